@@ -1,0 +1,85 @@
+namespace L4Balancer.Core.Accounting;
+
+/// <summary>
+/// What happened at one backend of one pool. Kept by pool, name and address from snapshot to snapshot, so that counts survive a
+/// reload. Any thread may call anything here, but for <see cref="Traffic"/>, which says its own rule.
+/// </summary>
+public sealed class BackendCell(string pool, string name)
+{
+    private int _active;
+    private long _connectAttempts;
+    private RelayedBytes[] _relayed = [];
+
+    public string Pool { get; } = pool;
+
+    public string Name { get; } = name;
+
+    /// <summary>Established connections.</summary>
+    public int Active => Volatile.Read(ref _active);
+
+    public long ConnectAttempts => Volatile.Read(ref _connectAttempts);
+
+    public ReasonCounters ConnectFailures { get; } = new();
+
+    public ReasonCounters Closed { get; } = new();
+
+    /// <summary>Bytes written to the backend, over all workers; a moment's value that never goes back.</summary>
+    public long BytesToBackend
+    {
+        get
+        {
+            long sum = 0;
+            foreach (RelayedBytes relayed in Volatile.Read(ref _relayed))
+            {
+                sum += relayed.ToBackend;
+            }
+
+            return sum;
+        }
+    }
+
+    /// <summary>Bytes written to clients, over all workers; a moment's value that never goes back.</summary>
+    public long BytesToClient
+    {
+        get
+        {
+            long sum = 0;
+            foreach (RelayedBytes relayed in Volatile.Read(ref _relayed))
+            {
+                sum += relayed.ToClient;
+            }
+
+            return sum;
+        }
+    }
+
+    public void CountConnectAttempt() => Interlocked.Increment(ref _connectAttempts);
+
+    public void CountEstablished() => Interlocked.Increment(ref _active);
+
+    public void CountClosed(CloseReason reason)
+    {
+        Interlocked.Decrement(ref _active);
+        Closed.Count(reason);
+    }
+
+    /// <summary>The byte counters of one worker: only that worker may add with the plain methods, any thread may read.</summary>
+    public RelayedBytes Traffic(int worker)
+    {
+        RelayedBytes[] relayed = Volatile.Read(ref _relayed);
+        while (worker >= relayed.Length)
+        {
+            var grown = new RelayedBytes[worker + 1];
+            relayed.CopyTo(grown, 0);
+            for (int i = relayed.Length; i < grown.Length; i++)
+            {
+                grown[i] = new RelayedBytes();
+            }
+
+            RelayedBytes[] before = Interlocked.CompareExchange(ref _relayed, grown, relayed);
+            relayed = before == relayed ? grown : before;
+        }
+
+        return relayed[worker];
+    }
+}

@@ -1,0 +1,19 @@
+namespace L4Balancer.Core.Accounting;
+
+/// <summary>The published names of <see cref="CloseReason"/>, as they stand in metrics, the access log and the API.</summary>
+public static class CloseReasons
+{
+    private static readonly string[] Names =
+    [
+        "none", "client_closed", "backend_closed", "client_reset", "backend_reset", "idle_timeout", "half_close_timeout", "max_age",
+        "connect_failed", "connect_timeout", "no_backend", "source_ports_exhausted", "inspect_timeout", "inspect_invalid",
+        "proxy_header_invalid", "denied", "limit", "drain", "rebalance", "backend_down", "admin", "shutdown", "internal",
+    ];
+
+    public static int Count => Names.Length;
+
+    public static string Name(this CloseReason reason) => Names[(int)reason];
+
+    /// <summary>An ordinary end, one that nobody needs to look into.</summary>
+    public static bool IsOrdinary(this CloseReason reason) => reason is CloseReason.ClientClosed or CloseReason.BackendClosed;
+}

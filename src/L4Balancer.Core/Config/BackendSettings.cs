@@ -1,0 +1,19 @@
+using L4Balancer.Core.Addressing;
+
+namespace L4Balancer.Core.Config;
+
+/// <summary>One table <c>[[pools.backends]]</c>.</summary>
+public sealed record BackendSettings
+{
+    public required string Name { get; init; }
+
+    /// <summary>The address as written in the file: it places the backend on the ring.</summary>
+    public required string Address { get; init; }
+
+    public required Endpoint Endpoint { get; init; }
+
+    /// <summary>0 to 1000; 0: no new connections.</summary>
+    public int Weight { get; init; } = 100;
+
+    public bool Backup { get; init; }
+}

@@ -1,0 +1,24 @@
+using System.Collections.Immutable;
+using L4Balancer.Core.Addressing;
+
+namespace L4Balancer.Core.Config;
+
+/// <summary>One table <c>[[listeners]]</c>.</summary>
+public sealed record ListenerSettings
+{
+    public required string Name { get; init; }
+
+    public required ImmutableArray<Endpoint> Bind { get; init; }
+
+    public required string Pool { get; init; }
+
+    public int Backlog { get; init; } = 4096;
+
+    /// <summary>0: no limit of its own.</summary>
+    public int MaxConnections { get; init; }
+
+    public KeepaliveSettings Keepalive { get; init; } = new();
+
+    /// <summary>TCP_USER_TIMEOUT (tcp(7)).</summary>
+    public TimeSpan UserTimeout { get; init; }
+}
