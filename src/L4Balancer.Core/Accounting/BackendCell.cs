@@ -23,6 +23,8 @@ public sealed class BackendCell(string pool, string name)
 
     public ReasonCounters Closed { get; } = new();
 
+    public HealthCounters Health { get; } = new();
+
     /// <summary>Bytes written to the backend, over all workers; a moment's value that never goes back.</summary>
     public long BytesToBackend
     {

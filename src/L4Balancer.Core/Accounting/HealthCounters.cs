@@ -1,0 +1,28 @@
+namespace L4Balancer.Core.Accounting;
+
+/// <summary>What the probes of one backend came to. Any thread may count and read.</summary>
+public sealed class HealthCounters
+{
+    private long _succeeded;
+    private long _failed;
+    private long _localErrors;
+    private long _transitions;
+
+    public long Succeeded => Volatile.Read(ref _succeeded);
+
+    public long Failed => Volatile.Read(ref _failed);
+
+    /// <summary>Probes that our own shortage kept from saying anything.</summary>
+    public long LocalErrors => Volatile.Read(ref _localErrors);
+
+    /// <summary>Changes between up and down.</summary>
+    public long Transitions => Volatile.Read(ref _transitions);
+
+    public void CountSucceeded() => Interlocked.Increment(ref _succeeded);
+
+    public void CountFailed() => Interlocked.Increment(ref _failed);
+
+    public void CountLocalError() => Interlocked.Increment(ref _localErrors);
+
+    public void CountTransition() => Interlocked.Increment(ref _transitions);
+}

@@ -1,0 +1,17 @@
+using L4Balancer.Core.Accounting;
+
+namespace L4Balancer.Core.Connections;
+
+/// <summary>Why a connection ends: the first cause wins, whichever thread names it.</summary>
+public struct CloseCause
+{
+    private byte _reason;
+
+    public readonly CloseReason Reason => (CloseReason)Volatile.Read(in _reason);
+
+    public readonly bool IsSet => Reason != CloseReason.None;
+
+    /// <returns>Whether this was the first cause.</returns>
+    public bool TrySet(CloseReason reason) =>
+        Interlocked.CompareExchange(ref _reason, (byte)reason, (byte)CloseReason.None) == (byte)CloseReason.None;
+}

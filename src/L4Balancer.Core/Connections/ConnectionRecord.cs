@@ -1,0 +1,72 @@
+using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Addressing;
+using L4Balancer.Core.Routing;
+using L4Balancer.Core.Timing;
+
+namespace L4Balancer.Core.Connections;
+
+/// <summary>
+/// What is known of one connection: written by the engine's thread that serves it, copied whole to the log, the histograms and the
+/// listings. Setting it up is <see cref="ConnectionSetup"/>'s work.
+/// </summary>
+public struct ConnectionRecord
+{
+    /// <summary>Unique within the process, from 1.</summary>
+    public ulong Id { get; internal set; }
+
+    public Listener Listener { get; internal set; }
+
+    /// <summary>The client, and the address of ours that it connected to.</summary>
+    public FourTuple Tuple { get; internal set; }
+
+    /// <summary>The backend connected to or, where none was reached, the last one tried; null where none was picked.</summary>
+    public Backend? Backend { get; internal set; }
+
+    /// <summary>Our side of the connection to the backend, as the kernel reports it; zero until connected.</summary>
+    public Endpoint Source { get; internal set; }
+
+    public Instant AcceptedAt { get; internal set; }
+
+    /// <summary>When the attempt that succeeded, or the last one, began.</summary>
+    public Instant ConnectStartedAt { get; internal set; }
+
+    /// <summary>When a backend was connected; equal to zero until then.</summary>
+    public Instant EstablishedAt { get; internal set; }
+
+    public Instant EndedAt { get; internal set; }
+
+    /// <summary>Connects made, the successful one included; those for which no local port was free do not count.</summary>
+    public int Attempts { get; internal set; }
+
+    /// <summary>Of the configuration that admitted it.</summary>
+    public long Generation { get; internal set; }
+
+    public long BytesToBackend { get; set; }
+
+    public long BytesToClient { get; set; }
+
+    public CloseReason Reason { get; internal set; }
+
+    public readonly bool IsEstablished => EstablishedAt.Ticks != 0;
+
+    public readonly Pool Pool => Listener.Pool;
+
+    /// <summary>From accept to the attempt that succeeded, or to the end where none did.</summary>
+    public readonly TimeSpan QueueTime => (Attempts > 0 ? ConnectStartedAt : EndedAt) - AcceptedAt;
+
+    /// <summary>What the attempt that succeeded took; zero where none did.</summary>
+    public readonly TimeSpan ConnectTime => IsEstablished ? EstablishedAt - ConnectStartedAt : TimeSpan.Zero;
+
+    /// <summary>From accept to the end.</summary>
+    public readonly TimeSpan TotalTime => EndedAt - AcceptedAt;
+
+    /// <summary>Ends an established connection: the counters move here and nowhere else.</summary>
+    public void Close(BalancerCell balancer, CloseReason reason, Instant now)
+    {
+        Reason = reason;
+        EndedAt = now;
+        Backend!.Cell.CountClosed(reason);
+        Listener.Cell.CountClosed();
+        balancer.CountEnded();
+    }
+}

@@ -1,0 +1,171 @@
+using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Addressing;
+using L4Balancer.Core.Routing;
+using L4Balancer.Core.Timing;
+
+namespace L4Balancer.Core.Connections;
+
+/// <summary>
+/// The life of a connection from accept to relay, as a state machine: the engine tells what happened, and is told what to do. It
+/// counts everything that happens in that time. One thread at a time; allocates nothing.
+/// </summary>
+public struct ConnectionSetup
+{
+    /// <summary>The same backend is not asked again sooner than this, or the connect timeout where that is shorter.</summary>
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(1);
+
+    private BalancerCell _balancer;
+    private TriedBackends _tried;
+    private uint _turn;
+    private int _sourceStep;
+    private CloseReason _lastFailure;
+    private bool _connecting;
+    private bool _blamed;
+
+    /// <summary>A connection was accepted: admit it, and pick its first backend.</summary>
+    /// <param name="record">Overwritten whole.</param>
+    public SetupStep Accepted(ref ConnectionRecord record, RoutingSnapshot snapshot, Listener listener, in FourTuple tuple, Instant now)
+    {
+        this = default;
+        _balancer = snapshot.Cell;
+        _turn = listener.Pool.Sources.NextTurn();
+        record = new ConnectionRecord
+        {
+            Id = _balancer.NextId(),
+            Listener = listener,
+            Tuple = tuple,
+            AcceptedAt = now,
+            Generation = snapshot.Generation,
+        };
+
+        int openHere = listener.Cell.CountAccepted();
+        int openInAll = _balancer.CountAccepted();
+        bool overLimit = openInAll > snapshot.MaxConnections
+            || (listener.Settings.MaxConnections > 0 && openHere > listener.Settings.MaxConnections);
+        return overLimit ? Refuse(ref record, CloseReason.Limit, now) : TryNextBackend(ref record, now);
+    }
+
+    /// <summary>The backend answered.</summary>
+    /// <param name="source">Our side of the new connection.</param>
+    public SetupStep Connected(ref ConnectionRecord record, Endpoint source, Instant now)
+    {
+        CountAttempt(ref record);
+        record.Source = source;
+        record.EstablishedAt = now;
+        record.Backend!.Cell.CountEstablished();
+        record.Listener.Cell.CountEstablished();
+        return SetupStep.Relay;
+    }
+
+    /// <summary>The connect that was asked for last came to nothing; its deadline included.</summary>
+    public SetupStep ConnectFailed(ref ConnectionRecord record, ConnectFailure failure, Instant now)
+    {
+        switch (failure)
+        {
+            case ConnectFailure.NoFreePort:
+                CurrentSource(record).CountExhausted();
+                return TryNextSource(ref record, CloseReason.SourcePortsExhausted, now);
+            case ConnectFailure.SourceUnusable:
+                CurrentSource(record).CountUnusable();
+                return TryNextSource(ref record, CloseReason.ConnectFailed, now);
+            case ConnectFailure.LocalShortage:
+                return Refuse(ref record, CloseReason.Limit, now);
+            default:
+                _lastFailure = failure == ConnectFailure.TimedOut ? CloseReason.ConnectTimeout : CloseReason.ConnectFailed;
+                _blamed = true;
+                CountAttempt(ref record);
+                record.Backend!.Cell.ConnectFailures.Count(_lastFailure);
+                _tried.Add(record.Backend.Index);
+                return record.Attempts >= record.Pool.Settings.ConnectAttempts
+                    ? Refuse(ref record, _lastFailure, now)
+                    : TryNextBackend(ref record, now);
+        }
+    }
+
+    /// <summary>The deadline of the last step has passed: the connect took too long, or a pause is over.</summary>
+    public SetupStep DeadlinePassed(ref ConnectionRecord record, Instant now)
+    {
+        if (_connecting)
+        {
+            return ConnectFailed(ref record, ConnectFailure.TimedOut, now);
+        }
+
+        _tried.Clear();
+        _blamed = false;
+        return TryNextBackend(ref record, now);
+    }
+
+    /// <summary>The connection ends before a backend is connected: the client left, or we close.</summary>
+    public SetupStep Abandon(ref ConnectionRecord record, CloseReason reason, Instant now)
+    {
+        if (_connecting)
+        {
+            CountAttempt(ref record);
+        }
+
+        return Refuse(ref record, reason, now);
+    }
+
+    private SetupStep TryNextBackend(ref ConnectionRecord record, Instant now)
+    {
+        int index = _tried.IsFull ? Pool.None : record.Pool.Pick(record.Tuple, _tried.Span);
+        if (index != Pool.None)
+        {
+            record.Backend = record.Pool.Backends[index];
+            _sourceStep = 0;
+            return Connect(ref record, now);
+        }
+
+        if (_tried.IsEmpty)
+        {
+            return Refuse(ref record, CloseReason.NoBackend, now);
+        }
+
+        // Every living backend was asked. One that refused may answer in a moment; a lack of ports of ours does not pass so soon.
+        _connecting = false;
+        TimeSpan timeout = record.Pool.Settings.ConnectTimeout;
+        TimeSpan pause = timeout > TimeSpan.Zero && timeout < LongestPause ? timeout : LongestPause;
+        return _blamed ? SetupStep.WaitUntil(now + pause) : Refuse(ref record, _lastFailure, now);
+    }
+
+    private SetupStep TryNextSource(ref ConnectionRecord record, CloseReason shortage, Instant now)
+    {
+        _connecting = false;
+        _lastFailure = _lastFailure == CloseReason.SourcePortsExhausted ? _lastFailure : shortage;
+        if (++_sourceStep < record.Pool.Sources.CountFor(record.Backend!.Endpoint.Address))
+        {
+            return Connect(ref record, now);
+        }
+
+        _tried.Add(record.Backend.Index);
+        return TryNextBackend(ref record, now);
+    }
+
+    private SetupStep Connect(ref ConnectionRecord record, Instant now)
+    {
+        Endpoint target = record.Backend!.Endpoint;
+        record.ConnectStartedAt = now;
+        _connecting = true;
+        return SetupStep.Connect(CurrentSource(record).Address, target, now.After(record.Pool.Settings.ConnectTimeout));
+    }
+
+    private SetupStep Refuse(ref ConnectionRecord record, CloseReason reason, Instant now)
+    {
+        _connecting = false;
+        record.Reason = reason;
+        record.EndedAt = now;
+        record.Listener.Cell.CountRefused(reason);
+        _balancer.CountEnded();
+        return SetupStep.Refuse(reason);
+    }
+
+    private void CountAttempt(ref ConnectionRecord record)
+    {
+        _connecting = false;
+        record.Attempts++;
+        record.Backend!.Cell.CountConnectAttempt();
+    }
+
+    private readonly SourceCell CurrentSource(in ConnectionRecord record) =>
+        record.Pool.Sources.At(record.Backend!.Endpoint.Address, _turn, _sourceStep);
+}

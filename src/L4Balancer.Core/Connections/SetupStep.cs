@@ -1,0 +1,35 @@
+using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Addressing;
+using L4Balancer.Core.Timing;
+
+namespace L4Balancer.Core.Connections;
+
+/// <summary>What the engine does next for a connection that is being set up.</summary>
+public enum SetupAction
+{
+    /// <summary>Reset the client; it is counted already.</summary>
+    Refuse,
+
+    /// <summary>Connect from <see cref="SetupStep.Source"/> to <see cref="SetupStep.Target"/>, by <see cref="SetupStep.Deadline"/>.</summary>
+    Connect,
+
+    /// <summary>Nothing until <see cref="SetupStep.Deadline"/>; then say so.</summary>
+    Wait,
+
+    /// <summary>Both sides are connected: relay.</summary>
+    Relay,
+}
+
+/// <summary>An action with what it needs.</summary>
+/// <param name="Source">The address to connect from; null where the kernel chooses.</param>
+public readonly record struct SetupStep(SetupAction Action, CloseReason Reason, HostAddress? Source, Endpoint Target, Instant Deadline)
+{
+    internal static SetupStep Refuse(CloseReason reason) => new(SetupAction.Refuse, reason, null, default, Instant.Never);
+
+    internal static SetupStep Connect(HostAddress? source, Endpoint target, Instant deadline) =>
+        new(SetupAction.Connect, CloseReason.None, source, target, deadline);
+
+    internal static SetupStep WaitUntil(Instant deadline) => new(SetupAction.Wait, CloseReason.None, null, default, deadline);
+
+    internal static SetupStep Relay { get; } = new(SetupAction.Relay, CloseReason.None, null, default, Instant.Never);
+}

@@ -1,0 +1,30 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace L4Balancer.Core.Connections;
+
+/// <summary>The backends that one connection has failed at, without an allocation. It bounds how far a connection walks.</summary>
+internal struct TriedBackends
+{
+    public const int Capacity = 32;
+
+    private Indexes _indexes;
+    private int _count;
+
+    public readonly bool IsFull => _count == Capacity;
+
+    public readonly bool IsEmpty => _count == 0;
+
+    [System.Diagnostics.CodeAnalysis.UnscopedRef]
+    public readonly ReadOnlySpan<ushort> Span => MemoryMarshal.CreateReadOnlySpan(in _indexes[0], _count);
+
+    public void Add(int backend) => _indexes[_count++] = (ushort)backend;
+
+    public void Clear() => _count = 0;
+
+    [InlineArray(Capacity)]
+    private struct Indexes
+    {
+        private ushort _first;
+    }
+}

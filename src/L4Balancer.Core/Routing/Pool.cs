@@ -1,0 +1,76 @@
+using System.Collections.Immutable;
+using L4Balancer.Core.Addressing;
+using L4Balancer.Core.Balancing;
+using L4Balancer.Core.Config;
+using L4Balancer.Core.Ports;
+
+namespace L4Balancer.Core.Routing;
+
+/// <summary>
+/// One pool in one snapshot: rings that change only with membership and weights, and beside them the living sets, which its one
+/// writer replaces as health changes. Any thread may pick.
+/// </summary>
+public sealed class Pool
+{
+    /// <summary>No backend can take the connection.</summary>
+    public const int None = Ring.None;
+
+    private readonly Ring _primary;
+    private readonly Ring _backup;
+    private readonly bool[] _down;
+    private volatile LivingSet _livingPrimary;
+    private volatile LivingSet _livingBackup;
+
+    public Pool(PoolSettings settings, ImmutableArray<Backend> backends, SourceRotation sources)
+    {
+        Settings = settings;
+        Backends = backends;
+        Sources = sources;
+        _down = new bool[backends.Length];
+        _primary = Ring.Build(Members(backup: false));
+        _backup = Ring.Build(Members(backup: true));
+        _livingPrimary = LivingSet.Of(Members(backup: false));
+        _livingBackup = LivingSet.Of(Members(backup: true));
+    }
+
+    public PoolSettings Settings { get; }
+
+    public ImmutableArray<Backend> Backends { get; }
+
+    public SourceRotation Sources { get; }
+
+    public string Name => Settings.Name;
+
+    public bool IsDown(int backend) => Volatile.Read(ref _down[backend]);
+
+    /// <summary>Where a connection goes. Backup backends serve only while no other backend lives. Allocates nothing.</summary>
+    /// <param name="tried">Backends that this connection has failed at.</param>
+    /// <returns>An index into <see cref="Backends"/>, or <see cref="None"/>.</returns>
+    public int Pick(in FourTuple tuple, ReadOnlySpan<ushort> tried)
+    {
+        LivingSet primary = _livingPrimary;
+        return primary.Count > 0
+            ? _primary.Pick(tuple, Settings.HashKey, primary, tried)
+            : _backup.Pick(tuple, Settings.HashKey, _livingBackup, tried);
+    }
+
+    /// <summary>Takes backends out of the picks, or back in. Only the one writer of the snapshot calls this.</summary>
+    public void SetDown(IReadOnlyDictionary<int, bool> changes)
+    {
+        foreach ((int backend, bool down) in changes)
+        {
+            Volatile.Write(ref _down[backend], down);
+        }
+
+        _livingPrimary = LivingSet.Of(Living(backup: false));
+        _livingBackup = LivingSet.Of(Living(backup: true));
+    }
+
+    private RingMember[] Living(bool backup) => [.. Members(backup).Where(m => !_down[m.Index])];
+
+    private RingMember[] Members(bool backup) =>
+    [
+        .. Backends.Where(b => b.Settings.Backup == backup && b.Settings.Weight > 0)
+            .Select(b => new RingMember(b.Index, b.Settings.Address, b.Settings.Weight)),
+    ];
+}

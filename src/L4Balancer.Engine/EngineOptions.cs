@@ -1,0 +1,17 @@
+using L4Balancer.Core.Connections;
+using Microsoft.Extensions.Logging;
+
+namespace L4Balancer.Engine;
+
+/// <summary>What every engine is given.</summary>
+public sealed record EngineOptions
+{
+    public required TimeProvider Clock { get; init; }
+
+    public required IRecordSink Records { get; init; }
+
+    public required ILoggerFactory Loggers { get; init; }
+
+    /// <summary>Event-loop threads, where an engine has its own.</summary>
+    public int Workers { get; init; } = Environment.ProcessorCount;
+}

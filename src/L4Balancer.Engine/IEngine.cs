@@ -1,0 +1,43 @@
+using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Addressing;
+using L4Balancer.Core.Connections;
+using L4Balancer.Core.Routing;
+
+namespace L4Balancer.Engine;
+
+/// <summary>
+/// A data plane: it accepts, drives <see cref="ConnectionSetup"/> and relays. The seam is the whole engine, so that each may hold its
+/// connections as it likes. Any thread may call any member; <see cref="Start"/> once, before the others.
+/// </summary>
+public interface IEngine : IAsyncDisposable
+{
+    /// <summary>As in <c>engine</c> of the configuration.</summary>
+    string Name { get; }
+
+    /// <summary>Established connections and those that are being set up.</summary>
+    int Count { get; }
+
+    /// <summary>The addresses that are listened on, with the port that the kernel chose where the configuration says 0.</summary>
+    IReadOnlyList<Endpoint> Bound { get; }
+
+    /// <summary>Binds every listener and begins to accept; either all of it, or nothing.</summary>
+    /// <returns>What could not be bound; empty where the engine runs now.</returns>
+    IReadOnlyList<ListenFailure> Start(RoutingSnapshot snapshot);
+
+    /// <summary>New connections go by this snapshot from now on; established ones stay as they are.</summary>
+    void Publish(RoutingSnapshot snapshot);
+
+    /// <summary>Copies the record of every connection that is open now. A record may be a moment old.</summary>
+    void List(ICollection<ConnectionRecord> records);
+
+    /// <summary>Closes one connection in the way of a close by us, in its own time.</summary>
+    /// <returns>False where no connection has this id (any more).</returns>
+    bool Close(ulong id, CloseReason reason);
+
+    /// <summary>
+    /// Stops accepting and ends every connection with <see cref="CloseReason.Shutdown"/>: those being set up at once, the
+    /// established ones spread evenly over <paramref name="grace"/>. Done when none is left.
+    /// </summary>
+    /// <param name="atOnce">Cancels the rest of the grace and of every orderly close: what is left is reset.</param>
+    Task StopAsync(TimeSpan grace, CancellationToken atOnce);
+}

@@ -1,0 +1,8 @@
+using L4Balancer.Core.Health;
+using L4Balancer.Core.Routing;
+
+namespace L4Balancer.Engine.Probing;
+
+/// <summary>How one probe of one backend ended.</summary>
+/// <param name="Detail">Why it failed, in a few words (<c>connection refused</c>); empty for a success.</param>
+public readonly record struct ProbeReport(Pool Pool, Backend Backend, ProbeOutcome Outcome, string Detail);
