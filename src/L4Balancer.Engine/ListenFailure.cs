@@ -1,7 +1,22 @@
+using System.Net.Sockets;
 using L4Balancer.Core.Addressing;
 
 namespace L4Balancer.Engine;
 
 /// <summary>A listener that could not be bound.</summary>
 /// <param name="Message">What is wrong and how to mend it, one line.</param>
-public sealed record ListenFailure(string Listener, Endpoint Endpoint, string Message);
+public sealed record ListenFailure(string Listener, Endpoint Endpoint, string Message)
+{
+    internal static ListenFailure From(string listener, Endpoint endpoint, SocketError error) => new(listener, endpoint, error switch
+    {
+        SocketError.AddressAlreadyInUse =>
+            $"cannot listen on {endpoint} (listener {listener}): the port is in use; stop the other program (ss -ltnp shows it) or change `bind`",
+        SocketError.AccessDenied =>
+            $"cannot listen on {endpoint} (listener {listener}): no right to ports below 1024; grant CAP_NET_BIND_SERVICE or change `bind`",
+        SocketError.AddressNotAvailable =>
+            $"cannot listen on {endpoint} (listener {listener}): this host does not have the address; add it (ip addr shows all) or change `bind`",
+        SocketError.AddressFamilyNotSupported =>
+            $"cannot listen on {endpoint} (listener {listener}): this host has no such address family; remove it from `bind`",
+        _ => $"cannot listen on {endpoint} (listener {listener}): {new SocketException((int)error).Message}; change `bind`",
+    });
+}

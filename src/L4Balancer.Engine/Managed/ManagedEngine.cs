@@ -1,32 +1,258 @@
+using System.Collections.Concurrent;
+using System.Net;
+using System.Net.Sockets;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Connections;
+using L4Balancer.Core.Pacing;
 using L4Balancer.Core.Routing;
+using L4Balancer.Core.Timing;
+using L4Balancer.Engine.Sockets;
+using Microsoft.Extensions.Logging;
 
 namespace L4Balancer.Engine.Managed;
 
-/// <summary>The engine on System.Net.Sockets and System.IO.Pipelines: any platform, and the reference for behaviour.</summary>
-public sealed class ManagedEngine(EngineOptions options) : IEngine
+/// <summary>
+/// The engine on System.Net.Sockets and System.IO.Pipelines: any platform, and the reference for behaviour. It runs on the thread
+/// pool; <see cref="EngineOptions.Workers"/> means nothing to it.
+/// </summary>
+public sealed class ManagedEngine : IEngine
 {
+    /// <summary>How late a timeout may come.</summary>
+    private static readonly TimeSpan DeadlineCheck = TimeSpan.FromMilliseconds(50);
+
+    private readonly ConcurrentDictionary<ulong, ManagedConnection> _connections = new();
+    private readonly List<ListeningSocket> _listening = [];
+    private readonly List<Task> _loops = [];
+    private readonly CancellationTokenSource _stopAccepting = new();
+    private readonly CancellationTokenSource _stopChecking = new();
+    private readonly TaskCompletionSource _empty = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private volatile RoutingSnapshot? _snapshot;
+    private volatile bool _stopping;
+
+    public ManagedEngine(EngineOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        Options = options;
+        Log = options.Loggers.CreateLogger<ManagedEngine>();
+    }
+
     public string Name => "managed";
 
-    public int Count => 0;
+    public int Count => _connections.Count;
 
-    public IReadOnlyList<Endpoint> Bound { get; private set; } = [];
+    public IReadOnlyList<Endpoint> Bound => [.. _listening.Select(l => l.Endpoint)];
 
-    public IReadOnlyList<ListenFailure> Start(RoutingSnapshot snapshot) => options.Workers > 0 ? [] : [];
+    internal EngineOptions Options { get; }
 
-    public void Publish(RoutingSnapshot snapshot)
+    internal ILogger Log { get; }
+
+    internal RoutingSnapshot Snapshot => _snapshot!;
+
+    internal Instant Now => Instant.Now(Options.Clock);
+
+    public IReadOnlyList<ListenFailure> Start(RoutingSnapshot snapshot)
     {
+        ArgumentNullException.ThrowIfNull(snapshot);
+        _snapshot = snapshot;
+        List<ListenFailure> failures = [];
+        foreach (Listener listener in snapshot.Listeners)
+        {
+            foreach (Endpoint endpoint in listener.Settings.Bind)
+            {
+                try
+                {
+                    _listening.Add(ListeningSocket.Open(listener, endpoint));
+                }
+                catch (SocketException e)
+                {
+                    failures.Add(ListenFailure.From(listener.Name, endpoint, e.SocketErrorCode));
+                }
+            }
+        }
+
+        if (failures.Count > 0)
+        {
+            CloseListening();
+            return failures;
+        }
+
+        foreach (ListeningSocket listening in _listening)
+        {
+            Log.Listening(listening.Endpoint, listening.Listener);
+            _loops.Add(listening.AcceptAsync(this, _stopAccepting.Token));
+        }
+
+        _loops.Add(CheckDeadlinesAsync());
+        return [];
     }
+
+    public void Publish(RoutingSnapshot snapshot) => _snapshot = snapshot;
 
     public void List(ICollection<ConnectionRecord> records)
     {
+        ArgumentNullException.ThrowIfNull(records);
+        foreach ((_, ManagedConnection connection) in _connections)
+        {
+            records.Add(connection.Record);
+        }
     }
 
-    public bool Close(ulong id, CloseReason reason) => false;
+    public bool Close(ulong id, CloseReason reason)
+    {
+        bool found = _connections.TryGetValue(id, out ManagedConnection? connection);
+        connection?.Close(reason);
+        return found;
+    }
 
-    public Task StopAsync(TimeSpan grace, CancellationToken atOnce) => Task.CompletedTask;
+    public async Task StopAsync(TimeSpan grace, CancellationToken atOnce)
+    {
+        _stopAccepting.Cancel();
+        await Task.WhenAll(_loops.Take(_listening.Count)).ConfigureAwait(false);
+        CloseListening();
+        _stopping = true;
+        CompleteIfEmpty();
+        using CancellationTokenRegistration abort = atOnce.Register(AbortAll);
+        await CloseAllAsync(grace, atOnce).ConfigureAwait(false);
+        await _empty.Task.ConfigureAwait(false);
+        await _stopChecking.CancelAsync().ConfigureAwait(false);
+        await Task.WhenAll(_loops).ConfigureAwait(false);
+    }
 
-    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    public async ValueTask DisposeAsync()
+    {
+        if (!_stopChecking.IsCancellationRequested)
+        {
+            await StopAsync(TimeSpan.Zero, new CancellationToken(canceled: true)).ConfigureAwait(false);
+        }
+
+        _stopAccepting.Dispose();
+        _stopChecking.Dispose();
+    }
+
+    /// <summary>Takes over an accepted socket.</summary>
+    internal void Serve(Socket client, string listenerName)
+    {
+        RoutingSnapshot snapshot = Snapshot;
+        Listener? listener = snapshot.Listeners.FirstOrDefault(l => l.Name == listenerName);
+        if (listener is null || !TryReadTuple(client, out FourTuple tuple))
+        {
+            client.Dispose();
+            return;
+        }
+
+        var connection = new ManagedConnection(this, client);
+        SetupStep first = connection.Accept(snapshot, listener, tuple);
+        _connections[connection.Record.Id] = connection;
+        _ = connection.ServeAsync(first);
+    }
+
+    /// <summary>The last that a connection does.</summary>
+    internal void Forget(ManagedConnection connection)
+    {
+        ConnectionRecord record = connection.Record;
+        try
+        {
+            Options.Records.Ended(record);
+        }
+        catch (Exception e)
+        {
+            Log.RecordNotTaken(record.Id, e);
+        }
+
+        _connections.TryRemove(record.Id, out _);
+        CompleteIfEmpty();
+    }
+
+    /// <summary>How long until this instant: a timer's due time, infinite for never.</summary>
+    internal TimeSpan Until(Instant deadline)
+    {
+        Instant now = Now;
+        return deadline == Instant.Never ? Timeout.InfiniteTimeSpan : deadline <= now ? TimeSpan.Zero : deadline - now;
+    }
+
+    // A client that is gone before accept(2) returns leaves a socket without a peer.
+    private static bool TryReadTuple(Socket client, out FourTuple tuple)
+    {
+        tuple = default;
+        try
+        {
+            tuple = new FourTuple(Endpoint.From((IPEndPoint)client.RemoteEndPoint!), Endpoint.From((IPEndPoint)client.LocalEndPoint!));
+            return true;
+        }
+        catch (SocketException)
+        {
+            return false;
+        }
+    }
+
+    private async Task CheckDeadlinesAsync()
+    {
+        using var timer = new PeriodicTimer(DeadlineCheck, Options.Clock);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(_stopChecking.Token).ConfigureAwait(false))
+            {
+                Instant now = Now;
+                foreach ((_, ManagedConnection connection) in _connections)
+                {
+                    connection.CheckDeadlines(now);
+                }
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The engine has stopped.
+        }
+    }
+
+    private async Task CloseAllAsync(TimeSpan grace, CancellationToken atOnce)
+    {
+        Instant start = Now;
+        ManagedConnection[] open = [.. _connections.Values];
+        foreach (ManagedConnection pending in open.Where(c => !c.Record.IsEstablished))
+        {
+            pending.Close(CloseReason.Shutdown);
+        }
+
+        ManagedConnection[] established = [.. open.Where(c => c.Record.IsEstablished)];
+        var pace = new EvenSpread(established.Length, grace);
+        for (int i = 0; i < established.Length; i++)
+        {
+            await Task.Delay(Until(start + pace.DueAt(i)), Options.Clock, atOnce).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            established[i].Close(CloseReason.Shutdown);
+        }
+
+        // A connection that was set up between the two looks.
+        foreach ((_, ManagedConnection connection) in _connections)
+        {
+            connection.Close(CloseReason.Shutdown);
+        }
+    }
+
+    private void AbortAll()
+    {
+        foreach ((_, ManagedConnection connection) in _connections)
+        {
+            connection.Abort(CloseReason.Shutdown);
+        }
+    }
+
+    private void CompleteIfEmpty()
+    {
+        if (_stopping && _connections.IsEmpty)
+        {
+            _empty.TrySetResult();
+        }
+    }
+
+    private void CloseListening()
+    {
+        foreach (ListeningSocket listening in _listening)
+        {
+            listening.Dispose();
+        }
+
+        _listening.Clear();
+    }
 }

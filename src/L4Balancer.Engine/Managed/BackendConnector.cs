@@ -1,0 +1,59 @@
+using System.Net;
+using System.Net.Sockets;
+using L4Balancer.Core.Addressing;
+using L4Balancer.Core.Config;
+using L4Balancer.Core.Connections;
+using L4Balancer.Engine.Sockets;
+
+namespace L4Balancer.Engine.Managed;
+
+/// <summary>A connected socket, or why there is none. Neither: the token was cancelled first.</summary>
+internal readonly record struct ConnectResult(Socket? Socket, Endpoint LocalEndpoint, ConnectFailure? Failure);
+
+/// <summary>One attempt to connect to a backend.</summary>
+internal static class BackendConnector
+{
+    public static async Task<ConnectResult> ConnectAsync(SetupStep step, PoolSettings pool, CancellationToken token)
+    {
+        Socket? socket = null;
+        ConnectResult result = default;
+        try
+        {
+            IPEndPoint target = step.Target.ToIPEndPoint();
+            socket = new Socket(target.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+            TcpOptions.Apply(socket, pool.Keepalive, pool.UserTimeout);
+            result = step.Source is { } source && SourceBinding.Bind(socket, source) is { } unusable
+                ? new ConnectResult(null, default, unusable)
+                : await ConnectAsync(socket, target, token).ConfigureAwait(false);
+        }
+        catch (SocketException e)
+        {
+            result = new ConnectResult(null, default, SourceBinding.Classify(e.SocketErrorCode));
+        }
+        catch (OperationCanceledException)
+        {
+            // The deadline or the close of the connection; the caller knows which.
+        }
+        finally
+        {
+            if (result.Socket is null)
+            {
+                socket?.Dispose();
+            }
+        }
+
+        return result;
+    }
+
+    private static async Task<ConnectResult> ConnectAsync(Socket socket, IPEndPoint target, CancellationToken token)
+    {
+        await socket.ConnectAsync(target, token).ConfigureAwait(false);
+        var local = (IPEndPoint)socket.LocalEndPoint!;
+
+        // On loopback the kernel may choose the very port that nobody listens on, and TCP's simultaneous open (RFC 9293, 3.5) then
+        // connects the socket to itself.
+        return local.Equals(target)
+            ? new ConnectResult(null, default, ConnectFailure.Refused)
+            : new ConnectResult(socket, Endpoint.From(local), null);
+    }
+}

@@ -1,0 +1,62 @@
+using System.Net.Sockets;
+using L4Balancer.Core.Accounting;
+using L4Balancer.Engine.Linux;
+
+namespace L4Balancer.Engine.Managed;
+
+/// <summary>One of the two sockets of a connection, with what is known of its peer.</summary>
+internal sealed class Side(Socket socket, CloseReason closed, CloseReason reset)
+{
+    public Socket Socket { get; } = socket;
+
+    /// <summary>The reason where this side ended the connection in good order.</summary>
+    public CloseReason ClosedReason { get; } = closed;
+
+    /// <summary>The reason where this side reset the connection.</summary>
+    public CloseReason ResetReason { get; } = reset;
+
+    /// <summary>Its peer sent FIN, and everything before it was written to the other side. Under the connection's gate.</summary>
+    public bool Finished { get; set; }
+
+    /// <summary>Its peer reset the connection, or the kernel gave it up. Under the connection's gate.</summary>
+    public bool WasReset { get; set; }
+
+    /// <summary>Bytes sent to this peer that it has not acknowledged; 0 where the platform cannot say.</summary>
+    public int Unacknowledged => OperatingSystem.IsLinux() ? SocketQueues.Unacknowledged(Socket.SafeHandle) : 0;
+
+    public static Side Client(Socket socket) => new(socket, CloseReason.ClientClosed, CloseReason.ClientReset);
+
+    public static Side Backend(Socket socket) => new(socket, CloseReason.BackendClosed, CloseReason.BackendReset);
+
+    /// <summary>Sends FIN; a peer that is gone already needs none.</summary>
+    public void Finish()
+    {
+        try
+        {
+            Socket.Shutdown(SocketShutdown.Send);
+        }
+        catch (SocketException)
+        {
+            // ENOTCONN: a reset was faster. What reads from this side finds it.
+        }
+        catch (ObjectDisposedException)
+        {
+            // A close at once was faster.
+        }
+    }
+
+    /// <summary>Resets the peer: close(2) with a linger time of zero (socket(7), SO_LINGER). Pending operations end.</summary>
+    public void Reset()
+    {
+        try
+        {
+            Socket.LingerState = new LingerOption(true, 0);
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            // EINVAL: the kernel has dropped the connection already. The close below is all that is left to do.
+        }
+
+        Socket.Dispose();
+    }
+}
