@@ -1,0 +1,85 @@
+using System.Net;
+using System.Net.Sockets;
+using L4Balancer.Core.Addressing;
+using L4Balancer.Core.Connections;
+
+namespace L4Balancer.Engine.Sockets;
+
+/// <summary>
+/// Leaving from a source address of the configuration, and what the errors of bind(2) and connect(2) mean for what happens next.
+/// The same errno says different things at the two calls, so both are told apart here and nowhere else.
+/// </summary>
+internal static class SourceBinding
+{
+    private const int SolIp = 0;
+
+    /// <summary>
+    /// IP_BIND_ADDRESS_NO_PORT (ip(7), Linux 4.2): bind takes the address only, and connect chooses the port when it knows the
+    /// destination, so that one local port serves many destinations. It stands at SOL_IP for IPv6 sockets too.
+    /// </summary>
+    private const int BindAddressNoPort = 24;
+
+    private static readonly byte[] On = [1, 0, 0, 0];
+    private static readonly byte[] OnBigEndian = [0, 0, 0, 1];
+
+    /// <summary>Binds to the address and leaves the port to connect.</summary>
+    /// <param name="socket">A new one, of the address's family.</param>
+    /// <returns>Null where it is bound. <see cref="ConnectFailure.SourceUnusable"/> where the host has no such address.</returns>
+    public static ConnectFailure? Bind(Socket socket, HostAddress source)
+    {
+        try
+        {
+            DeferPort(socket);
+            socket.Bind(new IPEndPoint(source.ToIPAddress(), 0));
+            return null;
+        }
+        catch (SocketException e)
+        {
+            return e.SocketErrorCode switch
+            {
+                SocketError.AddressNotAvailable => ConnectFailure.SourceUnusable,
+
+                // Only where the port could not be deferred: bind(2) then takes one at once, and says so when none is left.
+                SocketError.AddressAlreadyInUse => ConnectFailure.NoFreePort,
+                _ => ConnectFailure.LocalShortage,
+            };
+        }
+    }
+
+    /// <summary>What an error of connect(2) means, the one that SO_ERROR holds after a non-blocking connect included.</summary>
+    public static ConnectFailure Classify(SocketException exception)
+    {
+        ArgumentNullException.ThrowIfNull(exception);
+        return Classify(exception.SocketErrorCode);
+    }
+
+    /// <inheritdoc cref="Classify(SocketException)"/>
+    public static ConnectFailure Classify(SocketError error) => error switch
+    {
+        // EADDRNOTAVAIL: every port of ip_local_port_range is taken towards this destination.
+        SocketError.AddressNotAvailable => ConnectFailure.NoFreePort,
+        SocketError.TimedOut => ConnectFailure.TimedOut,
+
+        // EMFILE and ENFILE; ENOBUFS; EAGAIN (no entry in the routing cache); the runtime has no name for ENOMEM.
+        SocketError.TooManyOpenSockets or SocketError.NoBufferSpaceAvailable or SocketError.WouldBlock or SocketError.SocketError =>
+            ConnectFailure.LocalShortage,
+        _ => ConnectFailure.Refused,
+    };
+
+    private static void DeferPort(Socket socket)
+    {
+        if (!OperatingSystem.IsLinux())
+        {
+            return;
+        }
+
+        try
+        {
+            socket.SetRawSocketOption(SolIp, BindAddressNoPort, BitConverter.IsLittleEndian ? On : OnBigEndian);
+        }
+        catch (SocketException e) when (e.SocketErrorCode == SocketError.ProtocolOption)
+        {
+            // ENOPROTOOPT, before Linux 4.2: bind takes a port for all destinations at once, and there are fewer connections.
+        }
+    }
+}
