@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Net.Sockets;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
@@ -14,6 +15,7 @@ namespace L4Balancer.Engine.Managed;
 /// only ask it to close, look at its record, or tell it the time. What they share stands under the gate.
 /// </summary>
 /// <remarks>A little over 300 lines, because the life of a connection should be read without leaving the file.</remarks>
+[SuppressMessage("Reliability", "CA1001", Justification = "Sources without a timer hold nothing to dispose of, and a late Close may still cancel them.")]
 internal sealed class ManagedConnection
 {
     /// <summary>How long what is under way at a close may take: writing what was received, or waiting for the peers' FIN.</summary>
