@@ -1,0 +1,55 @@
+using System.Globalization;
+using BenchmarkDotNet.Attributes;
+using L4Balancer.Core.Addressing;
+using L4Balancer.Core.Balancing;
+
+namespace L4Balancer.Bench.Micro;
+
+/// <summary>Picking a backend: hash and lookup, all four fields. Every call has another tuple, so that large rings pay for their caches.</summary>
+[MemoryDiagnoser]
+public class RingBenchmarks
+{
+    private readonly TupleSequence _tuples = new();
+    private Ring _ring = Ring.Build([]);
+    private LivingSet _all = LivingSet.Of([]);
+    private LivingSet _half = LivingSet.Of([]);
+    private LivingSet _one = LivingSet.Of([]);
+    private LivingSet _none = LivingSet.Of([]);
+
+    [Params(10, 100, 10_000)]
+    public int Backends { get; set; }
+
+    [GlobalSetup]
+    public void Build()
+    {
+        RingMember[] members = Members(Backends);
+        _ring = Ring.Build(members);
+        _all = LivingSet.Of(members);
+        _half = LivingSet.Of(Array.FindAll(members, static m => m.Index % 2 == 0));
+        _one = LivingSet.Of(members.AsSpan(0, 1));
+        _none = LivingSet.Of([]);
+    }
+
+    [Benchmark(Baseline = true)]
+    public int All_living() => _ring.Pick(_tuples.Next(), TupleFields.All, _all, []);
+
+    [Benchmark]
+    public int Every_second_dead() => _ring.Pick(_tuples.Next(), TupleFields.All, _half, []);
+
+    [Benchmark]
+    public int One_living() => _ring.Pick(_tuples.Next(), TupleFields.All, _one, []);
+
+    [Benchmark]
+    public int All_dead() => _ring.Pick(_tuples.Next(), TupleFields.All, _none, []);
+
+    internal static RingMember[] Members(int count)
+    {
+        var members = new RingMember[count];
+        for (int i = 0; i < count; i++)
+        {
+            members[i] = new RingMember(i, string.Create(CultureInfo.InvariantCulture, $"10.0.{i >> 8}.{i & 255}:8443"), 100);
+        }
+
+        return members;
+    }
+}
