@@ -1,0 +1,93 @@
+# Everything a user or a developer of L4Balancer starts. `make` alone lists it.
+
+PREFIX        ?= /usr/local
+DESTDIR       ?=
+CONFIGURATION ?= Debug
+ARGS          ?=
+
+# The SDK's own install script puts it into the home directory and not on the PATH.
+DOTNET ?= $(or $(shell command -v dotnet 2>/dev/null),$(wildcard $(HOME)/.dotnet/dotnet),dotnet)
+
+export DOTNET_CLI_TELEMETRY_OPTOUT = 1
+export DOTNET_NOLOGO = 1
+
+ARCH_x86_64  = x64
+ARCH_amd64   = x64
+ARCH_aarch64 = arm64
+ARCH_arm64   = arm64
+OS_Linux     = linux
+OS_Darwin    = osx
+RID ?= $(OS_$(shell uname -s))-$(ARCH_$(shell uname -m))
+
+SOLUTION = L4Balancer.sln
+DAEMON   = src/L4Balancer/bin/$(CONFIGURATION)/net10.0/l4balancer.dll
+RESULTS  = artifacts/test-results
+PUBLISH  = artifacts/publish
+SOURCES  = $(shell find src Directory.Build.props Directory.Packages.props global.json -type f -not -path '*/bin/*' -not -path '*/obj/*')
+
+LIBDIR   = $(PREFIX)/lib/l4balancer
+BINDIR   = $(PREFIX)/bin
+UNITDIR  = $(PREFIX)/lib/systemd/system
+USERSDIR = $(PREFIX)/lib/sysusers.d
+CONFDIR  = /etc/l4balancer
+
+.DEFAULT_GOAL := help
+.PHONY: help sdk build test test-deps run bench lint publish install uninstall clean
+
+help: ## lists the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+sdk:
+	@$(DOTNET) --list-sdks 2>/dev/null | grep -q '^10\.' || { \
+	  echo "make: the .NET 10 SDK is missing: install the package dotnet-sdk-10.0, or https://dotnet.microsoft.com/download/dotnet/10.0" >&2; \
+	  exit 1; }
+
+build: sdk ## compiles everything
+	$(DOTNET) build $(SOLUTION) -c $(CONFIGURATION) -v q
+
+# One project after the other: tests that hold the daemon to a time do not share the processors with another project's.
+test: build ## builds and runs every test; what is not installed is skipped, with its reason
+	@rm -rf $(RESULTS)
+	@$(DOTNET) test $(SOLUTION) -c $(CONFIGURATION) --no-build -m:1 \
+	  --results-directory $(RESULTS) --logger trx --logger "console;verbosity=minimal" $(ARGS); \
+	  status=$$?; .ci/summary $(RESULTS) || status=1; exit $$status
+
+test-deps: ## installs what optional tests need (Debian and npm packages), where it may
+	@.ci/test-deps
+
+run: sdk ## builds, then starts the demo: echo backends and a balancer before them (ARGS="--port 9000")
+	@$(DOTNET) build src/L4Balancer -c $(CONFIGURATION) -v q -clp:NoSummary
+	@exec $(DOTNET) $(DAEMON) demo $(ARGS)
+
+bench: sdk ## runs the benchmarks (ARGS="--filter *Toml*" for some of them)
+	cd bench && $(DOTNET) run -c Release -- $(or $(ARGS),--filter '*')
+
+lint: sdk ## checks format, style and analyzers
+	$(DOTNET) restore $(SOLUTION) -v q
+	$(DOTNET) format $(SOLUTION) --verify-no-changes --no-restore
+
+publish: sdk ## self-contained build into artifacts/publish
+	rm -rf $(PUBLISH)
+	$(DOTNET) publish src/L4Balancer -c Release -r $(RID) --self-contained -p:PublishReadyToRun=true -o $(PUBLISH) -v q
+
+$(PUBLISH)/l4balancer: $(SOURCES)
+	@$(MAKE) --no-print-directory publish
+
+install: $(PUBLISH)/l4balancer ## installs under PREFIX (and DESTDIR): program, unit, user, a first configuration
+	rm -rf $(DESTDIR)$(LIBDIR)
+	install -d $(DESTDIR)$(LIBDIR) $(DESTDIR)$(BINDIR) $(DESTDIR)$(UNITDIR) $(DESTDIR)$(USERSDIR) $(DESTDIR)$(CONFDIR)
+	cp -R $(PUBLISH)/. $(DESTDIR)$(LIBDIR)/
+	ln -sf $(LIBDIR)/l4balancer $(DESTDIR)$(BINDIR)/l4balancer
+	sed 's|/usr/local/bin/|$(BINDIR)/|' packaging/systemd/l4balancer.service > $(DESTDIR)$(UNITDIR)/l4balancer.service
+	chmod 644 $(DESTDIR)$(UNITDIR)/l4balancer.service
+	install -m 644 packaging/sysusers.d/l4balancer.conf $(DESTDIR)$(USERSDIR)/l4balancer.conf
+	test -e $(DESTDIR)$(CONFDIR)/balancer.toml || install -m 644 balancer.toml.example $(DESTDIR)$(CONFDIR)/balancer.toml
+	@echo "Next: edit $(CONFDIR)/balancer.toml, then: systemd-sysusers && systemctl daemon-reload && systemctl enable --now l4balancer"
+
+uninstall: ## removes what install put there, but the configuration
+	rm -f $(DESTDIR)$(BINDIR)/l4balancer $(DESTDIR)$(UNITDIR)/l4balancer.service $(DESTDIR)$(USERSDIR)/l4balancer.conf
+	rm -rf $(DESTDIR)$(LIBDIR)
+
+clean: ## removes what was built
+	rm -rf artifacts bench/BenchmarkDotNet.Artifacts tests/L4Balancer.Tests/npm/node_modules
+	find src tests bench -type d \( -name bin -o -name obj \) -prune -exec rm -rf {} +
