@@ -9,8 +9,18 @@ public sealed record TomlEntry(string Key, TomlPosition KeyPosition, TomlNode Va
 /// <summary>A table in the order of the text. Arrays of tables are a <see cref="TomlArray"/> of these.</summary>
 public sealed record TomlTable(TomlPosition Position, ImmutableArray<TomlEntry> Entries) : TomlNode(Position)
 {
+    // Most tables have a dozen keys, where walking is as fast as hashing and an index would only cost.
+    private const int IndexedFrom = 16;
+
+    private readonly Dictionary<string, TomlEntry>? _index = IndexOf(Entries);
+
+    // Not settable by `with`: the index belongs to it.
+    public ImmutableArray<TomlEntry> Entries { get; } = Entries;
+
     public bool TryGet(string key, [NotNullWhen(true)] out TomlEntry? entry)
     {
+        if (_index is not null) return _index.TryGetValue(key, out entry);
+
         foreach (TomlEntry candidate in Entries)
         {
             if (candidate.Key == key)
@@ -22,5 +32,13 @@ public sealed record TomlTable(TomlPosition Position, ImmutableArray<TomlEntry> 
 
         entry = null;
         return false;
+    }
+
+    private static Dictionary<string, TomlEntry>? IndexOf(ImmutableArray<TomlEntry> entries)
+    {
+        if (entries.Length < IndexedFrom) return null;
+        Dictionary<string, TomlEntry> index = new(entries.Length);
+        foreach (TomlEntry entry in entries) index.TryAdd(entry.Key, entry);
+        return index;
     }
 }

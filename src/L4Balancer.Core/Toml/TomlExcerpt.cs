@@ -1,0 +1,55 @@
+using System.Buffers;
+using System.Globalization;
+using System.Text;
+
+namespace L4Balancer.Core.Toml;
+
+/// <summary>Text of the file as it stands in a message: short, on one line, nothing that a terminal would act upon.</summary>
+internal static class TomlExcerpt
+{
+    private const int MaxRunes = 40;
+
+    public static string Of(ReadOnlySpan<char> text)
+    {
+        StringBuilder shown = new("`");
+        int runes = 0;
+        while (!text.IsEmpty)
+        {
+            if (runes++ == MaxRunes)
+            {
+                shown.Append('…');
+                break;
+            }
+
+            // A half of a surrogate pair cannot stand alone in decoded text, but a caller may have cut one.
+            int length = Rune.DecodeFromUtf16(text, out Rune rune, out int used) == OperationStatus.Done ? used : 1;
+            if (IsVisible(rune)) shown.Append(rune);
+            else shown.Append(CultureInfo.InvariantCulture, $"<U+{rune.Value:X4}>");
+            text = text[length..];
+        }
+
+        return shown.Append('`').ToString();
+    }
+
+    /// <summary>What stands at the cursor, for "… is expected, found …".</summary>
+    public static string Of(TomlCursor cursor)
+    {
+        if (cursor.AtEnd) return "the end of the file";
+        if (cursor.AtNewline) return "the end of the line";
+        if (cursor.Current == '#') return "a comment";
+        ReadOnlySpan<char> rest = cursor.Rest;
+        return Of(rest[..(char.IsHighSurrogate(rest[0]) ? Math.Min(2, rest.Length) : 1)]);
+    }
+
+    /// <summary>A dotted key as one would write it.</summary>
+    public static string Of(IEnumerable<TomlKeyPart> key) =>
+        Of(string.Join('.', key.Select(part => TomlKeyReader.IsBare(part.Name) ? part.Name : $"\"{part.Name}\"")));
+
+    private static bool IsVisible(Rune rune) => Rune.GetUnicodeCategory(rune) switch
+    {
+        UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator
+            or UnicodeCategory.PrivateUse or UnicodeCategory.OtherNotAssigned => false,
+        UnicodeCategory.SpaceSeparator => rune.Value == ' ',
+        _ => true,
+    };
+}

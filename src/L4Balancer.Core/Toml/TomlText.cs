@@ -1,0 +1,53 @@
+using System.Buffers;
+using System.Text;
+using System.Text.Unicode;
+
+namespace L4Balancer.Core.Toml;
+
+/// <summary>Bytes to text. What is not UTF-8 is an error, and stands as U+FFFD in the text, so that reading can go on.</summary>
+internal static class TomlText
+{
+    /// <summary>Ten thousand backends take about one megabyte.</summary>
+    public const int MaxBytes = 64 << 20;
+
+    private static ReadOnlySpan<byte> ByteOrderMark => [0xEF, 0xBB, 0xBF];
+
+    public static string Decode(ReadOnlySpan<byte> utf8, TomlErrorList errors)
+    {
+        if (utf8.Length > MaxBytes)
+        {
+            errors.AddFatal(new TomlPosition(1, 1), $"the text has {utf8.Length} bytes: at most {MaxBytes} are read");
+            return "";
+        }
+
+        // Allowed at the very start, and not a column there: editors do not show it.
+        if (utf8.StartsWith(ByteOrderMark)) utf8 = utf8[ByteOrderMark.Length..];
+        return Utf8.IsValid(utf8) ? Encoding.UTF8.GetString(utf8) : DecodeBroken(utf8, errors);
+    }
+
+    private static string DecodeBroken(ReadOnlySpan<byte> utf8, TomlErrorList errors)
+    {
+        StringBuilder text = new(utf8.Length);
+        int line = 1;
+        int column = 1;
+        while (!utf8.IsEmpty)
+        {
+            if (Rune.DecodeFromUtf8(utf8, out Rune rune, out int length) != OperationStatus.Done)
+            {
+                errors.AddSyntax(new TomlPosition(line, column), $"byte 0x{utf8[0]:X2} is not valid UTF-8 here: the text must be UTF-8");
+            }
+
+            text.Append(rune);
+            column++;
+            if (rune.Value == '\n')
+            {
+                line++;
+                column = 1;
+            }
+
+            utf8 = utf8[length..];
+        }
+
+        return text.ToString();
+    }
+}

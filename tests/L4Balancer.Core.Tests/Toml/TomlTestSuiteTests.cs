@@ -1,0 +1,33 @@
+using System.Text;
+using L4Balancer.Core.Toml;
+
+namespace L4Balancer.Core.Tests.Toml;
+
+/// <summary>The reader against every file of toml-lang/toml-test that is there.</summary>
+internal sealed class TomlTestSuiteTests
+{
+    [TestCaseSource(typeof(TomlTestFiles), nameof(TomlTestFiles.Valid))]
+    public void Valid_file_gives_the_expected_values(string path)
+    {
+        TomlDocument document = TomlReader.Read(File.ReadAllBytes(path));
+
+        Assert.That(document.Errors, Is.Empty);
+        Assert.That(TaggedJson.Differences(document.Root, File.ReadAllText(Path.ChangeExtension(path, ".json"))), Is.Empty);
+    }
+
+    [TestCaseSource(typeof(TomlTestFiles), nameof(TomlTestFiles.Invalid))]
+    public void Invalid_file_is_rejected_with_a_place_inside_it(string path)
+    {
+        byte[] bytes = File.ReadAllBytes(path);
+        TomlDocument document = TomlReader.Read(bytes);
+
+        Assert.That(document.Errors, Is.Not.Empty);
+        string[] lines = Encoding.UTF8.GetString(bytes).Split('\n');
+        foreach (TomlError error in document.Errors)
+        {
+            Assert.That(error.Position.Line, Is.InRange(1, lines.Length), error.ToString());
+            Assert.That(error.Position.Column, Is.InRange(1, lines[error.Position.Line - 1].EnumerateRunes().Count() + 1), error.ToString());
+            Assert.That(error.Message.Any(char.IsControl), Is.False, "a message is printed on one line of a terminal");
+        }
+    }
+}
