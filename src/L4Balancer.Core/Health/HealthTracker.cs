@@ -6,10 +6,15 @@ namespace L4Balancer.Core.Health;
 /// </summary>
 public sealed class HealthTracker(int rise, int fall)
 {
+    private int _rise = rise;
+    private int _fall = fall;
     private int _streak;
     private bool _probed;
 
     public bool IsUp { get; private set; } = true;
+
+    /// <summary>Other numbers from the next probe on; what was counted so far stays.</summary>
+    public void Retune(int rise, int fall) => (_rise, _fall) = (rise, fall);
 
     /// <returns>Whether <see cref="IsUp"/> changed.</returns>
     public bool Report(ProbeOutcome outcome)
@@ -29,7 +34,7 @@ public sealed class HealthTracker(int rise, int fall)
         }
 
         _streak++;
-        if (!decidesAlone && _streak < (good ? rise : fall))
+        if (!decidesAlone && _streak < (good ? _rise : _fall))
         {
             return false;
         }

@@ -1,4 +1,5 @@
 using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Config;
 using L4Balancer.Core.Health;
 
 namespace L4Balancer.Core.Routing;
@@ -9,30 +10,82 @@ namespace L4Balancer.Core.Routing;
 /// </summary>
 public sealed class HealthBoard
 {
-    private readonly Dictionary<BackendCell, HealthTracker> _trackers = [];
+    private Dictionary<BackendCell, Entry> _entries = [];
+    private bool _follows;
 
-    /// <summary>Counts the outcome, and takes the backend out of its pool's picks or back in where rise or fall says so.</summary>
+    /// <summary>
+    /// Carries what is known of each backend into a new snapshot, before that is published: a backend that was down is down there
+    /// too. Reports about backends that it does not probe mean nothing from now on.
+    /// </summary>
+    public void Follow(RoutingSnapshot snapshot)
+    {
+        ArgumentNullException.ThrowIfNull(snapshot);
+        Dictionary<BackendCell, Entry> known = _entries;
+        _entries = [];
+        _follows = true;
+        foreach (Pool pool in snapshot.Pools)
+        {
+            if (pool.Settings.Health.Type == HealthType.None)
+            {
+                continue;
+            }
+
+            Dictionary<int, bool> down = [];
+            foreach (Backend backend in pool.Backends)
+            {
+                HealthTracker tracker = known.GetValueOrDefault(backend.Cell).Tracker ?? NewTracker(pool);
+                tracker.Retune(pool.Settings.Health.Rise, pool.Settings.Health.Fall);
+                _entries.Add(backend.Cell, new Entry(pool, backend, tracker));
+                if (!tracker.IsUp)
+                {
+                    down.Add(backend.Index, true);
+                }
+            }
+
+            if (down.Count > 0)
+            {
+                pool.SetDown(down);
+            }
+        }
+    }
+
+    /// <summary>
+    /// Counts the outcome, and takes the backend out of its pool's picks or back in where rise or fall says so. A report that was
+    /// on its way when the snapshot changed counts for the same backend in the new one.
+    /// </summary>
     /// <returns>Whether the backend changed between up and down.</returns>
     public bool Report(Pool pool, Backend backend, ProbeOutcome outcome)
     {
         ArgumentNullException.ThrowIfNull(pool);
         ArgumentNullException.ThrowIfNull(backend);
-        Count(backend.Cell.Health, outcome);
-        if (!_trackers.TryGetValue(backend.Cell, out HealthTracker? tracker))
+        if (!_entries.TryGetValue(backend.Cell, out Entry entry))
         {
-            tracker = new HealthTracker(pool.Settings.Health.Rise, pool.Settings.Health.Fall);
-            _trackers.Add(backend.Cell, tracker);
+            if (_follows)
+            {
+                return false;
+            }
+
+            entry = new Entry(pool, backend, NewTracker(pool));
+            _entries.Add(backend.Cell, entry);
+        }
+        else if (!_follows)
+        {
+            entry = entry with { Pool = pool, Backend = backend };
         }
 
-        if (!tracker.Report(outcome))
+        HealthCounters counters = backend.Cell.Health;
+        Count(counters, outcome);
+        if (!entry.Tracker.Report(outcome))
         {
             return false;
         }
 
-        backend.Cell.Health.CountTransition();
-        pool.SetDown(new Dictionary<int, bool> { [backend.Index] = !tracker.IsUp });
+        counters.CountTransition();
+        entry.Pool.SetDown(new Dictionary<int, bool> { [entry.Backend.Index] = !entry.Tracker.IsUp });
         return true;
     }
+
+    private static HealthTracker NewTracker(Pool pool) => new(pool.Settings.Health.Rise, pool.Settings.Health.Fall);
 
     private static void Count(HealthCounters counters, ProbeOutcome outcome)
     {
@@ -49,4 +102,6 @@ public sealed class HealthBoard
                 break;
         }
     }
+
+    private readonly record struct Entry(Pool Pool, Backend Backend, HealthTracker Tracker);
 }

@@ -1,14 +1,294 @@
+using System.Collections.Concurrent;
+using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Config;
+using L4Balancer.Core.Health;
 using L4Balancer.Core.Routing;
+using L4Balancer.Core.Timing;
 
 namespace L4Balancer.Engine.Probing;
 
 /// <summary>
-/// Probes every backend of the published snapshot as Core's schedule says and reports; decides nothing. Reports come one at a time.
+/// Probes the backends of the published snapshot as Core's schedule says and reports; decides nothing. One loop, one timer and one
+/// agenda serve all of them; whatever happens (a probe ended, the timer, a snapshot) only wakes the loop. Any thread may call.
 /// </summary>
-public sealed class Prober(TimeProvider clock, Random random, Action<ProbeReport> report) : IAsyncDisposable
+public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
 {
-    /// <summary>Probes the backends of this snapshot from now on.</summary>
-    public void Publish(RoutingSnapshot snapshot) => _ = (clock, random, report);
+    /// <summary>The loop sleeps at least this long, so that many backends share a wake-up.</summary>
+    internal static readonly TimeSpan Granularity = TimeSpan.FromMilliseconds(10);
 
-    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    private static readonly TimeSpan LongestSleep = TimeSpan.FromDays(1);
+
+    private readonly TimeProvider _clock;
+    private readonly Random _random;
+    private readonly Action<ProbeReport> _report;
+    private readonly ITimer _timer;
+    private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    // Filled by any thread, emptied by the loop.
+    private readonly ConcurrentQueue<Probe> _ended = new();
+    private RoutingSnapshot? _published;
+    private volatile bool _stopping;
+    private int _wakeUps;
+
+    // The loop's own.
+    private readonly Dictionary<BackendCell, ProbeTarget> _targets = [];
+    private readonly PriorityQueue<ProbeTarget, Instant> _agenda = new();
+    private readonly Queue<ProbeTarget> _due = new();
+    private readonly Stack<Probe> _idle = new();
+    private readonly Action<Probe> _onEnded;
+    private int _inFlight;
+
+    /// <param name="random">Used by the prober alone.</param>
+    /// <param name="report">
+    /// Told how each probe ended, one call at a time, on a thread of the pool; must not throw. A call that begins after
+    /// <see cref="Publish"/> has returned is about that snapshot; after <see cref="DisposeAsync"/> is done there is none.
+    /// </param>
+    public Prober(TimeProvider clock, Random random, Action<ProbeReport> report)
+    {
+        ArgumentNullException.ThrowIfNull(clock);
+        _clock = clock;
+        _random = random;
+        _report = report;
+        _onEnded = OnEnded;
+        _timer = clock.CreateTimer(static prober => ((Prober)prober!).WakeUp(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+    }
+
+    /// <summary>Probes in flight at once; others wait their turn. Bounds the descriptors that probing takes.</summary>
+    internal int MostInFlight { get; init; } = 1000;
+
+    /// <summary>
+    /// Probes the backends of this snapshot from now on. Those known by their cell keep their schedule and a probe in flight; a
+    /// probe of one that left is dropped without a report.
+    /// </summary>
+    public void Publish(RoutingSnapshot snapshot)
+    {
+        Volatile.Write(ref _published, snapshot);
+        WakeUp();
+    }
+
+    /// <summary>Cuts short what is in flight. Done in the time that a running report takes. Not to be awaited inside a report.</summary>
+    public ValueTask DisposeAsync()
+    {
+        _stopping = true;
+        WakeUp();
+        return new ValueTask(_stopped.Task);
+    }
+
+    /// <summary>The loop: it turns until every wake-up that came meanwhile is served. At most one thread is ever in here.</summary>
+    void IThreadPoolWorkItem.Execute()
+    {
+        int served;
+        do
+        {
+            served = Volatile.Read(ref _wakeUps);
+            Turn();
+        }
+        while (Interlocked.Add(ref _wakeUps, -served) != 0);
+    }
+
+    private void WakeUp()
+    {
+        if (Interlocked.Increment(ref _wakeUps) == 1)
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+        }
+    }
+
+    private void OnEnded(Probe probe)
+    {
+        _ended.Enqueue(probe);
+        WakeUp();
+    }
+
+    private void Turn()
+    {
+        FollowSnapshot();
+        while (_ended.TryDequeue(out Probe? probe))
+        {
+            Conclude(probe);
+        }
+
+        if (_stopping)
+        {
+            Stop();
+            return;
+        }
+
+        Instant now = Instant.Now(_clock);
+        ServeAgenda(now);
+        while (_inFlight < MostInFlight && _due.TryDequeue(out ProbeTarget? target))
+        {
+            Start(target);
+        }
+
+        if (_agenda.TryPeek(out _, out Instant next))
+        {
+            TimeSpan sleep = next - now;
+            _timer.Change(sleep < Granularity ? Granularity : sleep < LongestSleep ? sleep : LongestSleep, Timeout.InfiniteTimeSpan);
+        }
+    }
+
+    private void ServeAgenda(Instant now)
+    {
+        while (_agenda.TryPeek(out ProbeTarget? target, out Instant at) && at <= now)
+        {
+            _agenda.Dequeue();
+            if (target.IsGone || target.LookAt != at)
+            {
+                continue;
+            }
+
+            target.LookAt = Instant.Never;
+            if (target.Running is null)
+            {
+                _due.Enqueue(target);
+                continue;
+            }
+
+            target.Running.Abandon();
+            Answer(target, ProbeVerdict.NoAnswer(target.Pool.Settings.Health.Timeout));
+        }
+    }
+
+    private void Start(ProbeTarget target)
+    {
+        if (target.IsGone)
+        {
+            return;
+        }
+
+        target.StartedAt = Instant.Now(_clock);
+        Probe probe = _idle.TryPop(out Probe? used) ? used : new Probe(_onEnded);
+        if (probe.Start(target) is { } verdict)
+        {
+            _idle.Push(probe);
+            Answer(target, verdict);
+            return;
+        }
+
+        _inFlight++;
+        target.Running = probe;
+        LookAt(target, target.StartedAt.After(target.Pool.Settings.Health.Timeout));
+    }
+
+    private void Conclude(Probe probe)
+    {
+        _inFlight--;
+        ProbeTarget? target = probe.Target;
+        ProbeVerdict verdict = probe.Finish();
+        _idle.Push(probe);
+        if (target is not null)
+        {
+            Answer(target, verdict);
+        }
+    }
+
+    private void Answer(ProbeTarget target, ProbeVerdict verdict)
+    {
+        target.Running = null;
+        FollowSnapshot();
+        if (target.IsGone || _stopping)
+        {
+            return;
+        }
+
+        _report(new ProbeReport(target.Pool, target.Backend, verdict.Outcome, verdict.Detail));
+        Instant now = Instant.Now(_clock);
+        Instant next = target.StartedAt + target.Schedule.Next();
+        LookAt(target, next > now ? next : now);
+    }
+
+    private void LookAt(ProbeTarget target, Instant at)
+    {
+        target.LookAt = at;
+        if (at != Instant.Never)
+        {
+            _agenda.Enqueue(target, at);
+        }
+    }
+
+    private void FollowSnapshot()
+    {
+        if (Volatile.Read(ref _published) is null || Interlocked.Exchange(ref _published, null) is not { } snapshot)
+        {
+            return;
+        }
+
+        Instant now = Instant.Now(_clock);
+        var left = new HashSet<BackendCell>(_targets.Keys);
+        foreach (Pool pool in snapshot.Pools)
+        {
+            if (pool.Settings.Health.Type != HealthType.Tcp)
+            {
+                continue;
+            }
+
+            var schedule = new ProbeSchedule(pool.Settings.Health.Interval, pool.Settings.Health.Jitter, _random);
+            foreach (Backend backend in pool.Backends)
+            {
+                left.Remove(backend.Cell);
+                Follow(pool, backend, schedule, now);
+            }
+        }
+
+        foreach (BackendCell cell in left)
+        {
+            Drop(cell);
+        }
+    }
+
+    private void Follow(Pool pool, Backend backend, ProbeSchedule schedule, Instant now)
+    {
+        if (_targets.TryGetValue(backend.Cell, out ProbeTarget? target) && !target.IsProbedAt(pool, backend))
+        {
+            // What a probe of the old port says is of no use now.
+            Drop(backend.Cell);
+            target = null;
+        }
+
+        if (target is null)
+        {
+            target = new ProbeTarget(pool, backend, schedule);
+            _targets.Add(backend.Cell, target);
+            LookAt(target, now + schedule.First());
+        }
+        else if (target.Follow(pool, backend, schedule) && target.Running is null && target.LookAt != Instant.Never)
+        {
+            // Of the next probe under the old interval and a first one under the new, the sooner: "1h" to "2s" must not wait an hour.
+            Instant first = now + schedule.First();
+            if (first < target.LookAt)
+            {
+                LookAt(target, first);
+            }
+        }
+    }
+
+    private void Drop(BackendCell cell)
+    {
+        _targets.Remove(cell, out ProbeTarget? target);
+        target!.IsGone = true;
+        target.Running?.Abandon();
+        target.Running = null;
+    }
+
+    private void Stop()
+    {
+        foreach (BackendCell cell in _targets.Keys.ToArray())
+        {
+            Drop(cell);
+        }
+
+        if (_inFlight > 0)
+        {
+            return;
+        }
+
+        _timer.Dispose();
+        while (_idle.TryPop(out Probe? probe))
+        {
+            probe.Dispose();
+        }
+
+        _stopped.TrySetResult();
+    }
 }

@@ -1,0 +1,49 @@
+using System.Globalization;
+using System.Net.Sockets;
+using L4Balancer.Core.Addressing;
+using L4Balancer.Core.Connections;
+using L4Balancer.Core.Health;
+using L4Balancer.Engine.Sockets;
+
+namespace L4Balancer.Engine.Probing;
+
+/// <summary>What one probe says of its backend, and why in a few words.</summary>
+internal readonly record struct ProbeVerdict(ProbeOutcome Outcome, string Detail)
+{
+    public static ProbeVerdict OfConnect(SocketError error) => error == SocketError.Success
+        ? new ProbeVerdict(ProbeOutcome.Success, "")
+        : SourceBinding.Classify(error) switch
+        {
+            ConnectFailure.NoFreePort => new ProbeVerdict(ProbeOutcome.LocalError, "no free local port"),
+            ConnectFailure.LocalShortage => new ProbeVerdict(ProbeOutcome.LocalError, "out of descriptors or memory"),
+            ConnectFailure.TimedOut => new ProbeVerdict(ProbeOutcome.Failure, "no answer"),
+            _ => new ProbeVerdict(ProbeOutcome.Failure, InWords(error)),
+        };
+
+    /// <summary>The probe could not leave from its source address.</summary>
+    public static ProbeVerdict OfSource(HostAddress source, ConnectFailure failure) => new(
+        ProbeOutcome.LocalError,
+        failure == ConnectFailure.SourceUnusable ? $"source address {source} is not one of this host"
+        : failure == ConnectFailure.NoFreePort ? $"no free local port on {source}"
+        : $"cannot bind to source address {source}");
+
+    public static ProbeVerdict NoSource() => new(ProbeOutcome.LocalError, "no source address of the backend's family");
+
+    public static ProbeVerdict NoAnswer(TimeSpan timeout) => new(
+        ProbeOutcome.Failure,
+        timeout.Ticks % TimeSpan.TicksPerSecond == 0
+            ? string.Create(CultureInfo.InvariantCulture, $"no answer within {timeout.TotalSeconds}s")
+            : string.Create(CultureInfo.InvariantCulture, $"no answer within {timeout.TotalMilliseconds}ms"));
+
+    private static string InWords(SocketError error) => error switch
+    {
+        SocketError.ConnectionRefused => "connection refused",
+        SocketError.HostUnreachable => "host unreachable",
+        SocketError.HostDown => "host down",
+        SocketError.NetworkUnreachable => "network unreachable",
+        SocketError.NetworkDown => "network down",
+        SocketError.ConnectionReset => "connection reset",
+        SocketError.AccessDenied => "connecting is not permitted here",
+        _ => error.ToString(),
+    };
+}
