@@ -1,6 +1,15 @@
+using System.Globalization;
 using L4Balancer.Core.Toml;
 
 namespace L4Balancer.Core.Config;
 
-/// <summary>One mistake: <paramref name="Key"/> is the dotted key it is about, <c>pools[0].health.rise</c>, or empty for bad syntax.</summary>
-public sealed record ConfigError(TomlPosition Position, string Key, string Message);
+/// <summary>One mistake of a configuration file.</summary>
+/// <param name="Position">Where the value stands; the key where the key is the mistake; the table's header where a key is missing.</param>
+/// <param name="Key">The dotted key it is about, <c>pools[0].health.rise</c>; empty for bad syntax.</param>
+/// <param name="Message">One line: what is wrong and what is allowed.</param>
+public sealed record ConfigError(TomlPosition Position, string Key, string Message)
+{
+    /// <summary>The line that <c>check</c> prints: <c>FILE:LINE:COL: error: KEY: what is wrong and what is allowed</c>.</summary>
+    public string Format(string file) =>
+        string.Create(CultureInfo.InvariantCulture, $"{file}:{Position}: error: {(Key.Length == 0 ? "syntax" : Key)}: {Message}");
+}

@@ -1,0 +1,52 @@
+using L4Balancer.Core.Addressing;
+
+namespace L4Balancer.Core.Config;
+
+/// <summary>
+/// Every address the daemon will listen on. Without SO_REUSEPORT the kernel refuses a second socket (EADDRINUSE) not only on the same
+/// address and port, but also where one of the two is the wildcard of the same family; <c>[::]</c> is bound IPv6 only.
+/// </summary>
+internal sealed class BoundAddresses
+{
+    private readonly List<(Endpoint Endpoint, Setting Setting)> _all = [];
+
+    public void Add(Endpoint endpoint, Setting setting) => _all.Add((endpoint, setting));
+
+    /// <summary>Reports each address that one earlier in the text makes impossible.</summary>
+    public void ReportConflicts()
+    {
+        Dictionary<Endpoint, Setting> exact = [];
+        Dictionary<(bool IsV4, ushort Port), Setting> wildcards = [];
+        Dictionary<(bool IsV4, ushort Port), Setting> any = [];
+        foreach ((Endpoint endpoint, Setting setting) in _all.OrderBy(static b => b.Setting.Position.Line)
+            .ThenBy(static b => b.Setting.Position.Column))
+        {
+            if (endpoint.Port == 0)
+            {
+                // The system gives each such socket a free port of its own.
+                continue;
+            }
+
+            (bool IsV4, ushort Port) family = (endpoint.Address.IsV4, endpoint.Port);
+            if (exact.TryGetValue(endpoint, out Setting same))
+            {
+                setting.Reject($"\"{endpoint}\" is listened on at {same.Position} already; allowed: each address and port once");
+            }
+            else if (wildcards.TryGetValue(family, out Setting other)
+                || (endpoint.Address.IsAny && any.TryGetValue(family, out other)))
+            {
+                setting.Reject($"\"{endpoint}\" cannot be listened on beside the address at {other.Position}; "
+                    + "allowed: the wildcard or single addresses of one port, not both");
+            }
+            else
+            {
+                exact.Add(endpoint, setting);
+                any.TryAdd(family, setting);
+                if (endpoint.Address.IsAny)
+                {
+                    wildcards.Add(family, setting);
+                }
+            }
+        }
+    }
+}

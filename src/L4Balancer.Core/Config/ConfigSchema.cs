@@ -1,0 +1,70 @@
+namespace L4Balancer.Core.Config;
+
+/// <summary>
+/// Every key of the configuration that users are promised, table by table, and which of them work now. What a file may contain,
+/// what is "not supported yet", which name is suggested for a misspelt one, and what docs/configuration.md must list: all from here.
+/// </summary>
+internal static class ConfigSchema
+{
+    public static readonly SchemaTable Keepalive = new("keepalive", Works("idle", "interval", "count"));
+
+    public static readonly SchemaTable Balancer = new(
+        "[balancer]",
+        [
+            .. Works("workers", "engine", "max_connections", "shutdown_grace", "access_log", "log_format", "log_level"),
+            .. NotYet("shutdown_delay"),
+        ]);
+
+    public static readonly SchemaTable Metrics = new("[metrics]", [.. Works("listen"), .. NotYet("otlp")]);
+
+    public static readonly SchemaTable Listener = new(
+        "[[listeners]]",
+        [
+            .. Works("name", "bind", "pool", "backlog", "max_connections"),
+            new SchemaKey("keepalive", KeyForm.Table, Keepalive),
+            .. Works("user_timeout"),
+            .. NotYet(
+                "inspect", "inspect_timeout", "inspect_limit", "accept_proxy_from", "allow", "deny", "max_connections_per_source",
+                "connection_rate_per_source", "defer_accept", "congestion_control", "routes"),
+        ]);
+
+    public static readonly SchemaTable Health = new(
+        "[pools.health]",
+        [
+            .. Works("type", "interval", "jitter", "timeout", "rise", "fall", "port"),
+            .. NotYet("fast_interval", "down_interval", "path", "host", "status", "headers", "verify", "ca_file"),
+        ]);
+
+    public static readonly SchemaTable Backend = new(
+        "[[pools.backends]]",
+        [.. Works("name", "address", "weight", "backup"), .. NotYet("max_connections", "public_url")]);
+
+    public static readonly SchemaTable Pool = new(
+        "[[pools]]",
+        [
+            .. Works(
+                "name", "balance", "hash_key", "source_ips", "connect_timeout", "connect_attempts", "idle_timeout",
+                "half_close_timeout"),
+            new SchemaKey("keepalive", KeyForm.Table, Keepalive),
+            .. Works("user_timeout"),
+            new SchemaKey("health", KeyForm.Table, Health),
+            new SchemaKey("backends", KeyForm.Tables, Backend),
+            .. NotYet(
+                "bounded_load", "max_age", "congestion_control", "send_proxy", "panic_threshold", "slow_start",
+                "new_connection_rate", "on_backend_down", "close_rate", "passive", "discovery"),
+        ]);
+
+    public static readonly SchemaTable Root = new(
+        "the file",
+        [
+            new SchemaKey("balancer", KeyForm.Table, Balancer),
+            new SchemaKey("metrics", KeyForm.Table, Metrics),
+            new SchemaKey("listeners", KeyForm.Tables, Listener),
+            new SchemaKey("pools", KeyForm.Tables, Pool),
+            .. NotYet("admin"),
+        ]);
+
+    private static IEnumerable<SchemaKey> Works(params string[] names) => names.Select(static n => new SchemaKey(n, KeyForm.Value));
+
+    private static IEnumerable<SchemaKey> NotYet(params string[] names) => names.Select(static n => new SchemaKey(n, KeyForm.NotYet));
+}

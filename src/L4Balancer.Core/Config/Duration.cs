@@ -1,0 +1,63 @@
+using System.Buffers;
+using System.Globalization;
+
+namespace L4Balancer.Core.Config;
+
+/// <summary>The text of a duration: one number, whole or with a decimal point, and one unit of ms, s, m, h or d. <c>1.5h</c>.</summary>
+internal static class Duration
+{
+    /// <summary>The longest of all durations.</summary>
+    public static readonly TimeSpan Longest = TimeSpan.FromDays(365);
+
+    /// <summary>For what is handed on as an int of milliseconds (24.8 days): TCP_USER_TIMEOUT, poll, timers.</summary>
+    public static readonly TimeSpan LongestMilliseconds = TimeSpan.FromDays(24);
+
+    private const int MaximumDigits = 20;
+
+    private static readonly SearchValues<char> NumberCharacters = SearchValues.Create("0123456789.");
+
+    private static readonly (string Suffix, long Milliseconds)[] Units =
+        [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+
+    /// <summary>False also for what is no whole number of milliseconds: rounded to nothing, a timeout would silently be off.</summary>
+    public static bool TryParse(string text, out TimeSpan duration)
+    {
+        duration = default;
+        int digits = text.AsSpan().IndexOfAnyExcept(NumberCharacters);
+        if (digits is <= 0 or > MaximumDigits || text[0] == '.' || text[digits - 1] == '.')
+        {
+            return false;
+        }
+
+        long unit = Units.FirstOrDefault(u => u.Suffix == text[digits..]).Milliseconds;
+        if (unit == 0
+            || !decimal.TryParse(text.AsSpan(0, digits), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out decimal number))
+        {
+            return false;
+        }
+
+        // At most 20 digits times 86,400,000 stays below the 28 digits of a decimal; beyond a TimeSpan it is the caller's range error.
+        decimal milliseconds = number * unit;
+        if (milliseconds != decimal.Truncate(milliseconds))
+        {
+            return false;
+        }
+
+        decimal greatest = TimeSpan.MaxValue.Ticks / TimeSpan.TicksPerMillisecond;
+        duration = TimeSpan.FromMilliseconds((long)Math.Min(milliseconds, greatest));
+        return true;
+    }
+
+    /// <summary>In the largest unit that gives a whole number: <c>90s</c>, <c>24d</c>.</summary>
+    public static string Format(TimeSpan duration)
+    {
+        long milliseconds = duration.Ticks / TimeSpan.TicksPerMillisecond;
+        if (milliseconds == 0)
+        {
+            return "0s";
+        }
+
+        (string suffix, long unit) = Units.Last(u => milliseconds % u.Milliseconds == 0);
+        return string.Create(CultureInfo.InvariantCulture, $"{milliseconds / unit}{suffix}");
+    }
+}

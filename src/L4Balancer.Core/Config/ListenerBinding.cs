@@ -1,0 +1,75 @@
+using System.Collections.Immutable;
+using L4Balancer.Core.Addressing;
+
+namespace L4Balancer.Core.Config;
+
+/// <summary><c>[[listeners]]</c>.</summary>
+internal static class ListenerBinding
+{
+    private const string BindForm = "an array of addresses with a port, like [\"0.0.0.0:443\", \"[::]:443\"]";
+
+    private static readonly ListenerSettings Defaults = new() { Name = "", Bind = [], Pool = "" };
+
+    /// <param name="table">One listener.</param>
+    /// <param name="names">The names of the listeners before it.</param>
+    /// <param name="bound">Takes what this one binds.</param>
+    /// <param name="pools">Takes the reference to its pool, to be resolved when all pools are known.</param>
+    public static ListenerSettings Bind(TableBinder table, Claims<string> names, BoundAddresses bound, PoolReferences pools)
+    {
+        if (table.TryRequire("name", "a name", out Setting setting) && setting.TryName(out string name))
+        {
+            names.TryClaim(name, setting);
+        }
+        else
+        {
+            name = Defaults.Name;
+        }
+
+        return new ListenerSettings
+        {
+            Name = name,
+            Bind = BindAddresses(table, bound),
+            Pool = BindPool(table, pools),
+            Backlog = table.Integer("backlog", Defaults.Backlog, 1, 65_535),
+            MaxConnections = table.Integer("max_connections", Defaults.MaxConnections, 0, int.MaxValue),
+            Keepalive = KeepaliveBinding.Bind(table.Table("keepalive")),
+            UserTimeout = table.Duration("user_timeout", Defaults.UserTimeout, TimeSpan.Zero, Duration.LongestMilliseconds),
+        };
+    }
+
+    private static ImmutableArray<Endpoint> BindAddresses(TableBinder table, BoundAddresses bound)
+    {
+        if (!table.TryRequire("bind", BindForm, out Setting bind) || !bind.TryItems(BindForm, out ImmutableArray<Setting> items))
+        {
+            return [];
+        }
+
+        if (items.IsEmpty)
+        {
+            bind.Reject($"is empty; needed: {BindForm}");
+        }
+
+        ImmutableArray<Endpoint>.Builder endpoints = ImmutableArray.CreateBuilder<Endpoint>(items.Length);
+        foreach (Setting item in items)
+        {
+            if (item.TryEndpoint(0, out Endpoint endpoint))
+            {
+                bound.Add(endpoint, item);
+                endpoints.Add(endpoint);
+            }
+        }
+
+        return endpoints.ToImmutable();
+    }
+
+    private static string BindPool(TableBinder table, PoolReferences pools)
+    {
+        if (!table.TryRequire("pool", "the name of a pool", out Setting setting) || !setting.TryText("the name of a pool", out string pool))
+        {
+            return Defaults.Pool;
+        }
+
+        pools.Add(pool, setting);
+        return pool;
+    }
+}

@@ -1,0 +1,61 @@
+namespace L4Balancer.Core.Config;
+
+/// <summary>Finds what a misspelt name was meant to be, by edit distance (Damerau–Levenshtein, adjacent transpositions).</summary>
+internal static class NearestName
+{
+    /// <summary>Names are short; the rest of a longer one changes nothing about which known name is nearest.</summary>
+    private const int Compared = 80;
+
+    /// <summary>The candidate with the smallest distance, the first of equals; null where there is none.</summary>
+    public static string? Of(string name, IEnumerable<string> candidates, out int distance)
+    {
+        string? nearest = null;
+        distance = int.MaxValue;
+        foreach (string candidate in candidates)
+        {
+            int d = Distance(name, candidate);
+            if (d < distance)
+            {
+                (nearest, distance) = (candidate, d);
+            }
+        }
+
+        return nearest;
+    }
+
+    /// <summary>Whether so few edits in such a name are a slip of the finger rather than another word.</summary>
+    public static bool IsSlip(string name, int distance) => distance <= Math.Max(1, name.Length / 3);
+
+    /// <summary>Insertions, deletions, replacements and swaps of neighbours that turn one name into the other.</summary>
+    public static int Distance(ReadOnlySpan<char> from, ReadOnlySpan<char> to)
+    {
+        from = from[..Math.Min(from.Length, Compared)];
+        to = to[..Math.Min(to.Length, Compared)];
+        Span<int> beforeLast = stackalloc int[Compared + 1];
+        Span<int> last = stackalloc int[Compared + 1];
+        Span<int> current = stackalloc int[Compared + 1];
+        for (int j = 0; j <= to.Length; j++)
+        {
+            last[j] = j;
+        }
+
+        for (int i = 1; i <= from.Length; i++)
+        {
+            current[0] = i;
+            for (int j = 1; j <= to.Length; j++)
+            {
+                int replaced = last[j - 1] + (from[i - 1] == to[j - 1] ? 0 : 1);
+                int best = Math.Min(replaced, Math.Min(last[j], current[j - 1]) + 1);
+                bool swapped = i > 1 && j > 1 && from[i - 1] == to[j - 2] && from[i - 2] == to[j - 1];
+                current[j] = swapped ? Math.Min(best, beforeLast[j - 2] + 1) : best;
+            }
+
+            Span<int> free = beforeLast;
+            beforeLast = last;
+            last = current;
+            current = free;
+        }
+
+        return last[to.Length];
+    }
+}

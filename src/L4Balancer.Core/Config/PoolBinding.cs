@@ -1,0 +1,155 @@
+using System.Collections.Immutable;
+using L4Balancer.Core.Addressing;
+
+namespace L4Balancer.Core.Config;
+
+/// <summary><c>[[pools]]</c>.</summary>
+internal static class PoolBinding
+{
+    /// <summary>Indices of backends on the ring are 16 bits wide.</summary>
+    private const int MostBackends = 65_000;
+
+    private const string SourcesForm = "an array of IP addresses of this machine, like [\"10.0.0.1\"]";
+
+    private static readonly PoolSettings Defaults = new() { Name = "" };
+
+    /// <param name="table">One pool.</param>
+    /// <param name="names">The names of the pools before it.</param>
+    /// <param name="named">False where the name could not be read, so that a reference to it cannot be called dangling.</param>
+    public static PoolSettings Bind(TableBinder table, Claims<string> names, out bool named)
+    {
+        string name = Defaults.Name;
+        named = table.TryRequire("name", "a name", out Setting setting) && setting.TryName(out name);
+        if (named)
+        {
+            names.TryClaim(name, setting);
+        }
+
+        TimeSpan idle = table.Duration("idle_timeout", Defaults.IdleTimeout, TimeSpan.Zero, Duration.Longest);
+        PoolSettings pool = new()
+        {
+            Name = name,
+            Balance = table.Choice("balance", Defaults.Balance, Vocabulary.Balance),
+            HashKey = BindHashKey(table),
+            SourceIps = BindSources(table, out Setting sources),
+            ConnectTimeout = table.Duration("connect_timeout", Defaults.ConnectTimeout, TimeSpan.Zero, Duration.LongestMilliseconds),
+            ConnectAttempts = table.Integer("connect_attempts", Defaults.ConnectAttempts, 1, 16),
+            IdleTimeout = idle,
+            HalfCloseTimeout = BindHalfClose(table, idle),
+            Keepalive = KeepaliveBinding.Bind(table.Table("keepalive")),
+            UserTimeout = table.Duration("user_timeout", Defaults.UserTimeout, TimeSpan.Zero, Duration.LongestMilliseconds),
+            Health = HealthBinding.Bind(table.Table("health")),
+            Backends = BindBackends(table),
+        };
+        ReportFamiliesWithoutSource(pool, sources);
+        return pool;
+    }
+
+    private static TupleFields BindHashKey(TableBinder table)
+    {
+        string form = $"an array of {Vocabulary.HashKey.Allowed}";
+        if (!table.TryGet("hash_key", out Setting setting) || !setting.TryItems(form, out ImmutableArray<Setting> items))
+        {
+            return Defaults.HashKey;
+        }
+
+        if (items.IsEmpty)
+        {
+            setting.Reject($"is empty; needed: {form}");
+        }
+
+        Claims<TupleFields> fields = new("the fields of hash_key");
+        TupleFields all = TupleFields.None;
+        foreach (Setting item in items)
+        {
+            if (item.TryChoice(Vocabulary.HashKey, out TupleFields field) && fields.TryClaim(field, item))
+            {
+                all |= field;
+            }
+        }
+
+        return all;
+    }
+
+    /// <param name="table">One pool.</param>
+    /// <param name="sources">The value, or the default where the key is absent or one of its items is wrong.</param>
+    private static ImmutableArray<HostAddress> BindSources(TableBinder table, out Setting sources)
+    {
+        sources = default;
+        if (!table.TryGet("source_ips", out Setting setting) || !setting.TryItems(SourcesForm, out ImmutableArray<Setting> items))
+        {
+            return Defaults.SourceIps;
+        }
+
+        Claims<HostAddress> claims = new("source_ips");
+        ImmutableArray<HostAddress>.Builder addresses = ImmutableArray.CreateBuilder<HostAddress>(items.Length);
+        foreach (Setting item in items)
+        {
+            if (!item.TryAddress(out HostAddress address))
+            {
+                continue;
+            }
+
+            if (address.IsAny)
+            {
+                item.Reject($"\"{address}\" is no single address; allowed: {SourcesForm}, or [] for the kernel's choice");
+            }
+            else if (claims.TryClaim(address, item))
+            {
+                addresses.Add(address);
+            }
+        }
+
+        sources = addresses.Count == items.Length ? setting : default;
+        return addresses.ToImmutable();
+    }
+
+    private static TimeSpan BindHalfClose(TableBinder table, TimeSpan idle)
+    {
+        bool own = table.TryGet("half_close_timeout", out Setting setting) && setting.Node is not Toml.TomlString { Value: "" };
+        return own && setting.TryDuration(TimeSpan.Zero, Duration.Longest, out TimeSpan value) ? value : idle;
+    }
+
+    private static ImmutableArray<BackendSettings> BindBackends(TableBinder table)
+    {
+        ImmutableArray<TableBinder> tables = table.Tables("backends");
+        if (tables.IsEmpty && !table.Mentions("discovery"))
+        {
+            table.ReportMissing("backends", "at least one [[pools.backends]] with name and address");
+        }
+        else if (tables.Length > MostBackends)
+        {
+            table.Errors.Add(
+                tables[MostBackends].Position,
+                table.KeyOf("backends"),
+                $"more than {MostBackends} backends; allowed: 1 to {MostBackends} in a pool");
+        }
+
+        Claims<string> names = new("the backends of a pool");
+        Claims<Endpoint> addresses = new("the backends of a pool");
+        return [.. tables.Select(backend => BackendBinding.Bind(backend, names, addresses))];
+    }
+
+    // Such a backend could never be reached: bind(2) takes no source of the other family.
+    private static void ReportFamiliesWithoutSource(PoolSettings pool, Setting sources)
+    {
+        if (sources.Node is null || pool.SourceIps.IsEmpty)
+        {
+            return;
+        }
+
+        foreach (bool v4 in (ReadOnlySpan<bool>)[true, false])
+        {
+            BackendSettings? backend = pool.Backends.FirstOrDefault(b => b.Endpoint.Port != 0 && b.Endpoint.Address.IsV4 == v4);
+            if (backend is not null && !pool.SourceIps.Any(s => s.IsV4 == v4))
+            {
+                string family = v4 ? "IPv4" : "IPv6";
+                sources.Errors.AddIfWhole(
+                    sources.Position,
+                    sources.Key,
+                    $"no {family} address, but backend {Quoted.Text(backend.Address)} is {family}; "
+                    + "add one, or use [] for the kernel's choice");
+            }
+        }
+    }
+}

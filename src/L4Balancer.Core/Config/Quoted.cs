@@ -1,0 +1,45 @@
+using System.Globalization;
+using System.Text;
+
+namespace L4Balancer.Core.Config;
+
+/// <summary>Text of the file as it may stand in a message: quoted, in one line, without control characters, and not endless.</summary>
+internal static class Quoted
+{
+    private const int Longest = 80;
+
+    public static string Text(string text)
+    {
+        StringBuilder quoted = new("\"");
+        foreach (Rune rune in text.EnumerateRunes())
+        {
+            if (quoted.Length > Longest)
+            {
+                quoted.Append('…');
+                break;
+            }
+
+            _ = IsPlain(rune) ? quoted.Append(rune) : Escape(quoted, rune);
+        }
+
+        return quoted.Append('"').ToString();
+    }
+
+    /// <summary>A segment of a dotted key: bare where TOML lets it be (A-Z a-z 0-9 _ -), else quoted.</summary>
+    public static string Key(string key) =>
+        key.Length is > 0 and <= Longest && key.All(static c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-') ? key : Text(key);
+
+    private static bool IsPlain(Rune rune) =>
+        rune.Value is not ('"' or '\\')
+        && Rune.GetUnicodeCategory(rune) is not (UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator
+            or UnicodeCategory.ParagraphSeparator);
+
+    private static StringBuilder Escape(StringBuilder quoted, Rune rune) => rune.Value switch
+    {
+        '"' => quoted.Append("\\\""),
+        '\\' => quoted.Append("\\\\"),
+        '\n' => quoted.Append("\\n"),
+        '\t' => quoted.Append("\\t"),
+        _ => quoted.Append(CultureInfo.InvariantCulture, $"\\U{rune.Value:X8}"),
+    };
+}

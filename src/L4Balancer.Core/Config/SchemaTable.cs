@@ -1,0 +1,32 @@
+using System.Collections.Frozen;
+using System.Collections.Immutable;
+using System.Diagnostics.CodeAnalysis;
+
+namespace L4Balancer.Core.Config;
+
+/// <summary>The keys of one table, in the order of the documentation.</summary>
+internal sealed class SchemaTable
+{
+    private readonly FrozenDictionary<string, SchemaKey> _byName;
+
+    /// <param name="header">As it is written in a file: <c>[balancer]</c>, <c>[[pools.backends]]</c>.</param>
+    /// <param name="keys">Every key that the contract names for this table, whether it works yet or not.</param>
+    public SchemaTable(string header, params IEnumerable<SchemaKey> keys)
+    {
+        Header = header;
+        Keys = [.. keys];
+        _byName = Keys.ToFrozenDictionary(static k => k.Name);
+    }
+
+    public string Header { get; }
+
+    public ImmutableArray<SchemaKey> Keys { get; }
+
+    public bool TryGet(string name, [NotNullWhen(true)] out SchemaKey? key) => _byName.TryGetValue(name, out key);
+
+    /// <summary>For binding code: it asks only for keys that the schema calls working, or it is a bug.</summary>
+    public SchemaKey Working(string name, KeyForm form) =>
+        _byName.TryGetValue(name, out SchemaKey? key) && key.Form == form
+            ? key
+            : throw new InvalidOperationException($"The schema of {Header} has no {form} '{name}'.");
+}

@@ -1,0 +1,170 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using L4Balancer.Core.Addressing;
+using L4Balancer.Core.Toml;
+
+namespace L4Balancer.Core.Config;
+
+/// <summary>
+/// One value of the file on its way to a typed setting. It knows its key and its place: each <c>Try</c> either gives a value of the
+/// type and range asked for, or has reported why not.
+/// </summary>
+internal readonly record struct Setting(TomlNode Node, string Key, ErrorCollector Errors)
+{
+    private const int LongestName = 64;
+
+    public TomlPosition Position => Node.Position;
+
+    public bool TryInteger(int minimum, int maximum, out int value)
+    {
+        value = 0;
+        if (Node is not TomlInteger integer)
+        {
+            return WrongType(string.Create(CultureInfo.InvariantCulture, $"a whole number from {minimum} to {maximum}"));
+        }
+
+        if (integer.Value < minimum || integer.Value > maximum)
+        {
+            return Reject(string.Create(
+                CultureInfo.InvariantCulture, $"{integer.Value} is out of range; allowed: {minimum} to {maximum}"));
+        }
+
+        value = (int)integer.Value;
+        return true;
+    }
+
+    /// <summary>A float, or a whole number in its place.</summary>
+    public bool TryNumber(double minimum, double maximum, out double value)
+    {
+        value = Node switch { TomlFloat f => f.Value, TomlInteger i => i.Value, _ => double.NaN };
+        if (Node is not (TomlFloat or TomlInteger))
+        {
+            return WrongType(string.Create(CultureInfo.InvariantCulture, $"a number from {minimum} to {maximum}"));
+        }
+
+        // Written so that nan, which TOML has, is out of every range.
+        return (value >= minimum && value <= maximum) || Reject(string.Create(
+            CultureInfo.InvariantCulture, $"{value} is out of range; allowed: {minimum} to {maximum}"));
+    }
+
+    public bool TryBoolean(out bool value)
+    {
+        value = Node is TomlBoolean { Value: true };
+        return Node is TomlBoolean || WrongType("true or false");
+    }
+
+    /// <param name="wanted">What the string stands for, with an example, for the message.</param>
+    /// <param name="value">The string's text.</param>
+    public bool TryText(string wanted, out string value)
+    {
+        value = (Node as TomlString)?.Value ?? "";
+        return Node is TomlString || WrongType(wanted);
+    }
+
+    public bool TryDuration(TimeSpan minimum, TimeSpan maximum, out TimeSpan value)
+    {
+        value = default;
+        if (Node is TomlInteger number)
+        {
+            // The commonest slip. A number that is no duration either is shown with one that is.
+            long shown = number.Value is >= 0 and <= 31_536_000 ? number.Value : 30;
+            return Reject(string.Create(
+                CultureInfo.InvariantCulture, $"{number.Value} has no unit; a duration is a string with its unit, like \"{shown}s\""));
+        }
+
+        if (!TryText("a duration: a string like \"250ms\", \"2s\", \"5m\" or \"1h\"", out string text))
+        {
+            return false;
+        }
+
+        if (!Duration.TryParse(text, out value))
+        {
+            return Reject($"{Quoted.Text(text)} is not a duration; allowed: a number of whole milliseconds at least, with a unit of "
+                + "ms, s, m, h or d, like \"250ms\", \"1.5s\" or \"5m\"");
+        }
+
+        return (value >= minimum && value <= maximum) || Reject(
+            $"{Quoted.Text(text)} is out of range; allowed: \"{Duration.Format(minimum)}\" to \"{Duration.Format(maximum)}\"");
+    }
+
+    public bool TryChoice<T>(Choice<T> choice, out T value)
+    {
+        value = default!;
+        if (!TryText($"one of {choice.Allowed}", out string word))
+        {
+            return false;
+        }
+
+        string reason = choice.IsNotYet(word) ? "not supported yet" : "not known";
+        return choice.TryGet(word, out value) || Reject($"{Quoted.Text(word)} is {reason}; allowed: {choice.Allowed}");
+    }
+
+    /// <summary>The name of a listener, pool or backend. It stands in metric labels, URL paths and commands, so it takes no others.</summary>
+    public bool TryName(out string value) =>
+        TryText("a name", out value)
+        && ((value.Length is > 0 and <= LongestName && value.All(static c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-'))
+            || Reject($"{Quoted.Text(value)} is not a name; allowed: 1 to {LongestName} characters of A-Z a-z 0-9 . _ -"));
+
+    /// <param name="minimumPort">0 where the system may choose a port.</param>
+    /// <param name="value">The address with its port.</param>
+    public bool TryEndpoint(int minimumPort, out Endpoint value)
+    {
+        value = default;
+        const string Form = "an IP address with a port, like \"10.0.0.1:443\" or \"[2001:db8::1]:443\"";
+        if (!TryText(Form, out string text))
+        {
+            return false;
+        }
+
+        if (!Endpoint.TryParse(text, out value))
+        {
+            return Reject($"{Quoted.Text(text)} is not {Form}");
+        }
+
+        return value.Port >= minimumPort
+            || Reject($"{Quoted.Text(text)} has a port out of range; allowed: {minimumPort} to 65535");
+    }
+
+    public bool TryAddress(out HostAddress value)
+    {
+        value = default;
+        const string Form = "an IP address without a port, like \"10.0.0.1\" or \"2001:db8::1\"";
+        return TryText(Form, out string text)
+            && (HostAddress.TryParse(text, out value) || Reject($"{Quoted.Text(text)} is not {Form}"));
+    }
+
+    /// <param name="wanted">What the items are, with an example, for the message.</param>
+    /// <param name="items">Each item as a setting of its own: <c>bind[1]</c>.</param>
+    public bool TryItems(string wanted, out ImmutableArray<Setting> items)
+    {
+        items = [];
+        if (Node is not TomlArray array)
+        {
+            return WrongType(wanted);
+        }
+
+        Setting list = this;
+        items = [.. array.Items.Select((node, i) => new Setting(node, $"{list.Key}[{i}]", list.Errors))];
+        return true;
+    }
+
+    /// <summary>Reports a mistake at this value. Always false, so that a check can end with it.</summary>
+    public bool Reject(string message)
+    {
+        Errors.Add(Node.Position, Key, message);
+        return false;
+    }
+
+    public bool WrongType(string wanted) => Reject($"must be {wanted}, not {Describe(Node)}");
+
+    private static string Describe(TomlNode node) => node switch
+    {
+        TomlString => "a string",
+        TomlInteger => "an integer",
+        TomlFloat => "a float",
+        TomlBoolean => "a boolean",
+        TomlArray => "an array",
+        TomlTable => "a table",
+        _ => "a date or time",
+    };
+}

@@ -1,0 +1,172 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using L4Balancer.Core.Toml;
+
+namespace L4Balancer.Core.Config;
+
+/// <summary>
+/// Reads the keys of one table by its schema. Unknown keys and those that nothing serves yet are reported at once; each method then
+/// gives one key's value, or the fallback where the key is absent or its value has been reported as wrong.
+/// </summary>
+internal sealed class TableBinder
+{
+    private readonly SchemaTable _schema;
+    private readonly TomlTable _table;
+    private readonly string _path;
+    private readonly HashSet<string> _misspelt = [];
+
+    /// <param name="schema">The keys this table may have.</param>
+    /// <param name="table">The table as read.</param>
+    /// <param name="path">Its dotted key, <c>pools[0].health</c>; empty for the file itself.</param>
+    /// <param name="errors">Where mistakes go.</param>
+    public TableBinder(SchemaTable schema, TomlTable table, string path, ErrorCollector errors)
+    {
+        _schema = schema;
+        _table = table;
+        _path = path;
+        Errors = errors;
+        foreach (TomlEntry entry in table.Entries)
+        {
+            if (!schema.TryGet(entry.Key, out SchemaKey? key))
+            {
+                ReportUnknown(entry);
+            }
+            else if (key.Form == KeyForm.NotYet)
+            {
+                errors.Add(entry.KeyPosition, KeyOf(entry.Key), "not supported yet; leave it out");
+            }
+        }
+    }
+
+    public ErrorCollector Errors { get; }
+
+    public TomlPosition Position => _table.Position;
+
+    /// <summary>The table as a value of its own, for a mistake that is about all of it.</summary>
+    public Setting Whole => new(_table, _path, Errors);
+
+    public string KeyOf(string key) => _path.Length == 0 ? Quoted.Key(key) : $"{_path}.{Quoted.Key(key)}";
+
+    /// <summary>Whether the key stands in the table, with whatever value, or a misspelt one that was surely meant to be it.</summary>
+    public bool Mentions(string key) => _table.TryGet(key, out _) || _misspelt.Contains(key);
+
+    public bool HasTable(string key) => _table.TryGet(key, out TomlEntry? entry) && entry.Value is TomlTable;
+
+    public bool TryGet(string key, out Setting setting)
+    {
+        _schema.Working(key, KeyForm.Value);
+        bool found = _table.TryGet(key, out TomlEntry? entry);
+        setting = found ? new Setting(entry!.Value, KeyOf(key), Errors) : default;
+        return found;
+    }
+
+    /// <summary>As <see cref="TryGet"/>, for a key without a default: its absence is reported at the table's header.</summary>
+    public bool TryRequire(string key, string wanted, out Setting setting)
+    {
+        bool found = TryGet(key, out setting);
+        if (!found)
+        {
+            ReportMissing(key, wanted);
+        }
+
+        return found;
+    }
+
+    public void ReportMissing(string key, string wanted)
+    {
+        if (!Mentions(key))
+        {
+            Errors.AddIfWhole(Position, KeyOf(key), $"missing; needed: {wanted}");
+        }
+    }
+
+    public int Integer(string key, int fallback, int minimum, int maximum) =>
+        TryGet(key, out Setting setting) && setting.TryInteger(minimum, maximum, out int value) ? value : fallback;
+
+    public double Number(string key, double fallback, double minimum, double maximum) =>
+        TryGet(key, out Setting setting) && setting.TryNumber(minimum, maximum, out double value) ? value : fallback;
+
+    public bool Boolean(string key, bool fallback) =>
+        TryGet(key, out Setting setting) && setting.TryBoolean(out bool value) ? value : fallback;
+
+    public TimeSpan Duration(string key, TimeSpan fallback, TimeSpan minimum, TimeSpan maximum) =>
+        TryGet(key, out Setting setting) && setting.TryDuration(minimum, maximum, out TimeSpan value) ? value : fallback;
+
+    public T Choice<T>(string key, T fallback, Choice<T> choice) =>
+        TryGet(key, out Setting setting) && setting.TryChoice(choice, out T value) ? value : fallback;
+
+    /// <summary>A table; one without keys where the file has none, so that its binding fills in the defaults.</summary>
+    public TableBinder Table(string key)
+    {
+        SchemaTable schema = _schema.Working(key, KeyForm.Table).Table!;
+        TomlTable table = new(Position, []);
+        if (_table.TryGet(key, out TomlEntry? entry))
+        {
+            table = entry.Value as TomlTable ?? table;
+            if (entry.Value is not TomlTable)
+            {
+                string wanted = schema == ConfigSchema.Keepalive ? "an inline table like { idle = \"60s\" }" : $"one table {schema.Header}";
+                new Setting(entry.Value, KeyOf(key), Errors).WrongType(wanted);
+            }
+        }
+
+        return new TableBinder(schema, table, KeyOf(key), Errors);
+    }
+
+    /// <summary>An array of tables; empty where the file has none.</summary>
+    public ImmutableArray<TableBinder> Tables(string key)
+    {
+        SchemaTable schema = _schema.Working(key, KeyForm.Tables).Table!;
+        if (!_table.TryGet(key, out TomlEntry? entry))
+        {
+            return [];
+        }
+
+        Setting whole = new(entry.Value, KeyOf(key), Errors);
+        if (entry.Value is TomlTable single)
+        {
+            // [pools] for [[pools]]: what it holds is meant, so its own mistakes can be told in the same run.
+            whole.Reject($"must be an array of tables; write {schema.Header}");
+            return [new TableBinder(schema, single, $"{whole.Key}[0]", Errors)];
+        }
+
+        if (!whole.TryItems($"an array of tables, {schema.Header}", out ImmutableArray<Setting> items))
+        {
+            return [];
+        }
+
+        if (items.IsEmpty)
+        {
+            whole.Reject($"is empty; needed: at least one {schema.Header}");
+        }
+
+        ImmutableArray<TableBinder>.Builder tables = ImmutableArray.CreateBuilder<TableBinder>(items.Length);
+        foreach (Setting item in items)
+        {
+            if (item.Node is TomlTable table)
+            {
+                tables.Add(new TableBinder(schema, table, item.Key, Errors));
+            }
+            else
+            {
+                item.WrongType($"a table of {schema.Header}");
+            }
+        }
+
+        return tables.ToImmutable();
+    }
+
+    private void ReportUnknown(TomlEntry entry)
+    {
+        string nearest = NearestName.Of(entry.Key, _schema.Keys.Select(static k => k.Name), out int distance)!;
+        if (NearestName.IsSlip(entry.Key, distance))
+        {
+            _misspelt.Add(nearest);
+        }
+
+        Errors.Add(
+            entry.KeyPosition,
+            KeyOf(entry.Key),
+            string.Create(CultureInfo.InvariantCulture, $"unknown key in {_schema.Header}; the nearest known key is \"{nearest}\""));
+    }
+}

@@ -1,0 +1,39 @@
+using L4Balancer.Core.Addressing;
+
+namespace L4Balancer.Core.Config;
+
+/// <summary>The words that settings of a closed set take.</summary>
+internal static class Vocabulary
+{
+    public static readonly Choice<EngineKind> Engine = new([("auto", EngineKind.Auto), ("managed", EngineKind.Managed)], "epoll");
+
+    public static readonly Choice<AccessLogMode> AccessLog = new(
+        [("off", AccessLogMode.Off), ("failures", AccessLogMode.Failures), ("all", AccessLogMode.All)]);
+
+    public static readonly Choice<LogFormat?> LogFormat = new(
+        [("text", Config.LogFormat.Text), ("json", Config.LogFormat.Json), ("journal", Config.LogFormat.Journal)]);
+
+    public static readonly Choice<LogLevel> LogLevel = new(
+        [
+            ("trace", Config.LogLevel.Trace),
+            ("debug", Config.LogLevel.Debug),
+            ("info", Config.LogLevel.Info),
+            ("warning", Config.LogLevel.Warning),
+            ("error", Config.LogLevel.Error),
+        ]);
+
+    public static readonly Choice<BalanceKind> Balance = new(
+        [("ring", BalanceKind.Ring)], "maglev", "least-connections", "random-two", "round-robin");
+
+    public static readonly Choice<TupleFields> HashKey = new(
+        [
+            ("source-ip", TupleFields.SourceIp),
+            ("source-port", TupleFields.SourcePort),
+            ("destination-ip", TupleFields.DestinationIp),
+            ("destination-port", TupleFields.DestinationPort),
+        ],
+        "sni", "http-path", "http-header:", "http-cookie:", "http-query:");
+
+    public static readonly Choice<HealthType> Health = new(
+        [("none", HealthType.None), ("tcp", HealthType.Tcp)], "tls", "http", "https", "ws", "wss");
+}
