@@ -99,7 +99,7 @@ internal readonly record struct Setting(TomlNode Node, string Key, ErrorCollecto
         return choice.TryGet(word, out value) || Reject($"{Quoted.Text(word)} is {reason}; allowed: {choice.Allowed}");
     }
 
-    /// <summary>The name of a listener, pool or backend. It stands in metric labels, URL paths and commands, so it takes no others.</summary>
+    /// <summary>A name stands in metric labels, URL paths and commands, hence few characters.</summary>
     public bool TryName(out string value) =>
         TryText("a name", out value)
         && ((value.Length is > 0 and <= LongestName && value.All(static c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-'))

@@ -13,7 +13,7 @@ internal sealed class TableBinder
     private readonly SchemaTable _schema;
     private readonly TomlTable _table;
     private readonly string _path;
-    private readonly HashSet<string> _misspelt = [];
+    private HashSet<string>? _misspelt;
 
     /// <param name="schema">The keys this table may have.</param>
     /// <param name="table">The table as read.</param>
@@ -48,7 +48,7 @@ internal sealed class TableBinder
     public string KeyOf(string key) => _path.Length == 0 ? Quoted.Key(key) : $"{_path}.{Quoted.Key(key)}";
 
     /// <summary>Whether the key stands in the table, with whatever value, or a misspelt one that was surely meant to be it.</summary>
-    public bool Mentions(string key) => _table.TryGet(key, out _) || _misspelt.Contains(key);
+    public bool Mentions(string key) => _table.TryGet(key, out _) || _misspelt?.Contains(key) == true;
 
     public bool HasTable(string key) => _table.TryGet(key, out TomlEntry? entry) && entry.Value is TomlTable;
 
@@ -161,7 +161,7 @@ internal sealed class TableBinder
         string nearest = NearestName.Of(entry.Key, _schema.Keys.Select(static k => k.Name), out int distance)!;
         if (NearestName.IsSlip(entry.Key, distance))
         {
-            _misspelt.Add(nearest);
+            (_misspelt ??= []).Add(nearest);
         }
 
         Errors.Add(

@@ -1,0 +1,114 @@
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using L4Balancer.Core.Addressing;
+using L4Balancer.Core.Config;
+
+namespace L4Balancer.Core.Tests.Config;
+
+/// <summary>Writes a smallest working file with single settings put into it, and reads such texts.</summary>
+internal sealed class ConfigText
+{
+    private static readonly JsonSerializerOptions Described = new()
+    {
+        WriteIndented = true,
+        Converters = { new Shown<HostAddress>(), new Shown<Endpoint>(), new JsonStringEnumConverter() },
+    };
+
+    private readonly Dictionary<string, Dictionary<string, string>> _tables = new()
+    {
+        ["[balancer]"] = [],
+        ["[[listeners]]"] = new() { ["name"] = "\"wss\"", ["bind"] = "[\"0.0.0.0:443\"]", ["pool"] = "\"chat\"" },
+        ["keepalive"] = [],
+        ["[[pools]]"] = new() { ["name"] = "\"chat\"" },
+        ["[pools.health]"] = [],
+        ["[[pools.backends]]"] = new() { ["name"] = "\"ws1\"", ["address"] = "\"10.0.1.21:8443\"" },
+    };
+
+    /// <summary>Puts a setting into the table that has this header in the schema; <c>keepalive</c> is the listener's.</summary>
+    public ConfigText With(string header, string key, string value)
+    {
+        if (!_tables.TryGetValue(header, out Dictionary<string, string>? table))
+        {
+            _tables[header] = table = [];
+        }
+
+        table[key] = value;
+        return this;
+    }
+
+    /// <summary>A table without keys of its own: <c>[metrics]</c>.</summary>
+    public ConfigText With(string header)
+    {
+        _tables.TryAdd(header, []);
+        return this;
+    }
+
+    public ConfigText Without(string header, string key)
+    {
+        _tables[header].Remove(key);
+        return this;
+    }
+
+    public override string ToString()
+    {
+        Dictionary<string, string> keepalive = _tables["keepalive"];
+        StringBuilder text = new();
+        foreach ((string header, Dictionary<string, string> table) in _tables)
+        {
+            // An inline value of the same meaning takes the place of the table.
+            string inline = header switch { "[pools.health]" => "health", "[[pools.backends]]" => "backends", _ => "" };
+            if (header == "keepalive" || _tables["[[pools]]"].ContainsKey(inline))
+            {
+                continue;
+            }
+
+            text.Append(header).Append('\n');
+            foreach ((string key, string value) in table)
+            {
+                text.Append(key).Append(" = ").Append(value).Append('\n');
+            }
+
+            if (header == "[[listeners]]" && keepalive.Count > 0)
+            {
+                text.Append("keepalive = { ").AppendJoin(", ", keepalive.Select(k => $"{k.Key} = {k.Value}")).Append(" }\n");
+            }
+        }
+
+        return text.ToString();
+    }
+
+    public BalancerConfig Load() => Load(ToString());
+
+    public string[] Errors() => Errors(ToString());
+
+    public static ConfigResult Read(string text) => ConfigReader.Read(Encoding.UTF8.GetBytes(text));
+
+    public static BalancerConfig Load(string text)
+    {
+        ConfigResult result = Read(text);
+        Assert.That(result.Errors, Is.Empty, text);
+        Assert.That(result.Config, Is.Not.Null);
+        return result.Config!;
+    }
+
+    /// <summary>Each mistake as <c>LINE:COL KEY: MESSAGE</c>; a text with mistakes gives no configuration.</summary>
+    public static string[] Errors(string text)
+    {
+        ConfigResult result = Read(text);
+        Assert.That(result.Config is null, Is.EqualTo(!result.Errors.IsEmpty), text);
+        return [.. result.Errors.Select(static e => $"{e.Position} {e.Key}: {e.Message}")];
+    }
+
+    /// <summary>All values of a configuration, to compare two of them: arrays inside records compare by identity.</summary>
+    public static string Describe(BalancerConfig config) => JsonSerializer.Serialize(config, Described);
+
+    private sealed class Shown<T> : JsonConverter<T>
+    {
+        public override T Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
+            throw new NotSupportedException("Only written, never read.");
+
+        public override void Write(Utf8JsonWriter writer, T value, JsonSerializerOptions options) =>
+            writer.WriteStringValue(value?.ToString());
+    }
+}

@@ -1,0 +1,101 @@
+namespace L4Balancer.Core.Tests.Config;
+
+/// <summary>The configuration as the contract with users shows it: every key there will be, with its default.</summary>
+internal static class ContractExample
+{
+    public const string Text = """
+        [balancer]
+        workers         = 0         # event-loop threads; 0: one per available processor
+        engine          = "auto"    # "auto" | "epoll" (Linux) | "managed" (System.IO.Pipelines, any platform)
+        max_connections = 0         # 0: what the file-descriptor limit allows, reserve kept
+        shutdown_delay  = "0s"      # SIGTERM: /readyz says 503 this long while connections are still accepted
+        shutdown_grace  = "30s"     # then established connections are closed, spread over this time
+        access_log      = "failures"  # "off" | "failures" (all but client_closed and backend_closed; rate-limited) | "all"
+        log_format      = "text"    # "text" | "json" | "journal" (picked under systemd)
+        log_level       = "info"
+
+        [admin]                     # API, status page, health endpoints. Without `listen`: only the local socket
+        socket     = "/run/l4balancer/admin.sock"   # mode 0660; without root $XDG_RUNTIME_DIR/l4balancer/admin.sock
+        listen     = ""             # "127.0.0.1:9180", say
+        token_file = ""             # bearer token
+
+        [metrics]                   # without this table nothing listens for it
+        listen = "127.0.0.1:9464"   # Prometheus and OpenMetrics text at /metrics
+        otlp   = ""                 # optional OTLP endpoint
+
+        [[listeners]]
+        name   = "wss"
+        bind   = ["0.0.0.0:443", "[::]:443"]
+        pool   = "chat"
+        inspect            = "none"     # "none" | "tls" | "http": look at the first bytes, forward them untouched
+        inspect_timeout    = "3s"
+        inspect_limit      = "16KiB"
+        accept_proxy_from  = []         # CIDRs whose PROXY v1/v2 header is required and trusted
+        allow = []                      # CIDRs; empty: everyone
+        deny  = []
+        max_connections             = 0
+        max_connections_per_source  = 0 # a source is an IPv4 address or an IPv6 /64
+        connection_rate_per_source  = 0
+        backlog = 4096
+        defer_accept       = "0s"       # TCP_DEFER_ACCEPT
+        keepalive          = { idle = "60s", interval = "20s", count = 3 }
+        user_timeout       = "0s"       # TCP_USER_TIMEOUT
+        congestion_control = ""         # TCP_CONGESTION; empty: the system's
+          [[listeners.routes]]          # first match wins; none: `pool`
+          sni  = ["*.chat.example.com"] # inspect = "tls"; also alpn = [..]
+          host = []                     # inspect = "http"; also path = ["/rooms/*"]
+          pool = "rooms"
+
+        [[pools]]
+        name         = "chat"
+        balance      = "ring"           # "ring" | "maglev" | "least-connections" | "random-two" | "round-robin"
+        hash_key     = ["source-ip", "source-port", "destination-ip", "destination-port"]
+                                        # also "sni", "http-path", "http-header:NAME", "http-cookie:NAME", "http-query:NAME"
+        bounded_load = 0.0              # 0: off; 1.25: no backend above 125% of its fair share
+        source_ips   = []               # addresses the balancer connects from; empty: the kernel's choice
+        connect_timeout   = "3s"
+        connect_attempts  = 3           # other backends first; the same again after min(connect_timeout, 1s)
+        idle_timeout      = "1h"        # no byte in either direction
+        half_close_timeout = ""         # after one side has finished; "": idle_timeout
+        max_age           = "0s"        # close connections this old, jittered by a tenth
+        keepalive         = { idle = "60s", interval = "20s", count = 3 }
+        user_timeout      = "0s"
+        congestion_control = ""
+        send_proxy        = "none"      # "none" | "v1" | "v2"
+        panic_threshold   = 0.0         # below this healthy share, health is ignored
+        slow_start        = "0s"
+        new_connection_rate = 0         # per backend, queued above
+        on_backend_down   = "keep"      # "keep" | "close": what happens to established connections
+        close_rate        = 500         # paced closing, connections per second
+          [pools.health]
+          type          = "tcp"         # "none" | "tcp" | "tls" | "http" | "https" | "ws" | "wss"
+          interval      = "2s"
+          fast_interval = "500ms"       # while in transition
+          down_interval = "5s"
+          jitter        = 0.1
+          timeout       = "1s"
+          rise = 2
+          fall = 3
+          port = 0                      # 0: the backend's
+          path = "/"                    # http, ws
+          host = ""                     # Host header and SNI
+          status  = "200-399"           # http
+          headers = {}
+          verify  = false               # tls: check the certificate, against ca_file or the system's
+          ca_file = ""
+          [pools.passive]
+          failures = 5                  # consecutive failed connects (never the balancer's own shortages) mark a backend down; 0: off
+          retry    = "10s"              # without active probes: then one connection is let through; success marks up
+          [pools.discovery]             # instead of, or beside, backends
+          dns = "_ws._tcp.chat.example.com"   # SRV, or a host name: A and AAAA
+          etcd = []                     # endpoints; with prefix
+          file = ""
+          [[pools.backends]]
+          name            = "ws1"
+          address         = "10.0.1.21:8443"
+          weight          = 100         # 0 to 1000; 0: no new connections
+          max_connections = 0
+          backup          = false
+          public_url      = ""          # what GET /v1/endpoint hands out
+        """;
+}

@@ -1,0 +1,140 @@
+using System.Text;
+using System.Text.RegularExpressions;
+using L4Balancer.Core.Config;
+using L4Balancer.Core.Toml;
+
+namespace L4Balancer.Core.Tests.Config;
+
+/// <summary>docs/configuration.md and balancer.toml.example against the schema and the reader.</summary>
+internal sealed partial class DocumentationTests
+{
+    private const string NotYetHeading = "Not supported yet";
+
+    private sealed record Row(string Header, string Key, string Default, string Example);
+
+    private static readonly SchemaTable[] Tables =
+    [
+        ConfigSchema.Root, ConfigSchema.Balancer, ConfigSchema.Metrics, ConfigSchema.Listener, ConfigSchema.Keepalive, ConfigSchema.Pool,
+        ConfigSchema.Health, ConfigSchema.Backend,
+    ];
+
+    [Test]
+    public void Every_key_that_works_is_documented_under_its_table_in_the_schema_s_order()
+    {
+        foreach (SchemaTable table in Tables.Where(t => t != ConfigSchema.Root))
+        {
+            string[] working = [.. table.Keys.Where(k => k.Form != KeyForm.NotYet).Select(k => k.Name)];
+
+            Assert.That(Rows().Where(r => r.Header == table.Header).Select(r => r.Key), Is.EqualTo(working), table.Header);
+        }
+    }
+
+    [Test]
+    public void Every_key_that_is_not_built_yet_is_listed()
+    {
+        Dictionary<string, string> listed = Lines()
+            .Where(l => l.Heading == NotYetHeading)
+            .Select(l => NotYetRow().Match(l.Text))
+            .Where(m => m.Success)
+            .ToDictionary(m => m.Groups["table"].Value.Trim('`'), m => m.Groups["keys"].Value);
+
+        foreach (SchemaTable table in Tables)
+        {
+            string expected = string.Join(", ", table.Keys.Where(k => k.Form == KeyForm.NotYet).Select(k => $"`{k.Name}`"));
+            Assert.That(listed.GetValueOrDefault(table.Header, ""), Is.EqualTo(expected), table.Header);
+        }
+    }
+
+    [Test]
+    public void Every_documented_default_is_what_a_file_without_the_key_gets()
+    {
+        List<string> without = [];
+        foreach (Row row in Rows())
+        {
+            if (!row.Default.StartsWith('`'))
+            {
+                without.Add($"{row.Header} {row.Key}");
+                continue;
+            }
+
+            string given = ConfigText.Describe(new ConfigText().With(row.Header, row.Key, row.Default.Trim('`')).Load());
+            string absent = ConfigText.Describe((row.Header == "[metrics]" ? new ConfigText().With("[metrics]") : new ConfigText()).Load());
+            Assert.That(given, Is.EqualTo(absent), $"{row.Header} {row.Key}");
+        }
+
+        Assert.That(without, Is.EqualTo([
+            "[balancer] log_format", "[[listeners]] name", "[[listeners]] bind", "[[listeners]] pool", "[[pools]] name",
+            "[[pools]] backends", "[[pools.backends]] name", "[[pools.backends]] address",
+        ]));
+    }
+
+    [Test]
+    public void Every_documented_example_is_accepted()
+    {
+        foreach (Row row in Rows())
+        {
+            Assert.That(new ConfigText().With(row.Header, row.Key, row.Example.Trim('`')).Errors(), Is.Empty, $"{row.Header} {row.Key}");
+        }
+    }
+
+    [Test]
+    public void The_example_file_is_accepted() => ConfigText.Load(ExampleFile());
+
+    [Test]
+    public void The_example_file_s_commented_settings_are_the_defaults()
+    {
+        BalancerConfig asGiven = ConfigText.Load(ExampleFile());
+        BalancerConfig uncommented = ConfigText.Load(Uncommented());
+
+        // The one default that is not a value: it depends on who starts the daemon.
+        asGiven = asGiven with { Balancer = asGiven.Balancer with { LogFormat = LogFormat.Text } };
+        Assert.That(ConfigText.Describe(uncommented), Is.EqualTo(ConfigText.Describe(asGiven)));
+    }
+
+    [Test]
+    public void The_example_file_names_every_key_that_works()
+    {
+        TomlDocument document = TomlReader.Read(Encoding.UTF8.GetBytes(Uncommented()));
+
+        AssertNamed(document.Root, ConfigSchema.Root);
+    }
+
+    private static void AssertNamed(TomlTable table, SchemaTable schema)
+    {
+        foreach (SchemaKey key in schema.Keys.Where(k => k.Form != KeyForm.NotYet))
+        {
+            Assert.That(table.TryGet(key.Name, out TomlEntry? entry), Is.True, $"{schema.Header} {key.Name}");
+            TomlNode first = entry!.Value is TomlArray array && key.Form == KeyForm.Tables ? array.Items[0] : entry.Value;
+            if (key.Table is not null)
+            {
+                AssertNamed((TomlTable)first, key.Table);
+            }
+        }
+    }
+
+    private static string ExampleFile() => RepositoryFile.Read("balancer.toml.example");
+
+    private static string Uncommented() => CommentedSetting().Replace(ExampleFile(), "$1$2");
+
+    private static IEnumerable<Row> Rows() =>
+        from line in Lines()
+        where line.Heading != NotYetHeading && line.Text.StartsWith("| `", StringComparison.Ordinal)
+        let cells = line.Text.Split(" | ")
+        select new Row(line.Heading, cells[0].Trim('|', ' ', '`'), cells[1].Trim(), cells[3].Trim());
+
+    private static IEnumerable<(string Heading, string Text)> Lines()
+    {
+        string heading = "";
+        foreach (string line in RepositoryFile.Read("docs/configuration.md").Split('\n'))
+        {
+            heading = line.StartsWith("## ", StringComparison.Ordinal) ? line[3..].Trim('`', ' ') : heading;
+            yield return (heading, line);
+        }
+    }
+
+    [GeneratedRegex(@"^(\s*)#([a-z_]+\s*=)", RegexOptions.Multiline | RegexOptions.CultureInvariant)]
+    private static partial Regex CommentedSetting();
+
+    [GeneratedRegex(@"^\| (?<table>the file|`[^`]+`) \| (?<keys>`.+`) \|$", RegexOptions.CultureInvariant)]
+    private static partial Regex NotYetRow();
+}

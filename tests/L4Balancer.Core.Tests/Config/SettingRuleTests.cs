@@ -1,0 +1,198 @@
+using L4Balancer.Core.Config;
+
+namespace L4Balancer.Core.Tests.Config;
+
+/// <summary>The type and range of every key, each put alone into a file that is right otherwise.</summary>
+internal sealed class SettingRuleTests
+{
+    private const string Range = " is out of range; allowed: ";
+
+    [TestCase("[balancer]", "workers", "1024")]
+    [TestCase("[balancer]", "max_connections", "2147483647")]
+    [TestCase("[balancer]", "shutdown_grace", "\"365d\"")]
+    [TestCase("[balancer]", "shutdown_grace", "\"0s\"")]
+    [TestCase("[balancer]", "log_format", "\"journal\"")]
+    [TestCase("[metrics]", "listen", "\"127.0.0.1:0\"")]
+    [TestCase("[[listeners]]", "name", "\"A-z.0_9\"")]
+    [TestCase("[[listeners]]", "bind", "[\"127.0.0.1:0\", \"127.0.0.1:0\"]")]
+    [TestCase("[[listeners]]", "bind", "[\"0.0.0.0:443\", \"[::]:443\", \"0.0.0.0:444\"]")]
+    [TestCase("[[listeners]]", "bind", "[\"10.0.0.1:443\", \"10.0.0.2:443\", \"[::]:443\"]")]
+    [TestCase("[[listeners]]", "backlog", "65535")]
+    [TestCase("[[listeners]]", "user_timeout", "\"24d\"")]
+    [TestCase("keepalive", "idle", "\"32767s\"")]
+    [TestCase("keepalive", "interval", "\"1000ms\"")]
+    [TestCase("keepalive", "count", "127")]
+    [TestCase("[[pools]]", "source_ips", "[\"10.0.0.5\", \"2001:db8::5\"]")]
+    [TestCase("[[pools]]", "connect_timeout", "\"0s\"")]
+    [TestCase("[pools.health]", "jitter", "0")]
+    [TestCase("[pools.health]", "jitter", "0.5")]
+    [TestCase("[pools.health]", "timeout", "\"1h\"")]
+    [TestCase("[[pools.backends]]", "weight", "0")]
+    [TestCase("[[pools.backends]]", "address", "\"[2001:db8::1]:65535\"")]
+    public void A_value_at_the_edge_of_its_range_is_taken(string header, string key, string value) =>
+        Assert.That(new ConfigText().With(header, key, value).Errors(), Is.Empty);
+
+    [TestCase("[balancer]", "workers", "-1", "-1" + Range + "0 to 1024")]
+    [TestCase("[balancer]", "workers", "1025", "1025" + Range + "0 to 1024")]
+    [TestCase("[balancer]", "workers", "\"4\"", "must be a whole number from 0 to 1024, not a string")]
+    [TestCase("[balancer]", "workers", "4.0", "must be a whole number from 0 to 1024, not a float")]
+    [TestCase("[balancer]", "engine", "\"epoll\"", "\"epoll\" is not supported yet; allowed: \"auto\", \"managed\"")]
+    [TestCase("[balancer]", "engine", "\"Auto\"", "\"Auto\" is not known; allowed: \"auto\", \"managed\"")]
+    [TestCase("[balancer]", "max_connections", "-1", "-1" + Range + "0 to 2147483647")]
+    [TestCase("[balancer]", "max_connections", "9223372036854775807", "9223372036854775807" + Range + "0 to 2147483647")]
+    [TestCase("[balancer]", "shutdown_grace", "\"366d\"", "\"366d\"" + Range + "\"0s\" to \"365d\"")]
+    [TestCase("[balancer]", "shutdown_grace", "-5", "-5 has no unit; a duration is a string with its unit, like \"30s\"")]
+    [TestCase("[balancer]", "access_log", "true", "must be one of \"off\", \"failures\", \"all\", not a boolean")]
+    [TestCase("[balancer]", "log_format", "\"xml\"", "\"xml\" is not known; allowed: \"text\", \"json\", \"journal\"")]
+    [TestCase(
+        "[balancer]", "log_level", "\"warn\"", "\"warn\" is not known; allowed: \"trace\", \"debug\", \"info\", \"warning\", \"error\"")]
+    [TestCase("[metrics]", "listen", "\"\"", "\"\" is not an IP address with a port, like \"10.0.0.1:443\" or \"[2001:db8::1]:443\"")]
+    [TestCase("[[listeners]]", "name", "\"\"", "\"\" is not a name; allowed: 1 to 64 characters of A-Z a-z 0-9 . _ -")]
+    [TestCase("[[listeners]]", "name", "\"a/b\"", "\"a/b\" is not a name; allowed: 1 to 64 characters of A-Z a-z 0-9 . _ -")]
+    [TestCase("[[listeners]]", "name", "\"é\"", "\"é\" is not a name; allowed: 1 to 64 characters of A-Z a-z 0-9 . _ -")]
+    [TestCase("[[listeners]]", "bind", "[]", "is empty; needed: an array of addresses with a port, like [\"0.0.0.0:443\", \"[::]:443\"]")]
+    [TestCase(
+        "[[listeners]]", "bind", "\"0.0.0.0:443\"",
+        "must be an array of addresses with a port, like [\"0.0.0.0:443\", \"[::]:443\"], not a string")]
+    [TestCase("[[listeners]]", "backlog", "0", "0" + Range + "1 to 65535")]
+    [TestCase("[[listeners]]", "backlog", "65536", "65536" + Range + "1 to 65535")]
+    [TestCase("[[listeners]]", "max_connections", "-1", "-1" + Range + "0 to 2147483647")]
+    [TestCase("[[listeners]]", "keepalive", "\"60s\"", "must be an inline table like { idle = \"60s\" }, not a string")]
+    [TestCase("[[listeners]]", "user_timeout", "\"25d\"", "\"25d\"" + Range + "\"0s\" to \"24d\"")]
+    [TestCase("[[pools]]", "balance", "\"maglev\"", "\"maglev\" is not supported yet; allowed: \"ring\"")]
+    [TestCase("[[pools]]", "balance", "\"least-connections\"", "\"least-connections\" is not supported yet; allowed: \"ring\"")]
+    [TestCase("[[pools]]", "balance", "\"random-two\"", "\"random-two\" is not supported yet; allowed: \"ring\"")]
+    [TestCase("[[pools]]", "balance", "\"round-robin\"", "\"round-robin\" is not supported yet; allowed: \"ring\"")]
+    [TestCase("[[pools]]", "balance", "\"rings\"", "\"rings\" is not known; allowed: \"ring\"")]
+    [TestCase(
+        "[[pools]]", "hash_key", "[]",
+        "is empty; needed: an array of \"source-ip\", \"source-port\", \"destination-ip\", \"destination-port\"")]
+    [TestCase("[[pools]]", "connect_timeout", "\"25d\"", "\"25d\"" + Range + "\"0s\" to \"24d\"")]
+    [TestCase("[[pools]]", "connect_attempts", "0", "0" + Range + "1 to 16")]
+    [TestCase("[[pools]]", "connect_attempts", "17", "17" + Range + "1 to 16")]
+    [TestCase("[[pools]]", "idle_timeout", "\"365.5d\"", "\"365.5d\"" + Range + "\"0s\" to \"365d\"")]
+    [TestCase("[[pools]]", "half_close_timeout", "\"400d\"", "\"400d\"" + Range + "\"0s\" to \"365d\"")]
+    [TestCase("[[pools]]", "user_timeout", "\"600h\"", "\"600h\"" + Range + "\"0s\" to \"24d\"")]
+    [TestCase("[pools.health]", "type", "\"wss\"", "\"wss\" is not supported yet; allowed: \"none\", \"tcp\"")]
+    [TestCase("[pools.health]", "type", "\"http\"", "\"http\" is not supported yet; allowed: \"none\", \"tcp\"")]
+    [TestCase("[pools.health]", "type", "\"icmp\"", "\"icmp\" is not known; allowed: \"none\", \"tcp\"")]
+    [TestCase("[pools.health]", "interval", "\"9ms\"", "\"9ms\"" + Range + "\"10ms\" to \"24d\"")]
+    [TestCase("[pools.health]", "interval", "\"0s\"", "\"0s\"" + Range + "\"10ms\" to \"24d\"")]
+    [TestCase("[pools.health]", "timeout", "\"0s\"", "\"0s\"" + Range + "\"1ms\" to \"24d\"")]
+    [TestCase("[pools.health]", "jitter", "0.51", "0.51" + Range + "0 to 0.5")]
+    [TestCase("[pools.health]", "jitter", "-1", "-1" + Range + "0 to 0.5")]
+    [TestCase("[pools.health]", "jitter", "nan", "NaN" + Range + "0 to 0.5")]
+    [TestCase("[pools.health]", "jitter", "\"10%\"", "must be a number from 0 to 0.5, not a string")]
+    [TestCase("[pools.health]", "rise", "0", "0" + Range + "1 to 100")]
+    [TestCase("[pools.health]", "fall", "101", "101" + Range + "1 to 100")]
+    [TestCase("[pools.health]", "port", "65536", "65536" + Range + "0 to 65535")]
+    [TestCase("[[pools.backends]]", "weight", "1001", "1001" + Range + "0 to 1000")]
+    [TestCase("[[pools.backends]]", "weight", "-1", "-1" + Range + "0 to 1000")]
+    [TestCase("[[pools.backends]]", "backup", "\"yes\"", "must be true or false, not a string")]
+    [TestCase("[[pools.backends]]", "backup", "2026-11-20", "must be true or false, not a date or time")]
+    [TestCase("[[pools.backends]]", "address", "\"10.0.0.1:0\"", "\"10.0.0.1:0\" has a port out of range; allowed: 1 to 65535")]
+    public void A_wrong_value_is_told_with_what_is_allowed(string header, string key, string value, string message)
+    {
+        string text = new ConfigText().With(header, key, value).ToString();
+        ConfigError error = ConfigText.Read(text).Errors.Single();
+
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(error.Message, Is.EqualTo(message));
+            Assert.That(error.Key, Does.EndWith("." + key));
+            Assert.That(Rest(text, error), Does.StartWith(value), "the place is that of the value");
+        }
+    }
+
+    [TestCase("idle", "\"500ms\"", "\"500ms\" is no whole number of seconds; allowed: \"0s\" to \"32767s\"")]
+    [TestCase("idle", "\"32768s\"", "\"32768s\"" + Range + "\"0s\" to \"32767s\"")]
+    [TestCase("interval", "\"0s\"", "\"0s\"" + Range + "\"1s\" to \"32767s\"")]
+    [TestCase("interval", "\"1.5s\"", "\"1500ms\" is no whole number of seconds; allowed: \"1s\" to \"32767s\"")]
+    [TestCase("count", "0", "0" + Range + "1 to 127")]
+    [TestCase("count", "128", "128" + Range + "1 to 127")]
+    public void Keepalive_keeps_to_what_the_kernel_takes(string key, string value, string message)
+    {
+        string inListener = new ConfigText().With("keepalive", key, value).Errors().Single();
+        string inPool = new ConfigText().With("[[pools]]", "keepalive", $"{{ {key} = {value} }}").Errors().Single();
+
+        Assert.That(inListener, Does.EndWith($" listeners[0].keepalive.{key}: {message}"));
+        Assert.That(inPool, Does.EndWith($" pools[0].keepalive.{key}: {message}"));
+    }
+
+    [TestCase("10.0.0.1")]
+    [TestCase("10.0.0.1:")]
+    [TestCase(":443")]
+    [TestCase("10.0.0.1:65536")]
+    [TestCase("10.0.0.1:-1")]
+    [TestCase("10.0.0.256:443")]
+    [TestCase("10.0.0:443")]
+    [TestCase("010.0.0.1:443")]
+    [TestCase("2001:db8::1:443")]
+    [TestCase("[2001:db8::1]")]
+    [TestCase("[10.0.0.1]:443")]
+    [TestCase("[fe80::1%eth0]:443")]
+    [TestCase("10.0.0.1:443 ")]
+    [TestCase("http://ws1:443")]
+    public void An_address_that_is_none_is_refused_everywhere(string address)
+    {
+        string expected = $": \"{address}\" is not an IP address with a port, like \"10.0.0.1:443\" or \"[2001:db8::1]:443\"";
+
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(new ConfigText().With("[metrics]", "listen", $"\"{address}\"").Errors().Single(), Does.EndWith(expected));
+            Assert.That(new ConfigText().With("[[listeners]]", "bind", $"[\"{address}\"]").Errors().Single(), Does.EndWith(expected));
+            Assert.That(new ConfigText().With("[[pools.backends]]", "address", $"\"{address}\"").Errors().Single(), Does.EndWith(expected));
+        }
+    }
+
+    [TestCase("ws1.example.com:8443")]
+    [TestCase("localhost:80")]
+    [TestCase("ws-1.example.com.:80")]
+    [TestCase("10.example:80")]
+    public void A_host_name_as_backend_is_not_supported_yet(string address) =>
+        Assert.That(
+            new ConfigText().With("[[pools.backends]]", "address", $"\"{address}\"").Errors().Single(),
+            Does.Contain($" pools[0].backends[0].address: \"{address}\" is a host name, which is not supported yet; allowed: "));
+
+    [TestCase("0.0.0.0:80")]
+    [TestCase("[::]:80")]
+    public void A_wildcard_is_no_backend(string address) =>
+        Assert.That(
+            new ConfigText().With("[[pools.backends]]", "address", $"\"{address}\"").Errors().Single(),
+            Does.Contain($"\"{address}\" is every address and so none to connect to"));
+
+    [TestCase("sni")]
+    [TestCase("http-path")]
+    [TestCase("http-header:X-Room")]
+    [TestCase("http-cookie:sid")]
+    [TestCase("http-query:room")]
+    public void A_hash_key_beyond_the_tuple_is_not_supported_yet(string field) =>
+        Assert.That(
+            new ConfigText().With("[[pools]]", "hash_key", $"[\"source-ip\", \"{field}\"]").Errors().Single(),
+            Does.Contain($" pools[0].hash_key[1]: \"{field}\" is not supported yet; allowed: \"source-ip\", "));
+
+    [TestCase(
+        "[\"source-ip\", \"source-port\", \"source-ip\"]",
+        "hash_key[2]: \"source-ip\" stands at 8:13 already; allowed: once among the fields of hash_key")]
+    [TestCase("[\"source_ip\"]", "hash_key[0]: \"source_ip\" is not known; allowed: ")]
+    [TestCase("[\"http-headers\"]", "hash_key[0]: \"http-headers\" is not known; allowed: ")]
+    [TestCase("[1]", "hash_key[0]: must be one of ")]
+    public void A_wrong_field_of_the_hash_key_is_told(string value, string expected) =>
+        Assert.That(new ConfigText().With("[[pools]]", "hash_key", value).Errors().Single(), Does.Contain("pools[0]." + expected));
+
+    [TestCase("[\"10.0.0.5\", \"10.0.0.5\"]", "source_ips[1]: \"10.0.0.5\" stands at 8:15 already; allowed: once among source_ips")]
+    [TestCase("[\"10.0.0.5\", \"::ffff:10.0.0.5\"]", "source_ips[1]: \"::ffff:10.0.0.5\" stands at 8:15 already")]
+    [TestCase("[\"0.0.0.0\"]", "source_ips[0]: \"0.0.0.0\" is no single address")]
+    [TestCase(
+        "[\"10.0.0.5:80\"]", "source_ips[0]: \"10.0.0.5:80\" is not an IP address without a port, like \"10.0.0.1\" or \"2001:db8::1\"")]
+    [TestCase("[\"10.0.0.0/24\"]", "source_ips[0]: \"10.0.0.0/24\" is not an IP address without a port")]
+    [TestCase("\"10.0.0.5\"", "source_ips: must be an array of IP addresses of this machine, like [\"10.0.0.1\"], not a string")]
+    public void A_wrong_source_address_is_told(string value, string expected) =>
+        Assert.That(new ConfigText().With("[[pools]]", "source_ips", value).Errors().Single(), Does.Contain("pools[0]." + expected));
+
+    private static string Rest(string text, ConfigError error)
+    {
+        string line = text.Split('\n')[error.Position.Line - 1];
+        return line[(error.Position.Column - 1)..];
+    }
+}
