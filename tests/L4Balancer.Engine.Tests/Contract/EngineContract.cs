@@ -1,0 +1,89 @@
+using L4Balancer.Core.Config;
+using L4Balancer.Core.Connections;
+using L4Balancer.Core.Routing;
+using L4Balancer.Engine.Tests.Peers;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace L4Balancer.Engine.Tests.Contract;
+
+/// <summary>
+/// What every engine does, over real sockets on loopback. The themes derive from this, and each engine derives from the themes.
+/// After each test the engine is stopped at once, and its books must balance, whatever the test did.
+/// </summary>
+[FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
+internal abstract class EngineContract(Func<EngineOptions, IEngine> create)
+{
+    private readonly List<Rig> _rigs = [];
+    private readonly List<IDisposable> _peers = [];
+
+    [TearDown]
+    public async Task Every_connection_is_accounted_for()
+    {
+        try
+        {
+            foreach (Rig rig in _rigs)
+            {
+                await rig.Engine.StopAsync(TimeSpan.Zero, new CancellationToken(canceled: true)).Soon();
+                await rig.AtRestAsync();
+                rig.AssertBooksBalance();
+            }
+        }
+        finally
+        {
+            _peers.ForEach(p => p.Dispose());
+            foreach (Rig rig in _rigs)
+            {
+                await rig.DisposeAsync().AsTask().Soon();
+            }
+        }
+    }
+
+    protected IEngine NewEngine(RecordedConnections records) => create(new EngineOptions
+    {
+        Clock = TimeProvider.System,
+        Records = records,
+        Loggers = NullLoggerFactory.Instance,
+        Workers = 2,
+    });
+
+    protected Rig Start(
+        PoolSettings pool, ListenerSettings? listener = null, int maxConnections = 100_000, Action<ConnectionRecord>? onEstablished = null)
+    {
+        var records = new RecordedConnections(onEstablished);
+        RoutingSnapshot snapshot = RoutingSnapshot.Build(
+            Settings.Config(pool, listener ?? Settings.Listener("127.0.0.1:0")), maxConnections);
+        var rig = new Rig(NewEngine(records), snapshot, records);
+        IReadOnlyList<ListenFailure> failures = rig.Engine.Start(snapshot);
+        _rigs.Add(rig);
+        Assert.That(failures, Is.Empty);
+        return rig;
+    }
+
+    protected T Keep<T>(T peer)
+        where T : IDisposable
+    {
+        _peers.Add(peer);
+        return peer;
+    }
+
+    protected TestBackend Backend(string address = "127.0.0.1", int receiveBuffer = 0) => Keep(TestBackend.Listening(address, receiveBuffer));
+
+    protected async Task<Peer> ConnectAsync(Rig rig, int sendBuffer = 0) => Keep(await Peer.ConnectAsync(rig.Address, sendBuffer));
+
+    /// <summary>A connection through the engine, both its ends in hand.</summary>
+    protected async Task<(Peer Client, Peer Server)> OpenAsync(Rig rig, TestBackend backend, int sendBuffer = 0)
+    {
+        Peer client = await ConnectAsync(rig, sendBuffer);
+        Peer server = Keep(await backend.AcceptAsync());
+        return (client, server);
+    }
+
+    /// <summary>Lets both ends finish in an orderly way.</summary>
+    protected static async Task FinishAsync(Peer client, Peer server)
+    {
+        client.Finish();
+        Assert.That((await server.ReceiveAllAsync()).End, Is.EqualTo(StreamEnd.Fin));
+        server.Finish();
+        Assert.That((await client.ReceiveAllAsync()).End, Is.EqualTo(StreamEnd.Fin));
+    }
+}

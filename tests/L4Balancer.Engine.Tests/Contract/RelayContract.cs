@@ -1,0 +1,129 @@
+using L4Balancer.Engine.Tests.Peers;
+
+namespace L4Balancer.Engine.Tests.Contract;
+
+/// <summary>Bytes go both ways, unchanged and in order, whoever begins.</summary>
+internal abstract class RelayContract(Func<EngineOptions, IEngine> create) : EngineContract(create)
+{
+    private const int MiB = 1024 * 1024;
+
+    [Test]
+    public async Task Bytes_arrive_unchanged_both_ways_at_once([Values(1, 20, 300)] int seed)
+    {
+        TestBackend backend = Backend();
+        (Peer client, Peer server) = await OpenAsync(Start(Settings.Pool(backend)), backend);
+
+        await ExchangeAsync(client, server, seed, 24 * MiB);
+    }
+
+    [Test]
+    public async Task Connections_side_by_side_do_not_mix()
+    {
+        TestBackend backend = Backend();
+        Rig rig = Start(Settings.Pool(backend));
+        var exchanges = new List<Task>();
+        for (int seed = 100; seed < 108; seed++)
+        {
+            (Peer client, Peer server) = await OpenAsync(rig, backend);
+            exchanges.Add(ExchangeAsync(client, server, seed, 6 * MiB));
+        }
+
+        await Task.WhenAll(exchanges);
+    }
+
+    [Test]
+    public async Task Every_single_byte_is_passed_on_without_waiting_for_more()
+    {
+        TestBackend backend = Backend();
+        (Peer client, Peer server) = await OpenAsync(Start(Settings.Pool(backend)), backend);
+
+        for (int i = 0; i < 500; i++)
+        {
+            await client.SendAsync(new[] { (byte)i });
+            Assert.That(await server.ReceiveAsync(1), Is.EqualTo(new[] { (byte)i }));
+            await server.SendAsync(new[] { (byte)~i });
+            Assert.That(await client.ReceiveAsync(1), Is.EqualTo(new[] { (byte)~i }));
+        }
+    }
+
+    [Test]
+    public async Task The_server_may_speak_first()
+    {
+        TestBackend backend = Backend();
+        (Peer client, Peer server) = await OpenAsync(Start(Settings.Pool(backend)), backend);
+
+        await server.SendAsync("220 ready\r\n"u8.ToArray());
+
+        Assert.That(await client.ReceiveAsync(11), Is.EqualTo("220 ready\r\n"u8.ToArray()));
+    }
+
+    [Test]
+    public async Task What_the_client_sends_before_a_backend_is_connected_arrives()
+    {
+        TestBackend backend = Keep(await TestBackend.SilentAsync());
+        Rig rig = Start(Settings.Pool(backend) with { ConnectTimeout = TimeSpan.FromSeconds(12) });
+        Peer client = await ConnectAsync(rig);
+        Task<string> sending = client.SendPatternAsync(7, MiB);
+        await Patience.Until(() => rig.Listener.Pending == 1 && client.Sent > 0, "it is pending, and bytes wait");
+
+        await backend.Unblock();
+        Peer server = Keep(await backend.AcceptAsync());
+        Task<Received> receiving = server.ReceiveAllAsync();
+        string digest = await sending;
+        client.Finish();
+
+        Assert.That(await receiving, Is.EqualTo(new Received(MiB, digest, StreamEnd.Fin)));
+    }
+
+    [Test]
+    public async Task A_request_that_ends_before_a_backend_is_connected_is_answered()
+    {
+        TestBackend backend = Keep(await TestBackend.SilentAsync());
+        Rig rig = Start(Settings.Pool(backend) with { ConnectTimeout = TimeSpan.FromSeconds(12) });
+        Peer client = await ConnectAsync(rig);
+        await client.SendAsync("question"u8.ToArray());
+        client.Finish();
+        await Patience.Until(() => rig.Listener.Pending == 1, "it is pending");
+
+        await backend.Unblock();
+        Peer server = Keep(await backend.AcceptAsync());
+        Received question = await server.ReceiveAllAsync();
+        await server.SendAsync("answer"u8.ToArray());
+        server.Finish();
+
+        Received answer = await client.ReceiveAllAsync();
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That((question.Bytes, question.End), Is.EqualTo((8, StreamEnd.Fin)));
+            Assert.That((answer.Bytes, answer.End), Is.EqualTo((6, StreamEnd.Fin)));
+        }
+    }
+
+    [Test]
+    public async Task Clients_and_backends_may_speak_IPv6()
+    {
+        TestBackend backend = Backend("::1");
+        Rig rig = Start(Settings.Pool(backend), Settings.Listener("[::1]:0"));
+        (Peer client, Peer server) = await OpenAsync(rig, backend);
+
+        await ExchangeAsync(client, server, 6, MiB);
+    }
+
+    private static async Task ExchangeAsync(Peer client, Peer server, int seed, long length)
+    {
+        Task<Received> up = server.ReceiveAllAsync();
+        Task<Received> down = client.ReceiveAllAsync();
+        Task<string> toServer = SendAsync(client, seed, length);
+        Task<string> toClient = SendAsync(server, seed + 1, length);
+
+        Assert.That(await up, Is.EqualTo(new Received(length, await toServer, StreamEnd.Fin)));
+        Assert.That(await down, Is.EqualTo(new Received(length, await toClient, StreamEnd.Fin)));
+    }
+
+    private static async Task<string> SendAsync(Peer from, int seed, long length)
+    {
+        string digest = await from.SendPatternAsync(seed, length);
+        from.Finish();
+        return digest;
+    }
+}

@@ -1,0 +1,72 @@
+using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Addressing;
+using L4Balancer.Core.Config;
+using L4Balancer.Core.Connections;
+using L4Balancer.Core.Routing;
+using L4Balancer.Engine.Tests.Peers;
+
+namespace L4Balancer.Engine.Tests.Contract;
+
+/// <summary>An engine that runs, with what a test asks of it.</summary>
+internal sealed class Rig(IEngine engine, RoutingSnapshot snapshot, RecordedConnections records) : IAsyncDisposable
+{
+    private readonly HashSet<BackendCell> _cells = [.. Cells(snapshot)];
+
+    public IEngine Engine { get; } = engine;
+
+    public RoutingSnapshot Snapshot { get; private set; } = snapshot;
+
+    public RecordedConnections Records { get; } = records;
+
+    public Endpoint Address => Engine.Bound[0];
+
+    public Pool Pool => Snapshot.Pools[0];
+
+    public ListenerCell Listener => Snapshot.Listeners[0].Cell;
+
+    public BackendCell Backend(int index = 0) => Pool.Backends[index].Cell;
+
+    /// <summary>Closed connections of all backends, those of snapshots before included.</summary>
+    public long Closed => _cells.Sum(c => c.Closed.Total);
+
+    public long ClosedAs(CloseReason reason) => _cells.Sum(c => c.Closed[reason]);
+
+    public void Publish(BalancerConfig config)
+    {
+        Snapshot = RoutingSnapshot.Build(config, Snapshot.MaxConnections, Snapshot);
+        _cells.UnionWith(Cells(Snapshot));
+        Engine.Publish(Snapshot);
+    }
+
+    public List<ConnectionRecord> List()
+    {
+        var records = new List<ConnectionRecord>();
+        Engine.List(records);
+        return records;
+    }
+
+    /// <summary>Waits until nothing is open any more.</summary>
+    public Task AtRestAsync() => Patience.Until(
+        () => Engine.Count == 0 && Snapshot.Cell.Open == 0 && Records.EndedCount == Listener.Accepted,
+        $"nothing is open (engine {Engine.Count}, cell {Snapshot.Cell.Open}, ended {Records.EndedCount} of {Listener.Accepted})");
+
+    /// <summary>At rest every accepted connection was refused or closed, once, and nothing is held.</summary>
+    public void AssertBooksBalance()
+    {
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(Listener.Accepted, Is.EqualTo(Listener.Refused.Total + Closed), "accepted = refused + closed");
+            Assert.That(Listener.Pending, Is.Zero, "pending");
+            Assert.That(Listener.Open, Is.Zero, "open at the listener");
+            Assert.That(Snapshot.Cell.Open, Is.Zero, "open in all");
+            Assert.That(_cells.Sum(c => c.Active), Is.Zero, "active");
+            Assert.That(Records.EndedCount, Is.EqualTo(Listener.Accepted), "records that ended");
+            Assert.That(Records.EndedOnceEach, Is.True, "one end for each record");
+            Assert.That(Engine.Count, Is.Zero, "the engine's own count");
+        }
+    }
+
+    public ValueTask DisposeAsync() => Engine.DisposeAsync();
+
+    private static IEnumerable<BackendCell> Cells(RoutingSnapshot snapshot) => snapshot.Pools.SelectMany(p => p.Backends).Select(b => b.Cell);
+}

@@ -1,0 +1,109 @@
+using System.Diagnostics;
+using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Connections;
+using L4Balancer.Engine.Tests.Peers;
+
+namespace L4Balancer.Engine.Tests.Contract;
+
+/// <summary>Connections on which nothing happens for too long are closed by us: FIN both ways.</summary>
+internal abstract class TimeoutContract(Func<EngineOptions, IEngine> create) : EngineContract(create)
+{
+    private static readonly TimeSpan Short = TimeSpan.FromMilliseconds(400);
+    private static readonly TimeSpan Idle = TimeSpan.FromSeconds(1.5);
+    private static readonly TimeSpan Pulse = TimeSpan.FromMilliseconds(100);
+
+    [Test]
+    public async Task A_connection_without_a_byte_either_way_is_closed()
+    {
+        TestBackend backend = Backend();
+        Rig rig = Start(Settings.Pool(backend) with { IdleTimeout = Short, HalfCloseTimeout = Short });
+        (Peer client, Peer server) = await OpenAsync(rig, backend);
+
+        await ExpectFinsAsync(client, server);
+
+        ConnectionRecord end = await rig.Records.NextEndAsync();
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(end.Reason, Is.EqualTo(CloseReason.IdleTimeout));
+            Assert.That(end.TotalTime, Is.InRange(Short, Short + TimeSpan.FromSeconds(4)));
+        }
+    }
+
+    [Test]
+    public async Task Bytes_in_one_direction_keep_a_connection_alive([Values] bool byClient)
+    {
+        TestBackend backend = Backend();
+        Rig rig = Start(Settings.Pool(backend) with { IdleTimeout = Idle, HalfCloseTimeout = Idle });
+        (Peer client, Peer server) = await OpenAsync(rig, backend);
+
+        (Peer from, Peer to) = byClient ? (client, server) : (server, client);
+        await PulseAsync(from, to, Idle * 2);
+        await ExpectFinsAsync(client, server);
+
+        ConnectionRecord end = await rig.Records.NextEndAsync();
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(end.Reason, Is.EqualTo(CloseReason.IdleTimeout));
+            Assert.That(end.TotalTime, Is.GreaterThan(Idle * 3));
+        }
+    }
+
+    [Test]
+    public async Task A_side_that_goes_on_silently_after_the_other_has_finished_is_closed([Values] bool byClient)
+    {
+        TestBackend backend = Backend();
+        Rig rig = Start(Settings.Pool(backend) with { HalfCloseTimeout = Short });
+        (Peer client, Peer server) = await OpenAsync(rig, backend);
+        (Peer first, Peer second) = byClient ? (client, server) : (server, client);
+        first.Finish();
+        Assert.That((await second.ReceiveAllAsync()).End, Is.EqualTo(StreamEnd.Fin));
+
+        Assert.That((await first.ReceiveAllAsync()).End, Is.EqualTo(StreamEnd.Fin));
+        second.Finish();
+
+        ConnectionRecord end = await rig.Records.NextEndAsync();
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(end.Reason, Is.EqualTo(CloseReason.HalfCloseTimeout));
+            Assert.That(end.TotalTime, Is.InRange(Short, Short + TimeSpan.FromSeconds(4)));
+        }
+    }
+
+    [Test]
+    public async Task An_answer_that_takes_longer_than_the_half_close_timeout_is_not_cut_off_while_it_flows()
+    {
+        TestBackend backend = Backend();
+        Rig rig = Start(Settings.Pool(backend) with { HalfCloseTimeout = Idle });
+        (Peer client, Peer server) = await OpenAsync(rig, backend);
+        client.Finish();
+        Assert.That((await server.ReceiveAllAsync()).End, Is.EqualTo(StreamEnd.Fin));
+
+        await PulseAsync(server, client, Idle * 2);
+        server.Finish();
+
+        Assert.That((await client.ReceiveAllAsync()).End, Is.EqualTo(StreamEnd.Fin));
+        Assert.That((await rig.Records.NextEndAsync()).Reason, Is.EqualTo(CloseReason.ClientClosed));
+    }
+
+    private static async Task ExpectFinsAsync(Peer client, Peer server)
+    {
+        Assert.That((await client.ReceiveAllAsync()).End, Is.EqualTo(StreamEnd.Fin));
+        Assert.That((await server.ReceiveAllAsync()).End, Is.EqualTo(StreamEnd.Fin));
+        client.Finish();
+        server.Finish();
+    }
+
+    /// <summary>One byte now and again. A machine that stalls for most of the timeout says nothing about the engine.</summary>
+    private static async Task PulseAsync(Peer from, Peer to, TimeSpan time)
+    {
+        long start = Stopwatch.GetTimestamp();
+        while (Stopwatch.GetElapsedTime(start) < time)
+        {
+            long last = Stopwatch.GetTimestamp();
+            await from.SendAsync(new byte[1]);
+            await to.ReceiveAsync(1);
+            await Patience.Elapse(Pulse);
+            Assume.That(Stopwatch.GetElapsedTime(last), Is.LessThan(Idle * 0.7), "the machine stalled");
+        }
+    }
+}

@@ -1,0 +1,36 @@
+using L4Balancer.Engine.Managed;
+using L4Balancer.Engine.Tests.Contract;
+
+namespace L4Balancer.Engine.Tests.Managed;
+
+/// <summary>The managed engine keeps the contract.</summary>
+internal static class ManagedEngineTests
+{
+    private static ManagedEngine NewManaged(EngineOptions options) => new(options);
+
+    internal sealed class Relay() : RelayContract(NewManaged);
+
+    internal sealed class Finish() : FinishContract(NewManaged);
+
+    internal sealed class Reset() : ResetContract(NewManaged);
+
+    internal sealed class Connect() : ConnectContract(NewManaged);
+
+    internal sealed class Timeout() : TimeoutContract(NewManaged);
+
+    internal sealed class Limit() : LimitContract(NewManaged);
+
+    internal sealed class Close() : CloseContract(NewManaged);
+
+    internal sealed class Stop() : StopContract(NewManaged);
+
+    internal sealed class Listen() : ListenContract(NewManaged);
+
+    internal sealed class Source() : SourceContract(NewManaged);
+
+    internal sealed class Option() : OptionContract(NewManaged);
+
+    internal sealed class Accounting() : AccountingContract(NewManaged);
+
+    internal sealed class Memory() : MemoryContract(NewManaged);
+}

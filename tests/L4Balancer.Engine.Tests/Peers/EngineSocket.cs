@@ -1,0 +1,104 @@
+using System.Buffers.Binary;
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
+using L4Balancer.Core.Addressing;
+
+namespace L4Balancer.Engine.Tests.Peers;
+
+/// <summary>
+/// A socket of the engine under test, found from outside: engine and test are one process, so its descriptor can be asked by number.
+/// </summary>
+internal sealed class EngineSocket
+{
+    private const int LevelTcp = 6;
+    private const int OptionInfo = 11;
+    private const ulong IoctlUnread = 0x541B;
+    private const int BytesReceived = 128;
+
+    private readonly int _descriptor;
+
+    private EngineSocket(int descriptor) => _descriptor = descriptor;
+
+    /// <summary>Bytes that the engine has taken out of this socket's receive queue.</summary>
+    public long BytesRead
+    {
+        get
+        {
+            Span<byte> info = stackalloc byte[232];
+            int unread = 0;
+            Read(LevelTcp, OptionInfo, info);
+            return IoControl(_descriptor, IoctlUnread, ref unread) == 0
+                ? (long)BinaryPrimitives.ReadUInt64LittleEndian(info[BytesReceived..]) - unread
+                : throw new SocketException(Marshal.GetLastPInvokeError());
+        }
+    }
+
+    /// <summary>The descriptor of this process with these two ends.</summary>
+    public static EngineSocket Find(Endpoint local, Endpoint remote)
+    {
+        foreach (string path in Directory.EnumerateFileSystemEntries("/proc/self/fd"))
+        {
+            int descriptor = int.Parse(Path.GetFileName(path), CultureInfo.InvariantCulture);
+            if (NameOf(GetSocketName, descriptor) == local && NameOf(GetPeerName, descriptor) == remote)
+            {
+                return new EngineSocket(descriptor);
+            }
+        }
+
+        throw new InvalidOperationException($"No socket from {local} to {remote}.");
+    }
+
+    public static int CountDescriptors() => Directory.GetFileSystemEntries("/proc/self/fd").Length;
+
+    public int Option(int level, int option)
+    {
+        Span<byte> value = stackalloc byte[4];
+        Read(level, option, value);
+        return BinaryPrimitives.ReadInt32LittleEndian(value);
+    }
+
+    private void Read(int level, int option, Span<byte> value)
+    {
+        uint length = (uint)value.Length;
+        if (GetSocketOption(_descriptor, level, option, ref MemoryMarshal.GetReference(value), ref length) != 0)
+        {
+            throw new SocketException(Marshal.GetLastPInvokeError());
+        }
+    }
+
+    private static Endpoint? NameOf(NameCall call, int descriptor)
+    {
+        Span<byte> name = stackalloc byte[128];
+        uint length = (uint)name.Length;
+        if (call(descriptor, ref MemoryMarshal.GetReference(name), ref length) != 0)
+        {
+            return null;
+        }
+
+        ushort port = BinaryPrimitives.ReadUInt16BigEndian(name[2..]);
+        return (AddressFamilyOf(name)) switch
+        {
+            2 => new Endpoint(HostAddress.From(new IPAddress(name[4..8])), port),
+            10 => new Endpoint(HostAddress.From(new IPAddress(name[8..24])), port),
+            _ => null,
+        };
+    }
+
+    private static ushort AddressFamilyOf(ReadOnlySpan<byte> name) => BinaryPrimitives.ReadUInt16LittleEndian(name);
+
+    private delegate int NameCall(int descriptor, ref byte name, ref uint length);
+
+    [DllImport("libc", EntryPoint = "getsockname", SetLastError = true)]
+    private static extern int GetSocketName(int descriptor, ref byte name, ref uint length);
+
+    [DllImport("libc", EntryPoint = "getpeername", SetLastError = true)]
+    private static extern int GetPeerName(int descriptor, ref byte name, ref uint length);
+
+    [DllImport("libc", EntryPoint = "getsockopt", SetLastError = true)]
+    private static extern int GetSocketOption(int descriptor, int level, int option, ref byte value, ref uint length);
+
+    [DllImport("libc", EntryPoint = "ioctl", SetLastError = true)]
+    private static extern int IoControl(int descriptor, ulong request, ref int value);
+}
