@@ -47,7 +47,10 @@ internal sealed class Probe(Action<Probe> ended) : SocketAsyncEventArgs(true)
     /// <summary>After it has ended: the verdict, and the reset for a backend that answered.</summary>
     public ProbeVerdict Finish()
     {
-        var verdict = ProbeVerdict.OfConnect(SocketError);
+        // On loopback the kernel may choose the very port that nobody listens on, and TCP's simultaneous open (RFC 9293, 3.5) then
+        // connects the socket to itself.
+        bool metItself = SocketError == SocketError.Success && Target is { } target && target.Remote.Equals(_socket!.LocalEndPoint);
+        var verdict = ProbeVerdict.OfConnect(metItself ? SocketError.ConnectionRefused : SocketError);
         Close();
         return verdict;
     }

@@ -56,6 +56,9 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
     /// <summary>Probes in flight at once; others wait their turn. Bounds the descriptors that probing takes.</summary>
     internal int MostInFlight { get; init; } = 1000;
 
+    /// <summary>Those that were cut short included, until their socket is gone.</summary>
+    internal int InFlight => Volatile.Read(ref _inFlight);
+
     /// <summary>
     /// Probes the backends of this snapshot from now on. Those known by their cell keep their schedule and a probe in flight; a
     /// probe of one that left is dropped without a report.
