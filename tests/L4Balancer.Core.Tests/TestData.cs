@@ -25,7 +25,8 @@ internal static class TestData
     {
         for (DirectoryInfo? at = new(AppContext.BaseDirectory); at is not null; at = at.Parent)
         {
-            if (File.Exists(Path.Combine(at.FullName, "L4Balancer.sln"))) return Path.GetFullPath(Path.Combine(at.FullName, "..", "shared", "data"));
+            if (!File.Exists(Path.Combine(at.FullName, "L4Balancer.sln"))) continue;
+            return Path.GetFullPath(Path.Combine(at.FullName, "..", "shared", "data"));
         }
 
         return null;

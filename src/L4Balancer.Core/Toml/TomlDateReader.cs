@@ -12,7 +12,8 @@ internal static class TomlDateReader
 
     /// <summary>A colon or a hyphen between digits: meant as a date or time, whether it is a good one or not.</summary>
     public static bool Resembles(ReadOnlySpan<char> text) =>
-        char.IsAsciiDigit(text[0]) && (text.Contains(':') || (text.IndexOf('-') is > 0 and int hyphen && char.IsAsciiDigit(text[hyphen - 1])));
+        char.IsAsciiDigit(text[0])
+        && (text.Contains(':') || (text.IndexOf('-') is > 0 and int hyphen && char.IsAsciiDigit(text[hyphen - 1])));
 
     public static bool IsDate(ReadOnlySpan<char> text) => text.Length == DateLength && HasShape(text, "0000-00-00");
 
@@ -117,7 +118,8 @@ internal static class TomlDateReader
 
         // DateTimeOffset holds 14 hours at most, RFC 3339 allows more: then the instant counts.
         return new TomlOffsetDateTime(
-            position, offset.Duration() > TimeSpan.FromHours(14) ? new DateTimeOffset(utc, TimeSpan.Zero) : new DateTimeOffset(local, offset));
+            position,
+            offset.Duration() > TimeSpan.FromHours(14) ? new DateTimeOffset(utc, TimeSpan.Zero) : new DateTimeOffset(local, offset));
     }
 
     private static bool HasShape(ReadOnlySpan<char> text, string shape)

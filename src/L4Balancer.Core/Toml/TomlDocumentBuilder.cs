@@ -1,6 +1,8 @@
 namespace L4Balancer.Core.Toml;
 
-/// <summary>The document under construction: what <c>[table]</c> and <c>[[array]]</c> headers open, and the table that is open now.</summary>
+/// <summary>
+/// The document under construction: what <c>[table]</c> and <c>[[array]]</c> headers open, and the table that is open now.
+/// </summary>
 internal sealed class TomlDocumentBuilder(TomlErrorList errors)
 {
     private readonly TomlTableBuilder _root = new(new TomlPosition(1, 1), 0, TomlTableOrigin.Header);
@@ -133,7 +135,8 @@ internal sealed class TomlDocumentBuilder(TomlErrorList errors)
         return table;
     }
 
-    private TomlTableBuilder? AddElement(TomlTableBuilder parent, List<TomlKeyPart> key, TomlPosition header, List<TomlTableBuilder>? elements)
+    private TomlTableBuilder? AddElement(
+        TomlTableBuilder parent, List<TomlKeyPart> key, TomlPosition header, List<TomlTableBuilder>? elements)
     {
         int depth = parent.Depth + 2; // The array is a level of its own.
         if (IsTooDeep(depth, key[^1])) return null;

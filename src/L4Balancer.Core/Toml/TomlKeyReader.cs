@@ -16,16 +16,19 @@ internal sealed class TomlKeyReader(TomlCursor cursor, TomlErrorList errors, Tom
     public static bool IsBare(char character) => BareCharacters.Contains(character);
 
     /// <summary>Reads a key and the blanks behind it.</summary>
-    /// <returns>False after a mistake; <paramref name="key"/> then holds the parts before it.</returns>
+    /// <returns>False after a mistake; <paramref name="key"/> then holds what stands before it.</returns>
     public bool TryRead(List<TomlKeyPart> key)
     {
         do
         {
             cursor.SkipBlank();
-            TomlPosition position = cursor.Position;
-            string? name = cursor.Current is '"' or '\'' ? strings.ReadKey() : ReadBare();
-            if (name is null) return false;
-            key.Add(new TomlKeyPart(name, position));
+            if (key.Count > TomlTableBuilder.MaxDepth)
+            {
+                errors.AddSyntax(cursor.Position, $"tables are nested too deeply: {TomlTableBuilder.MaxDepth} levels are allowed");
+                return false;
+            }
+
+            if (cursor.Current is '"' or '\'' ? !TryReadQuoted(key) : !TryReadBare(key)) return false;
             cursor.SkipBlank();
         }
         while (cursor.TryTake('.'));
@@ -33,29 +36,33 @@ internal sealed class TomlKeyReader(TomlCursor cursor, TomlErrorList errors, Tom
         return true;
     }
 
-    private string? ReadBare()
+    private bool TryReadQuoted(List<TomlKeyPart> key)
     {
+        TomlPosition position = cursor.Position;
+        if (strings.ReadKey() is not { } name) return false;
+        key.Add(new TomlKeyPart(name, position));
+        return true;
+    }
+
+    private bool TryReadBare(List<TomlKeyPart> key)
+    {
+        TomlPosition position = cursor.Position;
         ReadOnlySpan<char> rest = cursor.Rest;
         int length = rest.IndexOfAnyExcept(BareCharacters);
         if (length < 0) length = rest.Length;
+        cursor.Advance(length);
+        if (length > 0) key.Add(new TomlKeyPart(rest[..length].ToString(), position));
         if (length < rest.Length && !Terminators.Contains(rest[length]))
         {
-            cursor.Advance(length);
             errors.AddSyntax(
                 cursor.Position,
                 $"{TomlExcerpt.Of(cursor)} cannot stand in a bare key: allowed are A-Z a-z 0-9 _ and -; put any other key in quotes");
-            return null;
+            return false;
         }
 
-        if (length == 0)
-        {
-            errors.AddSyntax(
-                cursor.Position, $"a key is expected (A-Z a-z 0-9 _ and -, or a string in quotes), found {TomlExcerpt.Of(cursor)}");
-            return null;
-        }
-
-        string name = rest[..length].ToString();
-        cursor.Advance(length);
-        return name;
+        if (length > 0) return true;
+        errors.AddSyntax(
+            cursor.Position, $"a key is expected (A-Z a-z 0-9 _ and -, or a string in quotes), found {TomlExcerpt.Of(cursor)}");
+        return false;
     }
 }

@@ -14,8 +14,8 @@ public sealed record TomlFloat(TomlPosition Position, double Value) : TomlNode(P
 public sealed record TomlBoolean(TomlPosition Position, bool Value) : TomlNode(Position);
 
 /// <summary>
-/// An RFC 3339 date-time with its offset; digits of the second beyond 100 ns are cut off, as the specification allows. An offset of more than
-/// 14 hours, which .NET cannot hold, is turned into UTC: the instant stays.
+/// An RFC 3339 date-time with its offset; digits of the second beyond 100 ns are cut off, as the specification allows. An offset of
+/// more than 14 hours, which .NET cannot hold, is turned into UTC: the instant stays.
 /// </summary>
 public sealed record TomlOffsetDateTime(TomlPosition Position, DateTimeOffset Value) : TomlNode(Position);
 

@@ -38,7 +38,9 @@ internal sealed class TomlStatementReader
 
     private bool TryReadStatement() => _cursor.Current == '[' ? TryReadHeader() : _values.TryReadAssignment(_document.Open);
 
-    /// <summary>A header with a wrong bracket is opened as what it is most likely meant to be: else all that follows would be wrong too.</summary>
+    /// <summary>
+    /// A header with a wrong bracket is opened as what it is most likely meant to be: else all that follows would be wrong too.
+    /// </summary>
     private bool TryReadHeader()
     {
         TomlPosition header = _cursor.Position;

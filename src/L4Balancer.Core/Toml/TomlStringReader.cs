@@ -91,7 +91,8 @@ internal sealed class TomlStringReader(TomlCursor cursor, TomlErrorList errors)
         if (!good)
         {
             errors.AddSyntax(
-                cursor.Position, $"the control character {TomlExcerpt.Of(cursor)} cannot stand in a string: in double quotes write it as \\uXXXX");
+                cursor.Position,
+                $"the control character {TomlExcerpt.Of(cursor)} cannot stand in a string: in double quotes write it as \\uXXXX");
         }
 
         if (cursor.AtNewline && cursor.Current == '\r')

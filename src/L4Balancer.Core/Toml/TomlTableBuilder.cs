@@ -19,7 +19,9 @@ internal sealed class TomlTableBuilder(TomlPosition position, int depth, TomlTab
 
     public TomlSlot? Find(string name) => _byName.GetValueOrDefault(name);
 
-    /// <summary>Sets <c>key = value</c>, where a dotted key passes through tables. A value of null, not readable, only takes the key.</summary>
+    /// <summary>
+    /// Sets <c>key = value</c>, where a dotted key passes through tables. A value of null, not readable, only takes the key.
+    /// </summary>
     public void Assign(IReadOnlyList<TomlKeyPart> key, TomlNode? value, TomlErrorList errors)
     {
         TomlTableBuilder table = this;
@@ -87,7 +89,8 @@ internal sealed class TomlTableBuilder(TomlPosition position, int depth, TomlTab
                 return null;
             case { Origin: TomlTableOrigin.Header } defined:
                 errors.AddConflict(
-                    part.Position, $"{Passed()} is already defined by its header at {defined.Position}: a dotted key cannot add to it from here");
+                    part.Position,
+                    $"{Passed()} is already defined by its header at {defined.Position}: a dotted key cannot add to it from here");
                 return null;
             case { } open:
                 open.Origin = TomlTableOrigin.DottedKey;

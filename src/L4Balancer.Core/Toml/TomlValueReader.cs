@@ -3,8 +3,8 @@ using System.Collections.Immutable;
 namespace L4Balancer.Core.Toml;
 
 /// <summary>
-/// Values, and <c>key = value</c>, which inline tables need too. A reader answers null where it could not make out the value; the mistake is
-/// reported then, and the cursor has not passed what could still be read.
+/// Values, and <c>key = value</c>, which inline tables need too. A reader answers null where it could not make out the value; the
+/// mistake is reported then, and the cursor has not passed what could still be read.
 /// </summary>
 internal sealed class TomlValueReader(
     TomlCursor cursor, TomlErrorList errors, TomlStringReader strings, TomlKeyReader keys, TomlBlankReader blanks)
@@ -37,7 +37,8 @@ internal sealed class TomlValueReader(
                 return strings.ReadValue() is { } text ? new TomlString(position, text) : null;
             case '[' or '{' when depth > TomlTableBuilder.MaxDepth:
                 errors.AddFatal(
-                    position, $"values are nested too deeply: {TomlTableBuilder.MaxDepth} levels are allowed; nothing behind this was read");
+                    position,
+                    $"values are nested too deeply: {TomlTableBuilder.MaxDepth} levels are allowed; nothing behind this was read");
                 cursor.SkipToEnd();
                 return null;
             case '[':
@@ -91,7 +92,9 @@ internal sealed class TomlValueReader(
         return new TomlArray(open, items.DrainToImmutable());
     }
 
-    /// <summary>Past blanks, comments and line breaks; false where the array ends without its bracket, before a line break or at the end.</summary>
+    /// <summary>
+    /// Past blanks, comments and line breaks; false where the array ends without its bracket, before a line break or at the end.
+    /// </summary>
     private bool SkipToArrayContent()
     {
         while (true)
@@ -110,14 +113,21 @@ internal sealed class TomlValueReader(
     {
         TomlTableBuilder table = new(cursor.Position, depth, TomlTableOrigin.Header);
         TomlListState state = TomlListState.Opened;
+        bool continued = false;
         cursor.Advance();
         while (true)
         {
             cursor.SkipBlank();
             if (cursor.AtLineEnd || cursor.Current == '#')
             {
-                errors.AddSyntax(cursor.Position, $"`}}` is expected on the line where the inline table begins, found {TomlExcerpt.Of(cursor)}");
+                if (!continued)
+                {
+                    errors.AddSyntax(
+                        cursor.Position, $"`}}` is expected on the line where the inline table begins, found {TomlExcerpt.Of(cursor)}");
+                }
+
                 if (!TryContinueOnNextLine(state)) return null;
+                continued = true;
             }
             else if (cursor.Current == '}')
             {
@@ -167,7 +177,8 @@ internal sealed class TomlValueReader(
     private bool TryContinueOnNextLine(TomlListState state)
     {
         ReadOnlySpan<char> next = TomlLineShape.SkipBlankLines(cursor.Rest);
-        bool continues = next.StartsWith('}') || next.StartsWith(',') || (state != TomlListState.AfterItem && TomlLineShape.IsAssignment(next));
+        bool continues = next.StartsWith('}') || next.StartsWith(',')
+            || (state != TomlListState.AfterItem && TomlLineShape.IsAssignment(next));
         if (continues) cursor.Advance(cursor.Rest.Length - next.Length);
         return continues;
     }

@@ -82,7 +82,8 @@ internal static class TaggedJson
             && node.Value.EqualsExact(DateTimeOffset.Parse(WithTicks(value), CultureInfo.InvariantCulture)),
         "datetime-local" => actual is TomlLocalDateTime node
             && node.Value == DateTime.Parse(WithTicks(value), CultureInfo.InvariantCulture),
-        "date-local" => actual is TomlLocalDate node && node.Value == DateOnly.ParseExact(value, "yyyy-MM-dd", CultureInfo.InvariantCulture),
+        "date-local" => actual is TomlLocalDate node
+            && node.Value == DateOnly.ParseExact(value, "yyyy-MM-dd", CultureInfo.InvariantCulture),
         "time-local" => actual is TomlLocalTime node && node.Value == TimeOnly.Parse(WithTicks(value), CultureInfo.InvariantCulture),
         _ => false,
     };

@@ -26,7 +26,8 @@ internal sealed class TomlTestSuiteTests
         foreach (TomlError error in document.Errors)
         {
             Assert.That(error.Position.Line, Is.InRange(1, lines.Length), error.ToString());
-            Assert.That(error.Position.Column, Is.InRange(1, lines[error.Position.Line - 1].EnumerateRunes().Count() + 1), error.ToString());
+            int columns = lines[error.Position.Line - 1].EnumerateRunes().Count();
+            Assert.That(error.Position.Column, Is.InRange(1, columns + 1), error.ToString());
             Assert.That(error.Message.Any(char.IsControl), Is.False, "a message is printed on one line of a terminal");
         }
     }
