@@ -47,7 +47,7 @@ internal abstract class AccountingContract(Func<EngineOptions, IEngine> create) 
 
         for (int i = 0; i < 5; i++)
         {
-            await (await ConnectAsync(rig)).ReceiveAllAsync();
+            await ExpectResetAsync(rig);
             await rig.Records.NextEndAsync();
         }
 

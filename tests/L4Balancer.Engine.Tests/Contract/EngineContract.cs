@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Connections;
 using L4Balancer.Core.Routing;
@@ -53,9 +54,8 @@ internal abstract class EngineContract(Func<EngineOptions, IEngine> create)
         RoutingSnapshot snapshot = RoutingSnapshot.Build(
             Settings.Config(pool, listener ?? Settings.Listener("127.0.0.1:0")), maxConnections);
         var rig = new Rig(NewEngine(records), snapshot, records);
-        IReadOnlyList<ListenFailure> failures = rig.Engine.Start(snapshot);
         _rigs.Add(rig);
-        Assert.That(failures, Is.Empty);
+        Assert.That(rig.Start(), Is.Empty);
         return rig;
     }
 
@@ -75,7 +75,25 @@ internal abstract class EngineContract(Func<EngineOptions, IEngine> create)
     {
         Peer client = await ConnectAsync(rig, sendBuffer);
         Peer server = Keep(await backend.AcceptAsync());
+        await Patience.Until(() => rig.Records.IsEstablished(client.Local), "the engine knows of it too");
         return (client, server);
+    }
+
+    /// <summary>A client that is reset without a byte; so soon, it may be, that its connect already fails.</summary>
+    protected static async Task ExpectResetAsync(Rig rig)
+    {
+        Received received;
+        try
+        {
+            using Peer client = await Peer.ConnectAsync(rig.Address);
+            received = await client.ReceiveAllAsync();
+        }
+        catch (SocketException e) when (e.SocketErrorCode is SocketError.ConnectionReset)
+        {
+            received = new Received(0, "", StreamEnd.Reset);
+        }
+
+        Assert.That((received.Bytes, received.End), Is.EqualTo((0L, StreamEnd.Reset)));
     }
 
     /// <summary>Lets both ends finish in an orderly way.</summary>

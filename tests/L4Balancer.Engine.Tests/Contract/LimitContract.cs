@@ -102,10 +102,9 @@ internal abstract class LimitContract(Func<EngineOptions, IEngine> create) : Eng
         await FinishAsync(client, server);
     }
 
-    private async Task ExpectRefusedAsync(Rig rig)
+    private static async Task ExpectRefusedAsync(Rig rig)
     {
-        Peer client = await ConnectAsync(rig);
-        Assert.That((await client.ReceiveAllAsync()).End, Is.EqualTo(StreamEnd.Reset));
+        await ExpectResetAsync(rig);
 
         ConnectionRecord end = await rig.Records.NextEndAsync();
         using (Assert.EnterMultipleScope())

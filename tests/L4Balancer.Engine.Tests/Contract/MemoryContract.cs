@@ -9,6 +9,8 @@ internal abstract class MemoryContract(Func<EngineOptions, IEngine> create) : En
 {
     private const long MiB = 1024 * 1024;
 
+    private readonly byte[] _shared = new byte[20_000];
+
     /// <summary>Managed bytes that one idle connection may cost, the two peers of the test included.</summary>
     protected virtual long IdleBound => 24 * 1024;
 
@@ -72,12 +74,14 @@ internal abstract class MemoryContract(Func<EngineOptions, IEngine> create) : En
         Rig rig = Start(Settings.Pool(backend));
         await ComeAndGoAsync(rig, 500);
         await rig.AtRestAsync();
+        rig.Records.Forget();
         int descriptors = EngineSocket.CountDescriptors();
         long memory = GC.GetTotalMemory(forceFullCollection: true);
 
         Task[] clients = [.. Enumerable.Range(0, 10).Select(_ => Task.Run(() => ComeAndGoAsync(rig, connections / 10)))];
         await Task.WhenAll(clients).WaitAsync(TimeSpan.FromSeconds(60));
         await rig.AtRestAsync();
+        rig.Records.Forget();
 
         await SettleAsync(() => EngineSocket.CountDescriptors() <= descriptors && GC.GetTotalMemory(forceFullCollection: true) < memory + (2 * MiB));
         TestContext.Out.WriteLine($"memory {memory} -> {GC.GetTotalMemory(true)}, descriptors {descriptors} -> {EngineSocket.CountDescriptors()}");
@@ -90,12 +94,13 @@ internal abstract class MemoryContract(Func<EngineOptions, IEngine> create) : En
         }
     }
 
-    private static async Task UseAsync((Peer Client, Peer Server) pair)
+    /// <summary>With one buffer for all: sockets remember the last one that they were given.</summary>
+    private async Task UseAsync((Peer Client, Peer Server) pair)
     {
-        await pair.Client.SendAsync(new byte[20_000]);
-        await pair.Server.ReceiveAsync(20_000);
-        await pair.Server.SendAsync(new byte[20_000]);
-        await pair.Client.ReceiveAsync(20_000);
+        await pair.Client.SendAsync(_shared);
+        await pair.Server.ReceiveAsync(_shared);
+        await pair.Server.SendAsync(_shared);
+        await pair.Client.ReceiveAsync(_shared);
     }
 
     private static async Task ComeAndGoAsync(Rig rig, int times)

@@ -77,9 +77,7 @@ internal abstract class SourceContract(Func<EngineOptions, IEngine> create) : En
     public async Task Where_no_source_is_of_this_host_the_client_is_reset_and_no_backend_is_blamed()
     {
         Rig rig = Start(From(Settings.Pool(Backend()), "192.0.2.1"));
-        Peer client = await ConnectAsync(rig);
-
-        Assert.That((await client.ReceiveAllAsync()).End, Is.EqualTo(StreamEnd.Reset));
+        await ExpectResetAsync(rig);
 
         ConnectionRecord end = await rig.Records.NextEndAsync();
         using (Assert.EnterMultipleScope())

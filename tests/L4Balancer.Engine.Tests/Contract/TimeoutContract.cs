@@ -44,7 +44,7 @@ internal abstract class TimeoutContract(Func<EngineOptions, IEngine> create) : E
         using (Assert.EnterMultipleScope())
         {
             Assert.That(end.Reason, Is.EqualTo(CloseReason.IdleTimeout));
-            Assert.That(end.TotalTime, Is.GreaterThan(Idle * 3));
+            Assert.That(end.TotalTime, Is.GreaterThan(Idle * 2.5));
         }
     }
 

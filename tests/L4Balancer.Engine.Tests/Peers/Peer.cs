@@ -6,7 +6,7 @@ using L4Balancer.Core.Addressing;
 namespace L4Balancer.Engine.Tests.Peers;
 
 /// <summary>One end of a connection, client or backend, that a test drives by hand.</summary>
-internal sealed class Peer(Socket socket) : IDisposable
+internal sealed class Peer(Socket socket, Endpoint remote) : IDisposable
 {
     private readonly TcpInfo _state = new(socket);
     private long _sent;
@@ -15,7 +15,7 @@ internal sealed class Peer(Socket socket) : IDisposable
 
     public Endpoint Local { get; } = Endpoint.From((IPEndPoint)socket.LocalEndPoint!);
 
-    public Endpoint Remote { get; } = Endpoint.From((IPEndPoint)socket.RemoteEndPoint!);
+    public Endpoint Remote { get; } = remote;
 
     /// <summary>Bytes that the kernel has taken from us.</summary>
     public long Sent => Volatile.Read(ref _sent);
@@ -43,7 +43,7 @@ internal sealed class Peer(Socket socket) : IDisposable
             }
 
             await socket.ConnectAsync(to.ToIPEndPoint()).Soon();
-            return new Peer(socket);
+            return new Peer(socket, to);
         }
         catch
         {
@@ -77,13 +77,18 @@ internal sealed class Peer(Socket socket) : IDisposable
     public async Task<byte[]> ReceiveAsync(int count)
     {
         byte[] bytes = new byte[count];
-        for (int have = 0; have < count;)
-        {
-            int received = await Socket.ReceiveAsync(bytes.AsMemory(have)).Soon();
-            have += received > 0 ? received : throw new EndOfStreamException($"The stream ended after {have} of {count} bytes.");
-        }
-
+        await ReceiveAsync(bytes);
         return bytes;
+    }
+
+    /// <summary>Fills the buffer.</summary>
+    public async Task ReceiveAsync(Memory<byte> buffer)
+    {
+        while (!buffer.IsEmpty)
+        {
+            int received = await Socket.ReceiveAsync(buffer).Soon();
+            buffer = received > 0 ? buffer[received..] : throw new EndOfStreamException($"The stream ended {buffer.Length} bytes too early.");
+        }
     }
 
     /// <summary>Reads until the stream ends, one way or the other.</summary>

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Threading.Channels;
+using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Connections;
 
 namespace L4Balancer.Engine.Tests.Peers;
@@ -8,29 +9,48 @@ namespace L4Balancer.Engine.Tests.Peers;
 /// <param name="onEstablished">Called in the engine's thread; may throw, to see what the engine makes of it.</param>
 internal sealed class RecordedConnections(Action<ConnectionRecord>? onEstablished = null) : IRecordSink
 {
-    private readonly Channel<ConnectionRecord> _ended = Channel.CreateUnbounded<ConnectionRecord>();
-    private readonly ConcurrentDictionary<ulong, int> _ends = new();
-    private int _established;
+    private Channel<ConnectionRecord> _ends = Channel.CreateUnbounded<ConnectionRecord>();
+    private ConcurrentDictionary<Endpoint, ulong> _established = new();
+    private ConcurrentDictionary<ulong, bool> _ended = new();
+    private int _establishedCount;
+    private int _endedCount;
+    private int _endedTwice;
 
-    public int EstablishedCount => Volatile.Read(ref _established);
+    public int EstablishedCount => Volatile.Read(ref _establishedCount);
 
-    public int EndedCount => _ends.Count;
+    public int EndedCount => Volatile.Read(ref _endedCount);
 
-    /// <summary>Whether no connection has ended twice.</summary>
-    public bool EndedOnceEach => _ends.Values.All(times => times == 1);
+    /// <summary>Connections whose end was told more than once.</summary>
+    public int EndedTwice => Volatile.Read(ref _endedTwice);
+
+    public bool IsEstablished(Endpoint client) => _established.ContainsKey(client);
 
     /// <summary>The next connection that ends, in the order of their ends.</summary>
-    public Task<ConnectionRecord> NextEndAsync() => _ended.Reader.ReadAsync().AsTask().Soon();
+    public Task<ConnectionRecord> NextEndAsync() => _ends.Reader.ReadAsync().AsTask().Soon();
+
+    /// <summary>Gives back the memory of the records so far; the counts stay.</summary>
+    public void Forget()
+    {
+        _ends = Channel.CreateUnbounded<ConnectionRecord>();
+        _established = new ConcurrentDictionary<Endpoint, ulong>();
+        _ended = new ConcurrentDictionary<ulong, bool>();
+    }
 
     public void Established(in ConnectionRecord record)
     {
-        Interlocked.Increment(ref _established);
+        _established[record.Tuple.Source] = record.Id;
+        Interlocked.Increment(ref _establishedCount);
         onEstablished?.Invoke(record);
     }
 
     public void Ended(in ConnectionRecord record)
     {
-        _ends.AddOrUpdate(record.Id, 1, static (_, times) => times + 1);
-        _ended.Writer.TryWrite(record);
+        if (!_ended.TryAdd(record.Id, true))
+        {
+            Interlocked.Increment(ref _endedTwice);
+        }
+
+        _ends.Writer.TryWrite(record);
+        Interlocked.Increment(ref _endedCount);
     }
 }

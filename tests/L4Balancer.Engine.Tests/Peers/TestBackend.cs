@@ -56,7 +56,7 @@ internal sealed class TestBackend : IDisposable
         (await AcceptAsync()).Dispose();
     }
 
-    public async Task<Peer> AcceptAsync() => new(await _socket.AcceptAsync().Soon());
+    public async Task<Peer> AcceptAsync() => Accepted(await _socket.AcceptAsync().Soon());
 
     /// <summary>Serves every connection from now on in the same way, until disposed.</summary>
     public void Serve(Func<Peer, Task> one) => _ = AcceptAllAsync(one);
@@ -72,6 +72,8 @@ internal sealed class TestBackend : IDisposable
             _served.ForEach(p => p.Dispose());
         }
     }
+
+    private static Peer Accepted(Socket socket) => new(socket, Endpoint.From((IPEndPoint)socket.RemoteEndPoint!));
 
     /// <summary>Sends back what comes, and closes when the other side has finished.</summary>
     private static async Task EchoAsync(Peer peer)
@@ -90,7 +92,7 @@ internal sealed class TestBackend : IDisposable
         {
             while (true)
             {
-                var peer = new Peer(await _socket.AcceptAsync());
+                Peer peer = Accepted(await _socket.AcceptAsync());
                 lock (_served)
                 {
                     _served.Add(peer);
