@@ -30,9 +30,11 @@ internal sealed class Direction(Action<int> onReceived, Action<int> onSent)
     {
         PipeWriter writer = _pipe.Writer;
         FillEnd? end = null;
+        bool gone = false;
         while (end is null)
         {
-            // A zero-byte receive waits for data without a buffer, so that a quiet connection holds none.
+            // A zero-byte receive waits for data without a buffer, so that a quiet connection holds none. Where it is the one that
+            // meets the reset, it takes the error with it, and the receives after it see a mere end of file.
             IoResult ready = await IoResult.ReceiveAsync(source, Memory<byte>.Empty, stop).ConfigureAwait(false);
             if (ready.End == IoEnd.Cancelled)
             {
@@ -40,12 +42,13 @@ internal sealed class Direction(Action<int> onReceived, Action<int> onSent)
                 break;
             }
 
+            gone |= ready.End == IoEnd.Gone;
             IoResult received = await IoResult.ReceiveAsync(source, writer.GetMemory(), stop).ConfigureAwait(false);
             end = received switch
             {
                 { End: IoEnd.Gone } => FillEnd.Gone,
                 { End: IoEnd.Cancelled } => FillEnd.Stopped,
-                { Bytes: 0 } => FillEnd.Finished,
+                { Bytes: 0 } => gone ? FillEnd.Gone : FillEnd.Finished,
                 _ => null,
             };
             if (end is null)
