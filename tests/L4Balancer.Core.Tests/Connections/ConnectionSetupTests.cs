@@ -1,0 +1,262 @@
+using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Addressing;
+using L4Balancer.Core.Config;
+using L4Balancer.Core.Connections;
+using L4Balancer.Core.Timing;
+
+namespace L4Balancer.Core.Tests.Connections;
+
+/// <summary>From accept to relay: who is admitted, which backend is asked, how often and when again.</summary>
+internal sealed class ConnectionSetupTests
+{
+    [Test]
+    public void Connection_that_succeeds_at_once_counts_one_attempt()
+    {
+        var scene = new SetupScene(SetupScene.PoolOf(3));
+        SetupAttempt attempt = scene.Accept();
+        Instant deadline = scene.Now + TimeSpan.FromSeconds(3);
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(attempt.Action, Is.EqualTo(SetupAction.Connect));
+            Assert.That(attempt.Step.Target, Is.EqualTo(scene.Pool.Backends[attempt.Backend].Endpoint));
+            Assert.That(attempt.Step.Source, Is.Null, "the kernel chooses");
+            Assert.That(attempt.Step.Deadline, Is.EqualTo(deadline));
+            Assert.That((scene.Listener.Pending, scene.Listener.Open, scene.Snapshot.Cell.Open), Is.EqualTo((1, 1, 1)));
+        }
+
+        scene.Pass(TimeSpan.FromMilliseconds(20));
+        attempt.Connected("10.9.9.9:1234");
+
+        BackendCell cell = scene.Backend(attempt.Backend);
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(attempt.Action, Is.EqualTo(SetupAction.Relay));
+            Assert.That((cell.ConnectAttempts, cell.ConnectFailures.Total, cell.Active), Is.EqualTo((1L, 0L, 1)));
+            Assert.That((scene.Listener.Pending, scene.Listener.Open), Is.EqualTo((0, 1)));
+            Assert.That(attempt.Record.Source, Is.EqualTo(SetupScene.At("10.9.9.9:1234")));
+            Assert.That(attempt.Record.ConnectTime, Is.EqualTo(TimeSpan.FromMilliseconds(20)));
+            Assert.That((attempt.Record.Attempts, attempt.Record.IsEstablished), Is.EqualTo((1, true)));
+        }
+    }
+
+    [Test]
+    public void Established_connection_that_closes_leaves_the_gauges_as_they_were()
+    {
+        var scene = new SetupScene(SetupScene.PoolOf(1));
+        SetupAttempt attempt = scene.Accept();
+        attempt.Connected();
+        scene.Pass(TimeSpan.FromSeconds(7));
+
+        attempt.Record.Close(scene.Snapshot.Cell, CloseReason.BackendClosed, scene.Now);
+
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That((scene.Backend(0).Active, scene.Listener.Open, scene.Snapshot.Cell.Open), Is.EqualTo((0, 0, 0)));
+            Assert.That(scene.Backend(0).Closed[CloseReason.BackendClosed], Is.EqualTo(1));
+            Assert.That((attempt.Record.Reason, attempt.Record.TotalTime), Is.EqualTo((CloseReason.BackendClosed, TimeSpan.FromSeconds(7))));
+        }
+    }
+
+    [Test]
+    public void What_exceeds_a_limit_is_refused_until_there_is_room([Values] bool ofListener)
+    {
+        PoolSettings pool = SetupScene.PoolOf(1);
+        SetupScene scene = ofListener ? new SetupScene(pool, listenerMax: 2) : new SetupScene(pool, maxConnections: 2);
+        scene.Accept();
+        SetupAttempt second = scene.Accept();
+
+        AssertRefused(scene, scene.Accept(), CloseReason.Limit);
+
+        second.Abandon(CloseReason.ClientReset);
+        Assert.That(scene.Accept().Action, Is.EqualTo(SetupAction.Connect));
+    }
+
+    [Test]
+    public void Ids_are_unique_and_start_at_one()
+    {
+        var scene = new SetupScene(SetupScene.PoolOf(1));
+
+        Assert.That((scene.Accept().Record.Id, scene.Accept().Record.Id), Is.EqualTo((1UL, 2UL)));
+    }
+
+    [Test]
+    public void Every_backend_is_asked_before_one_is_asked_again()
+    {
+        var scene = new SetupScene(SetupScene.PoolOf(4) with { ConnectAttempts = 8 });
+        SetupAttempt attempt = scene.Accept();
+        var asked = new List<int>();
+        for (int i = 0; i < 4; i++)
+        {
+            asked.Add(attempt.Backend);
+            attempt.Fail(ConnectFailure.Refused);
+        }
+
+        Assert.That(asked, Is.Unique);
+        Assert.That(attempt.Action, Is.EqualTo(SetupAction.Wait));
+        attempt.MissDeadline();
+        Assert.That((attempt.Action, attempt.Backend), Is.EqualTo((SetupAction.Connect, asked[0])), "the hash's first choice again");
+    }
+
+    [TestCase(300, 300)]
+    [TestCase(3000, 1000)]
+    [TestCase(0, 1000)]
+    public void Pause_before_the_same_again_is_the_connect_timeout_or_a_second(int timeout, int pause)
+    {
+        var scene = new SetupScene(SetupScene.PoolOf(1) with { ConnectTimeout = TimeSpan.FromMilliseconds(timeout) });
+        SetupAttempt attempt = scene.Accept();
+
+        attempt.Fail(ConnectFailure.Refused);
+
+        Assert.That(attempt.Step.Deadline - scene.Now, Is.EqualTo(TimeSpan.FromMilliseconds(pause)));
+    }
+
+    [Test]
+    public void Connect_timeout_of_zero_sets_no_deadline()
+    {
+        var scene = new SetupScene(SetupScene.PoolOf(1) with { ConnectTimeout = TimeSpan.Zero });
+
+        Assert.That(scene.Accept().Step.Deadline, Is.EqualTo(Instant.Never));
+    }
+
+    [Test]
+    public void Last_failure_names_the_reason_when_the_attempts_are_used_up([Values] bool timesOut)
+    {
+        var scene = new SetupScene(SetupScene.PoolOf(5));
+        SetupAttempt attempt = scene.Accept();
+        attempt.Fail(ConnectFailure.Refused);
+        attempt.Fail(timesOut ? ConnectFailure.Refused : ConnectFailure.TimedOut);
+        if (timesOut)
+        {
+            attempt.MissDeadline();
+        }
+        else
+        {
+            attempt.Fail(ConnectFailure.Refused);
+        }
+
+        AssertRefused(scene, attempt, timesOut ? CloseReason.ConnectTimeout : CloseReason.ConnectFailed);
+        Assert.That((attempt.Record.Attempts, scene.ConnectAttempts, scene.ConnectFailures), Is.EqualTo((3, 3L, 3L)));
+    }
+
+    [Test]
+    public void Each_failure_is_counted_with_its_reason()
+    {
+        var scene = new SetupScene(SetupScene.PoolOf(1));
+        SetupAttempt attempt = scene.Accept();
+        attempt.MissDeadline();
+        attempt.MissDeadline();
+        attempt.Fail(ConnectFailure.Refused);
+        attempt.MissDeadline();
+        attempt.Fail(ConnectFailure.TimedOut);
+
+        ReasonCounters failures = scene.Backend(0).ConnectFailures;
+        Assert.That((failures[CloseReason.ConnectTimeout], failures[CloseReason.ConnectFailed]), Is.EqualTo((2L, 1L)));
+        AssertRefused(scene, attempt, CloseReason.ConnectTimeout);
+    }
+
+    [Test]
+    public void Without_a_living_backend_the_client_is_refused()
+    {
+        var scene = new SetupScene(SetupScene.PoolOf(2));
+        scene.Pool.SetDown(new Dictionary<int, bool> { [0] = true, [1] = true });
+
+        AssertRefused(scene, scene.Accept(), CloseReason.NoBackend);
+    }
+
+    [Test]
+    public void Backends_that_die_during_a_pause_leave_nobody_to_ask()
+    {
+        var scene = new SetupScene(SetupScene.PoolOf(1));
+        SetupAttempt attempt = scene.Accept();
+        attempt.Fail(ConnectFailure.Refused);
+        scene.Pool.SetDown(new Dictionary<int, bool> { [0] = true });
+        attempt.MissDeadline();
+
+        AssertRefused(scene, attempt, CloseReason.NoBackend);
+    }
+
+    [Test]
+    public void Shortage_of_our_own_refuses_at_once_and_blames_nobody()
+    {
+        var scene = new SetupScene(SetupScene.PoolOf(3));
+        SetupAttempt attempt = scene.Accept();
+
+        attempt.Fail(ConnectFailure.LocalShortage);
+
+        AssertRefused(scene, attempt, CloseReason.Limit);
+        Assert.That((scene.ConnectAttempts, scene.ConnectFailures), Is.EqualTo((0L, 0L)));
+    }
+
+    [Test]
+    public void Connect_that_is_abandoned_was_an_attempt_and_a_pause_was_none([Values] bool connecting)
+    {
+        var scene = new SetupScene(SetupScene.PoolOf(1));
+        SetupAttempt attempt = scene.Accept();
+        attempt.Fail(ConnectFailure.Refused);
+        if (connecting)
+        {
+            attempt.MissDeadline();
+        }
+
+        attempt.Abandon(CloseReason.ClientReset);
+
+        AssertRefused(scene, attempt, CloseReason.ClientReset);
+        Assert.That((attempt.Record.Attempts, scene.ConnectAttempts, scene.ConnectFailures), Is.EqualTo(connecting ? (2, 2L, 1L) : (1, 1L, 1L)));
+    }
+
+    [Test]
+    public void Large_dead_pool_is_not_walked_to_its_end()
+    {
+        var scene = new SetupScene(SetupScene.PoolOf(200) with { ConnectAttempts = 100 });
+        SetupAttempt attempt = scene.Accept();
+        int asked = 0;
+        while (attempt.Action == SetupAction.Connect)
+        {
+            asked++;
+            attempt.Fail(ConnectFailure.Refused);
+        }
+
+        Assert.That((asked, attempt.Action), Is.EqualTo((32, SetupAction.Wait)));
+    }
+
+    [Test]
+    public void Setting_up_allocates_nothing()
+    {
+        var scene = new SetupScene(SetupScene.PoolOf(3, "10.0.0.1", "10.0.0.2"));
+        var tuple = new FourTuple(SetupScene.At("198.51.100.1:4000"), SetupScene.At("127.0.0.1:80"));
+        Instant now = scene.Now;
+        Run(scene, tuple, now);
+
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        for (int i = 0; i < 100; i++)
+        {
+            Run(scene, tuple, now);
+        }
+
+        Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.Zero);
+    }
+
+    private static void Run(SetupScene scene, in FourTuple tuple, Instant now)
+    {
+        ConnectionSetup setup = default;
+        ConnectionRecord record = default;
+        setup.Accepted(ref record, scene.Snapshot, scene.Snapshot.Listeners[0], tuple, now);
+        setup.ConnectFailed(ref record, ConnectFailure.NoFreePort, now);
+        setup.ConnectFailed(ref record, ConnectFailure.Refused, now);
+        setup.DeadlinePassed(ref record, now);
+        setup.Connected(ref record, tuple.Destination, now);
+        record.Close(scene.Snapshot.Cell, CloseReason.ClientClosed, now);
+    }
+
+    private static void AssertRefused(SetupScene scene, SetupAttempt attempt, CloseReason reason)
+    {
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That((attempt.Action, attempt.Step.Reason), Is.EqualTo((SetupAction.Refuse, reason)));
+            Assert.That((attempt.Record.Reason, attempt.Record.EndedAt), Is.EqualTo((reason, scene.Now)));
+            Assert.That(scene.Listener.Refused[reason], Is.EqualTo(1));
+            Assert.That(scene.Listener.Pending, Is.EqualTo(scene.Listener.Accepted - 1), "the others are pending");
+            Assert.That(scene.Snapshot.Cell.Open, Is.EqualTo(scene.Listener.Open));
+        }
+    }
+}

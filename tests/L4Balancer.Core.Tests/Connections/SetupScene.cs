@@ -1,0 +1,64 @@
+using System.Globalization;
+using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Addressing;
+using L4Balancer.Core.Config;
+using L4Balancer.Core.Connections;
+using L4Balancer.Core.Routing;
+using L4Balancer.Core.Timing;
+
+namespace L4Balancer.Core.Tests.Connections;
+
+/// <summary>One listener, one pool, and connections that a test sets up by hand, on a clock that it moves itself.</summary>
+internal sealed class SetupScene
+{
+    public SetupScene(PoolSettings pool, int maxConnections = 1000, int listenerMax = 0) =>
+        Snapshot = RoutingSnapshot.Build(
+            new BalancerConfig
+            {
+                Listeners = [new ListenerSettings { Name = "l", Bind = [At("127.0.0.1:80")], Pool = pool.Name, MaxConnections = listenerMax }],
+                Pools = [pool],
+            },
+            maxConnections);
+
+    public RoutingSnapshot Snapshot { get; }
+
+    public Instant Now { get; private set; } = new(TimeSpan.TicksPerDay);
+
+    public Pool Pool => Snapshot.Pools[0];
+
+    public ListenerCell Listener => Snapshot.Listeners[0].Cell;
+
+    public BackendCell Backend(int index) => Pool.Backends[index].Cell;
+
+    public long ConnectAttempts => Pool.Backends.Sum(b => b.Cell.ConnectAttempts);
+
+    public long ConnectFailures => Pool.Backends.Sum(b => b.Cell.ConnectFailures.Total);
+
+    /// <summary>A pool of backends 10.0.1.0:80 and so on.</summary>
+    public static PoolSettings PoolOf(int backends, params string[] sources) => new()
+    {
+        Name = "p",
+        SourceIps = [.. sources.Select(s => At($"{s}:0").Address)],
+        Backends =
+        [
+            .. Enumerable.Range(0, backends).Select(i => new BackendSettings
+            {
+                Name = string.Create(CultureInfo.InvariantCulture, $"b{i}"),
+                Address = string.Create(CultureInfo.InvariantCulture, $"10.0.1.{i}:80"),
+                Endpoint = new Endpoint(HostAddress.FromV4(0x0A00_0100u + (uint)i), 80),
+            }),
+        ],
+    };
+
+    public static Endpoint At(string text) => Endpoint.TryParse(text, out Endpoint endpoint) ? endpoint : throw new FormatException(text);
+
+    /// <param name="port">The client's, which decides where on the ring it lands.</param>
+    public SetupAttempt Accept(ushort port = 40_000)
+    {
+        var attempt = new SetupAttempt(this);
+        attempt.Accepted(new FourTuple(new Endpoint(HostAddress.FromV4(0xC633_6401), port), At("127.0.0.1:80")));
+        return attempt;
+    }
+
+    public void Pass(TimeSpan time) => Now += time;
+}

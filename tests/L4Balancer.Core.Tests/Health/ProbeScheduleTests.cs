@@ -1,0 +1,50 @@
+using L4Balancer.Core.Health;
+
+namespace L4Balancer.Core.Tests.Health;
+
+/// <summary>When probes come: spread at the start, jittered afterwards.</summary>
+internal sealed class ProbeScheduleTests
+{
+    private static readonly TimeSpan Interval = TimeSpan.FromSeconds(2);
+
+    [Test]
+    public void First_probes_spread_over_one_interval()
+    {
+        var schedule = new ProbeSchedule(Interval, 0.1, new Random(7));
+
+        TimeSpan[] firsts = [.. Enumerable.Range(0, 1000).Select(_ => schedule.First())];
+
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(firsts, Is.All.InRange(TimeSpan.Zero, Interval));
+            for (int tenth = 0; tenth < 10; tenth++)
+            {
+                int here = firsts.Count(f => (int)(f / Interval * 10) == tenth);
+                Assert.That(here, Is.InRange(60, 140), $"in tenth {tenth} of the interval");
+            }
+        }
+    }
+
+    [Test]
+    public void Further_probes_stay_within_the_jitter_and_keep_the_interval_on_average()
+    {
+        var schedule = new ProbeSchedule(Interval, 0.25, new Random(8));
+
+        TimeSpan[] gaps = [.. Enumerable.Range(0, 2000).Select(_ => schedule.Next())];
+
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(gaps, Is.All.InRange(Interval * 0.75, Interval * 1.25));
+            Assert.That((gaps.Min(), gaps.Max()), Is.Not.EqualTo((Interval, Interval)));
+            Assert.That(gaps.Average(g => g.TotalSeconds), Is.EqualTo(Interval.TotalSeconds).Within(1).Percent);
+        }
+    }
+
+    [Test]
+    public void Without_jitter_probes_are_regular()
+    {
+        var schedule = new ProbeSchedule(Interval, 0, new Random(9));
+
+        Assert.That(Enumerable.Range(0, 10).Select(_ => schedule.Next()), Is.All.EqualTo(Interval));
+    }
+}

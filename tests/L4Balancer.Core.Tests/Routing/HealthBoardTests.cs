@@ -1,0 +1,115 @@
+using L4Balancer.Core.Addressing;
+using L4Balancer.Core.Config;
+using L4Balancer.Core.Health;
+using L4Balancer.Core.Routing;
+using L4Balancer.Core.Tests.Connections;
+
+namespace L4Balancer.Core.Tests.Routing;
+
+/// <summary>What probes report decides who gets connections, over reloads too.</summary>
+internal sealed class HealthBoardTests
+{
+    private static readonly FourTuple Tuple = new(SetupScene.At("198.51.100.1:4000"), SetupScene.At("127.0.0.1:80"));
+
+    private readonly HealthBoard _board = new();
+
+    [Test]
+    public void Backend_that_falls_leaves_the_picks_and_comes_back_when_it_rises()
+    {
+        Pool pool = Build(SetupScene.PoolOf(2)).Pools[0];
+        Backend first = pool.Backends[pool.Pick(Tuple, [])];
+
+        Assert.That(Report(pool, first, ProbeOutcome.Failure), Is.True);
+        Assert.That(pool.Pick(Tuple, []), Is.EqualTo(1 - first.Index));
+        Assert.That(pool.IsDown(first.Index), Is.True);
+
+        Report(pool, first, ProbeOutcome.Success);
+        Assert.That(Report(pool, first, ProbeOutcome.Success), Is.True);
+        Assert.That(pool.Pick(Tuple, []), Is.EqualTo(first.Index));
+    }
+
+    [Test]
+    public void Outcomes_and_transitions_are_counted()
+    {
+        Pool pool = Build(SetupScene.PoolOf(1)).Pools[0];
+        Backend backend = pool.Backends[0];
+        foreach (ProbeOutcome outcome in (ProbeOutcome[])[ProbeOutcome.Failure, ProbeOutcome.LocalError, ProbeOutcome.Success, ProbeOutcome.Success])
+        {
+            Report(pool, backend, outcome);
+        }
+
+        Accounting.HealthCounters counters = backend.Cell.Health;
+        Assert.That((counters.Succeeded, counters.Failed, counters.LocalErrors, counters.Transitions), Is.EqualTo((2L, 1L, 1L, 2L)));
+    }
+
+    [Test]
+    public void Backup_serves_while_no_other_lives()
+    {
+        PoolSettings settings = SetupScene.PoolOf(2);
+        Pool pool = Build(settings with { Backends = [settings.Backends[0], settings.Backends[1] with { Backup = true }] }).Pools[0];
+        Assert.That(pool.Pick(Tuple, []), Is.Zero);
+
+        Report(pool, pool.Backends[0], ProbeOutcome.Failure);
+        Assert.That(pool.Pick(Tuple, []), Is.EqualTo(1));
+
+        Report(pool, pool.Backends[1], ProbeOutcome.Failure);
+        Assert.That(pool.Pick(Tuple, []), Is.EqualTo(Pool.None));
+    }
+
+    [Test]
+    public void Backend_that_was_down_is_down_in_the_next_snapshot()
+    {
+        RoutingSnapshot before = Build(SetupScene.PoolOf(2));
+        _board.Follow(before);
+        Report(before.Pools[0], before.Pools[0].Backends[1], ProbeOutcome.Failure);
+
+        RoutingSnapshot after = Build(SetupScene.PoolOf(3), before);
+        _board.Follow(after);
+
+        Pool pool = after.Pools[0];
+        Assert.That((pool.IsDown(0), pool.IsDown(1), pool.IsDown(2)), Is.EqualTo((false, true, false)));
+    }
+
+    [Test]
+    public void Report_under_way_at_a_reload_counts_for_the_same_backend_in_the_new_snapshot()
+    {
+        RoutingSnapshot before = Build(SetupScene.PoolOf(2));
+        _board.Follow(before);
+        RoutingSnapshot after = Build(SetupScene.PoolOf(2), before);
+        _board.Follow(after);
+
+        Assert.That(Report(before.Pools[0], before.Pools[0].Backends[0], ProbeOutcome.Failure), Is.True);
+
+        Assert.That((after.Pools[0].IsDown(0), before.Pools[0].IsDown(0)), Is.EqualTo((true, false)));
+    }
+
+    [Test]
+    public void Report_about_a_backend_that_is_gone_means_nothing()
+    {
+        RoutingSnapshot before = Build(SetupScene.PoolOf(2));
+        _board.Follow(before);
+        _board.Follow(Build(SetupScene.PoolOf(1), before));
+        Backend gone = before.Pools[0].Backends[1];
+
+        Assert.That(Report(before.Pools[0], gone, ProbeOutcome.Failure), Is.False);
+        Assert.That(gone.Cell.Health.Failed, Is.Zero);
+    }
+
+    [Test]
+    public void Backends_without_probes_are_up_after_a_reload()
+    {
+        RoutingSnapshot before = Build(SetupScene.PoolOf(1));
+        _board.Follow(before);
+        Report(before.Pools[0], before.Pools[0].Backends[0], ProbeOutcome.Failure);
+
+        RoutingSnapshot after = Build(SetupScene.PoolOf(1) with { Health = new HealthSettings { Type = HealthType.None } }, before);
+        _board.Follow(after);
+
+        Assert.That(after.Pools[0].IsDown(0), Is.False);
+    }
+
+    private static RoutingSnapshot Build(PoolSettings pool, RoutingSnapshot? previous = null) =>
+        RoutingSnapshot.Build(new BalancerConfig { Pools = [pool] }, 100, previous);
+
+    private bool Report(Pool pool, Backend backend, ProbeOutcome outcome) => _board.Report(pool, backend, outcome);
+}

@@ -1,0 +1,101 @@
+using L4Balancer.Core.Addressing;
+using L4Balancer.Core.Config;
+using L4Balancer.Core.Routing;
+using L4Balancer.Core.Tests.Connections;
+
+namespace L4Balancer.Core.Tests.Routing;
+
+/// <summary>What a new snapshot takes over from the one before: the cells, by identity.</summary>
+internal sealed class RoutingSnapshotTests
+{
+    [Test]
+    public void Generations_count_from_one()
+    {
+        RoutingSnapshot first = RoutingSnapshot.Build(Config(SetupScene.PoolOf(1)), 5);
+
+        Assert.That((first.Generation, RoutingSnapshot.Build(Config(SetupScene.PoolOf(1)), 5, first).Generation), Is.EqualTo((1L, 2L)));
+    }
+
+    [Test]
+    public void Cells_live_on_where_the_identity_is_the_same()
+    {
+        RoutingSnapshot before = RoutingSnapshot.Build(Config(SetupScene.PoolOf(2, "10.0.0.1")), 5);
+        RoutingSnapshot after = RoutingSnapshot.Build(Config(SetupScene.PoolOf(3, "10.0.0.1", "10.0.0.2") with { ConnectAttempts = 9 }), 6, before);
+
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(after.Cell, Is.SameAs(before.Cell));
+            Assert.That(after.Listeners[0].Cell, Is.SameAs(before.Listeners[0].Cell));
+            Assert.That(after.Pools[0].Backends[0].Cell, Is.SameAs(before.Pools[0].Backends[0].Cell));
+            Assert.That(after.Pools[0].Backends[1].Cell, Is.SameAs(before.Pools[0].Backends[1].Cell));
+            Assert.That(Source(after), Is.SameAs(Source(before)));
+            Assert.That(after.MaxConnections, Is.EqualTo(6));
+        }
+    }
+
+    [Test]
+    public void Backend_with_another_name_address_or_pool_counts_anew()
+    {
+        PoolSettings pool = SetupScene.PoolOf(1);
+        BackendSettings backend = pool.Backends[0];
+        RoutingSnapshot before = RoutingSnapshot.Build(Config(pool), 5);
+        PoolSettings[] changed =
+        [
+            pool with { Backends = [backend with { Name = "other" }] },
+            pool with { Backends = [backend with { Address = "10.0.1.77:80", Endpoint = SetupScene.At("10.0.1.77:80") }] },
+            pool with { Name = "other" },
+        ];
+
+        foreach (PoolSettings settings in changed)
+        {
+            RoutingSnapshot after = RoutingSnapshot.Build(Config(settings), 5, before);
+            Assert.That(after.Pools[0].Backends[0].Cell, Is.Not.SameAs(before.Pools[0].Backends[0].Cell));
+        }
+    }
+
+    [Test]
+    public void Backend_keeps_its_cell_when_its_weight_or_place_changes()
+    {
+        PoolSettings pool = SetupScene.PoolOf(2);
+        RoutingSnapshot before = RoutingSnapshot.Build(Config(pool), 5);
+        PoolSettings turned = pool with { Backends = [pool.Backends[1], pool.Backends[0] with { Weight = 7 }] };
+
+        Pool after = RoutingSnapshot.Build(Config(turned), 5, before).Pools[0];
+
+        Assert.That(after.Backends[0].Cell, Is.SameAs(before.Pools[0].Backends[1].Cell));
+        Assert.That(after.Backends[1].Cell, Is.SameAs(before.Pools[0].Backends[0].Cell));
+    }
+
+    [Test]
+    public void Pools_that_leave_from_one_address_share_its_cell()
+    {
+        PoolSettings pool = SetupScene.PoolOf(1, "10.0.0.1");
+        RoutingSnapshot snapshot = RoutingSnapshot.Build(new BalancerConfig { Pools = [pool, pool with { Name = "q" }] }, 5);
+        HostAddress target = SetupScene.At("10.0.1.0:80").Address;
+
+        Assert.That(snapshot.Sources, Has.Length.EqualTo(1));
+        Assert.That(snapshot.Pools[1].Sources.At(target, 0, 0), Is.SameAs(snapshot.Pools[0].Sources.At(target, 0, 0)));
+    }
+
+    [Test]
+    public void Listener_feeds_the_pool_that_it_names()
+    {
+        var config = new BalancerConfig
+        {
+            Pools = [SetupScene.PoolOf(1), SetupScene.PoolOf(1) with { Name = "q" }],
+            Listeners = [new ListenerSettings { Name = "l", Bind = [SetupScene.At("127.0.0.1:80")], Pool = "q" }],
+        };
+
+        RoutingSnapshot snapshot = RoutingSnapshot.Build(config, 5);
+
+        Assert.That(snapshot.Listeners[0].Pool, Is.SameAs(snapshot.Pools[1]));
+    }
+
+    private static Accounting.SourceCell Source(RoutingSnapshot snapshot) => snapshot.Sources.Single(s => s.Label == "10.0.0.1");
+
+    private static BalancerConfig Config(PoolSettings pool) => new()
+    {
+        Pools = [pool],
+        Listeners = [new ListenerSettings { Name = "l", Bind = [SetupScene.At("127.0.0.1:80")], Pool = pool.Name }],
+    };
+}
