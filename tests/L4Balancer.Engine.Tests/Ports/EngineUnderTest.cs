@@ -1,0 +1,13 @@
+using L4Balancer.Engine.Managed;
+
+namespace L4Balancer.Engine.Tests.Ports;
+
+/// <summary>Engines by the name that can be handed to another process.</summary>
+internal static class EngineUnderTest
+{
+    public static IEngine Create(string name, EngineOptions options) => name switch
+    {
+        "managed" => new ManagedEngine(options),
+        _ => throw new ArgumentException($"No engine is called {name}."),
+    };
+}

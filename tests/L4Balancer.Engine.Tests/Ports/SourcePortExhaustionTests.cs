@@ -1,0 +1,14 @@
+namespace L4Balancer.Engine.Tests.Ports;
+
+/// <summary>What sixteen local ports carry: sixteen for each pair of a source and a backend. See the bodies for what is held.</summary>
+[Platform("Linux")]
+public sealed class SourcePortExhaustionTests
+{
+    [TestCase("managed", 1, 1)]
+    [TestCase("managed", 3, 3)]
+    public Task Every_pair_of_source_and_backend_carries_the_whole_port_range(string engine, int sources, int backends) =>
+        PortRangeNamespace.RunAsync("source-ports", engine, $"{sources}", $"{backends}");
+
+    [Test]
+    public Task A_probe_without_a_free_port_is_a_local_error() => PortRangeNamespace.RunAsync("probe-without-port");
+}

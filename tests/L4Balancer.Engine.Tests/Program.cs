@@ -1,0 +1,24 @@
+using L4Balancer.Engine.Tests.Ports;
+
+// The test runner loads this assembly and never comes here. A test that needs a network of its own starts it as a process there,
+// with the name of a body to run: 0 says that everything held, otherwise standard error says what did not.
+try
+{
+    switch (args)
+    {
+        case ["source-ports", string engine, string sources, string backends]:
+            await SourcePortBody.RunAsync(engine, int.Parse(sources), int.Parse(backends));
+            return 0;
+        case ["probe-without-port"]:
+            await ProbeWithoutPortBody.RunAsync();
+            return 0;
+        default:
+            await Console.Error.WriteLineAsync("These are tests: run them with `make test`.");
+            return 2;
+    }
+}
+catch (Exception e)
+{
+    await Console.Error.WriteLineAsync(e.ToString());
+    return 1;
+}
