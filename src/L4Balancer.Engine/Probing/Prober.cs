@@ -38,7 +38,7 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
     private readonly Action<Probe> _onEnded;
     private int _inFlight;
 
-    /// <param name="random">Used by the prober alone.</param>
+    /// <param name="random">Used by the prober alone, or safe for many threads.</param>
     /// <param name="report">
     /// Told how each probe ended, one call at a time, on a thread of the pool; must not throw. A call that begins after
     /// <see cref="Publish"/> has returned is about that snapshot; after <see cref="DisposeAsync"/> is done there is none.
