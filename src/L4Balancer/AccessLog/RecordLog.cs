@@ -1,0 +1,175 @@
+using System.Threading.Channels;
+using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Config;
+using L4Balancer.Core.Connections;
+using L4Balancer.Core.Timing;
+using L4Balancer.Logging;
+using L4Balancer.Metrics;
+using Microsoft.Extensions.Logging;
+
+namespace L4Balancer.AccessLog;
+
+/// <summary>
+/// Takes the engine's records, and on one task of its own writes the access log and feeds the histograms. The engine's side only
+/// copies a record into a bounded queue, and not even that where nobody would see it; a record that does not fit is dropped and counted.
+/// </summary>
+internal sealed class RecordLog : IRecordSink, IAsyncDisposable
+{
+    private const int Capacity = 8192;
+    private const int FailuresPerSecond = 100;
+
+    private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
+
+    private readonly Channel<Entry> _entries =
+        Channel.CreateBounded<Entry>(new BoundedChannelOptions(Capacity) { SingleReader = true });
+
+    private readonly AccessLogMode _mode;
+    private readonly bool _logsConnects;
+    private readonly TimeProvider _clock;
+    private readonly LogOutput _output;
+    private readonly DurationHistograms? _histograms;
+    private readonly ILogger _log;
+    private readonly LineBudget _failures = new(FailuresPerSecond);
+    private readonly Task _writing;
+    private long _dropped;
+    private long _droppedTold;
+
+    /// <param name="histograms">Null where no metrics are asked for.</param>
+    public RecordLog(BalancerSettings settings, LogOutput output, DurationHistograms? histograms, TimeProvider clock, ILogger<RecordLog> log)
+    {
+        _mode = settings.AccessLog;
+        _logsConnects = _mode != AccessLogMode.Off && settings.LogLevel <= Core.Config.LogLevel.Debug;
+        _clock = clock;
+        _output = output;
+        _histograms = histograms;
+        _log = log;
+        _writing = WriteAllAsync();
+    }
+
+    public void Established(in ConnectionRecord record)
+    {
+        if (_histograms is not null || _logsConnects)
+        {
+            Enqueue(record, ended: false);
+        }
+    }
+
+    public void Ended(in ConnectionRecord record)
+    {
+        if ((_histograms is not null && record.IsEstablished) || IsLogged(record.Reason))
+        {
+            Enqueue(record, ended: true);
+        }
+    }
+
+    /// <summary>Writes what is queued and ends.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        _entries.Writer.TryComplete();
+        await _writing;
+    }
+
+    private void Enqueue(in ConnectionRecord record, bool ended)
+    {
+        if (!_entries.Writer.TryWrite(new Entry(record, ended)))
+        {
+            Interlocked.Increment(ref _dropped);
+        }
+    }
+
+    private bool IsLogged(CloseReason reason) =>
+        _mode == AccessLogMode.All || (_mode == AccessLogMode.Failures && !reason.IsOrdinary());
+
+    private async Task WriteAllAsync()
+    {
+        while (await WaitAsync())
+        {
+            while (_entries.Reader.TryRead(out Entry entry))
+            {
+                try
+                {
+                    Write(entry);
+                }
+                catch (Exception e)
+                {
+                    // A fault of ours in one record must not end the log of all others.
+                    _log.RecordFailed(e);
+                }
+            }
+
+            TellLosses(everything: false);
+        }
+
+        TellLosses(everything: true);
+    }
+
+    /// <returns>False when there will be no more.</returns>
+    private async Task<bool> WaitAsync()
+    {
+        if (_failures.HeldBack == 0 && Interlocked.Read(ref _dropped) == _droppedTold)
+        {
+            return await _entries.Reader.WaitToReadAsync();
+        }
+
+        // Losses are told when their second is over, also when nothing follows.
+        using var overdue = new CancellationTokenSource(Second, _clock);
+        try
+        {
+            return await _entries.Reader.WaitToReadAsync(overdue.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            return true;
+        }
+    }
+
+    private void Write(in Entry entry)
+    {
+        if (!entry.Ended)
+        {
+            _histograms?.Established(entry.Record);
+            if (_logsConnects)
+            {
+                WriteLine(entry, entry.Record.EstablishedAt);
+            }
+
+            return;
+        }
+
+        _histograms?.Ended(entry.Record);
+        if (IsLogged(entry.Record.Reason) && (_mode == AccessLogMode.All || WithinBudget()))
+        {
+            WriteLine(entry, entry.Record.EndedAt);
+        }
+    }
+
+    private bool WithinBudget()
+    {
+        TellLosses(everything: false);
+        return _failures.TryTake(Instant.Now(_clock));
+    }
+
+    private void WriteLine(in Entry entry, Instant happened)
+    {
+        DateTimeOffset time = _clock.GetUtcNow() - (Instant.Now(_clock) - happened);
+        _output.Write(AccessLine.Format(_output.Format, entry.Record, entry.Ended, time));
+    }
+
+    private void TellLosses(bool everything)
+    {
+        int heldBack = _failures.TakeHeldBack(everything ? Instant.Never : Instant.Now(_clock));
+        if (heldBack > 0)
+        {
+            _log.FailuresSuppressed(heldBack);
+        }
+
+        long dropped = Interlocked.Read(ref _dropped);
+        if (dropped != _droppedTold)
+        {
+            _log.RecordsDropped(dropped - _droppedTold);
+            _droppedTold = dropped;
+        }
+    }
+
+    private readonly record struct Entry(ConnectionRecord Record, bool Ended);
+}

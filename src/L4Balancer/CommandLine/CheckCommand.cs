@@ -1,0 +1,34 @@
+using System.CommandLine;
+using L4Balancer.Hosting;
+
+namespace L4Balancer.CommandLine;
+
+/// <summary><c>check</c>: every mistake of a configuration file in one go.</summary>
+internal static class CheckCommand
+{
+    public static (Command, string) Create(TextWriter output, TextWriter errors)
+    {
+        Option<string?> config = Options.Config();
+        var command = new Command("check", "Validates the configuration file and prints every error as FILE:LINE:COL.") { config };
+        command.SetAction(parsed => Check(parsed.GetValue(config), output, errors));
+        return (command, "l4balancer check --config balancer.toml");
+    }
+
+    private static int Check(string? option, TextWriter output, TextWriter errors)
+    {
+        ConfigFile file = ConfigFile.Load(option);
+        foreach (string error in file.Errors)
+        {
+            errors.WriteLine(error);
+        }
+
+        if (file.Config is null)
+        {
+            return ExitCode.BadUsage;
+        }
+
+        int backends = file.Config.Pools.Sum(p => p.Backends.Length);
+        output.WriteLine($"{file.Path}: ok (listeners: {file.Config.Listeners.Length}, pools: {file.Config.Pools.Length}, backends: {backends})");
+        return ExitCode.Fine;
+    }
+}

@@ -1,0 +1,92 @@
+using System.CommandLine;
+using System.CommandLine.Help;
+using System.CommandLine.Invocation;
+using L4Balancer.Hosting;
+
+namespace L4Balancer.CommandLine;
+
+/// <summary>The whole command line: what there is, and how mistakes in it are told.</summary>
+internal static class CommandLineRoot
+{
+    private const string Example = "l4balancer run --config /etc/l4balancer/balancer.toml";
+
+    /// <returns>The exit code.</returns>
+    public static async Task<int> InvokeAsync(string[] args, TextWriter output, TextWriter errors)
+    {
+        RootCommand root = Build(output, errors);
+
+        // A file name that begins with @ is a file name, not a list of arguments.
+        ParseResult parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
+        if (parsed.Action is ParseErrorAction)
+        {
+            foreach (string error in Mistakes(parsed))
+            {
+                errors.WriteLine($"l4balancer: {error}: see {Help(parsed)}");
+            }
+
+            return ExitCode.BadUsage;
+        }
+
+        // The daemon has its own signals: the library's would end the process after two seconds.
+        return await parsed.InvokeAsync(new InvocationConfiguration
+        {
+            Output = output,
+            Error = errors,
+            ProcessTerminationTimeout = null,
+            EnableDefaultExceptionHandler = false,
+        });
+    }
+
+    private static RootCommand Build(TextWriter output, TextWriter errors)
+    {
+        var root = new RootCommand("A layer-4 load balancer: it spreads TCP connections over backends and relays their bytes untouched.");
+        root.Directives.Clear();
+        var examples = new Dictionary<Command, string> { [root] = Example };
+        foreach ((Command command, string example) in new[]
+        {
+            RunCommand.Create(errors),
+            CheckCommand.Create(output, errors),
+            DemoCommand.Create(output, errors),
+            LocateCommand.Create(output, errors),
+            VersionCommand.Create(output),
+        }.Concat(UnbuiltCommands.Create(errors)))
+        {
+            root.Subcommands.Add(command);
+            examples.Add(command, example);
+        }
+
+        HelpOption help = root.Options.OfType<HelpOption>().Single();
+        help.Action = new HelpWithExample((HelpAction)help.Action!, examples);
+        return root;
+    }
+
+    // An argument that is not known makes the library also complain of a missing command: one mistake, one line.
+    private static string[] Mistakes(ParseResult parsed)
+    {
+        string[] all = [.. parsed.Errors.Select(e => e.Message.TrimEnd('.')).Distinct()];
+        string[] unknown = [.. all.Where(m => m.StartsWith("Unrecognized", StringComparison.Ordinal))];
+        return unknown.Length > 0 ? unknown : all;
+    }
+
+    private static string Help(ParseResult parsed) =>
+        parsed.CommandResult.Command is RootCommand ? "l4balancer --help" : $"l4balancer {parsed.CommandResult.Command.Name} --help";
+
+    private sealed class HelpWithExample(HelpAction help, IReadOnlyDictionary<Command, string> examples) : SynchronousCommandLineAction
+    {
+        public override bool ClearsParseErrors => true;
+
+        public override int Invoke(ParseResult parseResult)
+        {
+            int code = help.Invoke(parseResult);
+            if (examples.TryGetValue(parseResult.CommandResult.Command, out string? example))
+            {
+                TextWriter output = parseResult.InvocationConfiguration.Output;
+                output.WriteLine("Example:");
+                output.WriteLine($"  {example}");
+                output.WriteLine();
+            }
+
+            return code;
+        }
+    }
+}

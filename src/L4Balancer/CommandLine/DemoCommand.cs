@@ -1,0 +1,64 @@
+using System.CommandLine;
+using L4Balancer.Core.Config;
+using L4Balancer.Demo;
+using L4Balancer.Hosting;
+
+namespace L4Balancer.CommandLine;
+
+/// <summary><c>demo</c>: backends and a balancer in one process, nothing to configure.</summary>
+internal static class DemoCommand
+{
+    private const int MostBackends = 1000;
+
+    /// <summary>The demo's end does not wait for whoever stays connected.</summary>
+    private static readonly TimeSpan AtOnceAfter = TimeSpan.FromSeconds(2);
+
+    public static (Command, string) Create(TextWriter output, TextWriter errors)
+    {
+        var backends = new Option<int>("--backends")
+        {
+            Description = "How many echo backends, half ws and half wss",
+            HelpName = "N",
+            DefaultValueFactory = _ => 4,
+        };
+        var port = new Option<int>("--port")
+        {
+            Description = "The port for ws; wss gets the next one. 0: any that are free",
+            HelpName = "P",
+            DefaultValueFactory = _ => 8080,
+        };
+        backends.Validators.Add(result => Within(result, backends.Name, result.GetValueOrDefault<int>(), 2, MostBackends));
+        port.Validators.Add(result => Within(result, port.Name, result.GetValueOrDefault<int>(), 0, ushort.MaxValue - 1));
+        var command = new Command("demo", "Starts WebSocket echo backends and a balancer before them; nothing to configure.") { backends, port };
+        command.SetAction((parsed, _) => RunAsync(parsed.GetValue(backends), (ushort)parsed.GetValue(port), output, errors));
+        return (command, "l4balancer demo --backends 6 --port 9000");
+    }
+
+    private static async Task<int> RunAsync(int count, ushort port, TextWriter output, TextWriter errors)
+    {
+        using var signals = new Signals();
+        await using EchoBackends backends = await EchoBackends.StartAsync(
+            (count + 1) / 2, count / 2, SelfSignedCertificate.Create(TimeProvider.System));
+        var foreground = new Foreground(signals, errors)
+        {
+            AtOnceAfter = AtOnceAfter,
+            Started = daemon => Welcome.Write(output, daemon, backends),
+        };
+        BalancerConfig config = DemoConfig.Of(backends, port);
+        int code = await foreground.RunAsync(config);
+        if (code != ExitCode.Fine)
+        {
+            errors.WriteLine($"l4balancer: the demo did not run: choose other ports with --port P (make run ARGS=\"--port P\")");
+        }
+
+        return code;
+    }
+
+    private static void Within(System.CommandLine.Parsing.OptionResult result, string name, int value, int least, int most)
+    {
+        if (value < least || value > most)
+        {
+            result.AddError($"{name} {value}: must be {least} to {most}");
+        }
+    }
+}

@@ -1,0 +1,65 @@
+using System.Collections.Immutable;
+using L4Balancer.Core.Addressing;
+using L4Balancer.Core.Balancing;
+using L4Balancer.Core.Config;
+using L4Balancer.Core.Routing;
+
+namespace L4Balancer.CommandLine;
+
+/// <summary>Where one connection would go, and why, worked out from a configuration alone: what is down is not known here.</summary>
+/// <param name="Backend">Null where the pool has no backend that takes connections.</param>
+/// <param name="Hash">Of the tuple by the pool's key, seed 0: the place on the ring.</param>
+/// <param name="Candidates">How many backends share the ring.</param>
+internal sealed record Location(FourTuple Tuple, Listener Listener, Backend? Backend, ulong Hash, int Candidates)
+{
+    public static Location Of(BalancerConfig config, string listenerName, in FourTuple tuple)
+    {
+        RoutingSnapshot snapshot = RoutingSnapshot.Build(config, maxConnections: 1);
+        Listener listener = snapshot.Listeners.First(l => l.Name == listenerName);
+        Pool pool = listener.Pool;
+        int index = pool.Pick(tuple, []);
+        bool backups = !pool.Backends.Any(b => !b.Settings.Backup && b.Settings.Weight > 0);
+        return new Location(
+            tuple, listener, index == Pool.None ? null : pool.Backends[index], TupleHash.Of(tuple, pool.Settings.HashKey, seed: 0),
+            pool.Backends.Count(b => b.Settings.Backup == backups && b.Settings.Weight > 0));
+    }
+
+    /// <summary>
+    /// The address that the client connects to: as given, or the listener's own where it leaves no choice that the key would see.
+    /// </summary>
+    /// <param name="mistake">One line with the mend, where there is no answer.</param>
+    public static Endpoint? DestinationFor(
+        ListenerSettings listener, TupleFields key, Endpoint source, Endpoint? given, out string mistake)
+    {
+        mistake = "";
+        ImmutableArray<Endpoint> binds = [.. listener.Bind.Where(b => b.Address.IsV4 == source.Address.IsV4)];
+        string all = string.Join(", ", listener.Bind);
+        if (binds.IsEmpty)
+        {
+            mistake = $"--source {source}: listener {listener.Name} has no address of that family (bind: {all})";
+            return null;
+        }
+
+        if (given is Endpoint destination)
+        {
+            if (binds.Any(b => b.Port == destination.Port && (b.Address.IsAny || b.Address == destination.Address)))
+            {
+                return destination;
+            }
+
+            mistake = $"--destination {destination}: listener {listener.Name} does not listen there for {source} (bind: {all})";
+            return null;
+        }
+
+        bool addressMatters = key.HasFlag(TupleFields.DestinationIp)
+            && (binds[0].Address.IsAny || binds.Any(b => b.Address != binds[0].Address));
+        bool portMatters = key.HasFlag(TupleFields.DestinationPort) && binds.Any(b => b.Port != binds[0].Port);
+        if (!addressMatters && !portMatters)
+        {
+            return binds[0];
+        }
+
+        mistake = $"--destination IP:PORT is required: listener {listener.Name} has more than one address, and hash_key uses it (bind: {all})";
+        return null;
+    }
+}

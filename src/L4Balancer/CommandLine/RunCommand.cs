@@ -1,0 +1,34 @@
+using System.CommandLine;
+using L4Balancer.Hosting;
+
+namespace L4Balancer.CommandLine;
+
+/// <summary><c>run</c>: the daemon in the foreground.</summary>
+internal static class RunCommand
+{
+    public static (Command, string) Create(TextWriter errors)
+    {
+        Option<string?> config = Options.Config();
+        var command = new Command("run", "Runs the daemon in the foreground until SIGTERM or SIGINT.") { config };
+        command.SetAction((parsed, _) => RunAsync(parsed.GetValue(config), errors));
+        return (command, "l4balancer run --config /etc/l4balancer/balancer.toml");
+    }
+
+    private static async Task<int> RunAsync(string? option, TextWriter errors)
+    {
+        // From the first moment, so that no signal of the contract kills.
+        using var signals = new Signals();
+        ConfigFile file = ConfigFile.Load(option);
+        if (file.Config is null)
+        {
+            foreach (string error in file.Errors)
+            {
+                errors.WriteLine(error);
+            }
+
+            return ExitCode.BadUsage;
+        }
+
+        return await new Foreground(signals, errors).RunAsync(file.Config);
+    }
+}

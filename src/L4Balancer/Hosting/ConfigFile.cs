@@ -1,0 +1,76 @@
+using System.Collections.Immutable;
+using L4Balancer.Core.Config;
+
+namespace L4Balancer.Hosting;
+
+/// <summary>A configuration file read from disk: either what it says, or everything that is wrong with it, each as one line.</summary>
+/// <param name="Config">Null where there are errors.</param>
+internal sealed record ConfigFile(string Path, BalancerConfig? Config, ImmutableArray<string> Errors)
+{
+    public const string DefaultPath = "/etc/l4balancer/balancer.toml";
+    public const string Variable = "L4BALANCER_CONFIG";
+
+    /// <summary>10,000 backends with every key take 3 MB; what is larger is not a configuration.</summary>
+    private const long LargestFile = 64 * 1024 * 1024;
+
+    /// <param name="option">What <c>--config</c> says; null where it was not given.</param>
+    public static ConfigFile Load(string? option)
+    {
+        string path = option ?? FromEnvironment() ?? DefaultPath;
+        if (Read(path, out byte[] text) is string fault)
+        {
+            return new ConfigFile(path, null, [$"{path}: {fault}"]);
+        }
+
+        ConfigResult result = ConfigReader.Read(text);
+        return new ConfigFile(path, result.Errors.IsEmpty ? result.Config : null, [.. result.Errors.Select(e => Format(path, e))]);
+    }
+
+    private static string Format(string path, ConfigError error) => error.Key.Length == 0
+        ? $"{path}:{error.Position}: error: {error.Message}"
+        : $"{path}:{error.Position}: error: {error.Key}: {error.Message}";
+
+    private static string? FromEnvironment() =>
+        Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } path ? path : null;
+
+    private static string? Read(string path, out byte[] text)
+    {
+        text = [];
+        try
+        {
+            if (Directory.Exists(path))
+            {
+                return "is a directory: name the file in it with --config FILE";
+            }
+
+            using FileStream file = File.OpenRead(path);
+            if (file.Length > LargestFile)
+            {
+                return $"is larger than {LargestFile / (1024 * 1024)} MiB: this is no configuration file";
+            }
+
+            // A pipe or /dev/stdin has no length: what comes is read, up to the bound.
+            using var all = new MemoryStream();
+            var chunk = new byte[64 * 1024];
+            for (int count = file.Read(chunk); count > 0 && all.Length <= LargestFile; count = file.Read(chunk))
+            {
+                all.Write(chunk, 0, count);
+            }
+
+            text = all.ToArray();
+            return null;
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return $"no such file: name another with --config FILE or {Variable}, or write this one (balancer.toml.example shows how)";
+        }
+        catch (UnauthorizedAccessException)
+        {
+            return $"no permission to read it: give the user {Environment.UserName} read permission";
+        }
+        catch (IOException e)
+        {
+            return $"cannot be read: {e.Message}";
+        }
+    }
+}

@@ -1,0 +1,56 @@
+using System.Runtime.InteropServices;
+using System.Threading.Channels;
+
+namespace L4Balancer.Hosting;
+
+/// <summary>A signal that the daemon knows.</summary>
+internal enum Signal
+{
+    Terminate,
+    Interrupt,
+    Hangup,
+    User2,
+}
+
+/// <summary>
+/// The signals of the contract, caught from construction to disposal, so that none of them kills. They come out in order, one reader.
+/// </summary>
+internal sealed class Signals : IDisposable
+{
+    // <asm-generic/signal.h>: the same on x86-64 and arm64. PosixSignal has no name for it; a positive value is the platform's own.
+    private const int SIGUSR2 = 12;
+
+    private readonly Channel<Signal> _arrived = Channel.CreateUnbounded<Signal>();
+    private readonly List<PosixSignalRegistration> _registrations = [];
+
+    public Signals()
+    {
+        Catch(PosixSignal.SIGTERM, Signal.Terminate);
+        Catch(PosixSignal.SIGINT, Signal.Interrupt);
+        Catch(PosixSignal.SIGHUP, Signal.Hangup);
+        if (OperatingSystem.IsLinux())
+        {
+            Catch((PosixSignal)SIGUSR2, Signal.User2);
+        }
+    }
+
+    public ChannelReader<Signal> Arrived => _arrived.Reader;
+
+    /// <summary>As <c>kill -l</c> names it.</summary>
+    public static string NameOf(Signal signal) => signal switch
+    {
+        Signal.Terminate => "SIGTERM",
+        Signal.Interrupt => "SIGINT",
+        Signal.Hangup => "SIGHUP",
+        _ => "SIGUSR2",
+    };
+
+    public void Dispose() => _registrations.ForEach(r => r.Dispose());
+
+    private void Catch(PosixSignal number, Signal signal) =>
+        _registrations.Add(PosixSignalRegistration.Create(number, context =>
+        {
+            context.Cancel = true;
+            _arrived.Writer.TryWrite(signal);
+        }));
+}

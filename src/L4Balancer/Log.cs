@@ -1,0 +1,73 @@
+using Microsoft.Extensions.Logging;
+
+namespace L4Balancer;
+
+/// <summary>
+/// Everything the daemon logs. Ids 1000 to 1999; an id is never used again for something else. 1000 is the output's own count of
+/// dropped lines.
+/// </summary>
+internal static partial class Log
+{
+    [LoggerMessage(1001, LogLevel.Information,
+        "l4balancer {Version} starts: engine {Engine}, up to {Connections} connections (descriptor limit {Descriptors}, two each, {Reserve} in reserve)")]
+    public static partial void Starting(
+        this ILogger logger, string version, string engine, int connections, long descriptors, long reserve);
+
+    [LoggerMessage(1002, LogLevel.Warning,
+        "max_connections = {Wanted} is more than {Descriptors} descriptors allow: {Allowed} it is. Raise LimitNOFILE or lower max_connections")]
+    public static partial void ConnectionsCapped(this ILogger logger, int wanted, long descriptors, int allowed);
+
+    [LoggerMessage(1003, LogLevel.Warning, "the descriptor limit stays at {Descriptors}: setrlimit failed with errno {Errno}")]
+    public static partial void LimitNotRaised(this ILogger logger, long descriptors, int errno);
+
+    [LoggerMessage(1004, LogLevel.Information, "ready: {Status}")]
+    public static partial void Ready(this ILogger logger, string status);
+
+    [LoggerMessage(1005, LogLevel.Information, "{Signal}: no new connections; {Count} are closed within {Grace}. A second signal stops at once")]
+    public static partial void Draining(this ILogger logger, string signal, int count, TimeSpan grace);
+
+    [LoggerMessage(1006, LogLevel.Warning, "{Signal}: stopping at once with {Count} connections open")]
+    public static partial void StoppingAtOnce(this ILogger logger, string signal, int count);
+
+    [LoggerMessage(1007, LogLevel.Information, "stopped")]
+    public static partial void Stopped(this ILogger logger);
+
+    [LoggerMessage(1008, LogLevel.Warning, "{Signal}: {What} is not supported yet; nothing was changed")]
+    public static partial void SignalNotSupported(this ILogger logger, string signal, string what);
+
+    [LoggerMessage(1009, LogLevel.Error, "the engine did not end in time; {Count} connections are left to the kernel")]
+    public static partial void EngineHangs(this ILogger logger, int count);
+
+    [LoggerMessage(1010, LogLevel.Warning, "systemd could not be told: the socket in NOTIFY_SOCKET does not answer")]
+    public static partial void ManagerNotTold(this ILogger logger);
+
+    [LoggerMessage(1100, LogLevel.Warning, "backend {Pool}/{Backend} ({Address}) is down: {Detail}")]
+    public static partial void BackendDown(this ILogger logger, string pool, string backend, string address, string detail);
+
+    [LoggerMessage(1101, LogLevel.Information, "backend {Pool}/{Backend} ({Address}) is up")]
+    public static partial void BackendUp(this ILogger logger, string pool, string backend, string address);
+
+    [LoggerMessage(1102, LogLevel.Error, "pool {Pool} has no backend that is up: its connections are refused")]
+    public static partial void PoolDead(this ILogger logger, string pool);
+
+    [LoggerMessage(1103, LogLevel.Warning, "probes of {Pool}/{Backend} say nothing: {Detail}. No backend is blamed")]
+    public static partial void ProbeSaysNothing(this ILogger logger, string pool, string backend, string detail);
+
+    [LoggerMessage(1104, LogLevel.Error, "a health report was not taken")]
+    public static partial void ReportFailed(this ILogger logger, Exception exception);
+
+    [LoggerMessage(1200, LogLevel.Information, "metrics on http://{Endpoint}/metrics")]
+    public static partial void MetricsListening(this ILogger logger, string endpoint);
+
+    [LoggerMessage(1201, LogLevel.Warning, "metrics could not be collected")]
+    public static partial void CollectFailed(this ILogger logger);
+
+    [LoggerMessage(1300, LogLevel.Warning, "{Count} records went past the access log and the histograms: they came faster than they were written")]
+    public static partial void RecordsDropped(this ILogger logger, long count);
+
+    [LoggerMessage(1302, LogLevel.Warning, "access log: suppressed {Count} lines of failures, more than are written in a second")]
+    public static partial void FailuresSuppressed(this ILogger logger, int count);
+
+    [LoggerMessage(1301, LogLevel.Error, "the access log failed at a record")]
+    public static partial void RecordFailed(this ILogger logger, Exception exception);
+}

@@ -1,0 +1,113 @@
+using System.Text;
+using L4Balancer.Core.Config;
+using Microsoft.Extensions.Logging;
+using Level = Microsoft.Extensions.Logging.LogLevel;
+
+namespace L4Balancer.Logging;
+
+/// <summary>
+/// Where lines go: a bounded queue that one thread of its own empties into a stream, so that a terminal or a pipe that is not read
+/// stops nobody. What does not fit is dropped and counted, and the count becomes a line once there is room. Any thread may write.
+/// </summary>
+internal sealed class LogOutput : IDisposable
+{
+    private const int Capacity = 4096;
+
+    /// <summary>How long an end waits for a reader that does not read.</summary>
+    private static readonly TimeSpan LastFlush = TimeSpan.FromSeconds(1);
+
+    private readonly Stream _stream;
+    private readonly TimeProvider _clock;
+    private readonly Queue<string> _lines = new(256);
+    private readonly Thread _writer;
+    private long _dropped;
+    private bool _closed;
+
+    public LogOutput(Stream stream, LogFormat format, TimeProvider clock)
+    {
+        _stream = stream;
+        _clock = clock;
+        Format = format;
+        _writer = new Thread(WriteAll) { IsBackground = true, Name = "log" };
+        _writer.Start();
+    }
+
+    public LogFormat Format { get; }
+
+    /// <param name="line">Without its line end.</param>
+    public void Write(string line)
+    {
+        lock (_lines)
+        {
+            if (_closed || _lines.Count == Capacity)
+            {
+                _dropped++;
+                return;
+            }
+
+            _lines.Enqueue(line);
+            Monitor.Pulse(_lines);
+        }
+    }
+
+    public void Dispose()
+    {
+        lock (_lines)
+        {
+            _closed = true;
+            Monitor.Pulse(_lines);
+        }
+
+        _writer.Join(LastFlush);
+    }
+
+    private void WriteAll()
+    {
+        var batch = new StringBuilder();
+        while (Take(batch))
+        {
+            try
+            {
+                _stream.Write(Encoding.UTF8.GetBytes(batch.ToString()));
+                _stream.Flush();
+            }
+            catch (IOException)
+            {
+                // A full disk or a reader that has gone: there is nobody to tell, and it must not end the daemon.
+            }
+
+            batch.Clear();
+        }
+    }
+
+    private bool Take(StringBuilder batch)
+    {
+        lock (_lines)
+        {
+            while (_lines.Count == 0 && _dropped == 0 && !_closed)
+            {
+                Monitor.Wait(_lines);
+            }
+
+            if (_lines.Count == 0 && (_dropped == 0 || _closed))
+            {
+                return false;
+            }
+
+            while (_lines.TryDequeue(out string? line))
+            {
+                batch.Append(line).Append('\n');
+            }
+
+            if (_dropped > 0)
+            {
+                string message = $"{_dropped} log lines were dropped here: they came faster than they were read";
+                batch.Append(LogLine.Format(
+                    Format, _clock.GetUtcNow(), Level.Warning, nameof(LogOutput), new EventId(1000), message, null)).Append('\n');
+                _dropped = 0;
+            }
+
+            return true;
+        }
+    }
+}

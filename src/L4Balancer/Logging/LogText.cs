@@ -1,0 +1,85 @@
+using System.Globalization;
+using System.Text;
+
+namespace L4Balancer.Logging;
+
+/// <summary>
+/// Keeps one entry on one line and a terminal safe: whatever a peer or a file can put into a value, no control character gets out.
+/// </summary>
+internal static class LogText
+{
+    /// <summary>Times in logs: UTC, milliseconds, ISO 8601.</summary>
+    public const string TimeFormat = "yyyy-MM-dd'T'HH:mm:ss.fff'Z'";
+
+    public static string Time(DateTimeOffset time) => time.UtcDateTime.ToString(TimeFormat, CultureInfo.InvariantCulture);
+
+    /// <summary>Free text: control characters become escapes, everything else stays.</summary>
+    public static string OneLine(string text)
+    {
+        int first = text.AsSpan().IndexOfAnyExceptInRange(' ', '~');
+        if (first < 0)
+        {
+            return text;
+        }
+
+        var escaped = new StringBuilder(text.Length + 16);
+        foreach (char c in text)
+        {
+            AppendEscaped(escaped, c);
+        }
+
+        return escaped.ToString();
+    }
+
+    /// <summary>The value of a <c>key=value</c>: bare where nothing in it could be mistaken, otherwise in quotes with escapes.</summary>
+    public static void AppendValue(StringBuilder line, string value)
+    {
+        if (value.Length > 0 && value != "-" && !value.AsSpan().ContainsAnyExceptInRange('!', '~') && value.AsSpan().IndexOfAny("\"\\=") < 0)
+        {
+            line.Append(value);
+            return;
+        }
+
+        line.Append('"');
+        foreach (char c in value)
+        {
+            if (c is '"' or '\\')
+            {
+                line.Append('\\').Append(c);
+            }
+            else
+            {
+                AppendEscaped(line, c);
+            }
+        }
+
+        line.Append('"');
+    }
+
+    // U+2028 and U+2029 are line ends to some readers; lone surrogates are not text.
+    private static void AppendEscaped(StringBuilder line, char c)
+    {
+        switch (c)
+        {
+            case '\n':
+                line.Append(@"\n");
+                break;
+            case '\r':
+                line.Append(@"\r");
+                break;
+            case '\t':
+                line.Append(@"\t");
+                break;
+            case < ' ' or '\x7F':
+                line.Append(CultureInfo.InvariantCulture, $@"\x{(int)c:X2}");
+                break;
+            case '\u2028' or '\u2029':
+            case >= '\x80' and <= '\x9F':
+                line.Append(CultureInfo.InvariantCulture, $@"\u{(int)c:X4}");
+                break;
+            default:
+                line.Append(c);
+                break;
+        }
+    }
+}

@@ -1,0 +1,53 @@
+using System.Diagnostics.Metrics;
+using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Routing;
+
+namespace L4Balancer.Metrics;
+
+/// <summary>What is counted per listener, per source address and for the whole process, read from the cells when someone asks.</summary>
+internal sealed class ListenerInstruments
+{
+    private readonly Func<RoutingSnapshot> _snapshot;
+
+    public ListenerInstruments(Meter meter, Func<RoutingSnapshot> snapshot)
+    {
+        _snapshot = snapshot;
+        meter.CreateObservableCounter(MetricNames.ConnectionsAccepted, Accepted, null, "Connections accepted, whatever became of them.");
+        meter.CreateObservableCounter(
+            MetricNames.ConnectionsRefused, Refused, null, "Connections that ended before a backend was connected.");
+        meter.CreateObservableGauge(
+            MetricNames.ConnectionsPending, Pending, null, "Connections accepted for which no backend is connected yet.");
+        meter.CreateObservableCounter(
+            MetricNames.SourcePortsExhausted, Exhausted, null,
+            "Connects that found no free local port from this source to their destination.");
+        meter.CreateObservableGauge(
+            MetricNames.ConfigGeneration, () => _snapshot().Generation, null,
+            "Counts from 1 with each configuration that was put in force.");
+    }
+
+    private IEnumerable<Measurement<long>> Accepted() => Touched().Select(l => new Measurement<long>(l.Cell.Accepted, Label(l)));
+
+    private IEnumerable<Measurement<long>> Pending() => Touched().Select(l => new Measurement<long>(l.Cell.Pending, Label(l)));
+
+    private IEnumerable<Measurement<long>> Refused()
+    {
+        foreach (Listener listener in Touched())
+        {
+            for (var reason = CloseReason.None; (int)reason < CloseReasons.Count; reason++)
+            {
+                if (listener.Cell.Refused[reason] is > 0 and long count)
+                {
+                    yield return new Measurement<long>(count, Label(listener), new(MetricNames.Reason, reason.Name()));
+                }
+            }
+        }
+    }
+
+    private IEnumerable<Measurement<long>> Exhausted() =>
+        _snapshot().Sources.Where(s => s.Exhausted > 0)
+            .Select(s => new Measurement<long>(s.Exhausted, new KeyValuePair<string, object?>(MetricNames.SourceIp, s.Label)));
+
+    private IEnumerable<Listener> Touched() => _snapshot().Listeners.Where(l => l.Cell.Accepted > 0);
+
+    private static KeyValuePair<string, object?> Label(Listener listener) => new(MetricNames.Listener, listener.Name);
+}

@@ -1,0 +1,53 @@
+namespace L4Balancer.Metrics;
+
+/// <summary>Every metric and label that users see, as published. Changing one breaks dashboards.</summary>
+internal static class MetricNames
+{
+    public const string Meter = "L4Balancer";
+
+    public const string ConnectionsAccepted = "l4balancer_connections_accepted_total";
+    public const string ConnectionsRefused = "l4balancer_connections_refused_total";
+    public const string ConnectionsPending = "l4balancer_connections_pending";
+    public const string ConnectionsActive = "l4balancer_connections_active";
+    public const string ConnectionsClosed = "l4balancer_connections_closed_total";
+    public const string RelayedBytes = "l4balancer_relayed_bytes_total";
+    public const string ConnectAttempts = "l4balancer_connect_attempts_total";
+    public const string ConnectFailures = "l4balancer_connect_failures_total";
+    public const string ConnectDuration = "l4balancer_connect_duration_seconds";
+    public const string ConnectionDuration = "l4balancer_connection_duration_seconds";
+    public const string BackendUp = "l4balancer_backend_up";
+    public const string BackendState = "l4balancer_backend_state";
+    public const string BackendShareRatio = "l4balancer_backend_share_ratio";
+    public const string HealthChecks = "l4balancer_health_checks_total";
+    public const string HealthTransitions = "l4balancer_health_transitions_total";
+    public const string SourcePortsExhausted = "l4balancer_source_ports_exhausted_total";
+    public const string ConfigGeneration = "l4balancer_config_generation";
+    public const string BuildInfo = "l4balancer_build_info";
+
+    public const string ProcessOpenDescriptors = "process_open_fds";
+    public const string ProcessMaxDescriptors = "process_max_fds";
+    public const string ProcessResidentMemory = "process_resident_memory_bytes";
+    public const string ProcessCpuSeconds = "process_cpu_seconds_total";
+    public const string ProcessStartTime = "process_start_time_seconds";
+    public const string ProcessThreads = "process_threads";
+
+    public const string Listener = "listener";
+    public const string Pool = "pool";
+    public const string Backend = "backend";
+    public const string Reason = "reason";
+    public const string Direction = "direction";
+    public const string Result = "result";
+    public const string State = "state";
+    public const string SourceIp = "source_ip";
+    public const string Version = "version";
+    public const string Commit = "commit";
+    public const string Engine = "engine";
+
+    public const string ToBackend = "to_backend";
+    public const string ToClient = "to_client";
+    public const string Success = "success";
+    public const string Failure = "failure";
+    public const string LocalError = "local_error";
+    public const string Up = "up";
+    public const string Down = "down";
+}

@@ -1,0 +1,43 @@
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
+using System.IO.Enumeration;
+using L4Balancer.Engine.Linux;
+
+namespace L4Balancer.Metrics;
+
+/// <summary>The standard <c>process_*</c> family (prometheus.io/docs/instrumenting/writing_clientlibs), and what was built.</summary>
+internal sealed class ProcessInstruments
+{
+    private const string DescriptorFolder = "/proc/self/fd";
+
+    public ProcessInstruments(Meter meter, BuildVersion version, string engine)
+    {
+        using var process = Process.GetCurrentProcess();
+        double started = new DateTimeOffset(process.StartTime.ToUniversalTime()).ToUnixTimeMilliseconds() / 1000.0;
+        meter.CreateObservableGauge(MetricNames.ProcessStartTime, () => started, null, "When the process started, in seconds since 1970.");
+        meter.CreateObservableCounter(
+            MetricNames.ProcessCpuSeconds, () => Environment.CpuUsage.TotalTime.TotalSeconds, null, "User and system CPU time spent, in seconds.");
+        meter.CreateObservableGauge(MetricNames.ProcessResidentMemory, () => Environment.WorkingSet, null, "Resident memory, in bytes.");
+        meter.CreateObservableGauge(MetricNames.ProcessThreads, CountThreads, null, "Operating-system threads.");
+        if (OperatingSystem.IsLinux())
+        {
+            meter.CreateObservableGauge(MetricNames.ProcessOpenDescriptors, CountDescriptors, null, "Open file descriptors.");
+            meter.CreateObservableGauge(
+                MetricNames.ProcessMaxDescriptors, ResourceLimits.DescriptorLimit, null, "The most file descriptors that may be open.");
+        }
+
+        var build = new Measurement<long>(
+            1, new(MetricNames.Version, version.Version), new(MetricNames.Commit, version.Commit), new(MetricNames.Engine, engine));
+        meter.CreateObservableGauge(MetricNames.BuildInfo, () => build, null, "1; what runs is in the labels.");
+    }
+
+    // A name per entry would be garbage by the hundred thousand; the folder's own descriptor is not counted.
+    private static long CountDescriptors() =>
+        new FileSystemEnumerable<byte>(DescriptorFolder, static (ref FileSystemEntry _) => 0).LongCount() - 1;
+
+    private static long CountThreads()
+    {
+        using var process = Process.GetCurrentProcess();
+        return process.Threads.Count;
+    }
+}

@@ -1,0 +1,222 @@
+using System.Text.Json;
+using L4Balancer.CommandLine;
+
+namespace L4Balancer.Tests.CommandLine;
+
+/// <summary>The commands that end by themselves, in this process.</summary>
+internal sealed class CommandLineTests
+{
+    private const string Config = """
+        [[listeners]]
+        name = "wss"
+        bind = ["127.0.0.1:8443"]
+        pool = "chat"
+
+        [[listeners]]
+        name = "wide"
+        bind = ["0.0.0.0:443", "[::]:443"]
+        pool = "chat"
+
+        [[listeners]]
+        name = "by-client"
+        bind = ["0.0.0.0:444"]
+        pool = "sticky"
+
+        [[pools]]
+        name = "chat"
+          [[pools.backends]]
+          name = "ws1"
+          address = "10.0.1.21:8443"
+          [[pools.backends]]
+          name = "ws2"
+          address = "10.0.1.22:8443"
+
+        [[pools]]
+        name = "sticky"
+        hash_key = ["source-ip"]
+          [[pools.backends]]
+          name = "ws3"
+          address = "10.0.1.23:8443"
+        """;
+
+    private const string SixMistakes = """
+        [balancer]
+        worker = 2
+        shutdown_grace = "soon"
+
+        [[listeners]]
+        name = "wss"
+        bind = ["127.0.0.1"]
+        pool = "caht"
+
+        [[pools]]
+        name = "chat"
+        balance = "maglev"
+          [[pools.backends]]
+          name = "ws1"
+          address = "10.0.1.21:8443"
+          weight = 1001
+        """;
+
+    [Test]
+    public async Task Check_prints_every_mistake_with_its_place()
+    {
+        string path = DaemonProcess.ConfigFileWith(SixMistakes);
+        Result result = await InvokeAsync("check", "--config", path);
+        Assert.That(result.Code, Is.EqualTo(2));
+        Assert.That(result.Output, Is.Empty);
+        string[] lines = result.Errors.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.That(lines, Has.Length.EqualTo(6), result.Errors);
+        Assert.That(lines, Has.All.Match($@"^{System.Text.RegularExpressions.Regex.Escape(path)}:\d+:\d+: error: [a-z_.\[\]0-9]+: .+"));
+        Assert.That(lines.Select(l => int.Parse(l[(path.Length + 1)..].Split(':')[0], System.Globalization.CultureInfo.InvariantCulture)),
+            Is.EqualTo(new[] { 2, 3, 7, 8, 12, 16 }));
+    }
+
+    [Test]
+    public async Task Check_says_that_a_good_file_is_good()
+    {
+        Result result = await InvokeAsync("check", "--config", DaemonProcess.ConfigFileWith(Config));
+        Assert.That(result.Code, Is.Zero, result.Errors);
+        Assert.That(result.Output, Does.EndWith(": ok (listeners: 3, pools: 2, backends: 3)\n"));
+    }
+
+    [Test]
+    public async Task The_example_passes_check()
+    {
+        Result result = await InvokeAsync("check", "--config", Repository.PathOf("balancer.toml.example"));
+        Assert.That(result.Code, Is.Zero, result.Errors);
+    }
+
+    [Test]
+    public async Task A_missing_file_is_one_line_with_the_mend()
+    {
+        foreach (string command in new[] { "check", "run" })
+        {
+            Result result = await InvokeAsync(command, "--config", "/nonexistent/balancer.toml");
+            Assert.That(result.Code, Is.EqualTo(2));
+            Assert.That(result.Errors, Does.StartWith("/nonexistent/balancer.toml: no such file: ").And.Contain("--config").And.EndWith("\n"));
+            Assert.That(result.Errors.Count(c => c == '\n'), Is.EqualTo(1));
+        }
+    }
+
+    [Test]
+    public async Task A_folder_in_the_place_of_a_file_is_one_line_with_the_mend()
+    {
+        Result result = await InvokeAsync("check", "--config", Path.GetTempPath());
+        Assert.That(result.Code, Is.EqualTo(2));
+        Assert.That(result.Errors, Does.Match("^[^\n]+: is a directory: [^\n]+\n$"));
+    }
+
+    [TestCase("nonsense")]
+    [TestCase("run", "--nonsense")]
+    [TestCase("run", "--config")]
+    [TestCase("demo", "--port", "70000")]
+    [TestCase("demo", "--backends", "one")]
+    [TestCase("locate", "--config", "x", "--listener", "wss", "--source", "10.0.0.1")]
+    [TestCase]
+    public async Task A_mistake_in_the_command_line_is_one_line_that_names_the_help(params string[] args)
+    {
+        Result result = await InvokeAsync(args);
+        Assert.That(result.Code, Is.EqualTo(2));
+        Assert.That(result.Output, Is.Empty);
+        Assert.That(result.Errors, Does.Match(@"^l4balancer: [^\n]+: see l4balancer [a-z -]*--help\n$"));
+    }
+
+    [TestCase("status", "--json")]
+    [TestCase("backends")]
+    [TestCase("connections", "--limit", "5")]
+    [TestCase("top")]
+    [TestCase("drain", "chat/ws1", "--rate", "5")]
+    [TestCase("ready", "chat/ws1")]
+    [TestCase("maint", "chat/ws1")]
+    [TestCase("weight", "chat/ws1", "50")]
+    [TestCase("rebalance", "chat")]
+    [TestCase("close", "1")]
+    [TestCase("reload")]
+    [TestCase("upgrade", "--binary", "x")]
+    [TestCase("locate", "--listener", "wss", "--source", "10.0.0.1:1")]
+    [TestCase("locate", "--config", "x", "--listener", "wss", "--source", "10.0.0.1:1", "--sni", "a")]
+    public async Task What_is_not_built_yet_says_so(params string[] args)
+    {
+        Result result = await InvokeAsync(args);
+        Assert.That(result.Code, Is.EqualTo(2));
+        Assert.That(result.Errors, Does.Match(@"^l4balancer: [^\n]+not supported yet[^\n]*\n$"));
+    }
+
+    [TestCase("")]
+    [TestCase("run")]
+    [TestCase("check")]
+    [TestCase("demo")]
+    [TestCase("locate")]
+    [TestCase("version")]
+    [TestCase("status")]
+    [TestCase("drain")]
+    public async Task Every_command_has_help_with_an_example(string command)
+    {
+        Result result = await InvokeAsync([.. command.Split(' ', StringSplitOptions.RemoveEmptyEntries), "--help"]);
+        Assert.That(result.Code, Is.Zero);
+        Assert.That(result.Output, Does.Contain($"Example:\n  l4balancer {command}"));
+    }
+
+    [Test]
+    public async Task Version_says_what_runs_here()
+    {
+        Result result = await InvokeAsync("version");
+        Assert.That(result.Code, Is.Zero);
+        Assert.That(result.Output, Does.Match(@"^l4balancer \d+\.\d+\.\d+\S*\ncommit     \w+\nruntime    \.NET 10\.[^\n]+\nengine     managed\n$"));
+    }
+
+    [Test]
+    public async Task Locate_says_where_a_connection_goes_and_why()
+    {
+        string path = DaemonProcess.ConfigFileWith(Config);
+        Result text = await InvokeAsync("locate", "--config", path, "--listener", "wss", "--source", "203.0.113.7:51234");
+        Result json = await InvokeAsync("locate", "--config", path, "--listener", "wss", "--source", "203.0.113.7:51234", "--json");
+        Assert.That((text.Code, json.Code), Is.EqualTo((0, 0)), text.Errors + json.Errors);
+        JsonElement answer = JsonDocument.Parse(json.Output).RootElement;
+        Assert.That(answer.GetProperty("backend").GetString(), Is.EqualTo("ws1").Or.EqualTo("ws2"));
+        Assert.That(answer.GetProperty("destination").GetString(), Is.EqualTo("127.0.0.1:8443"));
+        Assert.That(text.Output, Does.StartWith($"backend   chat/{answer.GetProperty("backend").GetString()} (10.0.1."));
+        Assert.That(text.Output, Does.Contain($"hash      {answer.GetProperty("hash").GetString()}\n").And.Contain("not known offline"));
+    }
+
+    [Test]
+    public async Task Locate_spreads_the_clients()
+    {
+        string path = DaemonProcess.ConfigFileWith(Config);
+        var seen = new HashSet<string>();
+        for (int port = 2000; port < 2032; port++)
+        {
+            seen.Add((await InvokeAsync("locate", "--config", path, "--listener", "wss", "--source", $"203.0.113.7:{port}")).Output.Split('\n')[0]);
+        }
+
+        Assert.That(seen, Has.Count.EqualTo(2));
+    }
+
+    [TestCase("wide", "203.0.113.7:51234", null, "--destination IP:PORT is required")]
+    [TestCase("wide", "203.0.113.7:51234", "198.51.100.1:443", null)]
+    [TestCase("wide", "203.0.113.7:51234", "198.51.100.1:444", "does not listen there")]
+    [TestCase("wide", "[2001:db8::7]:51234", "[2001:db8::1]:443", null)]
+    [TestCase("wide", "[2001:db8::7]:51234", "198.51.100.1:443", "does not listen there")]
+    [TestCase("by-client", "203.0.113.7:51234", null, null)]
+    [TestCase("by-client", "[2001:db8::7]:51234", null, "no address of that family")]
+    [TestCase("none", "203.0.113.7:51234", null, "no such listener")]
+    public async Task Locate_asks_for_a_destination_only_where_it_matters(string listener, string source, string? destination, string? mistake)
+    {
+        string[] to = destination is null ? [] : ["--destination", destination];
+        Result result = await InvokeAsync(
+            ["locate", "--config", DaemonProcess.ConfigFileWith(Config), "--listener", listener, "--source", source, .. to]);
+        Assert.That(result.Code, Is.EqualTo(mistake is null ? 0 : 2), result.Errors);
+        Assert.That(result.Errors, mistake is null ? Is.Empty : Does.Contain(mistake));
+    }
+
+    private static async Task<Result> InvokeAsync(params string[] args)
+    {
+        using var output = new StringWriter { NewLine = "\n" };
+        using var errors = new StringWriter { NewLine = "\n" };
+        int code = await CommandLineRoot.InvokeAsync(args, output, errors);
+        return new Result(code, output.ToString(), errors.ToString());
+    }
+
+    private sealed record Result(int Code, string Output, string Errors);
+}

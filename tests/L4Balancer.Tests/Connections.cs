@@ -1,0 +1,69 @@
+using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Addressing;
+using L4Balancer.Core.Config;
+using L4Balancer.Core.Connections;
+using L4Balancer.Core.Routing;
+using L4Balancer.Core.Timing;
+
+namespace L4Balancer.Tests;
+
+/// <summary>Connections as an engine would drive them, without one.</summary>
+internal static class Connections
+{
+    public static readonly Instant Start = new(TimeSpan.TicksPerSecond);
+
+    private static readonly FourTuple Tuple = new(ParseEndpoint("203.0.113.7:51234"), ParseEndpoint("198.51.100.1:443"));
+
+    /// <summary>One listener <c>wss</c> before one pool.</summary>
+    public static RoutingSnapshot Snapshot(int backends = 1, string pool = "chat", string listener = "wss") => RoutingSnapshot.Build(
+        new BalancerConfig
+        {
+            Listeners = [new ListenerSettings { Name = listener, Bind = [ParseEndpoint("198.51.100.1:443")], Pool = pool }],
+            Pools =
+            [
+                new PoolSettings
+                {
+                    Name = pool,
+                    Backends = [.. Enumerable.Range(0, backends).Select(BackendAt)],
+                },
+            ],
+        },
+        maxConnections: 1000);
+
+    /// <summary>Accepted, connected 2 ms later, closed 5 s after that.</summary>
+    public static ConnectionRecord Closed(RoutingSnapshot snapshot, CloseReason reason)
+    {
+        ConnectionRecord record = Established(snapshot);
+        record.BytesToBackend = 1234;
+        record.BytesToClient = 5678;
+        record.Close(snapshot.Cell, reason, Start + TimeSpan.FromMilliseconds(5002));
+        return record;
+    }
+
+    public static ConnectionRecord Established(RoutingSnapshot snapshot)
+    {
+        ConnectionRecord record = default;
+        ConnectionSetup setup = default;
+        setup.Accepted(ref record, snapshot, snapshot.Listeners[0], Tuple, Start);
+        setup.Connected(ref record, ParseEndpoint("10.0.0.1:40000"), Start + TimeSpan.FromMilliseconds(2));
+        return record;
+    }
+
+    /// <summary>Accepted, and ended by this reason a millisecond later while connecting.</summary>
+    public static ConnectionRecord Refused(RoutingSnapshot snapshot, CloseReason reason)
+    {
+        ConnectionRecord record = default;
+        ConnectionSetup setup = default;
+        setup.Accepted(ref record, snapshot, snapshot.Listeners[0], Tuple, Start);
+        setup.Abandon(ref record, reason, Start + TimeSpan.FromMilliseconds(1));
+        return record;
+    }
+
+    private static BackendSettings BackendAt(int index)
+    {
+        string address = $"10.{index / 65536}.{index / 256 % 256}.{index % 256}:8443";
+        return new BackendSettings { Name = $"ws{index + 1}", Address = address, Endpoint = ParseEndpoint(address) };
+    }
+
+    private static Endpoint ParseEndpoint(string text) => Endpoint.TryParse(text, out Endpoint endpoint) ? endpoint : throw new FormatException(text);
+}

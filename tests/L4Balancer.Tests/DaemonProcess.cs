@@ -1,0 +1,190 @@
+using System.Diagnostics;
+using System.Net;
+using System.Runtime.InteropServices;
+using System.Text.RegularExpressions;
+
+namespace L4Balancer.Tests;
+
+/// <summary>
+/// The built daemon as a process of its own. Its output is collected line by line; every wait has a deadline and says what was
+/// printed when it passes. Disposal kills what is left, by its own handle.
+/// </summary>
+internal sealed partial class DaemonProcess : IAsyncDisposable
+{
+    public const int SIGHUP = 1;
+    public const int SIGINT = 2;
+    public const int SIGUSR2 = 12;
+    public const int SIGTERM = 15;
+
+    /// <summary>Generous: the machine that runs the tests may be busy with something else.</summary>
+    public static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
+
+    // What would change the daemon's behaviour from outside of the test.
+    private static readonly string[] Inherited = ["L4BALANCER_CONFIG", "NOTIFY_SOCKET", "JOURNAL_STREAM", "INVOCATION_ID"];
+
+    private readonly Process _process;
+    private readonly List<string> _output = [];
+    private readonly List<string> _errors = [];
+    private readonly Task _reading;
+
+    private DaemonProcess(Process process)
+    {
+        _process = process;
+        _reading = Task.WhenAll(ReadAsync(process.StandardOutput, _output), ReadAsync(process.StandardError, _errors));
+    }
+
+    /// <summary>Standard output until now.</summary>
+    public IReadOnlyList<string> Output => Copy(_output);
+
+    /// <summary>Standard error until now.</summary>
+    public IReadOnlyList<string> Errors => Copy(_errors);
+
+    /// <param name="args">The command line after <c>l4balancer</c>.</param>
+    public static DaemonProcess Start(params string[] args) => Start(new Dictionary<string, string>(), [], args);
+
+    /// <param name="environment">Set in addition to the tests' own.</param>
+    /// <param name="wrapper">A program with arguments that starts the daemon in its place (<c>prlimit --nofile=300</c>); it must exec.</param>
+    public static DaemonProcess Start(IReadOnlyDictionary<string, string> environment, string[] wrapper, params string[] args)
+    {
+        string[] command = [.. wrapper, Host(), Path.Combine(AppContext.BaseDirectory, "l4balancer.dll"), .. args];
+        var start = new ProcessStartInfo(command[0], command[1..]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        Array.ForEach(Inherited, name => start.Environment.Remove(name));
+        foreach ((string name, string value) in environment)
+        {
+            start.Environment[name] = value;
+        }
+
+        return new DaemonProcess(Process.Start(start)!);
+    }
+
+    /// <summary>Starts <c>run</c> with this configuration, from a file that lies beside the tests' own.</summary>
+    public static DaemonProcess Run(string toml) => Start("run", "--config", ConfigFileWith(toml));
+
+    /// <summary>A new file with this text; the system's temporary folder is cleaned by its owner.</summary>
+    public static string ConfigFileWith(string toml)
+    {
+        string path = Path.Combine(Path.GetTempPath(), $"l4balancer-test-{Guid.NewGuid():N}.toml");
+        File.WriteAllText(path, toml);
+        return path;
+    }
+
+    /// <summary>Waits for a line of standard output that contains the text.</summary>
+    /// <param name="count">The how-manieth such line.</param>
+    public Task<string> LineWithAsync(string text, int count = 1) => LineAsync(line => line.Contains(text, StringComparison.Ordinal), text, count);
+
+    /// <summary>Waits until the daemon takes connections.</summary>
+    public Task<string> ReadyAsync() => LineWithAsync("ready: ");
+
+    /// <summary>Where a listener is bound, with the port that the kernel chose.</summary>
+    /// <param name="place">0 for its first address.</param>
+    public async Task<IPEndPoint> ListenerAsync(string name, int place = 0)
+    {
+        string line = await LineWithAsync($"(listener {name})", place + 1);
+        return IPEndPoint.Parse(ListeningOn().Match(line).Groups[1].Value);
+    }
+
+    /// <summary>The address of the metrics, with the port that the kernel chose.</summary>
+    public async Task<Uri> MetricsAsync()
+    {
+        string line = await LineWithAsync("metrics on ");
+        return new Uri(line[line.IndexOf("http://", StringComparison.Ordinal)..]);
+    }
+
+    public void Signal(int number) => Assert.That(Kill(_process.Id, number), Is.Zero, $"kill({_process.Id}, {number})");
+
+    /// <returns>The exit code, once all output has been read.</returns>
+    public async Task<int> ExitAsync(TimeSpan? deadline = null)
+    {
+        using var passed = new CancellationTokenSource(deadline ?? Deadline);
+        try
+        {
+            await _process.WaitForExitAsync(passed.Token);
+            await _reading;
+        }
+        catch (OperationCanceledException)
+        {
+            Assert.Fail($"still running after {deadline ?? Deadline}{Printed()}");
+        }
+
+        return _process.ExitCode;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (!_process.HasExited)
+        {
+            _process.Kill();
+            await _process.WaitForExitAsync();
+        }
+
+        _process.Dispose();
+    }
+
+    private async Task<string> LineAsync(Predicate<string> wanted, string what, int count)
+    {
+        var waited = Stopwatch.StartNew();
+        while (true)
+        {
+            lock (_output)
+            {
+                if (_output.FindAll(wanted) is { } found && found.Count >= count)
+                {
+                    return found[count - 1];
+                }
+
+                if (_reading.IsCompleted || waited.Elapsed > Deadline)
+                {
+                    break;
+                }
+            }
+
+            await NextLineAsync();
+        }
+
+        Assert.Fail($"no line with \"{what}\" within {Deadline}{Printed()}");
+        return "";
+    }
+
+    // A pulse per line; the bound lets the deadline and the end of the process be seen without one.
+    private Task NextLineAsync() => Task.Run(() =>
+    {
+        lock (_output)
+        {
+            Monitor.Wait(_output, TimeSpan.FromMilliseconds(50));
+        }
+    });
+
+    private static async Task ReadAsync(StreamReader reader, List<string> lines)
+    {
+        while (await reader.ReadLineAsync() is string line)
+        {
+            lock (lines)
+            {
+                lines.Add(line);
+                Monitor.PulseAll(lines);
+            }
+        }
+    }
+
+    private string Printed() => $"\nstdout:\n{string.Join('\n', Output)}\nstderr:\n{string.Join('\n', Errors)}";
+
+    private static string[] Copy(List<string> lines)
+    {
+        lock (lines)
+        {
+            return [.. lines];
+        }
+    }
+
+    // The tests' own host is the dotnet that built them.
+    private static string Host() =>
+        Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet" ? Environment.ProcessPath!
+        : Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet";
+
+    [GeneratedRegex(@"listening on (\S+) \(listener")]
+    private static partial Regex ListeningOn();
+
+    [DllImport("libc", EntryPoint = "kill")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static extern int Kill(int pid, int signal);
+}

@@ -1,0 +1,47 @@
+using L4Balancer.Core.Config;
+using L4Balancer.Engine.Linux;
+using L4Balancer.Hosting;
+
+namespace L4Balancer.Tests.Hosting;
+
+internal sealed class DescriptorBudgetTests
+{
+    [TestCase(1_048_576, ExpectedResult = 524_160)]
+    [TestCase(1024, ExpectedResult = 384)]
+    [TestCase(258, ExpectedResult = 1)]
+    [TestCase(100, ExpectedResult = 0)]
+    [TestCase(long.MaxValue, ExpectedResult = int.MaxValue)]
+    public int A_connection_takes_two_descriptors_and_the_reserve_stays(long limit) =>
+        DescriptorBudget.For(new BalancerConfig(), limit).Connections;
+
+    [Test]
+    public void What_the_configuration_needs_besides_is_in_the_reserve()
+    {
+        Assert.That(DescriptorBudget.For(ConfigOf(backends: 100), 10_000).Reserve, Is.EqualTo(256 + 1 + 100));
+    }
+
+    [Test]
+    [Platform("Linux")]
+    public void The_soft_limit_becomes_the_hard_one()
+    {
+        Assert.That(ResourceLimits.RaiseDescriptorLimit(out long limit), Is.Zero);
+        string line = File.ReadLines("/proc/self/limits").Single(l => l.StartsWith("Max open files", StringComparison.Ordinal));
+        string[] words = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        Assert.That(words[3], Is.EqualTo(words[4]));
+        Assert.That(limit.ToString(System.Globalization.CultureInfo.InvariantCulture), Is.EqualTo(words[3]));
+        Assert.That(ResourceLimits.DescriptorLimit(), Is.EqualTo(limit));
+    }
+
+    private static BalancerConfig ConfigOf(int backends) => new()
+    {
+        Listeners = [new ListenerSettings { Name = "a", Bind = [default], Pool = "p" }],
+        Pools =
+        [
+            new PoolSettings
+            {
+                Name = "p",
+                Backends = [.. Enumerable.Range(1, backends).Select(i => new BackendSettings { Name = $"b{i}", Address = "", Endpoint = default })],
+            },
+        ],
+    };
+}

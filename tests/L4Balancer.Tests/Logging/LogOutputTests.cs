@@ -1,0 +1,122 @@
+using System.Text;
+using L4Balancer.Core.Config;
+using L4Balancer.Logging;
+
+namespace L4Balancer.Tests.Logging;
+
+internal sealed class LogOutputTests
+{
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
+
+    [Test]
+    public void Lines_come_out_in_order_and_all_of_them_before_the_end()
+    {
+        using var stream = new MemoryStream();
+        using (var output = new LogOutput(stream, LogFormat.Text, TimeProvider.System))
+        {
+            for (int i = 0; i < 1000; i++)
+            {
+                output.Write($"line {i}");
+            }
+        }
+
+        Assert.That(Encoding.UTF8.GetString(stream.ToArray()), Is.EqualTo(string.Concat(Enumerable.Range(0, 1000).Select(i => $"line {i}\n"))));
+    }
+
+    [Test]
+    public void A_reader_that_stops_costs_lines_and_never_the_writer()
+    {
+        using var stream = new StalledStream();
+        using var output = new LogOutput(stream, LogFormat.Text, TimeProvider.System);
+        output.Write("first");
+        Assert.That(stream.Stalled.Wait(Deadline), Is.True);
+        for (int i = 0; i < 5000; i++)
+        {
+            output.Write("more");
+        }
+
+        stream.Resume.Set();
+        Assert.That(SpinWait.SpinUntil(() => stream.Text.Contains("dropped here", StringComparison.Ordinal), Deadline), Is.True);
+        Assert.That(stream.Text, Does.Contain($"warning {5000 - 4096} log lines were dropped here"));
+        Assert.That(stream.Text.Split('\n').Count(l => l == "more"), Is.EqualTo(4096));
+    }
+
+    [Test]
+    public void A_full_disk_does_not_end_the_log()
+    {
+        using var stream = new StalledStream { Fault = new IOException("no space left on device") };
+        using var output = new LogOutput(stream, LogFormat.Text, TimeProvider.System);
+        stream.Resume.Set();
+        output.Write("lost");
+        Assert.That(SpinWait.SpinUntil(() => stream.Fault is null, Deadline), Is.True);
+        output.Write("kept");
+        Assert.That(SpinWait.SpinUntil(() => stream.Text == "kept\n", Deadline), Is.True, stream.Text);
+    }
+
+    private sealed class StalledStream : Stream
+    {
+        private readonly StringBuilder _text = new();
+
+        public ManualResetEventSlim Stalled { get; } = new();
+
+        public ManualResetEventSlim Resume { get; } = new();
+
+        /// <summary>Thrown by the next write, once.</summary>
+        public IOException? Fault { get; set; }
+
+        public string Text
+        {
+            get
+            {
+                lock (_text)
+                {
+                    return _text.ToString();
+                }
+            }
+        }
+
+        public override bool CanRead => false;
+
+        public override bool CanSeek => false;
+
+        public override bool CanWrite => true;
+
+        public override long Length => throw new NotSupportedException();
+
+        public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
+
+        public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
+
+        public override void Write(ReadOnlySpan<byte> buffer)
+        {
+            Stalled.Set();
+            Resume.Wait();
+            if (Fault is IOException fault)
+            {
+                Fault = null;
+                throw fault;
+            }
+
+            lock (_text)
+            {
+                _text.Append(Encoding.UTF8.GetString(buffer));
+            }
+        }
+
+        public override void Flush()
+        {
+        }
+
+        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+        public override void SetLength(long value) => throw new NotSupportedException();
+
+        protected override void Dispose(bool disposing)
+        {
+            Resume.Set();
+            base.Dispose(disposing);
+        }
+    }
+}
