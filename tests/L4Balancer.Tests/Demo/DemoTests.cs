@@ -80,7 +80,7 @@ internal sealed class DemoTests
     private static async Task<ClientWebSocket> ConnectAsync(DaemonProcess demo, string scheme)
     {
         var client = new ClientWebSocket();
-        client.Options.RemoteCertificateValidationCallback = static (_, _, _, _) => true;
+        client.Options.RemoteCertificateValidationCallback = static (_, certificate, _, _) => certificate?.Subject == "CN=localhost";
         using var deadline = new CancellationTokenSource(DaemonProcess.Deadline);
         await client.ConnectAsync(new Uri($"{scheme}://{await demo.ListenerAsync(scheme)}/"), deadline.Token);
         return client;

@@ -1,3 +1,4 @@
+using System.Runtime.Versioning;
 using L4Balancer.Core.Config;
 using L4Balancer.Engine.Linux;
 using L4Balancer.Hosting;
@@ -22,6 +23,7 @@ internal sealed class DescriptorBudgetTests
 
     [Test]
     [Platform("Linux")]
+    [SupportedOSPlatform("linux")]
     public void The_soft_limit_becomes_the_hard_one()
     {
         Assert.That(ResourceLimits.RaiseDescriptorLimit(out long limit), Is.Zero);
