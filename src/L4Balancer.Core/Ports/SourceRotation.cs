@@ -33,7 +33,10 @@ public sealed class SourceRotation
     public SourceCell At(HostAddress destination, uint turn, int step)
     {
         ImmutableArray<SourceCell> sources = For(destination);
-        return sources[(int)((turn + (uint)step) % (uint)sources.Length)];
+        uint count = (uint)sources.Length;
+
+        // The turn is reduced first, so that a walk does not meet a source twice where turn and step together pass 2^32.
+        return sources[(int)(((turn % count) + (uint)step) % count)];
     }
 
     private ImmutableArray<SourceCell> For(HostAddress destination) => destination.IsV4 ? _v4 : _v6;

@@ -7,6 +7,7 @@ using L4Balancer.Core.Tests.Connections;
 namespace L4Balancer.Core.Tests.Routing;
 
 /// <summary>What probes report decides who gets connections, over reloads too.</summary>
+[FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 internal sealed class HealthBoardTests
 {
     private static readonly FourTuple Tuple = new(SetupScene.At("198.51.100.1:4000"), SetupScene.At("127.0.0.1:80"));
