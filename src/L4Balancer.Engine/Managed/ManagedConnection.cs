@@ -111,9 +111,11 @@ internal sealed class ManagedConnection
     public void Abort(CloseReason reason)
     {
         _cause.TrySet(reason);
+
+        // First of all: what stops reading goes on to an orderly close, and a peer that has seen a FIN no longer sees the reset.
+        ResetBoth();
         _stopReading.Cancel();
         _stopDiscarding.Cancel();
-        ResetBoth();
     }
 
     /// <summary>Called every now and then: acts on deadlines that have passed.</summary>

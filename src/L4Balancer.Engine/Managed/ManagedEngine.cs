@@ -220,6 +220,12 @@ public sealed class ManagedEngine : IEngine
         for (int i = 0; i < established.Length; i++)
         {
             await Task.Delay(Until(start + pace.DueAt(i)), Options.Clock, atOnce).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (atOnce.IsCancellationRequested)
+            {
+                // What is left is aborted; an orderly close on the way there would send a FIN, which hides the reset from the peer.
+                return;
+            }
+
             established[i].Close(CloseReason.Shutdown);
         }
 
