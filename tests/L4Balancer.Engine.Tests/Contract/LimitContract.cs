@@ -73,14 +73,15 @@ internal abstract class LimitContract(Func<EngineOptions, IEngine> create) : Eng
                 }
             });
         (Peer before, Peer beforeServer) = await OpenAsync(rig, backend);
-        (Peer broken, Peer brokenServer) = await OpenAsync(rig, backend);
+        await ExpectResetAsync(rig);
+        Peer brokenServer = Keep(await backend.AcceptAsync());
+        Received received = await brokenServer.ReceiveAllAsync();
         ConnectionRecord end = await rig.Records.NextEndAsync();
-        await broken.ReceiveAllAsync();
-        await brokenServer.ReceiveAllAsync();
         (Peer after, Peer afterServer) = await OpenAsync(rig, backend);
 
         using (Assert.EnterMultipleScope())
         {
+            Assert.That((received.Bytes, received.End), Is.EqualTo((0L, StreamEnd.Reset)));
             Assert.That((end.Id, end.Reason), Is.EqualTo((2UL, CloseReason.Internal)));
             Assert.That(rig.ClosedAs(CloseReason.Internal), Is.EqualTo(1));
             Assert.That(rig.Engine.Count, Is.EqualTo(2));
