@@ -1,3 +1,5 @@
+using System.Buffers;
+
 namespace L4Balancer.Core.Balancing;
 
 /// <summary>Which members of a ring may receive new connections at this moment. Immutable; a change is a new object.</summary>
@@ -9,7 +11,7 @@ public sealed class LivingSet
     private readonly ushort[] _indices;
     private readonly int[] _upTo;
 
-    private LivingSet(RingMember[] ordered)
+    private LivingSet(ReadOnlySpan<RingMember> ordered)
     {
         _indices = new ushort[ordered.Length];
         _upTo = new int[ordered.Length];
@@ -35,6 +37,28 @@ public sealed class LivingSet
 
     /// <param name="living">Members of the ring that is to be picked from, in any order, each once.</param>
     public static LivingSet Of(ReadOnlySpan<RingMember> living) => new(RingMember.InAddressOrder(living));
+
+    /// <summary>
+    /// The members of a ring that are not marked. Sorting ten thousand anew for each that goes down takes 20 ms, so this does not.
+    /// </summary>
+    /// <param name="ordered">From <see cref="RingMember.InAddressOrder"/>.</param>
+    /// <param name="down">By the members' <see cref="RingMember.Index"/>.</param>
+    internal static LivingSet Without(ReadOnlySpan<RingMember> ordered, ReadOnlySpan<bool> down)
+    {
+        RingMember[] scratch = ArrayPool<RingMember>.Shared.Rent(ordered.Length);
+        int count = 0;
+        foreach (RingMember member in ordered)
+        {
+            if (!down[member.Index])
+            {
+                scratch[count++] = member;
+            }
+        }
+
+        var living = new LivingSet(scratch.AsSpan(0, count));
+        ArrayPool<RingMember>.Shared.Return(scratch, clearArray: true);
+        return living;
+    }
 
     public bool Contains(int index)
     {

@@ -15,6 +15,8 @@ public sealed class Pool
     /// <summary>No backend can take the connection.</summary>
     public const int None = Ring.None;
 
+    private readonly RingMember[] _primaryMembers;
+    private readonly RingMember[] _backupMembers;
     private readonly Ring _primary;
     private readonly Ring _backup;
     private readonly bool[] _down;
@@ -27,10 +29,12 @@ public sealed class Pool
         Backends = backends;
         Sources = sources;
         _down = new bool[backends.Length];
-        _primary = Ring.Build(Members(backup: false));
-        _backup = Ring.Build(Members(backup: true));
-        _livingPrimary = LivingSet.Of(Members(backup: false));
-        _livingBackup = LivingSet.Of(Members(backup: true));
+        _primaryMembers = Members(backup: false);
+        _backupMembers = Members(backup: true);
+        _primary = Ring.Build(_primaryMembers);
+        _backup = Ring.Build(_backupMembers);
+        _livingPrimary = LivingSet.Without(_primaryMembers, _down);
+        _livingBackup = LivingSet.Without(_backupMembers, _down);
     }
 
     public PoolSettings Settings { get; }
@@ -62,15 +66,14 @@ public sealed class Pool
             Volatile.Write(ref _down[backend], down);
         }
 
-        _livingPrimary = LivingSet.Of(Living(backup: false));
-        _livingBackup = LivingSet.Of(Living(backup: true));
+        _livingPrimary = LivingSet.Without(_primaryMembers, _down);
+        _livingBackup = LivingSet.Without(_backupMembers, _down);
     }
 
-    private RingMember[] Living(bool backup) => [.. Members(backup).Where(m => !_down[m.Index])];
-
-    private RingMember[] Members(bool backup) =>
+    // In the order that living sets are made from.
+    private RingMember[] Members(bool backup) => RingMember.InAddressOrder(
     [
-        .. Backends.Where(b => b.Settings.Backup == backup && b.Settings.Weight > 0)
+        .. Backends.Where(b => b.Settings.Backup == backup)
             .Select(b => new RingMember(b.Index, b.Settings.Address, b.Settings.Weight)),
-    ];
+    ]);
 }
