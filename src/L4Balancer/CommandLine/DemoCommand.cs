@@ -1,4 +1,6 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
 using L4Balancer.Core.Config;
 using L4Balancer.Demo;
 using L4Balancer.Hosting;
@@ -20,15 +22,15 @@ internal static class DemoCommand
             Description = "How many echo backends, half ws and half wss",
             HelpName = "N",
             DefaultValueFactory = _ => 4,
+            CustomParser = result => ParseWithin(result, 2, MostBackends),
         };
         var port = new Option<int>("--port")
         {
             Description = "The port for ws; wss gets the next one. 0: any that are free",
             HelpName = "P",
             DefaultValueFactory = _ => 8080,
+            CustomParser = result => ParseWithin(result, 0, ushort.MaxValue - 1),
         };
-        backends.Validators.Add(result => Within(result, backends.Name, result.GetValueOrDefault<int>(), 2, MostBackends));
-        port.Validators.Add(result => Within(result, port.Name, result.GetValueOrDefault<int>(), 0, ushort.MaxValue - 1));
         var command = new Command("demo", "Starts WebSocket echo backends and a balancer before them; nothing to configure.") { backends, port };
         command.SetAction((parsed, _) => RunAsync(parsed.GetValue(backends), (ushort)parsed.GetValue(port), output, errors));
         return (command, "l4balancer demo --backends 6 --port 9000");
@@ -48,17 +50,20 @@ internal static class DemoCommand
         int code = await foreground.RunAsync(config);
         if (code != ExitCode.Fine)
         {
-            errors.WriteLine($"l4balancer: the demo did not run: choose other ports with --port P (make run ARGS=\"--port P\")");
+            errors.WriteLine("l4balancer: the demo did not run: choose other ports with --port P (make run ARGS=\"--port P\")");
         }
 
         return code;
     }
 
-    private static void Within(System.CommandLine.Parsing.OptionResult result, string name, int value, int least, int most)
+    private static int ParseWithin(ArgumentResult result, int least, int most)
     {
-        if (value < least || value > most)
+        string text = result.Tokens[0].Value;
+        if (!int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int value) || value < least || value > most)
         {
-            result.AddError($"{name} {value}: must be {least} to {most}");
+            result.AddError($"{(result.Parent as OptionResult)?.Option.Name} {text}: must be a number from {least} to {most}");
         }
+
+        return value;
     }
 }

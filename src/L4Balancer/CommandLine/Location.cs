@@ -42,7 +42,8 @@ internal sealed record Location(FourTuple Tuple, Listener Listener, Backend? Bac
 
         if (given is Endpoint destination)
         {
-            if (binds.Any(b => b.Port == destination.Port && (b.Address.IsAny || b.Address == destination.Address)))
+            bool sameFamily = destination.Address.IsV4 == source.Address.IsV4;
+            if (sameFamily && binds.Any(b => b.Port == destination.Port && (b.Address.IsAny || b.Address == destination.Address)))
             {
                 return destination;
             }

@@ -25,7 +25,7 @@ internal sealed class BalancerMetrics : IDisposable
     public BalancerMetrics(Func<RoutingSnapshot> snapshot, int backends, string engine)
     {
         // The reader listens before the instruments exist, so that none is missed.
-        _reader = new PrometheusReader(MetricNames.Meter, instrument => ViewOf(instrument, backends));
+        _reader = new PrometheusReader(MetricNames.Meter, MetricNames.LabelOrder, instrument => ViewOf(instrument, backends));
         _ = new ListenerInstruments(_meter, snapshot);
         _ = new BackendInstruments(_meter, snapshot);
         _ = new HealthInstruments(_meter, snapshot);

@@ -50,4 +50,8 @@ internal static class MetricNames
     public const string LocalError = "local_error";
     public const string Up = "up";
     public const string Down = "down";
+
+    /// <summary>From the general to the particular, as the contract writes them.</summary>
+    public static IReadOnlyList<string> LabelOrder { get; } =
+        [Listener, Pool, Backend, Direction, State, Result, Reason, SourceIp, Version, Commit, Engine];
 }

@@ -17,11 +17,14 @@ internal sealed class PrometheusReader : IDisposable
     private readonly BaseExportingMetricReader _reader;
     private readonly MeterProvider _provider;
     private readonly Lock _collecting = new();
+    private readonly IReadOnlyList<string> _labelOrder;
 
     /// <param name="meter">The name of the meter whose instruments are exposed.</param>
+    /// <param name="labelOrder">How the labels of a series are to be ordered.</param>
     /// <param name="views">Buckets and the most series that each instrument may have.</param>
-    public PrometheusReader(string meter, Func<Instrument, MetricStreamConfiguration?> views)
+    public PrometheusReader(string meter, IReadOnlyList<string> labelOrder, Func<Instrument, MetricStreamConfiguration?> views)
     {
+        _labelOrder = labelOrder;
         _reader = new BaseExportingMetricReader(_exporter);
         _provider = Sdk.CreateMeterProviderBuilder()
             .SetResourceBuilder(ResourceBuilder.CreateEmpty())
@@ -37,7 +40,7 @@ internal sealed class PrometheusReader : IDisposable
     {
         lock (_collecting)
         {
-            var text = new PrometheusText(output, format);
+            var text = new PrometheusText(output, format, _labelOrder);
             _exporter.Text = text;
             try
             {

@@ -27,12 +27,15 @@ internal enum FamilyType
 /// Writes families and samples in the Prometheus text format 0.0.4 (prometheus.io/docs/instrumenting/exposition_formats) or in
 /// OpenMetrics 1.0.0. UTF-8 straight into the output; nothing is allocated per sample. One caller at a time.
 /// </summary>
-internal sealed class PrometheusText(IBufferWriter<byte> output, ExpositionFormat format)
+/// <param name="labelOrder">Labels come in this order, those not named in it after them; OpenTelemetry hands them out by alphabet.</param>
+internal sealed class PrometheusText(IBufferWriter<byte> output, ExpositionFormat format, IReadOnlyList<string> labelOrder)
 {
     private const string TotalSuffix = "_total";
 
     // A double in its shortest form that reads back the same has at most 24 characters, a long 20.
     private const int LongestNumber = 32;
+
+    private readonly List<KeyValuePair<string, object?>> _labels = [];
 
     public static string ContentType(ExpositionFormat format) => format == ExpositionFormat.OpenMetrics
         ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -101,7 +104,8 @@ internal sealed class PrometheusText(IBufferWriter<byte> output, ExpositionForma
         Raw(name);
         Raw(suffix);
         string separator = "{";
-        foreach (KeyValuePair<string, object?> label in labels)
+        Arrange(labels);
+        foreach (KeyValuePair<string, object?> label in _labels)
         {
             Raw(separator);
             Raw(label.Key);
@@ -121,6 +125,35 @@ internal sealed class PrometheusText(IBufferWriter<byte> output, ExpositionForma
         }
 
         Raw(separator == "," ? "} " : " ");
+    }
+
+    // By insertion: there are four of them at most.
+    private void Arrange(ReadOnlyTagCollection labels)
+    {
+        _labels.Clear();
+        foreach (KeyValuePair<string, object?> label in labels)
+        {
+            int place = _labels.Count;
+            while (place > 0 && RankOf(_labels[place - 1].Key) > RankOf(label.Key))
+            {
+                place--;
+            }
+
+            _labels.Insert(place, label);
+        }
+    }
+
+    private int RankOf(string label)
+    {
+        for (int i = 0; i < labelOrder.Count; i++)
+        {
+            if (labelOrder[i] == label)
+            {
+                return i;
+            }
+        }
+
+        return labelOrder.Count;
     }
 
     private void Number(long value)

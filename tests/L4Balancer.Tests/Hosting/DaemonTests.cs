@@ -58,11 +58,20 @@ internal sealed class DaemonTests
         await using var backend = new EchoPeer();
         await using DaemonProcess daemon = DaemonProcess.Run(Config(backend.Endpoint, balancer: "shutdown_grace = \"1h\""));
         await daemon.ReadyAsync();
-        using TcpClient client = await ConnectAsync(daemon);
-        await EchoAsync(client, "open");
+        using TcpClient one = await ConnectAsync(daemon);
+        using TcpClient other = await ConnectAsync(daemon);
+        await EchoAsync(one, "open");
+        await EchoAsync(other, "open");
         daemon.Signal(DaemonProcess.SIGTERM);
-        Assert.That(await daemon.LineWithAsync("no new connections"), Does.Contain("SIGTERM").And.Contain(" 1 "));
-        Assert.That(await EchoAsync(client, "still served"), Is.EqualTo("still served"));
+        Assert.That(await daemon.LineWithAsync("no new connections"), Does.Contain("SIGTERM").And.Contain(" 2 "));
+
+        // Spread over the grace, the first is closed now and the second in half an hour.
+        Task<int> oneEnds = one.GetStream().ReadAsync(new byte[1]).AsTask();
+        Task<int> otherEnds = other.GetStream().ReadAsync(new byte[1]).AsTask();
+        Task<int> first = await Task.WhenAny(oneEnds, otherEnds).WaitAsync(DaemonProcess.Deadline);
+        Assert.That(await first, Is.Zero);
+        (first == oneEnds ? one : other).Close();
+        await daemon.LineWithAsync("reason=shutdown");
         daemon.Signal(DaemonProcess.SIGTERM);
         Assert.That(await daemon.ExitAsync(), Is.Zero);
         Assert.That(daemon.Output, Has.Some.Contains("stopping at once with 1 "));
@@ -171,7 +180,7 @@ internal sealed class DaemonTests
     [Platform("Linux")]
     public async Task The_descriptor_limit_is_raised_and_what_it_allows_is_logged()
     {
-        await using DaemonProcess daemon = StartLimited("ulimit -Hn 2000 && ulimit -Sn 1000");
+        await using DaemonProcess daemon = StartLimited("ulimit -Sn 1000 && ulimit -Hn 2000");
         string line = await daemon.LineWithAsync("descriptor limit ");
         Assert.That(line, Does.Contain("up to 871 connections (descriptor limit 2000, two each, 258 in reserve)"));
     }

@@ -26,7 +26,7 @@ internal sealed class PrometheusTextTests
             # HELP app_requests_total Requests.
             # TYPE app_requests_total counter
             app_requests_total{code="200"} 3
-            app_requests_total{code="500",pool="a"} 1
+            app_requests_total{pool="a",code="500"} 1
 
             """));
     }
@@ -108,7 +108,7 @@ internal sealed class PrometheusTextTests
     private static string Expose(ExpositionFormat format, Action<Meter> instruments)
     {
         using var meter = new Meter(MeterName);
-        using var reader = new PrometheusReader(MeterName, instrument => instrument is Histogram<double>
+        using var reader = new PrometheusReader(MeterName, ["pool", "code"], instrument => instrument is Histogram<double>
             ? new ExplicitBucketHistogramConfiguration { Boundaries = [0.5, 1] }
             : null);
         instruments(meter);
