@@ -1,0 +1,57 @@
+using System.Diagnostics;
+
+namespace L4Balancer.Tests.Packaging;
+
+/// <summary>The systemd unit, as systemd itself judges it.</summary>
+[Platform("Linux")]
+internal sealed class UnitFileTests
+{
+    private static string Unit => File.ReadAllText(Repository.PathOf("packaging", "systemd", "l4balancer.service"));
+
+    [Test]
+    public async Task Systemd_finds_no_fault_with_the_unit() => Assert.That(await VerifyAsync(Unit), Is.Empty);
+
+    [Test]
+    public async Task Systemd_would_find_one() =>
+        Assert.That(await VerifyAsync(Unit.Replace("LimitNOFILE=", "LimitNOFILES=")), Does.Contain("LimitNOFILES"));
+
+    [Test]
+    public void The_unit_leaves_the_daemon_time_for_its_grace()
+    {
+        string line = Unit.Split('\n').Single(l => l.StartsWith("TimeoutStopSec=", StringComparison.Ordinal));
+        double seconds = double.Parse(line["TimeoutStopSec=".Length..].TrimEnd('s'), null);
+        Core.Config.BalancerSettings defaults = new();
+        Assert.That(seconds, Is.GreaterThan(defaults.ShutdownGrace.TotalSeconds + 10));
+    }
+
+    /// <returns>What systemd-analyze had to say; empty where all is well.</returns>
+    private static async Task<string> VerifyAsync(string unit)
+    {
+        if (!File.Exists("/usr/bin/systemd-analyze"))
+        {
+            Assert.Ignore("systemd-analyze is not installed: make test-deps");
+        }
+
+        DirectoryInfo folder = Directory.CreateTempSubdirectory("l4balancer-test-");
+        try
+        {
+            // It looks whether the programs are there, and this one is only after an installation.
+            string path = Path.Combine(folder.FullName, "l4balancer.service");
+            await File.WriteAllTextAsync(path, unit.Replace("/usr/local/bin/l4balancer", "/bin/true"));
+            using Process process = Process.Start(new ProcessStartInfo("systemd-analyze", ["verify", "--man=no", path])
+            {
+                RedirectStandardError = true,
+                RedirectStandardOutput = true,
+            })!;
+            Task<string> output = process.StandardOutput.ReadToEndAsync();
+            string errors = await process.StandardError.ReadToEndAsync();
+            await process.WaitForExitAsync();
+            string all = (errors + await output).Trim();
+            return process.ExitCode == 0 ? all : $"exit code {process.ExitCode}: {all}";
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+}
