@@ -78,7 +78,7 @@ internal sealed class EngineSocket
         }
 
         ushort port = BinaryPrimitives.ReadUInt16BigEndian(name[2..]);
-        return (AddressFamilyOf(name)) switch
+        return AddressFamilyOf(name) switch
         {
             2 => new Endpoint(HostAddress.From(new IPAddress(name[4..8])), port),
             10 => new Endpoint(HostAddress.From(new IPAddress(name[8..24])), port),
