@@ -99,9 +99,10 @@ internal sealed class SourcePortBody : IDisposable
         var client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         _clients.Add(client);
         client.Bind(new IPEndPoint(IPAddress.Loopback, _nextClientPort++));
-        await client.ConnectAsync(ListenerAt);
         try
         {
+            // A refusal can be here before the runtime has looked at the handshake: then connecting fails already.
+            await client.ConnectAsync(ListenerAt);
             return await client.ReceiveAsync(new byte[1]).WaitAsync(Patience) == 1;
         }
         catch (SocketException e) when (e.SocketErrorCode == SocketError.ConnectionReset)
