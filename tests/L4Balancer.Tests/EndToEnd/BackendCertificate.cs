@@ -1,19 +1,26 @@
 using System.Net.Security;
+using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
-using L4Balancer.Demo;
 
 namespace L4Balancer.Tests.EndToEnd;
 
-/// <summary>One backend's own certificate for localhost, at hand as an object and as the files that foreign servers read.</summary>
+/// <summary>One backend's own self-signed certificate for localhost, at hand as an object and as the files that foreign peers read.</summary>
 internal sealed class BackendCertificate : IDisposable
 {
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("l4balancer-test-");
 
-    public BackendCertificate()
+    /// <param name="backend">Becomes the subject: OpenSSL looks an issuer up by name, and takes the first of two that are named alike.</param>
+    public BackendCertificate(string backend)
     {
-        Certificate = SelfSignedCertificate.Create(TimeProvider.System);
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var request = new CertificateRequest($"CN={backend}", key, HashAlgorithmName.SHA256);
+        var names = new SubjectAlternativeNameBuilder();
+        names.AddDnsName("localhost");
+        request.CertificateExtensions.Add(names.Build());
+        DateTimeOffset now = TimeProvider.System.GetUtcNow();
+        Certificate = request.CreateSelfSigned(now.AddHours(-1), now.AddDays(1));
         File.WriteAllText(CertificateFile, Certificate.ExportCertificatePem() + "\n");
-        File.WriteAllText(KeyFile, Certificate.GetECDsaPrivateKey()!.ExportPkcs8PrivateKeyPem() + "\n");
+        File.WriteAllText(KeyFile, key.ExportPkcs8PrivateKeyPem() + "\n");
     }
 
     public X509Certificate2 Certificate { get; }
@@ -23,7 +30,7 @@ internal sealed class BackendCertificate : IDisposable
     public string KeyFile => Path.Combine(_folder.FullName, "key.pem");
 
     /// <summary>SHA-256 in upper-case hex, as every peer reports it.</summary>
-    public string Fingerprint => Certificate.GetCertHashString(System.Security.Cryptography.HashAlgorithmName.SHA256);
+    public string Fingerprint => Certificate.GetCertHashString(HashAlgorithmName.SHA256);
 
     /// <summary>Accepts exactly these certificates: nobody but us has signed them.</summary>
     public static RemoteCertificateValidationCallback Only(IEnumerable<BackendCertificate> certificates) => (_, seen, _, _) =>

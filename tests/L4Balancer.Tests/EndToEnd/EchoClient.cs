@@ -6,6 +6,8 @@ namespace L4Balancer.Tests.EndToEnd;
 /// <summary>One connection to a <see cref="NumberedEcho"/> that asks and compares without a pause until it is stopped or broken.</summary>
 internal sealed class EchoClient : IDisposable
 {
+    private const int Seed = 4711;
+
     private readonly Socket _socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
     private long _echoes;
 
@@ -48,11 +50,12 @@ internal sealed class EchoClient : IDisposable
     {
         var question = new byte[512];
         var answer = new byte[512];
+        var random = new Random(Seed);
         try
         {
             while (!stop.IsCancellationRequested)
             {
-                Random.Shared.NextBytes(question);
+                random.NextBytes(question);
                 await _socket.SendAsync(question.AsMemory(), CancellationToken.None);
                 for (int length = 0, count; length < answer.Length; length += count)
                 {

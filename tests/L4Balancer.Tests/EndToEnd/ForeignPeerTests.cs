@@ -44,7 +44,7 @@ internal sealed class ForeignPeerTests
     private static async Task TalkAsync(
         string server, string client, int connections, string[] clientArguments, string pool, int backendsSeen, CancellationToken cancel)
     {
-        using BackendCertificate alphas = new(), betas = new();
+        using BackendCertificate alphas = new("alpha"), betas = new("beta");
         await using PeerProcess alpha = PeerProcess.Start(server, "alpha", alphas.CertificateFile, alphas.KeyFile);
         await using PeerProcess beta = PeerProcess.Start(server, "beta", betas.CertificateFile, betas.KeyFile);
         await using Front front = await Front.StartAsync(

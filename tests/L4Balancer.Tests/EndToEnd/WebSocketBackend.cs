@@ -32,7 +32,7 @@ internal sealed class WebSocketBackend : IAsyncDisposable
 
     public static async Task<WebSocketBackend> StartAsync(string name)
     {
-        var certificate = new BackendCertificate();
+        var certificate = new BackendCertificate(name);
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0, listen =>
         {
