@@ -9,12 +9,13 @@ namespace L4Balancer;
 internal static partial class Log
 {
     [LoggerMessage(1001, LogLevel.Information,
-        "l4balancer {Version} starts: engine {Engine}, up to {Connections} connections (descriptor limit {Descriptors}, two each, {Reserve} in reserve)")]
+        "l4balancer {Version} starts: engine {Engine}, up to {Connections} connections (descriptor limit {Descriptors}, two each, "
+        + "{Reserve} in reserve)")]
     public static partial void Starting(
         this ILogger logger, string version, string engine, int connections, long descriptors, long reserve);
 
     [LoggerMessage(1002, LogLevel.Warning,
-        "max_connections = {Wanted} is more than {Descriptors} descriptors allow: {Allowed} it is. Raise LimitNOFILE or lower max_connections")]
+        "max_connections = {Wanted} is more than {Descriptors} descriptors allow: {Allowed} it is. Raise LimitNOFILE or lower it")]
     public static partial void ConnectionsCapped(this ILogger logger, int wanted, long descriptors, int allowed);
 
     [LoggerMessage(1003, LogLevel.Warning, "the descriptor limit stays at {Descriptors}: setrlimit failed with errno {Errno}")]
@@ -23,7 +24,8 @@ internal static partial class Log
     [LoggerMessage(1004, LogLevel.Information, "ready: {Status}")]
     public static partial void Ready(this ILogger logger, string status);
 
-    [LoggerMessage(1005, LogLevel.Information, "{Signal}: no new connections; {Count} are closed within {Grace}. A second signal stops at once")]
+    [LoggerMessage(1005, LogLevel.Information,
+        "{Signal}: no new connections; {Count} are closed within {Grace}. A second signal stops at once")]
     public static partial void Draining(this ILogger logger, string signal, int count, TimeSpan grace);
 
     [LoggerMessage(1006, LogLevel.Warning, "{Signal}: stopping at once with {Count} connections open")]
@@ -40,6 +42,11 @@ internal static partial class Log
 
     [LoggerMessage(1010, LogLevel.Warning, "systemd could not be told: the socket in NOTIFY_SOCKET does not answer")]
     public static partial void ManagerNotTold(this ILogger logger);
+
+    [LoggerMessage(1011, LogLevel.Error,
+        "source_ips of pool {Pool}: {Address} is not an address of this host, so nothing can be connected from it: "
+        + "add it (ip addr shows all) or take it out")]
+    public static partial void SourceNotHere(this ILogger logger, string pool, string address);
 
     [LoggerMessage(1100, LogLevel.Warning, "backend {Pool}/{Backend} ({Address}) is down: {Detail}")]
     public static partial void BackendDown(this ILogger logger, string pool, string backend, string address, string detail);
@@ -62,7 +69,8 @@ internal static partial class Log
     [LoggerMessage(1201, LogLevel.Warning, "metrics could not be collected")]
     public static partial void CollectFailed(this ILogger logger);
 
-    [LoggerMessage(1300, LogLevel.Warning, "{Count} records went past the access log and the histograms: they came faster than they were written")]
+    [LoggerMessage(1300, LogLevel.Warning,
+        "{Count} records went past the access log and the histograms: they came faster than they were written")]
     public static partial void RecordsDropped(this ILogger logger, long count);
 
     [LoggerMessage(1302, LogLevel.Warning, "access log: suppressed {Count} lines of failures, more than are written in a second")]

@@ -6,7 +6,7 @@ using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Connections;
 using L4Balancer.Logging;
-using Microsoft.Extensions.Logging;
+using Level = Microsoft.Extensions.Logging.LogLevel;
 
 namespace L4Balancer.AccessLog;
 
@@ -22,8 +22,7 @@ internal static class AccessLine
     public static string Format(LogFormat format, in ConnectionRecord record, bool ended, DateTimeOffset time) => format switch
     {
         LogFormat.Json => FormatJson(record, ended, time),
-        LogFormat.Journal => LogLine.Prefix(ended ? Microsoft.Extensions.Logging.LogLevel.Information : Microsoft.Extensions.Logging.LogLevel.Debug)
-            + FormatText(record, ended, time),
+        LogFormat.Journal => LogLine.Prefix(ended ? Level.Information : Level.Debug) + FormatText(record, ended, time),
         _ => FormatText(record, ended, time),
     };
 

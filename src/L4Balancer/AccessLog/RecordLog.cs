@@ -35,7 +35,8 @@ internal sealed class RecordLog : IRecordSink, IAsyncDisposable
     private long _droppedTold;
 
     /// <param name="histograms">Null where no metrics are asked for.</param>
-    public RecordLog(BalancerSettings settings, LogOutput output, DurationHistograms? histograms, TimeProvider clock, ILogger<RecordLog> log)
+    public RecordLog(
+        BalancerSettings settings, LogOutput output, DurationHistograms? histograms, TimeProvider clock, ILogger<RecordLog> log)
     {
         _mode = settings.AccessLog;
         _logsConnects = _mode != AccessLogMode.Off && settings.LogLevel <= Core.Config.LogLevel.Debug;

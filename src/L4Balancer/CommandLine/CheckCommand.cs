@@ -27,8 +27,9 @@ internal static class CheckCommand
             return ExitCode.BadUsage;
         }
 
+        (int listeners, int pools) = (file.Config.Listeners.Length, file.Config.Pools.Length);
         int backends = file.Config.Pools.Sum(p => p.Backends.Length);
-        output.WriteLine($"{file.Path}: ok (listeners: {file.Config.Listeners.Length}, pools: {file.Config.Pools.Length}, backends: {backends})");
+        output.WriteLine($"{file.Path}: ok (listeners: {listeners}, pools: {pools}, backends: {backends})");
         return ExitCode.Fine;
     }
 }

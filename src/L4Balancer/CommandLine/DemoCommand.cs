@@ -31,7 +31,10 @@ internal static class DemoCommand
             DefaultValueFactory = _ => 8080,
             CustomParser = result => ParseWithin(result, 0, ushort.MaxValue - 1),
         };
-        var command = new Command("demo", "Starts WebSocket echo backends and a balancer before them; nothing to configure.") { backends, port };
+        var command = new Command("demo", "Starts WebSocket echo backends and a balancer before them; nothing to configure.")
+        {
+            backends, port,
+        };
         command.SetAction((parsed, _) => RunAsync(parsed.GetValue(backends), (ushort)parsed.GetValue(port), output, errors));
         return (command, "l4balancer demo --backends 6 --port 9000");
     }

@@ -55,7 +55,8 @@ internal static class LocateCommand
                 file, parsed.GetRequiredValue(listener), parsed.GetRequiredValue(source), parsed.GetValue(destination), errors);
             return location is null ? ExitCode.BadUsage : Print(location, parsed.GetValue(json), output, errors);
         });
-        return (command, "l4balancer locate --config balancer.toml --listener wss --source 203.0.113.7:51234 --destination 198.51.100.1:443");
+        return (command, "l4balancer locate --config balancer.toml --listener wss --source 203.0.113.7:51234 "
+            + "--destination 198.51.100.1:443");
     }
 
     private static Location? Locate(string path, string listenerName, Endpoint source, Endpoint? destination, TextWriter errors)

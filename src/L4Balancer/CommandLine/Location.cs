@@ -60,7 +60,8 @@ internal sealed record Location(FourTuple Tuple, Listener Listener, Backend? Bac
             return binds[0];
         }
 
-        mistake = $"--destination IP:PORT is required: listener {listener.Name} has more than one address, and hash_key uses it (bind: {all})";
+        mistake = $"--destination IP:PORT is required: listener {listener.Name} has more than one address, and hash_key uses it "
+            + $"(bind: {all})";
         return null;
     }
 }

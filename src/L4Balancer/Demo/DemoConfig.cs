@@ -3,7 +3,7 @@ using L4Balancer.Core.Config;
 
 namespace L4Balancer.Demo;
 
-/// <summary>What the demo runs: one listener and one pool for ws, the same for wss, probes, metrics, and every connection in the log.</summary>
+/// <summary>What the demo runs: a listener and a pool for ws, the same for wss, probes, metrics, every connection in the log.</summary>
 internal static class DemoConfig
 {
     private static readonly HostAddress Loopback = HostAddress.FromV4(0x7F00_0001);

@@ -126,7 +126,8 @@ internal sealed class EchoBackends : IAsyncDisposable
                     return;
                 }
 
-                await socket.SendAsync(chunk.AsMemory(0, received.Count), received.MessageType, received.EndOfMessage, CancellationToken.None);
+                await socket.SendAsync(
+                    chunk.AsMemory(0, received.Count), received.MessageType, received.EndOfMessage, CancellationToken.None);
             }
         }
         finally

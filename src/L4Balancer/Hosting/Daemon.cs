@@ -62,7 +62,8 @@ internal sealed class Daemon : IAsyncDisposable
         DescriptorBudget budget = DescriptorBudget.For(config, limit);
         if (budget.Connections == 0)
         {
-            return [$"the descriptor limit of {limit} leaves no room for connections: raise it (LimitNOFILE, or ulimit -n) above {budget.Reserve + 2}"];
+            string mend = $"raise it (LimitNOFILE, or ulimit -n) above {budget.Reserve + 2}";
+            return [$"the descriptor limit of {limit} leaves no room for connections: {mend}"];
         }
 
         RoutingSnapshot snapshot = RoutingSnapshot.Build(config, MaxConnections(config.Balancer, budget));
@@ -91,6 +92,11 @@ internal sealed class Daemon : IAsyncDisposable
         if (_engine.Start(snapshot) is { Count: > 0 } failures)
         {
             return [.. failures.Select(f => f.Message)];
+        }
+
+        foreach ((string pool, HostAddress address) in SourceAddresses.NotHere(config))
+        {
+            _log.SourceNotHere(pool, address.ToString());
         }
 
         StartHealth(snapshot);

@@ -16,7 +16,8 @@ internal sealed class HealthControl : IAsyncDisposable
     private static readonly TimeSpan BetweenComplaints = TimeSpan.FromMinutes(1);
 
     // Unbounded in form only: there is at most one report per backend and interval, and taking one costs microseconds.
-    private readonly Channel<ProbeReport> _reports = Channel.CreateUnbounded<ProbeReport>(new UnboundedChannelOptions { SingleReader = true });
+    private readonly Channel<ProbeReport> _reports =
+        Channel.CreateUnbounded<ProbeReport>(new UnboundedChannelOptions { SingleReader = true });
 
     private readonly HealthBoard _board = new();
     private readonly TimeProvider _clock;

@@ -34,7 +34,8 @@ internal static class LogText
     /// <summary>The value of a <c>key=value</c>: bare where nothing in it could be mistaken, otherwise in quotes with escapes.</summary>
     public static void AppendValue(StringBuilder line, string value)
     {
-        if (value.Length > 0 && value != "-" && !value.AsSpan().ContainsAnyExceptInRange('!', '~') && value.AsSpan().IndexOfAny("\"\\=") < 0)
+        ReadOnlySpan<char> text = value;
+        if (text is not ("" or "-") && !text.ContainsAnyExceptInRange('!', '~') && text.IndexOfAny("\"\\=") < 0)
         {
             line.Append(value);
             return;

@@ -19,7 +19,8 @@ internal sealed class BackendInstruments
         meter.CreateObservableCounter(
             MetricNames.ConnectAttempts, () => Counted(b => b.Cell.ConnectAttempts), null, "Connects made to the backend.");
         meter.CreateObservableCounter(
-            MetricNames.ConnectFailures, () => ByReason(b => b.Cell.ConnectFailures), null, "Connects to the backend that failed, by reason.");
+            MetricNames.ConnectFailures, () => ByReason(b => b.Cell.ConnectFailures), null,
+            "Connects to the backend that failed, by reason.");
     }
 
     private IEnumerable<Measurement<long>> Active() =>

@@ -47,11 +47,12 @@ internal sealed class BalancerMetrics : IDisposable
     // OpenTelemetry keeps an array of this many points per metric and folds what is beyond into one series without labels.
     private static MetricStreamConfiguration ViewOf(Instrument instrument, int backends) => instrument.Name switch
     {
-        MetricNames.ConnectDuration =>
-            new ExplicitBucketHistogramConfiguration { Boundaries = DurationHistograms.ConnectBounds, RecordMinMax = false, CardinalityLimit = Slack },
-        MetricNames.ConnectionDuration =>
-            new ExplicitBucketHistogramConfiguration { Boundaries = DurationHistograms.ConnectionBounds, RecordMinMax = false, CardinalityLimit = Slack },
+        MetricNames.ConnectDuration => Buckets(DurationHistograms.ConnectBounds),
+        MetricNames.ConnectionDuration => Buckets(DurationHistograms.ConnectionBounds),
         MetricNames.ConnectionsClosed => new MetricStreamConfiguration { CardinalityLimit = Slack + (ReasonsPerBackend * backends) },
         _ => new MetricStreamConfiguration { CardinalityLimit = Slack + (3 * backends) },
     };
+
+    private static ExplicitBucketHistogramConfiguration Buckets(double[] bounds) =>
+        new() { Boundaries = bounds, RecordMinMax = false, CardinalityLimit = Slack };
 }

@@ -28,7 +28,8 @@ internal sealed class HealthInstruments
         {
             foreach (Backend backend in pool.Backends)
             {
-                yield return new Measurement<long>(pool.IsDown(backend.Index) ? 0 : 1, BackendLabels.Pool(backend), BackendLabels.Name(backend));
+                long up = pool.IsDown(backend.Index) ? 0 : 1;
+                yield return new Measurement<long>(up, BackendLabels.Pool(backend), BackendLabels.Name(backend));
             }
         }
     }

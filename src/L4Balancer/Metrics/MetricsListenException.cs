@@ -6,13 +6,14 @@ namespace L4Balancer.Metrics;
 /// <summary>The address of <c>[metrics]</c> cannot be bound. The message is one line and says the mend.</summary>
 internal sealed class MetricsListenException(Endpoint listen, Exception cause) : Exception(Describe(listen, cause), cause)
 {
-    private static string Describe(Endpoint listen, Exception cause) => $"cannot listen on {listen} ([metrics] listen): " + ErrorOf(cause) switch
-    {
-        SocketError.AddressAlreadyInUse => "the port is in use; stop the other program (ss -ltnp shows it) or change `listen`",
-        SocketError.AccessDenied => "no right to ports below 1024; choose a port above or grant CAP_NET_BIND_SERVICE",
-        SocketError.AddressNotAvailable => "this host does not have the address; add it (ip addr shows all) or change `listen`",
-        _ => $"{cause.Message}; change `listen`",
-    };
+    private static string Describe(Endpoint listen, Exception cause) =>
+        $"cannot listen on {listen} ([metrics] listen): " + ErrorOf(cause) switch
+        {
+            SocketError.AddressAlreadyInUse => "the port is in use; stop the other program (ss -ltnp shows it) or change `listen`",
+            SocketError.AccessDenied => "no right to ports below 1024; choose a port above or grant CAP_NET_BIND_SERVICE",
+            SocketError.AddressNotAvailable => "this host does not have the address; add it (ip addr shows all) or change `listen`",
+            _ => $"{cause.Message}; change `listen`",
+        };
 
     // Kestrel wraps some of the errors of bind(2) in exceptions of its own, others it lets through.
     private static SocketError? ErrorOf(Exception? cause) => cause switch

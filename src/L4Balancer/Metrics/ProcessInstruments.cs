@@ -16,7 +16,8 @@ internal sealed class ProcessInstruments
         double started = new DateTimeOffset(process.StartTime.ToUniversalTime()).ToUnixTimeMilliseconds() / 1000.0;
         meter.CreateObservableGauge(MetricNames.ProcessStartTime, () => started, null, "When the process started, in seconds since 1970.");
         meter.CreateObservableCounter(
-            MetricNames.ProcessCpuSeconds, () => Environment.CpuUsage.TotalTime.TotalSeconds, null, "User and system CPU time spent, in seconds.");
+            MetricNames.ProcessCpuSeconds, () => Environment.CpuUsage.TotalTime.TotalSeconds, null,
+            "User and system CPU time spent, in seconds.");
         meter.CreateObservableGauge(MetricNames.ProcessResidentMemory, () => Environment.WorkingSet, null, "Resident memory, in bytes.");
         meter.CreateObservableGauge(MetricNames.ProcessThreads, CountThreads, null, "Operating-system threads.");
         if (OperatingSystem.IsLinux())

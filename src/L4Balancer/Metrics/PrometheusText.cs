@@ -5,24 +5,6 @@ using OpenTelemetry;
 
 namespace L4Balancer.Metrics;
 
-/// <summary>The two texts that a scraper may ask for.</summary>
-internal enum ExpositionFormat
-{
-    /// <summary>Prometheus text format 0.0.4.</summary>
-    Prometheus,
-
-    /// <summary>OpenMetrics 1.0.0.</summary>
-    OpenMetrics,
-}
-
-/// <summary>What a family of series is, as both formats call it.</summary>
-internal enum FamilyType
-{
-    Counter,
-    Gauge,
-    Histogram,
-}
-
 /// <summary>
 /// Writes families and samples in the Prometheus text format 0.0.4 (prometheus.io/docs/instrumenting/exposition_formats) or in
 /// OpenMetrics 1.0.0. UTF-8 straight into the output; nothing is allocated per sample. One caller at a time.
@@ -45,9 +27,8 @@ internal sealed class PrometheusText(IBufferWriter<byte> output, ExpositionForma
     /// <param name="name">As published, a counter's with its <c>_total</c>; OpenMetrics names the family without.</param>
     public void Family(string name, string help, FamilyType type)
     {
-        string family = format == ExpositionFormat.OpenMetrics && type == FamilyType.Counter && name.EndsWith(TotalSuffix, StringComparison.Ordinal)
-            ? name[..^TotalSuffix.Length]
-            : name;
+        bool shortened = format == ExpositionFormat.OpenMetrics && type == FamilyType.Counter;
+        string family = shortened && name.EndsWith(TotalSuffix, StringComparison.Ordinal) ? name[..^TotalSuffix.Length] : name;
         if (help.Length > 0)
         {
             Raw("# HELP ");

@@ -236,6 +236,16 @@ internal sealed class DaemonTests
     }
 
     [Test]
+    public async Task A_source_address_that_the_host_does_not_have_is_told()
+    {
+        await using var backend = new EchoPeer();
+        await using DaemonProcess daemon = DaemonProcess.Run(
+            Config(backend.Endpoint).Replace("[pools.health]", "source_ips = [\"127.0.0.1\", \"192.0.2.77\"]\n  [pools.health]", StringComparison.Ordinal));
+        await daemon.ReadyAsync();
+        Assert.That(daemon.Output.Where(l => l.Contains("source_ips", StringComparison.Ordinal)), Has.Exactly(1).Contains("192.0.2.77"));
+    }
+
+    [Test]
     public async Task Metrics_answer_nothing_but_their_question()
     {
         await using var backend = new EchoPeer();
