@@ -48,6 +48,15 @@ internal static partial class Log
         + "add it (ip addr shows all) or take it out")]
     public static partial void SourceNotHere(this ILogger logger, string pool, string address);
 
+    [LoggerMessage(1012, LogLevel.Warning,
+        "source address {Source} had no free port {Count} times: add addresses to source_ips, or backends, or widen ip_local_port_range")]
+    public static partial void SourceExhausted(this ILogger logger, string source, long count);
+
+    [LoggerMessage(1013, LogLevel.Error,
+        "source address {Source} is not an address of this host; {Count} connects left from elsewhere or failed: "
+        + "add it (ip addr shows all) or take it out of source_ips")]
+    public static partial void SourceUnusable(this ILogger logger, string source, long count);
+
     [LoggerMessage(1100, LogLevel.Warning, "backend {Pool}/{Backend} ({Address}) is down: {Detail}")]
     public static partial void BackendDown(this ILogger logger, string pool, string backend, string address, string detail);
 

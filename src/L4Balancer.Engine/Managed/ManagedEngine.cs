@@ -21,6 +21,9 @@ public sealed class ManagedEngine : IEngine
     /// <summary>How late a timeout may come.</summary>
     private static readonly TimeSpan DeadlineCheck = TimeSpan.FromMilliseconds(50);
 
+    /// <summary>A timer of the framework holds 49 days; what is due later is waited for in parts.</summary>
+    private static readonly TimeSpan LongestWait = TimeSpan.FromDays(1);
+
     private readonly ConcurrentDictionary<ulong, ManagedConnection> _connections = new();
     private readonly List<ListeningSocket> _listening = [];
     private readonly List<Task> _loops = [];
@@ -219,8 +222,8 @@ public sealed class ManagedEngine : IEngine
         var pace = new EvenSpread(established.Length, grace);
         for (int i = 0; i < established.Length; i++)
         {
-            await Task.Delay(Until(start + pace.DueAt(i)), Options.Clock, atOnce).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            if (atOnce.IsCancellationRequested)
+            await WaitUntilAsync(start + pace.DueAt(i), atOnce).ConfigureAwait(false);
+            if (atOnce.IsCancellationRequested || _connections.IsEmpty)
             {
                 // What is left is aborted; an orderly close on the way there would send a FIN, which hides the reset from the peer.
                 return;
@@ -233,6 +236,16 @@ public sealed class ManagedEngine : IEngine
         foreach ((_, ManagedConnection connection) in _connections)
         {
             connection.Close(CloseReason.Shutdown);
+        }
+    }
+
+    // Until that time, or until nobody is connected any more.
+    private async Task WaitUntilAsync(Instant due, CancellationToken atOnce)
+    {
+        for (TimeSpan left = Until(due); left > TimeSpan.Zero && !atOnce.IsCancellationRequested && !_connections.IsEmpty; left = Until(due))
+        {
+            Task delay = Task.Delay(left < LongestWait ? left : LongestWait, Options.Clock, atOnce);
+            await Task.WhenAny(delay, _empty.Task).ConfigureAwait(false);
         }
     }
 

@@ -30,6 +30,7 @@ internal sealed class Daemon : IAsyncDisposable
     private IEngine? _engine;
     private HealthControl? _health;
     private Prober? _prober;
+    private SourceWatch? _sources;
 
     public Daemon(TimeProvider clock, LogOutput output, ILoggerFactory loggers, SystemdNotifier systemd)
     {
@@ -125,6 +126,11 @@ internal sealed class Daemon : IAsyncDisposable
             await _prober.DisposeAsync();
         }
 
+        if (_sources is not null)
+        {
+            await _sources.DisposeAsync();
+        }
+
         if (_engine is not null)
         {
             await _engine.DisposeAsync();
@@ -178,6 +184,7 @@ internal sealed class Daemon : IAsyncDisposable
             snapshot, _clock, _loggers.CreateLogger<HealthControl>(), () => Tell(_systemd.Status(Status())));
         _prober = new Prober(_clock, Random.Shared, _health.Report);
         _prober.Publish(snapshot);
+        _sources = new SourceWatch(() => _snapshot!, _clock, _loggers.CreateLogger<SourceWatch>());
     }
 
     private string Status()

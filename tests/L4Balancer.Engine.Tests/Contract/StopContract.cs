@@ -61,6 +61,23 @@ internal abstract class StopContract(Func<EngineOptions, IEngine> create) : Engi
     }
 
     [Test]
+    public async Task Nobody_waits_for_a_grace_that_nobody_needs_any_more()
+    {
+        TestBackend backend = Backend();
+        Rig rig = Start(Settings.Pool(backend));
+        List<(Peer Client, Peer Server)> pairs = await OpenManyAsync(rig, backend);
+
+        Task stopping = rig.Engine.StopAsync(TimeSpan.FromDays(365), CancellationToken.None);
+        foreach ((Peer client, Peer server) in pairs)
+        {
+            await FinishAsync(client, server);
+        }
+
+        await stopping.Soon();
+        Assert.That(rig.ClosedAs(CloseReason.ClientClosed), Is.GreaterThanOrEqualTo(Many - 1), "the grace had begun with one of them");
+    }
+
+    [Test]
     public async Task At_once_resets_whatever_is_left_of_the_grace()
     {
         TestBackend backend = Backend();

@@ -1,0 +1,61 @@
+using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Routing;
+using Microsoft.Extensions.Logging;
+
+namespace L4Balancer.Hosting;
+
+/// <summary>
+/// Says in the log when source addresses run out of ports or have left the host: one line per address and look, however many
+/// connections met it. The engines only count.
+/// </summary>
+internal sealed class SourceWatch : IAsyncDisposable
+{
+    private static readonly TimeSpan BetweenLooks = TimeSpan.FromSeconds(10);
+
+    private readonly Dictionary<SourceCell, (long Exhausted, long Unusable)> _seen = [];
+    private readonly Func<RoutingSnapshot> _snapshot;
+    private readonly ILogger _log;
+    private readonly PeriodicTimer _timer;
+    private readonly Task _working;
+
+    public SourceWatch(Func<RoutingSnapshot> snapshot, TimeProvider clock, ILogger<SourceWatch> log)
+    {
+        _snapshot = snapshot;
+        _log = log;
+        _timer = new PeriodicTimer(BetweenLooks, clock);
+        _working = WorkAsync();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _timer.Dispose();
+        await _working;
+    }
+
+    private async Task WorkAsync()
+    {
+        while (await _timer.WaitForNextTickAsync())
+        {
+            foreach (SourceCell source in _snapshot().Sources)
+            {
+                Look(source);
+            }
+        }
+    }
+
+    private void Look(SourceCell source)
+    {
+        (long Exhausted, long Unusable) before = _seen.GetValueOrDefault(source);
+        (long Exhausted, long Unusable) now = (source.Exhausted, source.Unusable);
+        _seen[source] = now;
+        if (now.Exhausted > before.Exhausted)
+        {
+            _log.SourceExhausted(source.Label, now.Exhausted - before.Exhausted);
+        }
+
+        if (now.Unusable > before.Unusable)
+        {
+            _log.SourceUnusable(source.Label, now.Unusable - before.Unusable);
+        }
+    }
+}
