@@ -77,6 +77,7 @@ install: $(PUBLISH)/l4balancer ## installs under PREFIX (and DESTDIR): program, 
 	rm -rf $(DESTDIR)$(LIBDIR)
 	install -d $(DESTDIR)$(LIBDIR) $(DESTDIR)$(BINDIR) $(DESTDIR)$(UNITDIR) $(DESTDIR)$(USERSDIR) $(DESTDIR)$(CONFDIR)
 	cp -R $(PUBLISH)/. $(DESTDIR)$(LIBDIR)/
+	chmod -R u=rwX,go=rX $(DESTDIR)$(LIBDIR)
 	ln -sf $(LIBDIR)/l4balancer $(DESTDIR)$(BINDIR)/l4balancer
 	sed 's|/usr/local/bin/|$(BINDIR)/|' packaging/systemd/l4balancer.service > $(DESTDIR)$(UNITDIR)/l4balancer.service
 	chmod 644 $(DESTDIR)$(UNITDIR)/l4balancer.service
