@@ -32,14 +32,20 @@ internal sealed class SourceWatch : IAsyncDisposable
         await _working;
     }
 
+    /// <summary>Says what has happened since the last look. One thread at a time.</summary>
+    internal void Look()
+    {
+        foreach (SourceCell source in _snapshot().Sources)
+        {
+            Look(source);
+        }
+    }
+
     private async Task WorkAsync()
     {
         while (await _timer.WaitForNextTickAsync())
         {
-            foreach (SourceCell source in _snapshot().Sources)
-            {
-                Look(source);
-            }
+            Look();
         }
     }
 
