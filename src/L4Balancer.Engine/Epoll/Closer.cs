@@ -1,0 +1,242 @@
+using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Config;
+using L4Balancer.Core.Timing;
+using L4Balancer.Engine.Linux;
+
+namespace L4Balancer.Engine.Epoll;
+
+/// <summary>
+/// Step 7 in the life of a connection: how it ends. In good order, by a reset of one side, or closed by us; each way leads to one
+/// place where sockets are closed, what was rented goes back, and one record goes out.
+/// </summary>
+internal sealed unsafe class Closer(Worker worker)
+{
+    /// <summary>How long what is under way at a close may take: writing what was received, or waiting for the peers' FIN.</summary>
+    private static readonly TimeSpan CloseGrace = TimeSpan.FromSeconds(5);
+
+    /// <summary>How often a send queue is looked at that has to be empty before a reset.</summary>
+    private static readonly TimeSpan SendQueuePoll = TimeSpan.FromMilliseconds(5);
+
+    /// <summary>Bytes that one turn may discard before others get theirs.</summary>
+    private const int DiscardPerTurn = 1024 * 1024;
+
+    /// <summary>Both directions are through: the connection ends, or the one side that still lives gets its reset.</summary>
+    public void BothDone(int index, ref Slot slot)
+    {
+        if (((slot.ClientState | slot.BackendState) & SideState.Reset) == 0)
+        {
+            slot.Cause.TrySet(slot.FirstEnd);
+            End(index, ref slot, resetClient: false, resetBackend: false);
+            return;
+        }
+
+        slot.State = SlotState.Delivering;
+        LimitGrace(index, ref slot);
+        ContinueDelivering(index, ref slot);
+    }
+
+    /// <summary>Closed by us, in good order; what is being set up is abandoned.</summary>
+    public void Close(int index, ref Slot slot, CloseReason reason)
+    {
+        if (slot.Setup >= 0)
+        {
+            worker.Dialer.Abandon(index, ref slot, reason);
+        }
+        else if (slot.State == SlotState.Relaying && slot.Cause.TrySet(reason))
+        {
+            slot.State = SlotState.Leaving;
+            LimitGrace(index, ref slot);
+            ContinueLeaving(index, ref slot);
+        }
+    }
+
+    /// <summary>Closed without waiting for anything: both peers are reset.</summary>
+    public void Abort(int index, ref Slot slot, CloseReason reason)
+    {
+        if (slot.Setup >= 0)
+        {
+            worker.Dialer.Abandon(index, ref slot, reason);
+            return;
+        }
+
+        slot.Cause.TrySet(reason);
+        End(index, ref slot, resetClient: true, resetBackend: true);
+    }
+
+    /// <summary>While leaving: write what was read, then FIN; and discard what still comes until both peers have closed too.</summary>
+    public void ContinueLeaving(int index, ref Slot slot)
+    {
+        Leave(ref slot, ref slot.ToBackend, slot.Backend, ref slot.BackendState);
+        Leave(ref slot, ref slot.ToClient, slot.Client, ref slot.ClientState);
+        bool all = Discard(ref slot.ToBackend, slot.Client, ref slot.ClientState);
+        all &= Discard(ref slot.ToClient, slot.Backend, ref slot.BackendState);
+        if (!all)
+        {
+            worker.MakeReady(index, ref slot);
+        }
+        else if (slot.ToBackend is { Done: true, SourceEnded: true } && slot.ToClient is { Done: true, SourceEnded: true })
+        {
+            End(index, ref slot, resetClient: false, resetBackend: false);
+        }
+    }
+
+    public void DeadlinePassed(int index, ref Slot slot)
+    {
+        bool graceIsOver = worker.Now >= slot.CloseBy;
+        switch (slot.State)
+        {
+            case SlotState.Delivering:
+                ContinueDelivering(index, ref slot);
+                break;
+            case SlotState.Leaving when graceIsOver:
+                // Whoever has received everything and our FIN needs no reset, unless it sends again: the kernel answers that.
+                End(index, ref slot, resetClient: slot.ToClient.Held > 0, resetBackend: slot.ToBackend.Held > 0);
+                break;
+            case SlotState.Relaying when graceIsOver:
+                End(index, ref slot, resetClient: true, resetBackend: true);
+                break;
+            case SlotState.Relaying when worker.Now >= QuietUntil(slot):
+                Close(index, ref slot, slot.FirstEnd == CloseReason.None ? CloseReason.IdleTimeout : CloseReason.HalfCloseTimeout);
+                break;
+            default:
+                SetDeadline(index, ref slot);
+                break;
+        }
+    }
+
+    /// <summary>From now on there are five seconds for what is under way; a limit that is set already stays.</summary>
+    public void LimitGrace(int index, ref Slot slot)
+    {
+        if (slot.CloseBy == Instant.Never)
+        {
+            slot.CloseBy = worker.Now + CloseGrace;
+        }
+
+        SetDeadline(index, ref slot);
+    }
+
+    /// <summary>Sets the slot's one timer to the earliest of its deadlines. Traffic does not move it: it is looked at when it fires.</summary>
+    public void SetDeadline(int index, ref Slot slot)
+    {
+        Instant quiet = slot.State == SlotState.Relaying ? QuietUntil(slot) : Instant.Never;
+        worker.SetTimer(index, quiet < slot.CloseBy ? quiet : slot.CloseBy);
+    }
+
+    /// <summary>The set-up refused the client, and has counted it.</summary>
+    public void EndRefused(int index, ref Slot slot)
+    {
+        TcpSocket.Reset(slot.Client);
+        Free(index, ref slot);
+    }
+
+    private static Instant QuietUntil(in Slot slot)
+    {
+        PoolSettings pool = slot.Record.Pool.Settings;
+        return slot.LastActivity.After(slot.FirstEnd == CloseReason.None ? pool.IdleTimeout : pool.HalfCloseTimeout);
+    }
+
+    private void Leave(ref Slot slot, ref Flow flow, int sink, ref SideState sinkState)
+    {
+        if (flow.Done)
+        {
+            return;
+        }
+
+        long delivered = worker.Relay.Deliver(ref flow, sink, ref sinkState);
+        if (delivered > 0)
+        {
+            bool toBackend = sink == slot.Backend;
+            slot.Record.BytesToBackend += toBackend ? delivered : 0;
+            slot.Record.BytesToClient += toBackend ? 0 : delivered;
+            slot.Traffic!.Add(toBackend ? delivered : 0, toBackend ? 0 : delivered);
+        }
+
+        if (delivered >= 0 && flow.Held > 0)
+        {
+            return;
+        }
+
+        worker.Relay.Release(ref flow);
+        flow.Done = true;
+        TcpSocket.ShutdownWrite(sink);
+    }
+
+    /// <returns>False where there may be more to discard than one turn allows.</returns>
+    private bool Discard(ref Flow flow, int source, ref SideState sourceState)
+    {
+        long discarded = 0;
+        while (!flow.SourceEnded && (sourceState & SideState.Readable) != 0)
+        {
+            // MSG_TRUNC on a TCP socket drops bytes without copying them (tcp(7)).
+            SysResult received = TcpSocket.Receive(source, worker.Buffers.Scratch, BufferPool.Size, Libc.MSG_TRUNC);
+            if (received.Errno == Errno.EAGAIN)
+            {
+                sourceState &= ~SideState.Readable;
+            }
+            else if (received.IsError || received.Value == 0)
+            {
+                flow.SourceEnded = true;
+            }
+            else if ((discarded += received.Value) >= DiscardPerTurn)
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    // A reset discards what the kernel still holds for the peer, so it has to wait until the peer has it all.
+    private void ContinueDelivering(int index, ref Slot slot)
+    {
+        bool clientLives = (slot.ClientState & SideState.Reset) == 0;
+        bool backendLives = (slot.BackendState & SideState.Reset) == 0;
+        bool waits = (clientLives && TcpSocket.Unacknowledged(slot.Client) > 0)
+            || (backendLives && TcpSocket.Unacknowledged(slot.Backend) > 0);
+        if (waits && worker.Now < slot.CloseBy)
+        {
+            worker.SetTimer(index, worker.Now + SendQueuePoll);
+            return;
+        }
+
+        End(index, ref slot, resetClient: clientLives, resetBackend: backendLives);
+    }
+
+    private void End(int index, ref Slot slot, bool resetClient, bool resetBackend)
+    {
+        worker.Relay.Release(ref slot.ToBackend);
+        worker.Relay.Release(ref slot.ToClient);
+        CloseSocket(slot.Client, resetClient);
+        CloseSocket(slot.Backend, resetBackend);
+        slot.Record.Close(worker.Engine.Snapshot.Cell, slot.Cause.Reason, worker.Now);
+        Free(index, ref slot);
+    }
+
+    private static void CloseSocket(int socket, bool reset)
+    {
+        if (reset)
+        {
+            TcpSocket.Reset(socket);
+        }
+        else
+        {
+            TcpSocket.Close(socket);
+        }
+    }
+
+    private void Free(int index, ref Slot slot)
+    {
+        worker.SetTimer(index, Instant.Never);
+        try
+        {
+            worker.Engine.Options.Records.Ended(slot.Record);
+        }
+        catch (Exception e)
+        {
+            worker.Engine.Log.RecordNotTaken(slot.Record.Id, e);
+        }
+
+        worker.Slots.Return(index);
+        worker.Unassign();
+    }
+}

@@ -1,0 +1,210 @@
+using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Addressing;
+using L4Balancer.Core.Config;
+using L4Balancer.Core.Connections;
+using L4Balancer.Core.Routing;
+using L4Balancer.Core.Timing;
+using L4Balancer.Engine.Linux;
+
+namespace L4Balancer.Engine.Epoll;
+
+/// <summary>
+/// Steps 2 to 5 in the life of a connection: asks Core's <see cref="ConnectionSetup"/> what to do, connects, and tells how it went.
+/// The client's bytes wait in the kernel meanwhile.
+/// </summary>
+internal sealed class Dialer(Worker worker)
+{
+    private const uint ConnectionEvents = Libc.EPOLLIN | Libc.EPOLLOUT | Libc.EPOLLRDHUP | Libc.EPOLLET;
+
+    private readonly Chunks<ConnectionSetup> _setups = new();
+    private readonly Stack<int> _freeSetups = new();
+    private int _highestSetup;
+
+    public void Begin(in Handover handover)
+    {
+        (RoutingSnapshot snapshot, Listener listener) = handover.Listening.Target;
+        Endpoint destination = handover.Listening.Endpoint;
+        if (destination.Address.IsAny)
+        {
+            destination = TcpSocket.LocalEndpoint(handover.Descriptor);
+        }
+
+        int index = worker.Slots.Rent();
+        ref Slot slot = ref worker.Slots[index];
+        slot.Client = handover.Descriptor;
+        slot.State = SlotState.Pausing;
+        slot.CloseBy = Instant.Never;
+        slot.Setup = RentSetup();
+        SetupStep step = _setups[slot.Setup].Accepted(
+            ref slot.Record, snapshot, listener, new FourTuple(handover.Peer, destination), worker.Now);
+        if (step.Action != SetupAction.Refuse)
+        {
+            worker.Register(slot.Client, ConnectionEvents, EventTag.Client(index, slot));
+        }
+
+        Follow(index, ref slot, step);
+    }
+
+    /// <summary>Something happened on one of the two sockets.</summary>
+    public void SideEvent(int index, ref Slot slot, bool backend, uint events)
+    {
+        if (!backend)
+        {
+            // FIN alone is no reason to stop: a client may finish its request before we are connected.
+            if ((events & (Libc.EPOLLHUP | Libc.EPOLLERR)) != 0)
+            {
+                Abandon(index, ref slot, CloseReason.ClientReset);
+            }
+
+            return;
+        }
+
+        bool failed = (events & (Libc.EPOLLERR | Libc.EPOLLHUP)) != 0;
+        Errno error = failed ? TcpSocket.TakeError(slot.Backend) : Errno.None;
+        if (failed && error != Errno.None)
+        {
+            Follow(index, ref slot, Failed(ref slot, ConnectErrors.OfConnect(error)));
+        }
+        else if ((events & Libc.EPOLLOUT) != 0)
+        {
+            Connected(index, ref slot);
+        }
+    }
+
+    public void DeadlinePassed(int index, ref Slot slot)
+    {
+        CloseBackend(ref slot);
+        Follow(index, ref slot, _setups[slot.Setup].DeadlinePassed(ref slot.Record, worker.Now));
+    }
+
+    /// <summary>Ends a connection that has no backend yet.</summary>
+    public void Abandon(int index, ref Slot slot, CloseReason reason) =>
+        Follow(index, ref slot, _setups[slot.Setup].Abandon(ref slot.Record, reason, worker.Now));
+
+    private void Follow(int index, ref Slot slot, SetupStep step)
+    {
+        while (true)
+        {
+            switch (step.Action)
+            {
+                case SetupAction.Connect:
+                    ConnectFailure? failure = Connect(index, ref slot, step);
+                    if (failure is null)
+                    {
+                        return;
+                    }
+
+                    step = Failed(ref slot, failure.Value);
+                    break;
+                case SetupAction.Wait:
+                    slot.State = SlotState.Pausing;
+                    worker.SetTimer(index, step.Deadline);
+                    return;
+                case SetupAction.Relay:
+                    return;
+                default:
+                    CloseBackend(ref slot);
+                    ReturnSetup(ref slot);
+                    worker.Closer.EndRefused(index, ref slot);
+                    return;
+            }
+        }
+    }
+
+    /// <returns>Null where the connect is under way; the event or the deadline goes on.</returns>
+    private ConnectFailure? Connect(int index, ref Slot slot, SetupStep step)
+    {
+        SysResult opened = TcpSocket.Open(step.Target.Address);
+        if (opened.IsError)
+        {
+            return ConnectFailure.LocalShortage;
+        }
+
+        slot.Backend = opened.Value;
+        slot.BackendState = SideState.None;
+        slot.Attempt++;
+        PoolSettings pool = slot.Record.Pool.Settings;
+        SocketOptions.Apply(slot.Backend, pool.Keepalive, pool.UserTimeout);
+        if (step.Source is { } source && Bind(slot.Backend, source) is { } unusable)
+        {
+            return unusable;
+        }
+
+        SysResult connecting = TcpSocket.Connect(slot.Backend, step.Target);
+        if (connecting.IsError && connecting.Errno != Errno.EINPROGRESS)
+        {
+            return ConnectErrors.OfConnect(connecting.Errno);
+        }
+
+        // Only after connect(2): a socket without a peer is an EPOLLHUP of its own.
+        if (worker.Register(slot.Backend, ConnectionEvents, EventTag.Backend(index, slot)).IsError)
+        {
+            return ConnectFailure.LocalShortage;
+        }
+
+        slot.State = SlotState.Connecting;
+        worker.SetTimer(index, step.Deadline);
+        return null;
+    }
+
+    private static ConnectFailure? Bind(int socket, HostAddress source)
+    {
+        // Linux 4.2; ENOPROTOOPT before it: bind then takes a port for all destinations at once, and there are fewer connections.
+        TcpSocket.SetOption(socket, Libc.IPPROTO_IP, Libc.IP_BIND_ADDRESS_NO_PORT, 1);
+        SysResult bound = TcpSocket.Bind(socket, new Endpoint(source, 0));
+        return bound.IsError ? ConnectErrors.OfBind(bound.Errno) : null;
+    }
+
+    private void Connected(int index, ref Slot slot)
+    {
+        Endpoint local = TcpSocket.LocalEndpoint(slot.Backend);
+        if (local == slot.Record.Backend!.Endpoint)
+        {
+            // The kernel chose the very port that nobody listens on, and TCP's simultaneous open (RFC 9293, 3.5) connected the socket
+            // to itself.
+            Follow(index, ref slot, Failed(ref slot, ConnectFailure.Refused));
+            return;
+        }
+
+        _setups[slot.Setup].Connected(ref slot.Record, local, worker.Now);
+        ReturnSetup(ref slot);
+        slot.State = SlotState.Relaying;
+        slot.Traffic = slot.Record.Backend!.Cell.Traffic(worker.Number);
+        slot.LastActivity = worker.Now;
+        worker.Engine.Options.Records.Established(slot.Record);
+        worker.SetTimer(index, worker.Now.After(slot.Record.Pool.Settings.IdleTimeout));
+        worker.Relay.Turn(index, ref slot);
+    }
+
+    private SetupStep Failed(ref Slot slot, ConnectFailure failure)
+    {
+        CloseBackend(ref slot);
+        return _setups[slot.Setup].ConnectFailed(ref slot.Record, failure, worker.Now);
+    }
+
+    private static void CloseBackend(ref Slot slot)
+    {
+        if (slot.Backend != Slot.NoDescriptor)
+        {
+            TcpSocket.Close(slot.Backend);
+            slot.Backend = Slot.NoDescriptor;
+        }
+    }
+
+    private int RentSetup()
+    {
+        if (!_freeSetups.TryPop(out int index))
+        {
+            index = _highestSetup++;
+        }
+
+        _setups.Grow(index);
+        return index;
+    }
+
+    private void ReturnSetup(ref Slot slot)
+    {
+        _freeSetups.Push(slot.Setup);
+        slot.Setup = -1;
+    }
+}

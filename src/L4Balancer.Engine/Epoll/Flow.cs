@@ -1,0 +1,65 @@
+namespace L4Balancer.Engine.Epoll;
+
+/// <summary>One direction of a connection: what was read from its source and not yet written to its sink, and where that lies.</summary>
+internal struct Flow
+{
+    /// <summary>A transfer this many full reads long is bulk.</summary>
+    private const int BulkStreak = 2;
+
+    /// <summary>This many small turns in a row end it.</summary>
+    private const int CalmStreak = 4;
+
+    private byte _streak;
+
+    /// <summary>Bytes held: in <see cref="Pipe"/> if there is one, else in <see cref="Buffer"/> from <see cref="Offset"/> on.</summary>
+    public int Held;
+
+    public int Offset;
+
+    /// <summary>Index in the thread's <see cref="PipePool"/>, or <see cref="PipePool.None"/>.</summary>
+    public short Pipe;
+
+    /// <summary>Index in the thread's <see cref="BufferPool"/>, or <see cref="BufferPool.None"/>.</summary>
+    public int Buffer;
+
+    /// <summary>The source sent FIN, or is gone: nothing more is to be read.</summary>
+    public bool SourceEnded;
+
+    /// <summary>Everything was passed on, the end included; or nobody is there to take it.</summary>
+    public bool Done;
+
+    /// <summary>Bytes go by splice(2) instead of through the thread's buffer.</summary>
+    public bool Splicing;
+
+    /// <summary>The kernel said that it cannot splice this socket (EINVAL).</summary>
+    public bool NeverSplice;
+
+    public static Flow New() => new() { Pipe = PipePool.None, Buffer = BufferPool.None };
+
+    /// <summary>A read filled the whole buffer, or did not.</summary>
+    public void NoteRead(bool full)
+    {
+        _streak = full ? (byte)Math.Min(_streak + 1, BulkStreak) : (byte)0;
+        if (_streak == BulkStreak && !NeverSplice)
+        {
+            Splicing = true;
+            _streak = 0;
+        }
+    }
+
+    /// <summary>A turn of splicing moved much, or little.</summary>
+    public void NoteSpliceTurn(bool small)
+    {
+        _streak = small ? (byte)(_streak + 1) : (byte)0;
+        if (_streak == CalmStreak)
+        {
+            CopyAgain();
+        }
+    }
+
+    public void CopyAgain()
+    {
+        Splicing = false;
+        _streak = 0;
+    }
+}

@@ -1,0 +1,49 @@
+using System.Collections.Concurrent;
+using L4Balancer.Engine.Linux;
+
+namespace L4Balancer.Engine.Epoll;
+
+/// <summary>
+/// What other threads want of a worker: sockets handed over, and requests of the control plane. Any thread posts; the worker takes.
+/// Handing over a socket allocates nothing once the queue has its size.
+/// </summary>
+internal sealed class Mailbox : IDisposable
+{
+    private readonly Lock _gate = new();
+    private readonly Queue<Handover> _handovers = new(64);
+    private readonly ConcurrentQueue<Action<Worker>> _requests = new();
+    private readonly WakeUp _wakeUp = new();
+
+    public int Descriptor => _wakeUp.Descriptor;
+
+    public void Post(in Handover handover)
+    {
+        lock (_gate)
+        {
+            _handovers.Enqueue(handover);
+        }
+
+        _wakeUp.Signal();
+    }
+
+    public void Post(Action<Worker> request)
+    {
+        _requests.Enqueue(request);
+        _wakeUp.Signal();
+    }
+
+    /// <summary>Before taking: what is posted from now on wakes the worker again.</summary>
+    public void Clear() => _wakeUp.Clear();
+
+    public bool TryTake(out Handover handover)
+    {
+        lock (_gate)
+        {
+            return _handovers.TryDequeue(out handover);
+        }
+    }
+
+    public bool TryTake(out Action<Worker>? request) => _requests.TryDequeue(out request);
+
+    public void Dispose() => _wakeUp.Dispose();
+}

@@ -1,0 +1,111 @@
+using L4Balancer.Engine.Linux;
+
+namespace L4Balancer.Engine.Epoll;
+
+/// <summary>
+/// The kernel pipes of one thread, rented only while bytes are in flight. When no further pipe is to be had the caller copies, and
+/// the pool does not ask the kernel again for a while.
+/// </summary>
+internal sealed class PipePool(int limit) : IDisposable
+{
+    public const short None = -1;
+
+    /// <summary>Two descriptors and up to 256 KiB of kernel memory each: more streams than this copy.</summary>
+    public const int MostPerThread = 256;
+
+    /// <summary>Larger pipes slow many streams down (docs/performance.md).</summary>
+    private const int Size = 256 * 1024;
+
+    /// <summary>The ordinary size of a pipe (pipe(7)); what pipe-user-pages-soft leaves beyond its limit is one page.</summary>
+    private const int SmallestUseful = 64 * 1024;
+
+    /// <summary>Rents that are refused at once after the kernel gave no pipe.</summary>
+    private const int RefusalsAfterFailure = 1024;
+
+    private readonly KernelPipe[] _pipes = new KernelPipe[limit];
+    private readonly short[] _idle = new short[limit];
+    private int _opened;
+    private int _idleCount;
+    private int _refusals;
+
+    public int InUse => _opened - _idleCount;
+
+    public KernelPipe this[short index] => _pipes[index];
+
+    public bool TryRent(out short index)
+    {
+        if (_idleCount > 0)
+        {
+            index = _idle[--_idleCount];
+            return _pipes[index].Capacity > 0 || TryOpen(index);
+        }
+
+        index = None;
+        if (_opened == limit)
+        {
+            return false;
+        }
+
+        index = (short)_opened;
+        if (!TryOpenFresh(index))
+        {
+            index = None;
+            return false;
+        }
+
+        _opened++;
+        return true;
+    }
+
+    /// <param name="clean">Nothing is left in it. Otherwise the pipe is closed, and its place opened anew when next rented.</param>
+    public void Return(short index, bool clean)
+    {
+        if (!clean)
+        {
+            _pipes[index].Close();
+            _pipes[index] = default;
+        }
+
+        _idle[_idleCount++] = index;
+    }
+
+    public void Dispose()
+    {
+        for (int i = 0; i < _opened; i++)
+        {
+            if (_pipes[i].Capacity > 0)
+            {
+                _pipes[i].Close();
+            }
+        }
+    }
+
+    private bool TryOpen(short index)
+    {
+        if (TryOpenFresh(index))
+        {
+            return true;
+        }
+
+        _idle[_idleCount++] = index;
+        return false;
+    }
+
+    private bool TryOpenFresh(short index)
+    {
+        if (_refusals > 0)
+        {
+            _refusals--;
+            return false;
+        }
+
+        if (KernelPipe.TryOpen(Size, SmallestUseful, out KernelPipe pipe))
+        {
+            _pipes[index] = pipe;
+            return true;
+        }
+
+        _refusals = RefusalsAfterFailure;
+        return false;
+    }
+}

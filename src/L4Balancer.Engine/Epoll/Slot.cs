@@ -1,0 +1,68 @@
+using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Connections;
+using L4Balancer.Core.Timing;
+
+namespace L4Balancer.Engine.Epoll;
+
+/// <summary>Where a connection stands.</summary>
+internal enum SlotState : byte
+{
+    Free,
+
+    /// <summary>A connect is under way.</summary>
+    Connecting,
+
+    /// <summary>Waiting before the same backend is asked again.</summary>
+    Pausing,
+
+    /// <summary>Bytes go both ways.</summary>
+    Relaying,
+
+    /// <summary>One side was reset; the other gets its reset when it has received everything.</summary>
+    Delivering,
+
+    /// <summary>Closed by us: what was read is written, FIN goes both ways, and what still comes is discarded.</summary>
+    Leaving,
+}
+
+/// <summary>
+/// Everything that a thread keeps of one connection: a value in an array, not an object. Sockets, directions, deadlines, record.
+/// </summary>
+internal struct Slot
+{
+    public const int NoDescriptor = -1;
+
+    public ConnectionRecord Record;
+    public RelayedBytes? Traffic;
+    public Flow ToBackend;
+    public Flow ToClient;
+
+    /// <summary>The last moment at which a byte moved.</summary>
+    public Instant LastActivity;
+
+    /// <summary>When patience with a close or a delivery ends.</summary>
+    public Instant CloseBy;
+
+    public int Client;
+    public int Backend;
+
+    /// <summary>Index of the set-up state, or -1 once a backend is connected.</summary>
+    public int Setup;
+
+    /// <summary>Differs between two uses of the slot, so that an event of the former one is told from one of the latter.</summary>
+    public uint Generation;
+
+    /// <summary>Differs between two backend sockets of one connection, for the same reason.</summary>
+    public byte Attempt;
+
+    public SlotState State;
+    public SideState ClientState;
+    public SideState BackendState;
+    public CloseCause Cause;
+
+    /// <summary>The reason where both sides end in good order: that of the side whose FIN came first.</summary>
+    public CloseReason FirstEnd;
+
+    /// <summary>It is in the list of those that wait for their next turn.</summary>
+    public bool IsReady;
+}

@@ -1,0 +1,49 @@
+namespace L4Balancer.Engine.Epoll;
+
+/// <summary>
+/// The connections of one thread, in chunks that never move. A slot is named by index and generation: what comes late for a slot that
+/// has been used again finds another generation. For one thread.
+/// </summary>
+internal sealed class SlotTable
+{
+    private readonly Chunks<Slot> _slots = new();
+    private readonly Stack<int> _free = new();
+    private int _highest;
+
+    public int Count { get; private set; }
+
+    /// <summary>Every slot in use has an index below this.</summary>
+    public int End => _highest;
+
+    public ref Slot this[int index] => ref _slots[index];
+
+    public int Rent()
+    {
+        if (!_free.TryPop(out int index))
+        {
+            index = _highest++;
+        }
+
+        ref Slot slot = ref _slots.Grow(index);
+        uint generation = slot.Generation + 1;
+        slot = default;
+        slot.Generation = generation & EventTag.GenerationMask;
+        slot.Client = Slot.NoDescriptor;
+        slot.Backend = Slot.NoDescriptor;
+        slot.Setup = -1;
+        slot.ToBackend = Flow.New();
+        slot.ToClient = Flow.New();
+        Count++;
+        return index;
+    }
+
+    public void Return(int index)
+    {
+        ref Slot slot = ref _slots[index];
+        slot.State = SlotState.Free;
+        slot.Record = default;
+        slot.Traffic = null;
+        _free.Push(index);
+        Count--;
+    }
+}

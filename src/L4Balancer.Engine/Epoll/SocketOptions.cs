@@ -1,0 +1,33 @@
+using L4Balancer.Core.Config;
+using L4Balancer.Engine.Linux;
+
+namespace L4Balancer.Engine.Epoll;
+
+/// <summary>
+/// What every relayed socket is given. An option that the kernel lacks is left out: it tunes a connection, it is no condition of
+/// having one.
+/// </summary>
+internal static class SocketOptions
+{
+    /// <summary>
+    /// TCP_NODELAY; SO_OOBINLINE, because a read stops at the urgent mark otherwise and looks short; SO_KEEPALIVE with TCP_KEEPIDLE,
+    /// TCP_KEEPINTVL, TCP_KEEPCNT (Linux 2.4) and TCP_USER_TIMEOUT (Linux 2.6.37). ENOPROTOOPT of any is tolerated.
+    /// </summary>
+    public static void Apply(int socket, KeepaliveSettings keepalive, TimeSpan userTimeout)
+    {
+        TcpSocket.SetOption(socket, Libc.IPPROTO_TCP, Libc.TCP_NODELAY, 1);
+        TcpSocket.SetOption(socket, Libc.SOL_SOCKET, Libc.SO_OOBINLINE, 1);
+        if (keepalive.Idle > TimeSpan.Zero)
+        {
+            TcpSocket.SetOption(socket, Libc.SOL_SOCKET, Libc.SO_KEEPALIVE, 1);
+            TcpSocket.SetOption(socket, Libc.IPPROTO_TCP, Libc.TCP_KEEPIDLE, (int)keepalive.Idle.TotalSeconds);
+            TcpSocket.SetOption(socket, Libc.IPPROTO_TCP, Libc.TCP_KEEPINTVL, (int)keepalive.Interval.TotalSeconds);
+            TcpSocket.SetOption(socket, Libc.IPPROTO_TCP, Libc.TCP_KEEPCNT, keepalive.Count);
+        }
+
+        if (userTimeout > TimeSpan.Zero)
+        {
+            TcpSocket.SetOption(socket, Libc.IPPROTO_TCP, Libc.TCP_USER_TIMEOUT, (int)userTimeout.TotalMilliseconds);
+        }
+    }
+}

@@ -1,0 +1,281 @@
+using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Timing;
+using L4Balancer.Engine.Linux;
+
+namespace L4Balancer.Engine.Epoll;
+
+/// <summary>
+/// One thread with its own epoll instance, connections and timers. <see cref="Run"/> is its loop; what happens to a connection is
+/// told by <see cref="Acceptor"/>, <see cref="Dialer"/>, <see cref="Relay"/> and <see cref="Closer"/>, in the order of its life.
+/// Only the mailbox and <see cref="Assigned"/> are for other threads.
+/// </summary>
+internal sealed class Worker : IDisposable
+{
+    private const int EventsPerWait = 512;
+
+    /// <summary>Timer 0 is the acceptor's; the timer of a slot is its index plus one.</summary>
+    private const int AcceptTimer = 0;
+
+    private readonly EventPoll _poll = new(EventsPerWait);
+    private readonly TimerWheel _wheel;
+    private readonly Queue<(int Index, uint Generation)> _ready = new(256);
+    private readonly Thread _thread;
+    private int _assigned;
+    private bool _stopped;
+
+    public Worker(EpollEngine engine, int number)
+    {
+        Engine = engine;
+        Number = number;
+        Now = Instant.Now(engine.Options.Clock);
+        _wheel = new TimerWheel(Now, TimerFired);
+        Acceptor = new Acceptor(this);
+        Dialer = new Dialer(this);
+        Relay = new Relay(this);
+        Closer = new Closer(this);
+        Register(Mailbox.Descriptor, Libc.EPOLLIN, EventTag.WakeUp);
+        _thread = new Thread(Run) { Name = $"worker {number}", IsBackground = true };
+    }
+
+    public EpollEngine Engine { get; }
+
+    public int Number { get; }
+
+    /// <summary>The time when this turn of the loop began.</summary>
+    public Instant Now { get; private set; }
+
+    public SlotTable Slots { get; } = new();
+
+    public BufferPool Buffers { get; } = new();
+
+    public PipePool Pipes { get; } = new(PipePool.MostPerThread);
+
+    public Mailbox Mailbox { get; } = new();
+
+    public Acceptor Acceptor { get; }
+
+    public Dialer Dialer { get; }
+
+    public Relay Relay { get; }
+
+    public Closer Closer { get; }
+
+    /// <summary>Connections of this thread, those included that are still on their way to it.</summary>
+    public int Assigned => Volatile.Read(ref _assigned);
+
+    public void Start() => _thread.Start();
+
+    public void Assign() => Interlocked.Increment(ref _assigned);
+
+    public void Unassign()
+    {
+        Interlocked.Decrement(ref _assigned);
+        Engine.CompleteIfEmpty();
+    }
+
+    /// <summary>Ends the loop; for the worker's own thread, as a request.</summary>
+    public void Stop() => _stopped = true;
+
+    public void Join() => _thread.Join();
+
+    public SysResult Register(int descriptor, uint events, EventTag tag) => _poll.Add(descriptor, events, tag.Value);
+
+    public void Unregister(int descriptor) => _poll.Remove(descriptor);
+
+    public void SetTimer(int slot, Instant deadline) => _wheel.Set(slot + 1, deadline);
+
+    public void SetAcceptTimer(Instant deadline) => _wheel.Set(AcceptTimer, deadline);
+
+    /// <summary>Gives the connection another turn in this thread's next round: its edge will not come again.</summary>
+    public void MakeReady(int index, ref Slot slot)
+    {
+        if (!slot.IsReady)
+        {
+            slot.IsReady = true;
+            _ready.Enqueue((index, slot.Generation));
+        }
+    }
+
+    public void Dispose()
+    {
+        _poll.Dispose();
+        Mailbox.Dispose();
+        Pipes.Dispose();
+        Buffers.Dispose();
+    }
+
+    private void Run()
+    {
+        while (!_stopped)
+        {
+            int count = _poll.Wait(_ready.Count > 0 ? 0 : _wheel.WaitFrom(Instant.Now(Engine.Options.Clock)));
+            Now = Instant.Now(Engine.Options.Clock);
+            for (int i = 0; i < count; i++)
+            {
+                Dispatch(new EventTag(_poll.Data(i)), _poll.Events(i));
+            }
+
+            RunReady();
+            _wheel.Advance(Now);
+        }
+    }
+
+    private void Dispatch(EventTag tag, uint events)
+    {
+        if (tag.IsWakeUp)
+        {
+            ReadMail();
+        }
+        else if (tag.IsListening)
+        {
+            Acceptor.Accept(tag.Index);
+        }
+        else if (tag.Index < Slots.End && tag.IsOf(tag.Index, Slots[tag.Index]))
+        {
+            try
+            {
+                Handle(tag, events);
+            }
+            catch (Exception e)
+            {
+                Fail(tag.Index, e);
+            }
+        }
+    }
+
+    private void Handle(EventTag tag, uint events)
+    {
+        ref Slot slot = ref Slots[tag.Index];
+        SideState told = Told(events);
+        if (tag.IsBackend)
+        {
+            slot.BackendState |= told;
+        }
+        else
+        {
+            slot.ClientState |= told;
+        }
+
+        switch (slot.State)
+        {
+            case SlotState.Connecting or SlotState.Pausing:
+                Dialer.SideEvent(tag.Index, ref slot, tag.IsBackend, events);
+                break;
+            case SlotState.Relaying:
+                if ((events & Libc.EPOLLERR) != 0)
+                {
+                    Relay.SideFailed(tag.Index, ref slot, tag.IsBackend);
+                }
+
+                Relay.Turn(tag.Index, ref slot);
+                break;
+            case SlotState.Leaving:
+                Closer.ContinueLeaving(tag.Index, ref slot);
+                break;
+            default:
+                break;
+        }
+    }
+
+    private static SideState Told(uint events)
+    {
+        SideState told = SideState.None;
+        if ((events & (Libc.EPOLLRDHUP | Libc.EPOLLHUP | Libc.EPOLLERR)) != 0)
+        {
+            told = SideState.Ending | SideState.Readable;
+        }
+
+        if ((events & Libc.EPOLLIN) != 0)
+        {
+            told |= SideState.Readable;
+        }
+
+        return (events & Libc.EPOLLOUT) != 0 ? told | SideState.Writable : told;
+    }
+
+    // Only as many as were ready before: a stream that gets ready again in its turn waits until all others had theirs.
+    private void RunReady()
+    {
+        for (int i = _ready.Count; i > 0; i--)
+        {
+            (int index, uint generation) = _ready.Dequeue();
+            ref Slot slot = ref Slots[index];
+            if (slot.State == SlotState.Free || slot.Generation != generation)
+            {
+                continue;
+            }
+
+            slot.IsReady = false;
+            try
+            {
+                if (slot.State == SlotState.Relaying)
+                {
+                    Relay.Turn(index, ref slot);
+                }
+                else if (slot.State == SlotState.Leaving)
+                {
+                    Closer.ContinueLeaving(index, ref slot);
+                }
+            }
+            catch (Exception e)
+            {
+                Fail(index, e);
+            }
+        }
+    }
+
+    private void TimerFired(int timer)
+    {
+        if (timer == AcceptTimer)
+        {
+            Acceptor.Resume();
+            return;
+        }
+
+        int slotIndex = timer - 1;
+        ref Slot slot = ref Slots[slotIndex];
+        try
+        {
+            switch (slot.State)
+            {
+                case SlotState.Connecting or SlotState.Pausing:
+                    Dialer.DeadlinePassed(slotIndex, ref slot);
+                    break;
+                case SlotState.Free:
+                    break;
+                default:
+                    Closer.DeadlinePassed(slotIndex, ref slot);
+                    break;
+            }
+        }
+        catch (Exception e)
+        {
+            Fail(slotIndex, e);
+        }
+    }
+
+    private void ReadMail()
+    {
+        Mailbox.Clear();
+        while (Mailbox.TryTake(out Handover handover))
+        {
+            Acceptor.Take(handover);
+        }
+
+        while (Mailbox.TryTake(out Action<Worker>? request))
+        {
+            request!(this);
+        }
+    }
+
+    // A bug in serving one connection costs that one connection.
+    private void Fail(int index, Exception exception)
+    {
+        ref Slot slot = ref Slots[index];
+        Engine.Log.ServingFailed(slot.Record.Id, exception);
+        if (slot.State != SlotState.Free)
+        {
+            Closer.Abort(index, ref slot, CloseReason.Internal);
+        }
+    }
+}

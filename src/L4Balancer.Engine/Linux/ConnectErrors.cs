@@ -1,0 +1,24 @@
+using L4Balancer.Core.Connections;
+
+namespace L4Balancer.Engine.Linux;
+
+/// <summary>What an errno of bind(2) or connect(2) means for what happens next. EADDRNOTAVAIL says different things at the two.</summary>
+internal static class ConnectErrors
+{
+    public static ConnectFailure OfBind(Errno error) => error switch
+    {
+        Errno.EADDRNOTAVAIL => ConnectFailure.SourceUnusable,
+
+        // Only where the port could not be deferred: bind(2) then takes one at once, and says so when none is left.
+        Errno.EADDRINUSE => ConnectFailure.NoFreePort,
+        _ => ConnectFailure.LocalShortage,
+    };
+
+    public static ConnectFailure OfConnect(Errno error) => error switch
+    {
+        Errno.EADDRNOTAVAIL => ConnectFailure.NoFreePort,
+        Errno.ETIMEDOUT => ConnectFailure.TimedOut,
+        Errno.EMFILE or Errno.ENFILE or Errno.ENOBUFS or Errno.ENOMEM or Errno.EAGAIN => ConnectFailure.LocalShortage,
+        _ => ConnectFailure.Refused,
+    };
+}

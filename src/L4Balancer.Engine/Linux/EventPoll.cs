@@ -1,0 +1,62 @@
+using System.Runtime.InteropServices;
+
+namespace L4Balancer.Engine.Linux;
+
+/// <summary>
+/// One epoll instance (epoll(7)) and the events of its last wait. For one thread, but for <see cref="Add"/> and <see cref="Remove"/>,
+/// which the kernel lets any thread call.
+/// </summary>
+internal sealed unsafe class EventPoll : IDisposable
+{
+    private readonly byte* _events;
+    private readonly int _capacity;
+    private readonly int _descriptor;
+
+    /// <param name="capacity">How many events one wait can bring.</param>
+    /// <exception cref="InvalidOperationException">The kernel gives no instance: descriptors or memory are out.</exception>
+    public EventPoll(int capacity)
+    {
+        SysResult created = SysResult.From(Libc.epoll_create1(Libc.EPOLL_CLOEXEC));
+        if (created.IsError)
+        {
+            throw new InvalidOperationException($"epoll_create1: {created.Errno}");
+        }
+
+        _descriptor = created.Value;
+        _capacity = capacity;
+        _events = (byte*)NativeMemory.AllocZeroed((nuint)(capacity * Stride));
+    }
+
+    /// <summary>struct epoll_event is packed on x86-64 and nowhere else (sys/epoll.h): 12 bytes there, 16 elsewhere.</summary>
+    private static int Stride => RuntimeInformation.ProcessArchitecture == Architecture.X64 ? 12 : 16;
+
+    private static int DataOffset => Stride - sizeof(ulong);
+
+    public SysResult Add(int descriptor, uint events, ulong data)
+    {
+        byte* entry = stackalloc byte[16];
+        *(uint*)entry = events;
+        *(ulong*)(entry + DataOffset) = data;
+        return SysResult.From(Libc.epoll_ctl(_descriptor, Libc.EPOLL_CTL_ADD, descriptor, entry));
+    }
+
+    public SysResult Remove(int descriptor) => SysResult.From(Libc.epoll_ctl(_descriptor, Libc.EPOLL_CTL_DEL, descriptor, null));
+
+    /// <param name="milliseconds">-1: without end. EINTR answers no events; the caller's loop comes round again.</param>
+    /// <returns>How many events there are, readable by <see cref="Events"/> and <see cref="Data"/> until the next wait.</returns>
+    public int Wait(int milliseconds)
+    {
+        SysResult count = SysResult.From(Libc.epoll_wait(_descriptor, _events, _capacity, milliseconds));
+        return count.IsError ? 0 : count.Value;
+    }
+
+    public uint Events(int index) => *(uint*)(_events + (index * Stride));
+
+    public ulong Data(int index) => *(ulong*)(_events + (index * Stride) + DataOffset);
+
+    public void Dispose()
+    {
+        _ = Libc.close(_descriptor);
+        NativeMemory.Free(_events);
+    }
+}

@@ -1,0 +1,84 @@
+namespace L4Balancer.Engine.Linux;
+
+/// <summary>The two ends of a pipe(2) that splice(2) moves socket pages through, and how many bytes it can hold.</summary>
+internal readonly record struct KernelPipe(int ReadEnd, int WriteEnd, int Capacity)
+{
+    private const uint SpliceFlags = Libc.SPLICE_F_MOVE | Libc.SPLICE_F_NONBLOCK;
+
+    /// <summary>Opens a pipe of this size, or of what pipe-user-pages-soft (pipe(7)) lets us have.</summary>
+    /// <param name="smallest">A pipe of less is closed again: copying is better then.</param>
+    /// <returns>False where no descriptor, no memory or too small a pipe is to be had.</returns>
+    public static unsafe bool TryOpen(int size, int smallest, out KernelPipe pipe)
+    {
+        pipe = default;
+        if (TcpSocket.Fault(SystemCall.Pipe, -1) != Errno.None)
+        {
+            return false;
+        }
+
+        int* ends = stackalloc int[2];
+        if (Libc.pipe2(ends, Libc.O_NONBLOCK | Libc.O_CLOEXEC) != 0)
+        {
+            return false;
+        }
+
+        // EPERM: the user's pages are used up, the pipe stays as small as it is.
+        int capacity = Libc.fcntl(ends[1], Libc.F_SETPIPE_SZ, size);
+        if (capacity < 0)
+        {
+            capacity = Libc.fcntl(ends[1], Libc.F_GETPIPE_SZ, 0);
+        }
+
+        pipe = new KernelPipe(ends[0], ends[1], capacity);
+        if (capacity >= smallest)
+        {
+            return true;
+        }
+
+        pipe.Close();
+        return false;
+    }
+
+    /// <summary>Moves bytes from a socket into the pipe. EAGAIN: the socket is empty, or the pipe is full.</summary>
+    public unsafe SysResult FillFrom(int socket)
+    {
+        Errno fault = TcpSocket.Fault(SystemCall.SpliceIn, socket);
+        if (fault != Errno.None)
+        {
+            return SysResult.Error(fault);
+        }
+
+        SysResult moved;
+        do
+        {
+            moved = SysResult.From(Libc.splice(socket, null, WriteEnd, null, (nuint)Capacity, SpliceFlags));
+        }
+        while (moved.Errno == Errno.EINTR);
+        return moved;
+    }
+
+    /// <summary>Moves bytes from the pipe into a socket. EAGAIN: the socket takes no more.</summary>
+    /// <param name="count">How many the pipe holds.</param>
+    public unsafe SysResult DrainTo(int socket, int count)
+    {
+        Errno fault = TcpSocket.Fault(SystemCall.SpliceOut, socket);
+        if (fault != Errno.None)
+        {
+            return SysResult.Error(fault);
+        }
+
+        SysResult moved;
+        do
+        {
+            moved = SysResult.From(Libc.splice(ReadEnd, null, socket, null, (nuint)count, SpliceFlags));
+        }
+        while (moved.Errno == Errno.EINTR);
+        return moved;
+    }
+
+    public void Close()
+    {
+        _ = Libc.close(ReadEnd);
+        _ = Libc.close(WriteEnd);
+    }
+}

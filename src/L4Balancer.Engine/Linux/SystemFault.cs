@@ -1,0 +1,27 @@
+namespace L4Balancer.Engine.Linux;
+
+/// <summary>The system calls that a test can make fail.</summary>
+internal enum SystemCall
+{
+    Accept,
+    Socket,
+    Connect,
+    Pipe,
+    SpliceIn,
+    SpliceOut,
+    Send,
+    Recv,
+}
+
+/// <summary>
+/// Where tests let system calls fail as a loaded kernel would. Nothing is installed outside tests; the cost is one load and one branch.
+/// </summary>
+internal abstract class SystemFault
+{
+    /// <summary>The one in force for the whole process, or null.</summary>
+    public static SystemFault? Installed { get; set; }
+
+    /// <summary>Asked before each call, on the calling thread.</summary>
+    /// <returns>The errno to fail with, or <see cref="Errno.None"/> to go on.</returns>
+    public abstract Errno Before(SystemCall call, int descriptor);
+}

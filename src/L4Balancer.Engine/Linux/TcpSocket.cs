@@ -1,0 +1,145 @@
+using System.Runtime.CompilerServices;
+using L4Balancer.Core.Addressing;
+
+namespace L4Balancer.Engine.Linux;
+
+/// <summary>
+/// TCP sockets by descriptor: each call answers a value or an errno, repeats EINTR, and never raises SIGPIPE. All are non-blocking.
+/// </summary>
+internal static unsafe class TcpSocket
+{
+    private const int NewSocketFlags = Libc.SOCK_NONBLOCK | Libc.SOCK_CLOEXEC;
+
+    public static SysResult Open(HostAddress family)
+    {
+        Errno fault = Fault(SystemCall.Socket, -1);
+        return fault != Errno.None
+            ? SysResult.Error(fault)
+            : SysResult.From(Libc.socket(family.IsV4 ? Libc.AF_INET : Libc.AF_INET6, Libc.SOCK_STREAM | NewSocketFlags, Libc.IPPROTO_TCP));
+    }
+
+    public static SysResult Bind(int socket, Endpoint endpoint)
+    {
+        uint length = SocketAddress.Write(endpoint, out SocketAddress address);
+        return SysResult.From(Libc.bind(socket, &address, length));
+    }
+
+    public static SysResult Listen(int socket, int backlog) => SysResult.From(Libc.listen(socket, backlog));
+
+    /// <param name="peer">The client; only valid without an error.</param>
+    public static SysResult Accept(int socket, out Endpoint peer)
+    {
+        peer = default;
+        Errno fault = Fault(SystemCall.Accept, socket);
+        if (fault != Errno.None)
+        {
+            return SysResult.Error(fault);
+        }
+
+        SocketAddress address = default;
+        SysResult accepted;
+        do
+        {
+            uint length = SocketAddress.Capacity;
+            accepted = SysResult.From(Libc.accept4(socket, &address, &length, NewSocketFlags));
+        }
+        while (accepted.Errno == Errno.EINTR);
+        if (!accepted.IsError)
+        {
+            peer = SocketAddress.Read(ref address);
+        }
+
+        return accepted;
+    }
+
+    /// <summary>EINPROGRESS is the ordinary answer. EINTR means the same: the connect goes on (connect(2)).</summary>
+    public static SysResult Connect(int socket, Endpoint target)
+    {
+        Errno fault = Fault(SystemCall.Connect, socket);
+        if (fault != Errno.None)
+        {
+            return SysResult.Error(fault);
+        }
+
+        uint length = SocketAddress.Write(target, out SocketAddress address);
+        SysResult connected = SysResult.From(Libc.connect(socket, &address, length));
+        return connected.Errno == Errno.EINTR ? SysResult.Error(Errno.EINPROGRESS) : connected;
+    }
+
+    public static SysResult Receive(int socket, byte* buffer, int length, int flags = 0)
+    {
+        Errno fault = Fault(SystemCall.Recv, socket);
+        if (fault != Errno.None)
+        {
+            return SysResult.Error(fault);
+        }
+
+        SysResult received;
+        do
+        {
+            received = SysResult.From(Libc.recv(socket, buffer, (nuint)length, flags));
+        }
+        while (received.Errno == Errno.EINTR);
+        return received;
+    }
+
+    public static SysResult Send(int socket, byte* buffer, int length)
+    {
+        Errno fault = Fault(SystemCall.Send, socket);
+        if (fault != Errno.None)
+        {
+            return SysResult.Error(fault);
+        }
+
+        SysResult sent;
+        do
+        {
+            sent = SysResult.From(Libc.send(socket, buffer, (nuint)length, Libc.MSG_NOSIGNAL));
+        }
+        while (sent.Errno == Errno.EINTR);
+        return sent;
+    }
+
+    /// <summary>Sends FIN; the peer's direction lives on.</summary>
+    public static SysResult ShutdownWrite(int socket) => SysResult.From(Libc.shutdown(socket, Libc.SHUT_WR));
+
+    /// <summary>The local address; zero where the socket has none.</summary>
+    public static Endpoint LocalEndpoint(int socket)
+    {
+        SocketAddress address = default;
+        uint length = SocketAddress.Capacity;
+        return Libc.getsockname(socket, &address, &length) == 0 ? SocketAddress.Read(ref address) : default;
+    }
+
+    /// <summary>The pending error of a socket, which reading clears (socket(7), SO_ERROR).</summary>
+    public static Errno TakeError(int socket)
+    {
+        int error = 0;
+        uint length = sizeof(int);
+        return Libc.getsockopt(socket, Libc.SOL_SOCKET, Libc.SO_ERROR, &error, &length) == 0 ? (Errno)error : Errno.EBADF;
+    }
+
+    public static SysResult SetOption(int socket, int level, int option, int value) =>
+        SysResult.From(Libc.setsockopt(socket, level, option, &value, sizeof(int)));
+
+    /// <summary>Bytes sent that the peer's kernel has not acknowledged (tcp(7), SIOCOUTQ); 0 where there is no connection any more.</summary>
+    public static int Unacknowledged(int socket)
+    {
+        int value = 0;
+        return Libc.ioctl(socket, Libc.SIOCOUTQ, &value) == 0 ? value : 0;
+    }
+
+    /// <summary>close(2) is never repeated: on Linux the descriptor is gone whatever it answers.</summary>
+    public static void Close(int socket) => _ = Libc.close(socket);
+
+    /// <summary>Closes with a linger time of zero, so that the peer gets a reset (socket(7), SO_LINGER).</summary>
+    public static void Reset(int socket)
+    {
+        (int OnOff, int Seconds) linger = (1, 0);
+        _ = Libc.setsockopt(socket, Libc.SOL_SOCKET, Libc.SO_LINGER, &linger, 2 * sizeof(int));
+        _ = Libc.close(socket);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Errno Fault(SystemCall call, int descriptor) => SystemFault.Installed?.Before(call, descriptor) ?? Errno.None;
+}

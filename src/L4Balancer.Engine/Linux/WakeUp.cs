@@ -1,0 +1,34 @@
+namespace L4Balancer.Engine.Linux;
+
+/// <summary>An eventfd(2) with which any thread wakes one that waits in epoll.</summary>
+internal sealed unsafe class WakeUp : IDisposable
+{
+    /// <exception cref="InvalidOperationException">The kernel gives none: descriptors or memory are out.</exception>
+    public WakeUp()
+    {
+        SysResult created = SysResult.From(Libc.eventfd(0, Libc.EFD_NONBLOCK | Libc.EFD_CLOEXEC));
+        if (created.IsError)
+        {
+            throw new InvalidOperationException($"eventfd: {created.Errno}");
+        }
+
+        Descriptor = created.Value;
+    }
+
+    public int Descriptor { get; }
+
+    /// <summary>Any thread. Wakes until <see cref="Clear"/>, also one that comes to wait later.</summary>
+    public void Signal()
+    {
+        ulong one = 1;
+        _ = Libc.write(Descriptor, &one, sizeof(ulong));
+    }
+
+    public void Clear()
+    {
+        ulong count;
+        _ = Libc.read(Descriptor, &count, sizeof(ulong));
+    }
+
+    public void Dispose() => _ = Libc.close(Descriptor);
+}

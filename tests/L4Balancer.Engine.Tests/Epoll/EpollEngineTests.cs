@@ -1,0 +1,36 @@
+using L4Balancer.Engine.Epoll;
+using L4Balancer.Engine.Tests.Contract;
+
+namespace L4Balancer.Engine.Tests.Epoll;
+
+/// <summary>The managed engine keeps the contract.</summary>
+internal static class EpollEngineTests
+{
+    private static EpollEngine NewEpoll(EngineOptions options) => new(options);
+
+    internal sealed class Relay() : RelayContract(NewEpoll);
+
+    internal sealed class Finish() : FinishContract(NewEpoll);
+
+    internal sealed class Reset() : ResetContract(NewEpoll);
+
+    internal sealed class Connect() : ConnectContract(NewEpoll);
+
+    internal sealed class Timeout() : TimeoutContract(NewEpoll);
+
+    internal sealed class Limit() : LimitContract(NewEpoll);
+
+    internal sealed class Close() : CloseContract(NewEpoll);
+
+    internal sealed class Stop() : StopContract(NewEpoll);
+
+    internal sealed class Listen() : ListenContract(NewEpoll);
+
+    internal sealed class Source() : SourceContract(NewEpoll);
+
+    internal sealed class Option() : OptionContract(NewEpoll);
+
+    internal sealed class Accounting() : AccountingContract(NewEpoll);
+
+    internal sealed class Memory() : MemoryContract(NewEpoll);
+}
