@@ -4,6 +4,7 @@ namespace L4Balancer.Core.Config;
 public enum EngineKind
 {
     Auto,
+    Epoll,
     Managed,
 }
 

@@ -20,12 +20,12 @@ internal static class ConfigSchema
     public static readonly SchemaTable Listener = new(
         "[[listeners]]",
         [
-            .. Works("name", "bind", "pool", "backlog", "max_connections"),
+            .. Works("name", "bind", "pool", "backlog", "max_connections", "defer_accept"),
             new SchemaKey("keepalive", KeyForm.Table, Keepalive),
-            .. Works("user_timeout"),
+            .. Works("user_timeout", "congestion_control"),
             .. NotYet(
                 "inspect", "inspect_timeout", "inspect_limit", "accept_proxy_from", "allow", "deny", "max_connections_per_source",
-                "connection_rate_per_source", "defer_accept", "congestion_control", "routes"),
+                "connection_rate_per_source", "routes"),
         ]);
 
     public static readonly SchemaTable Health = new(
@@ -46,11 +46,11 @@ internal static class ConfigSchema
                 "name", "balance", "hash_key", "source_ips", "connect_timeout", "connect_attempts", "idle_timeout",
                 "half_close_timeout"),
             new SchemaKey("keepalive", KeyForm.Table, Keepalive),
-            .. Works("user_timeout"),
+            .. Works("user_timeout", "congestion_control"),
             new SchemaKey("health", KeyForm.Table, Health),
             new SchemaKey("backends", KeyForm.Tables, Backend),
             .. NotYet(
-                "bounded_load", "max_age", "congestion_control", "send_proxy", "panic_threshold", "slow_start",
+                "bounded_load", "max_age", "send_proxy", "panic_threshold", "slow_start",
                 "new_connection_rate", "on_backend_down", "close_rate", "passive", "discovery"),
         ]);
 

@@ -8,6 +8,9 @@ internal static class ListenerBinding
 {
     private const string BindForm = "an array of addresses with a port, like [\"0.0.0.0:443\", \"[::]:443\"]";
 
+    // The kernel counts in retransmissions, which come ever more rarely: beyond this it would round by a minute and more.
+    private static readonly TimeSpan LongestDefer = TimeSpan.FromMinutes(5);
+
     private static readonly ListenerSettings Defaults = new() { Name = "", Bind = [], Pool = "" };
 
     /// <param name="table">One listener.</param>
@@ -32,8 +35,10 @@ internal static class ListenerBinding
             Pool = BindPool(table, pools),
             Backlog = table.Integer("backlog", Defaults.Backlog, 1, 65_535),
             MaxConnections = table.Integer("max_connections", Defaults.MaxConnections, 0, int.MaxValue),
+            DeferAccept = table.WholeSeconds("defer_accept", Defaults.DeferAccept, TimeSpan.Zero, LongestDefer),
             Keepalive = KeepaliveBinding.Bind(table.Table("keepalive")),
             UserTimeout = table.Duration("user_timeout", Defaults.UserTimeout, TimeSpan.Zero, Duration.LongestMilliseconds),
+            CongestionControl = CongestionControlBinding.Bind(table, Defaults.CongestionControl),
         };
     }
 

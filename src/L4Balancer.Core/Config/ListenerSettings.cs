@@ -17,8 +17,14 @@ public sealed record ListenerSettings
     /// <summary>0: no limit of its own.</summary>
     public int MaxConnections { get; init; }
 
+    /// <summary>TCP_DEFER_ACCEPT (tcp(7)), whole seconds; zero: off.</summary>
+    public TimeSpan DeferAccept { get; init; }
+
     public KeepaliveSettings Keepalive { get; init; } = new();
 
     /// <summary>TCP_USER_TIMEOUT (tcp(7)).</summary>
     public TimeSpan UserTimeout { get; init; }
+
+    /// <summary>TCP_CONGESTION (tcp(7)); empty: the system's.</summary>
+    public string CongestionControl { get; init; } = "";
 }

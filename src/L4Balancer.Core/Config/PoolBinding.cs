@@ -38,6 +38,7 @@ internal static class PoolBinding
             HalfCloseTimeout = BindHalfClose(table, idle),
             Keepalive = KeepaliveBinding.Bind(table.Table("keepalive")),
             UserTimeout = table.Duration("user_timeout", Defaults.UserTimeout, TimeSpan.Zero, Duration.LongestMilliseconds),
+            CongestionControl = CongestionControlBinding.Bind(table, Defaults.CongestionControl),
             Health = HealthBinding.Bind(table.Table("health")),
             Backends = BindBackends(table),
         };

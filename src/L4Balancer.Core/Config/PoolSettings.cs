@@ -29,6 +29,9 @@ public sealed record PoolSettings
     /// <summary>TCP_USER_TIMEOUT (tcp(7)).</summary>
     public TimeSpan UserTimeout { get; init; }
 
+    /// <summary>TCP_CONGESTION (tcp(7)); empty: the system's.</summary>
+    public string CongestionControl { get; init; } = "";
+
     public HealthSettings Health { get; init; } = new();
 
     public ImmutableArray<BackendSettings> Backends { get; init; } = [];

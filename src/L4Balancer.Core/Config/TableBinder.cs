@@ -92,6 +92,20 @@ internal sealed class TableBinder
     public TimeSpan Duration(string key, TimeSpan fallback, TimeSpan minimum, TimeSpan maximum) =>
         TryGet(key, out Setting setting) && setting.TryDuration(minimum, maximum, out TimeSpan value) ? value : fallback;
 
+    /// <summary>A duration that the kernel takes in seconds.</summary>
+    public TimeSpan WholeSeconds(string key, TimeSpan fallback, TimeSpan minimum, TimeSpan maximum)
+    {
+        if (!TryGet(key, out Setting setting) || !setting.TryDuration(minimum, maximum, out TimeSpan value))
+        {
+            return fallback;
+        }
+
+        string allowed = $"\"{Config.Duration.Format(minimum)}\" to \"{Config.Duration.Format(maximum)}\"";
+        bool whole = value.Ticks % TimeSpan.TicksPerSecond == 0
+            || setting.Reject($"\"{Config.Duration.Format(value)}\" is no whole number of seconds; allowed: {allowed}");
+        return whole ? value : fallback;
+    }
+
     public T Choice<T>(string key, T fallback, Choice<T> choice) =>
         TryGet(key, out Setting setting) && setting.TryChoice(choice, out T value) ? value : fallback;
 

@@ -5,7 +5,8 @@ namespace L4Balancer.Core.Config;
 /// <summary>The words that settings of a closed set take.</summary>
 internal static class Vocabulary
 {
-    public static readonly Choice<EngineKind> Engine = new([("auto", EngineKind.Auto), ("managed", EngineKind.Managed)], "epoll");
+    public static readonly Choice<EngineKind> Engine = new(
+        [("auto", EngineKind.Auto), ("epoll", EngineKind.Epoll), ("managed", EngineKind.Managed)]);
 
     public static readonly Choice<AccessLogMode> AccessLog = new(
         [("off", AccessLogMode.Off), ("failures", AccessLogMode.Failures), ("all", AccessLogMode.All)]);

@@ -124,7 +124,7 @@ internal sealed class Dialer(Worker worker)
         slot.BackendState = SideState.None;
         slot.Attempt++;
         PoolSettings pool = slot.Record.Pool.Settings;
-        SocketOptions.Apply(slot.Backend, pool.Keepalive, pool.UserTimeout);
+        SocketOptions.Apply(slot.Backend, pool.Keepalive, pool.UserTimeout, pool.CongestionControl);
         if (step.Source is { } source && Bind(slot.Backend, source) is { } unusable)
         {
             return unusable;

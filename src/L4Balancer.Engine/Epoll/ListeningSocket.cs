@@ -67,7 +67,13 @@ internal sealed class ListeningSocket
 
         // SO_REUSEADDR lets a restart bind over connections in TIME_WAIT; two listening sockets still exclude each other (socket(7)).
         TcpSocket.SetOption(descriptor, Libc.SOL_SOCKET, Libc.SO_REUSEADDR, 1);
-        SocketOptions.Apply(descriptor, settings.Keepalive, settings.UserTimeout);
+        SocketOptions.Apply(descriptor, settings.Keepalive, settings.UserTimeout, settings.CongestionControl);
+        if (settings.DeferAccept > TimeSpan.Zero)
+        {
+            // Linux 2.4; without it the connection is there at once.
+            TcpSocket.SetOption(descriptor, Libc.IPPROTO_TCP, Libc.TCP_DEFER_ACCEPT, (int)settings.DeferAccept.TotalSeconds);
+        }
+
         SysResult bound = TcpSocket.Bind(descriptor, endpoint);
         return bound.IsError ? bound : TcpSocket.Listen(descriptor, settings.Backlog);
     }

@@ -11,9 +11,10 @@ internal static class SocketOptions
 {
     /// <summary>
     /// TCP_NODELAY; SO_OOBINLINE, because a read stops at the urgent mark otherwise and looks short; SO_KEEPALIVE with TCP_KEEPIDLE,
-    /// TCP_KEEPINTVL, TCP_KEEPCNT (Linux 2.4) and TCP_USER_TIMEOUT (Linux 2.6.37). ENOPROTOOPT of any is tolerated.
+    /// TCP_KEEPINTVL, TCP_KEEPCNT (Linux 2.4) and TCP_USER_TIMEOUT (Linux 2.6.37); TCP_CONGESTION (Linux 2.6.13). ENOPROTOOPT of
+    /// any is tolerated, and ENOENT and EPERM of the last: the start has asked for it, so modules or rights have changed.
     /// </summary>
-    public static void Apply(int socket, KeepaliveSettings keepalive, TimeSpan userTimeout)
+    public static void Apply(int socket, KeepaliveSettings keepalive, TimeSpan userTimeout, string congestionControl)
     {
         TcpSocket.SetOption(socket, Libc.IPPROTO_TCP, Libc.TCP_NODELAY, 1);
         TcpSocket.SetOption(socket, Libc.SOL_SOCKET, Libc.SO_OOBINLINE, 1);
@@ -28,6 +29,11 @@ internal static class SocketOptions
         if (userTimeout > TimeSpan.Zero)
         {
             TcpSocket.SetOption(socket, Libc.IPPROTO_TCP, Libc.TCP_USER_TIMEOUT, (int)userTimeout.TotalMilliseconds);
+        }
+
+        if (congestionControl.Length > 0)
+        {
+            CongestionControl.Set(socket, congestionControl);
         }
     }
 }

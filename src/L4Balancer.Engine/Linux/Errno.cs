@@ -4,6 +4,8 @@ namespace L4Balancer.Engine.Linux;
 internal enum Errno
 {
     None = 0,
+    EPERM = 1,
+    ENOENT = 2,
     EINTR = 4,
     EBADF = 9,
     EAGAIN = 11,

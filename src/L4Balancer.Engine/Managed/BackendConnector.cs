@@ -21,7 +21,7 @@ internal static class BackendConnector
         {
             IPEndPoint target = step.Target.ToIPEndPoint();
             socket = new Socket(target.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
-            TcpOptions.Apply(socket, pool.Keepalive, pool.UserTimeout);
+            TcpOptions.Apply(socket, pool.Keepalive, pool.UserTimeout, pool.CongestionControl);
             result = step.Source is { } source && SourceBinding.Bind(socket, source) is { } unusable
                 ? new ConnectResult(null, default, unusable)
                 : await ConnectAsync(socket, target, token).ConfigureAwait(false);

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Routing;
+using L4Balancer.Engine.Sockets;
 
 namespace L4Balancer.Engine.Managed;
 
@@ -40,6 +41,7 @@ internal sealed class ListeningSocket : IDisposable
 
             // SO_REUSEADDR lets a restart bind over connections in TIME_WAIT; two listening sockets still exclude each other (socket(7)).
             socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReuseAddress, true);
+            TcpOptions.DeferAccept(socket, listener.Settings.DeferAccept);
             socket.Bind(address);
             socket.Listen(listener.Settings.Backlog);
             return new ListeningSocket(socket, listener.Name);

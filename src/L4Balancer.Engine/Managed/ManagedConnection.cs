@@ -79,7 +79,8 @@ internal sealed class ManagedConnection
         {
             if (first.Action != SetupAction.Refuse)
             {
-                TcpOptions.Apply(_client.Socket, _record.Listener.Settings.Keepalive, _record.Listener.Settings.UserTimeout);
+                ListenerSettings listener = _record.Listener.Settings;
+                TcpOptions.Apply(_client.Socket, listener.Keepalive, listener.UserTimeout, listener.CongestionControl);
                 fromClient = FillAsync(_toBackend, _client);
                 if (await SetUpAsync(first).ConfigureAwait(false))
                 {

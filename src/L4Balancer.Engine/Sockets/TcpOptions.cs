@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using System.Text;
 using L4Balancer.Core.Config;
 
 namespace L4Balancer.Engine.Sockets;
@@ -14,13 +15,20 @@ internal static class TcpOptions
     /// <summary>TCP_USER_TIMEOUT (tcp(7), Linux 2.6.37), in milliseconds.</summary>
     private const int UserTimeout = 18;
 
+    /// <summary>TCP_CONGESTION (tcp(7), Linux 2.6.13), a name.</summary>
+    private const int CongestionControl = 13;
+
+    /// <summary>TCP_DEFER_ACCEPT (tcp(7), Linux 2.4), in seconds.</summary>
+    private const int DeferAcceptOption = 9;
+
     /// <summary>tcp(7): Linux takes at most these values (MAX_TCP_KEEPIDLE, MAX_TCP_KEEPINTVL, MAX_TCP_KEEPCNT).</summary>
     private const int LongestKeepalive = 32_767;
     private const int MostKeepalives = 127;
 
     /// <param name="userTimeout">Zero: the kernel's own patience.</param>
+    /// <param name="congestionControl">Empty: the system's.</param>
     /// <returns>False where the connection is over already, so that nothing could be set: reading it will tell how it ended.</returns>
-    public static bool Apply(Socket socket, KeepaliveSettings keepalive, TimeSpan userTimeout)
+    public static bool Apply(Socket socket, KeepaliveSettings keepalive, TimeSpan userTimeout, string congestionControl)
     {
         try
         {
@@ -36,6 +44,11 @@ internal static class TcpOptions
                 ApplyUserTimeout(socket, userTimeout);
             }
 
+            if (congestionControl.Length > 0)
+            {
+                ApplyCongestionControl(socket, congestionControl);
+            }
+
             return true;
         }
         catch (SocketException e) when (e.SocketErrorCode is SocketError.InvalidArgument or SocketError.ConnectionReset
@@ -43,6 +56,19 @@ internal static class TcpOptions
         {
             // EINVAL and ECONNRESET: some platforms (macOS) refuse any option on a socket whose peer has reset it. Linux does not.
             return false;
+        }
+    }
+
+    /// <summary>
+    /// For a listening socket: a connection counts as arrived when its first byte has, or after about this long. ENOPROTOOPT is
+    /// tolerated: the connection is there at once then.
+    /// </summary>
+    /// <param name="time">Whole seconds; zero: off.</param>
+    public static void DeferAccept(Socket listening, TimeSpan time)
+    {
+        if (time > TimeSpan.Zero)
+        {
+            SetRaw(listening, DeferAcceptOption, (int)time.TotalSeconds);
         }
     }
 
@@ -65,18 +91,41 @@ internal static class TcpOptions
     }
 
     /// <summary>TCP_USER_TIMEOUT; ENOPROTOOPT is tolerated: the kernel's retransmission limit decides then (tcp_retries2).</summary>
-    private static void ApplyUserTimeout(Socket socket, TimeSpan userTimeout)
+    private static void ApplyUserTimeout(Socket socket, TimeSpan userTimeout) =>
+        SetRaw(socket, UserTimeout, (int)Math.Clamp(userTimeout.TotalMilliseconds, 1, int.MaxValue));
+
+    /// <summary>
+    /// TCP_CONGESTION; ENOENT, which .NET calls AddressNotAvailable, and EPERM are tolerated: the start has asked for it, so modules or
+    /// rights have changed.
+    /// </summary>
+    private static void ApplyCongestionControl(Socket socket, string name)
     {
         if (!OperatingSystem.IsLinux())
         {
             return;
         }
 
-        Span<byte> milliseconds = stackalloc byte[sizeof(int)];
-        BitConverter.TryWriteBytes(milliseconds, (int)Math.Clamp(userTimeout.TotalMilliseconds, 1, int.MaxValue));
         try
         {
-            socket.SetRawSocketOption(IpProtoTcp, UserTimeout, milliseconds);
+            socket.SetRawSocketOption(IpProtoTcp, CongestionControl, Encoding.ASCII.GetBytes(name));
+        }
+        catch (SocketException e) when (IsLacking(e) || e.SocketErrorCode is SocketError.AddressNotAvailable or SocketError.AccessDenied)
+        {
+        }
+    }
+
+    private static void SetRaw(Socket socket, int option, int value)
+    {
+        if (!OperatingSystem.IsLinux())
+        {
+            return;
+        }
+
+        Span<byte> bytes = stackalloc byte[sizeof(int)];
+        BitConverter.TryWriteBytes(bytes, value);
+        try
+        {
+            socket.SetRawSocketOption(IpProtoTcp, option, bytes);
         }
         catch (SocketException e) when (IsLacking(e))
         {

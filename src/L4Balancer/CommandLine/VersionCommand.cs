@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Runtime.InteropServices;
+using L4Balancer.Core.Config;
 using L4Balancer.Hosting;
 
 namespace L4Balancer.CommandLine;
@@ -15,7 +16,7 @@ internal static class VersionCommand
             output.WriteLine($"l4balancer {BuildVersion.Current.Version}");
             output.WriteLine($"commit     {BuildVersion.Current.Commit}");
             output.WriteLine($"runtime    {RuntimeInformation.FrameworkDescription} ({RuntimeInformation.RuntimeIdentifier})");
-            output.WriteLine($"engine     {EngineChoice.Auto}");
+            output.WriteLine($"engine     {EngineChoice.NameOf(EngineKind.Auto)}");
             return ExitCode.Fine;
         });
         return (command, "l4balancer version");

@@ -54,6 +54,12 @@ internal sealed class Daemon : IAsyncDisposable
     /// <returns>What kept it from starting, one line with the mend each; empty where it runs.</returns>
     public async Task<ImmutableArray<string>> StartAsync(BalancerConfig config)
     {
+        ImmutableArray<string> lacking = PlatformNeeds.Missing(config);
+        if (!lacking.IsEmpty)
+        {
+            return lacking;
+        }
+
         int errno = DescriptorBudget.Raise(out long limit);
         if (errno != 0)
         {
@@ -72,7 +78,7 @@ internal sealed class Daemon : IAsyncDisposable
         if (config.Metrics is not null)
         {
             int backends = config.Pools.Sum(p => p.Backends.Length);
-            _metrics = new BalancerMetrics(() => _snapshot, backends, EngineChoice.Auto);
+            _metrics = new BalancerMetrics(() => _snapshot, backends, EngineChoice.NameOf(config.Balancer.Engine));
         }
 
         _records = new RecordLog(config.Balancer, _output, _metrics?.Durations, _clock, _loggers.CreateLogger<RecordLog>());

@@ -1,5 +1,6 @@
 using L4Balancer.Core.Config;
 using L4Balancer.Engine;
+using L4Balancer.Engine.Epoll;
 using L4Balancer.Engine.Managed;
 
 namespace L4Balancer.Hosting;
@@ -8,11 +9,13 @@ namespace L4Balancer.Hosting;
 internal static class EngineChoice
 {
     /// <summary>What <c>auto</c> picks on this machine.</summary>
-    public const string Auto = "managed";
+    public static EngineKind Auto => OperatingSystem.IsLinux() ? EngineKind.Epoll : EngineKind.Managed;
 
-    public static IEngine Create(EngineKind kind, EngineOptions options) => kind switch
-    {
-        EngineKind.Auto or EngineKind.Managed => new ManagedEngine(options),
-        _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, "no such engine"),
-    };
+    /// <summary>As the configuration writes it; for <c>auto</c>, what that is here.</summary>
+    public static string NameOf(EngineKind kind) => Resolve(kind) == EngineKind.Epoll ? "epoll" : "managed";
+
+    public static IEngine Create(EngineKind kind, EngineOptions options) =>
+        Resolve(kind) == EngineKind.Epoll ? new EpollEngine(options) : new ManagedEngine(options);
+
+    private static EngineKind Resolve(EngineKind kind) => kind == EngineKind.Auto ? Auto : kind;
 }

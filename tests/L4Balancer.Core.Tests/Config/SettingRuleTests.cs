@@ -5,6 +5,9 @@ namespace L4Balancer.Core.Tests.Config;
 /// <summary>The type and range of every key, each put alone into a file that is right otherwise.</summary>
 internal sealed class SettingRuleTests
 {
+    private const string NoCongestionControl =
+        " is no congestion control; allowed: \"\" for the system's, or 1 to 15 characters of a-z 0-9 _";
+
     private const string Range = " is out of range; allowed: ";
 
     [TestCase("[balancer]", "workers", "1024")]
@@ -19,6 +22,10 @@ internal sealed class SettingRuleTests
     [TestCase("[[listeners]]", "bind", "[\"10.0.0.1:443\", \"10.0.0.2:443\", \"[::]:443\"]")]
     [TestCase("[[listeners]]", "backlog", "65535")]
     [TestCase("[[listeners]]", "user_timeout", "\"24d\"")]
+    [TestCase("[balancer]", "engine", "\"epoll\"")]
+    [TestCase("[[listeners]]", "defer_accept", "\"300s\"")]
+    [TestCase("[[listeners]]", "congestion_control", "\"fifteen_letters\"")]
+    [TestCase("[[pools]]", "congestion_control", "\"\"")]
     [TestCase("keepalive", "idle", "\"32767s\"")]
     [TestCase("keepalive", "interval", "\"1000ms\"")]
     [TestCase("keepalive", "count", "127")]
@@ -36,8 +43,7 @@ internal sealed class SettingRuleTests
     [TestCase("[balancer]", "workers", "1025", "1025" + Range + "0 to 1024")]
     [TestCase("[balancer]", "workers", "\"4\"", "must be a whole number from 0 to 1024, not a string")]
     [TestCase("[balancer]", "workers", "4.0", "must be a whole number from 0 to 1024, not a float")]
-    [TestCase("[balancer]", "engine", "\"epoll\"", "\"epoll\" is not supported yet; allowed: \"auto\", \"managed\"")]
-    [TestCase("[balancer]", "engine", "\"Auto\"", "\"Auto\" is not known; allowed: \"auto\", \"managed\"")]
+    [TestCase("[balancer]", "engine", "\"Auto\"", "\"Auto\" is not known; allowed: \"auto\", \"epoll\", \"managed\"")]
     [TestCase("[balancer]", "max_connections", "-1", "-1" + Range + "0 to 2147483647")]
     [TestCase("[balancer]", "max_connections", "9223372036854775807", "9223372036854775807" + Range + "0 to 2147483647")]
     [TestCase("[balancer]", "shutdown_grace", "\"366d\"", "\"366d\"" + Range + "\"0s\" to \"365d\"")]
@@ -59,6 +65,12 @@ internal sealed class SettingRuleTests
     [TestCase("[[listeners]]", "max_connections", "-1", "-1" + Range + "0 to 2147483647")]
     [TestCase("[[listeners]]", "keepalive", "\"60s\"", "must be an inline table like { idle = \"60s\" }, not a string")]
     [TestCase("[[listeners]]", "user_timeout", "\"25d\"", "\"25d\"" + Range + "\"0s\" to \"24d\"")]
+    [TestCase("[[listeners]]", "defer_accept", "\"301s\"", "\"301s\"" + Range + "\"0s\" to \"5m\"")]
+    [TestCase("[[listeners]]", "defer_accept", "\"1.5s\"", "\"1500ms\" is no whole number of seconds; allowed: \"0s\" to \"5m\"")]
+    [TestCase("[[listeners]]", "congestion_control", "\"BBR\"", "\"BBR\"" + NoCongestionControl)]
+    [TestCase("[[listeners]]", "congestion_control", "\"sixteen_letters_\"", "\"sixteen_letters_\"" + NoCongestionControl)]
+    [TestCase("[[pools]]", "congestion_control", "\"cu bic\"", "\"cu bic\"" + NoCongestionControl)]
+    [TestCase("[[pools]]", "congestion_control", "3", "must be a name like \"cubic\", not an integer")]
     [TestCase("[[pools]]", "balance", "\"maglev\"", "\"maglev\" is not supported yet; allowed: \"ring\"")]
     [TestCase("[[pools]]", "balance", "\"least-connections\"", "\"least-connections\" is not supported yet; allowed: \"ring\"")]
     [TestCase("[[pools]]", "balance", "\"random-two\"", "\"random-two\" is not supported yet; allowed: \"ring\"")]

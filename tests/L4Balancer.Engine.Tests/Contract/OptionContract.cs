@@ -14,6 +14,8 @@ internal abstract class OptionContract(Func<EngineOptions, IEngine> create) : En
     private const int KeepIdle = 4;
     private const int KeepInterval = 5;
     private const int KeepCount = 6;
+    private const int DeferAccept = 9;
+    private const int CongestionControl = 13;
     private const int UserTimeout = 18;
 
     [Test]
@@ -50,6 +52,68 @@ internal abstract class OptionContract(Func<EngineOptions, IEngine> create) : En
             Assert.That(OptionsOf(server), Does.Contain("keepalive 0"));
         }
     }
+
+    [Test]
+    public async Task Each_side_has_the_congestion_control_of_its_own_table()
+    {
+        // Every kernel has reno, and lets anyone choose it (net/ipv4/tcp_cong.c); what else there is differs.
+        string other = SystemCongestionControls().First(c => c != "reno");
+        TestBackend backend = Backend();
+        Rig rig = Start(
+            Settings.Pool(backend) with { CongestionControl = "reno" },
+            Settings.Listener("127.0.0.1:0") with { CongestionControl = other });
+        (Peer client, Peer server) = await OpenAsync(rig, backend);
+        await server.SendAsync(new byte[1]);
+        await client.ReceiveAsync(1);
+
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(EngineSocket.Find(client.Remote, client.Local).Text(LevelTcp, CongestionControl), Is.EqualTo(other));
+            Assert.That(EngineSocket.Find(server.Remote, server.Local).Text(LevelTcp, CongestionControl), Is.EqualTo("reno"));
+        }
+    }
+
+    [Test]
+    public async Task A_congestion_control_that_has_gone_costs_no_connection()
+    {
+        TestBackend backend = Backend();
+        Rig rig = Start(
+            Settings.Pool(backend) with { CongestionControl = "no_such_one" },
+            Settings.Listener("127.0.0.1:0") with { CongestionControl = "no_such_one" });
+        (Peer client, Peer server) = await OpenAsync(rig, backend);
+
+        await FinishAsync(client, server);
+    }
+
+    [Test]
+    public async Task Accepting_can_wait_for_the_first_byte()
+    {
+        TestBackend backend = Backend();
+        Rig rig = Start(Settings.Pool(backend), Settings.Listener("127.0.0.1:0") with { DeferAccept = TimeSpan.FromSeconds(3) });
+        Assert.That(EngineSocket.FindListening(rig.Address).Option(LevelTcp, DeferAccept), Is.EqualTo(3));
+        Peer client = await ConnectAsync(rig);
+        await Patience.Elapse(TimeSpan.FromMilliseconds(100));
+        Assert.That(rig.Listener.Accepted, Is.Zero, "nothing was sent yet");
+
+        await client.SendAsync(new byte[1]);
+        Peer server = Keep(await backend.AcceptAsync());
+        await server.ReceiveAsync(1);
+        await FinishAsync(client, server);
+    }
+
+    [Test]
+    public async Task Accepting_does_not_wait_unless_asked_to()
+    {
+        TestBackend backend = Backend();
+        Rig rig = Start(Settings.Pool(backend));
+
+        Assert.That(EngineSocket.FindListening(rig.Address).Option(LevelTcp, DeferAccept), Is.Zero);
+        (Peer client, Peer server) = await OpenAsync(rig, backend);
+        await FinishAsync(client, server);
+    }
+
+    private static string[] SystemCongestionControls() =>
+        File.ReadAllText("/proc/sys/net/ipv4/tcp_allowed_congestion_control").Split([' ', '\n'], StringSplitOptions.RemoveEmptyEntries);
 
     private static KeepaliveSettings Keep(int idle, int interval, int count) =>
         new() { Idle = TimeSpan.FromSeconds(idle), Interval = TimeSpan.FromSeconds(interval), Count = count };

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
+using System.Text;
 using L4Balancer.Core.Addressing;
 
 namespace L4Balancer.Engine.Tests.Peers;
@@ -13,7 +14,12 @@ namespace L4Balancer.Engine.Tests.Peers;
 internal sealed class EngineSocket
 {
     private const int LevelTcp = 6;
+    private const int LevelSocket = 1;
     private const int OptionInfo = 11;
+
+    /// <summary>SO_ACCEPTCONN.</summary>
+    private const int OptionListens = 30;
+
     private const ulong IoctlUnread = 0x541B;
     private const int BytesReceived = 128;
 
@@ -50,6 +56,21 @@ internal sealed class EngineSocket
         throw new InvalidOperationException($"No socket from {local} to {remote}.");
     }
 
+    /// <summary>The listening socket of this process that is bound there.</summary>
+    public static EngineSocket FindListening(Endpoint local)
+    {
+        foreach (string path in Directory.EnumerateFileSystemEntries("/proc/self/fd"))
+        {
+            int descriptor = int.Parse(Path.GetFileName(path), CultureInfo.InvariantCulture);
+            if (NameOf(GetSocketName, descriptor) == local && new EngineSocket(descriptor).Option(LevelSocket, OptionListens) == 1)
+            {
+                return new EngineSocket(descriptor);
+            }
+        }
+
+        throw new InvalidOperationException($"No socket listens on {local}.");
+    }
+
     public static int CountDescriptors() => Directory.GetFileSystemEntries("/proc/self/fd").Length;
 
     public int Option(int level, int option)
@@ -57,6 +78,14 @@ internal sealed class EngineSocket
         Span<byte> value = stackalloc byte[4];
         Read(level, option, value);
         return BinaryPrimitives.ReadInt32LittleEndian(value);
+    }
+
+    /// <summary>An option that is a string, without its terminating zero.</summary>
+    public string Text(int level, int option)
+    {
+        Span<byte> value = stackalloc byte[16];
+        Read(level, option, value);
+        return Encoding.ASCII.GetString(value[..value.IndexOf((byte)0)]);
     }
 
     private void Read(int level, int option, Span<byte> value)

@@ -163,7 +163,7 @@ internal sealed class CommandLineTests
     {
         Result result = await InvokeAsync("version");
         Assert.That(result.Code, Is.Zero);
-        Assert.That(result.Output, Does.Match(@"^l4balancer \d+\.\d+\.\d+\S*\ncommit     \w+\nruntime    \.NET 10\.[^\n]+\nengine     managed\n$"));
+        Assert.That(result.Output, Does.Match(@"^l4balancer \d+\.\d+\.\d+\S*\ncommit     \w+\nruntime    \.NET 10\.[^\n]+\nengine     epoll\n$"));
     }
 
     [Test]

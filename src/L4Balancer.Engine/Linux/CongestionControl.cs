@@ -1,0 +1,60 @@
+using System.Runtime.Versioning;
+using L4Balancer.Core.Addressing;
+
+namespace L4Balancer.Engine.Linux;
+
+/// <summary>TCP_CONGESTION (tcp(7), Linux 2.6.13): which algorithms this kernel lets this user choose.</summary>
+public static unsafe class CongestionControl
+{
+    /// <summary>TCP_CA_NAME_MAX of linux/tcp.h, the terminating zero included.</summary>
+    private const int Capacity = 16;
+
+    /// <summary>Asks the kernel, which may load a module for it.</summary>
+    /// <returns>Null where it can be chosen; else what is wrong and how to mend it, one line.</returns>
+    [SupportedOSPlatform("linux")]
+    public static string? WhyNot(string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        SysResult socket = TcpSocket.Open(HostAddress.FromV4(0));
+        if (socket.IsError)
+        {
+            return $"cannot be tried ({socket.Errno})";
+        }
+
+        Errno error = Set(socket.Value, name).Errno;
+        TcpSocket.Close(socket.Value);
+        return error switch
+        {
+            Errno.None => null,
+            Errno.EPERM => $"this user may not choose it: add it to sysctl net.ipv4.tcp_allowed_congestion_control, grant CAP_NET_ADMIN, "
+                + $"or take one of: {Listed("tcp_allowed_congestion_control")}",
+            _ => $"the kernel does not have it: load its module (modprobe tcp_{name}), or take one of: "
+                + Listed("tcp_available_congestion_control"),
+        };
+    }
+
+    /// <summary>ENOENT: the kernel does not have it. EPERM: this user may not choose it.</summary>
+    internal static SysResult Set(int socket, string name)
+    {
+        byte* bytes = stackalloc byte[Capacity];
+        int length = Math.Min(name.Length, Capacity - 1);
+        for (int i = 0; i < length; i++)
+        {
+            bytes[i] = (byte)name[i];
+        }
+
+        return SysResult.From(Libc.setsockopt(socket, Libc.IPPROTO_TCP, Libc.TCP_CONGESTION, bytes, (uint)length));
+    }
+
+    private static string Listed(string list)
+    {
+        try
+        {
+            return File.ReadAllText($"/proc/sys/net/ipv4/{list}").Trim();
+        }
+        catch (IOException)
+        {
+            return $"those of /proc/sys/net/ipv4/{list}";
+        }
+    }
+}

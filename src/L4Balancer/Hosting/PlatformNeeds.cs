@@ -1,0 +1,48 @@
+using System.Collections.Immutable;
+using System.Runtime.Versioning;
+using L4Balancer.Core.Config;
+using L4Balancer.Engine.Linux;
+
+namespace L4Balancer.Hosting;
+
+/// <summary>What a configuration asks of the machine and a look at the file alone cannot tell; so it is asked for at start.</summary>
+internal static class PlatformNeeds
+{
+    /// <returns>What this machine lacks, one line with the mend each.</returns>
+    public static ImmutableArray<string> Missing(BalancerConfig config) =>
+        OperatingSystem.IsLinux() ? MissingOnLinux(config) : LinuxOnly(config);
+
+    [SupportedOSPlatform("linux")]
+    private static ImmutableArray<string> MissingOnLinux(BalancerConfig config)
+    {
+        ImmutableArray<string>.Builder missing = ImmutableArray.CreateBuilder<string>();
+        foreach ((string place, string name) in CongestionControls(config))
+        {
+            if (CongestionControl.WhyNot(name) is string reason)
+            {
+                missing.Add($"congestion_control = \"{name}\" ({place}): {reason}");
+            }
+        }
+
+        return missing.ToImmutable();
+    }
+
+    private static ImmutableArray<string> LinuxOnly(BalancerConfig config)
+    {
+        ImmutableArray<string>.Builder missing = ImmutableArray.CreateBuilder<string>();
+        if (config.Balancer.Engine == EngineKind.Epoll)
+        {
+            missing.Add("engine = \"epoll\" needs Linux; use \"auto\"");
+        }
+
+        missing.AddRange(CongestionControls(config).Select(c => $"congestion_control ({c.Place}) needs Linux; leave it out"));
+        missing.AddRange(config.Listeners.Where(l => l.DeferAccept > TimeSpan.Zero)
+            .Select(l => $"defer_accept (listener {l.Name}) needs Linux; leave it out"));
+        return missing.ToImmutable();
+    }
+
+    private static IEnumerable<(string Place, string Name)> CongestionControls(BalancerConfig config) =>
+        config.Listeners.Select(l => ($"listener {l.Name}", l.CongestionControl))
+            .Concat(config.Pools.Select(p => ($"pool {p.Name}", p.CongestionControl)))
+            .Where(c => c.CongestionControl.Length > 0);
+}
