@@ -35,6 +35,17 @@ public interface IEngine : IAsyncDisposable
     bool Close(ulong id, CloseReason reason);
 
     /// <summary>
+    /// Hands out every established connection that is not being closed, to be adopted by another engine: this one forgets them, writes
+    /// no record and closes nothing. Those that are being set up or closed stay.
+    /// </summary>
+    /// <returns>Null where this engine cannot.</returns>
+    Task<IReadOnlyList<ExportedConnection>?> ExportAsync();
+
+    /// <summary>Goes on with connections that another engine has handed out. Their sockets belong to this engine now.</summary>
+    /// <exception cref="NotSupportedException">This engine cannot: <see cref="ExportAsync"/> answers null.</exception>
+    void Adopt(IReadOnlyList<ExportedConnection> connections);
+
+    /// <summary>
     /// Stops accepting and ends every connection with <see cref="CloseReason.Shutdown"/>: those being set up at once, the
     /// established ones spread evenly over <paramref name="grace"/>. Done when none is left.
     /// </summary>

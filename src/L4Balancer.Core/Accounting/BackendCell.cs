@@ -59,6 +59,9 @@ public sealed class BackendCell(string pool, string name)
 
     public void CountEstablished() => Interlocked.Increment(ref _active);
 
+    /// <summary>An established connection went to another engine.</summary>
+    public void CountLeft() => Interlocked.Decrement(ref _active);
+
     public void CountClosed(CloseReason reason)
     {
         Interlocked.Decrement(ref _active);

@@ -41,5 +41,8 @@ public sealed class ListenerCell(string name)
 
     public void CountEstablished() => Interlocked.Decrement(ref _pending);
 
+    /// <summary>An established connection came from another engine.</summary>
+    public void CountJoined() => Interlocked.Increment(ref _open);
+
     public void CountClosed() => Interlocked.Decrement(ref _open);
 }

@@ -60,6 +60,24 @@ public struct ConnectionRecord
     /// <summary>From accept to the end.</summary>
     public readonly TimeSpan TotalTime => EndedAt - AcceptedAt;
 
+    /// <summary>An established connection leaves this process's books without an end: another engine goes on with it.</summary>
+    public readonly void Leave(BalancerCell balancer)
+    {
+        ArgumentNullException.ThrowIfNull(balancer);
+        Backend!.Cell.CountLeft();
+        Listener.Cell.CountClosed();
+        balancer.CountEnded();
+    }
+
+    /// <summary>An established connection comes into the books from another engine.</summary>
+    public readonly void Join(BalancerCell balancer)
+    {
+        ArgumentNullException.ThrowIfNull(balancer);
+        Backend!.Cell.CountEstablished();
+        Listener.Cell.CountJoined();
+        balancer.CountAccepted();
+    }
+
     /// <summary>Ends an established connection: the counters move here and nowhere else.</summary>
     public void Close(BalancerCell balancer, CloseReason reason, Instant now)
     {

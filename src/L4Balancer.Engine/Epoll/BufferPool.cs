@@ -22,6 +22,9 @@ internal sealed unsafe class BufferPool : IDisposable
     private int _freeCount;
     private int _idleBuffers;
 
+    /// <summary>Buffers in use that are larger than <see cref="Size"/>: they go back to the system, not to the pool.</summary>
+    private readonly HashSet<int> _large = [];
+
     public BufferPool() => Scratch = (byte*)NativeMemory.AlignedAlloc(Size, 4096);
 
     /// <summary>The buffer that every read of this thread goes through; its content is nobody's between two calls.</summary>
@@ -57,9 +60,24 @@ internal sealed unsafe class BufferPool : IDisposable
         return index;
     }
 
+    /// <summary>A buffer of its own for more bytes than a read can bring: what a pipe held, when a connection is adopted.</summary>
+    public int RentFor(int length)
+    {
+        int index = Rent();
+        if (length > Size)
+        {
+            NativeMemory.AlignedFree((void*)_buffers[index]);
+            _buffers[index] = (nint)NativeMemory.AlignedAlloc((nuint)length, 4096);
+            _large.Add(index);
+        }
+
+        return index;
+    }
+
     public void Return(int index)
     {
-        if (_idleBuffers < KeptIdle)
+        bool large = _large.Count > 0 && _large.Remove(index);
+        if (!large && _idleBuffers < KeptIdle)
         {
             _idleBuffers++;
         }

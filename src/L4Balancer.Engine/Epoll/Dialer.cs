@@ -14,7 +14,8 @@ namespace L4Balancer.Engine.Epoll;
 /// </summary>
 internal sealed class Dialer(Worker worker)
 {
-    private const uint ConnectionEvents = Libc.EPOLLIN | Libc.EPOLLOUT | Libc.EPOLLRDHUP | Libc.EPOLLET;
+    /// <summary>Registered once for a socket's life: both directions, and every edge of them.</summary>
+    public const uint ConnectionEvents = Libc.EPOLLIN | Libc.EPOLLOUT | Libc.EPOLLRDHUP | Libc.EPOLLET;
 
     private readonly Chunks<ConnectionSetup> _setups = new();
     private readonly Stack<int> _freeSetups = new();

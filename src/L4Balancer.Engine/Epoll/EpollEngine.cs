@@ -130,6 +130,29 @@ public sealed class EpollEngine : IEngine
         }
     }).Count > 0;
 
+    public async Task<IReadOnlyList<ExportedConnection>?> ExportAsync()
+    {
+        var exported = new ConcurrentBag<List<ExportedConnection>>();
+        await Task.WhenAll(_workers.Select(worker => AskAsync(worker, w =>
+        {
+            List<ExportedConnection> own = [];
+            w.Migration.ExportAll(own);
+            exported.Add(own);
+        }))).ConfigureAwait(false);
+        return [.. exported.SelectMany(e => e)];
+    }
+
+    public void Adopt(IReadOnlyList<ExportedConnection> connections)
+    {
+        ArgumentNullException.ThrowIfNull(connections);
+        foreach (ExportedConnection connection in connections)
+        {
+            Worker worker = _workers.MinBy(w => w.Assigned) ?? throw new InvalidOperationException("the engine is not running");
+            worker.Assign();
+            worker.Mailbox.Post(w => w.Migration.Adopt(connection));
+        }
+    }
+
     public async Task StopAsync(TimeSpan grace, CancellationToken atOnce)
     {
         await Task.WhenAll(_workers.Select(w => AskAsync(w, static w => w.Acceptor.End()))).ConfigureAwait(false);

@@ -33,6 +33,7 @@ internal sealed class Worker : IDisposable
         Dialer = new Dialer(this);
         Relay = new Relay(this);
         Closer = new Closer(this);
+        Migration = new Migration(this);
         Register(Mailbox.Descriptor, Libc.EPOLLIN, EventTag.WakeUp);
         _thread = new Thread(Run) { Name = $"worker {number}", IsBackground = true };
     }
@@ -59,6 +60,8 @@ internal sealed class Worker : IDisposable
     public Relay Relay { get; }
 
     public Closer Closer { get; }
+
+    public Migration Migration { get; }
 
     /// <summary>Connections of this thread, those included that are still on their way to it.</summary>
     public int Assigned => Volatile.Read(ref _assigned);

@@ -76,6 +76,18 @@ internal readonly record struct KernelPipe(int ReadEnd, int WriteEnd, int Capaci
         return moved;
     }
 
+    /// <summary>Copies bytes out of the pipe (read(2)).</summary>
+    public unsafe SysResult Read(byte* buffer, int length)
+    {
+        SysResult read;
+        do
+        {
+            read = SysResult.From(Libc.read(ReadEnd, buffer, (nuint)length));
+        }
+        while (read.Errno == Errno.EINTR);
+        return read;
+    }
+
     public void Close()
     {
         _ = Libc.close(ReadEnd);

@@ -108,6 +108,12 @@ public sealed class ManagedEngine : IEngine
         return found;
     }
 
+    /// <summary>Unsupported: what a pipe or a pending operation of the framework holds cannot be taken out of it.</summary>
+    public Task<IReadOnlyList<ExportedConnection>?> ExportAsync() => Task.FromResult<IReadOnlyList<ExportedConnection>?>(null);
+
+    public void Adopt(IReadOnlyList<ExportedConnection> connections) =>
+        throw new NotSupportedException("the managed engine adopts no connections; use engine = \"epoll\"");
+
     public async Task StopAsync(TimeSpan grace, CancellationToken atOnce)
     {
         _stopAccepting.Cancel();

@@ -32,5 +32,7 @@ internal static class EpollEngineTests
 
     internal sealed class Accounting() : AccountingContract(NewEpoll);
 
+    internal sealed class HandOver() : HandOverContract(NewEpoll);
+
     internal sealed class Memory() : MemoryContract(NewEpoll);
 }

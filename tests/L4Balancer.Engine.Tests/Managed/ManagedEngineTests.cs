@@ -32,5 +32,7 @@ internal static class ManagedEngineTests
 
     internal sealed class Accounting() : AccountingContract(NewManaged);
 
+    internal sealed class HandOver() : HandOverContract(NewManaged);
+
     internal sealed class Memory() : MemoryContract(NewManaged);
 }

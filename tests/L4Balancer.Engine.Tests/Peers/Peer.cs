@@ -92,7 +92,8 @@ internal sealed class Peer(Socket socket, Endpoint remote) : IDisposable
     }
 
     /// <summary>Reads until the stream ends, one way or the other.</summary>
-    public async Task<Received> ReceiveAllAsync()
+    /// <param name="onReceived">Told how many bytes each read brought.</param>
+    public async Task<Received> ReceiveAllAsync(Action<int>? onReceived = null)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         byte[] buffer = new byte[64 * 1024];
@@ -116,6 +117,7 @@ internal sealed class Peer(Socket socket, Endpoint remote) : IDisposable
 
             hash.AppendData(buffer, 0, received);
             bytes += received;
+            onReceived?.Invoke(received);
         }
     }
 

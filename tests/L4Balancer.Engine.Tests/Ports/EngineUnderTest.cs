@@ -1,3 +1,4 @@
+using L4Balancer.Engine.Epoll;
 using L4Balancer.Engine.Managed;
 
 namespace L4Balancer.Engine.Tests.Ports;
@@ -7,6 +8,7 @@ internal static class EngineUnderTest
 {
     public static IEngine Create(string name, EngineOptions options) => name switch
     {
+        "epoll" => new EpollEngine(options),
         "managed" => new ManagedEngine(options),
         _ => throw new ArgumentException($"No engine is called {name}."),
     };

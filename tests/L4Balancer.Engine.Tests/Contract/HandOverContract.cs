@@ -1,0 +1,140 @@
+using L4Balancer.Core.Accounting;
+using L4Balancer.Engine.Tests.Peers;
+
+namespace L4Balancer.Engine.Tests.Contract;
+
+/// <summary>
+/// Established connections go from one engine to another while they run, and nobody notices. An engine that cannot says so, and the
+/// tests hold it to that instead.
+/// </summary>
+internal abstract class HandOverContract(Func<EngineOptions, IEngine> create) : EngineContract(create)
+{
+    private const int HandOvers = 20;
+    private const int Pairs = 4;
+    private const int MiB = 1024 * 1024;
+
+    private static readonly TimeSpan _moment = TimeSpan.FromMilliseconds(300);
+
+    [Test]
+    public async Task Streams_continue_byte_for_byte_over_twenty_hand_overs()
+    {
+        TestBackend backend = Backend();
+        Rig rig = Start(Settings.Pool(backend));
+        await using IEngine second = Second(rig);
+        if (await IsUnsupportedAsync(rig.Engine))
+        {
+            return;
+        }
+
+        bool stop = false;
+        long received = 0;
+        var streams = new List<Task>();
+        for (int i = 0; i < Pairs; i++)
+        {
+            (Peer client, Peer server) = await OpenAsync(rig, backend);
+            streams.Add(CheckAsync(client, server, 10 + i));
+            streams.Add(CheckAsync(server, client, 20 + i));
+        }
+
+        (IEngine from, IEngine to) = (rig.Engine, second);
+        for (int i = 0; i < HandOvers; i++)
+        {
+            long before = Volatile.Read(ref received);
+            await Patience.Until(() => Volatile.Read(ref received) > before + (2 * MiB), "the streams go on");
+            Assert.That(await HandOverAsync(from, to), Is.EqualTo(Pairs));
+            Assert.That(from.Count, Is.Zero);
+            (from, to) = (to, from);
+        }
+
+        Volatile.Write(ref stop, true);
+        await Task.WhenAll(streams);
+        await rig.AtRestAsync();
+        Assert.That(rig.Closed, Is.EqualTo(Pairs));
+
+        async Task CheckAsync(Peer sender, Peer receiver, int seed)
+        {
+            Task<Received> receiving = receiver.ReceiveAllAsync(count => Interlocked.Add(ref received, count));
+            using var pattern = new Pattern(seed);
+            while (!Volatile.Read(ref stop))
+            {
+                await sender.SendAsync(pattern.Next(MiB));
+            }
+
+            sender.Finish();
+            Assert.That(await receiving, Is.EqualTo(new Received(pattern.Taken, pattern.Digest, StreamEnd.Fin)));
+        }
+    }
+
+    [Test]
+    public async Task What_a_slow_reader_has_not_taken_goes_along()
+    {
+        TestBackend backend = Backend();
+        Rig rig = Start(Settings.Pool(backend));
+        await using IEngine second = Second(rig);
+        if (await IsUnsupportedAsync(rig.Engine))
+        {
+            return;
+        }
+
+        (Peer client, Peer server) = await OpenAsync(rig, backend);
+        Task<string> sending = client.SendPatternAsync(seed: 7, 64 * MiB);
+        await Patience.UntilStill(() => client.Sent, _moment);
+
+        Assert.That(await HandOverAsync(rig.Engine, second), Is.EqualTo(1));
+        await Patience.UntilStill(() => client.Sent, _moment);
+        Assert.That(sending.IsCompleted, Is.False, "the sender is held back by the other engine too");
+        Task<Received> receiving = server.ReceiveAllAsync();
+        string sent = await sending;
+        client.Finish();
+
+        Assert.That(await receiving, Is.EqualTo(new Received(64 * MiB, sent, StreamEnd.Fin)));
+    }
+
+    [Test]
+    public async Task A_half_closed_connection_stays_half_closed()
+    {
+        TestBackend backend = Backend();
+        Rig rig = Start(Settings.Pool(backend));
+        await using IEngine second = Second(rig);
+        if (await IsUnsupportedAsync(rig.Engine))
+        {
+            return;
+        }
+
+        (Peer client, Peer server) = await OpenAsync(rig, backend);
+        client.Finish();
+        Assert.That((await server.ReceiveAllAsync()).End, Is.EqualTo(StreamEnd.Fin));
+        Assert.That(await HandOverAsync(rig.Engine, second), Is.EqualTo(1));
+
+        Task<Received> receiving = client.ReceiveAllAsync();
+        string sent = await server.SendPatternAsync(seed: 8, 4 * MiB);
+        server.Finish();
+        Assert.That(await receiving, Is.EqualTo(new Received(4 * MiB, sent, StreamEnd.Fin)));
+        Assert.That((await rig.Records.NextEndAsync()).Reason, Is.EqualTo(CloseReason.ClientClosed));
+    }
+
+    private static async Task<int> HandOverAsync(IEngine from, IEngine to)
+    {
+        IReadOnlyList<ExportedConnection> exported = (await from.ExportAsync().Soon())!;
+        to.Adopt(exported);
+        return exported.Count;
+    }
+
+    private static async Task<bool> IsUnsupportedAsync(IEngine engine)
+    {
+        if (await engine.ExportAsync() is not null)
+        {
+            return false;
+        }
+
+        Assert.That(() => engine.Adopt([]), Throws.InstanceOf<NotSupportedException>());
+        return true;
+    }
+
+    private IEngine Second(Rig rig)
+    {
+        IEngine second = NewEngine(rig.Records);
+        Assert.That(second.Start(rig.Snapshot), Is.Empty);
+        return second;
+    }
+}
