@@ -1,4 +1,4 @@
-using System.Runtime.InteropServices;
+using L4Balancer.Engine.Linux;
 
 namespace L4Balancer.Engine.Epoll;
 
@@ -16,47 +16,35 @@ internal sealed unsafe class BufferPool : IDisposable
     /// <summary>Idle buffers beyond these go back to the system.</summary>
     private const int KeptIdle = 64;
 
-    private nint[] _buffers = new nint[16];
-    private int[] _free = new int[16];
-    private int _opened;
-    private int _freeCount;
-    private int _idleBuffers;
+    private readonly int[] _idle = new int[KeptIdle];
+    private byte*[] _buffers = new byte*[16];
+    private int[] _empty = new int[16];
+    private int _places;
+    private int _idleCount;
+    private int _emptyCount;
 
-    /// <summary>Buffers in use that are larger than <see cref="Size"/>: they go back to the system, not to the pool.</summary>
-    private readonly HashSet<int> _large = [];
+    /// <summary>Lengths of the buffers in use that are larger than <see cref="Size"/>: they go back to the kernel, not to the pool.</summary>
+    private readonly Dictionary<int, int> _large = [];
 
-    public BufferPool() => Scratch = (byte*)NativeMemory.AlignedAlloc(Size, 4096);
+    public BufferPool() => Scratch = Pages.Map(Size);
 
     /// <summary>The buffer that every read of this thread goes through; its content is nobody's between two calls.</summary>
     public byte* Scratch { get; }
 
-    public byte* this[int index] => (byte*)_buffers[index];
+    public byte* this[int index] => _buffers[index];
 
-    public int InUse => _opened - _freeCount;
+    public int InUse => _places - _idleCount - _emptyCount;
 
     public int Rent()
     {
-        if (_freeCount == 0)
+        if (_idleCount > 0)
         {
-            if (_opened == _buffers.Length)
-            {
-                Array.Resize(ref _buffers, 2 * _opened);
-                Array.Resize(ref _free, 2 * _opened);
-            }
-
-            _free[_freeCount++] = _opened++;
+            return _idle[--_idleCount];
         }
 
-        int index = _free[--_freeCount];
-        if (_buffers[index] == 0)
-        {
-            _buffers[index] = (nint)NativeMemory.AlignedAlloc(Size, 4096);
-        }
-        else
-        {
-            _idleBuffers--;
-        }
-
+        byte* buffer = Pages.Map(Size);
+        int index = _emptyCount > 0 ? _empty[--_emptyCount] : NewPlace();
+        _buffers[index] = buffer;
         return index;
     }
 
@@ -66,9 +54,9 @@ internal sealed unsafe class BufferPool : IDisposable
         int index = Rent();
         if (length > Size)
         {
-            NativeMemory.AlignedFree((void*)_buffers[index]);
-            _buffers[index] = (nint)NativeMemory.AlignedAlloc((nuint)length, 4096);
-            _large.Add(index);
+            Pages.Unmap(_buffers[index], Size);
+            _buffers[index] = Pages.Map(length);
+            _large.Add(index, length);
         }
 
         return index;
@@ -76,26 +64,41 @@ internal sealed unsafe class BufferPool : IDisposable
 
     public void Return(int index)
     {
-        bool large = _large.Count > 0 && _large.Remove(index);
-        if (!large && _idleBuffers < KeptIdle)
+        int length = Size;
+        bool large = _large.Count > 0 && _large.Remove(index, out length);
+        if (!large && _idleCount < KeptIdle)
         {
-            _idleBuffers++;
-        }
-        else
-        {
-            NativeMemory.AlignedFree((void*)_buffers[index]);
-            _buffers[index] = 0;
+            _idle[_idleCount++] = index;
+            return;
         }
 
-        _free[_freeCount++] = index;
+        Pages.Unmap(_buffers[index], large ? length : Size);
+        _buffers[index] = null;
+        _empty[_emptyCount++] = index;
     }
 
     public void Dispose()
     {
-        NativeMemory.AlignedFree(Scratch);
-        for (int i = 0; i < _opened; i++)
+        Pages.Unmap(Scratch, Size);
+        for (int i = 0; i < _places; i++)
         {
-            NativeMemory.AlignedFree((void*)_buffers[i]);
+            if (_buffers[i] != null)
+            {
+                Pages.Unmap(_buffers[i], _large.GetValueOrDefault(i, Size));
+            }
         }
+    }
+
+    private int NewPlace()
+    {
+        if (_places == _buffers.Length)
+        {
+            var grown = new byte*[2 * _places];
+            Array.Copy(_buffers, grown, _places);
+            _buffers = grown;
+            Array.Resize(ref _empty, 2 * _places);
+        }
+
+        return _places++;
     }
 }
