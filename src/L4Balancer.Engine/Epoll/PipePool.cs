@@ -24,11 +24,13 @@ internal sealed class PipePool(int limit) : IDisposable
 
     private readonly KernelPipe[] _pipes = new KernelPipe[limit];
     private readonly short[] _idle = new short[limit];
-    private int _opened;
+    private readonly short[] _closed = new short[limit];
+    private int _places;
     private int _idleCount;
+    private int _closedCount;
     private int _refusals;
 
-    public int InUse => _opened - _idleCount;
+    public int InUse => _places - _idleCount - _closedCount;
 
     public KernelPipe this[short index] => _pipes[index];
 
@@ -37,41 +39,39 @@ internal sealed class PipePool(int limit) : IDisposable
         if (_idleCount > 0)
         {
             index = _idle[--_idleCount];
-            return _pipes[index].Capacity > 0 || TryOpen(index);
+            return true;
         }
 
         index = None;
-        if (_opened == limit)
+        int place = _closedCount > 0 ? _closed[_closedCount - 1] : _places;
+        if (place == limit || !TryOpen(place))
         {
             return false;
         }
 
-        index = (short)_opened;
-        if (!TryOpenFresh(index))
-        {
-            index = None;
-            return false;
-        }
-
-        _opened++;
+        index = (short)place;
+        _closedCount -= place < _places ? 1 : 0;
+        _places = Math.Max(_places, place + 1);
         return true;
     }
 
     /// <param name="clean">Nothing is left in it. Otherwise the pipe is closed, and its place opened anew when next rented.</param>
     public void Return(short index, bool clean)
     {
-        if (!clean)
+        if (clean)
         {
-            _pipes[index].Close();
-            _pipes[index] = default;
+            _idle[_idleCount++] = index;
+            return;
         }
 
-        _idle[_idleCount++] = index;
+        _pipes[index].Close();
+        _pipes[index] = default;
+        _closed[_closedCount++] = index;
     }
 
     public void Dispose()
     {
-        for (int i = 0; i < _opened; i++)
+        for (int i = 0; i < _places; i++)
         {
             if (_pipes[i].Capacity > 0)
             {
@@ -80,18 +80,7 @@ internal sealed class PipePool(int limit) : IDisposable
         }
     }
 
-    private bool TryOpen(short index)
-    {
-        if (TryOpenFresh(index))
-        {
-            return true;
-        }
-
-        _idle[_idleCount++] = index;
-        return false;
-    }
-
-    private bool TryOpenFresh(short index)
+    private bool TryOpen(int place)
     {
         if (_refusals > 0)
         {
@@ -101,7 +90,7 @@ internal sealed class PipePool(int limit) : IDisposable
 
         if (KernelPipe.TryOpen(Size, SmallestUseful, out KernelPipe pipe))
         {
-            _pipes[index] = pipe;
+            _pipes[place] = pipe;
             return true;
         }
 
