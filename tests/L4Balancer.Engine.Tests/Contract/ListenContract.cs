@@ -59,6 +59,33 @@ internal abstract class ListenContract(Func<EngineOptions, IEngine> create) : En
     }
 
     [Test]
+    public async Task A_port_that_another_engine_listens_on_is_in_use()
+    {
+        Rig first = Start(Settings.Pool(Backend()));
+
+        IReadOnlyList<ListenFailure> failures = await FailToStartAsync(Settings.Listener(first.Address.ToString()));
+
+        Assert.That(failures.Single().Message, Does.Contain("in use"));
+    }
+
+    [Test]
+    public async Task A_port_with_connections_in_TIME_WAIT_is_bound_again()
+    {
+        TestBackend backend = Backend();
+        Rig first = Start(Settings.Pool(backend));
+        (Peer client, Peer server) = await OpenAsync(first, backend);
+        server.Finish();
+        Assert.That((await client.ReceiveAllAsync()).End, Is.EqualTo(StreamEnd.Fin));
+        client.Finish();
+        Assert.That((await server.ReceiveAllAsync()).End, Is.EqualTo(StreamEnd.Fin));
+        await first.Engine.StopAsync(TimeSpan.Zero, CancellationToken.None).Soon();
+
+        Rig second = Start(Settings.Pool(backend), Settings.Listener(first.Address.ToString()));
+
+        Assert.That(second.Address, Is.EqualTo(first.Address));
+    }
+
+    [Test]
     public async Task All_failures_are_reported_at_once()
     {
         TestBackend taken = Backend();
