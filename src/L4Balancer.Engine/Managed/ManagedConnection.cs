@@ -254,6 +254,8 @@ internal sealed class ManagedConnection
             FillEnd end = await direction.FillAsync(source.Socket, _stopReading.Token).ConfigureAwait(false);
             if (end == FillEnd.Finished)
             {
+                // The half-close timeout counts from here, however long the connection was quiet before.
+                Touch(0);
                 lock (_gate)
                 {
                     _firstFinished ??= source;

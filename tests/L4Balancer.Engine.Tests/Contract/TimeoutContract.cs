@@ -86,6 +86,23 @@ internal abstract class TimeoutContract(Func<EngineOptions, IEngine> create) : E
         Assert.That((await rig.Records.NextEndAsync()).Reason, Is.EqualTo(CloseReason.ClientClosed));
     }
 
+    [Test]
+    public async Task The_half_close_timeout_counts_from_the_end_of_the_first_side()
+    {
+        TestBackend backend = Backend();
+        Rig rig = Start(Settings.Pool(backend) with { HalfCloseTimeout = Idle });
+        (Peer client, Peer server) = await OpenAsync(rig, backend);
+        await Patience.Elapse(Idle * 1.2);
+
+        client.Finish();
+        Assert.That((await server.ReceiveAllAsync()).End, Is.EqualTo(StreamEnd.Fin));
+        await Patience.Elapse(Idle * 0.3);
+        server.Finish();
+
+        Assert.That((await client.ReceiveAllAsync()).End, Is.EqualTo(StreamEnd.Fin));
+        Assert.That((await rig.Records.NextEndAsync()).Reason, Is.EqualTo(CloseReason.ClientClosed));
+    }
+
     private static async Task ExpectFinsAsync(Peer client, Peer server)
     {
         Assert.That((await client.ReceiveAllAsync()).End, Is.EqualTo(StreamEnd.Fin));
