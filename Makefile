@@ -59,8 +59,8 @@ run: sdk ## builds, then starts the demo: echo backends and a balancer before th
 	@$(DOTNET) build src/L4Balancer -c $(CONFIGURATION) -v q -clp:NoSummary
 	@exec $(DOTNET) $(DAEMON) demo $(ARGS)
 
-bench: sdk ## runs the benchmarks (ARGS="--filter *Toml*" for some of them)
-	cd bench && $(DOTNET) run -c Release -- $(or $(ARGS),--filter '*')
+bench: sdk ## measures: micro, load and compare (ARGS=compare for one of them, ARGS=--help for what there is)
+	cd bench && $(DOTNET) run -c Release -- $(ARGS)
 
 lint: sdk ## checks format, style and analyzers
 	$(DOTNET) restore $(SOLUTION) -v q

@@ -1,0 +1,116 @@
+using System.CommandLine;
+using System.Globalization;
+using L4Balancer.Bench.Compare;
+using L4Balancer.Bench.Load;
+using L4Balancer.Bench.Machine;
+using L4Balancer.Bench.Micro;
+using L4Balancer.Bench.Peers;
+using L4Balancer.Engine.Linux;
+
+namespace L4Balancer.Bench;
+
+/// <summary>The command line of the bench.</summary>
+internal static class BenchCommands
+{
+    private const int CompareRounds = 7;
+    private const int LoadRounds = 3;
+
+    public static RootCommand Root()
+    {
+        var root = new RootCommand("Measures L4Balancer. Without a command everything runs: micro, load, compare; about a quarter of an hour.")
+        {
+            Micro(),
+            Measurement("load", "All workloads against the daemon alone, both engines; about a minute.", LoadRounds, LoadCommand.Run),
+            Measurement("compare", "The daemon beside HAProxy and nginx, as far as they are installed; about five minutes.", CompareRounds, CompareCommand.Run),
+            Peers(),
+        };
+        root.SetAction(_ => Everything());
+        return root;
+    }
+
+    private static int Everything()
+    {
+        int failed = MicroCommand.Run([]);
+        foreach (string command in new[] { "load", "compare" })
+        {
+            failed |= Root().Parse(command).Invoke();
+        }
+
+        return failed;
+    }
+
+    private static Command Micro()
+    {
+        var rest = new Argument<string[]>("arguments")
+        {
+            Description = "For BenchmarkDotNet, as in: micro -- --filter '*Ring*' (or --list flat).",
+            Arity = ArgumentArity.ZeroOrMore,
+        };
+        var command = new Command("micro", "The hot paths one by one, with BenchmarkDotNet; about six minutes.") { rest };
+        command.SetAction(parsed => MicroCommand.Run(parsed.GetValue(rest)!));
+        return command;
+    }
+
+    private static Command Measurement(string name, string description, int defaultRounds, Func<RunOptions, int> run)
+    {
+        var rounds = new Option<int>("--rounds") { Description = "Bursts of each balancer in each row.", DefaultValueFactory = _ => defaultRounds };
+        var burst = new Option<int>("--burst") { Description = "Length of a burst in milliseconds.", DefaultValueFactory = _ => 600 };
+        var congestion = new Option<string?>("--congestion") { Description = "TCP congestion control for everybody (\"cubic\"); default: the host's." };
+        var only = new Option<string?>("--only") { Description = "Only rows whose name has this in it (\"bulk\", \"64 conn\", \"idle\", \"allocations\")." };
+        var seed = new Option<int>("--seed") { Description = "Of the order of the bursts.", DefaultValueFactory = _ => 4711 };
+        var daemon = new Option<string?>("--daemon") { Description = "Another l4balancer executable than the one that is built here." };
+        var command = new Command(name, description) { rounds, burst, congestion, only, seed, daemon };
+        command.SetAction(parsed =>
+        {
+            if (!OperatingSystem.IsLinux())
+            {
+                Console.Error.WriteLine($"bench: {name} needs Linux (epoll, /proc, namespaces)");
+                return 2;
+            }
+
+            string? algorithm = parsed.GetValue(congestion);
+            string[] arguments =
+            [
+                name,
+                "--rounds", Text(parsed.GetValue(rounds)),
+                "--burst", Text(parsed.GetValue(burst)),
+                "--seed", Text(parsed.GetValue(seed)),
+                .. Given(only.Name, parsed.GetValue(only)),
+                .. Given(daemon.Name, parsed.GetValue(daemon)),
+            ];
+            if (!NetworkNamespace.Entered && NetworkNamespace.Run(arguments, algorithm) is int code)
+            {
+                return code;
+            }
+
+            if (!NetworkNamespace.Entered && algorithm is not null)
+            {
+                Console.Error.WriteLine("bench: --congestion needs a network namespace (unshare, ip), which cannot be made here, or no such algorithm");
+                return 2;
+            }
+
+            ResourceLimits.RaiseDescriptorLimit(out _);
+            return run(new RunOptions(
+                parsed.GetValue(rounds),
+                TimeSpan.FromMilliseconds(parsed.GetValue(burst)),
+                algorithm,
+                parsed.GetValue(only),
+                parsed.GetValue(seed),
+                parsed.GetValue(daemon)));
+        });
+        return command;
+    }
+
+    private static Command Peers()
+    {
+        var port = new Option<ushort>("--port") { Required = true };
+        var command = new Command("peers", "The backends of load and compare, which start it themselves.") { port };
+        command.Hidden = true;
+        command.SetAction(parsed => PeerServer.Run(parsed.GetValue(port)));
+        return command;
+    }
+
+    private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
+
+    private static string[] Given(string option, string? value) => value is null ? [] : [option, value];
+}

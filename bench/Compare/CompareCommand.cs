@@ -1,0 +1,100 @@
+using L4Balancer.Bench.Contestants;
+using L4Balancer.Bench.Load;
+using L4Balancer.Bench.Machine;
+using L4Balancer.Bench.Reports;
+
+namespace L4Balancer.Bench.Compare;
+
+/// <summary><c>compare</c>: the daemon beside HAProxy and nginx, in one run.</summary>
+internal static class CompareCommand
+{
+    private const string IdleRow = "idle connections";
+    private const string AllocationRow = "allocations";
+
+    public static int Run(RunOptions options)
+    {
+        MachineFacts machine = MachineFacts.Read();
+        machine.Print();
+        Processors processors = Processors.Choose();
+        List<ContestantKind> kinds = Installed(
+        [
+            new DaemonKind("epoll", options.Daemon),
+            new HaproxyKind(splice: false),
+            new HaproxyKind(splice: true),
+            new NginxKind(),
+            new DaemonKind("managed", options.Daemon),
+        ]);
+        processors.PinClient();
+
+        List<Row> rows = [.. Workload.All.Select(w => new Row(w.Name, w)).Where(r => options.Includes(r.Name))];
+        RunRows(rows, kinds, processors, options, accessLog: false);
+        List<Row> logged = [.. new[] { Workload.RequestsAt64 }.Select(w => new Row(w.Name + ", access log on", w)).Where(r => options.Includes(r.Name))];
+        RunRows(logged, kinds, processors, options, accessLog: true);
+        rows.AddRange(logged);
+
+        List<IdleResult> idle = [];
+        foreach (ContestantKind kind in options.Includes(IdleRow) ? kinds : [])
+        {
+            Console.WriteLine($"{IdleCrowd.Connections} idle connections: {kind.Name}");
+            idle.Add(IdleCrowd.Measure(kind, processors));
+        }
+
+        AllocationResult? allocations = options.Includes(AllocationRow) ? Allocations(processors) : null;
+        Ratio[] ratios = [.. rows.SelectMany(row => row.Contestants.Where(c => c.StartsWith("l4balancer", StringComparison.Ordinal)).SelectMany(c => Ratio.Of(row, c)))];
+        Report(rows, ratios, idle, allocations);
+        ResultFile.Write(
+            "compare", machine, options, kinds.ToDictionary(k => k.Name, k => k.Version), rows, new { ratios, idle, allocations });
+        return rows.Any(r => r.Contestants.Any(c => !r.Counts(c))) ? 1 : 0;
+    }
+
+    private static List<ContestantKind> Installed(IEnumerable<ContestantKind> wanted)
+    {
+        List<ContestantKind> installed = [];
+        foreach (ContestantKind kind in wanted)
+        {
+            Console.WriteLine($"  {kind.Name}: {kind.Version ?? "not installed, left out"}");
+            if (kind.Version is not null)
+            {
+                installed.Add(kind);
+            }
+        }
+
+        return installed;
+    }
+
+    private static void RunRows(List<Row> rows, List<ContestantKind> kinds, Processors processors, RunOptions options, bool accessLog)
+    {
+        if (rows.Count > 0)
+        {
+            Console.WriteLine($"{rows.Count} row{(rows.Count > 1 ? "s" : "")}, {kinds.Count} balancers, bursts of {options.Burst.TotalSeconds} s{(accessLog ? ", access log on" : "")}");
+            using Field field = Field.Start(kinds, processors, accessLog);
+            new Rounds(field, options).Run(rows);
+        }
+    }
+
+    private static AllocationResult Allocations(Processors processors)
+    {
+        Console.WriteLine("allocations of the event loop");
+        return EventLoopAllocations.Measure(processors);
+    }
+
+    private static void Report(List<Row> rows, Ratio[] ratios, List<IdleResult> idle, AllocationResult? allocations)
+    {
+        Console.WriteLine();
+        rows.ForEach(RowTable.Print);
+        if (idle.Count > 0)
+        {
+            Verdict.Print(idle);
+        }
+
+        if (allocations is not null)
+        {
+            Verdict.Print(allocations);
+        }
+
+        if (ratios.Length > 0)
+        {
+            Verdict.Print(ratios);
+        }
+    }
+}

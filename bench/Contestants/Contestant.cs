@@ -1,0 +1,73 @@
+using System.Diagnostics;
+using L4Balancer.Bench.Machine;
+using L4Balancer.Bench.Peers;
+using L4Balancer.Core.Addressing;
+
+namespace L4Balancer.Bench.Contestants;
+
+/// <summary>A balancer that runs, in a process of its own.</summary>
+internal sealed class Contestant : IDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+
+    private readonly Process _process;
+    private readonly Wiring _wiring;
+    private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("l4balancer-bench-");
+
+    private Contestant(ContestantKind kind, Wiring wiring, Processors processors)
+    {
+        _wiring = wiring;
+        Name = kind.Name;
+        _process = Pinned.Start(kind.Prepare(_directory.FullName, wiring), processors.Balancer, Output);
+    }
+
+    public string Name { get; }
+
+    /// <summary>CPU time of its processes so far.</summary>
+    public long ProcessorNanoseconds => ProcessorTime.Nanoseconds(_process.Id);
+
+    public ProcessMemory Memory => ProcessMemory.Of(_process.Id);
+
+    private string Output => Path.Combine(_directory.FullName, "output.log");
+
+    /// <summary>Starts it and waits until it listens.</summary>
+    /// <exception cref="InvalidOperationException">It does not; the message has what it said.</exception>
+    public static Contestant Start(ContestantKind kind, Wiring wiring, Processors processors)
+    {
+        var contestant = new Contestant(kind, wiring, processors);
+        int[] ports = [.. Wiring.Roles.Select(r => (int)wiring.Listen(r).Port)];
+        long start = Stopwatch.GetTimestamp();
+        while (!ListeningPorts.All(ports))
+        {
+            if (contestant._process.HasExited || Stopwatch.GetElapsedTime(start) > Patience)
+            {
+                string said = File.Exists(contestant.Output) ? File.ReadAllText(contestant.Output).Trim() : "";
+                contestant.Dispose();
+                throw new InvalidOperationException($"{kind.Name} does not start: {said}");
+            }
+
+            Thread.Sleep(20);
+        }
+
+        return contestant;
+    }
+
+    public Endpoint At(PeerRole role) => _wiring.Listen(role);
+
+    public void Dispose()
+    {
+        if (!_process.HasExited)
+        {
+            using Process? term = Process.Start("sh", ["-c", $"kill -TERM {_process.Id}"]);
+            term?.WaitForExit();
+        }
+
+        if (!_process.WaitForExit(Patience))
+        {
+            _process.Kill(entireProcessTree: true);
+        }
+
+        _process.Dispose();
+        _directory.Delete(recursive: true);
+    }
+}

@@ -1,0 +1,62 @@
+using System.Globalization;
+using System.Text;
+using L4Balancer.Bench.Machine;
+using L4Balancer.Bench.Peers;
+
+namespace L4Balancer.Bench.Contestants;
+
+/// <summary>Our daemon with one of its engines.</summary>
+/// <param name="engine">As in the configuration.</param>
+/// <param name="program">The executable; null: what was built beside the bench.</param>
+internal sealed class DaemonKind(string engine, string? program) : ContestantKind
+{
+    private readonly string _program = Path.GetFullPath(
+        program ?? Path.Combine(OwnCommand.Repository, "src/L4Balancer/bin/Release/net10.0/l4balancer"));
+
+    public override string Name => $"l4balancer {engine}";
+
+    public override string? Version => File.Exists(_program) ? InstalledVersion.Ask(_program, "version") : null;
+
+    public override IReadOnlyList<string> Prepare(string directory, Wiring wiring)
+    {
+        var text = new StringBuilder();
+        text.AppendLine(CultureInfo.InvariantCulture, $"""
+            [balancer]
+            workers = 1
+            engine = "{engine}"
+            max_connections = {Connections}
+            access_log = "{(wiring.AccessLog ? "all" : "off")}"
+            shutdown_grace = "0s"
+            """);
+        foreach (PeerRole role in Wiring.Roles)
+        {
+            text.AppendLine(CultureInfo.InvariantCulture, $"""
+                [[listeners]]
+                name = "{Wiring.Name(role)}"
+                bind = ["{wiring.Listen(role)}"]
+                pool = "{Wiring.Name(role)}"
+                """);
+        }
+
+        foreach (PeerRole role in Wiring.Roles)
+        {
+            text.AppendLine(CultureInfo.InvariantCulture, $"""
+                [[pools]]
+                name = "{Wiring.Name(role)}"
+                health = {"{"} type = "none" {"}"}
+                """);
+            foreach ((int index, Core.Addressing.Endpoint backend) in wiring.Backends(role).Index())
+            {
+                text.AppendLine(CultureInfo.InvariantCulture, $"""
+                      [[pools.backends]]
+                      name = "b{index}"
+                      address = "{backend}"
+                    """);
+            }
+        }
+
+        string file = Path.Combine(directory, "balancer.toml");
+        File.WriteAllText(file, text.ToString());
+        return [_program, "run", "--config", file];
+    }
+}
