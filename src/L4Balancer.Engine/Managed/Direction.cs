@@ -29,39 +29,41 @@ internal sealed class Direction(Action<int> onReceived, Action<int> onSent)
     public async Task<FillEnd> FillAsync(Socket source, CancellationToken stop)
     {
         PipeWriter writer = _pipe.Writer;
-        FillEnd? end = null;
-        bool gone = false;
-        while (end is null)
+        try
         {
-            // A zero-byte receive waits for data without a buffer, so that a quiet connection holds none. Where it is the one that
-            // meets the reset, it takes the error with it, and the receives after it see a mere end of file.
-            IoResult ready = await IoResult.ReceiveAsync(source, Memory<byte>.Empty, stop).ConfigureAwait(false);
-            if (ready.End == IoEnd.Cancelled)
+            bool gone = false;
+            while (true)
             {
-                end = FillEnd.Stopped;
-                break;
-            }
+                // A zero-byte receive waits for data without a buffer, so that a quiet connection holds none. Where it is the one
+                // that meets the reset, it takes the error with it, and the receives after it see a mere end of file.
+                IoResult ready = await IoResult.ReceiveAsync(source, Memory<byte>.Empty, stop).ConfigureAwait(false);
+                if (ready.End == IoEnd.Cancelled)
+                {
+                    return FillEnd.Stopped;
+                }
 
-            gone |= ready.End == IoEnd.Gone;
-            IoResult received = await IoResult.ReceiveAsync(source, writer.GetMemory(), stop).ConfigureAwait(false);
-            end = received switch
-            {
-                { End: IoEnd.Gone } => FillEnd.Gone,
-                { End: IoEnd.Cancelled } => FillEnd.Stopped,
-                { Bytes: 0 } => gone ? FillEnd.Gone : FillEnd.Finished,
-                _ => null,
-            };
-            if (end is null)
-            {
+                gone |= ready.End == IoEnd.Gone;
+                IoResult received = await IoResult.ReceiveAsync(source, writer.GetMemory(), stop).ConfigureAwait(false);
+                if (received is not { End: IoEnd.Done, Bytes: > 0 })
+                {
+                    return received.End == IoEnd.Cancelled ? FillEnd.Stopped
+                        : gone || received.End == IoEnd.Gone ? FillEnd.Gone
+                        : FillEnd.Finished;
+                }
+
                 onReceived(received.Bytes);
                 writer.Advance(received.Bytes);
                 FlushResult flushed = await writer.FlushAsync(CancellationToken.None).ConfigureAwait(false);
-                end = flushed.IsCompleted ? FillEnd.Stopped : null;
+                if (flushed.IsCompleted)
+                {
+                    return FillEnd.Stopped;
+                }
             }
         }
-
-        await writer.CompleteAsync().ConfigureAwait(false);
-        return end.Value;
+        finally
+        {
+            await writer.CompleteAsync().ConfigureAwait(false);
+        }
     }
 
     /// <summary>Writes what is read until filling has ended and the pipe is empty.</summary>
@@ -69,31 +71,31 @@ internal sealed class Direction(Action<int> onReceived, Action<int> onSent)
     public async Task<bool> DrainAsync(Socket sink)
     {
         PipeReader reader = _pipe.Reader;
-        bool open = true;
-        while (open)
+        try
         {
-            ReadResult read = await reader.ReadAsync(CancellationToken.None).ConfigureAwait(false);
-            foreach (ReadOnlyMemory<byte> segment in read.Buffer)
+            while (true)
             {
-                IoResult sent = await IoResult.SendAsync(sink, segment).ConfigureAwait(false);
-                open = sent.End == IoEnd.Done;
-                if (!open)
+                ReadResult read = await reader.ReadAsync(CancellationToken.None).ConfigureAwait(false);
+                foreach (ReadOnlyMemory<byte> segment in read.Buffer)
                 {
-                    break;
+                    // The last read of a pipe may bring a segment without a byte.
+                    if (!segment.IsEmpty && !await SendAsync(sink, segment).ConfigureAwait(false))
+                    {
+                        return false;
+                    }
                 }
 
-                onSent(sent.Bytes);
-            }
-
-            reader.AdvanceTo(read.Buffer.End);
-            if (read.IsCompleted && open)
-            {
-                break;
+                reader.AdvanceTo(read.Buffer.End);
+                if (read.IsCompleted)
+                {
+                    return true;
+                }
             }
         }
-
-        await reader.CompleteAsync().ConfigureAwait(false);
-        return open;
+        finally
+        {
+            await reader.CompleteAsync().ConfigureAwait(false);
+        }
     }
 
     /// <summary>Gives the pipe back; neither <see cref="FillAsync"/> nor <see cref="DrainAsync"/> may be running.</summary>
@@ -102,5 +104,12 @@ internal sealed class Direction(Action<int> onReceived, Action<int> onSent)
         _pipe.Writer.Complete();
         _pipe.Reader.Complete();
         PipePool.Shared.Return(_pipe);
+    }
+
+    private async ValueTask<bool> SendAsync(Socket sink, ReadOnlyMemory<byte> bytes)
+    {
+        IoResult sent = await IoResult.SendAsync(sink, bytes).ConfigureAwait(false);
+        onSent(sent.Bytes);
+        return sent.End == IoEnd.Done;
     }
 }

@@ -208,8 +208,8 @@ internal sealed class ManagedConnection
     {
         Task<FillEnd> fromBackend = FillAsync(_toClient, _backend!);
         await Task.WhenAll(
-            RelayAsync(_toBackend, fromClient, _client, _backend!),
-            RelayAsync(_toClient, fromBackend, _backend!, _client)).ConfigureAwait(false);
+            GuardAsync(RelayAsync(_toBackend, fromClient, _client, _backend!), fromClient),
+            GuardAsync(RelayAsync(_toClient, fromBackend, _backend!, _client), fromBackend)).ConfigureAwait(false);
         if (_stopReading.IsCancellationRequested)
         {
             await LeaveAsync().ConfigureAwait(false);
@@ -219,8 +219,7 @@ internal sealed class ManagedConnection
     // One direction: write what is read; then pass the source's end on to the sink.
     private async Task RelayAsync(Direction direction, Task<FillEnd> fill, Side source, Side sink)
     {
-        bool delivered = await direction.DrainAsync(sink.Socket).ConfigureAwait(false);
-        if (!delivered)
+        if (!await direction.DrainAsync(sink.Socket).ConfigureAwait(false))
         {
             // The other direction still carries what the sink's peer had sent, and resets the source after it; unless it is done.
             if (NoteReset(sink))
@@ -244,6 +243,24 @@ internal sealed class ManagedConnection
                 break;
             default:
                 break;
+        }
+    }
+
+    // An exception in one direction ends both, and nothing reads on into a pipe that is given back.
+    private async Task GuardAsync(Task relay, Task fill)
+    {
+        try
+        {
+            await relay.ConfigureAwait(false);
+        }
+        catch
+        {
+            Abort(CloseReason.Internal);
+            throw;
+        }
+        finally
+        {
+            await fill.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
