@@ -165,9 +165,9 @@ internal sealed class ManagedConnection
 
     private async Task<SetupStep> ConnectAsync(SetupStep step)
     {
-        using var attempt = CancellationTokenSource.CreateLinkedTokenSource(_stopReading.Token);
-        using ITimer deadline = _engine.Options.Clock.CreateTimer(
-            static source => ((CancellationTokenSource)source!).Cancel(), attempt, _engine.Until(step.Deadline), Timeout.InfiniteTimeSpan);
+        // The source's own timer, because one that fires while its source is disposed of must not throw: nobody would catch that.
+        using var deadline = new CancellationTokenSource(_engine.Until(step.Deadline), _engine.Options.Clock);
+        using var attempt = CancellationTokenSource.CreateLinkedTokenSource(_stopReading.Token, deadline.Token);
         ConnectResult result = await BackendConnector.ConnectAsync(step, _record.Pool.Settings, attempt.Token).ConfigureAwait(false);
         lock (_gate)
         {
