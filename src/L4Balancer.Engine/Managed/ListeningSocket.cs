@@ -53,7 +53,10 @@ internal sealed class ListeningSocket : IDisposable
         }
     }
 
-    /// <summary>Hands every accepted socket to the engine until it is stopped. A shortage waits, longer each time, up to a second.</summary>
+    /// <summary>
+    /// Hands every accepted socket to the engine until it is stopped. An accept that fails for want of something waits, longer each
+    /// time, up to a second.
+    /// </summary>
     public async Task AcceptAsync(ManagedEngine engine, CancellationToken stop)
     {
         int failures = 0;
@@ -74,7 +77,11 @@ internal sealed class ListeningSocket : IDisposable
             {
                 return;
             }
-            catch (SocketException e) when (IsShortage(e.SocketErrorCode))
+            catch (SocketException e) when (EndedInQueue(e.SocketErrorCode))
+            {
+                // The next one, please.
+            }
+            catch (Exception e)
             {
                 if (failures++ == 0)
                 {
@@ -84,15 +91,14 @@ internal sealed class ListeningSocket : IDisposable
                 TimeSpan backoff = TimeSpan.FromTicks(Math.Min(FirstBackoff.Ticks << Math.Min(failures - 1, 10), LongestBackoff.Ticks));
                 await Task.Delay(backoff, engine.Options.Clock, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
-            catch (SocketException)
-            {
-                // ECONNABORTED and what else accept(2) passes on of a connection that ended while it was queued: the next one, please.
-            }
         }
     }
 
     public void Dispose() => _socket.Dispose();
 
-    private static bool IsShortage(SocketError error) =>
-        error is SocketError.TooManyOpenSockets or SocketError.NoBufferSpaceAvailable or SocketError.SocketError;
+    // What accept(2) passes on of a connection that ended while it was queued. Anything else (EMFILE, ENFILE, ENOBUFS, ENOMEM, EPERM)
+    // would come again at once, and the loop would spin.
+    private static bool EndedInQueue(SocketError error) => error is SocketError.ConnectionAborted or SocketError.ConnectionReset
+        or SocketError.NetworkDown or SocketError.NetworkUnreachable or SocketError.HostDown or SocketError.HostUnreachable
+        or SocketError.ProtocolOption or SocketError.OperationNotSupported;
 }

@@ -62,21 +62,14 @@ internal sealed class ManagedConnection
         }
     }
 
-    /// <summary>Counts the connection as accepted and decides where it goes. Once, before all else.</summary>
-    public SetupStep Accept(RoutingSnapshot snapshot, Listener listener, in FourTuple tuple)
-    {
-        lock (_gate)
-        {
-            return _setup.Accepted(ref _record, snapshot, listener, tuple, _engine.Now);
-        }
-    }
-
     /// <summary>The life of the connection. It ends with both sockets closed, everything returned, and one record sent out.</summary>
-    public async Task ServeAsync(SetupStep first)
+    public async Task ServeAsync(RoutingSnapshot snapshot, Listener listener, FourTuple tuple)
     {
         Task<FillEnd> fromClient = Task.FromResult(FillEnd.Stopped);
         try
         {
+            SetupStep first = Accept(snapshot, listener, tuple);
+            _engine.Remember(this);
             if (first.Action != SetupAction.Refuse)
             {
                 ListenerSettings listener = _record.Listener.Settings;
@@ -146,6 +139,15 @@ internal sealed class ManagedConnection
         else if (now >= new Instant(Volatile.Read(ref _lastActivity)).After(quiet))
         {
             Close(reason);
+        }
+    }
+
+    // Counts the connection as accepted and decides where it goes.
+    private SetupStep Accept(RoutingSnapshot snapshot, Listener listener, in FourTuple tuple)
+    {
+        lock (_gate)
+        {
+            return _setup.Accepted(ref _record, snapshot, listener, tuple, _engine.Now);
         }
     }
 

@@ -150,11 +150,11 @@ public sealed class ManagedEngine : IEngine
             return;
         }
 
-        var connection = new ManagedConnection(this, client);
-        SetupStep first = connection.Accept(snapshot, listener, tuple);
-        _connections[connection.Record.Id] = connection;
-        _ = connection.ServeAsync(first);
+        _ = new ManagedConnection(this, client).ServeAsync(snapshot, listener, tuple);
     }
+
+    /// <summary>The first that a connection does once it has an id.</summary>
+    internal void Remember(ManagedConnection connection) => _connections[connection.Record.Id] = connection;
 
     /// <summary>The last that a connection does.</summary>
     internal void Forget(ManagedConnection connection)
@@ -205,13 +205,27 @@ public sealed class ManagedEngine : IEngine
                 Instant now = Now;
                 foreach ((_, ManagedConnection connection) in _connections)
                 {
-                    connection.CheckDeadlines(now);
+                    CheckDeadlines(connection, now);
                 }
             }
         }
         catch (OperationCanceledException)
         {
             // The engine has stopped.
+        }
+    }
+
+    // What one connection meets must not take their timeouts from all others.
+    private void CheckDeadlines(ManagedConnection connection, Instant now)
+    {
+        try
+        {
+            connection.CheckDeadlines(now);
+        }
+        catch (Exception e)
+        {
+            Log.ServingFailed(connection.Record.Id, e);
+            connection.Abort(CloseReason.Internal);
         }
     }
 
