@@ -43,8 +43,14 @@ internal sealed class Acceptor(Worker worker)
 
     public void Accept(int number)
     {
+        if (!_watching)
+        {
+            // Of the batch in which it was told to pause or end; by now the engine may have closed its listening sockets.
+            return;
+        }
+
         ListeningSocket listening = worker.Engine.Listening[number];
-        for (int i = 0; i < AcceptsPerTurn && _watching; i++)
+        for (int i = 0; i < AcceptsPerTurn; i++)
         {
             SysResult accepted = TcpSocket.Accept(listening.Descriptor, out Endpoint peer);
             switch (accepted.Errno)
