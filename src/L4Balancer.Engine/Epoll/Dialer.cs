@@ -15,7 +15,7 @@ namespace L4Balancer.Engine.Epoll;
 internal sealed class Dialer(Worker worker)
 {
     /// <summary>Registered once for a socket's life: both directions, and every edge of them.</summary>
-    public const uint ConnectionEvents = Libc.EPOLLIN | Libc.EPOLLOUT | Libc.EPOLLRDHUP | Libc.EPOLLET;
+    public const uint ConnectionEvents = Libc.EPOLLIN | Libc.EPOLLOUT | Libc.EPOLLPRI | Libc.EPOLLRDHUP | Libc.EPOLLET;
 
     private readonly Chunks<ConnectionSetup> _setups = new();
     private readonly Stack<int> _freeSetups = new();

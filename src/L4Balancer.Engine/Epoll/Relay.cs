@@ -149,13 +149,15 @@ internal sealed unsafe class Relay(Worker worker)
                 break;
             }
 
-            if (flow.Splicing)
+            if (flow.Splicing && (ends.SourceState & SideState.Urgent) == 0)
             {
                 splicing = true;
                 spliced += Splice(ref slot, ref flow, ends);
             }
             else
             {
+                // The pipe or buffer of what was held before: this read may need one of its own.
+                Release(ref flow);
                 int copied = Copy(ref slot, ref flow, ends);
                 if (copied < 0)
                 {
@@ -189,7 +191,7 @@ internal sealed unsafe class Relay(Worker worker)
 
         bool full = count == BufferPool.Size;
         flow.NoteRead(full);
-        if (!full && (ends.SourceState & SideState.Ending) == 0)
+        if (!full && (ends.SourceState & (SideState.Ending | SideState.Urgent)) == 0)
         {
             // A short read means drained, and saves the read that would only say EAGAIN: data that comes later is a new edge.
             ends.SourceState &= ~SideState.Readable;
@@ -234,9 +236,14 @@ internal sealed unsafe class Relay(Worker worker)
         }
 
         flow.Held = filled.IsError ? 0 : filled.Value;
-        if (flow.Held == 0)
+        if (filled.IsError)
         {
             NothingRead(ref slot, ref flow, ends, filled.Errno);
+        }
+        else if (flow.Held == 0)
+        {
+            // FIN, or urgent data before it, of which no edge has told yet: only a read knows.
+            flow.CopyAgain();
         }
 
         return flow.Held;

@@ -17,4 +17,10 @@ internal enum SideState : byte
 
     /// <summary>The peer reset the connection, or the kernel gave it up.</summary>
     Reset = 8,
+
+    /// <summary>
+    /// An edge carried PRI: the peer has sent urgent data. A read stops at its mark and looks short, also with SO_OOBINLINE, and
+    /// splice(2) does not come past it at all (net/ipv4/tcp.c, tcp_recvmsg_locked and tcp_read_sock).
+    /// </summary>
+    Urgent = 16,
 }

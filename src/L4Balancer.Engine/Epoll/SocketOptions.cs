@@ -10,7 +10,7 @@ namespace L4Balancer.Engine.Epoll;
 internal static class SocketOptions
 {
     /// <summary>
-    /// TCP_NODELAY; SO_OOBINLINE, because a read stops at the urgent mark otherwise and looks short; SO_KEEPALIVE with TCP_KEEPIDLE,
+    /// TCP_NODELAY; SO_OOBINLINE, because urgent data belongs where it was sent; SO_KEEPALIVE with TCP_KEEPIDLE,
     /// TCP_KEEPINTVL, TCP_KEEPCNT (Linux 2.4) and TCP_USER_TIMEOUT (Linux 2.6.37); TCP_CONGESTION (Linux 2.6.13). ENOPROTOOPT of
     /// any is tolerated, and ENOENT and EPERM of the last: the start has asked for it, so modules or rights have changed.
     /// </summary>

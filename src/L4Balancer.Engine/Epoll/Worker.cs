@@ -193,6 +193,11 @@ internal sealed class Worker : IDisposable
             told |= SideState.Readable;
         }
 
+        if ((events & Libc.EPOLLPRI) != 0)
+        {
+            told |= SideState.Urgent;
+        }
+
         return (events & Libc.EPOLLOUT) != 0 ? told | SideState.Writable : told;
     }
 
