@@ -23,9 +23,9 @@ internal sealed class EngineSocket
     private const ulong IoctlUnread = 0x541B;
     private const int BytesReceived = 128;
 
-    private readonly int _descriptor;
+    private EngineSocket(int descriptor) => Descriptor = descriptor;
 
-    private EngineSocket(int descriptor) => _descriptor = descriptor;
+    public int Descriptor { get; }
 
     /// <summary>Bytes that the engine has taken out of this socket's receive queue.</summary>
     public long BytesRead
@@ -33,10 +33,19 @@ internal sealed class EngineSocket
         get
         {
             Span<byte> info = stackalloc byte[232];
-            int unread = 0;
             Read(LevelTcp, OptionInfo, info);
-            return IoControl(_descriptor, IoctlUnread, ref unread) == 0
-                ? (long)BinaryPrimitives.ReadUInt64LittleEndian(info[BytesReceived..]) - unread
+            return (long)BinaryPrimitives.ReadUInt64LittleEndian(info[BytesReceived..]) - Unread;
+        }
+    }
+
+    /// <summary>Bytes that wait in this socket's receive queue.</summary>
+    public int Unread
+    {
+        get
+        {
+            int unread = 0;
+            return IoControl(Descriptor, IoctlUnread, ref unread) == 0
+                ? unread
                 : throw new SocketException(Marshal.GetLastPInvokeError());
         }
     }
@@ -91,7 +100,7 @@ internal sealed class EngineSocket
     private void Read(int level, int option, Span<byte> value)
     {
         uint length = (uint)value.Length;
-        if (GetSocketOption(_descriptor, level, option, ref MemoryMarshal.GetReference(value), ref length) != 0)
+        if (GetSocketOption(Descriptor, level, option, ref MemoryMarshal.GetReference(value), ref length) != 0)
         {
             throw new SocketException(Marshal.GetLastPInvokeError());
         }
