@@ -19,7 +19,7 @@ internal sealed unsafe class Relay(Worker worker)
     /// <summary>Moves what can be moved without waiting, both ways; then sees whether the connection is at its end.</summary>
     public void Turn(int index, ref Slot slot)
     {
-        if (!slot.ToBackend.Done)
+        if (HasWork(slot.ToBackend, slot.ClientState))
         {
             long moved = Pump(index, ref slot, ref slot.ToBackend, new Ends(ref slot, toBackend: true));
             if (moved > 0)
@@ -30,7 +30,7 @@ internal sealed unsafe class Relay(Worker worker)
             }
         }
 
-        if (!slot.ToClient.Done)
+        if (HasWork(slot.ToClient, slot.BackendState))
         {
             long moved = Pump(index, ref slot, ref slot.ToClient, new Ends(ref slot, toBackend: false));
             if (moved > 0)
@@ -102,6 +102,9 @@ internal sealed unsafe class Relay(Worker worker)
 
         flow.Held = 0;
     }
+
+    private static bool HasWork(in Flow flow, SideState source) =>
+        !flow.Done && (flow.Held > 0 || flow.SourceEnded || (source & SideState.Readable) != 0);
 
     /// <returns>Bytes written to the sink.</returns>
     private long Pump(int index, ref Slot slot, ref Flow flow, Ends ends)
@@ -275,16 +278,19 @@ internal sealed unsafe class Relay(Worker worker)
     {
         Release(ref flow);
         flow.Done = true;
+        ref Flow back = ref ends.ToBackend ? ref slot.ToClient : ref slot.ToBackend;
         if ((ends.SourceState & SideState.Reset) != 0)
         {
-            ref Flow back = ref ends.ToBackend ? ref slot.ToClient : ref slot.ToBackend;
             Release(ref back);
             back.Done = true;
-            return;
+        }
+        else if (!back.Done)
+        {
+            TcpSocket.ShutdownWrite(ends.Sink);
+            worker.Closer.SetDeadline(index, ref slot);
         }
 
-        TcpSocket.ShutdownWrite(ends.Sink);
-        worker.Closer.SetDeadline(index, ref slot);
+        // Where both directions are done, the close that follows sends the FIN.
     }
 
     // A write found the sink's connection gone. What its peer had sent before is still to be read, by the other direction.

@@ -111,7 +111,8 @@ internal sealed class Worker : IDisposable
     {
         while (!_stopped)
         {
-            int count = _poll.Wait(_ready.Count > 0 ? 0 : _wheel.WaitFrom(Instant.Now(Engine.Options.Clock)));
+            // Counted from the turn's beginning: what the turn took makes the wait a little longer, within what a timer promises.
+            int count = _poll.Wait(_ready.Count > 0 ? 0 : _wheel.WaitFrom(Now));
             Now = Instant.Now(Engine.Options.Clock);
             for (int i = 0; i < count; i++)
             {

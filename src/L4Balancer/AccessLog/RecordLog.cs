@@ -29,6 +29,8 @@ internal sealed class RecordLog : IRecordSink, IAsyncDisposable
     private readonly LogOutput _output;
     private readonly DurationHistograms? _histograms;
     private readonly ILogger _log;
+    private static readonly TimeSpan Gathering = TimeSpan.FromMilliseconds(5);
+
     private readonly LineBudget _failures = new(FailuresPerSecond);
     private readonly Task _writing;
     private long _dropped;
@@ -85,6 +87,8 @@ internal sealed class RecordLog : IRecordSink, IAsyncDisposable
     {
         while (await WaitAsync())
         {
+            // Whoever comes within a moment is written in one go: waking this task for each record costs the engine more than the record.
+            await Task.Delay(Gathering, _clock).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             while (_entries.Reader.TryRead(out Entry entry))
             {
                 try
