@@ -241,9 +241,8 @@ internal sealed class ManagedConnection
                 await ResetAfterDeliveryAsync(sink).ConfigureAwait(false);
                 break;
             case FillEnd.Finished:
+            case FillEnd.Stopped:
                 sink.Finish();
-                break;
-            default:
                 break;
         }
     }
@@ -414,14 +413,22 @@ internal sealed class ManagedConnection
         _stopDiscarding.Cancel();
         if (!discarding)
         {
-            ResetBoth();
+            _client.ResetUnlessFinished();
+            _backend!.ResetUnlessFinished();
         }
     }
 
     private void ResetBoth()
     {
+        Side? backend;
+        lock (_gate)
+        {
+            // The one that connects at this moment is seen here, or it sees the cause.
+            backend = _backend;
+        }
+
         _client.Reset();
-        _backend?.Reset();
+        backend?.Reset();
     }
 
     private void Touch(int bytes) => Volatile.Write(ref _lastActivity, _engine.Now.Ticks);

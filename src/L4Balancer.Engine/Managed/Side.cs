@@ -7,6 +7,8 @@ namespace L4Balancer.Engine.Managed;
 /// <summary>One of the two sockets of a connection, with what is known of its peer.</summary>
 internal sealed class Side(Socket socket, CloseReason closed, CloseReason reset)
 {
+    private bool _finSent;
+
     public Socket Socket { get; } = socket;
 
     /// <summary>The reason where this side ended the connection in good order.</summary>
@@ -31,6 +33,7 @@ internal sealed class Side(Socket socket, CloseReason closed, CloseReason reset)
     /// <summary>Sends FIN; a peer that is gone already needs none.</summary>
     public void Finish()
     {
+        Volatile.Write(ref _finSent, true);
         try
         {
             Socket.Shutdown(SocketShutdown.Send);
@@ -58,5 +61,14 @@ internal sealed class Side(Socket socket, CloseReason closed, CloseReason reset)
         }
 
         Socket.Dispose();
+    }
+
+    /// <summary>Resets a peer that has not taken all it was to get; one that was sent its FIN is left in order.</summary>
+    public void ResetUnlessFinished()
+    {
+        if (!Volatile.Read(ref _finSent))
+        {
+            Reset();
+        }
     }
 }

@@ -92,6 +92,27 @@ internal abstract class CloseContract(Func<EngineOptions, IEngine> create) : Eng
     }
 
     [Test]
+    public async Task A_peer_that_does_not_read_does_not_hold_up_the_FIN_to_the_other([Values] bool byClient)
+    {
+        TestBackend backend = Backend(receiveBuffer: 16 * 1024);
+        Rig rig = Start(Settings.Pool(backend));
+        (Peer client, Peer server) = await OpenAsync(rig, backend, sendBuffer: 64 * 1024);
+        (Peer from, Peer to) = byClient ? (client, server) : (server, client);
+        Task sending = from.SendPatternAsync(8, Endless);
+        await Patience.UntilStill(() => from.Sent, TimeSpan.FromMilliseconds(300));
+
+        long start = Stopwatch.GetTimestamp();
+        rig.Engine.Close(IdOf(rig, client), CloseReason.Admin);
+        Received received = await from.ReceiveAllAsync();
+
+        Assert.That(received.End, Is.EqualTo(StreamEnd.Fin));
+        Assert.That(Stopwatch.GetElapsedTime(start), Is.LessThan(Grace - TimeSpan.FromSeconds(1)));
+        Assert.That(async () => await sending, Throws.InstanceOf<SocketException>(), "it sends on and on, and is reset");
+        Assert.That((await to.ReceiveAllAsync()).End, Is.EqualTo(StreamEnd.Reset), "it did not take what was read");
+        Assert.That((await rig.Records.NextEndAsync()).Reason, Is.EqualTo(CloseReason.Admin));
+    }
+
+    [Test]
     public async Task A_peer_that_still_sends_and_then_closes_is_not_reset()
     {
         TestBackend backend = Backend();
