@@ -287,6 +287,7 @@ internal sealed unsafe class Relay(Worker worker)
         else if (!back.Done)
         {
             TcpSocket.ShutdownWrite(ends.Sink);
+            slot.LastActivity = worker.Now;
             worker.Closer.SetDeadline(index, ref slot);
         }
 

@@ -72,8 +72,8 @@ internal sealed class ManagedConnection
             _engine.Remember(this);
             if (first.Action != SetupAction.Refuse)
             {
-                ListenerSettings listener = _record.Listener.Settings;
-                TcpOptions.Apply(_client.Socket, listener.Keepalive, listener.UserTimeout, listener.CongestionControl);
+                ListenerSettings settings = listener.Settings;
+                TcpOptions.Apply(_client.Socket, settings.Keepalive, settings.UserTimeout, settings.CongestionControl);
                 fromClient = FillAsync(_toBackend, _client);
                 if (await SetUpAsync(first).ConfigureAwait(false))
                 {

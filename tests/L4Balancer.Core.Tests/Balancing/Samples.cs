@@ -9,7 +9,7 @@ internal static class Samples
 {
     public static Endpoint Endpoint(string text)
     {
-        Assert.That(Addressing.Endpoint.TryParse(text, out Endpoint endpoint), text);
+        Assert.That(Core.Addressing.Endpoint.TryParse(text, out Endpoint endpoint), text);
         return endpoint;
     }
 

@@ -92,8 +92,10 @@ internal sealed class Peer(Socket socket, Endpoint remote) : IDisposable
     }
 
     /// <summary>Reads until the stream ends, one way or the other.</summary>
+    public Task<Received> ReceiveAllAsync() => ReceiveAllAsync(static _ => { });
+
     /// <param name="onReceived">Told how many bytes each read brought.</param>
-    public async Task<Received> ReceiveAllAsync(Action<int>? onReceived = null)
+    public async Task<Received> ReceiveAllAsync(Action<int> onReceived)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         byte[] buffer = new byte[64 * 1024];
@@ -117,7 +119,7 @@ internal sealed class Peer(Socket socket, Endpoint remote) : IDisposable
 
             hash.AppendData(buffer, 0, received);
             bytes += received;
-            onReceived?.Invoke(received);
+            onReceived(received);
         }
     }
 
