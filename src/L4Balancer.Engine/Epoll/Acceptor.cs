@@ -1,4 +1,5 @@
 using L4Balancer.Core.Addressing;
+using L4Balancer.Core.Timing;
 using L4Balancer.Engine.Linux;
 
 namespace L4Balancer.Engine.Epoll;
@@ -15,7 +16,12 @@ internal sealed class Acceptor(Worker worker)
     private static readonly TimeSpan FirstBackoff = TimeSpan.FromMilliseconds(10);
     private static readonly TimeSpan LongestBackoff = TimeSpan.FromSeconds(1);
 
+    /// <summary>A shortage that comes and goes is told once in this time.</summary>
+    private static readonly TimeSpan BetweenLines = TimeSpan.FromMinutes(1);
+
     private int _failures;
+    private Instant _nextLine;
+    private bool _told;
     private bool _watching;
     private bool _ended;
 
@@ -103,19 +109,24 @@ internal sealed class Acceptor(Worker worker)
 
     private void NoteAccepted(ListeningSocket listening)
     {
-        if (_failures > 0)
+        if (_told)
         {
             worker.Engine.Log.AcceptRecovered(listening.Endpoint, _failures);
-            _failures = 0;
+            _told = false;
         }
+
+        _failures = 0;
     }
 
     // The socket stays readable, so watching it would spin. What waits stays queued in the kernel meanwhile.
     private void BackOff(ListeningSocket listening, Errno error)
     {
-        if (_failures++ == 0)
+        _failures++;
+        if (worker.Now >= _nextLine)
         {
             worker.Engine.Log.AcceptBacksOff(listening.Endpoint, error.ToString());
+            _told = true;
+            _nextLine = worker.Now + BetweenLines;
         }
 
         Pause();
