@@ -1,3 +1,4 @@
+using L4Balancer.Engine.Tests.Epoll;
 using L4Balancer.Engine.Tests.Ports;
 
 // The test runner loads this assembly and never comes here. A test that needs a network of its own starts it as a process there,
@@ -11,6 +12,9 @@ try
             return 0;
         case ["probe-without-port"]:
             await ProbeWithoutPortBody.RunAsync();
+            return 0;
+        case ["descriptor-shortage"]:
+            await DescriptorShortageBody.RunAsync();
             return 0;
         default:
             await Console.Error.WriteLineAsync("These are tests: run them with `make test`.");

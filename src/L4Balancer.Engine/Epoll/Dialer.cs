@@ -38,9 +38,10 @@ internal sealed class Dialer(Worker worker)
         slot.Setup = RentSetup();
         SetupStep step = _setups[slot.Setup].Accepted(
             ref slot.Record, snapshot, listener, new FourTuple(handover.Peer, destination), worker.Now);
-        if (step.Action != SetupAction.Refuse)
+        if (step.Action != SetupAction.Refuse
+            && worker.Register(slot.Client, ConnectionEvents, EventTag.Client(index, slot)).IsError)
         {
-            worker.Register(slot.Client, ConnectionEvents, EventTag.Client(index, slot));
+            step = Failed(ref slot, ConnectFailure.LocalShortage);
         }
 
         Follow(index, ref slot, step);

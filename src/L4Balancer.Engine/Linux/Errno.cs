@@ -14,6 +14,7 @@ internal enum Errno
     EINVAL = 22,
     ENFILE = 23,
     EMFILE = 24,
+    ENOSPC = 28,
     EPIPE = 32,
     EPROTO = 71,
     ENOPROTOOPT = 92,

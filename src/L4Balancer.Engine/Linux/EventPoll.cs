@@ -32,8 +32,15 @@ internal sealed unsafe class EventPoll : IDisposable
 
     private static int DataOffset => Stride - sizeof(ulong);
 
+    /// <summary>ENOSPC: fs.epoll.max_user_watches is reached (epoll(7)).</summary>
     public SysResult Add(int descriptor, uint events, ulong data)
     {
+        Errno fault = TcpSocket.Fault(SystemCall.EpollAdd, descriptor);
+        if (fault != Errno.None)
+        {
+            return SysResult.Error(fault);
+        }
+
         byte* entry = stackalloc byte[16];
         *(uint*)entry = events;
         *(ulong*)(entry + DataOffset) = data;

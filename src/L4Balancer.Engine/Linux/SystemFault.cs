@@ -11,6 +11,7 @@ internal enum SystemCall
     SpliceOut,
     Send,
     Recv,
+    EpollAdd,
 }
 
 /// <summary>

@@ -1,0 +1,77 @@
+using System.Net.Sockets;
+using L4Balancer.Core.Routing;
+using L4Balancer.Engine.Epoll;
+using L4Balancer.Engine.Tests.Contract;
+using L4Balancer.Engine.Tests.Peers;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace L4Balancer.Engine.Tests.Epoll;
+
+/// <summary>Runs under a small RLIMIT_NOFILE: every descriptor is taken, a client waits, and the process stays quiet until some are free.</summary>
+internal static class DescriptorShortageBody
+{
+    public static async Task RunAsync()
+    {
+        using TestBackend backend = TestBackend.Listening();
+        backend.ServeEcho();
+        await using var engine = new EpollEngine(new EngineOptions
+        {
+            Clock = TimeProvider.System,
+            Records = new RecordedConnections(),
+            Loggers = NullLoggerFactory.Instance,
+            Workers = 2,
+        });
+        RoutingSnapshot snapshot = RoutingSnapshot.Build(
+            Settings.Config(Settings.Pool(backend), Settings.Listener("127.0.0.1:0")), 1000);
+        Assert.That(engine.Start(snapshot), Is.Empty);
+
+        // First with descriptors to spare, so that everything is loaded that opens files.
+        await WaitForOneAsync(engine, snapshot, static () => []);
+        await WaitForOneAsync(engine, snapshot, TakeAll);
+    }
+
+    private static async Task WaitForOneAsync(EpollEngine engine, RoutingSnapshot snapshot, Func<List<Socket>> take)
+    {
+        await EchoAsync(engine);
+        long before = snapshot.Listeners[0].Cell.Accepted;
+        using var waiting = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        List<Socket> taken = take();
+        await waiting.ConnectAsync(engine.Bound[0].ToIPEndPoint()).WaitAsync(Patience.Limit);
+        await Patience.Elapse(TimeSpan.FromMilliseconds(200));
+        TimeSpan start = Environment.CpuUsage.TotalTime;
+        await Patience.Elapse(TimeSpan.FromSeconds(1));
+        TimeSpan busy = Environment.CpuUsage.TotalTime - start;
+        long accepted = snapshot.Listeners[0].Cell.Accepted - before;
+        taken.ForEach(s => s.Dispose());
+
+        // The test's own waiting takes some as well: it looks five hundred times in a second.
+        Assert.That(busy, Is.LessThan(TimeSpan.FromMilliseconds(150)), "nothing spins");
+        Assert.That(accepted, Is.EqualTo(taken.Count > 0 ? 0 : 1), "there was a descriptor for it, or none");
+        await waiting.SendAsync("x"u8.ToArray()).WaitAsync(Patience.Limit);
+        Assert.That(await waiting.ReceiveAsync(new byte[1]).WaitAsync(Patience.Limit), Is.EqualTo(1));
+        await EchoAsync(engine);
+    }
+
+    private static List<Socket> TakeAll()
+    {
+        List<Socket> taken = [];
+        try
+        {
+            while (true)
+            {
+                taken.Add(new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp));
+            }
+        }
+        catch (SocketException e) when (e.SocketErrorCode == SocketError.TooManyOpenSockets)
+        {
+            return taken;
+        }
+    }
+
+    private static async Task EchoAsync(EpollEngine engine)
+    {
+        using Peer client = await Peer.ConnectAsync(engine.Bound[0]);
+        await client.SendAsync("x"u8.ToArray());
+        await client.ReceiveAsync(1);
+    }
+}
