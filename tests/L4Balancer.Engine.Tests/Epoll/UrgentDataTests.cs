@@ -36,7 +36,7 @@ internal sealed class UrgentDataTests() : EpollFixture(workers: 1)
         const int rounds = 20;
         TestBackend backend = Backend();
         Rig rig = Start(Settings.Pool(backend));
-        var splices = new FailingCalls(SystemCall.SpliceIn, Errno.None);
+        var splices = new CountedCalls(SystemCall.SpliceIn);
         SystemFault.Installed = splices;
         (Peer client, Peer server) = await OpenAsync(rig, backend);
         (Peer from, Peer to) = byClient ? (client, server) : (server, client);
@@ -45,7 +45,7 @@ internal sealed class UrgentDataTests() : EpollFixture(workers: 1)
         Task<Received> receiving = Task.Run(to.ReceiveAllAsync);
         for (int i = 0; i < rounds; i++)
         {
-            for (long end = pattern.Taken + (4 * MiB); pattern.Taken < end;)
+            for (long end = pattern.Taken + (i == 0 ? 32 * MiB : 4 * MiB); pattern.Taken < end;)
             {
                 await from.SendAsync(pattern.Next(end - pattern.Taken));
             }
