@@ -39,9 +39,10 @@ internal sealed class ListeningSocket : IDisposable
                 socket.SetSocketOption(SocketOptionLevel.IPv6, SocketOptionName.IPv6Only, true);
             }
 
+            TcpOptions.DeferAccept(socket, listener.Settings.DeferAccept);
+
             // On Unix the runtime's bind sets SO_REUSEADDR by itself, so that a restart binds over connections in TIME_WAIT. Asked for
             // by ReuseAddress it would set SO_REUSEPORT too, and a second daemon would take half of the connections unnoticed.
-            TcpOptions.DeferAccept(socket, listener.Settings.DeferAccept);
             socket.Bind(address);
             socket.Listen(listener.Settings.Backlog);
             return new ListeningSocket(socket, listener.Name);

@@ -17,10 +17,10 @@ internal sealed class Side(Socket socket, CloseReason closed, CloseReason reset)
     /// <summary>The reason where this side reset the connection.</summary>
     public CloseReason ResetReason { get; } = reset;
 
-    /// <summary>Its peer sent FIN, and everything before it was written to the other side. Under the connection's gate.</summary>
+    /// <summary>Its peer sent FIN, and everything before it was written to the other side. Under the relay's gate.</summary>
     public bool Finished { get; set; }
 
-    /// <summary>Its peer reset the connection, or the kernel gave it up. Under the connection's gate.</summary>
+    /// <summary>Its peer reset the connection, or the kernel gave it up. Under the relay's gate.</summary>
     public bool WasReset { get; set; }
 
     /// <summary>Bytes sent to this peer that it has not acknowledged; 0 where the platform cannot say.</summary>
