@@ -51,7 +51,7 @@ public struct ConnectionRecord
 
     public readonly Pool Pool => Listener.Pool;
 
-    /// <summary>From accept to the attempt that succeeded, or to the end where none did.</summary>
+    /// <summary>From accept to the attempt that succeeded, or to the last one; to the end where none was made.</summary>
     public readonly TimeSpan QueueTime => (Attempts > 0 ? ConnectStartedAt : EndedAt) - AcceptedAt;
 
     /// <summary>What the attempt that succeeded took; zero where none did.</summary>
