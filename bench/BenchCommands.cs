@@ -69,6 +69,14 @@ internal static class BenchCommands
             }
 
             string? algorithm = parsed.GetValue(congestion);
+            if (algorithm is not null && !NetworkNamespace.AllowedCongestion.Split(' ').Contains(algorithm))
+            {
+                Console.Error.WriteLine(
+                    $"bench: --congestion {algorithm}: allowed here: {NetworkNamespace.AllowedCongestion}. To allow it: " +
+                    $"sysctl -w net.ipv4.tcp_allowed_congestion_control=\"{NetworkNamespace.AllowedCongestion} {algorithm}\"");
+                return 2;
+            }
+
             string[] arguments =
             [
                 name,
@@ -85,7 +93,7 @@ internal static class BenchCommands
 
             if (!NetworkNamespace.Entered && algorithm is not null)
             {
-                Console.Error.WriteLine("bench: --congestion needs a network namespace (unshare, ip), which cannot be made here, or no such algorithm");
+                Console.Error.WriteLine("bench: --congestion needs a network namespace (unshare, ip), which cannot be made here");
                 return 2;
             }
 

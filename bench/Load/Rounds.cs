@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using L4Balancer.Bench.Contestants;
 
 namespace L4Balancer.Bench.Load;
@@ -8,22 +9,16 @@ namespace L4Balancer.Bench.Load;
 /// </summary>
 internal sealed class Rounds(Field field, RunOptions options)
 {
+    private const int WarmUpPasses = 2;
+
     private static readonly BurstLimit WarmUp = new(TimeSpan.FromMilliseconds(400));
+    private static readonly TimeSpan LeastWarmUp = TimeSpan.FromSeconds(20);
 
     private readonly Random _order = new(options.Seed);
 
     public void Run(IReadOnlyList<Row> rows)
     {
-        foreach (Row row in rows)
-        {
-            foreach (Contestant contestant in field.Contestants)
-            {
-                // Not counted: compilation, first buffers, first pages.
-                row.Workload.Run(field.Towards(contestant), WarmUp);
-                row.Enter(contestant.Name);
-            }
-        }
-
+        WarmUpAll(rows);
         var limit = new BurstLimit(options.Burst);
         for (int round = 1; round <= options.Rounds; round++)
         {
@@ -42,5 +37,28 @@ internal sealed class Rounds(Field field, RunOptions options)
 
             Console.WriteLine();
         }
+    }
+
+    // Not counted: first buffers, first pages, and the just-in-time compiler, which takes a share of the processor for some seconds
+    // after code has become hot.
+    private void WarmUpAll(IReadOnlyList<Row> rows)
+    {
+        Console.Write("warming up:");
+        long start = Stopwatch.GetTimestamp();
+        for (int pass = 0; pass < WarmUpPasses || Stopwatch.GetElapsedTime(start) < LeastWarmUp; pass++)
+        {
+            foreach (Row row in rows)
+            {
+                foreach (Contestant contestant in field.Contestants)
+                {
+                    row.Workload.Run(field.Towards(contestant), WarmUp);
+                    row.Enter(contestant.Name);
+                }
+
+                Console.Write(".");
+            }
+        }
+
+        Console.WriteLine();
     }
 }

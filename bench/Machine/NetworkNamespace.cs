@@ -14,6 +14,9 @@ internal static class NetworkNamespace
     /// <summary>Most of the ports are for connections; the bench listens below.</summary>
     private const string SetUp = "ip link set lo up && echo '10240 65535' > /proc/sys/net/ipv4/ip_local_port_range";
 
+    /// <summary>What a namespace other than the first may use (net.ipv4.tcp_allowed_congestion_control, ip-sysctl).</summary>
+    public static string AllowedCongestion => File.ReadAllText("/proc/sys/net/ipv4/tcp_allowed_congestion_control").Trim();
+
     public static bool Entered => Environment.GetEnvironmentVariable(Marker) is not null;
 
     /// <summary>Runs this program inside; null where that cannot be had here.</summary>
