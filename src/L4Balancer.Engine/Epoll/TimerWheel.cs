@@ -163,35 +163,10 @@ internal sealed class TimerWheel
                 ref Node node = ref _nodes[index];
                 int next = node.Next;
                 node.Place = 0;
-                if (node.Deadline <= _current)
-                {
-                    node.Deadline = _current;
-                    LinkDue(index, ref node);
-                }
-                else
-                {
-                    Link(index, ref node);
-                }
-
+                Link(index, ref node);
                 index = next;
             }
         }
-    }
-
-    // Due at this very tick: into the place of level 0 that fires next.
-    private void LinkDue(int index, ref Node node)
-    {
-        int place = (int)(_current & (Places - 1));
-        node.Place = place + 1;
-        node.Previous = None;
-        node.Next = _heads[place];
-        if (node.Next != None)
-        {
-            _nodes[node.Next].Previous = index;
-        }
-
-        _heads[place] = index;
-        _occupied[0] |= 1UL << place;
     }
 
     // One at a time, because what is called may cancel others of the same place.
@@ -201,12 +176,6 @@ internal sealed class TimerWheel
         {
             int index = _heads[place];
             Cancel(index);
-            if (_nodes[index].Deadline > _current)
-            {
-                Link(index, ref _nodes[index]);
-                continue;
-            }
-
             _due(index);
         }
     }
