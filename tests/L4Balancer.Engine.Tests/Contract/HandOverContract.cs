@@ -13,7 +13,7 @@ internal abstract class HandOverContract(Func<EngineOptions, IEngine> create) : 
     private const int Pairs = 4;
     private const int MiB = 1024 * 1024;
 
-    private static readonly TimeSpan _moment = TimeSpan.FromMilliseconds(300);
+    private static readonly TimeSpan Moment = TimeSpan.FromMilliseconds(300);
 
     [Test]
     public async Task Streams_continue_byte_for_byte_over_twenty_hand_overs()
@@ -78,10 +78,10 @@ internal abstract class HandOverContract(Func<EngineOptions, IEngine> create) : 
 
         (Peer client, Peer server) = await OpenAsync(rig, backend);
         Task<string> sending = client.SendPatternAsync(seed: 7, 64 * MiB);
-        await Patience.UntilStill(() => client.Sent, _moment);
+        await Patience.UntilStill(() => client.Sent, Moment);
 
         Assert.That(await HandOverAsync(rig.Engine, second), Is.EqualTo(1));
-        await Patience.UntilStill(() => client.Sent, _moment);
+        await Patience.UntilStill(() => client.Sent, Moment);
         Assert.That(sending.IsCompleted, Is.False, "the sender is held back by the other engine too");
         Task<Received> receiving = server.ReceiveAllAsync();
         string sent = await sending;
