@@ -15,14 +15,16 @@ internal static unsafe class BulkToClient
     {
         PeerCounters before = target.Peers.Counters();
         long processor = target.ProcessorNanoseconds();
-        long start = Stopwatch.GetTimestamp();
         using Crowd? crowd = Crowd.Open(target.Address(PeerRole.Source), streams, out string? fault);
         if (crowd is null)
         {
             return BurstResult.Failed(fault!);
         }
 
+        // A source that came only after the others were stopped would send without end.
+        target.Peers.Await(c => c.Accepted - before.Accepted == streams);
         crowd.Watch(Libc.EPOLLIN);
+        long start = Stopwatch.GetTimestamp();
         long received = 0;
         int ended = 0;
         while (!limit.Reached(start, received) && ended == 0)

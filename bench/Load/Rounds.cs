@@ -12,7 +12,7 @@ internal sealed class Rounds(Field field, RunOptions options)
     private const int WarmUpPasses = 2;
 
     private static readonly BurstLimit WarmUp = new(TimeSpan.FromMilliseconds(400));
-    private static readonly TimeSpan LeastWarmUp = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan LeastWarmUp = TimeSpan.FromSeconds(10);
 
     private readonly Random _order = new(options.Seed);
 
