@@ -25,7 +25,7 @@ public sealed class ManagedEngine : IEngine
     private static readonly TimeSpan LongestWait = TimeSpan.FromDays(1);
 
     private readonly ConcurrentDictionary<ulong, ManagedConnection> _connections = new();
-    private readonly List<ListeningSocket> _listening = [];
+    private volatile ListeningSocket[] _listening = [];
     private readonly List<Task> _loops = [];
     private readonly CancellationTokenSource _stopAccepting = new();
     private readonly CancellationTokenSource _stopChecking = new();
@@ -59,13 +59,14 @@ public sealed class ManagedEngine : IEngine
         ArgumentNullException.ThrowIfNull(snapshot);
         _snapshot = snapshot;
         List<ListenFailure> failures = [];
+        List<ListeningSocket> opened = [];
         foreach (Listener listener in snapshot.Listeners)
         {
             foreach (Endpoint endpoint in listener.Settings.Bind)
             {
                 try
                 {
-                    _listening.Add(ListeningSocket.Open(listener, endpoint));
+                    opened.Add(ListeningSocket.Open(listener, endpoint));
                 }
                 catch (SocketException e)
                 {
@@ -74,6 +75,7 @@ public sealed class ManagedEngine : IEngine
             }
         }
 
+        _listening = [.. opened];
         if (failures.Count > 0)
         {
             CloseListening();
@@ -117,7 +119,7 @@ public sealed class ManagedEngine : IEngine
     public async Task StopAsync(TimeSpan grace, CancellationToken atOnce)
     {
         _stopAccepting.Cancel();
-        await Task.WhenAll(_loops.Take(_listening.Count)).ConfigureAwait(false);
+        await Task.WhenAll(_loops.Take(_listening.Length)).ConfigureAwait(false);
         CloseListening();
         _stopping = true;
         CompleteIfEmpty();
@@ -292,6 +294,6 @@ public sealed class ManagedEngine : IEngine
             listening.Dispose();
         }
 
-        _listening.Clear();
+        _listening = [];
     }
 }
