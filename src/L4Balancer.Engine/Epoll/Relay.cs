@@ -11,7 +11,7 @@ namespace L4Balancer.Engine.Epoll;
 internal sealed unsafe class Relay(Worker worker)
 {
     /// <summary>What one direction may move in a turn before the others get theirs.</summary>
-    private const int BytesPerTurn = 1024 * 1024;
+    public const int BytesPerTurn = 1024 * 1024;
 
     /// <summary>A turn of splicing that moves less than this was not bulk.</summary>
     private const int SmallTurn = 32 * 1024;

@@ -33,22 +33,30 @@ internal static class DescriptorShortageBody
     private static async Task WaitForOneAsync(EpollEngine engine, RoutingSnapshot snapshot, Func<List<Socket>> take)
     {
         await EchoAsync(engine);
+        await Patience.UntilStill(() => EngineSocket.CountDescriptors(), TimeSpan.FromMilliseconds(200));
         long before = snapshot.Listeners[0].Cell.Accepted;
         using var waiting = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         List<Socket> taken = take();
         await waiting.ConnectAsync(engine.Bound[0].ToIPEndPoint()).WaitAsync(Patience.Limit);
-        await Patience.Elapse(TimeSpan.FromMilliseconds(200));
+        Task<int> answer = waiting.ReceiveAsync(new byte[1]);
         TimeSpan start = Environment.CpuUsage.TotalTime;
-        await Patience.Elapse(TimeSpan.FromSeconds(1));
+        using (var second = new PeriodicTimer(TimeSpan.FromSeconds(1)))
+        {
+            // Not by Patience, which looks five hundred times in that second.
+            await Task.WhenAny(answer, second.WaitForNextTickAsync().AsTask());
+        }
+
         TimeSpan busy = Environment.CpuUsage.TotalTime - start;
         long accepted = snapshot.Listeners[0].Cell.Accepted - before;
+        bool nothingLeft = taken.Count > 0;
         taken.ForEach(s => s.Dispose());
 
-        // The test's own waiting takes some as well: it looks five hundred times in a second.
-        Assert.That(busy, Is.LessThan(TimeSpan.FromMilliseconds(150)), "nothing spins");
-        Assert.That(accepted, Is.EqualTo(taken.Count > 0 ? 0 : 1), "there was a descriptor for it, or none");
+        Assert.That(accepted, Is.EqualTo(nothingLeft ? 0 : 1), "there was a descriptor for it, or none");
+
+        // A second of spinning is 1.1 s in a process of its own; that of a fresh process that compiles itself meanwhile, 0.1 s.
+        Assert.That(busy, Is.LessThan(TimeSpan.FromMilliseconds(300)), "nothing spins");
         await waiting.SendAsync("x"u8.ToArray()).WaitAsync(Patience.Limit);
-        Assert.That(await waiting.ReceiveAsync(new byte[1]).WaitAsync(Patience.Limit), Is.EqualTo(1));
+        Assert.That(await answer.WaitAsync(Patience.Limit), Is.EqualTo(1));
         await EchoAsync(engine);
     }
 

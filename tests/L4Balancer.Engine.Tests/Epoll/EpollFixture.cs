@@ -45,6 +45,22 @@ internal abstract class EpollFixture(int workers) : EngineContract(options => ne
     protected static Task NothingIsHeldAsync(Rig rig) => Patience.Until(
         () => WorkersOf(rig).All(w => w.Buffers.InUse == 0 && w.Pipes.InUse == 0), "every buffer and pipe is given back");
 
+    /// <summary>Streams until the engine has come to splice: a sender that gets little time sends less than makes bulk.</summary>
+    /// <returns>The digest, and how many bytes there were.</returns>
+    protected static async Task<(string Digest, long Bytes)> SendUntilSplicedAsync(Peer from, CountedCalls splices, int seed, long atLeast)
+    {
+        const long atMost = 4096 * MiB;
+        int before = splices.Count;
+        using var pattern = new Pattern(seed);
+        while ((pattern.Taken < atLeast || splices.Count == before) && pattern.Taken < atMost)
+        {
+            await from.SendAsync(pattern.Next(MiB));
+        }
+
+        Assert.That(splices.Count, Is.GreaterThan(before), "it came to splicing");
+        return (pattern.Digest, pattern.Taken);
+    }
+
     private sealed class Hold : IDisposable
     {
         private readonly ManualResetEventSlim _over = new();

@@ -45,9 +45,9 @@ internal sealed class UrgentDataTests() : EpollFixture(workers: 1)
         Task<Received> receiving = Task.Run(to.ReceiveAllAsync);
         for (int i = 0; i < rounds; i++)
         {
-            for (long end = pattern.Taken + (i == 0 ? 32 * MiB : 4 * MiB); pattern.Taken < end;)
+            for (long end = pattern.Taken + (4 * MiB); pattern.Taken < end || splices.Count == 0;)
             {
-                await from.SendAsync(pattern.Next(end - pattern.Taken));
+                await from.SendAsync(pattern.Next(MiB));
             }
 
             Assert.That(from.Socket.Send(pattern.Next(1).Span, SocketFlags.OutOfBand), Is.EqualTo(1));
@@ -55,7 +55,6 @@ internal sealed class UrgentDataTests() : EpollFixture(workers: 1)
 
         from.Finish();
         Assert.That(await receiving, Is.EqualTo(new Received(pattern.Taken, pattern.Digest, StreamEnd.Fin)));
-        Assert.That(splices.Count, Is.Not.Zero, "it began by splicing");
         to.Finish();
     }
 }
