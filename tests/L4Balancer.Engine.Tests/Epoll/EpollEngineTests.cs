@@ -3,7 +3,7 @@ using L4Balancer.Engine.Tests.Contract;
 
 namespace L4Balancer.Engine.Tests.Epoll;
 
-/// <summary>The managed engine keeps the contract.</summary>
+/// <summary>The epoll engine keeps the contract.</summary>
 internal static class EpollEngineTests
 {
     private static EpollEngine NewEpoll(EngineOptions options) => new(options);
