@@ -24,8 +24,8 @@ internal sealed class EchoPeer : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _stop.CancelAsync();
-        await _accepting;
         _listener.Stop();
+        await _accepting;
         await Task.WhenAll(_serving);
         _stop.Dispose();
     }
@@ -39,7 +39,7 @@ internal sealed class EchoPeer : IAsyncDisposable
                 _serving.Add(ServeAsync(await _listener.AcceptSocketAsync(_stop.Token)));
             }
         }
-        catch (Exception e) when (e is OperationCanceledException or SocketException)
+        catch (Exception e) when (e is OperationCanceledException or SocketException or InvalidOperationException)
         {
             // Disposed of.
         }
