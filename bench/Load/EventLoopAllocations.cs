@@ -72,7 +72,7 @@ internal sealed class EventLoopAllocations : IDisposable
     private long AllocatedBytes()
     {
         var answer = new TaskCompletionSource<long>();
-        _engine.Workers[0].Mailbox.Post(_ => answer.SetResult(GC.GetAllocatedBytesForCurrentThread()));
+        _engine.Workers[0].Mailbox.TryPost(_ => answer.SetResult(GC.GetAllocatedBytesForCurrentThread()));
         return answer.Task.Result;
     }
 

@@ -14,4 +14,7 @@ public sealed record EngineOptions
 
     /// <summary>Event-loop threads, where an engine has its own.</summary>
     public int Workers { get; init; } = Environment.ProcessorCount;
+
+    /// <summary>The most kernel pipes that one worker holds at a time, where an engine splices: two descriptors each.</summary>
+    public int PipesPerWorker { get; init; } = 256;
 }

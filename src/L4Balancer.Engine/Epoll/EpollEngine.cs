@@ -90,7 +90,7 @@ public sealed class EpollEngine : IEngine
 
         foreach (Worker worker in _workers)
         {
-            worker.Mailbox.Post(static w => w.Acceptor.Watch());
+            worker.Mailbox.TryPost(static w => w.Acceptor.Watch());
             worker.Start();
         }
 
@@ -149,7 +149,7 @@ public sealed class EpollEngine : IEngine
         {
             Worker worker = _workers.MinBy(w => w.Assigned) ?? throw new InvalidOperationException("the engine is not running");
             worker.Assign();
-            worker.Mailbox.Post(w => w.Migration.Adopt(connection));
+            worker.Mailbox.TryPost(w => w.Migration.Adopt(connection));
         }
     }
 
@@ -232,7 +232,7 @@ public sealed class EpollEngine : IEngine
             }
 
             (Worker worker, int index, uint generation) = open[next];
-            worker.Mailbox.Post(w =>
+            worker.Mailbox.TryPost(w =>
             {
                 ref Slot slot = ref w.Slots[index];
                 if (slot.State != SlotState.Free && slot.Generation == generation)
@@ -263,7 +263,7 @@ public sealed class EpollEngine : IEngine
         _stopped = true;
         foreach (Worker worker in _workers)
         {
-            worker.Mailbox.Post(static w => w.Stop());
+            worker.Mailbox.TryPost(static w => w.Stop());
         }
 
         foreach (Worker worker in _workers)
@@ -271,8 +271,6 @@ public sealed class EpollEngine : IEngine
             worker.Join();
             worker.Dispose();
         }
-
-        _workers.Clear();
     }
 
     // Looks at every connection, each on its own thread, and waits for the answers.
@@ -299,7 +297,7 @@ public sealed class EpollEngine : IEngine
     {
         foreach (Worker worker in _workers)
         {
-            worker.Mailbox.Post(w =>
+            worker.Mailbox.TryPost(w =>
             {
                 for (int index = 0; index < w.Slots.End; index++)
                 {
@@ -315,11 +313,11 @@ public sealed class EpollEngine : IEngine
     private static Task AskAsync(Worker worker, Action<Worker> request)
     {
         var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        worker.Mailbox.Post(w =>
+        bool posted = worker.Mailbox.TryPost(w =>
         {
             request(w);
             done.SetResult();
         });
-        return done.Task;
+        return posted ? done.Task : Task.CompletedTask;
     }
 }

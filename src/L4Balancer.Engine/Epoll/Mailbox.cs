@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using L4Balancer.Engine.Linux;
 
 namespace L4Balancer.Engine.Epoll;
@@ -11,8 +10,9 @@ internal sealed class Mailbox : IDisposable
 {
     private readonly Lock _gate = new();
     private readonly Queue<Handover> _handovers = new(64);
-    private readonly ConcurrentQueue<Action<Worker>> _requests = new();
+    private readonly Queue<Action<Worker>> _requests = new();
     private readonly WakeUp _wakeUp = new();
+    private bool _closed;
 
     public int Descriptor => _wakeUp.Descriptor;
 
@@ -21,15 +21,24 @@ internal sealed class Mailbox : IDisposable
         lock (_gate)
         {
             _handovers.Enqueue(handover);
+            _wakeUp.Signal();
         }
-
-        _wakeUp.Signal();
     }
 
-    public void Post(Action<Worker> request)
+    /// <returns>False where the worker has ended, and nobody will read this.</returns>
+    public bool TryPost(Action<Worker> request)
     {
-        _requests.Enqueue(request);
-        _wakeUp.Signal();
+        lock (_gate)
+        {
+            if (_closed)
+            {
+                return false;
+            }
+
+            _requests.Enqueue(request);
+            _wakeUp.Signal();
+            return true;
+        }
     }
 
     /// <summary>Before taking: what is posted from now on wakes the worker again.</summary>
@@ -43,7 +52,22 @@ internal sealed class Mailbox : IDisposable
         }
     }
 
-    public bool TryTake(out Action<Worker>? request) => _requests.TryDequeue(out request);
+    public bool TryTake(out Action<Worker>? request)
+    {
+        lock (_gate)
+        {
+            return _requests.TryDequeue(out request);
+        }
+    }
+
+    /// <summary>From now on nothing more can be asked; what was asked before is still to be taken.</summary>
+    public void Close()
+    {
+        lock (_gate)
+        {
+            _closed = true;
+        }
+    }
 
     public void Dispose() => _wakeUp.Dispose();
 }

@@ -10,9 +10,6 @@ internal sealed class PipePool(int limit) : IDisposable
 {
     public const short None = -1;
 
-    /// <summary>Two descriptors and up to 256 KiB of kernel memory each: more streams than this copy.</summary>
-    public const int MostPerThread = 256;
-
     /// <summary>Larger pipes slow many streams down (docs/performance.md).</summary>
     private const int Size = 256 * 1024;
 

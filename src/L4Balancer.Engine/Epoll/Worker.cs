@@ -29,6 +29,7 @@ internal sealed class Worker : IDisposable
         Number = number;
         Now = Instant.Now(engine.Options.Clock);
         _wheel = new TimerWheel(Now, TimerFired);
+        Pipes = new PipePool(engine.Options.PipesPerWorker);
         Acceptor = new Acceptor(this);
         Dialer = new Dialer(this);
         Relay = new Relay(this);
@@ -49,7 +50,8 @@ internal sealed class Worker : IDisposable
 
     public BufferPool Buffers { get; } = new();
 
-    public PipePool Pipes { get; } = new(PipePool.MostPerThread);
+    /// <summary>Two descriptors and up to 256 KiB of kernel memory each: more streams than it holds copy.</summary>
+    public PipePool Pipes { get; }
 
     public Mailbox Mailbox { get; } = new();
 
@@ -109,6 +111,15 @@ internal sealed class Worker : IDisposable
 
     private void Run()
     {
+        RunLoop();
+
+        // Whoever asked too late to be heard in the loop is answered all the same: there is nothing here any more.
+        Mailbox.Close();
+        ReadMail();
+    }
+
+    private void RunLoop()
+    {
         while (!_stopped)
         {
             // Counted from the turn's beginning: what the turn took makes the wait a little longer, within what a timer promises.
@@ -128,6 +139,7 @@ internal sealed class Worker : IDisposable
     {
         if (tag.IsWakeUp)
         {
+            Mailbox.Clear();
             ReadMail();
         }
         else if (tag.IsListening)
@@ -265,7 +277,6 @@ internal sealed class Worker : IDisposable
 
     private void ReadMail()
     {
-        Mailbox.Clear();
         while (Mailbox.TryTake(out Handover handover))
         {
             Acceptor.Take(handover);

@@ -66,7 +66,8 @@ internal sealed class Daemon : IAsyncDisposable
             _log.LimitNotRaised(limit, errno);
         }
 
-        DescriptorBudget budget = DescriptorBudget.For(config, limit);
+        int workers = config.Balancer.Workers > 0 ? config.Balancer.Workers : Environment.ProcessorCount;
+        DescriptorBudget budget = DescriptorBudget.For(config, limit, workers);
         if (budget.Connections == 0)
         {
             string mend = $"raise it (LimitNOFILE, or ulimit -n) above {budget.Reserve + 2}";
@@ -87,7 +88,8 @@ internal sealed class Daemon : IAsyncDisposable
             Clock = _clock,
             Records = _records,
             Loggers = _loggers,
-            Workers = config.Balancer.Workers > 0 ? config.Balancer.Workers : Environment.ProcessorCount,
+            Workers = workers,
+            PipesPerWorker = budget.PipesPerWorker,
         });
         _log.Starting(BuildVersion.Current.Version, _engine.Name, snapshot.MaxConnections, budget.Limit, budget.Reserve);
 

@@ -6,8 +6,9 @@ namespace L4Balancer.Hosting;
 /// <summary>How many connections the descriptor limit leaves room for.</summary>
 /// <param name="Limit">Descriptors that the process may hold.</param>
 /// <param name="Reserve">Kept for everything that is not a connection.</param>
+/// <param name="PipesPerWorker">For the streams that the epoll engine splices; they are in the reserve.</param>
 /// <param name="Connections">At two descriptors each; 0 or less where there is no room for one.</param>
-internal sealed record DescriptorBudget(long Limit, long Reserve, int Connections)
+internal sealed record DescriptorBudget(long Limit, long Reserve, int PipesPerWorker, int Connections)
 {
     /// <summary>One towards the client, one towards the backend.</summary>
     private const int PerConnection = 2;
@@ -15,12 +16,24 @@ internal sealed record DescriptorBudget(long Limit, long Reserve, int Connection
     /// <summary>The runtime, its assemblies, standard streams, the log, and the scrapes of the metrics.</summary>
     private const int Base = 256;
 
+    /// <summary>Both ends of a pipe.</summary>
+    private const int PerPipe = 2;
+
+    /// <summary>A worker's epoll instance and its wake-up.</summary>
+    private const int PerWorker = 2;
+
+    private const int MostPipesPerWorker = 256;
+
+    /// <summary>At most one descriptor in so many is for pipes: without one a stream is copied, without the other a client is refused.</summary>
+    private const int PipeShare = 16;
+
     /// <summary>What the configuration asks for besides: each bind listens, and each backend can be under probe at the same time.</summary>
-    public static DescriptorBudget For(BalancerConfig config, long limit)
+    public static DescriptorBudget For(BalancerConfig config, long limit, int workers)
     {
-        long reserve = Base + config.Listeners.Sum(l => l.Bind.Length)
+        int pipes = (int)Math.Clamp(limit / PipeShare / PerPipe / workers, 1, MostPipesPerWorker);
+        long reserve = Base + ((long)workers * (PerWorker + (pipes * PerPipe))) + config.Listeners.Sum(l => l.Bind.Length)
             + config.Pools.Where(p => p.Health.Type != HealthType.None).Sum(p => p.Backends.Length);
-        return new DescriptorBudget(limit, reserve, (int)Math.Clamp((limit - reserve) / PerConnection, 0, int.MaxValue));
+        return new DescriptorBudget(limit, reserve, pipes, (int)Math.Clamp((limit - reserve) / PerConnection, 0, int.MaxValue));
     }
 
     /// <summary>Raises the soft limit to the hard one.</summary>

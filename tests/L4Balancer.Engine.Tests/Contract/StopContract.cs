@@ -34,6 +34,32 @@ internal abstract class StopContract(Func<EngineOptions, IEngine> create) : Engi
     }
 
     [Test]
+    public async Task What_is_asked_while_it_stops_and_afterwards_is_answered()
+    {
+        TestBackend backend = Backend();
+        Rig rig = Start(Settings.Pool(backend));
+        await OpenManyAsync(rig, backend);
+        using var atOnce = new CancellationTokenSource();
+        await atOnce.CancelAsync();
+
+        Task stopping = rig.Engine.StopAsync(TimeSpan.Zero, atOnce.Token);
+        Task<bool> asking = Task.Run(() =>
+        {
+            // Across the moment in which the last thread ends.
+            for (int after = 0; after < 100; after += stopping.IsCompleted ? 1 : 0)
+            {
+                rig.Engine.List(new List<ConnectionRecord>());
+                _ = rig.Engine.Count;
+            }
+
+            return rig.Engine.Close(1, CloseReason.Admin);
+        });
+
+        await stopping.Soon();
+        Assert.That(await asking.WaitAsync(Patience.Limit), Is.False);
+    }
+
+    [Test]
     public async Task With_grace_the_closes_are_spread_over_it()
     {
         TestBackend backend = Backend();

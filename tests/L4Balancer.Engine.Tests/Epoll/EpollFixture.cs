@@ -23,7 +23,7 @@ internal abstract class EpollFixture(int workers) : EngineContract(options => ne
     protected static Task<T> AskAsync<T>(Rig rig, Func<Worker, T> question, int worker = 0)
     {
         var answer = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
-        WorkersOf(rig)[worker].Mailbox.Post(w => answer.SetResult(question(w)));
+        WorkersOf(rig)[worker].Mailbox.TryPost(w => answer.SetResult(question(w)));
         return answer.Task.Soon();
     }
 
@@ -32,7 +32,7 @@ internal abstract class EpollFixture(int workers) : EngineContract(options => ne
     {
         var held = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var hold = new Hold();
-        WorkersOf(rig)[0].Mailbox.Post(_ =>
+        WorkersOf(rig)[0].Mailbox.TryPost(_ =>
         {
             held.SetResult();
             hold.Wait();

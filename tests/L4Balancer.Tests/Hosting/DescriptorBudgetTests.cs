@@ -8,18 +8,18 @@ namespace L4Balancer.Tests.Hosting;
 
 internal sealed class DescriptorBudgetTests
 {
-    [TestCase(1_048_576, ExpectedResult = 524_160)]
-    [TestCase(1024, ExpectedResult = 384)]
-    [TestCase(258, ExpectedResult = 1)]
+    [TestCase(1_048_576, ExpectedResult = (1_048_576 - 256 - (2 * (2 + 512))) / 2)]
+    [TestCase(1024, ExpectedResult = (1024 - 256 - (2 * (2 + 32))) / 2)]
+    [TestCase(290, ExpectedResult = (290 - 256 - (2 * (2 + 8))) / 2)]
     [TestCase(100, ExpectedResult = 0)]
     [TestCase(long.MaxValue, ExpectedResult = int.MaxValue)]
     public int A_connection_takes_two_descriptors_and_the_reserve_stays(long limit) =>
-        DescriptorBudget.For(new BalancerConfig(), limit).Connections;
+        DescriptorBudget.For(new BalancerConfig(), limit, workers: 2).Connections;
 
     [Test]
     public void What_the_configuration_needs_besides_is_in_the_reserve()
     {
-        Assert.That(DescriptorBudget.For(ConfigOf(backends: 100), 10_000).Reserve, Is.EqualTo(256 + 1 + 100));
+        Assert.That(DescriptorBudget.For(ConfigOf(backends: 100), 10_000, workers: 2).Reserve, Is.EqualTo(256 + (2 * (2 + 312)) + 1 + 100));
     }
 
     [Test]
