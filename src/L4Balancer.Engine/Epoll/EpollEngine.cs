@@ -260,7 +260,11 @@ public sealed class EpollEngine : IEngine
 
     private void EndWorkers()
     {
-        _stopped = true;
+        if (Interlocked.Exchange(ref _stopped, true))
+        {
+            return;
+        }
+
         foreach (Worker worker in _workers)
         {
             worker.Mailbox.TryPost(static w => w.Stop());
