@@ -24,11 +24,21 @@ public interface IEngine : IAsyncDisposable
     /// <returns>What could not be bound; empty where the engine runs now.</returns>
     IReadOnlyList<ListenFailure> Start(RoutingSnapshot snapshot);
 
-    /// <summary>New connections go by this snapshot from now on; established ones stay as they are.</summary>
-    void Publish(RoutingSnapshot snapshot);
+    /// <summary>
+    /// New connections go by this snapshot from now on; established ones stay as they are. Addresses that are new are bound, those
+    /// that are gone are retired, those that stay keep their socket. One caller at a time.
+    /// </summary>
+    /// <returns>What could not be bound: then nothing has changed. Empty where the snapshot is in force.</returns>
+    IReadOnlyList<ListenFailure> Publish(RoutingSnapshot snapshot);
 
-    /// <summary>Copies the record of every connection that is open now. A record may be a moment old.</summary>
-    void List(ICollection<ConnectionRecord> records);
+    /// <summary>Copies every connection that is open now. A record may be a moment old.</summary>
+    void List(ICollection<OpenConnection> connections);
+
+    /// <summary>What each event loop has to do, by its number; empty where an engine has none of its own.</summary>
+    IReadOnlyList<WorkerLoad> Load();
+
+    /// <summary>Done when every event loop has made a turn: never, where one hangs.</summary>
+    Task TurnAsync();
 
     /// <summary>Closes one connection in the way of a close by us, in its own time.</summary>
     /// <returns>False where no connection has this id (any more).</returns>

@@ -42,14 +42,14 @@ public sealed class LivingSet
     /// The members of a ring that are not marked. Sorting ten thousand anew for each that goes down takes 20 ms, so this does not.
     /// </summary>
     /// <param name="ordered">From <see cref="RingMember.InAddressOrder"/>.</param>
-    /// <param name="down">By the members' <see cref="RingMember.Index"/>.</param>
-    internal static LivingSet Without(ReadOnlySpan<RingMember> ordered, ReadOnlySpan<bool> down)
+    /// <param name="excluded">By the members' <see cref="RingMember.Index"/>.</param>
+    internal static LivingSet Without(ReadOnlySpan<RingMember> ordered, ReadOnlySpan<bool> excluded)
     {
         RingMember[] scratch = ArrayPool<RingMember>.Shared.Rent(ordered.Length);
         int count = 0;
         foreach (RingMember member in ordered)
         {
-            if (!down[member.Index])
+            if (!excluded[member.Index])
             {
                 scratch[count++] = member;
             }

@@ -1,10 +1,19 @@
+using System.Text;
 using L4Balancer.Core.Addressing;
 
 namespace L4Balancer.Core.Config;
 
-/// <summary><c>[balancer]</c> and <c>[metrics]</c>.</summary>
+/// <summary>The tables about the daemon itself: <c>[balancer]</c>, <c>[admin]</c> and <c>[metrics]</c>.</summary>
 internal static class BalancerBinding
 {
+    private const string ListenForm = "an IP address with a port, like \"127.0.0.1:9180\", or \"\"";
+
+    /// <summary>sun_path holds 108 bytes, the zero at the end included (unix(7)).</summary>
+    private const int LongestSocketPath = 107;
+
+    /// <summary>PATH_MAX, the zero at the end included (limits.h).</summary>
+    private const int LongestPath = 4095;
+
     private static readonly BalancerSettings Defaults = new();
 
     public static BalancerSettings Bind(TableBinder table) => new()
@@ -12,6 +21,7 @@ internal static class BalancerBinding
         Workers = table.Integer("workers", Defaults.Workers, 0, 1024),
         Engine = table.Choice("engine", Defaults.Engine, Vocabulary.Engine),
         MaxConnections = table.Integer("max_connections", Defaults.MaxConnections, 0, int.MaxValue),
+        ShutdownDelay = table.Duration("shutdown_delay", Defaults.ShutdownDelay, TimeSpan.Zero, Duration.Longest),
         ShutdownGrace = table.Duration("shutdown_grace", Defaults.ShutdownGrace, TimeSpan.Zero, Duration.Longest),
         AccessLog = table.Choice("access_log", Defaults.AccessLog, Vocabulary.AccessLog),
         LogFormat = table.Choice("log_format", Defaults.LogFormat, Vocabulary.LogFormat),
@@ -31,6 +41,49 @@ internal static class BalancerBinding
             bound.Add(endpoint, listen);
         }
 
-        return metrics;
+        return table.TryGet("otlp", out Setting otlp) && TryOtlp(otlp, out Uri? collector) ? metrics with { Otlp = collector } : metrics;
+    }
+
+    public static AdminSettings BindAdmin(TableBinder table, BoundAddresses bound)
+    {
+        AdminSettings admin = new()
+        {
+            Socket = Path(table, "socket", AdminSettings.DefaultSocket, LongestSocketPath),
+            TokenFile = Path(table, "token_file", "", LongestPath),
+        };
+        if (table.TryGet("listen", out Setting listen) && listen.TryText(ListenForm, out string text) && text.Length > 0
+            && listen.TryEndpoint(0, out Endpoint endpoint))
+        {
+            admin = admin with { Listen = endpoint };
+            bound.Add(endpoint, listen);
+        }
+
+        return admin;
+    }
+
+    // Empty, or where a collector is: OTLP by gRPC over HTTP, 4317 by custom.
+    private static bool TryOtlp(Setting setting, out Uri? collector)
+    {
+        collector = null;
+        const string Form = "the URL of a collector, like \"http://127.0.0.1:4317\", or \"\"";
+        return setting.TryText(Form, out string text)
+            && (text.Length == 0
+                || (Uri.TryCreate(text, UriKind.Absolute, out collector) && collector.Scheme is "http" or "https")
+                || setting.Reject($"{Quoted.Text(text)} is not {Form}"));
+    }
+
+    private static string Path(TableBinder table, string key, string fallback, int longest)
+    {
+        if (!table.TryGet(key, out Setting setting) || !setting.TryText("a path, like \"/run/l4balancer/admin.sock\"", out string path))
+        {
+            return fallback;
+        }
+
+        if (path.Length > 0 && (path[0] != '/' || path.Contains('\0') || Encoding.UTF8.GetByteCount(path) > longest))
+        {
+            setting.Reject($"{Quoted.Text(path)} is not a path; allowed: from / on, at most {longest} bytes");
+        }
+
+        return path;
     }
 }

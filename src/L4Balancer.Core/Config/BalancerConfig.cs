@@ -7,6 +7,8 @@ public sealed record BalancerConfig
 {
     public BalancerSettings Balancer { get; init; } = new();
 
+    public AdminSettings Admin { get; init; } = new();
+
     /// <summary>Null where the file has no <c>[metrics]</c> table: nothing listens then.</summary>
     public MetricsSettings? Metrics { get; init; }
 

@@ -11,6 +11,9 @@ public sealed record BalancerSettings
     /// <summary>0: what the descriptor limit allows, reserve kept.</summary>
     public int MaxConnections { get; init; }
 
+    /// <summary>From the signal on: not ready any more, but connections are still accepted; zero: at once.</summary>
+    public TimeSpan ShutdownDelay { get; init; }
+
     /// <summary>Established connections are closed spread over this time; zero: at once.</summary>
     public TimeSpan ShutdownGrace { get; init; } = TimeSpan.FromSeconds(30);
 

@@ -18,11 +18,13 @@ public static class ConfigReader
         BoundAddresses bound = new();
         PoolReferences references = new();
 
+        TableBinder admin = root.Table("admin");
         TableBinder metrics = root.Table("metrics");
 
         BalancerConfig config = new()
         {
             Balancer = BalancerBinding.Bind(root.Table("balancer")),
+            Admin = BalancerBinding.BindAdmin(admin, bound),
             Metrics = root.HasTable("metrics") ? BalancerBinding.BindMetrics(metrics, bound) : null,
             Listeners = BindListeners(root, bound, references),
             Pools = BindPools(root, references),

@@ -10,12 +10,12 @@ internal static class ConfigSchema
 
     public static readonly SchemaTable Balancer = new(
         "[balancer]",
-        [
-            .. Works("workers", "engine", "max_connections", "shutdown_grace", "access_log", "log_format", "log_level"),
-            .. NotYet("shutdown_delay"),
-        ]);
+        Works(
+            "workers", "engine", "max_connections", "shutdown_delay", "shutdown_grace", "access_log", "log_format", "log_level"));
 
-    public static readonly SchemaTable Metrics = new("[metrics]", [.. Works("listen"), .. NotYet("otlp")]);
+    public static readonly SchemaTable Admin = new("[admin]", Works("socket", "listen", "token_file"));
+
+    public static readonly SchemaTable Metrics = new("[metrics]", Works("listen", "otlp"));
 
     public static readonly SchemaTable Listener = new(
         "[[listeners]]",
@@ -58,10 +58,10 @@ internal static class ConfigSchema
         "the file",
         [
             new SchemaKey("balancer", KeyForm.Table, Balancer),
+            new SchemaKey("admin", KeyForm.Table, Admin),
             new SchemaKey("metrics", KeyForm.Table, Metrics),
             new SchemaKey("listeners", KeyForm.Tables, Listener),
             new SchemaKey("pools", KeyForm.Tables, Pool),
-            .. NotYet("admin"),
         ]);
 
     private static IEnumerable<SchemaKey> Works(params string[] names) => names.Select(static n => new SchemaKey(n, KeyForm.Value));

@@ -6,4 +6,7 @@ namespace L4Balancer.Core.Config;
 public sealed record MetricsSettings
 {
     public Endpoint Listen { get; init; } = new(HostAddress.FromV4(0x7F00_0001), 9464);
+
+    /// <summary>Where OTLP metrics are pushed to as well; null: nowhere.</summary>
+    public Uri? Otlp { get; init; }
 }

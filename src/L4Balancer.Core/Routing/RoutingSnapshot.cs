@@ -38,14 +38,32 @@ public sealed class RoutingSnapshot
 
     public ImmutableArray<SourceCell> Sources { get; }
 
+    /// <summary>What was in an earlier file and is no more: its connections finish, and its counts stay.</summary>
+    public Departed Departed { get; private init; } = Departed.Nothing;
+
     /// <param name="maxConnections">What the configuration or, where it says 0, the descriptor limit allows.</param>
     /// <param name="previous">The snapshot in force until now, or null at start.</param>
-    public static RoutingSnapshot Build(BalancerConfig config, int maxConnections, RoutingSnapshot? previous = null)
+    /// <param name="overrides">What operators set at run time.</param>
+    public static RoutingSnapshot Build(
+        BalancerConfig config, int maxConnections, RoutingSnapshot? previous = null, BackendOverrides? overrides = null) =>
+        Build(config, (previous?.Generation ?? 0) + 1, maxConnections, previous, overrides ?? BackendOverrides.None);
+
+    /// <summary>The same configuration and generation under other overrides.</summary>
+    public RoutingSnapshot With(BalancerConfig config, BackendOverrides overrides) =>
+        Build(config, Generation, MaxConnections, this, overrides);
+
+    private static RoutingSnapshot Build(
+        BalancerConfig config, long generation, int maxConnections, RoutingSnapshot? previous, BackendOverrides overrides)
     {
         ArgumentNullException.ThrowIfNull(config);
-        Dictionary<(string, string, string), BackendCell> backendCells = previous?.Pools.SelectMany(p => p.Backends)
-            .ToDictionary(b => (b.Cell.Pool, b.Name, b.Settings.Address), b => b.Cell) ?? [];
-        Dictionary<string, ListenerCell> listenerCells = previous?.Listeners.ToDictionary(l => l.Name, l => l.Cell) ?? [];
+        ArgumentNullException.ThrowIfNull(overrides);
+        IEnumerable<Backend> knownBackends = previous is null
+            ? [] : previous.Pools.SelectMany(p => p.Backends).Concat(previous.Departed.Backends);
+        IEnumerable<ListenerCell> knownListeners = previous is null
+            ? [] : previous.Listeners.Select(l => l.Cell).Concat(previous.Departed.Listeners);
+        Dictionary<(string, string, string), BackendCell> backendCells =
+            knownBackends.ToDictionary(b => (b.Cell.Pool, b.Name, b.Settings.Address), b => b.Cell);
+        Dictionary<string, ListenerCell> listenerCells = knownListeners.ToDictionary(l => l.Name);
         Dictionary<string, SourceCell> sourceCells = previous?.Sources.ToDictionary(s => s.Label) ?? [];
 
         ImmutableArray<Pool> pools = [.. config.Pools.Select(BuildPool)];
@@ -56,16 +74,21 @@ public sealed class RoutingSnapshot
                 l, poolsByName[l.Pool], listenerCells.GetValueOrDefault(l.Name) ?? new ListenerCell(l.Name))),
         ];
         return new RoutingSnapshot(
-            (previous?.Generation ?? 0) + 1, maxConnections, previous?.Cell ?? new BalancerCell(), pools, listeners,
-            [.. sourceCells.Values]);
+            generation, maxConnections, previous?.Cell ?? new BalancerCell(), pools, listeners, [.. sourceCells.Values])
+        {
+            Departed = Departed.Of(knownBackends, knownListeners, pools, listeners),
+        };
 
         Pool BuildPool(PoolSettings settings) => new(
             settings,
-            [
-                .. settings.Backends.Select((b, i) => new Backend(
-                    i, b, backendCells.GetValueOrDefault((settings.Name, b.Name, b.Address)) ?? new BackendCell(settings.Name, b.Name))),
-            ],
-            new SourceRotation(settings.SourceIps.IsEmpty ? [SourceFor(null)] : [.. settings.SourceIps.Select(ip => SourceFor(ip))]));
+            [.. settings.Backends.Select((b, i) => BuildBackend(settings.Name, b, i))],
+            new SourceRotation(settings.SourceIps.IsEmpty ? [SourceFor(null)] : [.. settings.SourceIps.Select(ip => SourceFor(ip))]),
+            [.. settings.Backends.Select(b => overrides[settings.Name, b.Name].Mode)]);
+
+        Backend BuildBackend(string pool, BackendSettings settings, int index) => new(
+            index, settings,
+            backendCells.GetValueOrDefault((pool, settings.Name, settings.Address)) ?? new BackendCell(pool, settings.Name),
+            overrides[pool, settings.Name].Weight ?? settings.Weight);
 
         SourceCell SourceFor(HostAddress? address)
         {

@@ -17,6 +17,9 @@ internal sealed unsafe class Closer(Worker worker)
     /// <summary>How often a send queue is looked at that has to be empty before a reset.</summary>
     private static readonly TimeSpan SendQueuePoll = TimeSpan.FromMilliseconds(5);
 
+    /// <summary>The four calls that switch keepalive on are 2% of what a connection of one request costs, which has no use for it.</summary>
+    private static readonly TimeSpan KeepaliveDelay = TimeSpan.FromSeconds(1);
+
     /// <summary>Bytes that one turn may discard before others get theirs.</summary>
     private const int DiscardPerTurn = 1024 * 1024;
 
@@ -82,6 +85,11 @@ internal sealed unsafe class Closer(Worker worker)
 
     public void DeadlinePassed(int index, ref Slot slot)
     {
+        if (slot.LacksKeepalive && worker.Now >= KeepaliveAt(slot))
+        {
+            Keep(ref slot);
+        }
+
         bool graceIsOver = worker.Now >= slot.CloseBy;
         switch (slot.State)
         {
@@ -119,7 +127,15 @@ internal sealed unsafe class Closer(Worker worker)
     public void SetDeadline(int index, ref Slot slot)
     {
         Instant quiet = slot.State == SlotState.Relaying ? QuietUntil(slot) : Instant.Never;
-        worker.SetTimer(index, quiet < slot.CloseBy ? quiet : slot.CloseBy);
+        Instant deadline = quiet < slot.CloseBy ? quiet : slot.CloseBy;
+        worker.SetTimer(index, slot.LacksKeepalive && KeepaliveAt(slot) < deadline ? KeepaliveAt(slot) : deadline);
+    }
+
+    /// <summary>Gives the backend's socket its keepalive, now that the connection is there to stay.</summary>
+    public static void Keep(ref Slot slot)
+    {
+        slot.LacksKeepalive = false;
+        SocketOptions.Keep(slot.Backend, slot.Record.Pool.Settings.Keepalive);
     }
 
     /// <summary>The set-up refused the client, and has counted it.</summary>
@@ -128,6 +144,8 @@ internal sealed unsafe class Closer(Worker worker)
         TcpSocket.Reset(slot.Client);
         Free(index, ref slot);
     }
+
+    private static Instant KeepaliveAt(in Slot slot) => slot.Record.EstablishedAt + KeepaliveDelay;
 
     private static Instant QuietUntil(in Slot slot)
     {

@@ -126,7 +126,7 @@ internal sealed class Dialer(Worker worker)
         slot.BackendState = SideState.None;
         slot.Attempt++;
         PoolSettings pool = slot.Record.Pool.Settings;
-        SocketOptions.Apply(slot.Backend, pool.Keepalive, pool.UserTimeout, pool.CongestionControl);
+        SocketOptions.Apply(slot.Backend, pool.UserTimeout, pool.CongestionControl);
         if (step.Source is { } source && Bind(slot.Backend, source) is { } unusable)
         {
             return unusable;
@@ -174,7 +174,8 @@ internal sealed class Dialer(Worker worker)
         slot.Traffic = slot.Record.Backend!.Cell.Traffic(worker.Number);
         slot.LastActivity = worker.Now;
         worker.Engine.Options.Records.Established(slot.Record);
-        worker.SetTimer(index, worker.Now.After(slot.Record.Pool.Settings.IdleTimeout));
+        slot.LacksKeepalive = true;
+        worker.Closer.SetDeadline(index, ref slot);
         worker.Relay.Turn(index, ref slot);
     }
 

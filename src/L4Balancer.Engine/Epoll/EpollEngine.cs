@@ -97,7 +97,7 @@ public sealed class EpollEngine : IEngine
         return [];
     }
 
-    public void Publish(RoutingSnapshot snapshot)
+    public IReadOnlyList<ListenFailure> Publish(RoutingSnapshot snapshot)
     {
         ArgumentNullException.ThrowIfNull(snapshot);
         _snapshot = snapshot;
@@ -109,16 +109,23 @@ public sealed class EpollEngine : IEngine
                 socket.Target = new Target(snapshot, listener);
             }
         }
+
+        return [];
     }
 
-    public void List(ICollection<ConnectionRecord> records)
+    public void List(ICollection<OpenConnection> connections)
     {
-        ArgumentNullException.ThrowIfNull(records);
-        foreach (ConnectionRecord record in AskAll<ConnectionRecord>(static (_, _, slot, found) => found.Add(slot.Record)))
+        ArgumentNullException.ThrowIfNull(connections);
+        foreach (OpenConnection connection in AskAll<OpenConnection>(
+            static (_, _, slot, found) => found.Add(new OpenConnection(slot.Record, slot.LastActivity))))
         {
-            records.Add(record);
+            connections.Add(connection);
         }
     }
+
+    public IReadOnlyList<WorkerLoad> Load() => [.. _workers.Select(w => new WorkerLoad(w.Number, w.Assigned, TimeSpan.Zero))];
+
+    public Task TurnAsync() => Task.WhenAll(_workers.Select(w => AskAsync(w, static _ => { })));
 
     public bool Close(ulong id, CloseReason reason) => AskAll<ulong>((worker, index, _, found) =>
     {

@@ -67,7 +67,8 @@ internal sealed class ListeningSocket
 
         // SO_REUSEADDR lets a restart bind over connections in TIME_WAIT; two listening sockets still exclude each other (socket(7)).
         TcpSocket.SetOption(descriptor, Libc.SOL_SOCKET, Libc.SO_REUSEADDR, 1);
-        SocketOptions.Apply(descriptor, settings.Keepalive, settings.UserTimeout, settings.CongestionControl);
+        SocketOptions.Apply(descriptor, settings.UserTimeout, settings.CongestionControl);
+        SocketOptions.Keep(descriptor, settings.Keepalive);
         if (settings.DeferAccept > TimeSpan.Zero)
         {
             // Linux 2.4; without it the connection is there at once.

@@ -46,6 +46,11 @@ internal sealed unsafe class Migration(Worker worker)
 
     private ExportedConnection Export(int index, ref Slot slot)
     {
+        if (slot.LacksKeepalive)
+        {
+            Closer.Keep(ref slot);
+        }
+
         worker.Unregister(slot.Client);
         worker.Unregister(slot.Backend);
         slot.Record.Leave(worker.Engine.Snapshot.Cell);

@@ -63,6 +63,9 @@ internal struct Slot
     /// <summary>The reason where both sides end in good order: that of the side whose FIN came first.</summary>
     public CloseReason FirstEnd;
 
+    /// <summary>The backend's socket has no keepalive yet: most connections that are short are over before it matters.</summary>
+    public bool LacksKeepalive;
+
     /// <summary>It is in the list of those that wait for their next turn.</summary>
     public bool IsReady;
 }

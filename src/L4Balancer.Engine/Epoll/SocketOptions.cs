@@ -10,22 +10,14 @@ namespace L4Balancer.Engine.Epoll;
 internal static class SocketOptions
 {
     /// <summary>
-    /// TCP_NODELAY; SO_OOBINLINE, because urgent data belongs where it was sent; SO_KEEPALIVE with TCP_KEEPIDLE,
-    /// TCP_KEEPINTVL, TCP_KEEPCNT (Linux 2.4) and TCP_USER_TIMEOUT (Linux 2.6.37); TCP_CONGESTION (Linux 2.6.13). ENOPROTOOPT of
-    /// any is tolerated, and ENOENT and EPERM of the last: the start has asked for it, so modules or rights have changed.
+    /// TCP_NODELAY; SO_OOBINLINE, because urgent data belongs where it was sent; TCP_USER_TIMEOUT (Linux 2.6.37); TCP_CONGESTION
+    /// (Linux 2.6.13). ENOPROTOOPT of any is tolerated, and ENOENT and EPERM of the last: the start has asked for it, so modules or
+    /// rights have changed.
     /// </summary>
-    public static void Apply(int socket, KeepaliveSettings keepalive, TimeSpan userTimeout, string congestionControl)
+    public static void Apply(int socket, TimeSpan userTimeout, string congestionControl)
     {
         TcpSocket.SetOption(socket, Libc.IPPROTO_TCP, Libc.TCP_NODELAY, 1);
         TcpSocket.SetOption(socket, Libc.SOL_SOCKET, Libc.SO_OOBINLINE, 1);
-        if (keepalive.Idle > TimeSpan.Zero)
-        {
-            TcpSocket.SetOption(socket, Libc.SOL_SOCKET, Libc.SO_KEEPALIVE, 1);
-            TcpSocket.SetOption(socket, Libc.IPPROTO_TCP, Libc.TCP_KEEPIDLE, (int)keepalive.Idle.TotalSeconds);
-            TcpSocket.SetOption(socket, Libc.IPPROTO_TCP, Libc.TCP_KEEPINTVL, (int)keepalive.Interval.TotalSeconds);
-            TcpSocket.SetOption(socket, Libc.IPPROTO_TCP, Libc.TCP_KEEPCNT, keepalive.Count);
-        }
-
         if (userTimeout > TimeSpan.Zero)
         {
             TcpSocket.SetOption(socket, Libc.IPPROTO_TCP, Libc.TCP_USER_TIMEOUT, (int)userTimeout.TotalMilliseconds);
@@ -34,6 +26,18 @@ internal static class SocketOptions
         if (congestionControl.Length > 0)
         {
             CongestionControl.Set(socket, congestionControl);
+        }
+    }
+
+    /// <summary>SO_KEEPALIVE with TCP_KEEPIDLE, TCP_KEEPINTVL and TCP_KEEPCNT (Linux 2.4); ENOPROTOOPT is tolerated.</summary>
+    public static void Keep(int socket, KeepaliveSettings keepalive)
+    {
+        if (keepalive.Idle > TimeSpan.Zero)
+        {
+            TcpSocket.SetOption(socket, Libc.IPPROTO_TCP, Libc.TCP_KEEPIDLE, (int)keepalive.Idle.TotalSeconds);
+            TcpSocket.SetOption(socket, Libc.IPPROTO_TCP, Libc.TCP_KEEPINTVL, (int)keepalive.Interval.TotalSeconds);
+            TcpSocket.SetOption(socket, Libc.IPPROTO_TCP, Libc.TCP_KEEPCNT, keepalive.Count);
+            TcpSocket.SetOption(socket, Libc.SOL_SOCKET, Libc.SO_KEEPALIVE, 1);
         }
     }
 }

@@ -92,16 +92,26 @@ public sealed class ManagedEngine : IEngine
         return [];
     }
 
-    public void Publish(RoutingSnapshot snapshot) => _snapshot = snapshot;
-
-    public void List(ICollection<ConnectionRecord> records)
+    public IReadOnlyList<ListenFailure> Publish(RoutingSnapshot snapshot)
     {
-        ArgumentNullException.ThrowIfNull(records);
+        _snapshot = snapshot;
+        return [];
+    }
+
+    public void List(ICollection<OpenConnection> connections)
+    {
+        ArgumentNullException.ThrowIfNull(connections);
         foreach ((_, ManagedConnection connection) in _connections)
         {
-            records.Add(connection.Record);
+            ConnectionRecord record = connection.Record;
+            connections.Add(new OpenConnection(record, record.AcceptedAt));
         }
     }
+
+    public IReadOnlyList<WorkerLoad> Load() => [];
+
+    /// <summary>The thread pool's turn, which serves every connection.</summary>
+    public Task TurnAsync() => Task.Run(static () => { });
 
     public bool Close(ulong id, CloseReason reason)
     {

@@ -18,10 +18,10 @@ internal sealed record Location(FourTuple Tuple, Listener Listener, Backend? Bac
         Listener listener = snapshot.Listeners.First(l => l.Name == listenerName);
         Pool pool = listener.Pool;
         int index = pool.Pick(tuple, []);
-        bool backups = !pool.Backends.Any(b => !b.Settings.Backup && b.Settings.Weight > 0);
+        bool backups = !pool.Backends.Any(b => !b.Settings.Backup && b.Weight > 0);
         return new Location(
             tuple, listener, index == Pool.None ? null : pool.Backends[index], TupleHash.Of(tuple, pool.Settings.HashKey, seed: 0),
-            pool.Backends.Count(b => b.Settings.Backup == backups && b.Settings.Weight > 0));
+            pool.Backends.Count(b => b.Settings.Backup == backups && b.Weight > 0));
     }
 
     /// <summary>

@@ -83,7 +83,7 @@ internal sealed class HealthControl : IAsyncDisposable
         else
         {
             _log.BackendDown(pool.Name, backend.Name, backend.Settings.Address, detail);
-            if (!pool.Backends.Any(b => b.Settings.Weight > 0 && !pool.IsDown(b.Index)))
+            if (!pool.Backends.Any(b => pool.Takes(b.Index)))
             {
                 _log.PoolDead(pool.Name);
             }

@@ -20,7 +20,7 @@ internal sealed class FairShares
         foreach (Backend backend in pool.Backends)
         {
             _connections += backend.Cell.Active;
-            _weight += Serves(backend) ? backend.Settings.Weight : 0;
+            _weight += Serves(backend) ? backend.Weight : 0;
         }
     }
 
@@ -32,11 +32,11 @@ internal sealed class FairShares
             return double.NaN;
         }
 
-        double fair = (double)_connections * backend.Settings.Weight / _weight;
+        double fair = (double)_connections * backend.Weight / _weight;
         return _connections == 0 ? 0 : backend.Cell.Active / fair;
     }
 
     private bool Serves(Backend backend) => backend.Settings.Backup == _backupsServe && Lives(backend);
 
-    private bool Lives(Backend backend) => backend.Settings.Weight > 0 && !_pool.IsDown(backend.Index);
+    private bool Lives(Backend backend) => _pool.Takes(backend.Index);
 }

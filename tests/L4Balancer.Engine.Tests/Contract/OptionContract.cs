@@ -29,6 +29,8 @@ internal abstract class OptionContract(Func<EngineOptions, IEngine> create) : En
         await server.SendAsync(new byte[1]);
         await client.ReceiveAsync(1);
 
+        // An engine may leave the backend's keepalive for later, when it is clear that the connection stays.
+        await Patience.Until(() => OptionsOf(server).Contains("keepalive 1", StringComparison.Ordinal), "keepalive is on");
         using (Assert.EnterMultipleScope())
         {
             Assert.That(OptionsOf(client), Is.EqualTo("nodelay 1, keepalive 1 41 21 5, user timeout 1500"), "the client's side");

@@ -48,9 +48,9 @@ internal sealed class Rig(IEngine engine, RoutingSnapshot snapshot, RecordedConn
 
     public List<ConnectionRecord> List()
     {
-        var records = new List<ConnectionRecord>();
-        Engine.List(records);
-        return records;
+        var open = new List<OpenConnection>();
+        Engine.List(open);
+        return [.. open.Select(o => o.Record)];
     }
 
     /// <summary>Waits until nothing is open any more.</summary>

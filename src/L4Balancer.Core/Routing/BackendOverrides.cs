@@ -1,0 +1,50 @@
+using System.Collections.Immutable;
+using L4Balancer.Core.Config;
+
+namespace L4Balancer.Core.Routing;
+
+/// <summary>
+/// What operators set at run time, by pool and backend name. It survives a reload unless the file changes that very value or loses
+/// the backend, and is forgotten with the process. Immutable.
+/// </summary>
+public sealed class BackendOverrides
+{
+    private readonly ImmutableDictionary<(string Pool, string Backend), BackendOverride> _set;
+
+    private BackendOverrides(ImmutableDictionary<(string Pool, string Backend), BackendOverride> set) => _set = set;
+
+    public static BackendOverrides None { get; } = new(ImmutableDictionary<(string Pool, string Backend), BackendOverride>.Empty);
+
+    /// <summary>The empty override where nothing was set.</summary>
+    public BackendOverride this[string pool, string backend] => _set.GetValueOrDefault((pool, backend));
+
+    public BackendOverrides With(string pool, string backend, BackendOverride set) =>
+        new(set.IsEmpty ? _set.Remove((pool, backend)) : _set.SetItem((pool, backend), set));
+
+    /// <summary>What is left of it under a new file.</summary>
+    public BackendOverrides After(BalancerConfig before, BalancerConfig now)
+    {
+        ArgumentNullException.ThrowIfNull(before);
+        ArgumentNullException.ThrowIfNull(now);
+        Dictionary<(string, string), int> weightsBefore = Weights(before);
+        Dictionary<(string, string), int> weightsNow = Weights(now);
+        BackendOverrides left = this;
+        foreach (((string pool, string backend), BackendOverride set) in _set)
+        {
+            if (!weightsNow.TryGetValue((pool, backend), out int weight))
+            {
+                left = left.With(pool, backend, default);
+            }
+            else if (set.Weight is not null && weight != weightsBefore.GetValueOrDefault((pool, backend), weight))
+            {
+                left = left.With(pool, backend, set with { Weight = null });
+            }
+        }
+
+        return left;
+    }
+
+    private static Dictionary<(string Pool, string Backend), int> Weights(BalancerConfig config) => config.Pools
+        .SelectMany(p => p.Backends.Select(b => (Key: (p.Name, b.Name), b.Weight)))
+        .ToDictionary(b => b.Key, b => b.Weight);
+}
