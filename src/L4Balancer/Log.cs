@@ -1,3 +1,4 @@
+using L4Balancer.Core.Routing;
 using Microsoft.Extensions.Logging;
 
 namespace L4Balancer;
@@ -56,6 +57,31 @@ internal static partial class Log
         "source address {Source} is not an address of this host; {Count} connects left from elsewhere or failed: "
         + "add it (ip addr shows all) or take it out of source_ips")]
     public static partial void SourceUnusable(this ILogger logger, string source, long count);
+
+    [LoggerMessage(1014, LogLevel.Information, "{Who}: configuration reloaded, {Count} changes, generation {Generation}")]
+    public static partial void Reloaded(this ILogger logger, string who, int count, long generation);
+
+    [LoggerMessage(1015, LogLevel.Error, "{Who}: the configuration was not reloaded, {Count} errors; generation {Generation} stays in force")]
+    public static partial void ReloadFailed(this ILogger logger, string who, int count, long generation);
+
+    [LoggerMessage(1016, LogLevel.Error, "reload: {Error}")]
+    public static partial void ReloadError(this ILogger logger, string error);
+
+    [LoggerMessage(1017, LogLevel.Information, "reload: {Change}")]
+    public static partial void ReloadChange(this ILogger logger, string change);
+
+    [LoggerMessage(1018, LogLevel.Warning, "reload: needs a restart: {Change}")]
+    public static partial void ReloadNeedsRestart(this ILogger logger, string change);
+
+    [LoggerMessage(1019, LogLevel.Information, "{Who}: backend {Pool}/{Backend} is {Mode}")]
+    public static partial void ModeSet(this ILogger logger, string pool, string backend, BackendMode mode, string who);
+
+    [LoggerMessage(1020, LogLevel.Information, "{Who}: backend {Pool}/{Backend} has weight {Weight}")]
+    public static partial void WeightSet(this ILogger logger, string pool, string backend, int weight, string who);
+
+    [LoggerMessage(1021, LogLevel.Information,
+        "{Signal}: not ready any more; connections are still accepted for {Delay}. A second signal stops at once")]
+    public static partial void Delaying(this ILogger logger, string signal, TimeSpan delay);
 
     [LoggerMessage(1100, LogLevel.Warning, "backend {Pool}/{Backend} ({Address}) is down: {Detail}")]
     public static partial void BackendDown(this ILogger logger, string pool, string backend, string address, string detail);

@@ -1,5 +1,6 @@
 using L4Balancer.CommandLine;
 using L4Balancer.Hosting;
+using L4Balancer.Platform;
 
 FrameworkEnvironment.Forget();
 try

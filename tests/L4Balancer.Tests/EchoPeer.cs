@@ -21,6 +21,9 @@ internal sealed class EchoPeer : IAsyncDisposable
 
     public IPEndPoint Endpoint { get; }
 
+    /// <summary>Connections so far.</summary>
+    public int Accepted => _serving.Count;
+
     public async ValueTask DisposeAsync()
     {
         await _stop.CancelAsync();

@@ -9,6 +9,8 @@ public sealed class BalancerCell
     /// <summary>Pending and active connections: what <c>[balancer] max_connections</c> bounds.</summary>
     public int Open => Volatile.Read(ref _open);
 
+    public ReloadCounters Reloads { get; } = new();
+
     /// <returns>How many connections are open now, this one included.</returns>
     public int CountAccepted() => Interlocked.Increment(ref _open);
 

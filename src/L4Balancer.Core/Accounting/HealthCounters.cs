@@ -1,3 +1,5 @@
+using L4Balancer.Core.Health;
+
 namespace L4Balancer.Core.Accounting;
 
 /// <summary>What the probes of one backend came to. Any thread may count and read.</summary>
@@ -7,6 +9,7 @@ public sealed class HealthCounters
     private long _failed;
     private long _localErrors;
     private long _transitions;
+    private volatile LastProbe? _last;
 
     public long Succeeded => Volatile.Read(ref _succeeded);
 
@@ -17,6 +20,13 @@ public sealed class HealthCounters
 
     /// <summary>Changes between up and down.</summary>
     public long Transitions => Volatile.Read(ref _transitions);
+
+    /// <summary>Null until one has ended.</summary>
+    public LastProbe? Last
+    {
+        get => _last;
+        set => _last = value;
+    }
 
     public void CountSucceeded() => Interlocked.Increment(ref _succeeded);
 

@@ -21,7 +21,7 @@ internal static class BalancerBinding
         Workers = table.Integer("workers", Defaults.Workers, 0, 1024),
         Engine = table.Choice("engine", Defaults.Engine, Vocabulary.Engine),
         MaxConnections = table.Integer("max_connections", Defaults.MaxConnections, 0, int.MaxValue),
-        ShutdownDelay = table.Duration("shutdown_delay", Defaults.ShutdownDelay, TimeSpan.Zero, Duration.Longest),
+        ShutdownDelay = table.Duration("shutdown_delay", Defaults.ShutdownDelay, TimeSpan.Zero, Duration.LongestMilliseconds),
         ShutdownGrace = table.Duration("shutdown_grace", Defaults.ShutdownGrace, TimeSpan.Zero, Duration.Longest),
         AccessLog = table.Choice("access_log", Defaults.AccessLog, Vocabulary.AccessLog),
         LogFormat = table.Choice("log_format", Defaults.LogFormat, Vocabulary.LogFormat),

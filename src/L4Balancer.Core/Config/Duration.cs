@@ -4,7 +4,7 @@ using System.Globalization;
 namespace L4Balancer.Core.Config;
 
 /// <summary>The text of a duration: one number, whole or with a decimal point, and one unit of ms, s, m, h or d. <c>1.5h</c>.</summary>
-internal static class Duration
+public static class Duration
 {
     /// <summary>The longest of all durations.</summary>
     public static readonly TimeSpan Longest = TimeSpan.FromDays(365);

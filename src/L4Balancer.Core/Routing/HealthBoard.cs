@@ -20,9 +20,23 @@ public sealed class HealthBoard
     public void Follow(RoutingSnapshot snapshot)
     {
         ArgumentNullException.ThrowIfNull(snapshot);
-        Dictionary<BackendCell, Entry> known = _entries;
-        _entries = [];
+        _entries = Carry(snapshot);
         _follows = true;
+    }
+
+    /// <summary>
+    /// The first half of <see cref="Follow"/>: marks in the new snapshot what is down, and changes nothing else, so that the snapshot
+    /// may still be dropped.
+    /// </summary>
+    public void Mark(RoutingSnapshot snapshot)
+    {
+        ArgumentNullException.ThrowIfNull(snapshot);
+        Carry(snapshot);
+    }
+
+    private Dictionary<BackendCell, Entry> Carry(RoutingSnapshot snapshot)
+    {
+        Dictionary<BackendCell, Entry> entries = [];
         foreach (Pool pool in snapshot.Pools)
         {
             if (pool.Settings.Health.Type == HealthType.None)
@@ -33,9 +47,9 @@ public sealed class HealthBoard
             Dictionary<int, bool> down = [];
             foreach (Backend backend in pool.Backends)
             {
-                HealthTracker tracker = known.GetValueOrDefault(backend.Cell).Tracker ?? NewTracker(pool);
+                HealthTracker tracker = _entries.GetValueOrDefault(backend.Cell).Tracker ?? NewTracker(pool);
                 tracker.Retune(pool.Settings.Health.Rise, pool.Settings.Health.Fall);
-                _entries.Add(backend.Cell, new Entry(pool, backend, tracker));
+                entries.Add(backend.Cell, new Entry(pool, backend, tracker));
                 if (!tracker.IsUp)
                 {
                     down.Add(backend.Index, true);
@@ -47,6 +61,8 @@ public sealed class HealthBoard
                 pool.SetDown(down);
             }
         }
+
+        return entries;
     }
 
     /// <summary>

@@ -50,7 +50,7 @@ internal static class DemoCommand
             Started = daemon => Welcome.Write(output, daemon, backends),
         };
         BalancerConfig config = DemoConfig.Of(backends, port);
-        int code = await foreground.RunAsync(config);
+        int code = await foreground.RunAsync(config, path: null);
         if (code != ExitCode.Fine)
         {
             errors.WriteLine("l4balancer: the demo did not run: choose other ports with --port P (make run ARGS=\"--port P\")");

@@ -3,6 +3,7 @@ using System.CommandLine.Parsing;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using L4Balancer.Configuration;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
 using L4Balancer.Hosting;

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using L4Balancer.Configuration;
 using L4Balancer.Hosting;
 
 namespace L4Balancer.CommandLine;

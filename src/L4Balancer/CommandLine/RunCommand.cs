@@ -1,4 +1,5 @@
 using System.CommandLine;
+using L4Balancer.Configuration;
 using L4Balancer.Hosting;
 
 namespace L4Balancer.CommandLine;
@@ -29,6 +30,6 @@ internal static class RunCommand
             return ExitCode.BadUsage;
         }
 
-        return await new Foreground(signals, errors).RunAsync(file.Config);
+        return await new Foreground(signals, errors).RunAsync(file.Config, file.Path);
     }
 }

@@ -1,19 +1,20 @@
 using System.Collections.Immutable;
 using L4Balancer.AccessLog;
+using L4Balancer.Control;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Routing;
 using L4Balancer.Engine;
-using L4Balancer.Engine.Probing;
 using L4Balancer.Logging;
 using L4Balancer.Metrics;
+using L4Balancer.Platform;
 using L4Balancer.Systemd;
 using Microsoft.Extensions.Logging;
 
 namespace L4Balancer.Hosting;
 
 /// <summary>
-/// One running balancer: the engine, and around it what feeds it (snapshot, health) and what listens to it (log, metrics). It is put
+/// One running balancer: the engine, and around it what feeds it (control, health) and what listens to it (log, metrics). It is put
 /// together in <see cref="StartAsync"/> and taken apart in the reverse order.
 /// </summary>
 internal sealed class Daemon : IAsyncDisposable
@@ -23,13 +24,12 @@ internal sealed class Daemon : IAsyncDisposable
     private readonly ILoggerFactory _loggers;
     private readonly SystemdNotifier _systemd;
     private readonly ILogger _log;
-    private volatile RoutingSnapshot? _snapshot;
+    private volatile BalancerControl? _control;
+    private volatile RoutingSnapshot? _first;
     private BalancerMetrics? _metrics;
     private MetricsServer? _metricsServer;
     private RecordLog? _records;
     private IEngine? _engine;
-    private HealthControl? _health;
-    private Prober? _prober;
     private SourceWatch? _sources;
 
     public Daemon(TimeProvider clock, LogOutput output, ILoggerFactory loggers, SystemdNotifier systemd)
@@ -50,9 +50,16 @@ internal sealed class Daemon : IAsyncDisposable
     /// <summary>Null where nothing listens for scrapers.</summary>
     public string? MetricsUrl => _metricsServer?.Url;
 
+    /// <summary>What is in force; the durations of the end among it.</summary>
+    public BalancerConfig Config => _control!.Config;
+
+    // The control takes over from the first snapshot as soon as the engine runs.
+    private RoutingSnapshot Snapshot => _control?.Snapshot ?? _first!;
+
     /// <summary>Starts everything, or nothing that lasts: after a fault the caller disposes of this.</summary>
+    /// <param name="path">Where the configuration was read, to be read again; null where it was not read from a file.</param>
     /// <returns>What kept it from starting, one line with the mend each; empty where it runs.</returns>
-    public async Task<ImmutableArray<string>> StartAsync(BalancerConfig config)
+    public async Task<ImmutableArray<string>> StartAsync(BalancerConfig config, string? path)
     {
         ImmutableArray<string> lacking = PlatformNeeds.Missing(config);
         if (!lacking.IsEmpty)
@@ -66,20 +73,18 @@ internal sealed class Daemon : IAsyncDisposable
             _log.LimitNotRaised(limit, errno);
         }
 
-        int workers = config.Balancer.Workers > 0 ? config.Balancer.Workers : Environment.ProcessorCount;
-        DescriptorBudget budget = DescriptorBudget.For(config, limit, workers);
-        if (budget.Connections == 0)
+        DescriptorBudget budget = DescriptorBudget.For(config, limit);
+        if (budget.WhyNot() is string noRoom)
         {
-            string mend = $"raise it (LimitNOFILE, or ulimit -n) above {budget.Reserve + 2}";
-            return [$"the descriptor limit of {limit} leaves no room for connections: {mend}"];
+            return [noRoom];
         }
 
-        RoutingSnapshot snapshot = RoutingSnapshot.Build(config, MaxConnections(config.Balancer, budget));
-        _snapshot = snapshot;
+        RoutingSnapshot snapshot = RoutingSnapshot.Build(config, budget.ConnectionsFor(config.Balancer, _log));
+        _first = snapshot;
         if (config.Metrics is not null)
         {
             int backends = config.Pools.Sum(p => p.Backends.Length);
-            _metrics = new BalancerMetrics(() => _snapshot, backends, EngineChoice.NameOf(config.Balancer.Engine));
+            _metrics = new BalancerMetrics(() => Snapshot, backends, EngineChoice.NameOf(config.Balancer.Engine));
         }
 
         _records = new RecordLog(config.Balancer, _output, _metrics?.Durations, _clock, _loggers.CreateLogger<RecordLog>());
@@ -88,7 +93,7 @@ internal sealed class Daemon : IAsyncDisposable
             Clock = _clock,
             Records = _records,
             Loggers = _loggers,
-            Workers = workers,
+            Workers = DescriptorBudget.WorkersOf(config.Balancer),
             PipesPerWorker = budget.PipesPerWorker,
         });
         _log.Starting(BuildVersion.Current.Version, _engine.Name, snapshot.MaxConnections, budget.Limit, budget.Reserve);
@@ -103,50 +108,46 @@ internal sealed class Daemon : IAsyncDisposable
             return [.. failures.Select(f => f.Message)];
         }
 
-        foreach ((string pool, HostAddress address) in SourceAddresses.NotHere(config))
-        {
-            _log.SourceNotHere(pool, address.ToString());
-        }
-
-        StartHealth(snapshot);
+        WarnOfSources(config);
+        _control = new BalancerControl(config, snapshot, _engine, limit, path, _clock, _loggers);
+        _control.HealthChanged += () => Tell(_systemd.Status(Status()));
+        _control.Reloaded += (now, _) => WarnOfSources(now);
+        _sources = new SourceWatch(() => Snapshot, _clock, _loggers.CreateLogger<SourceWatch>());
         Tell(_systemd.Ready(Status()));
         _log.Ready(Status());
         return [];
     }
 
+    /// <summary>Reads the configuration again, and tells the service manager of it.</summary>
+    /// <param name="who">Who asked, for the log.</param>
+    public async Task ReloadAsync(string who) => await _control!.ReloadAsync(who);
+
+    /// <summary>From now on it is not ready; connections are still accepted.</summary>
+    public void Drain() => Tell(_systemd.Stopping("draining"));
+
     /// <summary>No new connections from now on; the established ones end within the grace.</summary>
     /// <param name="atOnce">Cancels what is left of the grace.</param>
     public async Task StopAsync(TimeSpan grace, CancellationToken atOnce)
     {
-        Tell(_systemd.Stopping("draining"));
-        if (_prober is not null)
-        {
-            await _prober.DisposeAsync();
-        }
-
+        await _control!.DisposeAsync();
         await _engine!.StopAsync(grace, atOnce);
     }
 
     public async ValueTask DisposeAsync()
     {
-        if (_prober is not null)
-        {
-            await _prober.DisposeAsync();
-        }
-
         if (_sources is not null)
         {
             await _sources.DisposeAsync();
         }
 
+        if (_control is not null)
+        {
+            await _control.DisposeAsync();
+        }
+
         if (_engine is not null)
         {
             await _engine.DisposeAsync();
-        }
-
-        if (_health is not null)
-        {
-            await _health.DisposeAsync();
         }
 
         if (_records is not null)
@@ -162,17 +163,6 @@ internal sealed class Daemon : IAsyncDisposable
         _metrics?.Dispose();
     }
 
-    private int MaxConnections(BalancerSettings settings, DescriptorBudget budget)
-    {
-        if (settings.MaxConnections <= budget.Connections)
-        {
-            return settings.MaxConnections > 0 ? settings.MaxConnections : budget.Connections;
-        }
-
-        _log.ConnectionsCapped(settings.MaxConnections, budget.Limit, budget.Connections);
-        return budget.Connections;
-    }
-
     private async Task<string?> StartMetricsAsync(MetricsSettings settings, BalancerMetrics metrics)
     {
         try
@@ -186,20 +176,19 @@ internal sealed class Daemon : IAsyncDisposable
         }
     }
 
-    private void StartHealth(RoutingSnapshot snapshot)
+    private void WarnOfSources(BalancerConfig config)
     {
-        _health = new HealthControl(
-            snapshot, _clock, _loggers.CreateLogger<HealthControl>(), () => Tell(_systemd.Status(Status())));
-        _prober = new Prober(_clock, Random.Shared, _health.Report);
-        _prober.Publish(snapshot);
-        _sources = new SourceWatch(() => _snapshot!, _clock, _loggers.CreateLogger<SourceWatch>());
+        foreach ((string pool, HostAddress address) in SourceAddresses.NotHere(config))
+        {
+            _log.SourceNotHere(pool, address.ToString());
+        }
     }
 
     private string Status()
     {
-        RoutingSnapshot snapshot = _snapshot!;
+        RoutingSnapshot snapshot = Snapshot;
         int backends = snapshot.Pools.Sum(p => p.Backends.Length);
-        int up = snapshot.Pools.Sum(p => p.Backends.Count(b => !p.IsDown(b.Index)));
+        int up = snapshot.Pools.Sum(p => p.Backends.Count(b => p.StateOf(b.Index) == BackendState.Up));
         return $"{Bound.Count} addresses, {snapshot.Pools.Length} pools, {up} of {backends} backends up";
     }
 

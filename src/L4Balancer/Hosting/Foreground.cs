@@ -18,8 +18,10 @@ internal sealed class Foreground(Signals signals, TextWriter errors)
     /// <summary>Called when the daemon takes connections.</summary>
     public Action<Daemon> Started { get; init; } = static _ => { };
 
+    /// <param name="config">What to run.</param>
+    /// <param name="path">Where it was read, to be read again; null where it was not read from a file.</param>
     /// <returns>The exit code.</returns>
-    public async Task<int> RunAsync(BalancerConfig config)
+    public async Task<int> RunAsync(BalancerConfig config, string? path)
     {
         bool journal = ServiceEnvironment.OutputIsJournal(Environment.GetEnvironmentVariable, Console.IsOutputRedirected);
         TimeProvider clock = TimeProvider.System;
@@ -29,7 +31,7 @@ internal sealed class Foreground(Signals signals, TextWriter errors)
         using var systemd = new SystemdNotifier(Environment.GetEnvironmentVariable(SystemdNotifier.Variable));
         ILogger log = loggers.CreateLogger<Foreground>();
         var daemon = new Daemon(clock, output, loggers, systemd);
-        ImmutableArray<string> faults = await daemon.StartAsync(config);
+        ImmutableArray<string> faults = await daemon.StartAsync(config, path);
         if (!faults.IsEmpty)
         {
             await daemon.DisposeAsync();
@@ -42,8 +44,8 @@ internal sealed class Foreground(Signals signals, TextWriter errors)
         }
 
         Started(daemon);
-        Signal signal = await NextStopAsync(log, CancellationToken.None);
-        if (!await StopAsync(daemon, config.Balancer.ShutdownGrace, signal, log))
+        Signal signal = await NextStopAsync(daemon, log, CancellationToken.None);
+        if (!await StopAsync(daemon, signal, log))
         {
             // What hangs in the engine would hang in its disposal too; the kernel takes the sockets with the process.
             return ExitCode.Failed;
@@ -55,9 +57,8 @@ internal sealed class Foreground(Signals signals, TextWriter errors)
     }
 
     /// <returns>False where the engine did not end.</returns>
-    private async Task<bool> StopAsync(Daemon daemon, TimeSpan grace, Signal signal, ILogger log)
+    private async Task<bool> StopAsync(Daemon daemon, Signal signal, ILogger log)
     {
-        log.Draining(Signals.NameOf(signal), daemon.Connections, grace);
         using var atOnce = new CancellationTokenSource();
         using var stopped = new CancellationTokenSource();
         if (AtOnceAfter is TimeSpan limit)
@@ -66,7 +67,7 @@ internal sealed class Foreground(Signals signals, TextWriter errors)
         }
 
         Task second = StopAtOnceOnSignalAsync(daemon, atOnce, log, stopped.Token);
-        Task stopping = daemon.StopAsync(grace, atOnce.Token);
+        Task stopping = DelayAndStopAsync(daemon, signal, log, atOnce.Token);
         bool ended = await EndsAsync(stopping, atOnce.Token);
         await stopped.CancelAsync();
         await second;
@@ -76,6 +77,20 @@ internal sealed class Foreground(Signals signals, TextWriter errors)
         }
 
         return ended;
+    }
+
+    private static async Task DelayAndStopAsync(Daemon daemon, Signal signal, ILogger log, CancellationToken atOnce)
+    {
+        (TimeSpan delay, TimeSpan grace) = (daemon.Config.Balancer.ShutdownDelay, daemon.Config.Balancer.ShutdownGrace);
+        daemon.Drain();
+        if (delay > TimeSpan.Zero)
+        {
+            log.Delaying(Signals.NameOf(signal), delay);
+            await Task.Delay(delay, atOnce).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
+        log.Draining(Signals.NameOf(signal), daemon.Connections, grace);
+        await daemon.StopAsync(grace, atOnce);
     }
 
     private static async Task<bool> EndsAsync(Task stopping, CancellationToken atOnce)
@@ -96,7 +111,7 @@ internal sealed class Foreground(Signals signals, TextWriter errors)
     {
         try
         {
-            Signal signal = await NextStopAsync(log, stopped);
+            Signal signal = await NextStopAsync(daemon, log, stopped);
             log.StoppingAtOnce(Signals.NameOf(signal), daemon.Connections);
             await atOnce.CancelAsync();
         }
@@ -107,7 +122,7 @@ internal sealed class Foreground(Signals signals, TextWriter errors)
     }
 
     /// <summary>Waits for a signal that ends the daemon; the others are answered in passing.</summary>
-    private async Task<Signal> NextStopAsync(ILogger log, CancellationToken cancelled)
+    private async Task<Signal> NextStopAsync(Daemon daemon, ILogger log, CancellationToken cancelled)
     {
         while (true)
         {
@@ -115,7 +130,7 @@ internal sealed class Foreground(Signals signals, TextWriter errors)
             switch (signal)
             {
                 case Signal.Hangup:
-                    log.SignalNotSupported(Signals.NameOf(signal), "reloading the configuration");
+                    await daemon.ReloadAsync(Signals.NameOf(signal));
                     break;
                 case Signal.User2:
                     log.SignalNotSupported(Signals.NameOf(signal), "upgrading the running process");

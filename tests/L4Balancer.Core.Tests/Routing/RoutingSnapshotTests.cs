@@ -67,6 +67,43 @@ internal sealed class RoutingSnapshotTests
     }
 
     [Test]
+    public void Who_has_left_the_file_is_kept_and_goes_on_counting_when_it_comes_back()
+    {
+        PoolSettings two = SetupScene.PoolOf(2);
+        PoolSettings one = two with { Backends = [two.Backends[0]] };
+        RoutingSnapshot before = RoutingSnapshot.Build(Config(two), 5);
+        Accounting.BackendCell left = before.Pools[0].Backends[1].Cell;
+
+        RoutingSnapshot without = RoutingSnapshot.Build(Config(one), 5, before);
+        RoutingSnapshot later = RoutingSnapshot.Build(Config(one), 5, without);
+        RoutingSnapshot back = RoutingSnapshot.Build(Config(two), 5, later);
+
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(without.Departed.Backends.Single().Cell, Is.SameAs(left));
+            Assert.That(later.Departed.Backends.Single().Cell, Is.SameAs(left));
+            Assert.That(back.Departed.Backends, Is.Empty);
+            Assert.That(back.Pools[0].Backends[1].Cell, Is.SameAs(left));
+        }
+    }
+
+    [Test]
+    public void Of_those_at_rest_only_the_latest_are_kept()
+    {
+        RoutingSnapshot snapshot = RoutingSnapshot.Build(Config(SetupScene.PoolOf(1)), 5);
+        snapshot.Pools[0].Backends[0].Cell.CountEstablished();
+        for (int i = 0; i < 5000; i++)
+        {
+            PoolSettings pool = SetupScene.PoolOf(1);
+            PoolSettings renamed = pool with { Backends = [pool.Backends[0] with { Name = $"r{i}" }] };
+            snapshot = RoutingSnapshot.Build(Config(renamed), 5, snapshot);
+        }
+
+        Assert.That(snapshot.Departed.Backends, Has.Length.EqualTo(4097));
+        Assert.That(snapshot.Departed.Backends[^1].Name, Is.EqualTo("b0"), "it still holds a connection");
+    }
+
+    [Test]
     public void Pools_that_leave_from_one_address_share_its_cell()
     {
         PoolSettings pool = SetupScene.PoolOf(1, "10.0.0.1");

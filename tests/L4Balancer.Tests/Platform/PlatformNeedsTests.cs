@@ -1,8 +1,8 @@
 using System.Net;
 using L4Balancer.Core.Config;
-using L4Balancer.Hosting;
+using L4Balancer.Platform;
 
-namespace L4Balancer.Tests.Hosting;
+namespace L4Balancer.Tests.Platform;
 
 /// <summary>What only the machine can say of a configuration, it says at start.</summary>
 [Platform("Linux")]

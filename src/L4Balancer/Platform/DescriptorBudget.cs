@@ -1,7 +1,8 @@
 using L4Balancer.Core.Config;
 using L4Balancer.Engine.Linux;
+using Microsoft.Extensions.Logging;
 
-namespace L4Balancer.Hosting;
+namespace L4Balancer.Platform;
 
 /// <summary>How many connections the descriptor limit leaves room for.</summary>
 /// <param name="Limit">Descriptors that the process may hold.</param>
@@ -34,6 +35,28 @@ internal sealed record DescriptorBudget(long Limit, long Reserve, int PipesPerWo
         long reserve = Base + ((long)workers * (PerWorker + (pipes * PerPipe))) + config.Listeners.Sum(l => l.Bind.Length)
             + config.Pools.Where(p => p.Health.Type != HealthType.None).Sum(p => p.Backends.Length);
         return new DescriptorBudget(limit, reserve, pipes, (int)Math.Clamp((limit - reserve) / PerConnection, 0, int.MaxValue));
+    }
+
+    public static DescriptorBudget For(BalancerConfig config, long limit) => For(config, limit, WorkersOf(config.Balancer));
+
+    /// <summary>Event-loop threads where an engine has its own.</summary>
+    public static int WorkersOf(BalancerSettings settings) => settings.Workers > 0 ? settings.Workers : Environment.ProcessorCount;
+
+    /// <summary>What keeps the configuration from running; null where there is room.</summary>
+    public string? WhyNot() => Connections > 0
+        ? null
+        : $"the descriptor limit of {Limit} leaves no room for connections: raise it (LimitNOFILE, or ulimit -n) above {Reserve + 2}";
+
+    /// <summary>How many connections the process may hold: what the configuration says, within what the limit allows.</summary>
+    public int ConnectionsFor(BalancerSettings settings, ILogger log)
+    {
+        if (settings.MaxConnections <= Connections)
+        {
+            return settings.MaxConnections > 0 ? settings.MaxConnections : Connections;
+        }
+
+        log.ConnectionsCapped(settings.MaxConnections, Limit, Connections);
+        return Connections;
     }
 
     /// <summary>Raises the soft limit to the hard one.</summary>

@@ -1,7 +1,7 @@
 using System.Collections.Immutable;
 using L4Balancer.Core.Config;
 
-namespace L4Balancer.Hosting;
+namespace L4Balancer.Configuration;
 
 /// <summary>A configuration file read from disk: either what it says, or everything that is wrong with it, each as one line.</summary>
 /// <param name="Config">Null where there are errors.</param>

@@ -3,7 +3,7 @@ using System.Net.Sockets;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
 
-namespace L4Balancer.Hosting;
+namespace L4Balancer.Platform;
 
 /// <summary>Looks at the start whether the addresses in <c>source_ips</c> can be connected from.</summary>
 internal static class SourceAddresses

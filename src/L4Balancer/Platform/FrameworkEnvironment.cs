@@ -1,6 +1,6 @@
 using System.Collections;
 
-namespace L4Balancer.Hosting;
+namespace L4Balancer.Platform;
 
 /// <summary>
 /// OpenTelemetry, ASP.NET Core and .NET read settings from variables of their own (OTEL_SDK_DISABLED alone would take the metrics

@@ -2,9 +2,9 @@ using System.Diagnostics;
 using System.Runtime.Versioning;
 using L4Balancer.Core.Config;
 using L4Balancer.Engine.Linux;
-using L4Balancer.Hosting;
+using L4Balancer.Platform;
 
-namespace L4Balancer.Tests.Hosting;
+namespace L4Balancer.Tests.Platform;
 
 internal sealed class DescriptorBudgetTests
 {

@@ -3,7 +3,7 @@ using System.Runtime.Versioning;
 using L4Balancer.Core.Config;
 using L4Balancer.Engine.Linux;
 
-namespace L4Balancer.Hosting;
+namespace L4Balancer.Platform;
 
 /// <summary>What a configuration asks of the machine and a look at the file alone cannot tell; so it is asked for at start.</summary>
 internal static class PlatformNeeds

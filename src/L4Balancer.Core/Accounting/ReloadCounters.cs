@@ -1,0 +1,25 @@
+namespace L4Balancer.Core.Accounting;
+
+/// <summary>How the reloads of this process ended. Any thread may count and read.</summary>
+public sealed class ReloadCounters
+{
+    private long _succeeded;
+    private long _failed;
+
+    /// <summary>Those included that changed nothing because there was nothing to change.</summary>
+    public long Succeeded => Volatile.Read(ref _succeeded);
+
+    public long Failed => Volatile.Read(ref _failed);
+
+    public void Count(bool success)
+    {
+        if (success)
+        {
+            Interlocked.Increment(ref _succeeded);
+        }
+        else
+        {
+            Interlocked.Increment(ref _failed);
+        }
+    }
+}

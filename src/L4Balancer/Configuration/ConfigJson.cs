@@ -1,0 +1,73 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
+using L4Balancer.Core.Addressing;
+using L4Balancer.Core.Config;
+
+namespace L4Balancer.Configuration;
+
+/// <summary>A configuration as JSON, with the keys and the words of the file and every default filled in.</summary>
+internal static class ConfigJson
+{
+    // Made from the address as written.
+    private const string ResolvedEndpoint = "endpoint";
+
+    private static readonly JsonSerializerOptions Options = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        Converters =
+        {
+            new TextConverter<TimeSpan>(Duration.Format),
+            new TextConverter<Endpoint>(static e => e.ToString()),
+            new TextConverter<HostAddress>(static a => a.ToString()),
+            new TextConverter<Uri>(static u => u.OriginalString),
+            new TupleFieldsConverter(),
+            new JsonStringEnumConverter<EngineKind>(JsonNamingPolicy.KebabCaseLower),
+            new JsonStringEnumConverter<AccessLogMode>(JsonNamingPolicy.KebabCaseLower),
+            new JsonStringEnumConverter<LogFormat>(JsonNamingPolicy.KebabCaseLower),
+            new JsonStringEnumConverter<LogLevel>(JsonNamingPolicy.KebabCaseLower),
+            new JsonStringEnumConverter<BalanceKind>(JsonNamingPolicy.KebabCaseLower),
+            new JsonStringEnumConverter<HealthType>(JsonNamingPolicy.KebabCaseLower),
+        },
+        TypeInfoResolver = ConfigJsonContext.Default.WithAddedModifier(static type =>
+        {
+            if (type.Type == typeof(BackendSettings) && type.Properties.FirstOrDefault(p => p.Name == ResolvedEndpoint) is { } derived)
+            {
+                type.Properties.Remove(derived);
+            }
+        }),
+    };
+
+    public static JsonObject Of(BalancerConfig config) =>
+        JsonSerializer.SerializeToNode(config, (JsonTypeInfo<BalancerConfig>)Options.GetTypeInfo(typeof(BalancerConfig)))!.AsObject();
+
+    /// <summary>A value that the file writes as a string.</summary>
+    private sealed class TextConverter<T>(Func<T, string> format) : JsonConverter<T>
+    {
+        public override T Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
+            throw new NotSupportedException("configurations are read from TOML");
+
+        public override void Write(Utf8JsonWriter writer, T value, JsonSerializerOptions options) => writer.WriteStringValue(format(value));
+    }
+
+    private sealed class TupleFieldsConverter : JsonConverter<TupleFields>
+    {
+        private static readonly TupleFields[] InOrder =
+            [TupleFields.SourceIp, TupleFields.SourcePort, TupleFields.DestinationIp, TupleFields.DestinationPort];
+
+        public override TupleFields Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
+            throw new NotSupportedException("configurations are read from TOML");
+
+        public override void Write(Utf8JsonWriter writer, TupleFields value, JsonSerializerOptions options)
+        {
+            writer.WriteStartArray();
+            foreach (TupleFields field in InOrder.Where(f => value.HasFlag(f)))
+            {
+                writer.WriteStringValue(JsonNamingPolicy.KebabCaseLower.ConvertName(field.ToString()));
+            }
+
+            writer.WriteEndArray();
+        }
+    }
+}

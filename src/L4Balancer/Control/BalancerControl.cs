@@ -1,0 +1,210 @@
+using System.Collections.Immutable;
+using L4Balancer.Configuration;
+using L4Balancer.Core.Config;
+using L4Balancer.Core.Routing;
+using L4Balancer.Engine;
+using L4Balancer.Engine.Probing;
+using L4Balancer.Platform;
+using Microsoft.Extensions.Logging;
+
+namespace L4Balancer.Control;
+
+/// <summary>
+/// The one writer of what is in force: the configuration, what operators set at run time, and health. Everything that changes it comes
+/// through here, one change at a time, and ends in a snapshot that the engine reads. Any thread may call.
+/// </summary>
+internal sealed class BalancerControl : IAsyncDisposable
+{
+    private readonly IEngine _engine;
+    private readonly long _descriptorLimit;
+    private readonly string? _path;
+    private readonly ILogger _log;
+    private readonly ControlQueue _queue;
+    private readonly HealthControl _health;
+    private readonly Prober _prober;
+    private volatile RoutingSnapshot _snapshot;
+    private volatile BalancerConfig _config;
+    private BackendOverrides _overrides = BackendOverrides.None;
+
+    /// <param name="snapshot">The one that the engine runs.</param>
+    /// <param name="descriptorLimit">How many descriptors the process may hold.</param>
+    /// <param name="path">Where the configuration was read; null where it was not read from a file.</param>
+    public BalancerControl(
+        BalancerConfig config, RoutingSnapshot snapshot, IEngine engine, long descriptorLimit, string? path, TimeProvider clock,
+        ILoggerFactory loggers)
+    {
+        _config = config;
+        _snapshot = snapshot;
+        _engine = engine;
+        _descriptorLimit = descriptorLimit;
+        _path = path;
+        _log = loggers.CreateLogger<BalancerControl>();
+        _health = new HealthControl(clock, loggers.CreateLogger<HealthControl>(), () => HealthChanged?.Invoke());
+        _health.Board.Follow(snapshot);
+        _queue = new ControlQueue(report => _health.Take(report), _log);
+        _prober = new Prober(clock, Random.Shared, _queue.Report);
+        _prober.Publish(snapshot);
+    }
+
+    /// <summary>A backend went up or down. Called by the writer.</summary>
+    public event Action? HealthChanged;
+
+    /// <summary>
+    /// The file was read again and is in force, whether it says something else or not. Called by the writer, before the reload is
+    /// answered.
+    /// </summary>
+    public event Action<BalancerConfig, RoutingSnapshot>? Reloaded;
+
+    /// <summary>What is in force: the file, but for what needs a restart.</summary>
+    public BalancerConfig Config => _config;
+
+    public RoutingSnapshot Snapshot => _snapshot;
+
+    /// <summary>Reads the file again and puts it in force; established connections stay as they are. A bad file changes nothing.</summary>
+    /// <param name="who">Who asked, for the log.</param>
+    public Task<ReloadResult> ReloadAsync(string who) => _queue.RunAsync(() =>
+    {
+        ReloadResult result = Reload();
+        _snapshot.Cell.Reloads.Count(result.Outcome != ReloadOutcome.Failed);
+        Tell(result, who);
+        return result;
+    });
+
+    /// <returns>False where there is no such backend.</returns>
+    public Task<bool> SetModeAsync(string pool, string backend, BackendMode mode, string who) => _queue.RunAsync(() =>
+    {
+        if (Find(pool, backend) is not ({ } found, { } member))
+        {
+            return false;
+        }
+
+        _overrides = _overrides.With(pool, backend, _overrides[pool, backend] with { Mode = mode });
+        found.SetMode(member.Index, mode);
+        _log.ModeSet(pool, backend, mode, who);
+        HealthChanged?.Invoke();
+        return true;
+    });
+
+    /// <param name="weight">0 to 1000.</param>
+    /// <returns>False where there is no such backend.</returns>
+    public Task<bool> SetWeightAsync(string pool, string backend, int weight, string who) => _queue.RunAsync(() =>
+    {
+        if (Find(pool, backend) is not (_, { } member))
+        {
+            return false;
+        }
+
+        int? set = weight == member.Settings.Weight ? null : weight;
+        _overrides = _overrides.With(pool, backend, _overrides[pool, backend] with { Weight = set });
+        PutInForce(_config, _snapshot.With(_config, _overrides));
+        _log.WeightSet(pool, backend, weight, who);
+        return true;
+    });
+
+    /// <summary>No probes, no changes any more; what was asked before is done first.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _prober.DisposeAsync();
+        await _queue.DisposeAsync();
+    }
+
+    private ReloadResult Reload()
+    {
+        if (_path is null)
+        {
+            return Failed("there is no file to reload: this daemon was started without one");
+        }
+
+        ConfigFile file = ConfigFile.Load(_path);
+        if (file.Config is null)
+        {
+            return Failed([.. file.Errors]);
+        }
+
+        BalancerConfig config = FixedAtStart.Keep(_config, file.Config);
+        string[] needsRestart = [.. ConfigDiff.Between(config, file.Config).Select(c => c.ToString())];
+        IReadOnlyList<ConfigChange> changes = ConfigDiff.Between(_config, config);
+        if (changes.Count == 0)
+        {
+            Reloaded?.Invoke(_config, _snapshot);
+            return new ReloadResult(ReloadOutcome.Unchanged, _snapshot.Generation, changes, needsRestart, []);
+        }
+
+        ImmutableArray<string> lacking = PlatformNeeds.Missing(config);
+        if (!lacking.IsEmpty)
+        {
+            return Failed([.. lacking]);
+        }
+
+        DescriptorBudget budget = DescriptorBudget.For(config, _descriptorLimit);
+        if (budget.WhyNot() is string noRoom)
+        {
+            return Failed(noRoom);
+        }
+
+        BackendOverrides overrides = _overrides.After(_config, config);
+        RoutingSnapshot snapshot = RoutingSnapshot.Build(config, budget.ConnectionsFor(config.Balancer, _log), _snapshot, overrides);
+        IReadOnlyList<ListenFailure> failures = PutInForce(config, snapshot);
+        if (failures.Count > 0)
+        {
+            return Failed([.. failures.Select(f => f.Message)]);
+        }
+
+        _overrides = overrides;
+        Reloaded?.Invoke(config, snapshot);
+        return new ReloadResult(ReloadOutcome.Applied, snapshot.Generation, changes, needsRestart, []);
+    }
+
+    // The engine is the only one that can refuse, so everybody else follows after it; but what is down must be known to it at once.
+    private IReadOnlyList<ListenFailure> PutInForce(BalancerConfig config, RoutingSnapshot snapshot)
+    {
+        _health.Board.Mark(snapshot);
+        IReadOnlyList<ListenFailure> failures = _engine.Publish(snapshot);
+        if (failures.Count == 0)
+        {
+            _config = config;
+            _snapshot = snapshot;
+            _health.Board.Follow(snapshot);
+            _prober.Publish(snapshot);
+        }
+
+        return failures;
+    }
+
+    private (Pool, Backend)? Find(string pool, string backend)
+    {
+        Pool? found = _snapshot.Pools.FirstOrDefault(p => p.Name == pool);
+        Backend? member = found?.Backends.FirstOrDefault(b => b.Name == backend);
+        return member is null ? null : (found!, member);
+    }
+
+    private ReloadResult Failed(params IReadOnlyList<string> errors) =>
+        new(ReloadOutcome.Failed, _snapshot.Generation, [], [], errors);
+
+    private void Tell(ReloadResult result, string who)
+    {
+        foreach (string error in result.Errors)
+        {
+            _log.ReloadError(error);
+        }
+
+        foreach (ConfigChange change in result.Changes)
+        {
+            _log.ReloadChange(change.ToString());
+        }
+
+        foreach (string kept in result.NeedsRestart)
+        {
+            _log.ReloadNeedsRestart(kept);
+        }
+
+        if (result.Outcome == ReloadOutcome.Failed)
+        {
+            _log.ReloadFailed(who, result.Errors.Count, result.Generation);
+        }
+        else
+        {
+            _log.Reloaded(who, result.Changes.Count, result.Generation);
+        }
+    }
+}

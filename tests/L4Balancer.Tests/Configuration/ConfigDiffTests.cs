@@ -1,0 +1,64 @@
+using System.Text;
+using L4Balancer.Configuration;
+using L4Balancer.Core.Config;
+
+namespace L4Balancer.Tests.Configuration;
+
+/// <summary>What a reload says has changed.</summary>
+internal sealed class ConfigDiffTests
+{
+    private const string File = """
+        [[listeners]]
+        name = "wss"
+        bind = ["127.0.0.1:443"]
+        pool = "chat"
+        [[pools]]
+        name = "chat"
+        [[pools.backends]]
+        name = "ws1"
+        address = "10.0.0.1:80"
+        [[pools.backends]]
+        name = "ws2"
+        address = "10.0.0.2:80"
+
+        """;
+
+    [Test]
+    public void Nothing_changed_gives_nothing_whatever_the_order() => Assert.That(
+        Changes(File.Replace("ws1", "x", StringComparison.Ordinal).Replace("10.0.0.1", "y", StringComparison.Ordinal)
+            .Replace("ws2", "ws1", StringComparison.Ordinal).Replace("10.0.0.2", "10.0.0.1", StringComparison.Ordinal)
+            .Replace("\"x\"", "\"ws2\"", StringComparison.Ordinal).Replace("\"y:", "\"10.0.0.2:", StringComparison.Ordinal)),
+        Is.Empty);
+
+    [TestCase("[[pools]]", "[[pools]]\nconnect_timeout = \"1.5s\"", ExpectedResult = "pools.chat.connect_timeout: \"3s\" -> \"1500ms\"")]
+    [TestCase("[[pools]]", "[[pools]]\nhash_key = [\"source-ip\"]",
+        ExpectedResult = """pools.chat.hash_key: ["source-ip","source-port","destination-ip","destination-port"] -> ["source-ip"]""")]
+    [TestCase("10.0.0.2:80", "10.0.0.3:80", ExpectedResult = "pools.chat.backends.ws2.address: \"10.0.0.2:80\" -> \"10.0.0.3:80\"")]
+    [TestCase("\"ws2\"", "\"ws3\"", ExpectedResult = "pools.chat.backends.ws2 removed\npools.chat.backends.ws3 added")]
+    [TestCase("443\"", "443\", \"[::1]:443\"", ExpectedResult = """listeners.wss.bind: ["127.0.0.1:443"] -> ["127.0.0.1:443","[::1]:443"]""")]
+    [TestCase("[[listeners]]", "[metrics]\n[[listeners]]", ExpectedResult = "metrics added")]
+    [TestCase("[[listeners]]", "[balancer]\nlog_level = \"debug\"\n[[listeners]]", ExpectedResult = "balancer.log_level: \"info\" -> \"debug\"")]
+    public string A_change_is_named_by_table_and_name(string from, string to) =>
+        string.Join('\n', Changes(File.Replace(from, to, StringComparison.Ordinal)));
+
+    [Test]
+    public void What_a_running_process_keeps_is_told_apart()
+    {
+        BalancerConfig inForce = Read(File);
+        BalancerConfig wanted = Read("[balancer]\nengine = \"managed\"\naccess_log = \"all\"\n[admin]\nlisten = \"127.0.0.1:1\"\n" + File);
+
+        BalancerConfig kept = FixedAtStart.Keep(inForce, wanted);
+
+        Assert.That(ConfigDiff.Between(inForce, kept).Select(c => c.Path), Is.EqualTo(new[] { "balancer.access_log" }));
+        Assert.That(ConfigDiff.Between(kept, wanted).Select(c => c.Path), Is.EqualTo(new[] { "balancer.engine", "admin.listen" }));
+    }
+
+    private static IEnumerable<string> Changes(string after) => ConfigDiff.Between(Read(File), Read(after)).Select(c => c.ToString());
+
+    private static BalancerConfig Read(string toml)
+    {
+        ConfigResult result = ConfigReader.Read(Encoding.UTF8.GetBytes(toml));
+        Assert.That(result.Errors, Is.Empty);
+        return result.Config!;
+    }
+}

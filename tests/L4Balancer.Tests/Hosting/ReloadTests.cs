@@ -1,0 +1,82 @@
+using System.Net;
+using System.Net.Sockets;
+
+namespace L4Balancer.Tests.Hosting;
+
+/// <summary>SIGHUP over a real daemon: the file is read again, and whoever is connected notices nothing.</summary>
+internal sealed class ReloadTests
+{
+    [Test]
+    public async Task A_new_backend_takes_over_and_established_connections_stay()
+    {
+        await using var first = new EchoPeer();
+        await using var second = new EchoPeer();
+        string file = DaemonProcess.ConfigFileWith(Config(first.Endpoint, "one"));
+        await using DaemonProcess daemon = DaemonProcess.Start("run", "--config", file);
+        await daemon.ReadyAsync();
+        IPEndPoint listener = await daemon.ListenerAsync("wss");
+        using TcpClient old = await Talk.ConnectAsync(listener);
+        Assert.That(await Talk.EchoAsync(old, "before"), Is.EqualTo("before"));
+
+        await File.WriteAllTextAsync(file, Config(second.Endpoint, "two"));
+        daemon.Signal(DaemonProcess.SIGHUP);
+        await daemon.LineWithAsync("SIGHUP: configuration reloaded");
+        using TcpClient fresh = await Talk.ConnectAsync(listener);
+        Assert.That(await Talk.EchoAsync(fresh, "after"), Is.EqualTo("after"));
+        Assert.That(await Talk.EchoAsync(old, "still"), Is.EqualTo("still"));
+        Assert.That((first.Accepted, second.Accepted), Is.EqualTo((1, 1)));
+        Assert.That(daemon.Output, Has.Some.Contains("pools.chat.backends.two added").And.Some.Contains("pools.chat.backends.one removed"));
+    }
+
+    [Test]
+    public async Task A_bad_file_changes_nothing_and_says_where()
+    {
+        await using var backend = new EchoPeer();
+        string file = DaemonProcess.ConfigFileWith(Config(backend.Endpoint, "one"));
+        await using DaemonProcess daemon = DaemonProcess.Start("run", "--config", file);
+        await daemon.ReadyAsync();
+
+        await File.WriteAllTextAsync(file, Config(backend.Endpoint, "one") + "weight = 5000\n");
+        daemon.Signal(DaemonProcess.SIGHUP);
+        string line = await daemon.LineWithAsync("reload: ");
+        await daemon.LineWithAsync("generation 1 stays in force");
+
+        Assert.That(line, Does.Match(@"reload: .*\.toml:\d+:10: error: pools\[0\]\.backends\[0\]\.weight: 5000 is out of range"));
+        using TcpClient client = await Talk.ConnectAsync(await daemon.ListenerAsync("wss"));
+        Assert.That(await Talk.EchoAsync(client, "works"), Is.EqualTo("works"));
+    }
+
+    [Test]
+    public async Task What_needs_a_restart_is_said_and_the_rest_is_applied()
+    {
+        await using var backend = new EchoPeer();
+        string file = DaemonProcess.ConfigFileWith(Config(backend.Endpoint, "one"));
+        await using DaemonProcess daemon = DaemonProcess.Start("run", "--config", file);
+        await daemon.ReadyAsync();
+
+        await File.WriteAllTextAsync(file, Config(backend.Endpoint, "one", "workers = 3\nshutdown_grace = \"1s\""));
+        daemon.Signal(DaemonProcess.SIGHUP);
+        await daemon.LineWithAsync("1 changes, generation 2");
+
+        Assert.That(daemon.Output, Has.Some.Contains("needs a restart: balancer.workers: 0 -> 3"));
+        Assert.That(daemon.Output, Has.Some.Contains("balancer.shutdown_grace: \"30s\" -> \"1s\""));
+    }
+
+    private static string Config(IPEndPoint backend, string name, string balancer = "") => $"""
+        [balancer]
+        {balancer}
+        [admin]
+        socket = ""
+        [[listeners]]
+        name = "wss"
+        bind = ["127.0.0.1:0"]
+        pool = "chat"
+        [[pools]]
+        name = "chat"
+        health.type = "none"
+        [[pools.backends]]
+        name = "{name}"
+        address = "{backend}"
+
+        """;
+}

@@ -1,0 +1,26 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+
+namespace L4Balancer.Tests;
+
+/// <summary>A client's side of a connection through a daemon to an <see cref="EchoPeer"/>.</summary>
+internal static class Talk
+{
+    public static async Task<TcpClient> ConnectAsync(IPEndPoint listener)
+    {
+        var client = new TcpClient { ReceiveTimeout = 30_000 };
+        await client.ConnectAsync(listener);
+        return client;
+    }
+
+    /// <returns>What came back for the text.</returns>
+    public static async Task<string> EchoAsync(TcpClient client, string text)
+    {
+        byte[] sent = Encoding.UTF8.GetBytes(text);
+        var received = new byte[sent.Length];
+        await client.GetStream().WriteAsync(sent);
+        await client.GetStream().ReadExactlyAsync(received).AsTask().WaitAsync(DaemonProcess.Deadline);
+        return Encoding.UTF8.GetString(received);
+    }
+}
