@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using L4Balancer.Bench.Compare;
+using L4Balancer.Bench.Control;
 using L4Balancer.Bench.Load;
 using L4Balancer.Bench.Machine;
 using L4Balancer.Bench.Micro;
@@ -14,15 +15,23 @@ internal static class BenchCommands
 {
     private const int CompareRounds = 7;
     private const int LoadRounds = 3;
+    private const int ControlRounds = 9;
+    private const int DefaultBurst = 600;
+
+    /// <summary>A thousandth of the messages of such a burst are some hundred.</summary>
+    private const int ControlBurst = 3000;
 
     public static RootCommand Root()
     {
-        var root = new RootCommand("Measures L4Balancer. Without a command everything runs: micro, load, compare; about a quarter of an hour.")
+        var root = new RootCommand("Measures L4Balancer. Without a command everything runs: micro, load, compare, control; less than twenty minutes.")
         {
             Micro(),
             Measurement("load", "All workloads against the daemon alone, both engines; about a minute.", LoadRounds, LoadCommand.Run),
             Measurement("compare", "The daemon beside HAProxy and nginx, as far as they are installed; about five minutes.", CompareRounds, CompareCommand.Run),
+            Measurement("control", "What a busy control plane costs the data path; about two minutes.", ControlRounds, ControlCommand.Run, ControlBurst),
             Peers(),
+            Hidden("operators", "Whoever keeps the control plane busy for control.", a => Operators.Run(Port(a[0]), Port(a[1]), Port(a[2]))),
+            Hidden("burn", "Burns a share of a processor for control.", a => Burner.Run(double.Parse(a[0], CultureInfo.InvariantCulture))),
         };
         root.SetAction(_ => Everything());
         return root;
@@ -31,7 +40,7 @@ internal static class BenchCommands
     private static int Everything()
     {
         int failed = MicroCommand.Run([]);
-        foreach (string command in new[] { "load", "compare" })
+        foreach (string command in new[] { "load", "compare", "control" })
         {
             failed |= Root().Parse(command).Invoke();
         }
@@ -51,10 +60,10 @@ internal static class BenchCommands
         return command;
     }
 
-    private static Command Measurement(string name, string description, int defaultRounds, Func<RunOptions, int> run)
+    private static Command Measurement(string name, string description, int defaultRounds, Func<RunOptions, int> run, int defaultBurst = DefaultBurst)
     {
         var rounds = new Option<int>("--rounds") { Description = "Bursts of each balancer in each row.", DefaultValueFactory = _ => defaultRounds };
-        var burst = new Option<int>("--burst") { Description = "Length of a burst in milliseconds.", DefaultValueFactory = _ => 600 };
+        var burst = new Option<int>("--burst") { Description = "Length of a burst in milliseconds.", DefaultValueFactory = _ => defaultBurst };
         var congestion = new Option<string?>("--congestion") { Description = "TCP congestion control for everybody (\"cubic\"); default: the host's." };
         var only = new Option<string?>("--only") { Description = "Only rows whose name has this in it (\"bulk\", \"64 conn\", \"idle\", \"allocations\")." };
         var seed = new Option<int>("--seed") { Description = "Of the order of the bursts.", DefaultValueFactory = _ => 4711 };
@@ -117,6 +126,17 @@ internal static class BenchCommands
         command.SetAction(parsed => PeerServer.Run(parsed.GetValue(port)));
         return command;
     }
+
+    private static Command Hidden(string name, string description, Func<string[], int> run)
+    {
+        var rest = new Argument<string[]>("arguments") { Arity = ArgumentArity.OneOrMore };
+        var command = new Command(name, description) { rest };
+        command.Hidden = true;
+        command.SetAction(parsed => run(parsed.GetValue(rest)!));
+        return command;
+    }
+
+    private static ushort Port(string text) => ushort.Parse(text, CultureInfo.InvariantCulture);
 
     private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
 

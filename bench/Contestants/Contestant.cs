@@ -23,6 +23,8 @@ internal sealed class Contestant : IDisposable
 
     public string Name { get; }
 
+    public int ProcessId => _process.Id;
+
     /// <summary>CPU time of its processes so far.</summary>
     public long ProcessorNanoseconds => ProcessorTime.Nanoseconds(_process.Id);
 

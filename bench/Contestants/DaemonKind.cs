@@ -8,12 +8,14 @@ namespace L4Balancer.Bench.Contestants;
 /// <summary>Our daemon with one of its engines.</summary>
 /// <param name="engine">As in the configuration.</param>
 /// <param name="program">The executable; null: what was built beside the bench.</param>
-internal sealed class DaemonKind(string engine, string? program) : ContestantKind
+/// <param name="surname">Tells it from another one of the same engine.</param>
+/// <param name="tables">Further tables of its configuration.</param>
+internal sealed class DaemonKind(string engine, string? program, string surname = "", string tables = "") : ContestantKind
 {
     private readonly string _program = Path.GetFullPath(
         program ?? Path.Combine(OwnCommand.Repository, "src/L4Balancer/bin/Release/net10.0/l4balancer"));
 
-    public override string Name => $"l4balancer {engine}";
+    public override string Name => $"l4balancer {engine}{surname}";
 
     public override string? Version => File.Exists(_program) ? InstalledVersion.Ask(_program, "version") : null;
 
@@ -28,6 +30,11 @@ internal sealed class DaemonKind(string engine, string? program) : ContestantKin
             access_log = "{(wiring.AccessLog ? "all" : "off")}"
             shutdown_grace = "0s"
             """);
+        if (!tables.Contains("[admin]", StringComparison.Ordinal))
+        {
+            text.AppendLine("[admin]").AppendLine("socket = \"\"");
+        }
+
         foreach (PeerRole role in Wiring.Roles)
         {
             text.AppendLine(CultureInfo.InvariantCulture, $"""
@@ -55,6 +62,7 @@ internal sealed class DaemonKind(string engine, string? program) : ContestantKin
             }
         }
 
+        text.AppendLine(tables);
         string file = Path.Combine(directory, "balancer.toml");
         File.WriteAllText(file, text.ToString());
         return [_program, "run", "--config", file];
