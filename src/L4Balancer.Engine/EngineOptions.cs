@@ -15,6 +15,12 @@ public sealed record EngineOptions
     /// <summary>Event-loop threads, where an engine has its own.</summary>
     public int Workers { get; init; } = Environment.ProcessorCount;
 
+    /// <summary>
+    /// Descriptors of sockets that listen already, from systemd or a process before this one; Linux only. Each serves the bind that is
+    /// exactly its address; what no bind asks for is closed with a warning. They belong to the engine once it starts.
+    /// </summary>
+    public IReadOnlyList<int> Inherited { get; init; } = [];
+
     /// <summary>The most kernel pipes that one worker holds at a time, where an engine splices: two descriptors each.</summary>
     public int PipesPerWorker { get; init; } = 256;
 }

@@ -21,4 +21,19 @@ internal static partial class Log
 
     [LoggerMessage(2004, LogLevel.Information, "accepting again on {Endpoint} after {Count} failures")]
     public static partial void AcceptRecovered(this ILogger logger, Endpoint endpoint, int count);
+
+    [LoggerMessage(2005, LogLevel.Information, "no longer listening on {Endpoint} (listener {Listener})")]
+    public static partial void NoLongerListening(this ILogger logger, Endpoint endpoint, string listener);
+
+    [LoggerMessage(2006, LogLevel.Information, "the socket of {Endpoint} was handed in")]
+    public static partial void Inherited(this ILogger logger, Endpoint endpoint);
+
+    [LoggerMessage(2007, LogLevel.Warning,
+        "a socket was handed in that no listener is for: descriptor {Descriptor}, {Endpoint}; closed. Add the address to a `bind`, or take it "
+        + "out of the socket unit")]
+    public static partial void InheritedForNothing(this ILogger logger, int descriptor, string endpoint);
+
+    [LoggerMessage(2008, LogLevel.Warning,
+        "the socket of {Endpoint} that was handed in takes IPv4 as well; set BindIPv6Only=ipv6-only in the socket unit if it shall not")]
+    public static partial void InheritedTakesIPv4(this ILogger logger, Endpoint endpoint);
 }

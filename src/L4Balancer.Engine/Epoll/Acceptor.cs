@@ -19,24 +19,28 @@ internal sealed class Acceptor(Worker worker)
     /// <summary>A shortage that comes and goes is told once in this time.</summary>
     private static readonly TimeSpan BetweenLines = TimeSpan.FromMinutes(1);
 
+    private readonly Dictionary<int, EpollListeningSocket> _watched = [];
     private int _failures;
     private Instant _nextLine;
     private bool _told;
-    private bool _watching;
+    private bool _paused;
     private bool _ended;
 
-    public void Watch()
+    /// <summary>Accepts from this socket from now on.</summary>
+    public void Watch(EpollListeningSocket listening)
     {
-        if (_watching || _ended)
+        if (!_ended && _watched.TryAdd(listening.Number, listening) && !_paused)
         {
-            return;
+            Register(listening);
         }
+    }
 
-        _watching = true;
-        foreach (ListeningSocket listening in worker.Engine.Listening)
+    /// <summary>No more; what this turn still has to tell of the socket is not heard.</summary>
+    public void Unwatch(EpollListeningSocket listening)
+    {
+        if (_watched.Remove(listening.Number) && !_paused)
         {
-            // EPOLLEXCLUSIVE (Linux 4.5): an arriving connection wakes one thread, not all.
-            worker.Register(listening.Descriptor, Libc.EPOLLIN | Libc.EPOLLEXCLUSIVE, EventTag.Listening(listening.Number));
+            worker.Unregister(listening.Descriptor);
         }
     }
 
@@ -44,18 +48,26 @@ internal sealed class Acceptor(Worker worker)
     public void End()
     {
         Pause();
+        _watched.Clear();
         _ended = true;
     }
 
+    /// <param name="number">Of a socket that may be watched no more: its events were collected before.</param>
     public void Accept(int number)
     {
-        if (!_watching)
+        if (!_paused && _watched.TryGetValue(number, out EpollListeningSocket? listening))
         {
-            // Of the batch in which it was told to pause or end; by now the engine may have closed its listening sockets.
-            return;
+            AcceptSome(listening);
         }
+    }
 
-        ListeningSocket listening = worker.Engine.Listening[number];
+    /// <summary>Accepts what is queued at a socket that nobody watches any more, and closes it where nothing is.</summary>
+    /// <returns>What <paramref name="close"/> answered; false where something may be queued still. True after the end.</returns>
+    public bool Empty(EpollListeningSocket listening, Func<bool> close) => _ended || (AcceptSome(listening) == Errno.EAGAIN && close());
+
+    /// <returns>EAGAIN where nothing is queued any more; none where others get their turn first.</returns>
+    private Errno AcceptSome(EpollListeningSocket listening)
+    {
         for (int i = 0; i < AcceptsPerTurn; i++)
         {
             SysResult accepted = TcpSocket.Accept(listening.Descriptor, out Endpoint peer);
@@ -63,18 +75,25 @@ internal sealed class Acceptor(Worker worker)
             {
                 case Errno.None:
                     NoteAccepted(listening);
+                    if (listening.WasFiltered)
+                    {
+                        SynFilter.Detach(accepted.Value);
+                    }
+
                     Place(new Handover(accepted.Value, peer, listening));
                     break;
                 case Errno.EAGAIN:
-                    return;
+                    return Errno.EAGAIN;
                 case Errno.EMFILE or Errno.ENFILE or Errno.ENOBUFS or Errno.ENOMEM:
                     BackOff(listening, accepted.Errno);
-                    return;
+                    return accepted.Errno;
                 default:
                     // ECONNABORTED and what else accept(2) passes on of a connection that ended while it was queued: the next one, please.
                     break;
             }
         }
+
+        return Errno.None;
     }
 
     /// <summary>A socket that was accepted for this thread, by itself or by another.</summary>
@@ -91,7 +110,21 @@ internal sealed class Acceptor(Worker worker)
     }
 
     /// <summary>The pause after a shortage is over.</summary>
-    public void Resume() => Watch();
+    public void Resume()
+    {
+        if (_paused)
+        {
+            _paused = false;
+            foreach (EpollListeningSocket listening in _watched.Values)
+            {
+                Register(listening);
+            }
+        }
+    }
+
+    // EPOLLEXCLUSIVE (Linux 4.5): an arriving connection wakes one thread, not all.
+    private void Register(EpollListeningSocket listening) =>
+        worker.Register(listening.Descriptor, Libc.EPOLLIN | Libc.EPOLLEXCLUSIVE, EventTag.Listening(listening.Number));
 
     private void Place(in Handover handover)
     {
@@ -107,7 +140,7 @@ internal sealed class Acceptor(Worker worker)
         }
     }
 
-    private void NoteAccepted(ListeningSocket listening)
+    private void NoteAccepted(EpollListeningSocket listening)
     {
         if (_told)
         {
@@ -119,7 +152,7 @@ internal sealed class Acceptor(Worker worker)
     }
 
     // The socket stays readable, so watching it would spin. What waits stays queued in the kernel meanwhile.
-    private void BackOff(ListeningSocket listening, Errno error)
+    private void BackOff(EpollListeningSocket listening, Errno error)
     {
         _failures++;
         if (worker.Now >= _nextLine)
@@ -136,13 +169,13 @@ internal sealed class Acceptor(Worker worker)
 
     private void Pause()
     {
-        if (!_watching)
+        if (_paused)
         {
             return;
         }
 
-        _watching = false;
-        foreach (ListeningSocket listening in worker.Engine.Listening)
+        _paused = true;
+        foreach (EpollListeningSocket listening in _watched.Values)
         {
             worker.Unregister(listening.Descriptor);
         }

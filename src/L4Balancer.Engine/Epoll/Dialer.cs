@@ -35,6 +35,7 @@ internal sealed class Dialer(Worker worker)
         slot.Client = handover.Descriptor;
         slot.State = SlotState.Pausing;
         slot.CloseBy = Instant.Never;
+        slot.LastActivity = worker.Now;
         slot.Setup = RentSetup();
         SetupStep step = _setups[slot.Setup].Accepted(
             ref slot.Record, snapshot, listener, new FourTuple(handover.Peer, destination), worker.Now);

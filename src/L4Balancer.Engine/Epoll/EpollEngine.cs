@@ -1,11 +1,10 @@
-using System.Collections.Concurrent;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Connections;
 using L4Balancer.Core.Pacing;
 using L4Balancer.Core.Routing;
 using L4Balancer.Core.Timing;
-using L4Balancer.Engine.Linux;
+using L4Balancer.Engine.Listening;
 using Microsoft.Extensions.Logging;
 
 namespace L4Balancer.Engine.Epoll;
@@ -22,6 +21,8 @@ public sealed class EpollEngine : IEngine
     private readonly List<Worker> _workers = [];
     private volatile RoutingSnapshot? _snapshot;
     private readonly TaskCompletionSource _empty = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly ListeningSockets<EpollListeningSocket> _listening;
+    private readonly AcceptThreads _accepting;
     private volatile bool _stopping;
     private bool _stopped;
 
@@ -30,13 +31,15 @@ public sealed class EpollEngine : IEngine
         ArgumentNullException.ThrowIfNull(options);
         Options = options;
         Log = options.Loggers.CreateLogger<EpollEngine>();
+        _accepting = new AcceptThreads(_workers);
+        _listening = new ListeningSockets<EpollListeningSocket>(_accepting, options, Log);
     }
 
     public string Name => "epoll";
 
     public int Count => _workers.Sum(w => w.Assigned);
 
-    public IReadOnlyList<Endpoint> Bound => [.. Listening.Select(l => l.Endpoint)];
+    public IReadOnlyList<Endpoint> Bound => _listening.Bound;
 
     internal EngineOptions Options { get; }
 
@@ -44,43 +47,16 @@ public sealed class EpollEngine : IEngine
 
     internal RoutingSnapshot Snapshot => _snapshot!;
 
-    /// <summary>All listening sockets; a worker names one by its place here.</summary>
-    internal ListeningSocket[] Listening { get; private set; } = [];
-
     internal IReadOnlyList<Worker> Workers => _workers;
 
     public IReadOnlyList<ListenFailure> Start(RoutingSnapshot snapshot)
     {
         ArgumentNullException.ThrowIfNull(snapshot);
         _snapshot = snapshot;
-        List<ListenFailure> failures = [];
-        List<ListeningSocket> listening = [];
-        foreach (Listener listener in snapshot.Listeners)
-        {
-            foreach (Endpoint endpoint in listener.Settings.Bind)
-            {
-                (ListeningSocket? socket, Errno error) = ListeningSocket.Open(listening.Count, new Target(snapshot, listener), endpoint);
-                if (socket is null)
-                {
-                    failures.Add(ListenFailures.From(listener.Name, endpoint, error));
-                }
-                else
-                {
-                    listening.Add(socket);
-                }
-            }
-        }
-
+        IReadOnlyList<ListenFailure> failures = _listening.Start(snapshot);
         if (failures.Count > 0)
         {
-            listening.ForEach(l => l.Close());
             return failures;
-        }
-
-        Listening = [.. listening];
-        foreach (ListeningSocket socket in Listening)
-        {
-            Log.Listening(socket.Endpoint, socket.Target.Listener.Name);
         }
 
         for (int number = 0; number < Options.Workers; number++)
@@ -88,64 +64,51 @@ public sealed class EpollEngine : IEngine
             _workers.Add(new Worker(this, number));
         }
 
-        foreach (Worker worker in _workers)
+        // Nobody was there to be told when the sockets were opened.
+        foreach (EpollListeningSocket socket in _listening.Serving)
         {
-            worker.Mailbox.TryPost(static w => w.Acceptor.Watch());
-            worker.Start();
+            _accepting.Watch(socket);
         }
 
+        _workers.ForEach(w => w.Start());
         return [];
     }
 
     public IReadOnlyList<ListenFailure> Publish(RoutingSnapshot snapshot)
     {
         ArgumentNullException.ThrowIfNull(snapshot);
-        _snapshot = snapshot;
-        foreach (ListeningSocket socket in Listening)
+        IReadOnlyList<ListenFailure> failures = _listening.Publish(snapshot);
+        if (failures.Count == 0)
         {
-            Listener? listener = snapshot.Listeners.FirstOrDefault(l => l.Name == socket.Target.Listener.Name);
-            if (listener is not null)
-            {
-                socket.Target = new Target(snapshot, listener);
-            }
+            _snapshot = snapshot;
         }
 
-        return [];
+        return failures;
     }
 
     public void List(ICollection<OpenConnection> connections)
     {
         ArgumentNullException.ThrowIfNull(connections);
-        foreach (OpenConnection connection in AskAll<OpenConnection>(
-            static (_, _, slot, found) => found.Add(new OpenConnection(slot.Record, slot.LastActivity))))
-        {
-            connections.Add(connection);
-        }
+        (connections as List<OpenConnection>)?.EnsureCapacity(connections.Count + Count);
+        Survey.List(_workers, connections);
     }
 
-    public IReadOnlyList<WorkerLoad> Load() => [.. _workers.Select(w => new WorkerLoad(w.Number, w.Assigned, TimeSpan.Zero))];
+    public IReadOnlyList<WorkerLoad> Load() => [.. _workers.Select(w => new WorkerLoad(w.Number, w.Assigned, w.Clock.Total))];
 
-    public Task TurnAsync() => Task.WhenAll(_workers.Select(w => AskAsync(w, static _ => { })));
+    public Task TurnAsync() => Task.WhenAll(_workers.Select(w => w.AskAsync(static _ => true, afterwards: true)));
 
-    public bool Close(ulong id, CloseReason reason) => AskAll<ulong>((worker, index, _, found) =>
-    {
-        ref Slot slot = ref worker.Slots[index];
-        if (slot.Record.Id == id)
-        {
-            found.Add(id);
-            worker.Closer.Close(index, ref slot, reason);
-        }
-    }).Count > 0;
+    public bool Close(ulong id, CloseReason reason) => Survey.Close(_workers, id, reason);
 
     public async Task<IReadOnlyList<ExportedConnection>?> ExportAsync()
     {
-        var exported = new ConcurrentBag<List<ExportedConnection>>();
-        await Task.WhenAll(_workers.Select(worker => AskAsync(worker, w =>
-        {
-            List<ExportedConnection> own = [];
-            w.Migration.ExportAll(own);
-            exported.Add(own);
-        }))).ConfigureAwait(false);
+        List<ExportedConnection>[] exported = await Task.WhenAll(_workers.Select(worker => worker.AskAsync(
+            static w =>
+            {
+                List<ExportedConnection> own = [];
+                w.Migration.ExportAll(own);
+                return own;
+            },
+            afterwards: []))).ConfigureAwait(false);
         return [.. exported.SelectMany(e => e)];
     }
 
@@ -162,13 +125,7 @@ public sealed class EpollEngine : IEngine
 
     public async Task StopAsync(TimeSpan grace, CancellationToken atOnce)
     {
-        await Task.WhenAll(_workers.Select(w => AskAsync(w, static w => w.Acceptor.End()))).ConfigureAwait(false);
-        foreach (ListeningSocket socket in Listening)
-        {
-            socket.Close();
-        }
-
-        Listening = [];
+        await _listening.EndAsync().ConfigureAwait(false);
         _stopping = true;
         CompleteIfEmpty();
         using CancellationTokenRegistration abort = atOnce.Register(AbortAll);
@@ -183,6 +140,8 @@ public sealed class EpollEngine : IEngine
         {
             await StopAsync(TimeSpan.Zero, new CancellationToken(canceled: true)).ConfigureAwait(false);
         }
+
+        _listening.Dispose();
     }
 
     /// <summary>
@@ -225,8 +184,7 @@ public sealed class EpollEngine : IEngine
                 worker.Closer.Close(index, ref slot, CloseReason.Shutdown);
             }
         });
-        List<(Worker Worker, int Index, uint Generation)> open = AskAll<(Worker, int, uint)>(
-            static (worker, index, slot, found) => found.Add((worker, index, slot.Generation)));
+        List<(Worker Worker, int Index, uint Generation)> open = await AllOpenAsync().ConfigureAwait(false);
         var pace = new EvenSpread(open.Count, grace);
         Instant start = Instant.Now(Options.Clock);
         for (int next = 0; next < open.Count; next++)
@@ -284,51 +242,35 @@ public sealed class EpollEngine : IEngine
         }
     }
 
-    // Looks at every connection, each on its own thread, and waits for the answers.
-    private List<T> AskAll<T>(Action<Worker, int, Slot, List<T>> look)
+    private async Task<List<(Worker Worker, int Index, uint Generation)>> AllOpenAsync()
     {
-        var answers = new ConcurrentBag<List<T>>();
-        Task.WaitAll(_workers.Select(worker => AskAsync(worker, w =>
-        {
-            List<T> found = [];
-            for (int index = 0; index < w.Slots.End; index++)
+        List<(Worker, int, uint)>[] open = await Task.WhenAll(_workers.Select(worker => worker.AskAsync(
+            static w =>
             {
-                if (w.Slots[index].State != SlotState.Free)
-                {
-                    look(w, index, w.Slots[index], found);
-                }
-            }
-
-            answers.Add(found);
-        })));
-        return [.. answers.SelectMany(a => a)];
+                var own = new List<(Worker, int, uint)>(w.Slots.Count);
+                ForEachOpen(w, (w, index) => own.Add((w, index, w.Slots[index].Generation)));
+                return own;
+            },
+            afterwards: []))).ConfigureAwait(false);
+        return [.. open.SelectMany(o => o)];
     }
 
     private void PostToAll(Action<Worker, int> act)
     {
         foreach (Worker worker in _workers)
         {
-            worker.Mailbox.TryPost(w =>
-            {
-                for (int index = 0; index < w.Slots.End; index++)
-                {
-                    if (w.Slots[index].State != SlotState.Free)
-                    {
-                        act(w, index);
-                    }
-                }
-            });
+            worker.Mailbox.TryPost(w => ForEachOpen(w, act));
         }
     }
 
-    private static Task AskAsync(Worker worker, Action<Worker> request)
+    private static void ForEachOpen(Worker worker, Action<Worker, int> act)
     {
-        var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        bool posted = worker.Mailbox.TryPost(w =>
+        for (int index = 0; index < worker.Slots.End; index++)
         {
-            request(w);
-            done.SetResult();
-        });
-        return posted ? done.Task : Task.CompletedTask;
+            if (worker.Slots[index].State != SlotState.Free)
+            {
+                act(worker, index);
+            }
+        }
     }
 }

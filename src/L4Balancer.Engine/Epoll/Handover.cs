@@ -3,4 +3,4 @@ using L4Balancer.Core.Addressing;
 namespace L4Balancer.Engine.Epoll;
 
 /// <summary>An accepted socket on its way to the thread that will serve it.</summary>
-internal readonly record struct Handover(int Descriptor, Endpoint Peer, ListeningSocket Listening);
+internal readonly record struct Handover(int Descriptor, Endpoint Peer, EpollListeningSocket Listening);

@@ -16,6 +16,18 @@ internal sealed class Mailbox : IDisposable
 
     public int Descriptor => _wakeUp.Descriptor;
 
+    /// <summary>Requests that wait. For the worker.</summary>
+    public int Requests
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _requests.Count;
+            }
+        }
+    }
+
     public void Post(in Handover handover)
     {
         lock (_gate)

@@ -37,7 +37,7 @@ internal struct Slot
     public Flow ToBackend;
     public Flow ToClient;
 
-    /// <summary>The last moment at which a byte moved.</summary>
+    /// <summary>The last moment at which a byte moved; before that, when it was accepted.</summary>
     public Instant LastActivity;
 
     /// <summary>When patience with a close or a delivery ends.</summary>

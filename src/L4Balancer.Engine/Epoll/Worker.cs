@@ -65,10 +65,21 @@ internal sealed class Worker : IDisposable
 
     public Migration Migration { get; }
 
+    /// <summary>What the thread has spent, for any thread to ask.</summary>
+    public ThreadClock Clock { get; } = new();
+
     /// <summary>Connections of this thread, those included that are still on their way to it.</summary>
     public int Assigned => Volatile.Read(ref _assigned);
 
     public void Start() => _thread.Start();
+
+    /// <summary>Lets the worker answer on its own thread, between two events. Any thread asks.</summary>
+    /// <param name="afterwards">The answer of a worker that has ended.</param>
+    public Task<T> AskAsync<T>(Func<Worker, T> question, T afterwards)
+    {
+        var answer = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
+        return Mailbox.TryPost(w => answer.SetResult(question(w))) ? answer.Task : Task.FromResult(afterwards);
+    }
 
     public void Assign() => Interlocked.Increment(ref _assigned);
 
@@ -111,7 +122,9 @@ internal sealed class Worker : IDisposable
 
     private void Run()
     {
+        Clock.Begin();
         RunLoop();
+        Clock.End();
 
         // Whoever asked too late to be heard in the loop is answered all the same: there is nothing here any more.
         Mailbox.Close();
@@ -275,6 +288,7 @@ internal sealed class Worker : IDisposable
         }
     }
 
+    // Only the requests that were there before: what is asked next waits until all events had their turn.
     private void ReadMail()
     {
         while (Mailbox.TryTake(out Handover handover))
@@ -282,7 +296,7 @@ internal sealed class Worker : IDisposable
             Acceptor.Take(handover);
         }
 
-        while (Mailbox.TryTake(out Action<Worker>? request))
+        for (int i = Mailbox.Requests; i > 0 && Mailbox.TryTake(out Action<Worker>? request); i--)
         {
             request!(this);
         }

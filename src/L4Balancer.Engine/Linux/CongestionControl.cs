@@ -33,6 +33,19 @@ public static unsafe class CongestionControl
         };
     }
 
+    /// <summary>What a socket has that was given nothing else; empty where that cannot be read.</summary>
+    internal static string OfSystem()
+    {
+        try
+        {
+            return File.ReadAllText("/proc/sys/net/ipv4/tcp_congestion_control").Trim();
+        }
+        catch (IOException)
+        {
+            return "";
+        }
+    }
+
     /// <summary>ENOENT: the kernel does not have it. EPERM: this user may not choose it.</summary>
     internal static SysResult Set(int socket, string name)
     {

@@ -2,11 +2,15 @@ using System.Runtime.InteropServices;
 
 namespace L4Balancer.Engine.Linux;
 
-/// <summary>pipe2(2), splice(2), fcntl(2) F_SETPIPE_SZ, eventfd(2), read(2), write(2), ioctl(2) SIOCOUTQ.</summary>
+/// <summary>pipe2(2), splice(2), fcntl(2), eventfd(2), read(2), write(2), ioctl(2) SIOCOUTQ.</summary>
 internal static unsafe partial class Libc
 {
     public const int O_NONBLOCK = 0x800;
     public const int O_CLOEXEC = 0x80000;
+    public const int F_SETFD = 2;
+    public const int F_GETFL = 3;
+    public const int F_SETFL = 4;
+    public const int FD_CLOEXEC = 1;
     public const int F_SETPIPE_SZ = 1031;
     public const int F_GETPIPE_SZ = 1032;
     public const int SPLICE_F_MOVE = 1;

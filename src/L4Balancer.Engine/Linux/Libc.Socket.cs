@@ -17,10 +17,16 @@ internal static unsafe partial class Libc
     public const int IP_BIND_ADDRESS_NO_PORT = 24;
     public const int SOL_SOCKET = 1;
     public const int SO_REUSEADDR = 2;
+    public const int SO_TYPE = 3;
     public const int SO_ERROR = 4;
     public const int SO_KEEPALIVE = 9;
     public const int SO_OOBINLINE = 10;
     public const int SO_LINGER = 13;
+    public const int SO_REUSEPORT = 15;
+    public const int SO_ATTACH_FILTER = 26;
+    public const int SO_DETACH_FILTER = 27;
+    public const int SO_PROTOCOL = 38;
+    public const int SO_DOMAIN = 39;
     public const int TCP_NODELAY = 1;
     public const int TCP_KEEPIDLE = 4;
     public const int TCP_KEEPINTVL = 5;

@@ -122,6 +122,22 @@ internal static unsafe class TcpSocket
     public static SysResult SetOption(int socket, int level, int option, int value) =>
         SysResult.From(Libc.setsockopt(socket, level, option, &value, sizeof(int)));
 
+    /// <summary>The value of an option that is a number; EBADF and ENOTSOCK are answers too.</summary>
+    public static SysResult Option(int socket, int level, int option)
+    {
+        int value = 0;
+        uint length = sizeof(int);
+        SysResult result = SysResult.From(Libc.getsockopt(socket, level, option, &value, &length));
+        return result.IsError ? result : SysResult.From(value);
+    }
+
+    /// <summary>Makes a descriptor that came from another process like our own: non-blocking, and closed at exec(3).</summary>
+    public static void MakeOurs(int socket)
+    {
+        _ = Libc.fcntl(socket, Libc.F_SETFD, Libc.FD_CLOEXEC);
+        _ = Libc.fcntl(socket, Libc.F_SETFL, Libc.fcntl(socket, Libc.F_GETFL, 0) | Libc.O_NONBLOCK);
+    }
+
     /// <summary>Bytes sent that the peer's kernel has not acknowledged (tcp(7), SIOCOUTQ); 0 where there is no connection any more.</summary>
     public static int Unacknowledged(int socket)
     {

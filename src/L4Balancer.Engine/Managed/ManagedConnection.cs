@@ -45,6 +45,16 @@ internal sealed class ManagedConnection
         }
     }
 
+    /// <summary>As a listing shows it.</summary>
+    public OpenConnection Open
+    {
+        get
+        {
+            ConnectionRecord record = Record;
+            return new OpenConnection(record, record.IsEstablished ? _relay.LastActivity : record.AcceptedAt);
+        }
+    }
+
     /// <summary>The life of the connection. It ends with both sockets closed, everything returned, and one record sent out.</summary>
     public async Task ServeAsync(RoutingSnapshot snapshot, Listener listener, FourTuple tuple)
     {

@@ -7,7 +7,7 @@ using L4Balancer.Core.Connections;
 using L4Balancer.Core.Pacing;
 using L4Balancer.Core.Routing;
 using L4Balancer.Core.Timing;
-using L4Balancer.Engine.Sockets;
+using L4Balancer.Engine.Listening;
 using Microsoft.Extensions.Logging;
 
 namespace L4Balancer.Engine.Managed;
@@ -25,11 +25,10 @@ public sealed class ManagedEngine : IEngine
     private static readonly TimeSpan LongestWait = TimeSpan.FromDays(1);
 
     private readonly ConcurrentDictionary<ulong, ManagedConnection> _connections = new();
-    private volatile ListeningSocket[] _listening = [];
-    private readonly List<Task> _loops = [];
-    private readonly CancellationTokenSource _stopAccepting = new();
+    private readonly ListeningSockets<ManagedListeningSocket> _listening;
     private readonly CancellationTokenSource _stopChecking = new();
     private readonly TaskCompletionSource _empty = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private Task _checking = Task.CompletedTask;
     private volatile RoutingSnapshot? _snapshot;
     private volatile bool _stopping;
 
@@ -38,13 +37,14 @@ public sealed class ManagedEngine : IEngine
         ArgumentNullException.ThrowIfNull(options);
         Options = options;
         Log = options.Loggers.CreateLogger<ManagedEngine>();
+        _listening = new ListeningSockets<ManagedListeningSocket>(new AcceptLoops(this), options, Log);
     }
 
     public string Name => "managed";
 
     public int Count => _connections.Count;
 
-    public IReadOnlyList<Endpoint> Bound => [.. _listening.Select(l => l.Endpoint)];
+    public IReadOnlyList<Endpoint> Bound => _listening.Bound;
 
     internal EngineOptions Options { get; }
 
@@ -58,53 +58,34 @@ public sealed class ManagedEngine : IEngine
     {
         ArgumentNullException.ThrowIfNull(snapshot);
         _snapshot = snapshot;
-        List<ListenFailure> failures = [];
-        List<ListeningSocket> opened = [];
-        foreach (Listener listener in snapshot.Listeners)
+        IReadOnlyList<ListenFailure> failures = _listening.Start(snapshot);
+        if (failures.Count == 0)
         {
-            foreach (Endpoint endpoint in listener.Settings.Bind)
-            {
-                try
-                {
-                    opened.Add(ListeningSocket.Open(listener, endpoint));
-                }
-                catch (SocketException e)
-                {
-                    failures.Add(ListenFailure.From(listener.Name, endpoint, e.SocketErrorCode));
-                }
-            }
+            _checking = CheckDeadlinesAsync();
         }
 
-        _listening = [.. opened];
-        if (failures.Count > 0)
-        {
-            CloseListening();
-            return failures;
-        }
-
-        foreach (ListeningSocket listening in _listening)
-        {
-            Log.Listening(listening.Endpoint, listening.Listener);
-            _loops.Add(listening.AcceptAsync(this, _stopAccepting.Token));
-        }
-
-        _loops.Add(CheckDeadlinesAsync());
-        return [];
+        return failures;
     }
 
     public IReadOnlyList<ListenFailure> Publish(RoutingSnapshot snapshot)
     {
-        _snapshot = snapshot;
-        return [];
+        ArgumentNullException.ThrowIfNull(snapshot);
+        IReadOnlyList<ListenFailure> failures = _listening.Publish(snapshot);
+        if (failures.Count == 0)
+        {
+            _snapshot = snapshot;
+        }
+
+        return failures;
     }
 
     public void List(ICollection<OpenConnection> connections)
     {
         ArgumentNullException.ThrowIfNull(connections);
+        (connections as List<OpenConnection>)?.EnsureCapacity(connections.Count + Count);
         foreach ((_, ManagedConnection connection) in _connections)
         {
-            ConnectionRecord record = connection.Record;
-            connections.Add(new OpenConnection(record, record.AcceptedAt));
+            connections.Add(connection.Open);
         }
     }
 
@@ -128,16 +109,14 @@ public sealed class ManagedEngine : IEngine
 
     public async Task StopAsync(TimeSpan grace, CancellationToken atOnce)
     {
-        _stopAccepting.Cancel();
-        await Task.WhenAll(_loops.Take(_listening.Length)).ConfigureAwait(false);
-        CloseListening();
+        await _listening.EndAsync().ConfigureAwait(false);
         _stopping = true;
         CompleteIfEmpty();
         using CancellationTokenRegistration abort = atOnce.Register(AbortAll);
         await CloseAllAsync(grace, atOnce).ConfigureAwait(false);
         await _empty.Task.ConfigureAwait(false);
         await _stopChecking.CancelAsync().ConfigureAwait(false);
-        await Task.WhenAll(_loops).ConfigureAwait(false);
+        await _checking.ConfigureAwait(false);
     }
 
     public async ValueTask DisposeAsync()
@@ -147,22 +126,21 @@ public sealed class ManagedEngine : IEngine
             await StopAsync(TimeSpan.Zero, new CancellationToken(canceled: true)).ConfigureAwait(false);
         }
 
-        _stopAccepting.Dispose();
         _stopChecking.Dispose();
+        _listening.Dispose();
     }
 
     /// <summary>Takes over an accepted socket.</summary>
-    internal void Serve(Socket client, string listenerName)
+    internal void Serve(Socket client, Target target)
     {
-        RoutingSnapshot snapshot = Snapshot;
-        Listener? listener = snapshot.Listeners.FirstOrDefault(l => l.Name == listenerName);
-        if (listener is null || !TryReadTuple(client, out FourTuple tuple))
+        if (TryReadTuple(client, out FourTuple tuple))
+        {
+            _ = new ManagedConnection(this, client).ServeAsync(target.Snapshot, target.Listener, tuple);
+        }
+        else
         {
             client.Dispose();
-            return;
         }
-
-        _ = new ManagedConnection(this, client).ServeAsync(snapshot, listener, tuple);
     }
 
     /// <summary>The first that a connection does once it has an id.</summary>
@@ -295,15 +273,5 @@ public sealed class ManagedEngine : IEngine
         {
             _empty.TrySetResult();
         }
-    }
-
-    private void CloseListening()
-    {
-        foreach (ListeningSocket listening in _listening)
-        {
-            listening.Dispose();
-        }
-
-        _listening = [];
     }
 }

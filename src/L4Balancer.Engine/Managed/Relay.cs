@@ -44,6 +44,8 @@ internal sealed class Relay
 
     public long BytesToClient => Volatile.Read(ref _bytesToClient);
 
+    public Instant LastActivity => new(Volatile.Read(ref _lastActivity));
+
     /// <summary>The reason where nobody closed or reset the connection: both sides have finished, and this one was the first.</summary>
     public CloseReason FinishedReason => _firstFinished?.ClosedReason ?? CloseReason.Internal;
 

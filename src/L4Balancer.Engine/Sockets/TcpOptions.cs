@@ -18,9 +18,6 @@ internal static class TcpOptions
     /// <summary>TCP_CONGESTION (tcp(7), Linux 2.6.13), a name.</summary>
     private const int CongestionControl = 13;
 
-    /// <summary>TCP_DEFER_ACCEPT (tcp(7), Linux 2.4), in seconds.</summary>
-    private const int DeferAcceptOption = 9;
-
     /// <summary>tcp(7): Linux takes at most these values (MAX_TCP_KEEPIDLE, MAX_TCP_KEEPINTVL, MAX_TCP_KEEPCNT).</summary>
     private const int LongestKeepalive = 32_767;
     private const int MostKeepalives = 127;
@@ -56,19 +53,6 @@ internal static class TcpOptions
         {
             // EINVAL and ECONNRESET: some platforms (macOS) refuse any option on a socket whose peer has reset it. Linux does not.
             return false;
-        }
-    }
-
-    /// <summary>
-    /// For a listening socket: a connection counts as arrived when its first byte has, or after about this long. ENOPROTOOPT is
-    /// tolerated: the connection is there at once then.
-    /// </summary>
-    /// <param name="time">Whole seconds; zero: off.</param>
-    public static void DeferAccept(Socket listening, TimeSpan time)
-    {
-        if (time > TimeSpan.Zero)
-        {
-            SetRaw(listening, DeferAcceptOption, (int)time.TotalSeconds);
         }
     }
 

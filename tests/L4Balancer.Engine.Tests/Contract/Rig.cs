@@ -11,6 +11,7 @@ namespace L4Balancer.Engine.Tests.Contract;
 internal sealed class Rig(IEngine engine, RoutingSnapshot snapshot, RecordedConnections records) : IAsyncDisposable
 {
     private readonly HashSet<BackendCell> _cells = [.. Cells(snapshot)];
+    private readonly HashSet<ListenerCell> _listeners = [.. snapshot.Listeners.Select(l => l.Cell)];
 
     public IEngine Engine { get; } = engine;
 
@@ -30,6 +31,9 @@ internal sealed class Rig(IEngine engine, RoutingSnapshot snapshot, RecordedConn
     /// <summary>Closed connections of all backends, those of snapshots before included.</summary>
     public long Closed => _cells.Sum(c => c.Closed.Total);
 
+    /// <summary>By all listeners, those of snapshots before included.</summary>
+    public long Accepted => _listeners.Sum(l => l.Accepted);
+
     public long ClosedAs(CloseReason reason) => _cells.Sum(c => c.Closed[reason]);
 
     public IReadOnlyList<ListenFailure> Start()
@@ -39,11 +43,20 @@ internal sealed class Rig(IEngine engine, RoutingSnapshot snapshot, RecordedConn
         return failures;
     }
 
-    public void Publish(BalancerConfig config)
+    public void Publish(BalancerConfig config) => Assert.That(TryPublish(config), Is.Empty);
+
+    public IReadOnlyList<ListenFailure> TryPublish(BalancerConfig config)
     {
-        Snapshot = RoutingSnapshot.Build(config, Snapshot.MaxConnections, Snapshot);
-        _cells.UnionWith(Cells(Snapshot));
-        Engine.Publish(Snapshot);
+        RoutingSnapshot snapshot = RoutingSnapshot.Build(config, Snapshot.MaxConnections, Snapshot);
+        IReadOnlyList<ListenFailure> failures = Engine.Publish(snapshot);
+        if (failures.Count == 0)
+        {
+            Snapshot = snapshot;
+            _cells.UnionWith(Cells(Snapshot));
+            _listeners.UnionWith(Snapshot.Listeners.Select(l => l.Cell));
+        }
+
+        return failures;
     }
 
     public List<ConnectionRecord> List()
@@ -55,20 +68,20 @@ internal sealed class Rig(IEngine engine, RoutingSnapshot snapshot, RecordedConn
 
     /// <summary>Waits until nothing is open any more.</summary>
     public Task AtRestAsync() => Patience.Until(
-        () => Engine.Count == 0 && Snapshot.Cell.Open == 0 && Records.EndedCount == Listener.Accepted,
-        $"nothing is open (engine {Engine.Count}, cell {Snapshot.Cell.Open}, ended {Records.EndedCount} of {Listener.Accepted})");
+        () => Engine.Count == 0 && Snapshot.Cell.Open == 0 && Records.EndedCount == Accepted,
+        $"nothing is open (engine {Engine.Count}, cell {Snapshot.Cell.Open}, ended {Records.EndedCount} of {Accepted})");
 
     /// <summary>At rest every accepted connection was refused or closed, once, and nothing is held.</summary>
     public void AssertBooksBalance()
     {
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(Listener.Accepted, Is.EqualTo(Listener.Refused.Total + Closed), "accepted = refused + closed");
-            Assert.That(Listener.Pending, Is.Zero, "pending");
-            Assert.That(Listener.Open, Is.Zero, "open at the listener");
+            Assert.That(Accepted, Is.EqualTo(_listeners.Sum(l => l.Refused.Total) + Closed), "accepted = refused + closed");
+            Assert.That(_listeners.Sum(l => l.Pending), Is.Zero, "pending");
+            Assert.That(_listeners.Sum(l => l.Open), Is.Zero, "open at the listeners");
             Assert.That(Snapshot.Cell.Open, Is.Zero, "open in all");
             Assert.That(_cells.Sum(c => c.Active), Is.Zero, "active");
-            Assert.That(Records.EndedCount, Is.EqualTo(Listener.Accepted), "records that ended");
+            Assert.That(Records.EndedCount, Is.EqualTo(Accepted), "records that ended");
             Assert.That(Records.EndedTwice, Is.Zero, "records that ended twice");
             Assert.That(Engine.Count, Is.Zero, "the engine's own count");
         }

@@ -26,6 +26,8 @@ internal static class EpollEngineTests
 
     internal sealed class Listen() : ListenContract(NewEpoll);
 
+    internal sealed class Reload() : ReloadContract(NewEpoll);
+
     internal sealed class Source() : SourceContract(NewEpoll);
 
     internal sealed class Option() : OptionContract(NewEpoll);

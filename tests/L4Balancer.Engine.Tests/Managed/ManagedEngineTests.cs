@@ -26,6 +26,8 @@ internal static class ManagedEngineTests
 
     internal sealed class Listen() : ListenContract(NewManaged);
 
+    internal sealed class Reload() : ReloadContract(NewManaged);
+
     internal sealed class Source() : SourceContract(NewManaged);
 
     internal sealed class Option() : OptionContract(NewManaged);

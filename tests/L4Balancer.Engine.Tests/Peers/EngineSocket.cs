@@ -23,6 +23,9 @@ internal sealed class EngineSocket
     private const ulong IoctlUnread = 0x541B;
     private const int BytesReceived = 128;
 
+    /// <summary>tcpi_sacked, which is the backlog of a listening socket.</summary>
+    private const int Sacked = 28;
+
     private EngineSocket(int descriptor) => Descriptor = descriptor;
 
     public int Descriptor { get; }
@@ -35,6 +38,17 @@ internal sealed class EngineSocket
             Span<byte> info = stackalloc byte[232];
             Read(LevelTcp, OptionInfo, info);
             return (long)BinaryPrimitives.ReadUInt64LittleEndian(info[BytesReceived..]) - Unread;
+        }
+    }
+
+    /// <summary>Of a listening socket.</summary>
+    public int Backlog
+    {
+        get
+        {
+            Span<byte> info = stackalloc byte[232];
+            Read(LevelTcp, OptionInfo, info);
+            return BinaryPrimitives.ReadInt32LittleEndian(info[Sacked..]);
         }
     }
 
@@ -66,7 +80,10 @@ internal sealed class EngineSocket
     }
 
     /// <summary>The listening socket of this process that is bound there.</summary>
-    public static EngineSocket FindListening(Endpoint local)
+    public static EngineSocket FindListening(Endpoint local) =>
+        TryFindListening(local) ?? throw new InvalidOperationException($"No socket listens on {local}.");
+
+    public static EngineSocket? TryFindListening(Endpoint local)
     {
         foreach (string path in Directory.EnumerateFileSystemEntries("/proc/self/fd"))
         {
@@ -77,7 +94,7 @@ internal sealed class EngineSocket
             }
         }
 
-        throw new InvalidOperationException($"No socket listens on {local}.");
+        return null;
     }
 
     public static int CountDescriptors() => Directory.GetFileSystemEntries("/proc/self/fd").Length;

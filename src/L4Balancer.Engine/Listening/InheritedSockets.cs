@@ -1,0 +1,48 @@
+using L4Balancer.Core.Addressing;
+using L4Balancer.Engine.Linux;
+using Microsoft.Extensions.Logging;
+
+namespace L4Balancer.Engine.Listening;
+
+/// <summary>
+/// Listening sockets that another process has bound and handed to this one (sd_listen_fds(3)): each is used for the <c>bind</c> that is
+/// exactly its address, a wildcard for the wildcard only. What remains is told and closed.
+/// </summary>
+internal sealed class InheritedSockets(IReadOnlyList<int> descriptors)
+{
+    /// <summary>SOCK_STREAM, IPPROTO_TCP: another kind of socket matches nothing.</summary>
+    private readonly List<(int Descriptor, Endpoint? Endpoint)> _left = [.. descriptors.Select(d => (d, EndpointOf(d)))];
+
+    /// <returns>Null where none is bound there: then it is for us to bind.</returns>
+    public int? Take(Endpoint bind)
+    {
+        int place = bind.Port == 0 ? -1 : _left.FindIndex(s => s.Endpoint == bind);
+        if (place < 0)
+        {
+            return null;
+        }
+
+        int descriptor = _left[place].Descriptor;
+        _left.RemoveAt(place);
+        return descriptor;
+    }
+
+    public void CloseRest(ILogger log)
+    {
+        foreach ((int descriptor, Endpoint? endpoint) in _left)
+        {
+            log.InheritedForNothing(descriptor, endpoint?.ToString() ?? "no address of TCP");
+            TcpSocket.Close(descriptor);
+        }
+
+        _left.Clear();
+    }
+
+    private static Endpoint? EndpointOf(int descriptor)
+    {
+        bool isTcp = TcpSocket.Option(descriptor, Libc.SOL_SOCKET, Libc.SO_TYPE).Value == Libc.SOCK_STREAM
+            && TcpSocket.Option(descriptor, Libc.SOL_SOCKET, Libc.SO_PROTOCOL).Value == Libc.IPPROTO_TCP
+            && TcpSocket.Option(descriptor, Libc.SOL_SOCKET, Libc.SO_DOMAIN).Value is Libc.AF_INET or Libc.AF_INET6;
+        return isTcp ? TcpSocket.LocalEndpoint(descriptor) : null;
+    }
+}

@@ -1,0 +1,16 @@
+using L4Balancer.Core.Addressing;
+
+namespace L4Balancer.Engine.Listening;
+
+/// <summary>One address of a snapshot, and the socket that listens there: one that is there already, or a new one once it is bound.</summary>
+internal sealed class ListenPlace<TSocket>(Target target, Endpoint requested)
+    where TSocket : ListeningSocket
+{
+    public Target Target { get; } = target;
+
+    public Endpoint Requested { get; } = requested;
+
+    public TSocket? Socket { get; set; }
+
+    public bool IsNew { get; set; }
+}

@@ -1,0 +1,254 @@
+using System.Net.Sockets;
+using L4Balancer.Core.Addressing;
+using L4Balancer.Core.Routing;
+using Microsoft.Extensions.Logging;
+
+namespace L4Balancer.Engine.Listening;
+
+/// <summary>
+/// The listening sockets of an engine, which follow the snapshots. An address that stays keeps its socket, and with it all that is
+/// queued; one that leaves is retired: it takes no new SYN, serves what is queued and under way, and is closed after a second. Any
+/// thread may call any member.
+/// </summary>
+internal sealed class ListeningSockets<TSocket>(IAccepting<TSocket> accepting, EngineOptions options, ILogger log) : IDisposable
+    where TSocket : ListeningSocket
+{
+    /// <summary>Handshakes that are under way at a retirement have this long to be over.</summary>
+    private static readonly TimeSpan Retirement = TimeSpan.FromSeconds(1);
+
+    /// <summary>Between two looks at a queue that could not be emptied.</summary>
+    private static readonly TimeSpan Again = TimeSpan.FromMilliseconds(5);
+
+    /// <summary>Held while the sockets change; an event loop only tries it.</summary>
+    private readonly Lock _gate = new();
+    private readonly CancellationTokenSource _ending = new();
+    private readonly List<TSocket> _retiring = [];
+    private volatile TSocket[] _serving = [];
+    private Task? _end;
+
+    public IReadOnlyList<TSocket> Serving => _serving;
+
+    public IReadOnlyList<Endpoint> Bound => [.. _serving.Select(s => s.Endpoint)];
+
+    /// <summary>The first snapshot, with what <see cref="EngineOptions.Inherited"/> has for it.</summary>
+    public IReadOnlyList<ListenFailure> Start(RoutingSnapshot snapshot)
+    {
+        var inherited = new InheritedSockets(options.Inherited);
+        IReadOnlyList<ListenFailure> failures = Publish(snapshot, inherited);
+        inherited.CloseRest(log);
+        return failures;
+    }
+
+    /// <returns>What could not be bound: then nothing has changed.</returns>
+    public IReadOnlyList<ListenFailure> Publish(RoutingSnapshot snapshot, InheritedSockets? inherited = null)
+    {
+        lock (_gate)
+        {
+            if (_end is not null)
+            {
+                return [];
+            }
+
+            var plan = new ListenPlan<TSocket>(snapshot, _serving, _retiring);
+            List<ListenFailure> failures = Open(plan, inherited);
+            if (failures.Count == 0)
+            {
+                PutInForce(plan);
+            }
+
+            return failures;
+        }
+    }
+
+    /// <summary>Nobody accepts any more, and all are closed, the retiring ones too. Done once for all who ask.</summary>
+    public Task EndAsync()
+    {
+        lock (_gate)
+        {
+            return _end ??= EndAsync([.. _serving, .. _retiring]);
+        }
+    }
+
+    /// <summary>After <see cref="EndAsync"/>.</summary>
+    public void Dispose() => _ending.Dispose();
+
+    // Begun under the gate: whoever gets there next finds that it has.
+    private async Task EndAsync(TSocket[] all)
+    {
+        _serving = [];
+        _retiring.Clear();
+        await _ending.CancelAsync().ConfigureAwait(false);
+        await accepting.EndAsync().ConfigureAwait(false);
+        foreach (TSocket socket in all)
+        {
+            socket.Dispose();
+        }
+    }
+
+    // First all are bound and then all listen: a socket that listens has taken connections by the time that another one fails.
+    private List<ListenFailure> Open(ListenPlan<TSocket> plan, InheritedSockets? inherited)
+    {
+        List<ListenFailure> failures = [];
+        List<TSocket> sharing = [];
+        List<ListenPlace<TSocket>> opened = [];
+        foreach (ListenPlace<TSocket> place in plan.Places.Where(p => p.Socket is null))
+        {
+            SocketError error = Bind(place, plan, inherited, sharing);
+            if (place.Socket is null)
+            {
+                failures.Add(ListenFailure.From(place.Target.Listener.Name, place.Requested, error));
+            }
+            else
+            {
+                opened.Add(place);
+            }
+        }
+
+        if (failures.Count == 0)
+        {
+            foreach (ListenPlace<TSocket> place in opened)
+            {
+                SocketError error = place.Socket!.Listen(place.Target.Listener.Settings.Backlog);
+                if (error != SocketError.Success)
+                {
+                    failures.Add(ListenFailure.From(place.Target.Listener.Name, place.Requested, error));
+                }
+            }
+        }
+
+        // A second daemon is to find the port in use, as before.
+        sharing.ForEach(s => s.SharePort(false));
+        if (failures.Count > 0)
+        {
+            opened.ForEach(p => p.Socket!.Dispose());
+        }
+
+        return failures;
+    }
+
+    private SocketError Bind(
+        ListenPlace<TSocket> place, ListenPlan<TSocket> plan, InheritedSockets? inherited, List<TSocket> sharing)
+    {
+        place.IsNew = true;
+        SocketError error = SocketError.Success;
+        if (inherited?.Take(place.Requested) is { } descriptor)
+        {
+            place.Socket = accepting.Inherit(descriptor, place.Requested, place.Target);
+            log.Inherited(place.Requested);
+            if (place.Socket.TakesBothFamilies)
+            {
+                log.InheritedTakesIPv4(place.Requested);
+            }
+        }
+        else
+        {
+            // bind(2) would answer EADDRINUSE beside one that is to leave: the wildcard, or an address of it.
+            TSocket[] inTheWay = [.. plan.InTheWayOf(place)];
+            foreach (TSocket socket in inTheWay)
+            {
+                socket.SharePort(true);
+                sharing.Add(socket);
+            }
+
+            (place.Socket, error) = accepting.Bind(place.Requested, place.Target, share: inTheWay.Length > 0);
+            if (place.Socket is not null && inTheWay.Length > 0)
+            {
+                sharing.Add(place.Socket);
+            }
+        }
+
+        place.Socket?.Apply(place.Target.Listener.Settings);
+        return error;
+    }
+
+    private void PutInForce(ListenPlan<TSocket> plan)
+    {
+        foreach (ListenPlace<TSocket> place in plan.Places)
+        {
+            TSocket socket = place.Socket!;
+            socket.Requested = place.Requested;
+            socket.Target = place.Target;
+            if (!place.IsNew)
+            {
+                socket.Apply(place.Target.Listener.Settings);
+                socket.Listen(place.Target.Listener.Settings.Backlog);
+            }
+
+            bool returns = socket.IsRetiring;
+            if (returns)
+            {
+                _retiring.Remove(socket);
+                socket.Return();
+            }
+
+            if (returns || place.IsNew)
+            {
+                accepting.Watch(socket);
+                log.Listening(socket.Endpoint, place.Target.Listener.Name);
+            }
+        }
+
+        _serving = [.. plan.Places.Select(p => p.Socket!)];
+        foreach (TSocket socket in plan.Leaving)
+        {
+            log.NoLongerListening(socket.Endpoint, socket.Target.Listener.Name);
+            TimeSpan time = socket.Retire() ? Retirement : TimeSpan.Zero;
+            _retiring.Add(socket);
+            _ = CloseLaterAsync(socket, socket.Turns, time);
+        }
+    }
+
+    private async Task CloseLaterAsync(TSocket socket, int turn, TimeSpan time)
+    {
+        CancellationToken ending = _ending.Token;
+        try
+        {
+            await Task.Delay(time, options.Clock, ending).ConfigureAwait(false);
+            Task unwatched;
+            lock (_gate)
+            {
+                if (_end is not null || socket.Turns != turn)
+                {
+                    return;
+                }
+
+                // Under the gate, so that it is asked for before the watching is that a return asks for.
+                unwatched = accepting.UnwatchAsync(socket);
+            }
+
+            await unwatched.ConfigureAwait(false);
+            while (socket.Turns == turn && !await accepting.EmptyAsync(socket, () => TryClose(socket, turn)).ConfigureAwait(false))
+            {
+                await Task.Delay(Again, options.Clock, ending).ConfigureAwait(false);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The engine stops, and closes it.
+        }
+    }
+
+    /// <returns>False where somebody is about to decide about it.</returns>
+    private bool TryClose(TSocket socket, int turn)
+    {
+        if (!_gate.TryEnter())
+        {
+            return false;
+        }
+
+        try
+        {
+            if (_end is null && socket.Turns == turn)
+            {
+                _retiring.Remove(socket);
+                socket.Dispose();
+            }
+
+            return true;
+        }
+        finally
+        {
+            _gate.Exit();
+        }
+    }
+}

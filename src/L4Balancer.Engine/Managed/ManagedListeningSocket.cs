@@ -1,0 +1,170 @@
+using System.Net;
+using System.Net.Sockets;
+using L4Balancer.Core.Addressing;
+using L4Balancer.Engine.Linux;
+using L4Balancer.Engine.Listening;
+
+namespace L4Balancer.Engine.Managed;
+
+/// <summary>A listening socket of the framework, and its accept loop.</summary>
+internal sealed class ManagedListeningSocket : ListeningSocket
+{
+    private static readonly TimeSpan FirstBackoff = TimeSpan.FromMilliseconds(10);
+    private static readonly TimeSpan LongestBackoff = TimeSpan.FromSeconds(1);
+
+    private readonly Socket _socket;
+    private CancellationTokenSource _stop = new();
+    private Task _loop = Task.CompletedTask;
+
+    private ManagedListeningSocket(Socket socket, Endpoint requested, Target target, bool shared)
+        : base(
+            OperatingSystem.IsLinux() ? (int)socket.Handle : -1, Endpoint.From((IPEndPoint)socket.LocalEndPoint!), requested, target, shared) =>
+        _socket = socket;
+
+    /// <exception cref="SocketException">It cannot be bound.</exception>
+    public static ManagedListeningSocket Bind(Endpoint endpoint, Target target, bool share)
+    {
+        IPEndPoint address = endpoint.ToIPEndPoint();
+        var socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        try
+        {
+            if (address.AddressFamily == AddressFamily.InterNetworkV6)
+            {
+                socket.SetSocketOption(SocketOptionLevel.IPv6, SocketOptionName.IPv6Only, true);
+            }
+
+            if (share)
+            {
+                TcpSocket.SetOption((int)socket.Handle, Libc.SOL_SOCKET, Libc.SO_REUSEPORT, 1);
+            }
+
+            // On Unix the runtime's bind sets SO_REUSEADDR by itself, so that a restart binds over connections in TIME_WAIT. Asked for
+            // by ReuseAddress it would set SO_REUSEPORT too, and a second daemon would take half of the connections unnoticed.
+            socket.Bind(address);
+            return new ManagedListeningSocket(socket, endpoint, target, share);
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
+
+    public static ManagedListeningSocket Inherit(int descriptor, Endpoint endpoint, Target target)
+    {
+        TcpSocket.MakeOurs(descriptor);
+
+        // Whoever keeps it for us has it as the one before us left it.
+        SynFilter.Detach(descriptor);
+        return new ManagedListeningSocket(new Socket(new SafeSocketHandle(descriptor, ownsHandle: true)), endpoint, target, shared: false);
+    }
+
+    public override SocketError Listen(int backlog)
+    {
+        try
+        {
+            _socket.Listen(backlog);
+            return SocketError.Success;
+        }
+        catch (SocketException e)
+        {
+            return e.SocketErrorCode;
+        }
+    }
+
+    public override void Dispose()
+    {
+        _socket.Dispose();
+        _stop.Dispose();
+    }
+
+    /// <summary>Begins to accept, unless it does.</summary>
+    public void Watch(ManagedEngine engine)
+    {
+        if (_loop.IsCompleted || _stop.IsCancellationRequested)
+        {
+            _stop = new CancellationTokenSource();
+            _loop = AcceptAsync(engine, _stop.Token);
+        }
+    }
+
+    /// <summary>Done when it accepts no more.</summary>
+    public Task UnwatchAsync()
+    {
+        _stop.Cancel();
+        return _loop;
+    }
+
+    /// <summary>Accepts what is queued while nobody else does.</summary>
+    /// <returns>False where something may be queued still.</returns>
+    public bool AcceptQueued(ManagedEngine engine)
+    {
+        _socket.Blocking = false;
+        try
+        {
+            while (true)
+            {
+                Serve(engine, _socket.Accept());
+            }
+        }
+        catch (SocketException e)
+        {
+            return e.SocketErrorCode == SocketError.WouldBlock;
+        }
+    }
+
+    // Hands every accepted socket to the engine until it is stopped. An accept that fails for want of something waits, longer each time,
+    // up to a second.
+    private async Task AcceptAsync(ManagedEngine engine, CancellationToken stop)
+    {
+        int failures = 0;
+        while (!stop.IsCancellationRequested)
+        {
+            try
+            {
+                Socket client = await _socket.AcceptAsync(stop).ConfigureAwait(false);
+                if (failures > 0)
+                {
+                    engine.Log.AcceptRecovered(Endpoint, failures);
+                    failures = 0;
+                }
+
+                Serve(engine, client);
+            }
+            catch (OperationCanceledException)
+            {
+                return;
+            }
+            catch (SocketException e) when (EndedInQueue(e.SocketErrorCode))
+            {
+                // The next one, please.
+            }
+            catch (Exception e)
+            {
+                if (failures++ == 0)
+                {
+                    engine.Log.AcceptBacksOff(Endpoint, e.Message);
+                }
+
+                TimeSpan backoff = TimeSpan.FromTicks(Math.Min(FirstBackoff.Ticks << Math.Min(failures - 1, 10), LongestBackoff.Ticks));
+                await Task.Delay(backoff, engine.Options.Clock, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+        }
+    }
+
+    private void Serve(ManagedEngine engine, Socket client)
+    {
+        if (WasFiltered)
+        {
+            SynFilter.Detach((int)client.Handle);
+        }
+
+        engine.Serve(client, Target);
+    }
+
+    // What accept(2) passes on of a connection that ended while it was queued. Anything else (EMFILE, ENFILE, ENOBUFS, ENOMEM, EPERM)
+    // would come again at once, and the loop would spin.
+    private static bool EndedInQueue(SocketError error) => error is SocketError.ConnectionAborted or SocketError.ConnectionReset
+        or SocketError.NetworkDown or SocketError.NetworkUnreachable or SocketError.HostDown or SocketError.HostUnreachable
+        or SocketError.ProtocolOption or SocketError.OperationNotSupported;
+}

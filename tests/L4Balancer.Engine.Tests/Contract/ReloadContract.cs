@@ -1,0 +1,318 @@
+using System.Diagnostics;
+using System.Net.Sockets;
+using L4Balancer.Core.Addressing;
+using L4Balancer.Core.Config;
+using L4Balancer.Engine.Tests.Peers;
+
+namespace L4Balancer.Engine.Tests.Contract;
+
+/// <summary>Listening sockets follow the snapshot, and no client is refused or reset for it.</summary>
+internal abstract class ReloadContract(Func<EngineOptions, IEngine> create) : EngineContract(create)
+{
+    private const int LevelSocket = 1;
+    private const int ReusePort = 15;
+
+    /// <summary>A second of retirement, and what a busy machine adds.</summary>
+    private static readonly TimeSpan RetirementAtMost = TimeSpan.FromSeconds(4);
+
+    [Test]
+    public async Task An_address_that_stays_keeps_its_socket_through_many_reloads()
+    {
+        (Rig rig, PoolSettings pool) = Echo();
+        int descriptor = EngineSocket.FindListening(rig.Address).Descriptor;
+        await using var visitors = new Visitors(rig.Address);
+        for (int i = 0; i < 50; i++)
+        {
+            ListenerSettings stays = Settings.Listener(rig.Address.ToString()) with { Name = i % 4 < 2 ? "listener" : "another", Backlog = 1000 + i };
+            ListenerSettings comes = Settings.Listener("127.0.0.1:0") with { Name = "comes" };
+            rig.Publish(i % 2 == 0 ? Settings.Config(pool, stays) : Settings.Config(pool, comes, stays));
+            await visitors.MoreAsync(10);
+        }
+
+        await visitors.EndAsync();
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(visitors.Failures, Is.Empty);
+            Assert.That(EngineSocket.FindListening(rig.Address).Descriptor, Is.EqualTo(descriptor));
+        }
+    }
+
+    [Test]
+    public async Task A_port_of_the_kernel_s_choice_stays_with_its_listener()
+    {
+        (Rig rig, PoolSettings pool) = Echo();
+        ListenerSettings first = Settings.Listener("127.0.0.1:0");
+        ListenerSettings second = first with { Name = "second" };
+        rig.Publish(Settings.Config(pool, first, second));
+        Endpoint[] bound = [.. rig.Engine.Bound];
+        Assert.That(bound[0], Is.EqualTo(rig.Address));
+
+        rig.Publish(Settings.Config(pool, second, first));
+        Assert.That(rig.Engine.Bound, Is.EqualTo(new[] { bound[1], bound[0] }));
+
+        rig.Publish(Settings.Config(pool, second));
+        Assert.That(rig.Engine.Bound, Is.EqualTo(new[] { bound[1] }));
+        await VisitAsync(bound[1]);
+    }
+
+    [Test]
+    public async Task An_added_address_takes_connections()
+    {
+        (Rig rig, PoolSettings pool) = Echo();
+
+        rig.Publish(Settings.Config(pool, Settings.Listener(rig.Address.ToString(), "127.0.0.2:0"), Settings.Listener("[::1]:0") with { Name = "v6" }));
+
+        Assert.That(string.Join(' ', rig.Engine.Bound.Select(e => e.Address)), Is.EqualTo("127.0.0.1 127.0.0.2 ::1"));
+        foreach (Endpoint endpoint in rig.Engine.Bound)
+        {
+            await VisitAsync(endpoint);
+        }
+    }
+
+    [Test]
+    public async Task A_removed_address_refuses_after_a_second()
+    {
+        (Rig rig, PoolSettings pool) = Echo();
+        Peer before = await ConnectAsync(rig);
+        await AskAsync(before);
+
+        rig.Publish(Settings.Config(pool, Settings.Listener("127.0.0.2:0")));
+        long start = Stopwatch.GetTimestamp();
+        Assert.That(rig.Engine.Bound.Single().Address, Is.Not.EqualTo(rig.Address.Address));
+        SocketError answer = await AnswerOfAsync(rig.Address, TimeSpan.FromMilliseconds(300));
+        Assert.That(answer, Is.EqualTo(SocketError.TimedOut), "a SYN is dropped, so that it comes again");
+        await RefusedAsync(rig.Address);
+
+        Assert.That(Stopwatch.GetElapsedTime(start), Is.InRange(TimeSpan.FromSeconds(0.9), RetirementAtMost));
+        await AskAsync(before);
+    }
+
+    [Test]
+    public async Task What_is_under_way_when_an_address_leaves_is_served_by_the_listener_that_it_came_to()
+    {
+        TestBackend backend = Backend();
+        backend.ServeEcho();
+        PoolSettings pool = Settings.Pool(backend);
+        Rig rig = Start(pool, Settings.Listener("127.0.0.1:0") with { DeferAccept = TimeSpan.FromSeconds(30) });
+
+        // Accepted only when it speaks: until then its handshake is under way for the engine's kernel, and over for the client's.
+        Peer speaks = await ConnectAsync(rig);
+        Peer silent = await ConnectAsync(rig);
+        Core.Accounting.ListenerCell listener = rig.Listener;
+        rig.Publish(Settings.Config(pool, Settings.Listener("127.0.0.2:0") with { Name = "other" }));
+
+        await AskAsync(speaks);
+        await Patience.Until(() => listener.Accepted == 2, "the silent one is let in as well");
+        await RefusedAsync(rig.Address);
+        await AskAsync(silent);
+        Assert.That(rig.Listener.Accepted, Is.Zero);
+    }
+
+    [TestCase("0.0.0.0", "127.0.0.1", "127.0.0.1")]
+    [TestCase("[::]", "[::1]", "[::1]")]
+    public async Task Between_the_wildcard_and_an_address_of_one_port_nobody_is_refused_or_reset(string wildcard, string single, string to)
+    {
+        TestBackend backend = Backend();
+        backend.ServeEcho();
+        PoolSettings pool = Settings.Pool(backend);
+        Rig rig = Start(pool, Settings.Listener($"{wildcard}:0"));
+        ushort port = rig.Address.Port;
+        await using var visitors = new Visitors(Settings.Endpoint($"{to}:{port}"));
+        await visitors.MoreAsync(20);
+
+        // There and back, each time to the end of the retirement; and then faster than that.
+        foreach ((string address, bool wait) in new[] { (single, true), (wildcard, true), (single, false), (wildcard, false), (single, true) })
+        {
+            rig.Publish(Settings.Config(pool, Settings.Listener($"{address}:{port}")));
+            Endpoint bound = rig.Engine.Bound.Single();
+            Assert.That(bound, Is.EqualTo(Settings.Endpoint($"{address}:{port}")));
+            Assert.That(EngineSocket.FindListening(bound).Option(LevelSocket, ReusePort), Is.Zero, "a second daemon finds it in use");
+            if (wait)
+            {
+                Endpoint left = Settings.Endpoint($"{(address == single ? wildcard : single)}:{port}");
+                await Patience.Until(() => EngineSocket.TryFindListening(left) is null, "the other one is closed");
+            }
+
+            await visitors.MoreAsync(20);
+        }
+
+        await visitors.EndAsync();
+        Assert.That(visitors.Failures, Is.Empty);
+    }
+
+    [Test]
+    public async Task An_address_that_leaves_and_comes_back_keeps_its_socket()
+    {
+        (Rig rig, PoolSettings pool) = Echo();
+        ListenerSettings listener = Settings.Listener(rig.Address.ToString());
+        int descriptor = EngineSocket.FindListening(rig.Address).Descriptor;
+        for (int i = 0; i < 3; i++)
+        {
+            rig.Publish(Settings.Config(pool, listener with { Bind = [Settings.Endpoint("127.0.0.2:0")] }));
+            rig.Publish(Settings.Config(pool, listener));
+            await VisitAsync(rig.Address);
+        }
+
+        await Patience.Elapse(TimeSpan.FromSeconds(1.5));
+        await VisitAsync(rig.Address);
+        Assert.That(EngineSocket.FindListening(rig.Address).Descriptor, Is.EqualTo(descriptor));
+    }
+
+    [Test]
+    public async Task An_address_that_comes_back_while_it_is_being_closed_is_bound()
+    {
+        (Rig rig, PoolSettings pool) = Echo();
+        ListenerSettings listener = Settings.Listener(rig.Address.ToString());
+        for (int i = 0; i < 8; i++)
+        {
+            rig.Publish(Settings.Config(pool, listener with { Bind = [Settings.Endpoint("127.0.0.2:0")] }));
+            await Patience.Elapse(TimeSpan.FromMilliseconds(985 + (5 * i)));
+            rig.Publish(Settings.Config(pool, listener));
+            await VisitAsync(rig.Address);
+        }
+    }
+
+    [Test]
+    public async Task A_failure_to_bind_changes_nothing()
+    {
+        (Rig rig, PoolSettings pool) = Echo();
+        TestBackend taken = Backend();
+        Endpoint free;
+        using (TestBackend other = TestBackend.Refusing())
+        {
+            free = other.Endpoint;
+        }
+
+        int descriptor = EngineSocket.FindListening(rig.Address).Descriptor;
+        int descriptors = EngineSocket.CountDescriptors();
+        Endpoint wildcard = rig.Address with { Address = HostAddress.Any4 };
+        IReadOnlyList<ListenFailure> failures = rig.TryPublish(Settings.Config(
+            pool,
+            Settings.Listener(free.ToString(), wildcard.ToString()),
+            Settings.Listener(taken.Endpoint.ToString()) with { Name = "second" }));
+
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(failures.Select(f => (f.Listener, f.Endpoint)), Is.EqualTo(new[] { ("second", taken.Endpoint) }));
+            Assert.That(rig.Engine.Bound, Is.EqualTo(new[] { rig.Address }));
+            Assert.That(EngineSocket.FindListening(rig.Address).Descriptor, Is.EqualTo(descriptor));
+            Assert.That(EngineSocket.FindListening(rig.Address).Option(LevelSocket, ReusePort), Is.Zero);
+            Assert.That(EngineSocket.TryFindListening(free), Is.Null);
+            Assert.That(EngineSocket.TryFindListening(wildcard), Is.Null);
+            Assert.That(EngineSocket.CountDescriptors(), Is.EqualTo(descriptors).Within(4), "other tests have theirs");
+        }
+
+        await VisitAsync(rig.Address);
+    }
+
+    [Test]
+    public async Task A_listener_that_changes_its_pool_sends_new_connections_there_and_keeps_the_others()
+    {
+        TestBackend first = Backend();
+        TestBackend second = Backend();
+        Rig rig = Start(Settings.Pool(first), Settings.Listener("127.0.0.1:0"));
+        (Peer oldClient, Peer oldServer) = await OpenAsync(rig, first);
+
+        rig.Publish(new BalancerConfig
+        {
+            Listeners = [Settings.Listener("127.0.0.1:0") with { Pool = "new" }],
+            Pools = [Settings.Pool(first), Settings.Pool(second) with { Name = "new" }],
+        });
+        (Peer newClient, Peer newServer) = await OpenAsync(rig, second);
+
+        await FinishAsync(newClient, newServer);
+        await FinishAsync(oldClient, oldServer);
+    }
+
+    [Test]
+    public async Task An_address_that_moves_to_another_listener_counts_there()
+    {
+        (Rig rig, PoolSettings pool) = Echo();
+        int descriptor = EngineSocket.FindListening(rig.Address).Descriptor;
+        await VisitAsync(rig.Address);
+
+        rig.Publish(Settings.Config(pool, Settings.Listener(rig.Address.ToString()) with { Name = "renamed" }));
+        await VisitAsync(rig.Address);
+
+        await Patience.Until(() => rig.Listener.Accepted == 1, "it is counted");
+        Assert.That((rig.Listener.Name, EngineSocket.FindListening(rig.Address).Descriptor), Is.EqualTo(("renamed", descriptor)));
+    }
+
+    [Test]
+    public async Task Stopping_closes_what_is_retiring()
+    {
+        (Rig rig, PoolSettings pool) = Echo();
+        rig.Publish(Settings.Config(pool, Settings.Listener("127.0.0.2:0")));
+        Assert.That(EngineSocket.TryFindListening(rig.Address), Is.Not.Null);
+
+        await rig.Engine.StopAsync(TimeSpan.Zero, CancellationToken.None).Soon();
+
+        Assert.That(EngineSocket.TryFindListening(rig.Address), Is.Null);
+    }
+
+    [Test]
+    public async Task A_snapshot_for_a_stopped_engine_binds_nothing()
+    {
+        (Rig rig, PoolSettings pool) = Echo();
+        Endpoint free;
+        using (TestBackend other = TestBackend.Refusing())
+        {
+            free = other.Endpoint;
+        }
+
+        Task stopping = rig.Engine.StopAsync(TimeSpan.Zero, CancellationToken.None);
+        rig.Publish(Settings.Config(pool, Settings.Listener(free.ToString())));
+        await stopping.Soon();
+        rig.Publish(Settings.Config(pool, Settings.Listener(free.ToString())));
+
+        Assert.That(EngineSocket.TryFindListening(free), Is.Null);
+        Assert.That(rig.Engine.Bound, Is.Empty);
+    }
+
+    private (Rig Rig, PoolSettings Pool) Echo()
+    {
+        TestBackend backend = Backend();
+        backend.ServeEcho();
+        PoolSettings pool = Settings.Pool(backend);
+        return (Start(pool, Settings.Listener("127.0.0.1:0")), pool);
+    }
+
+    private static async Task AskAsync(Peer peer)
+    {
+        await peer.SendAsync(new byte[1]);
+        await peer.ReceiveAsync(1);
+    }
+
+    private async Task VisitAsync(Endpoint endpoint) => await AskAsync(Keep(await Peer.ConnectAsync(endpoint)));
+
+    private static Task RefusedAsync(Endpoint endpoint) => Task.Run(async () =>
+    {
+        SocketError answer;
+        do
+        {
+            answer = await AnswerOfAsync(endpoint, TimeSpan.FromMilliseconds(50));
+        }
+        while (answer == SocketError.TimedOut);
+        Assert.That(answer, Is.EqualTo(SocketError.ConnectionRefused));
+    }).Soon();
+
+    /// <summary>What a connect comes to within this time.</summary>
+    private static async Task<SocketError> AnswerOfAsync(Endpoint endpoint, TimeSpan time)
+    {
+        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        using var deadline = new CancellationTokenSource(time);
+        try
+        {
+            await socket.ConnectAsync(endpoint.ToIPEndPoint(), deadline.Token);
+            return SocketError.Success;
+        }
+        catch (SocketException e)
+        {
+            return e.SocketErrorCode;
+        }
+        catch (OperationCanceledException)
+        {
+            return SocketError.TimedOut;
+        }
+    }
+}
