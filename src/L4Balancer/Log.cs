@@ -102,7 +102,7 @@ internal static partial class Log
     public static partial void MetricsListening(this ILogger logger, string endpoint);
 
     [LoggerMessage(1201, LogLevel.Warning, "metrics could not be collected")]
-    public static partial void CollectFailed(this ILogger logger);
+    public static partial void CollectFailed(this ILogger logger, Exception exception);
 
     [LoggerMessage(1300, LogLevel.Warning,
         "{Count} records went past the access log and the histograms: they came faster than they were written")]

@@ -15,20 +15,21 @@ internal static class Connections
     private static readonly FourTuple Tuple = new(ParseEndpoint("203.0.113.7:51234"), ParseEndpoint("198.51.100.1:443"));
 
     /// <summary>One listener <c>wss</c> before one pool.</summary>
-    public static RoutingSnapshot Snapshot(int backends = 1, string pool = "chat", string listener = "wss") => RoutingSnapshot.Build(
-        new BalancerConfig
-        {
-            Listeners = [new ListenerSettings { Name = listener, Bind = [ParseEndpoint("198.51.100.1:443")], Pool = pool }],
-            Pools =
-            [
-                new PoolSettings
-                {
-                    Name = pool,
-                    Backends = [.. Enumerable.Range(0, backends).Select(BackendAt)],
-                },
-            ],
-        },
-        maxConnections: 1000);
+    public static RoutingSnapshot Snapshot(int backends = 1, string pool = "chat", string listener = "wss") =>
+        RoutingSnapshot.Build(Config(backends, pool, listener), maxConnections: 1000);
+
+    public static BalancerConfig Config(int backends = 1, string pool = "chat", string listener = "wss") => new()
+    {
+        Listeners = [new ListenerSettings { Name = listener, Bind = [ParseEndpoint("198.51.100.1:443")], Pool = pool }],
+        Pools =
+        [
+            new PoolSettings
+            {
+                Name = pool,
+                Backends = [.. Enumerable.Range(0, backends).Select(BackendAt)],
+            },
+        ],
+    };
 
     /// <summary>Accepted, connected 2 ms later, closed 5 s after that.</summary>
     public static ConnectionRecord Closed(RoutingSnapshot snapshot, CloseReason reason)

@@ -83,8 +83,7 @@ internal sealed class Daemon : IAsyncDisposable
         _first = snapshot;
         if (config.Metrics is not null)
         {
-            int backends = config.Pools.Sum(p => p.Backends.Length);
-            _metrics = new BalancerMetrics(() => Snapshot, backends, EngineChoice.NameOf(config.Balancer.Engine));
+            _metrics = new BalancerMetrics(() => Snapshot, () => _engine, _clock);
         }
 
         _records = new RecordLog(config.Balancer, _output, _metrics?.Durations, _clock, _loggers.CreateLogger<RecordLog>());
@@ -167,7 +166,8 @@ internal sealed class Daemon : IAsyncDisposable
     {
         try
         {
-            _metricsServer = await MetricsServer.StartAsync(settings.Listen, metrics, _loggers);
+            _metricsServer = await MetricsServer.StartAsync(
+                settings.Listen, new MetricsEndpoint(metrics, _clock, _loggers.CreateLogger<MetricsEndpoint>()), _loggers);
             return null;
         }
         catch (MetricsListenException e)

@@ -1,66 +1,82 @@
 using System.Diagnostics.Metrics;
 using L4Balancer.Core.Accounting;
-using L4Balancer.Core.Routing;
 
 namespace L4Balancer.Metrics;
 
-/// <summary>What is counted per backend, read from the cells when someone asks. A series appears when it is first touched.</summary>
+/// <summary>
+/// What is counted per backend, read from the cells when someone asks. A series appears when it is first touched. Of a backend that
+/// has left the file the counters stay, and the gauge while it holds connections.
+/// </summary>
 internal sealed class BackendInstruments
 {
-    private readonly Func<RoutingSnapshot> _snapshot;
+    private static readonly KeyValuePair<string, object?> ToBackend = new(MetricNames.Direction, MetricNames.ToBackend);
+    private static readonly KeyValuePair<string, object?> ToClient = new(MetricNames.Direction, MetricNames.ToClient);
 
-    public BackendInstruments(Meter meter, Func<RoutingSnapshot> snapshot)
+    private readonly BackendCatalog _backends;
+
+    public BackendInstruments(Meter meter, BackendCatalog backends)
     {
-        _snapshot = snapshot;
+        _backends = backends;
         meter.CreateObservableGauge(MetricNames.ConnectionsActive, Active, null, "Established connections.");
         meter.CreateObservableCounter(
-            MetricNames.ConnectionsClosed, () => ByReason(b => b.Cell.Closed), null, "Established connections that ended, by reason.");
+            MetricNames.ConnectionsClosed, () => ByReason(static c => c.Closed), null, "Established connections that ended, by reason.");
         meter.CreateObservableCounter(MetricNames.RelayedBytes, Relayed, null, "Bytes relayed, by the side they were written to.");
+        meter.CreateObservableCounter(MetricNames.ConnectAttempts, Attempts, null, "Connects made to the backend.");
         meter.CreateObservableCounter(
-            MetricNames.ConnectAttempts, () => Counted(b => b.Cell.ConnectAttempts), null, "Connects made to the backend.");
-        meter.CreateObservableCounter(
-            MetricNames.ConnectFailures, () => ByReason(b => b.Cell.ConnectFailures), null,
+            MetricNames.ConnectFailures, () => ByReason(static c => c.ConnectFailures), null,
             "Connects to the backend that failed, by reason.");
     }
 
-    private IEnumerable<Measurement<long>> Active() =>
-        Backends().Where(b => b.Cell.ConnectAttempts > 0)
-            .Select(b => new Measurement<long>(b.Cell.Active, BackendLabels.Pool(b), BackendLabels.Name(b)));
-
-    private IEnumerable<Measurement<long>> Relayed()
+    private IEnumerable<Measurement<long>> Active()
     {
-        foreach (Backend backend in Backends())
+        foreach (BackendSeries backend in _backends.Series)
         {
-            if (backend.Cell.BytesToBackend is > 0 and long toBackend)
+            int active = backend.Active;
+            if (active > 0 || (backend.Pool is not null && backend.Sum(static c => c.ConnectAttempts) > 0))
             {
-                yield return BackendLabels.Measure(toBackend, backend, MetricNames.Direction, MetricNames.ToBackend);
-            }
-
-            if (backend.Cell.BytesToClient is > 0 and long toClient)
-            {
-                yield return BackendLabels.Measure(toClient, backend, MetricNames.Direction, MetricNames.ToClient);
+                yield return backend.Measure(active);
             }
         }
     }
 
-    private IEnumerable<Measurement<long>> ByReason(Func<Backend, ReasonCounters> counters)
+    private IEnumerable<Measurement<long>> Relayed()
     {
-        foreach (Backend backend in Backends())
+        foreach (BackendSeries backend in _backends.Series)
         {
-            ReasonCounters counts = counters(backend);
+            if (backend.Sum(static c => c.BytesToBackend) is > 0 and long toBackend)
+            {
+                yield return backend.Measure(toBackend, ToBackend);
+            }
+
+            if (backend.Sum(static c => c.BytesToClient) is > 0 and long toClient)
+            {
+                yield return backend.Measure(toClient, ToClient);
+            }
+        }
+    }
+
+    private IEnumerable<Measurement<long>> Attempts()
+    {
+        foreach (BackendSeries backend in _backends.Series)
+        {
+            if (backend.Sum(static c => c.ConnectAttempts) is > 0 and long attempts)
+            {
+                yield return backend.Measure(attempts);
+            }
+        }
+    }
+
+    private IEnumerable<Measurement<long>> ByReason(Func<BackendCell, ReasonCounters> counters)
+    {
+        foreach (BackendSeries backend in _backends.Series)
+        {
             for (var reason = CloseReason.None; (int)reason < CloseReasons.Count; reason++)
             {
-                if (counts[reason] is > 0 and long count)
+                if (backend.Sum(counters, reason) is > 0 and long count)
                 {
-                    yield return BackendLabels.Measure(count, backend, MetricNames.Reason, reason.Name());
+                    yield return backend.Measure(count, new(MetricNames.Reason, reason.Name()));
                 }
             }
         }
     }
-
-    private IEnumerable<Measurement<long>> Counted(Func<Backend, long> count) =>
-        Backends().Select(b => (Backend: b, Count: count(b))).Where(c => c.Count > 0)
-            .Select(c => new Measurement<long>(c.Count, BackendLabels.Pool(c.Backend), BackendLabels.Name(c.Backend)));
-
-    private IEnumerable<Backend> Backends() => _snapshot().Pools.SelectMany(p => p.Backends);
 }

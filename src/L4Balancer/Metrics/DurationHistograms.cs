@@ -11,10 +11,11 @@ internal sealed class DurationHistograms(Meter meter)
     private static readonly double Day = 86400;
 
     private readonly Histogram<double> _connect = meter.CreateHistogram<double>(
-        MetricNames.ConnectDuration, null, "What the connect that succeeded took, in seconds.");
+        MetricNames.ConnectDuration, null, "What the connect that succeeded took, in seconds.", null, Buckets(ConnectBounds));
 
     private readonly Histogram<double> _connection = meter.CreateHistogram<double>(
-        MetricNames.ConnectionDuration, null, "How long an established connection lasted, from accept to its end, in seconds.");
+        MetricNames.ConnectionDuration, null, "How long an established connection lasted, from accept to its end, in seconds.", null,
+        Buckets(ConnectionBounds));
 
     /// <summary>0.5 ms to 10 s.</summary>
     public static double[] ConnectBounds { get; } =
@@ -34,6 +35,8 @@ internal sealed class DurationHistograms(Meter meter)
             _connection.Record(record.TotalTime.TotalSeconds, Label(record));
         }
     }
+
+    private static InstrumentAdvice<double> Buckets(double[] bounds) => new() { HistogramBucketBoundaries = bounds };
 
     private static KeyValuePair<string, object?> Label(in ConnectionRecord record) => new(MetricNames.Pool, record.Pool.Name);
 }

@@ -8,14 +8,13 @@ namespace L4Balancer.Metrics;
 /// </summary>
 internal sealed class FairShares
 {
-    private readonly Pool _pool;
     private readonly bool _backupsServe;
     private readonly long _connections;
     private readonly long _weight;
 
     public FairShares(Pool pool)
     {
-        _pool = pool;
+        Pool = pool;
         _backupsServe = !pool.Backends.Any(b => !b.Settings.Backup && Lives(b));
         foreach (Backend backend in pool.Backends)
         {
@@ -23,6 +22,8 @@ internal sealed class FairShares
             _weight += Serves(backend) ? backend.Weight : 0;
         }
     }
+
+    public Pool Pool { get; }
 
     /// <summary>1 is exactly its share. 0 while the pool holds no connection; NaN where the backend is to hold none.</summary>
     public double RatioOf(Backend backend)
@@ -38,5 +39,5 @@ internal sealed class FairShares
 
     private bool Serves(Backend backend) => backend.Settings.Backup == _backupsServe && Lives(backend);
 
-    private bool Lives(Backend backend) => _pool.Takes(backend.Index);
+    private bool Lives(Backend backend) => Pool.Takes(backend.Index);
 }

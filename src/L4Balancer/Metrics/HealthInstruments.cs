@@ -4,14 +4,27 @@ using L4Balancer.Core.Routing;
 
 namespace L4Balancer.Metrics;
 
-/// <summary>How the backends are and what their probes came to, read when someone asks.</summary>
+/// <summary>
+/// How the backends are and what their probes came to, read when someone asks. One that has left the file is draining while it
+/// holds connections; nobody probes it any more, so nothing is said of its being up.
+/// </summary>
 internal sealed class HealthInstruments
 {
-    private readonly Func<RoutingSnapshot> _snapshot;
+    private static readonly KeyValuePair<string, object?>[] States =
+    [
+        Label(MetricNames.State, MetricNames.Up), Label(MetricNames.State, MetricNames.Down),
+        Label(MetricNames.State, MetricNames.Draining), Label(MetricNames.State, MetricNames.Maintenance),
+    ];
 
-    public HealthInstruments(Meter meter, Func<RoutingSnapshot> snapshot)
+    private static readonly KeyValuePair<string, object?> Success = Label(MetricNames.Result, MetricNames.Success);
+    private static readonly KeyValuePair<string, object?> Failure = Label(MetricNames.Result, MetricNames.Failure);
+    private static readonly KeyValuePair<string, object?> LocalError = Label(MetricNames.Result, MetricNames.LocalError);
+
+    private readonly BackendCatalog _backends;
+
+    public HealthInstruments(Meter meter, BackendCatalog backends)
     {
-        _snapshot = snapshot;
+        _backends = backends;
         meter.CreateObservableGauge(MetricNames.BackendUp, Up, null, "1 where the backend is up, 0 where it is down.");
         meter.CreateObservableGauge(MetricNames.BackendState, State, null, "1 for the state that the backend is in, 0 for the others.");
         meter.CreateObservableGauge(
@@ -24,66 +37,77 @@ internal sealed class HealthInstruments
 
     private IEnumerable<Measurement<long>> Up()
     {
-        foreach (Pool pool in _snapshot().Pools)
+        foreach (BackendSeries backend in _backends.Series)
         {
-            foreach (Backend backend in pool.Backends)
+            if (backend.Pool is Pool pool)
             {
-                long up = pool.IsDown(backend.Index) ? 0 : 1;
-                yield return new Measurement<long>(up, BackendLabels.Pool(backend), BackendLabels.Name(backend));
+                yield return backend.Measure(pool.IsDown(backend.Backend.Index) ? 0L : 1L);
             }
         }
     }
 
     private IEnumerable<Measurement<long>> State()
     {
-        foreach (Pool pool in _snapshot().Pools)
+        foreach (BackendSeries backend in _backends.Series)
         {
-            foreach (Backend backend in pool.Backends)
+            if (backend.Pool is null && backend.Active == 0)
             {
-                bool down = pool.IsDown(backend.Index);
-                yield return BackendLabels.Measure(down ? 0 : 1, backend, MetricNames.State, MetricNames.Up);
-                yield return BackendLabels.Measure(down ? 1 : 0, backend, MetricNames.State, MetricNames.Down);
+                continue;
+            }
+
+            BackendState state = backend.Pool?.StateOf(backend.Backend.Index) ?? BackendState.Draining;
+            for (int i = 0; i < States.Length; i++)
+            {
+                yield return backend.Measure(i == (int)state ? 1 : 0, States[i]);
             }
         }
     }
 
     private IEnumerable<Measurement<double>> ShareRatio()
     {
-        foreach (Pool pool in _snapshot().Pools)
+        FairShares? shares = null;
+        foreach (BackendSeries backend in _backends.Series)
         {
-            var shares = new FairShares(pool);
-            foreach (Backend backend in pool.Backends)
+            if (backend.Pool is Pool pool)
             {
-                yield return new Measurement<double>(shares.RatioOf(backend), BackendLabels.Pool(backend), BackendLabels.Name(backend));
+                // The backends of a pool come one after the other.
+                shares = shares?.Pool == pool ? shares : new FairShares(pool);
+                yield return backend.Measure(shares.RatioOf(backend.Backend));
             }
         }
     }
 
     private IEnumerable<Measurement<long>> Checks()
     {
-        foreach (Backend backend in Backends())
+        foreach (BackendSeries backend in _backends.Series)
         {
-            HealthCounters health = backend.Cell.Health;
-            if (health.Succeeded is > 0 and long succeeded)
+            if (backend.Sum(static c => c.Health.Succeeded) is > 0 and long succeeded)
             {
-                yield return BackendLabels.Measure(succeeded, backend, MetricNames.Result, MetricNames.Success);
+                yield return backend.Measure(succeeded, Success);
             }
 
-            if (health.Failed is > 0 and long failed)
+            if (backend.Sum(static c => c.Health.Failed) is > 0 and long failed)
             {
-                yield return BackendLabels.Measure(failed, backend, MetricNames.Result, MetricNames.Failure);
+                yield return backend.Measure(failed, Failure);
             }
 
-            if (health.LocalErrors is > 0 and long localErrors)
+            if (backend.Sum(static c => c.Health.LocalErrors) is > 0 and long localErrors)
             {
-                yield return BackendLabels.Measure(localErrors, backend, MetricNames.Result, MetricNames.LocalError);
+                yield return backend.Measure(localErrors, LocalError);
             }
         }
     }
 
-    private IEnumerable<Measurement<long>> Transitions() =>
-        Backends().Where(b => b.Cell.Health.Transitions > 0)
-            .Select(b => new Measurement<long>(b.Cell.Health.Transitions, BackendLabels.Pool(b), BackendLabels.Name(b)));
+    private IEnumerable<Measurement<long>> Transitions()
+    {
+        foreach (BackendSeries backend in _backends.Series)
+        {
+            if (backend.Sum(static c => c.Health.Transitions) is > 0 and long transitions)
+            {
+                yield return backend.Measure(transitions);
+            }
+        }
+    }
 
-    private IEnumerable<Backend> Backends() => _snapshot().Pools.SelectMany(p => p.Backends);
+    private static KeyValuePair<string, object?> Label(string name, string value) => new(name, value);
 }

@@ -4,7 +4,10 @@ using L4Balancer.Core.Routing;
 
 namespace L4Balancer.Metrics;
 
-/// <summary>What is counted per listener, per source address and for the whole process, read from the cells when someone asks.</summary>
+/// <summary>
+/// What is counted per listener and per source address, read from the cells when someone asks. Of a listener that has left the file
+/// the counters stay, and the gauge while something is pending there.
+/// </summary>
 internal sealed class ListenerInstruments
 {
     private readonly Func<RoutingSnapshot> _snapshot;
@@ -20,22 +23,25 @@ internal sealed class ListenerInstruments
         meter.CreateObservableCounter(
             MetricNames.SourcePortsExhausted, Exhausted, null,
             "Connects that found no free local port from this source to their destination.");
-        meter.CreateObservableGauge(
-            MetricNames.ConfigGeneration, () => _snapshot().Generation, null,
-            "Counts from 1 with each configuration that was put in force.");
     }
 
-    private IEnumerable<Measurement<long>> Accepted() => Touched().Select(l => new Measurement<long>(l.Cell.Accepted, Label(l)));
+    private IEnumerable<Measurement<long>> Accepted() => Touched().Select(l => new Measurement<long>(l.Accepted, Label(l)));
 
-    private IEnumerable<Measurement<long>> Pending() => Touched().Select(l => new Measurement<long>(l.Cell.Pending, Label(l)));
+    private IEnumerable<Measurement<long>> Pending()
+    {
+        RoutingSnapshot snapshot = _snapshot();
+        return snapshot.Listeners.Select(l => l.Cell).Where(l => l.Accepted > 0)
+            .Concat(snapshot.Departed.Listeners.Where(l => l.Pending > 0))
+            .Select(l => new Measurement<long>(l.Pending, Label(l)));
+    }
 
     private IEnumerable<Measurement<long>> Refused()
     {
-        foreach (Listener listener in Touched())
+        foreach (ListenerCell listener in Touched())
         {
             for (var reason = CloseReason.None; (int)reason < CloseReasons.Count; reason++)
             {
-                if (listener.Cell.Refused[reason] is > 0 and long count)
+                if (listener.Refused[reason] is > 0 and long count)
                 {
                     yield return new Measurement<long>(count, Label(listener), new(MetricNames.Reason, reason.Name()));
                 }
@@ -47,7 +53,11 @@ internal sealed class ListenerInstruments
         _snapshot().Sources.Where(s => s.Exhausted > 0)
             .Select(s => new Measurement<long>(s.Exhausted, new KeyValuePair<string, object?>(MetricNames.SourceIp, s.Label)));
 
-    private IEnumerable<Listener> Touched() => _snapshot().Listeners.Where(l => l.Cell.Accepted > 0);
+    private IEnumerable<ListenerCell> Touched()
+    {
+        RoutingSnapshot snapshot = _snapshot();
+        return snapshot.Listeners.Select(l => l.Cell).Concat(snapshot.Departed.Listeners).Where(l => l.Accepted > 0);
+    }
 
-    private static KeyValuePair<string, object?> Label(Listener listener) => new(MetricNames.Listener, listener.Name);
+    private static KeyValuePair<string, object?> Label(ListenerCell listener) => new(MetricNames.Listener, listener.Name);
 }

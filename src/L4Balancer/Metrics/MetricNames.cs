@@ -21,6 +21,9 @@ internal static class MetricNames
     public const string HealthChecks = "l4balancer_health_checks_total";
     public const string HealthTransitions = "l4balancer_health_transitions_total";
     public const string SourcePortsExhausted = "l4balancer_source_ports_exhausted_total";
+    public const string WorkerConnections = "l4balancer_worker_connections";
+    public const string WorkerBusyRatio = "l4balancer_worker_busy_ratio";
+    public const string Reloads = "l4balancer_reloads_total";
     public const string ConfigGeneration = "l4balancer_config_generation";
     public const string BuildInfo = "l4balancer_build_info";
 
@@ -39,6 +42,7 @@ internal static class MetricNames
     public const string Result = "result";
     public const string State = "state";
     public const string SourceIp = "source_ip";
+    public const string Worker = "worker";
     public const string Version = "version";
     public const string Commit = "commit";
     public const string Engine = "engine";
@@ -50,8 +54,6 @@ internal static class MetricNames
     public const string LocalError = "local_error";
     public const string Up = "up";
     public const string Down = "down";
-
-    /// <summary>From the general to the particular, as the contract writes them.</summary>
-    public static IReadOnlyList<string> LabelOrder { get; } =
-        [Listener, Pool, Backend, Direction, State, Result, Reason, SourceIp, Version, Commit, Engine];
+    public const string Draining = "draining";
+    public const string Maintenance = "maintenance";
 }

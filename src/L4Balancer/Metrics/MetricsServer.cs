@@ -24,21 +24,20 @@ internal sealed class MetricsServer : IAsyncDisposable
 
     private static readonly TimeSpan HeadTimeout = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan IdleTimeout = TimeSpan.FromSeconds(130);
+    private static readonly TimeSpan SlowScraperGrace = TimeSpan.FromSeconds(10);
 
     private readonly WebApplication _app;
-    private readonly BalancerMetrics _metrics;
-    private readonly ILogger _log;
+    private readonly MetricsEndpoint _endpoint;
 
-    private MetricsServer(WebApplication app, BalancerMetrics metrics, ILogger log)
+    private MetricsServer(WebApplication app, MetricsEndpoint endpoint)
     {
         _app = app;
-        _metrics = metrics;
-        _log = log;
+        _endpoint = endpoint;
     }
 
     /// <summary>Binds and begins to answer.</summary>
     /// <exception cref="MetricsListenException">The address cannot be bound.</exception>
-    public static async Task<MetricsServer> StartAsync(Endpoint listen, BalancerMetrics metrics, ILoggerFactory loggers)
+    public static async Task<MetricsServer> StartAsync(Endpoint listen, MetricsEndpoint endpoint, ILoggerFactory loggers)
     {
         // The empty builder reads no environment, no appsettings.json and no command line.
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
@@ -46,7 +45,7 @@ internal sealed class MetricsServer : IAsyncDisposable
         builder.Services.AddSingleton<IHostLifetime, OwnerDecides>();
         builder.WebHost.UseKestrelCore().ConfigureKestrel(options => Bound(options, listen.ToIPEndPoint()));
         WebApplication app = builder.Build();
-        var server = new MetricsServer(app, metrics, loggers.CreateLogger<MetricsServer>());
+        var server = new MetricsServer(app, endpoint);
         app.Run(server.AnswerAsync);
         try
         {
@@ -60,7 +59,7 @@ internal sealed class MetricsServer : IAsyncDisposable
 
         string address = app.Services.GetRequiredService<IServer>()
             .Features.Get<IServerAddressesFeature>()!.Addresses.First();
-        server._log.MetricsListening(new Uri(address).Authority);
+        loggers.CreateLogger<MetricsServer>().MetricsListening(new Uri(address).Authority);
         server.Url = $"{address}{Path}";
         return server;
     }
@@ -87,6 +86,7 @@ internal sealed class MetricsServer : IAsyncDisposable
         options.Limits.MaxRequestHeaderCount = 64;
         options.Limits.RequestHeadersTimeout = HeadTimeout;
         options.Limits.KeepAliveTimeout = IdleTimeout;
+        options.Limits.MinResponseDataRate = new MinDataRate(MetricsEndpoint.SlowestScraper, SlowScraperGrace);
         options.Listen(endpoint, listen => listen.Protocols = HttpProtocols.Http1);
     }
 
@@ -107,24 +107,6 @@ internal sealed class MetricsServer : IAsyncDisposable
             return;
         }
 
-        // Scrapers offer both and prefer OpenMetrics by its quality; whoever names it gets it.
-        bool open = http.Request.Headers.Accept.ToString().Contains("application/openmetrics-text", StringComparison.OrdinalIgnoreCase);
-        ExpositionFormat format = open ? ExpositionFormat.OpenMetrics : ExpositionFormat.Prometheus;
-        response.ContentType = PrometheusText.ContentType(format);
-        if (HttpMethods.IsHead(http.Request.Method))
-        {
-            return;
-        }
-
-        await response.StartAsync(http.RequestAborted);
-        if (!_metrics.Write(response.BodyWriter, format))
-        {
-            // Half an answer must not look like a whole one.
-            _log.CollectFailed();
-            http.Abort();
-            return;
-        }
-
-        await response.BodyWriter.FlushAsync(http.RequestAborted);
+        await _endpoint.AnswerAsync(http);
     }
 }

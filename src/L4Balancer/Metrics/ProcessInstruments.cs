@@ -5,12 +5,12 @@ using L4Balancer.Engine.Linux;
 
 namespace L4Balancer.Metrics;
 
-/// <summary>The standard <c>process_*</c> family (prometheus.io/docs/instrumenting/writing_clientlibs), and what was built.</summary>
+/// <summary>The standard <c>process_*</c> family (prometheus.io/docs/instrumenting/writing_clientlibs).</summary>
 internal sealed class ProcessInstruments
 {
     private const string DescriptorFolder = "/proc/self/fd";
 
-    public ProcessInstruments(Meter meter, BuildVersion version, string engine)
+    public ProcessInstruments(Meter meter)
     {
         using var process = Process.GetCurrentProcess();
         double started = new DateTimeOffset(process.StartTime.ToUniversalTime()).ToUnixTimeMilliseconds() / 1000.0;
@@ -26,10 +26,6 @@ internal sealed class ProcessInstruments
             meter.CreateObservableGauge(
                 MetricNames.ProcessMaxDescriptors, ResourceLimits.DescriptorLimit, null, "The most file descriptors that may be open.");
         }
-
-        var build = new Measurement<long>(
-            1, new(MetricNames.Version, version.Version), new(MetricNames.Commit, version.Commit), new(MetricNames.Engine, engine));
-        meter.CreateObservableGauge(MetricNames.BuildInfo, () => build, null, "1; what runs is in the labels.");
     }
 
     // A name per entry would be garbage by the hundred thousand; the folder's own descriptor is not counted.

@@ -1,143 +1,116 @@
 using System.Buffers;
 using System.Diagnostics.Metrics;
-using OpenTelemetry;
-using OpenTelemetry.Metrics;
-using OpenTelemetry.Resources;
 
 namespace L4Balancer.Metrics;
 
 /// <summary>
-/// The Prometheus side of OpenTelemetry: a reader that collects when someone asks, and an exporter that writes text. It is the one
-/// place that a package (OpenTelemetry.Exporter.Prometheus.*) would replace; see docs/decisions/0001-prometheus-text.md.
-/// Any thread may ask; collections come one at a time.
+/// Reads the instruments of one meter when someone asks, and writes what they say as text on the way: a counter or a gauge is kept
+/// nowhere but in the cell that it observes, so a series ends when its instrument no longer tells it, and there may be as many as
+/// there are. Histograms add up here, from the first record on. Why it is no reader of the OpenTelemetry SDK:
+/// docs/decisions/0001-prometheus-text.md. Any thread may ask; collections come one at a time.
 /// </summary>
 internal sealed class PrometheusReader : IDisposable
 {
-    private readonly TextExporter _exporter = new();
-    private readonly BaseExportingMetricReader _reader;
-    private readonly MeterProvider _provider;
+    private readonly MeterListener _listener = new();
+    private readonly List<Family> _histograms = [];
     private readonly Lock _collecting = new();
-    private readonly IReadOnlyList<string> _labelOrder;
+    private PrometheusText? _text;
+    private Family? _writing;
 
-    /// <param name="meter">The name of the meter whose instruments are exposed.</param>
-    /// <param name="labelOrder">How the labels of a series are to be ordered.</param>
-    /// <param name="views">Buckets and the most series that each instrument may have.</param>
-    public PrometheusReader(string meter, IReadOnlyList<string> labelOrder, Func<Instrument, MetricStreamConfiguration?> views)
+    /// <param name="meter">Its instruments must not be there yet.</param>
+    public PrometheusReader(Meter meter)
     {
-        _labelOrder = labelOrder;
-        _reader = new BaseExportingMetricReader(_exporter);
-        _provider = Sdk.CreateMeterProviderBuilder()
-            .SetResourceBuilder(ResourceBuilder.CreateEmpty())
-            .AddMeter(meter)
-            .AddView(views)
-            .AddReader(_reader)
-            .Build();
+        _listener.InstrumentPublished = (instrument, listener) =>
+        {
+            if (instrument.Meter == meter)
+            {
+                listener.EnableMeasurementEvents(instrument, FamilyOf(instrument));
+            }
+        };
+        _listener.SetMeasurementEventCallback<long>(OnLong);
+        _listener.SetMeasurementEventCallback<double>(OnDouble);
+        _listener.Start();
     }
 
     /// <summary>Observes every instrument now and writes the whole exposition.</summary>
-    /// <returns>False where collecting failed; the output is then not to be used.</returns>
-    public bool Write(IBufferWriter<byte> output, ExpositionFormat format)
+    /// <exception cref="AggregateException">An instrument could not be observed; what was written is then not to be used.</exception>
+    public void Write(IBufferWriter<byte> output, ExpositionFormat format)
     {
         lock (_collecting)
         {
-            var text = new PrometheusText(output, format, _labelOrder);
-            _exporter.Text = text;
+            _text = new PrometheusText(output, format);
             try
             {
-                if (!_reader.Collect())
+                _listener.RecordObservableInstruments();
+                foreach (Family family in _histograms)
                 {
-                    return false;
+                    family.Histogram!.Write(_text, family.Name, family.Help);
                 }
 
-                text.End();
-                return true;
+                _text.End();
             }
             finally
             {
-                _exporter.Text = null;
+                _text = null;
+                _writing = null;
             }
         }
     }
 
-    public void Dispose() => _provider.Dispose();
+    public void Dispose() => _listener.Dispose();
 
-    private sealed class TextExporter : BaseExporter<Metric>
+    private Family FamilyOf(Instrument instrument)
     {
-        /// <summary>Null while nobody asks: a provider that is disposed of collects once more.</summary>
-        public PrometheusText? Text { get; set; }
-
-        public override ExportResult Export(in Batch<Metric> batch)
+        string help = instrument.Description ?? "";
+        if (instrument is Histogram<double> histogram)
         {
-            if (Text is not PrometheusText text)
-            {
-                return ExportResult.Success;
-            }
-
-            foreach (Metric metric in batch)
-            {
-                Write(text, metric);
-            }
-
-            return ExportResult.Success;
+            IReadOnlyList<double> bounds = histogram.Advice?.HistogramBucketBoundaries
+                ?? throw new ArgumentException($"{instrument.Name} says no bounds", nameof(instrument));
+            var family = new Family(instrument.Name, help, FamilyType.Histogram, new HistogramFamily([.. bounds]));
+            _histograms.Add(family);
+            return family;
         }
 
-        private static void Write(PrometheusText text, Metric metric)
-        {
-            bool named = false;
-            foreach (ref readonly MetricPoint point in metric.GetMetricPoints())
-            {
-                if (!named)
-                {
-                    text.Family(metric.Name, metric.Description, TypeOf(metric.MetricType));
-                    named = true;
-                }
-
-                Write(text, metric, point);
-            }
-        }
-
-        private static void Write(PrometheusText text, Metric metric, in MetricPoint point)
-        {
-            switch (metric.MetricType)
-            {
-                case MetricType.LongSum or MetricType.LongSumNonMonotonic:
-                    text.Sample(metric.Name, "", point.Tags, point.GetSumLong());
-                    break;
-                case MetricType.DoubleSum or MetricType.DoubleSumNonMonotonic:
-                    text.Sample(metric.Name, "", point.Tags, point.GetSumDouble());
-                    break;
-                case MetricType.LongGauge:
-                    text.Sample(metric.Name, "", point.Tags, point.GetGaugeLastValueLong());
-                    break;
-                case MetricType.DoubleGauge:
-                    text.Sample(metric.Name, "", point.Tags, point.GetGaugeLastValueDouble());
-                    break;
-                case MetricType.Histogram:
-                    WriteHistogram(text, metric.Name, point);
-                    break;
-                default:
-                    throw new InvalidOperationException($"{metric.Name} is a {metric.MetricType}, which has no Prometheus text here");
-            }
-        }
-
-        private static void WriteHistogram(PrometheusText text, string name, in MetricPoint point)
-        {
-            long upTo = 0;
-            foreach (HistogramBucket bucket in point.GetHistogramBuckets())
-            {
-                upTo += bucket.BucketCount;
-                text.Bucket(name, point.Tags, bucket.ExplicitBound, upTo);
-            }
-
-            text.Sample(name, "_sum", point.Tags, point.GetHistogramSum());
-            text.Sample(name, "_count", point.Tags, point.GetHistogramCount());
-        }
-
-        private static FamilyType TypeOf(MetricType type) => type switch
-        {
-            MetricType.LongSum or MetricType.DoubleSum => FamilyType.Counter,
-            MetricType.Histogram => FamilyType.Histogram,
-            _ => FamilyType.Gauge,
-        };
+        return new Family(instrument.Name, help, TypeOf(instrument), null);
     }
+
+    private static FamilyType TypeOf(Instrument instrument) => instrument switch
+    {
+        ObservableCounter<long> or ObservableCounter<double> => FamilyType.Counter,
+        ObservableGauge<long> or ObservableGauge<double> => FamilyType.Gauge,
+        _ => throw new ArgumentException($"{instrument.Name} is a {instrument.GetType().Name}, which has no text here", nameof(instrument)),
+    };
+
+    private void OnLong(Instrument instrument, long value, ReadOnlySpan<KeyValuePair<string, object?>> labels, object? state)
+    {
+        var family = (Family)state!;
+        Begin(family)?.Sample(family.Name, "", labels, value);
+    }
+
+    private void OnDouble(Instrument instrument, double value, ReadOnlySpan<KeyValuePair<string, object?>> labels, object? state)
+    {
+        var family = (Family)state!;
+        if (family.Histogram is HistogramFamily histogram)
+        {
+            histogram.Record(value, labels);
+        }
+        else
+        {
+            Begin(family)?.Sample(family.Name, "", labels, value);
+        }
+    }
+
+    // An instrument tells all of its series before the next one does; one that has none leaves no trace.
+    private PrometheusText? Begin(Family family)
+    {
+        if (_writing != family)
+        {
+            _text?.Family(family.Name, family.Help, family.Type);
+            _writing = family;
+        }
+
+        return _text;
+    }
+
+    private sealed record Family(string Name, string Help, FamilyType Type, HistogramFamily? Histogram);
 }

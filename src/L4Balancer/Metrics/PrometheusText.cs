@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Globalization;
 using System.Text;
-using OpenTelemetry;
 
 namespace L4Balancer.Metrics;
 
@@ -9,15 +8,12 @@ namespace L4Balancer.Metrics;
 /// Writes families and samples in the Prometheus text format 0.0.4 (prometheus.io/docs/instrumenting/exposition_formats) or in
 /// OpenMetrics 1.0.0. UTF-8 straight into the output; nothing is allocated per sample. One caller at a time.
 /// </summary>
-/// <param name="labelOrder">Labels come in this order, those not named in it after them; OpenTelemetry hands them out by alphabet.</param>
-internal sealed class PrometheusText(IBufferWriter<byte> output, ExpositionFormat format, IReadOnlyList<string> labelOrder)
+internal sealed class PrometheusText(IBufferWriter<byte> output, ExpositionFormat format)
 {
     private const string TotalSuffix = "_total";
 
     // A double in its shortest form that reads back the same has at most 24 characters, a long 20.
     private const int LongestNumber = 32;
-
-    private readonly List<KeyValuePair<string, object?>> _labels = [];
 
     public static string ContentType(ExpositionFormat format) => format == ExpositionFormat.OpenMetrics
         ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -48,14 +44,14 @@ internal sealed class PrometheusText(IBufferWriter<byte> output, ExpositionForma
         });
     }
 
-    public void Sample(string name, string suffix, ReadOnlyTagCollection labels, long value)
+    public void Sample(string name, string suffix, ReadOnlySpan<KeyValuePair<string, object?>> labels, long value)
     {
         Series(name, suffix, labels, upperBound: null);
         Number(value);
         Raw("\n");
     }
 
-    public void Sample(string name, string suffix, ReadOnlyTagCollection labels, double value)
+    public void Sample(string name, string suffix, ReadOnlySpan<KeyValuePair<string, object?>> labels, double value)
     {
         Series(name, suffix, labels, upperBound: null);
         Number(value);
@@ -64,7 +60,7 @@ internal sealed class PrometheusText(IBufferWriter<byte> output, ExpositionForma
 
     /// <summary>One bucket of a histogram.</summary>
     /// <param name="count">Of every value up to and including the bound: buckets are cumulative.</param>
-    public void Bucket(string name, ReadOnlyTagCollection labels, double upperBound, long count)
+    public void Bucket(string name, ReadOnlySpan<KeyValuePair<string, object?>> labels, double upperBound, long count)
     {
         Series(name, "_bucket", labels, upperBound);
         Number(count);
@@ -80,13 +76,12 @@ internal sealed class PrometheusText(IBufferWriter<byte> output, ExpositionForma
         }
     }
 
-    private void Series(string name, string suffix, ReadOnlyTagCollection labels, double? upperBound)
+    private void Series(string name, string suffix, ReadOnlySpan<KeyValuePair<string, object?>> labels, double? upperBound)
     {
         Raw(name);
         Raw(suffix);
         string separator = "{";
-        Arrange(labels);
-        foreach (KeyValuePair<string, object?> label in _labels)
+        foreach (KeyValuePair<string, object?> label in labels)
         {
             Raw(separator);
             Raw(label.Key);
@@ -106,35 +101,6 @@ internal sealed class PrometheusText(IBufferWriter<byte> output, ExpositionForma
         }
 
         Raw(separator == "," ? "} " : " ");
-    }
-
-    // By insertion: there are four of them at most.
-    private void Arrange(ReadOnlyTagCollection labels)
-    {
-        _labels.Clear();
-        foreach (KeyValuePair<string, object?> label in labels)
-        {
-            int place = _labels.Count;
-            while (place > 0 && RankOf(_labels[place - 1].Key) > RankOf(label.Key))
-            {
-                place--;
-            }
-
-            _labels.Insert(place, label);
-        }
-    }
-
-    private int RankOf(string label)
-    {
-        for (int i = 0; i < labelOrder.Count; i++)
-        {
-            if (labelOrder[i] == label)
-            {
-                return i;
-            }
-        }
-
-        return labelOrder.Count;
     }
 
     private void Number(long value)

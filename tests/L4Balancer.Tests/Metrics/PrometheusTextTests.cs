@@ -2,7 +2,6 @@ using System.Buffers;
 using System.Diagnostics.Metrics;
 using System.Text;
 using L4Balancer.Metrics;
-using OpenTelemetry.Metrics;
 
 namespace L4Balancer.Tests.Metrics;
 
@@ -19,7 +18,7 @@ internal sealed class PrometheusTextTests
             () => new[]
             {
                 new Measurement<long>(3, new KeyValuePair<string, object?>("code", "200")),
-                new Measurement<long>(1, new KeyValuePair<string, object?>("code", "500"), new KeyValuePair<string, object?>("pool", "a")),
+                new Measurement<long>(1, new KeyValuePair<string, object?>("pool", "a"), new KeyValuePair<string, object?>("code", "500")),
             },
             null, "Requests."));
         Assert.That(text, Is.EqualTo("""
@@ -71,7 +70,7 @@ internal sealed class PrometheusTextTests
     {
         string text = Expose(ExpositionFormat.Prometheus, meter =>
         {
-            Histogram<double> histogram = meter.CreateHistogram<double>("app_seconds", null, "Time.");
+            Histogram<double> histogram = Seconds(meter);
             var pool = new KeyValuePair<string, object?>("pool", "a");
             foreach (double value in new[] { 0.25, 0.5, 1, 100 })
             {
@@ -93,8 +92,37 @@ internal sealed class PrometheusTextTests
     [Test]
     public void OpenMetrics_writes_whole_bounds_with_a_fraction()
     {
-        string text = Expose(ExpositionFormat.OpenMetrics, meter => meter.CreateHistogram<double>("app_seconds").Record(3));
+        string text = Expose(ExpositionFormat.OpenMetrics, meter => Seconds(meter).Record(3));
         Assert.That(text, Does.Contain("le=\"1.0\"").And.Contain("le=\"0.5\"").And.Contain("le=\"+Inf\""));
+    }
+
+    [Test]
+    public void A_series_that_is_no_longer_told_is_gone()
+    {
+        using var meter = new Meter(MeterName);
+        using var reader = new PrometheusReader(meter);
+        int[] told = [1];
+        meter.CreateObservableGauge("app_state", () => told.Select(v => new Measurement<long>(v)));
+        Assert.That(Text(), Does.Contain("app_state 1\n"));
+        told = [];
+        Assert.That(Text(), Is.Empty);
+
+        string Text()
+        {
+            var output = new ArrayBufferWriter<byte>();
+            reader.Write(output, ExpositionFormat.Prometheus);
+            return Encoding.UTF8.GetString(output.WrittenSpan);
+        }
+    }
+
+    [Test]
+    public void An_instrument_that_throws_is_no_half_answer()
+    {
+        Assert.That(
+            () => Expose(ExpositionFormat.Prometheus, meter => meter.CreateObservableGauge("app_state", Fails)),
+            Throws.TypeOf<AggregateException>());
+
+        static long Fails() => throw new InvalidOperationException("a fault");
     }
 
     [Test]
@@ -105,15 +133,16 @@ internal sealed class PrometheusTextTests
         Assert.That(text, Is.Empty);
     }
 
+    private static Histogram<double> Seconds(Meter meter) => meter.CreateHistogram(
+        "app_seconds", null, "Time.", null, new InstrumentAdvice<double> { HistogramBucketBoundaries = [0.5, 1] });
+
     private static string Expose(ExpositionFormat format, Action<Meter> instruments)
     {
         using var meter = new Meter(MeterName);
-        using var reader = new PrometheusReader(MeterName, ["pool", "code"], instrument => instrument is Histogram<double>
-            ? new ExplicitBucketHistogramConfiguration { Boundaries = [0.5, 1] }
-            : null);
+        using var reader = new PrometheusReader(meter);
         instruments(meter);
         var output = new ArrayBufferWriter<byte>();
-        Assert.That(reader.Write(output, format), Is.True);
+        reader.Write(output, format);
         return Encoding.UTF8.GetString(output.WrittenSpan);
     }
 }

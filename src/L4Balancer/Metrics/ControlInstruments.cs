@@ -1,0 +1,49 @@
+using System.Diagnostics.Metrics;
+using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Routing;
+using L4Balancer.Engine;
+
+namespace L4Balancer.Metrics;
+
+/// <summary>Which configuration and which build are in force, and what the reloads came to.</summary>
+internal sealed class ControlInstruments
+{
+    private readonly Func<RoutingSnapshot> _snapshot;
+    private readonly Func<IEngine?> _engine;
+
+    public ControlInstruments(Meter meter, Func<RoutingSnapshot> snapshot, Func<IEngine?> engine)
+    {
+        _snapshot = snapshot;
+        _engine = engine;
+        meter.CreateObservableCounter(
+            MetricNames.Reloads, Reloads, null, "Reloads of the configuration; one that found nothing to change is a success.");
+        meter.CreateObservableGauge(
+            MetricNames.ConfigGeneration, () => snapshot().Generation, null,
+            "Counts from 1 with each configuration that was put in force.");
+        meter.CreateObservableGauge(MetricNames.BuildInfo, Build, null, "1; what runs is in the labels.");
+    }
+
+    private IEnumerable<Measurement<long>> Reloads()
+    {
+        ReloadCounters reloads = _snapshot().Cell.Reloads;
+        if (reloads.Succeeded is > 0 and long succeeded)
+        {
+            yield return new Measurement<long>(succeeded, new KeyValuePair<string, object?>(MetricNames.Result, MetricNames.Success));
+        }
+
+        if (reloads.Failed is > 0 and long failed)
+        {
+            yield return new Measurement<long>(failed, new KeyValuePair<string, object?>(MetricNames.Result, MetricNames.Failure));
+        }
+    }
+
+    private IEnumerable<Measurement<long>> Build()
+    {
+        if (_engine() is IEngine engine)
+        {
+            BuildVersion build = BuildVersion.Current;
+            yield return new Measurement<long>(
+                1, new(MetricNames.Version, build.Version), new(MetricNames.Commit, build.Commit), new(MetricNames.Engine, engine.Name));
+        }
+    }
+}

@@ -1,0 +1,85 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
+
+namespace L4Balancer.Metrics;
+
+/// <summary>
+/// The answer to GET /metrics, wherever it is asked. A few answers at a time, because each holds its whole text (25 MB with 10,000
+/// backends) until the scraper has read it; who comes on top of them waits. Any thread.
+/// </summary>
+internal sealed class MetricsEndpoint(BalancerMetrics metrics, TimeProvider clock, ILogger<MetricsEndpoint> log) : IDisposable
+{
+    private const int MostAtATime = 4;
+
+    private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan BetweenComplaints = TimeSpan.FromMinutes(1);
+
+    private readonly SemaphoreSlim _answers = new(MostAtATime);
+    private long _complainedAt;
+
+    /// <summary>Bytes a second that a scraper has to read at least, so that a slow one does not keep an answer for hours.</summary>
+    public static double SlowestScraper => 32 * 1024;
+
+    public async Task AnswerAsync(HttpContext http)
+    {
+        HttpResponse response = http.Response;
+        ExpositionFormat format = Negotiation.Choose(http.Request.Headers.Accept);
+        response.Headers.Vary = "Accept";
+        response.ContentType = PrometheusText.ContentType(format);
+        if (HttpMethods.IsHead(http.Request.Method))
+        {
+            return;
+        }
+
+        if (!await _answers.WaitAsync(LongestWait, http.RequestAborted))
+        {
+            response.StatusCode = StatusCodes.Status503ServiceUnavailable;
+            return;
+        }
+
+        try
+        {
+            using var text = new ChunkedText();
+            if (Collect(text, format))
+            {
+                response.ContentLength = text.Length;
+                foreach (ReadOnlyMemory<byte> chunk in text.Chunks)
+                {
+                    await response.BodyWriter.WriteAsync(chunk, http.RequestAborted);
+                }
+            }
+            else
+            {
+                response.StatusCode = StatusCodes.Status500InternalServerError;
+            }
+        }
+        finally
+        {
+            _answers.Release();
+        }
+    }
+
+    public void Dispose() => _answers.Dispose();
+
+    private bool Collect(ChunkedText text, ExpositionFormat format)
+    {
+        try
+        {
+            metrics.Write(text, format);
+            return true;
+        }
+        catch (Exception e)
+        {
+            // A fault of ours in one instrument; half an answer must not look like a whole one. Scrapers ask every few seconds.
+            long before = Interlocked.Read(ref _complainedAt);
+            long now = clock.GetTimestamp();
+            if ((before == 0 || clock.GetElapsedTime(before, now) >= BetweenComplaints)
+                && Interlocked.CompareExchange(ref _complainedAt, now, before) == before)
+            {
+                log.CollectFailed(e);
+            }
+
+            return false;
+        }
+    }
+}
