@@ -113,4 +113,8 @@ internal static partial class Log
 
     [LoggerMessage(1301, LogLevel.Error, "the access log failed at a record")]
     public static partial void RecordFailed(this ILogger logger, Exception exception);
+
+    [LoggerMessage(1500, LogLevel.Error,
+        "an event loop has not turned for {Span}: systemd's watchdog is not answered, it ends the process after {Time} without an answer")]
+    public static partial void LoopHangs(this ILogger logger, TimeSpan span, TimeSpan time);
 }

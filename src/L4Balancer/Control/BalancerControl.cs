@@ -49,6 +49,12 @@ internal sealed class BalancerControl : IAsyncDisposable
     /// <summary>A backend went up or down. Called by the writer.</summary>
     public event Action? HealthChanged;
 
+    /// <summary>A reload begins. Called by the writer.</summary>
+    public event Action? ReloadBegins;
+
+    /// <summary>A reload has ended, whatever it came to. Called by the writer.</summary>
+    public event Action? ReloadEnds;
+
     /// <summary>
     /// The file was read again and is in force, whether it says something else or not. Called by the writer, before the reload is
     /// answered.
@@ -64,10 +70,18 @@ internal sealed class BalancerControl : IAsyncDisposable
     /// <param name="who">Who asked, for the log.</param>
     public Task<ReloadResult> ReloadAsync(string who) => _queue.RunAsync(() =>
     {
-        ReloadResult result = Reload();
-        _snapshot.Cell.Reloads.Count(result.Outcome != ReloadOutcome.Failed);
-        Tell(result, who);
-        return result;
+        ReloadBegins?.Invoke();
+        try
+        {
+            ReloadResult result = Reload();
+            _snapshot.Cell.Reloads.Count(result.Outcome != ReloadOutcome.Failed);
+            Tell(result, who);
+            return result;
+        }
+        finally
+        {
+            ReloadEnds?.Invoke();
+        }
     });
 
     /// <returns>False where there is no such backend.</returns>

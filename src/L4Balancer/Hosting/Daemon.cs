@@ -31,6 +31,8 @@ internal sealed class Daemon : IAsyncDisposable
     private RecordLog? _records;
     private IEngine? _engine;
     private SourceWatch? _sources;
+    private Watchdog? _watchdog;
+    private StopExtension? _stopExtension;
 
     public Daemon(TimeProvider clock, LogOutput output, ILoggerFactory loggers, SystemdNotifier systemd)
     {
@@ -94,6 +96,7 @@ internal sealed class Daemon : IAsyncDisposable
             Loggers = _loggers,
             Workers = DescriptorBudget.WorkersOf(config.Balancer),
             PipesPerWorker = budget.PipesPerWorker,
+            Inherited = OperatingSystem.IsLinux() ? ListenDescriptors.Take() : [],
         });
         _log.Starting(BuildVersion.Current.Version, _engine.Name, snapshot.MaxConnections, budget.Limit, budget.Reserve);
 
@@ -110,8 +113,15 @@ internal sealed class Daemon : IAsyncDisposable
         WarnOfSources(config);
         _control = new BalancerControl(config, snapshot, _engine, limit, path, _clock, _loggers);
         _control.HealthChanged += () => Tell(_systemd.Status(Status()));
+        _control.ReloadBegins += () => Tell(_systemd.Reloading());
+        _control.ReloadEnds += () => Tell(_systemd.Ready(Status()));
         _control.Reloaded += (now, _) => WarnOfSources(now);
         _sources = new SourceWatch(() => Snapshot, _clock, _loggers.CreateLogger<SourceWatch>());
+        if (Watchdog.TimeFrom(Environment.GetEnvironmentVariable, Environment.ProcessId) is TimeSpan time && _systemd.IsEnabled)
+        {
+            _watchdog = new Watchdog(_systemd, _engine.TurnAsync, time, _clock, _loggers.CreateLogger<Watchdog>());
+        }
+
         Tell(_systemd.Ready(Status()));
         _log.Ready(Status());
         return [];
@@ -122,7 +132,14 @@ internal sealed class Daemon : IAsyncDisposable
     public async Task ReloadAsync(string who) => await _control!.ReloadAsync(who);
 
     /// <summary>From now on it is not ready; connections are still accepted.</summary>
-    public void Drain() => Tell(_systemd.Stopping("draining"));
+    public void Drain()
+    {
+        Tell(_systemd.Stopping("draining"));
+        if (_systemd.IsEnabled)
+        {
+            _stopExtension = new StopExtension(_systemd, Config.Balancer.ShutdownDelay + Config.Balancer.ShutdownGrace, _clock);
+        }
+    }
 
     /// <summary>No new connections from now on; the established ones end within the grace.</summary>
     /// <param name="atOnce">Cancels what is left of the grace.</param>
@@ -134,6 +151,16 @@ internal sealed class Daemon : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        if (_watchdog is not null)
+        {
+            await _watchdog.DisposeAsync();
+        }
+
+        if (_stopExtension is not null)
+        {
+            await _stopExtension.DisposeAsync();
+        }
+
         if (_sources is not null)
         {
             await _sources.DisposeAsync();

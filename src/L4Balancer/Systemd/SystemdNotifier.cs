@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using System.Globalization;
 using System.Net.Sockets;
 using System.Text;
 
@@ -33,6 +35,20 @@ internal sealed class SystemdNotifier : IDisposable
     /// <summary>Connections are taken from now on.</summary>
     /// <returns>False where the manager could not be told.</returns>
     public bool Ready(string status) => Send($"READY=1\nSTATUS={status}");
+
+    /// <summary>
+    /// The configuration is being read again; <see cref="Ready"/> says that it is done. The time is CLOCK_MONOTONIC in microseconds,
+    /// which the stopwatch counts from; Type=notify-reload wants it.
+    /// </summary>
+    public bool Reloading() => Send(string.Create(
+        CultureInfo.InvariantCulture, $"RELOADING=1\nMONOTONIC_USEC={(long)Stopwatch.GetElapsedTime(0).TotalMicroseconds}"));
+
+    /// <summary>What is being done, start, reload or stop, takes this long from now on.</summary>
+    public bool ExtendTimeout(TimeSpan time) => Send(string.Create(
+        CultureInfo.InvariantCulture, $"EXTEND_TIMEOUT_USEC={(long)time.TotalMicroseconds}"));
+
+    /// <summary>The process makes progress.</summary>
+    public bool Watchdog() => Send("WATCHDOG=1");
 
     /// <summary>The orderly end has begun.</summary>
     public bool Stopping(string status) => Send($"STOPPING=1\nSTATUS={status}");

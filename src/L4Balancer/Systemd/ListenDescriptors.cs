@@ -1,0 +1,36 @@
+using System.Globalization;
+using System.Runtime.Versioning;
+using L4Balancer.Engine.Linux;
+
+namespace L4Balancer.Systemd;
+
+/// <summary>
+/// The sockets that a socket unit hands in (sd_listen_fds(3)): LISTEN_FDS of them from descriptor 3 on, for the process that LISTEN_PID
+/// names. LISTEN_FDNAMES is not needed: what a socket is for is told by its address.
+/// </summary>
+internal static class ListenDescriptors
+{
+    private const int First = 3;
+
+    private static readonly string[] Variables = ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID"];
+
+    /// <summary>
+    /// Takes them once: the variables go, and the descriptors do not reach the programs that this process starts, or those would
+    /// believe that the sockets are theirs.
+    /// </summary>
+    [SupportedOSPlatform("linux")]
+    public static IReadOnlyList<int> Take()
+    {
+        IReadOnlyList<int> descriptors = In(Environment.GetEnvironmentVariable, Environment.ProcessId);
+        Array.ForEach(Variables, variable => Environment.SetEnvironmentVariable(variable, null));
+        return [.. descriptors.Where(d => Descriptors.CloseOnExec(d) == 0)];
+    }
+
+    /// <returns>Empty where there are none, or where they are meant for another process.</returns>
+    internal static IReadOnlyList<int> In(Func<string, string?> variable, int process) =>
+        int.TryParse(variable("LISTEN_PID"), NumberStyles.None, CultureInfo.InvariantCulture, out int meant) && meant == process
+        && int.TryParse(variable("LISTEN_FDS"), NumberStyles.None, CultureInfo.InvariantCulture, out int count)
+        && count is > 0 and < ushort.MaxValue
+            ? [.. Enumerable.Range(First, count)]
+            : [];
+}

@@ -1,0 +1,52 @@
+namespace L4Balancer.Systemd;
+
+/// <summary>
+/// While the daemon stops in its configured time, systemd is asked for as much again and again (EXTEND_TIMEOUT_USEC, sd_notify(3)), so
+/// that TimeoutStopSec need not follow shutdown_delay and shutdown_grace. A stop that takes longer than they allow gets no more.
+/// </summary>
+internal sealed class StopExtension : IAsyncDisposable
+{
+    private static readonly TimeSpan Each = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Between = TimeSpan.FromSeconds(10);
+
+    /// <summary>For the orderly close of the last connections (5 s), probes and logs.</summary>
+    private static readonly TimeSpan Margin = TimeSpan.FromSeconds(15);
+
+    private readonly SystemdNotifier _systemd;
+    private readonly TimeProvider _clock;
+    private readonly TimeSpan _most;
+    private readonly PeriodicTimer _timer;
+    private readonly Task _working;
+
+    /// <param name="most">How long the stop may take by the configuration.</param>
+    public StopExtension(SystemdNotifier systemd, TimeSpan most, TimeProvider clock)
+    {
+        _systemd = systemd;
+        _clock = clock;
+        _most = most + Margin;
+        _timer = new PeriodicTimer(Between, clock);
+        _working = WorkAsync();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _timer.Dispose();
+        await _working;
+    }
+
+    private async Task WorkAsync()
+    {
+        long begun = _clock.GetTimestamp();
+        do
+        {
+            TimeSpan left = _most - _clock.GetElapsedTime(begun);
+            if (left <= TimeSpan.Zero)
+            {
+                return;
+            }
+
+            _systemd.ExtendTimeout(left < Each ? left : Each);
+        }
+        while (await _timer.WaitForNextTickAsync());
+    }
+}
