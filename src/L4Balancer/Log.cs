@@ -117,4 +117,22 @@ internal static partial class Log
     [LoggerMessage(1500, LogLevel.Error,
         "an event loop has not turned for {Span}: systemd's watchdog is not answered, it ends the process after {Time} without an answer")]
     public static partial void LoopHangs(this ILogger logger, TimeSpan span, TimeSpan time);
+    [LoggerMessage(1400, LogLevel.Information, "admin API on {Address}")]
+    public static partial void AdminListening(this ILogger logger, string address);
+
+    [LoggerMessage(1401, LogLevel.Error, "admin API: {Method} {Path} failed")]
+    public static partial void AnswerFailed(this ILogger logger, string method, string? path, Exception exception);
+
+    [LoggerMessage(1402, LogLevel.Warning, "no local socket at {Path}: {Fault}")]
+    public static partial void NoSocket(this ILogger logger, string path, string fault);
+
+    [LoggerMessage(1403, LogLevel.Warning,
+        "no local socket: this user has no folder for it (XDG_RUNTIME_DIR is not set); name a path in [admin] socket, or say \"\" there")]
+    public static partial void NoFolderForSocket(this ILogger logger);
+
+    [LoggerMessage(1404, LogLevel.Warning, "token_file {Path}: {Fault}")]
+    public static partial void TokenFileFault(this ILogger logger, string path, string fault);
+
+    [LoggerMessage(1405, LogLevel.Information, "connection {Id} is closed: {Who} asked")]
+    public static partial void ConnectionClosed(this ILogger logger, ulong id, string who);
 }

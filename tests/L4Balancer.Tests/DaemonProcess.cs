@@ -58,7 +58,9 @@ internal sealed partial class DaemonProcess : IAsyncDisposable
     }
 
     /// <summary>Starts <c>run</c> with this configuration, from a file that lies beside the tests' own.</summary>
-    public static DaemonProcess Run(string toml) => Start("run", "--config", ConfigFileWith(toml));
+    /// <param name="toml">Without an <c>[admin]</c> of its own there is no local socket: the tests run side by side.</param>
+    public static DaemonProcess Run(string toml) => Start(
+        "run", "--config", ConfigFileWith(toml.Contains("[admin]", StringComparison.Ordinal) ? toml : toml + "\n[admin]\nsocket = \"\"\n"));
 
     /// <summary>A new file with this text; the system's temporary folder is cleaned by its owner.</summary>
     public static string ConfigFileWith(string toml)

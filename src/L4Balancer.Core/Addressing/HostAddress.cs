@@ -81,6 +81,16 @@ public readonly record struct HostAddress : IComparable<HostAddress>
         return new IPAddress(IsV4 ? bytes[12..] : bytes);
     }
 
+    /// <summary>Whether the first bits are the same, counted in the 16 bytes: IPv4 begins at bit 96.</summary>
+    /// <param name="bits">0 to 128.</param>
+    public bool SharesPrefix(HostAddress other, int bits)
+    {
+        // A shift by 64 would be one by 0.
+        ulong high = bits == 0 ? 0 : ulong.MaxValue << (64 - Math.Min(bits, 64));
+        ulong low = bits <= 64 ? 0 : ulong.MaxValue << (128 - bits);
+        return ((_high ^ other._high) & high) == 0 && ((_low ^ other._low) & low) == 0;
+    }
+
     public int CompareTo(HostAddress other) =>
         _high != other._high ? _high.CompareTo(other._high) : _low.CompareTo(other._low);
 

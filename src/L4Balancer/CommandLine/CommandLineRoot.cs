@@ -41,15 +41,23 @@ internal static class CommandLineRoot
     {
         var root = new RootCommand("A layer-4 load balancer: it spreads TCP connections over backends and relays their bytes untouched.");
         root.Directives.Clear();
+        var asking = new Asking(new Screen(output, errors));
+        root.Options.Add(asking.Admin);
+        root.Options.Add(asking.TokenFile);
         var examples = new Dictionary<Command, string> { [root] = Example };
         foreach ((Command command, string example) in new[]
         {
             RunCommand.Create(errors),
             CheckCommand.Create(output, errors),
             DemoCommand.Create(output, errors),
-            LocateCommand.Create(output, errors),
+            StatusCommand.Create(asking),
+            BackendsCommand.Create(asking),
+            ConnectionsCommand.Create(asking),
+            TopCommand.Create(asking),
+            LocateCommand.Create(asking),
+            ReloadCommand.Create(asking),
             VersionCommand.Create(output),
-        }.Concat(UnbuiltCommands.Create(errors)))
+        }.Concat(ChangeCommands.Create(asking)).Concat(UnbuiltCommands.Create(errors)))
         {
             root.Subcommands.Add(command);
             examples.Add(command, example);

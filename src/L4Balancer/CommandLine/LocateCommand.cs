@@ -1,8 +1,9 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
-using System.Text;
 using System.Text.Json;
+using L4Balancer.Admin;
+using L4Balancer.Admin.Answers;
 using L4Balancer.Configuration;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
@@ -10,14 +11,13 @@ using L4Balancer.Hosting;
 
 namespace L4Balancer.CommandLine;
 
-/// <summary><c>locate</c>: which backend a connection goes to, and why. Offline, from a configuration file.</summary>
+/// <summary><c>locate</c>: which backend a connection goes to, and why. By a running daemon, or offline by a configuration file.</summary>
 internal static class LocateCommand
 {
-    private const string NotKnown = "not known offline: every backend counts as up";
-
-    public static (Command, string) Create(TextWriter output, TextWriter errors)
+    public static (Command, string) Create(Asking asking)
     {
         Option<string?> config = Options.Config();
+        config.Description = "Offline, by this configuration file: every backend counts as up. Without it a running daemon is asked";
         var listener = new Option<string>("--listener") { Description = "The listener's name", HelpName = "NAME", Required = true };
         var source = new Option<Endpoint>("--source")
         {
@@ -33,123 +33,93 @@ internal static class LocateCommand
             CustomParser = result => ParseEndpoint(result),
         };
         var sni = new Option<string?>("--sni") { Description = "Not supported yet", HelpName = "NAME" };
-        var json = new Option<bool>("--json") { Description = "Prints JSON" };
-        var command = new Command("locate", "Says which backend a connection goes to, and why, from a configuration file.")
+        Option<bool> json = Asking.Json();
+        var command = new Command("locate", "Says which backend a connection goes to, and why.")
         {
             config, listener, source, destination, sni, json,
         };
-        command.SetAction(parsed =>
+        command.SetAction(async (parsed, _) =>
         {
-            if (parsed.GetValue(config) is not string file)
-            {
-                errors.WriteLine("l4balancer: locate: asking a running daemon is not supported yet: name a file with --config FILE");
-                return ExitCode.BadUsage;
-            }
-
             if (parsed.GetValue(sni) is not null)
             {
-                errors.WriteLine("l4balancer: --sni: not supported yet; leave it out");
-                return ExitCode.BadUsage;
+                return asking.Fail(ExitCode.BadUsage, "--sni: not supported yet; leave it out");
             }
 
-            Location? location = Locate(
-                file, parsed.GetRequiredValue(listener), parsed.GetRequiredValue(source), parsed.GetValue(destination), errors);
-            return location is null ? ExitCode.BadUsage : Print(location, parsed.GetValue(json), output, errors);
+            (string name, Endpoint from, Endpoint? to) =
+                (parsed.GetRequiredValue(listener), parsed.GetRequiredValue(source), parsed.GetValue(destination));
+            if (parsed.GetValue(config) is string file)
+            {
+                return Offline(asking, file, name, from, to, parsed.GetValue(json));
+            }
+
+            string path = $"/v1/locate?listener={Uri.EscapeDataString(name)}&source={Uri.EscapeDataString(from.ToString())}"
+                + (to is null ? "" : $"&destination={Uri.EscapeDataString(to.Value.ToString())}");
+            return await asking.ShowAsync(parsed, json, path, AdminJson.Default.LocateAnswer, answer => Print(asking, answer));
         });
-        return (command, "l4balancer locate --config balancer.toml --listener wss --source 203.0.113.7:51234 "
-            + "--destination 198.51.100.1:443");
+        return (command, "l4balancer locate --listener wss --source 203.0.113.7:51234 --destination 198.51.100.1:443");
     }
 
-    private static Location? Locate(string path, string listenerName, Endpoint source, Endpoint? destination, TextWriter errors)
+    private static int Offline(Asking asking, string path, string listenerName, Endpoint source, Endpoint? destination, bool json)
     {
         ConfigFile file = ConfigFile.Load(path);
         foreach (string error in file.Errors)
         {
-            errors.WriteLine(error);
+            asking.Screen.Errors.WriteLine(error);
         }
 
         if (file.Config is not BalancerConfig config)
         {
-            return null;
+            return ExitCode.BadUsage;
         }
 
         if (config.Listeners.FirstOrDefault(l => l.Name == listenerName) is not ListenerSettings listener)
         {
             string known = string.Join(", ", config.Listeners.Select(l => l.Name));
-            errors.WriteLine($"l4balancer: --listener {listenerName}: no such listener in {path}; it has: {known}");
-            return null;
+            return asking.Fail(ExitCode.BadUsage, $"--listener {listenerName}: no such listener in {path}; it has: {known}");
         }
 
         TupleFields key = config.Pools.First(p => p.Name == listener.Pool).HashKey;
         if (Location.DestinationFor(listener, key, source, destination, out string mistake) is not Endpoint found)
         {
-            errors.WriteLine($"l4balancer: {mistake}");
-            return null;
+            return asking.Fail(ExitCode.BadUsage, mistake);
         }
 
-        return Location.Of(config, listenerName, new FourTuple(source, found));
-    }
-
-    private static int Print(Location location, bool json, TextWriter output, TextWriter errors)
-    {
-        if (location.Backend is null)
+        LocateAnswer answer = Location.Of(config, listenerName, new FourTuple(source, found)).Answer;
+        if (!json || answer.Backend is null)
         {
-            errors.WriteLine($"l4balancer: pool {location.Listener.Pool.Name} has no backend that takes connections; give one a weight");
-            return ExitCode.Failed;
+            return Print(asking, answer);
         }
 
-        output.WriteLine(json ? Json(location) : Text(location));
+        asking.Screen.Output.WriteLine(JsonSerializer.Serialize(answer, AdminJson.Default.LocateAnswer));
         return ExitCode.Fine;
     }
 
-    private static string Text(Location location) => string.Create(CultureInfo.InvariantCulture, $"""
-        backend   {location.Listener.Pool.Name}/{location.Backend!.Name} ({location.Backend.Settings.Address})
-        listener  {location.Listener.Name}
-        tuple     {location.Tuple.Source} to {location.Tuple.Destination}
-        key       {string.Join(' ', Key(location))}
-        hash      {location.Hash:x16}
-        ring      {location.Candidates} backends; the hash falls to {location.Backend.Name}
-        health    {NotKnown}
-        """);
-
-    private static string Json(Location location)
+    private static int Print(Asking asking, LocateAnswer answer)
     {
-        using var buffer = new MemoryStream();
-        using (var json = new Utf8JsonWriter(buffer))
+        if (answer.Backend is null)
         {
-            json.WriteStartObject();
-            json.WriteString("listener", location.Listener.Name);
-            json.WriteString("pool", location.Listener.Pool.Name);
-            json.WriteString("backend", location.Backend!.Name);
-            json.WriteString("address", location.Backend.Settings.Address);
-            json.WriteString("source", location.Tuple.Source.ToString());
-            json.WriteString("destination", location.Tuple.Destination.ToString());
-            json.WriteStartArray("hash_key");
-            foreach (string field in Key(location))
-            {
-                json.WriteStringValue(field);
-            }
-
-            json.WriteEndArray();
-            json.WriteString("hash", location.Hash.ToString("x16", CultureInfo.InvariantCulture));
-            json.WriteNumber("ring_backends", location.Candidates);
-            json.WriteString("health", "unknown");
-            json.WriteEndObject();
+            string mend = answer.LivingBackends is null ? "give one a weight" : "l4balancer backends shows why";
+            return asking.Fail(ExitCode.Failed, $"pool {answer.Pool} has no backend that takes connections; {mend}");
         }
 
-        return Encoding.UTF8.GetString(buffer.ToArray());
+        asking.Screen.Output.WriteLine(Text(answer));
+        return ExitCode.Fine;
     }
 
-    private static IEnumerable<string> Key(Location location)
-    {
-        TupleFields key = location.Listener.Pool.Settings.HashKey;
-        (TupleFields Field, string Name)[] names =
-        [
-            (TupleFields.SourceIp, "source-ip"), (TupleFields.SourcePort, "source-port"),
-            (TupleFields.DestinationIp, "destination-ip"), (TupleFields.DestinationPort, "destination-port"),
-        ];
-        return names.Where(n => key.HasFlag(n.Field)).Select(n => n.Name);
-    }
+    private static string Text(LocateAnswer answer) => string.Create(CultureInfo.InvariantCulture, $"""
+        backend   {answer.Pool}/{answer.Backend} ({answer.Address})
+        listener  {answer.Listener}
+        tuple     {answer.Source} to {answer.Destination}
+        key       {string.Join(' ', answer.HashKey)}
+        hash      {answer.Hash}
+        ring      {answer.RingBackends} backends; the hash falls to {answer.Owner}
+        health    {Health(answer)}
+        """);
+
+    private static string Health(LocateAnswer answer) =>
+        answer.LivingBackends is not int living ? "not known offline: every backend counts as up"
+        : answer.Owner == answer.Backend ? string.Create(CultureInfo.InvariantCulture, $"{answer.Owner} is {answer.Health}; {living} take connections")
+        : string.Create(CultureInfo.InvariantCulture, $"{answer.Owner} is {answer.Health}, so the next on the ring; {living} take connections");
 
     private static Endpoint ParseEndpoint(ArgumentResult result)
     {

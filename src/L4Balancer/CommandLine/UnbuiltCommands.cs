@@ -8,17 +8,7 @@ internal static class UnbuiltCommands
 {
     private static readonly (string Name, string What, string Example)[] All =
     [
-        ("status", "Shows the state of the daemon", "l4balancer status --json"),
-        ("backends", "Lists the backends", "l4balancer backends"),
-        ("connections", "Lists connections", "l4balancer connections --backend chat/ws1"),
-        ("top", "Shows the state live", "l4balancer top"),
-        ("drain", "Sends a backend no new connections", "l4balancer drain chat/ws1"),
-        ("ready", "Takes a backend back into service", "l4balancer ready chat/ws1"),
-        ("maint", "Takes a backend out for maintenance", "l4balancer maint chat/ws1"),
-        ("weight", "Changes the weight of a backend", "l4balancer weight chat/ws1 50"),
         ("rebalance", "Sheds the surplus of over-full backends", "l4balancer rebalance chat"),
-        ("close", "Closes one connection", "l4balancer close 4711"),
-        ("reload", "Reads the configuration again", "l4balancer reload"),
         ("upgrade", "Replaces the running process by a new one", "l4balancer upgrade"),
     ];
 

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using L4Balancer.AccessLog;
+using L4Balancer.Admin;
 using L4Balancer.Control;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
@@ -9,6 +10,7 @@ using L4Balancer.Logging;
 using L4Balancer.Metrics;
 using L4Balancer.Platform;
 using L4Balancer.Systemd;
+using L4Balancer.Web;
 using Microsoft.Extensions.Logging;
 
 namespace L4Balancer.Hosting;
@@ -27,12 +29,15 @@ internal sealed class Daemon : IAsyncDisposable
     private volatile BalancerControl? _control;
     private volatile RoutingSnapshot? _first;
     private BalancerMetrics? _metrics;
+    private MetricsEndpoint? _metricsEndpoint;
     private MetricsServer? _metricsServer;
     private RecordLog? _records;
     private IEngine? _engine;
     private SourceWatch? _sources;
     private Watchdog? _watchdog;
     private StopExtension? _stopExtension;
+    private AdminServer? _admin;
+    private volatile bool _draining;
 
     public Daemon(TimeProvider clock, LogOutput output, ILoggerFactory loggers, SystemdNotifier systemd)
     {
@@ -83,9 +88,10 @@ internal sealed class Daemon : IAsyncDisposable
 
         RoutingSnapshot snapshot = RoutingSnapshot.Build(config, budget.ConnectionsFor(config.Balancer, _log));
         _first = snapshot;
-        if (config.Metrics is not null)
+        if (config.Metrics is not null || AdminServer.IsWanted(config.Admin))
         {
             _metrics = new BalancerMetrics(() => Snapshot, () => _engine, _clock);
+            _metricsEndpoint = new MetricsEndpoint(_metrics, _clock, _loggers.CreateLogger<MetricsEndpoint>());
         }
 
         _records = new RecordLog(config.Balancer, _output, _metrics?.Durations, _clock, _loggers.CreateLogger<RecordLog>());
@@ -100,7 +106,7 @@ internal sealed class Daemon : IAsyncDisposable
         });
         _log.Starting(BuildVersion.Current.Version, _engine.Name, snapshot.MaxConnections, budget.Limit, budget.Reserve);
 
-        if (_metrics is not null && await StartMetricsAsync(config.Metrics!, _metrics) is string fault)
+        if (config.Metrics is not null && await StartMetricsAsync(config.Metrics, _metricsEndpoint!) is string fault)
         {
             return [fault];
         }
@@ -122,6 +128,11 @@ internal sealed class Daemon : IAsyncDisposable
             _watchdog = new Watchdog(_systemd, _engine.TurnAsync, time, _clock, _loggers.CreateLogger<Watchdog>());
         }
 
+        if (_metricsEndpoint is not null && await StartAdminAsync(config.Admin, _control, _engine, _metricsEndpoint) is string noAdmin)
+        {
+            return [noAdmin];
+        }
+
         Tell(_systemd.Ready(Status()));
         _log.Ready(Status());
         return [];
@@ -134,6 +145,7 @@ internal sealed class Daemon : IAsyncDisposable
     /// <summary>From now on it is not ready; connections are still accepted.</summary>
     public void Drain()
     {
+        _draining = true;
         Tell(_systemd.Stopping("draining"));
         if (_systemd.IsEnabled)
         {
@@ -151,6 +163,11 @@ internal sealed class Daemon : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        if (_admin is not null)
+        {
+            await _admin.DisposeAsync();
+        }
+
         if (_watchdog is not null)
         {
             await _watchdog.DisposeAsync();
@@ -186,18 +203,33 @@ internal sealed class Daemon : IAsyncDisposable
             await _metricsServer.DisposeAsync();
         }
 
+        _metricsEndpoint?.Dispose();
         _metrics?.Dispose();
     }
 
-    private async Task<string?> StartMetricsAsync(MetricsSettings settings, BalancerMetrics metrics)
+    private async Task<string?> StartMetricsAsync(MetricsSettings settings, MetricsEndpoint metrics)
     {
         try
         {
-            _metricsServer = await MetricsServer.StartAsync(
-                settings.Listen, new MetricsEndpoint(metrics, _clock, _loggers.CreateLogger<MetricsEndpoint>()), _loggers);
+            _metricsServer = await MetricsServer.StartAsync(settings.Listen, metrics, _loggers);
             return null;
         }
-        catch (MetricsListenException e)
+        catch (ListenException e)
+        {
+            return e.Message;
+        }
+    }
+
+    private async Task<string?> StartAdminAsync(AdminSettings settings, BalancerControl control, IEngine engine, MetricsEndpoint metrics)
+    {
+        try
+        {
+            var target = new AdminTarget(control, engine, metrics, _clock, _clock.GetUtcNow(), () => !_draining);
+            _admin = await AdminServer.StartAsync(settings, target, _loggers);
+            control.Reloaded += (now, _) => _admin.ReadToken(now.Admin.TokenFile);
+            return null;
+        }
+        catch (ListenException e)
         {
             return e.Message;
         }

@@ -9,7 +9,6 @@ using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Endpoint = L4Balancer.Core.Addressing.Endpoint;
 
@@ -36,13 +35,10 @@ internal sealed class MetricsServer : IAsyncDisposable
     }
 
     /// <summary>Binds and begins to answer.</summary>
-    /// <exception cref="MetricsListenException">The address cannot be bound.</exception>
+    /// <exception cref="ListenException">The address cannot be bound.</exception>
     public static async Task<MetricsServer> StartAsync(Endpoint listen, MetricsEndpoint endpoint, ILoggerFactory loggers)
     {
-        // The empty builder reads no environment, no appsettings.json and no command line.
-        WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        builder.Services.AddSingleton(loggers);
-        builder.Services.AddSingleton<IHostLifetime, OwnerDecides>();
+        WebApplicationBuilder builder = QuietHost.CreateBuilder(loggers);
         builder.WebHost.UseKestrelCore().ConfigureKestrel(options => Bound(options, listen.ToIPEndPoint()));
         WebApplication app = builder.Build();
         var server = new MetricsServer(app, endpoint);
@@ -54,7 +50,7 @@ internal sealed class MetricsServer : IAsyncDisposable
         catch (Exception e) when (e is IOException or SocketException)
         {
             await app.DisposeAsync();
-            throw new MetricsListenException(listen, e);
+            throw new ListenException("[metrics]", listen, e);
         }
 
         string address = app.Services.GetRequiredService<IServer>()
@@ -67,13 +63,7 @@ internal sealed class MetricsServer : IAsyncDisposable
     /// <summary>Where it answers, with the port that the kernel chose where the configuration says 0.</summary>
     public string Url { get; private set; } = "";
 
-    public async ValueTask DisposeAsync()
-    {
-        // A scraper that reads slowly must not hold up the end of the daemon.
-        using var soon = new CancellationTokenSource(TimeSpan.FromMilliseconds(200));
-        await _app.StopAsync(soon.Token);
-        await _app.DisposeAsync();
-    }
+    public ValueTask DisposeAsync() => QuietHost.EndAsync(_app);
 
     private static void Bound(KestrelServerOptions options, IPEndPoint endpoint)
     {

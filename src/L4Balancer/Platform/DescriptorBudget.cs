@@ -17,6 +17,9 @@ internal sealed record DescriptorBudget(long Limit, long Reserve, int PipesPerWo
     /// <summary>The runtime, its assemblies, standard streams, the log, and the scrapes of the metrics.</summary>
     private const int Base = 256;
 
+    /// <summary>What the admin API may hold on its local socket, and again on the address of <c>listen</c>.</summary>
+    public const int PerAdminAddress = 64;
+
     /// <summary>Both ends of a pipe.</summary>
     private const int PerPipe = 2;
 
@@ -28,11 +31,13 @@ internal sealed record DescriptorBudget(long Limit, long Reserve, int PipesPerWo
     /// <summary>At most one descriptor in so many is for pipes: without one a stream is copied, without the other a client is refused.</summary>
     private const int PipeShare = 16;
 
-    /// <summary>What the configuration asks for besides: each bind listens, and each backend can be under probe at the same time.</summary>
+    /// <summary>What the configuration asks for besides: each bind listens, the admin API
+    /// answers, and each backend can be under probe at the same time.</summary>
     public static DescriptorBudget For(BalancerConfig config, long limit, int workers)
     {
         int pipes = (int)Math.Clamp(limit / PipeShare / PerPipe / workers, 1, MostPipesPerWorker);
         long reserve = Base + ((long)workers * (PerWorker + (pipes * PerPipe))) + config.Listeners.Sum(l => l.Bind.Length)
+            + (config.Admin.Socket.Length > 0 ? PerAdminAddress : 0) + (config.Admin.Listen is null ? 0 : PerAdminAddress)
             + config.Pools.Where(p => p.Health.Type != HealthType.None).Sum(p => p.Backends.Length);
         return new DescriptorBudget(limit, reserve, pipes, (int)Math.Clamp((limit - reserve) / PerConnection, 0, int.MaxValue));
     }

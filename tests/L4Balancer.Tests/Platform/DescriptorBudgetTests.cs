@@ -8,9 +8,9 @@ namespace L4Balancer.Tests.Platform;
 
 internal sealed class DescriptorBudgetTests
 {
-    [TestCase(1_048_576, ExpectedResult = (1_048_576 - 256 - (2 * (2 + 512))) / 2)]
-    [TestCase(1024, ExpectedResult = (1024 - 256 - (2 * (2 + 32))) / 2)]
-    [TestCase(290, ExpectedResult = (290 - 256 - (2 * (2 + 8))) / 2)]
+    [TestCase(1_048_576, ExpectedResult = (1_048_576 - 320 - (2 * (2 + 512))) / 2)]
+    [TestCase(1024, ExpectedResult = (1024 - 320 - (2 * (2 + 32))) / 2)]
+    [TestCase(350, ExpectedResult = (350 - 320 - (2 * (2 + 10))) / 2)]
     [TestCase(100, ExpectedResult = 0)]
     [TestCase(long.MaxValue, ExpectedResult = int.MaxValue)]
     public int A_connection_takes_two_descriptors_and_the_reserve_stays(long limit) =>
@@ -19,7 +19,16 @@ internal sealed class DescriptorBudgetTests
     [Test]
     public void What_the_configuration_needs_besides_is_in_the_reserve()
     {
-        Assert.That(DescriptorBudget.For(ConfigOf(backends: 100), 10_000, workers: 2).Reserve, Is.EqualTo(256 + (2 * (2 + 312)) + 1 + 100));
+        Assert.That(DescriptorBudget.For(ConfigOf(backends: 100), 10_000, workers: 2).Reserve, Is.EqualTo(256 + 64 + (2 * (2 + 312)) + 1 + 100));
+    }
+
+    [Test]
+    public void Each_address_of_the_admin_API_is_in_the_reserve()
+    {
+        AdminSettings[] settings = [new() { Socket = "" }, new(), new() { Listen = default(Core.Addressing.Endpoint) }];
+        Assert.That(
+            settings.Select(s => DescriptorBudget.For(new BalancerConfig { Admin = s }, 1024, workers: 2).Reserve - 256 - (2 * (2 + 32))),
+            Is.EqualTo(new[] { 0, 64, 128 }));
     }
 
     [Test]

@@ -1,13 +1,14 @@
 using System.Net.Sockets;
 using L4Balancer.Core.Addressing;
 
-namespace L4Balancer.Metrics;
+namespace L4Balancer.Web;
 
-/// <summary>The address of <c>[metrics]</c> cannot be bound. The message is one line and says the mend.</summary>
-internal sealed class MetricsListenException(Endpoint listen, Exception cause) : Exception(Describe(listen, cause), cause)
+/// <summary>An address of a table of the configuration cannot be bound. The message is one line and says the mend.</summary>
+/// <param name="table">As in the file: <c>[metrics]</c>.</param>
+internal sealed class ListenException(string table, Endpoint listen, Exception cause) : Exception(Describe(table, listen, cause), cause)
 {
-    private static string Describe(Endpoint listen, Exception cause) =>
-        $"cannot listen on {listen} ([metrics] listen): " + ErrorOf(cause) switch
+    private static string Describe(string table, Endpoint listen, Exception cause) =>
+        $"cannot listen on {listen} ({table} listen): " + ErrorOf(cause) switch
         {
             SocketError.AddressAlreadyInUse => "the port is in use; stop the other program (ss -ltnp shows it) or change `listen`",
             SocketError.AccessDenied => "no right to ports below 1024; choose a port above or grant CAP_NET_BIND_SERVICE",

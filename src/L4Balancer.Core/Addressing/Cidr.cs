@@ -1,0 +1,42 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
+
+namespace L4Balancer.Core.Addressing;
+
+/// <summary>A range of addresses: <c>203.0.113.0/24</c>, <c>2001:db8::/32</c>, or one address alone (RFC 4632, RFC 4291 2.3).</summary>
+public readonly record struct Cidr
+{
+    /// <summary>Bits of the v4-mapped prefix, in whose form IPv4 is held.</summary>
+    private const int MappedBits = 96;
+
+    private readonly HostAddress _network;
+    private readonly int _bits;
+
+    private Cidr(HostAddress network, int bits) => (_network, _bits) = (network, bits);
+
+    /// <summary>Bits after the prefix do not matter: <c>10.0.0.7/8</c> is 10.0.0.0/8. <c>::/0</c> does not hold IPv4.</summary>
+    public static bool TryParse([NotNullWhen(true)] string? text, out Cidr range)
+    {
+        range = default;
+        int slash = text?.IndexOf('/', StringComparison.Ordinal) ?? -1;
+        if (!HostAddress.TryParse(slash < 0 ? text : text![..slash], out HostAddress address))
+        {
+            return false;
+        }
+
+        int longest = address.IsV4 ? 32 : 128;
+        int bits = longest;
+        if (slash >= 0 && (!int.TryParse(text.AsSpan(slash + 1), NumberStyles.None, CultureInfo.InvariantCulture, out bits) || bits > longest))
+        {
+            return false;
+        }
+
+        range = new Cidr(address, address.IsV4 ? MappedBits + bits : bits);
+        return true;
+    }
+
+    public bool Contains(HostAddress address) => address.IsV4 == _network.IsV4 && address.SharesPrefix(_network, _bits);
+
+    public override string ToString() =>
+        string.Create(CultureInfo.InvariantCulture, $"{_network}/{(_network.IsV4 ? _bits - MappedBits : _bits)}");
+}

@@ -1,0 +1,54 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Connections.Features;
+using Microsoft.AspNetCore.Http;
+
+namespace L4Balancer.Admin.Access;
+
+/// <summary>Who is at the other end of a connection to the admin API.</summary>
+/// <param name="IsLocal">Came over the local socket.</param>
+/// <param name="IsLoopback">Came by TCP from this host's loopback addresses.</param>
+/// <param name="Name">For the log: <c>uid 1000 (pid 4242)</c>, or the peer's address.</param>
+internal sealed record Requester(bool IsLocal, bool IsLoopback, string Name)
+{
+    // socket(7): SO_PEERCRED gives struct ucred, three ints; the numbers are those of x86-64 and arm64.
+    private const int SOL_SOCKET = 1;
+    private const int SO_PEERCRED = 17;
+
+    private static readonly Requester Unknown = new(false, false, "unknown");
+
+    /// <summary>Of a request; a connection that nobody has looked at has no rights.</summary>
+    public static Requester Of(HttpContext http) => http.Features.Get<Requester>() ?? Unknown;
+
+    public static Requester OfLocal(ConnectionContext connection) =>
+        new(true, false, connection.Features.Get<IConnectionSocketFeature>()?.Socket is Socket socket ? Credentials(socket) : "local socket");
+
+    public static Requester OfTcp(ConnectionContext connection) => connection.RemoteEndPoint is IPEndPoint peer
+        ? new(false, IPAddress.IsLoopback(peer.Address.IsIPv4MappedToIPv6 ? peer.Address.MapToIPv4() : peer.Address), peer.ToString())
+        : Unknown;
+
+    private static string Credentials(Socket socket)
+    {
+        if (!OperatingSystem.IsLinux())
+        {
+            return "local socket";
+        }
+
+        Span<byte> ucred = stackalloc byte[12];
+        try
+        {
+            socket.GetRawSocketOption(SOL_SOCKET, SO_PEERCRED, ucred);
+        }
+        catch (SocketException)
+        {
+            return "local socket";
+        }
+
+        int pid = MemoryMarshal.Read<int>(ucred);
+        uint uid = MemoryMarshal.Read<uint>(ucred[sizeof(int)..]);
+        return string.Create(CultureInfo.InvariantCulture, $"uid {uid} (pid {pid})");
+    }
+}

@@ -1,0 +1,81 @@
+using L4Balancer.Admin.Access;
+using L4Balancer.Admin.Answers;
+using L4Balancer.Configuration;
+using L4Balancer.Control;
+using L4Balancer.Core.Accounting;
+using L4Balancer.Metrics;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.Logging;
+using System.Globalization;
+using System.Text.Json.Nodes;
+
+namespace L4Balancer.Admin;
+
+/// <summary>Every path of the admin API. <c>docs/openapi.json</c> describes them, and a test holds the two together.</summary>
+internal sealed class AdminRoutes
+{
+    private static readonly string[] Reading = [HttpMethods.Get, HttpMethods.Head];
+
+    private readonly AdminTarget _target;
+    private readonly ILogger _log;
+    private readonly BackendRoutes _backends;
+    private readonly ConnectionRoutes _connections;
+
+    private AdminRoutes(AdminTarget target, ILogger log)
+    {
+        _target = target;
+        _log = log;
+        _backends = new BackendRoutes(target);
+        _connections = new ConnectionRoutes(target, log);
+    }
+
+    public static void Map(IEndpointRouteBuilder routes, AdminTarget target, ILogger log) => new AdminRoutes(target, log).MapAll(routes);
+
+    private void MapAll(IEndpointRouteBuilder routes)
+    {
+        routes.MapMethods("/healthz", Reading, HealthAsync);
+        routes.MapMethods("/readyz", Reading, ReadyAsync);
+        routes.MapMethods("/metrics", Reading, _target.Metrics.AnswerAsync);
+        routes.MapMethods("/v1/status", Reading, StatusAsync);
+        routes.MapMethods("/v1/config", Reading, ConfigAsync);
+        routes.MapMethods("/v1/locate", Reading, http => LocateReply.WriteAsync(http, _target.Control.Snapshot));
+        routes.MapPost("/v1/reload", ReloadAsync);
+        _backends.Map(routes, Reading);
+        _connections.Map(routes, Reading);
+    }
+
+    private static Task HealthAsync(HttpContext http) => Reply.TextAsync(http, StatusCodes.Status200OK, "ok");
+
+    private Task ReadyAsync(HttpContext http) => _target.IsReady()
+        ? Reply.TextAsync(http, StatusCodes.Status200OK, "ready")
+        : Reply.TextAsync(http, StatusCodes.Status503ServiceUnavailable, "draining");
+
+    private Task StatusAsync(HttpContext http) => Query.OnlyAsync(http, [], () =>
+        Reply.JsonAsync(http, StatusReport.Of(_target), AdminJson.Default.StatusAnswer));
+
+    private Task ConfigAsync(HttpContext http) => Query.OnlyAsync(http, [], () =>
+        Reply.JsonAsync(http, ConfigJson.Of(_target.Control.Config), AdminJson.Default.JsonObject));
+
+    private Task ReloadAsync(HttpContext http) => Query.OnlyAsync(http, [], async () =>
+    {
+        ReloadResult result = await _target.Control.ReloadAsync(Requester.Of(http).Name);
+        if (result.Outcome == ReloadOutcome.Failed)
+        {
+            string detail = string.Create(
+                CultureInfo.InvariantCulture, $"the configuration was not reloaded: generation {result.Generation} stays in force");
+            await Reply.ProblemAsync(http, StatusCodes.Status422UnprocessableEntity, detail, result.Errors);
+            return;
+        }
+
+        var answer = new ReloadAnswer(
+            result.Outcome == ReloadOutcome.Applied ? "applied" : "unchanged",
+            result.Generation,
+            [.. result.Changes.Select(c => new ChangeAnswer(c.Path, Parse(c.Before), Parse(c.After)))],
+            result.NeedsRestart);
+        await Reply.JsonAsync(http, answer, AdminJson.Default.ReloadAnswer);
+    });
+
+    private static JsonNode? Parse(string? json) => json is null ? null : JsonNode.Parse(json);
+}

@@ -1,0 +1,173 @@
+using L4Balancer.Admin.Access;
+using L4Balancer.Core.Config;
+using L4Balancer.Platform;
+using L4Balancer.Web;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+
+namespace L4Balancer.Admin;
+
+/// <summary>
+/// The admin API on its local socket, and on a TCP address where the configuration names one. Every request is bounded. Without the
+/// socket the daemon runs on and says why; an address that was asked for and cannot be had is a fault.
+/// </summary>
+internal sealed class AdminServer : IAsyncDisposable
+{
+    private const int LongestHead = 16 * 1024;
+
+    private static readonly TimeSpan HeadTimeout = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan IdleTimeout = TimeSpan.FromSeconds(130);
+
+    private readonly ILogger _log;
+    private AdminSocket? _socket;
+    private WebApplication? _app;
+    private volatile AccessToken _token = AccessToken.None;
+
+    private AdminServer(ILogger log) => _log = log;
+
+    /// <summary>The local socket's path; null where there is none.</summary>
+    public string? SocketPath => _socket?.Path;
+
+    /// <summary>Whether the configuration asks for any of it.</summary>
+    public static bool IsWanted(AdminSettings settings) => settings.Socket.Length > 0 || settings.Listen is not null;
+
+    /// <summary>Binds and begins to answer.</summary>
+    /// <exception cref="ListenException">The address of <c>listen</c> cannot be bound.</exception>
+    public static async Task<AdminServer> StartAsync(AdminSettings settings, AdminTarget target, ILoggerFactory loggers)
+    {
+        var server = new AdminServer(loggers.CreateLogger<AdminServer>());
+        try
+        {
+            server.ReadToken(settings.TokenFile);
+            server._socket = server.MakeSocket(settings.Socket);
+            await server.ListenAsync(settings, target, loggers);
+            return server;
+        }
+        catch
+        {
+            await server.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Reads the token again; from now on only what the file says counts.</summary>
+    public void ReadToken(string path)
+    {
+        _token = AccessToken.Read(path, out string? warning);
+        if (warning is not null)
+        {
+            _log.TokenFileFault(path, warning);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_app is not null)
+        {
+            await QuietHost.EndAsync(_app);
+        }
+
+        _socket?.Dispose();
+    }
+
+    private AdminSocket? MakeSocket(string configured)
+    {
+        if (configured.Length == 0 || OperatingSystem.IsWindows())
+        {
+            return null;
+        }
+
+        if (LocalSocket.ForDaemon(configured, Environment.IsPrivilegedProcess, Environment.GetEnvironmentVariable) is not string path)
+        {
+            _log.NoFolderForSocket();
+            return null;
+        }
+
+        AdminSocket? socket = AdminSocket.TryCreate(path, out string fault);
+        if (socket is null)
+        {
+            _log.NoSocket(path, fault);
+        }
+
+        return socket;
+    }
+
+    private async Task ListenAsync(AdminSettings settings, AdminTarget target, ILoggerFactory loggers)
+    {
+        if (_socket is null && settings.Listen is null)
+        {
+            return;
+        }
+
+        WebApplicationBuilder builder = QuietHost.CreateBuilder(loggers);
+        builder.Services.AddRoutingCore();
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(options => Bound(options, settings));
+        if (_socket is AdminSocket local)
+        {
+            // Ours is bound and has its mode already; what is left to do is to listen.
+            builder.Services.Configure<SocketTransportOptions>(options => options.CreateBoundListenSocket = endpoint =>
+                endpoint.AddressFamily == local.Listener.AddressFamily
+                    ? local.Listener : SocketTransportOptions.CreateDefaultBoundListenSocket(endpoint));
+        }
+
+        WebApplication app = builder.Build();
+        _app = app;
+        var guard = new Guard(() => _token, _log);
+        app.Use(next => http => guard.AroundAsync(http, next));
+        app.UseRouting();
+        app.Use(next => http => guard.BeforeAsync(http, next));
+        AdminRoutes.Map(app, target, _log);
+        try
+        {
+            await app.StartAsync();
+        }
+        catch (Exception e) when (settings.Listen is not null && e is IOException or System.Net.Sockets.SocketException)
+        {
+            throw new ListenException("[admin]", settings.Listen!.Value, e);
+        }
+
+        foreach (string address in app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses)
+        {
+            _log.AdminListening(address.StartsWith("http://unix:", StringComparison.Ordinal) ? _socket!.Path : address);
+        }
+    }
+
+    private void Bound(KestrelServerOptions options, AdminSettings settings)
+    {
+        options.AddServerHeader = false;
+        options.AllowSynchronousIO = false;
+        options.Limits.MaxConcurrentConnections = DescriptorBudget.PerAdminAddress;
+        options.Limits.MaxRequestBodySize = Guard.LargestBody;
+        options.Limits.MaxRequestHeadersTotalSize = LongestHead;
+        options.Limits.MaxRequestLineSize = LongestHead / 2;
+        options.Limits.MaxRequestHeaderCount = 64;
+        options.Limits.RequestHeadersTimeout = HeadTimeout;
+        options.Limits.KeepAliveTimeout = IdleTimeout;
+        if (_socket is not null)
+        {
+            options.ListenUnixSocket(_socket.Path, listen => From(listen, Requester.OfLocal));
+        }
+
+        if (settings.Listen is Core.Addressing.Endpoint endpoint)
+        {
+            options.Listen(endpoint.ToIPEndPoint(), listen => From(listen, Requester.OfTcp));
+        }
+    }
+
+    // Who asks hangs on the connection: which way it came is known here and nowhere else.
+    private static void From(ListenOptions listen, Func<Microsoft.AspNetCore.Connections.ConnectionContext, Requester> requester)
+    {
+        listen.Protocols = HttpProtocols.Http1;
+        listen.Use(next => connection =>
+        {
+            connection.Features.Set(requester(connection));
+            return next(connection);
+        });
+    }
+}

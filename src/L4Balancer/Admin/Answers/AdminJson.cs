@@ -1,0 +1,18 @@
+using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
+
+namespace L4Balancer.Admin.Answers;
+
+/// <summary>What goes over the wire, written and read by generated code.</summary>
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
+[JsonSerializable(typeof(BackendAnswer))]
+[JsonSerializable(typeof(BackendsAnswer))]
+[JsonSerializable(typeof(ClosingAnswer))]
+[JsonSerializable(typeof(ConnectionsAnswer))]
+[JsonSerializable(typeof(JsonObject))]
+[JsonSerializable(typeof(LocateAnswer))]
+[JsonSerializable(typeof(Problem))]
+[JsonSerializable(typeof(ReloadAnswer))]
+[JsonSerializable(typeof(StatusAnswer))]
+[JsonSerializable(typeof(WeightRequest))]
+internal sealed partial class AdminJson : JsonSerializerContext;

@@ -1,0 +1,25 @@
+namespace L4Balancer.Admin.Answers;
+
+/// <summary>GET /v1/backends.</summary>
+internal sealed record BackendsAnswer(IEnumerable<BackendAnswer> Backends);
+
+/// <summary>One backend of one pool.</summary>
+/// <param name="State"><c>up</c>, <c>degraded</c>, <c>down</c>, <c>draining</c> or <c>maintenance</c>.</param>
+/// <param name="Weight">In force.</param>
+/// <param name="Connections">Established.</param>
+/// <param name="ShareRatio">Its connections against its fair share; null where it is to hold none.</param>
+/// <param name="InConfiguration">False where the file has lost it and its connections finish.</param>
+internal sealed record BackendAnswer(
+    string Pool, string Name, string Address, string State, int Weight, bool Backup, int Connections, double? ShareRatio,
+    long ConnectAttempts, IReadOnlyDictionary<string, long> ConnectFailures, IReadOnlyDictionary<string, long> Closed,
+    long BytesToBackend, long BytesToClient, HealthAnswer Health, bool InConfiguration);
+
+/// <summary>What the probes of a backend came to.</summary>
+/// <param name="LocalErrors">Probes that a shortage of ours kept from saying anything.</param>
+/// <param name="LastProbe">Null until one has ended.</param>
+internal sealed record HealthAnswer(long Succeeded, long Failed, long LocalErrors, long Transitions, ProbeAnswer? LastProbe);
+
+/// <summary>How a probe ended.</summary>
+/// <param name="Outcome"><c>success</c>, <c>failure</c> or <c>local_error</c>.</param>
+/// <param name="Detail">Why it failed; empty for a success.</param>
+internal sealed record ProbeAnswer(DateTime At, string Outcome, string Detail);

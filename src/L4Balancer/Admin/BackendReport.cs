@@ -1,0 +1,97 @@
+using System.Collections.Frozen;
+using L4Balancer.Admin.Answers;
+using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Health;
+using L4Balancer.Core.Routing;
+using L4Balancer.Core.Timing;
+using L4Balancer.Metrics;
+
+namespace L4Balancer.Admin;
+
+/// <summary>How the backends stand, as the API tells it. Made one by one as they are written.</summary>
+internal sealed class BackendReport
+{
+    private static readonly FrozenDictionary<string, long> NoReasons = FrozenDictionary<string, long>.Empty;
+
+    private readonly DateTimeOffset _now;
+    private readonly Instant _instant;
+
+    public BackendReport(AdminTarget target)
+    {
+        _now = target.Clock.GetUtcNow();
+        _instant = Instant.Now(target.Clock);
+    }
+
+    /// <summary>Those of the configuration in its order, then those that have left it and still hold connections.</summary>
+    public IEnumerable<BackendAnswer> All(RoutingSnapshot snapshot)
+    {
+        foreach (Pool pool in snapshot.Pools)
+        {
+            var shares = new FairShares(pool);
+            foreach (Backend backend in pool.Backends)
+            {
+                yield return Of(pool, shares, backend);
+            }
+        }
+
+        foreach (Backend backend in Leaving(snapshot))
+        {
+            yield return OfDeparted(backend);
+        }
+    }
+
+    /// <summary>Null where there is none.</summary>
+    public BackendAnswer? Find(RoutingSnapshot snapshot, string pool, string name)
+    {
+        if (snapshot.Pools.FirstOrDefault(p => p.Name == pool) is Pool found
+            && found.Backends.FirstOrDefault(b => b.Name == name) is Backend member)
+        {
+            return Of(found, new FairShares(found), member);
+        }
+
+        return Leaving(snapshot).FirstOrDefault(b => b.Cell.Pool == pool && b.Name == name) is Backend departed ? OfDeparted(departed) : null;
+    }
+
+    public static string NameOf(BackendState state) => state switch
+    {
+        BackendState.Up => "up",
+        BackendState.Down => "down",
+        BackendState.Draining => "draining",
+        _ => "maintenance",
+    };
+
+    private static IEnumerable<Backend> Leaving(RoutingSnapshot snapshot) => snapshot.Departed.Backends.Where(b => b.Cell.Active > 0);
+
+    private BackendAnswer Of(Pool pool, FairShares shares, Backend backend)
+    {
+        double ratio = shares.RatioOf(backend);
+        return Of(backend, NameOf(pool.StateOf(backend.Index)), double.IsFinite(ratio) ? Math.Round(ratio, 4) : null, inConfiguration: true);
+    }
+
+    private BackendAnswer OfDeparted(Backend backend) => Of(backend, NameOf(BackendState.Draining), null, inConfiguration: false);
+
+    private BackendAnswer Of(Backend backend, string state, double? share, bool inConfiguration)
+    {
+        BackendCell cell = backend.Cell;
+        return new BackendAnswer(
+            cell.Pool, backend.Name, backend.Settings.Address, state, backend.Weight, backend.Settings.Backup, cell.Active, share,
+            cell.ConnectAttempts, Reasons(cell.ConnectFailures), Reasons(cell.Closed), cell.BytesToBackend, cell.BytesToClient,
+            Of(cell.Health), inConfiguration);
+    }
+
+    private HealthAnswer Of(HealthCounters health) => new(
+        health.Succeeded, health.Failed, health.LocalErrors, health.Transitions,
+        health.Last is LastProbe last
+            ? new ProbeAnswer((_now - (_instant - last.At)).UtcDateTime, NameOf(last.Outcome), last.Detail)
+            : null);
+
+    private static string NameOf(ProbeOutcome outcome) => outcome switch
+    {
+        ProbeOutcome.Success => "success",
+        ProbeOutcome.Failure => "failure",
+        _ => "local_error",
+    };
+
+    private static IReadOnlyDictionary<string, long> Reasons(ReasonCounters counters) =>
+        counters.Total == 0 ? NoReasons : ReasonCounts.Of(counters);
+}

@@ -1,0 +1,89 @@
+using System.Text.Json;
+using L4Balancer.Admin.Access;
+using L4Balancer.Admin.Answers;
+using L4Balancer.Core.Routing;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+
+namespace L4Balancer.Admin;
+
+/// <summary>Backends: listing them, and changing one at run time.</summary>
+internal sealed class BackendRoutes(AdminTarget target)
+{
+    private const string One = "/v1/backends/{pool}/{name}";
+    private const int HeaviestWeight = 1000;
+
+    public void Map(IEndpointRouteBuilder routes, string[] reading)
+    {
+        routes.MapMethods("/v1/backends", reading, ListAsync);
+        routes.MapMethods(One, reading, ShowAsync);
+        routes.MapPost(One + "/drain", http => ModeAsync(http, BackendMode.Draining));
+        routes.MapPost(One + "/ready", http => ModeAsync(http, BackendMode.Ready));
+        routes.MapPost(One + "/maint", http => ModeAsync(http, BackendMode.Maintenance));
+        routes.MapPut(One + "/weight", WeightAsync);
+    }
+
+    private Task ListAsync(HttpContext http) => Query.OnlyAsync(http, [], () => Reply.JsonAsync(
+        http, new BackendsAnswer(new BackendReport(target).All(target.Control.Snapshot)), AdminJson.Default.BackendsAnswer));
+
+    private Task ShowAsync(HttpContext http) => Query.OnlyAsync(http, [], () => AnswerAsync(http));
+
+    private Task ModeAsync(HttpContext http, BackendMode mode)
+    {
+        if (mode == BackendMode.Draining && (http.Request.Query.ContainsKey("rate") || http.Request.Query.ContainsKey("within")))
+        {
+            return Reply.ProblemAsync(
+                http, StatusCodes.Status404NotFound, "draining at a rate or within a time is not supported yet: leave rate and within out");
+        }
+
+        return Query.OnlyAsync(http, [], async () =>
+        {
+            (string pool, string name) = Names(http);
+            await DoneAsync(http, await target.Control.SetModeAsync(pool, name, mode, Requester.Of(http).Name));
+        });
+    }
+
+    private Task WeightAsync(HttpContext http) => Query.OnlyAsync(http, [], async () =>
+    {
+        WeightRequest? request;
+        try
+        {
+            request = await JsonSerializer.DeserializeAsync(http.Request.Body, AdminJson.Default.WeightRequest, http.RequestAborted);
+        }
+        catch (JsonException)
+        {
+            request = null;
+        }
+
+        if (request is null || request.Weight is < 0 or > HeaviestWeight)
+        {
+            await Reply.ProblemAsync(
+                http, StatusCodes.Status400BadRequest, $"the body must be {{\"weight\": N}} with N from 0 to {HeaviestWeight}");
+            return;
+        }
+
+        (string pool, string name) = Names(http);
+        await DoneAsync(http, await target.Control.SetWeightAsync(pool, name, request.Weight, Requester.Of(http).Name));
+    });
+
+    private Task DoneAsync(HttpContext http, bool found) => found ? AnswerAsync(http) : NoSuchBackendAsync(http);
+
+    private Task AnswerAsync(HttpContext http)
+    {
+        (string pool, string name) = Names(http);
+        return new BackendReport(target).Find(target.Control.Snapshot, pool, name) is BackendAnswer found
+            ? Reply.JsonAsync(http, found, AdminJson.Default.BackendAnswer)
+            : NoSuchBackendAsync(http);
+    }
+
+    private static Task NoSuchBackendAsync(HttpContext http)
+    {
+        (string pool, string name) = Names(http);
+        return Reply.ProblemAsync(
+            http, StatusCodes.Status404NotFound, $"no backend {Query.Shown($"{pool}/{name}")} in the configuration: /v1/backends lists all");
+    }
+
+    private static (string Pool, string Name) Names(HttpContext http) =>
+        ((string)http.Request.RouteValues["pool"]!, (string)http.Request.RouteValues["name"]!);
+}

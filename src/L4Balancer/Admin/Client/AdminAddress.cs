@@ -1,0 +1,46 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+
+namespace L4Balancer.Admin.Client;
+
+/// <summary>Where a daemon's admin API is: a path of a local socket, or a host and port.</summary>
+/// <param name="Text">As an error shows it.</param>
+/// <param name="Base">What requests are made against.</param>
+internal sealed record AdminAddress(string Text, EndPoint EndPoint, Uri Base)
+{
+    private const string Http = "http://";
+
+    public bool IsLocal => EndPoint is UnixDomainSocketEndPoint;
+
+    public static AdminAddress OfSocket(string path) => new(path, new UnixDomainSocketEndPoint(path), new Uri("http://localhost/"));
+
+    /// <summary><c>/path</c>, <c>HOST:PORT</c> or <c>http://HOST:PORT</c>; null for anything else.</summary>
+    public static AdminAddress? TryParse(string text)
+    {
+        if (text.Contains('/', StringComparison.Ordinal) && !text.StartsWith(Http, StringComparison.Ordinal))
+        {
+            try
+            {
+                return OfSocket(text);
+            }
+            catch (ArgumentException)
+            {
+                // Longer than sun_path (unix(7)).
+                return null;
+            }
+        }
+
+        string authority = text.StartsWith(Http, StringComparison.Ordinal) ? text[Http.Length..].TrimEnd('/') : text;
+        int colon = authority.LastIndexOf(':');
+        if (colon <= 0 || !ushort.TryParse(authority.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out ushort port)
+            || !Uri.TryCreate($"{Http}{authority}/", UriKind.Absolute, out Uri? uri) || uri.PathAndQuery != "/" || uri.UserInfo.Length > 0)
+        {
+            return null;
+        }
+
+        EndPoint endpoint = IPAddress.TryParse(uri.DnsSafeHost, out IPAddress? address)
+            ? new IPEndPoint(address, port) : new DnsEndPoint(uri.DnsSafeHost, port);
+        return new AdminAddress(authority, endpoint, uri);
+    }
+}

@@ -1,0 +1,76 @@
+using System.Globalization;
+using L4Balancer.Admin.Access;
+using L4Balancer.Admin.Answers;
+using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Connections;
+using L4Balancer.Core.Timing;
+using L4Balancer.Engine;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.Logging;
+
+namespace L4Balancer.Admin;
+
+/// <summary>Connections: listing them, and closing one.</summary>
+internal sealed class ConnectionRoutes(AdminTarget target, ILogger log)
+{
+    // A listing asks every event loop: however many clients poll, there is one at a time.
+    private readonly Lock _listing = new();
+
+    public void Map(IEndpointRouteBuilder routes, string[] reading)
+    {
+        routes.MapMethods("/v1/connections", reading, ListAsync);
+        routes.MapDelete("/v1/connections/{id}", CloseAsync);
+    }
+
+    private Task ListAsync(HttpContext http) => Query.OnlyAsync(http, ConnectionQuery.Parameters, async () =>
+    {
+        if (ConnectionQuery.TryRead(http, out string mistake) is not ConnectionQuery query)
+        {
+            await Reply.ProblemAsync(http, StatusCodes.Status400BadRequest, mistake);
+            return;
+        }
+
+        using var listing = new ConnectionListing(query);
+        lock (_listing)
+        {
+            target.Engine.List(listing);
+        }
+
+        Instant now = Instant.Now(target.Clock);
+        var answer = new ConnectionsAnswer(listing.Total, listing.InOrder().Select(c => Of(c, now)));
+        await Reply.JsonAsync(http, answer, AdminJson.Default.ConnectionsAnswer);
+    });
+
+    private Task CloseAsync(HttpContext http) => Query.OnlyAsync(http, [], () =>
+    {
+        var text = (string)http.Request.RouteValues["id"]!;
+        if (!ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out ulong id))
+        {
+            return Reply.ProblemAsync(http, StatusCodes.Status400BadRequest, $"{Query.Shown(text)} is not the id of a connection: it is a number");
+        }
+
+        if (!target.Engine.Close(id, CloseReason.Admin))
+        {
+            return Reply.ProblemAsync(http, StatusCodes.Status404NotFound, $"no connection {id} (any more): /v1/connections lists all");
+        }
+
+        log.ConnectionClosed(id, Requester.Of(http).Name);
+        return Reply.JsonAsync(
+            http, new ClosingAnswer(id, CloseReason.Admin.Name()), AdminJson.Default.ClosingAnswer, StatusCodes.Status202Accepted);
+    });
+
+    private static ConnectionAnswer Of(in OpenConnection connection, Instant now)
+    {
+        ConnectionRecord record = connection.Record;
+        return new ConnectionAnswer(
+            record.Id, record.Tuple.Source.ToString(), record.Tuple.Destination.ToString(), record.Listener.Name, record.Pool.Name,
+            record.Backend?.Name, record.IsEstablished ? record.Source.ToString() : null, Seconds(now - record.AcceptedAt),
+            Seconds(now - connection.LastActivity), record.BytesToBackend, record.BytesToClient, record.Generation,
+            record.IsEstablished ? "active" : "pending");
+    }
+
+    // The record is that of another thread: it may be a moment younger than now.
+    private static double Seconds(TimeSpan time) => Math.Max(0, Math.Round(time.TotalSeconds, 3));
+}

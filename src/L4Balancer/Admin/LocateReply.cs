@@ -1,0 +1,47 @@
+using L4Balancer.Admin.Answers;
+using L4Balancer.Core.Addressing;
+using L4Balancer.Core.Routing;
+using Microsoft.AspNetCore.Http;
+using Endpoint = L4Balancer.Core.Addressing.Endpoint;
+
+namespace L4Balancer.Admin;
+
+/// <summary>GET /v1/locate.</summary>
+internal static class LocateReply
+{
+    private static readonly string[] Parameters = ["listener", "source", "destination"];
+
+    public static Task WriteAsync(HttpContext http, RoutingSnapshot snapshot) => Query.OnlyAsync(http, Parameters, () =>
+        TryLocate(http, snapshot, out string mistake) is Location location
+            ? Reply.JsonAsync(http, location.Answer, AdminJson.Default.LocateAnswer)
+            : Reply.ProblemAsync(http, StatusCodes.Status400BadRequest, mistake));
+
+    private static Location? TryLocate(HttpContext http, RoutingSnapshot snapshot, out string mistake)
+    {
+        string? name = Query.Value(http, "listener");
+        string? from = Query.Value(http, "source");
+        string? to = Query.Value(http, "destination");
+        if (name is null || from is null)
+        {
+            mistake = "listener and source are required";
+            return null;
+        }
+
+        if (snapshot.Listeners.FirstOrDefault(l => l.Name == name) is not Listener listener)
+        {
+            mistake = $"listener={Query.Shown(name)}: no such listener; there are: {string.Join(", ", snapshot.Listeners.Select(l => l.Name))}";
+            return null;
+        }
+
+        Endpoint given = default;
+        if (!Endpoint.TryParse(from, out Endpoint source) || (to is not null && !Endpoint.TryParse(to, out given)))
+        {
+            mistake = "source and destination are an address and port, as in 203.0.113.7:51234 or [2001:db8::7]:51234";
+            return null;
+        }
+
+        Endpoint? found = Location.DestinationFor(
+            listener.Settings, listener.Pool.Settings.HashKey, source, to is null ? null : given, out mistake);
+        return found is Endpoint destination ? Location.Of(listener, new FourTuple(source, destination), isLive: true) : null;
+    }
+}

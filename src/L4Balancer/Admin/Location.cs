@@ -1,0 +1,97 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using L4Balancer.Admin.Answers;
+using L4Balancer.Core.Addressing;
+using L4Balancer.Core.Balancing;
+using L4Balancer.Core.Config;
+using L4Balancer.Core.Routing;
+
+namespace L4Balancer.Admin;
+
+/// <summary>Where one connection would go, and why.</summary>
+/// <param name="Backend">Null where the pool has no backend that takes connections.</param>
+/// <param name="Owner">To whom the hash falls while every backend lives.</param>
+/// <param name="Hash">Of the tuple by the pool's key, seed 0: the place on the ring.</param>
+/// <param name="Candidates">How many backends share the ring.</param>
+/// <param name="IsLive">False where only the configuration is known, and not what is down.</param>
+internal sealed record Location(
+    FourTuple Tuple, Listener Listener, Backend? Backend, Backend? Owner, ulong Hash, int Candidates, bool IsLive)
+{
+    public LocateAnswer Answer => new(
+        Listener.Name, Listener.Pool.Name, Backend?.Name, Backend?.Settings.Address, Tuple.Source.ToString(), Tuple.Destination.ToString(),
+        [.. Key()], Hash.ToString("x16", CultureInfo.InvariantCulture), Candidates,
+        IsLive ? Listener.Pool.Backends.Count(b => Listener.Pool.Takes(b.Index)) : null, Owner?.Name,
+        !IsLive ? "unknown" : Owner is null ? "down" : BackendReport.NameOf(Listener.Pool.StateOf(Owner.Index)));
+
+    /// <summary>Worked out from a configuration alone.</summary>
+    public static Location Of(BalancerConfig config, string listenerName, in FourTuple tuple) =>
+        Of(RoutingSnapshot.Build(config, maxConnections: 1).Listeners.First(l => l.Name == listenerName), tuple, isLive: false);
+
+    public static Location Of(Listener listener, in FourTuple tuple, bool isLive)
+    {
+        Pool pool = listener.Pool;
+        int index = pool.Pick(tuple, []);
+
+        // A ring in which everybody lives is built only where somebody does not.
+        bool all = pool.Backends.All(b => pool.StateOf(b.Index) == BackendState.Up);
+        int owner = all ? index : new Pool(pool.Settings, pool.Backends, pool.Sources).Pick(tuple, []);
+        bool backups = !pool.Backends.Any(b => !b.Settings.Backup && b.Weight > 0);
+        return new Location(
+            tuple, listener, Member(index), Member(owner), TupleHash.Of(tuple, pool.Settings.HashKey, seed: 0),
+            pool.Backends.Count(b => b.Settings.Backup == backups && b.Weight > 0), isLive);
+
+        Backend? Member(int place) => place == Pool.None ? null : pool.Backends[place];
+    }
+
+    /// <summary>
+    /// The address that the client connects to: as given, or the listener's own where it leaves no choice that the key would see.
+    /// </summary>
+    /// <param name="mistake">One line with the mend, where there is no answer.</param>
+    public static Endpoint? DestinationFor(
+        ListenerSettings listener, TupleFields key, Endpoint source, Endpoint? given, out string mistake)
+    {
+        mistake = "";
+        ImmutableArray<Endpoint> binds = [.. listener.Bind.Where(b => b.Address.IsV4 == source.Address.IsV4)];
+        string all = string.Join(", ", listener.Bind);
+        if (binds.IsEmpty)
+        {
+            mistake = $"source {source}: listener {listener.Name} has no address of that family (bind: {all})";
+            return null;
+        }
+
+        if (given is Endpoint destination)
+        {
+            bool sameFamily = destination.Address.IsV4 == source.Address.IsV4;
+            if (sameFamily && binds.Any(b => b.Port == destination.Port && (b.Address.IsAny || b.Address == destination.Address)))
+            {
+                return destination;
+            }
+
+            mistake = $"destination {destination}: listener {listener.Name} does not listen there for {source} (bind: {all})";
+            return null;
+        }
+
+        bool addressMatters = key.HasFlag(TupleFields.DestinationIp)
+            && (binds[0].Address.IsAny || binds.Any(b => b.Address != binds[0].Address));
+        bool portMatters = key.HasFlag(TupleFields.DestinationPort) && binds.Any(b => b.Port != binds[0].Port);
+        if (!addressMatters && !portMatters)
+        {
+            return binds[0];
+        }
+
+        mistake = $"destination IP:PORT is required: listener {listener.Name} has more than one address, and hash_key uses it "
+            + $"(bind: {all})";
+        return null;
+    }
+
+    private IEnumerable<string> Key()
+    {
+        TupleFields key = Listener.Pool.Settings.HashKey;
+        (TupleFields Field, string Name)[] names =
+        [
+            (TupleFields.SourceIp, "source-ip"), (TupleFields.SourcePort, "source-port"),
+            (TupleFields.DestinationIp, "destination-ip"), (TupleFields.DestinationPort, "destination-port"),
+        ];
+        return names.Where(n => key.HasFlag(n.Field)).Select(n => n.Name);
+    }
+}

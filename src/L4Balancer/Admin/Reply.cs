@@ -1,0 +1,36 @@
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using L4Balancer.Admin.Answers;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.WebUtilities;
+
+namespace L4Balancer.Admin;
+
+/// <summary>Writes answers.</summary>
+internal static class Reply
+{
+    /// <summary>Streams the value: no part of it is held longer than its writing takes.</summary>
+    public static Task JsonAsync<T>(HttpContext http, T value, JsonTypeInfo<T> type, int status = StatusCodes.Status200OK)
+    {
+        http.Response.StatusCode = status;
+        http.Response.ContentType = "application/json";
+        return JsonSerializer.SerializeAsync(http.Response.BodyWriter, value, type, http.RequestAborted);
+    }
+
+    /// <param name="detail">What is wrong, with the mend.</param>
+    /// <param name="errors">Where there is more than one: a line each.</param>
+    public static Task ProblemAsync(HttpContext http, int status, string detail, IReadOnlyList<string>? errors = null)
+    {
+        http.Response.StatusCode = status;
+        http.Response.ContentType = Problem.MediaType;
+        var problem = new Problem("about:blank", ReasonPhrases.GetReasonPhrase(status), status, detail, errors);
+        return JsonSerializer.SerializeAsync(http.Response.BodyWriter, problem, AdminJson.Default.Problem, http.RequestAborted);
+    }
+
+    public static Task TextAsync(HttpContext http, int status, string line)
+    {
+        http.Response.StatusCode = status;
+        http.Response.ContentType = "text/plain; charset=utf-8";
+        return http.Response.WriteAsync(line + "\n", http.RequestAborted);
+    }
+}

@@ -1,0 +1,82 @@
+using System.IO.Enumeration;
+using System.Runtime.InteropServices;
+using L4Balancer.Admin.Answers;
+using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Addressing;
+using L4Balancer.Core.Routing;
+using L4Balancer.Engine;
+using L4Balancer.Engine.Linux;
+
+namespace L4Balancer.Admin;
+
+/// <summary>GET /v1/status: sums over the cells, taken when someone asks.</summary>
+internal static class StatusReport
+{
+    private const string DescriptorFolder = "/proc/self/fd";
+
+    public static StatusAnswer Of(AdminTarget target)
+    {
+        RoutingSnapshot snapshot = target.Control.Snapshot;
+        ListenerCell[] listeners = [.. snapshot.Listeners.Select(l => l.Cell), .. snapshot.Departed.Listeners];
+        BackendCell[] backends = [.. snapshot.Pools.SelectMany(p => p.Backends).Select(b => b.Cell), .. snapshot.Departed.Backends.Select(b => b.Cell)];
+        int pending = listeners.Sum(l => l.Pending);
+        return new StatusAnswer(
+            BuildVersion.Current.Version, BuildVersion.Current.Commit, RuntimeInformation.FrameworkDescription, target.Engine.Name,
+            Environment.ProcessId, target.StartedAt.UtcDateTime, Math.Round((target.Clock.GetUtcNow() - target.StartedAt).TotalSeconds, 3),
+            target.IsReady(), snapshot.Generation,
+            new OpenAnswer(pending, backends.Sum(b => b.Active), snapshot.MaxConnections),
+            listeners.Sum(l => l.Accepted), SumOf(listeners.Select(l => l.Refused)), SumOf(backends.Select(b => b.Closed)),
+            backends.Sum(b => b.BytesToBackend), backends.Sum(b => b.BytesToClient),
+            [.. ListenersOf(snapshot, target.Engine.Bound)], [.. snapshot.Pools.Select(Of)],
+            [.. target.Engine.Load().Select(Of)], Descriptors());
+    }
+
+    private static SortedDictionary<string, long> SumOf(IEnumerable<ReasonCounters> all)
+    {
+        SortedDictionary<string, long> sum = new(StringComparer.Ordinal);
+        foreach (ReasonCounters counters in all)
+        {
+            ReasonCounts.Add(sum, counters);
+        }
+
+        return sum;
+    }
+
+    // The engine names what is bound in the order of the configuration; in the moment of a reload it may be that of the other one.
+    private static IEnumerable<ListenerAnswer> ListenersOf(RoutingSnapshot snapshot, IReadOnlyList<Endpoint> bound)
+    {
+        bool agree = bound.Count == snapshot.Listeners.Sum(l => l.Settings.Bind.Length);
+        int next = 0;
+        foreach (Listener listener in snapshot.Listeners)
+        {
+            IEnumerable<Endpoint> addresses = agree ? bound.Skip(next).Take(listener.Settings.Bind.Length) : listener.Settings.Bind;
+            next += listener.Settings.Bind.Length;
+            yield return new ListenerAnswer(
+                listener.Name, listener.Pool.Name, [.. addresses.Select(a => a.ToString())], listener.Cell.Accepted,
+                listener.Cell.Pending, listener.Cell.Open, ReasonCounts.Of(listener.Cell.Refused));
+        }
+    }
+
+    private static PoolAnswer Of(Pool pool)
+    {
+        var states = new int[Enum.GetValues<BackendState>().Length];
+        foreach (Backend backend in pool.Backends)
+        {
+            states[(int)pool.StateOf(backend.Index)]++;
+        }
+
+        return new PoolAnswer(
+            pool.Name, pool.Settings.Balance.ToString().ToLowerInvariant(), pool.Backends.Length, states[(int)BackendState.Up],
+            states[(int)BackendState.Down], states[(int)BackendState.Draining], states[(int)BackendState.Maintenance],
+            pool.Backends.Sum(b => (long)b.Cell.Active));
+    }
+
+    private static WorkerAnswer Of(WorkerLoad load) => new(load.Worker, load.Connections, Math.Round(load.CpuTime.TotalSeconds, 3));
+
+    // A name per entry would be garbage by the hundred thousand; the folder's own descriptor is not counted.
+    private static DescriptorsAnswer Descriptors() => OperatingSystem.IsLinux()
+        ? new DescriptorsAnswer(
+            new FileSystemEnumerable<byte>(DescriptorFolder, static (ref FileSystemEntry _) => 0).LongCount() - 1,
+            ResourceLimits.DescriptorLimit())
+        : new DescriptorsAnswer(null, null);
+}

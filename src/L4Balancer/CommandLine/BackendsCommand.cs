@@ -1,0 +1,42 @@
+using System.CommandLine;
+using L4Balancer.Admin.Answers;
+using L4Balancer.Hosting;
+
+namespace L4Balancer.CommandLine;
+
+/// <summary><c>backends</c>: a line each.</summary>
+internal static class BackendsCommand
+{
+    public static (Command, string) Create(Asking asking)
+    {
+        Option<bool> json = Asking.Json();
+        var command = new Command("backends", "Lists the backends of the running daemon.") { json };
+        command.SetAction((parsed, _) => asking.ShowAsync(parsed, json, "/v1/backends", AdminJson.Default.BackendsAnswer, answer =>
+        {
+            asking.Screen.Write(Table(answer.Backends));
+            return ExitCode.Fine;
+        }));
+        return (command, "l4balancer backends");
+    }
+
+    public static TextTable Table(IEnumerable<BackendAnswer> backends)
+    {
+        var table = new TextTable(
+            "backend", "address", "state", ">weight", ">connections", ">share", ">failures", ">to backend", ">to client", "last probe");
+        foreach (BackendAnswer b in backends)
+        {
+            table.Add(
+                $"{b.Pool}/{b.Name}", b.Address, b.State, Quantity.Count(b.Weight) + (b.Backup ? " backup" : ""),
+                Quantity.Count(b.Connections), Quantity.Ratio(b.ShareRatio), Quantity.Count(b.ConnectFailures.Values.Sum()),
+                Quantity.Bytes(b.BytesToBackend), Quantity.Bytes(b.BytesToClient), Probe(b));
+        }
+
+        return table;
+    }
+
+    private static string Probe(BackendAnswer backend) =>
+        !backend.InConfiguration ? "not in the file any more"
+        : backend.Health.LastProbe is not ProbeAnswer last ? "-"
+        : last.Detail.Length > 0 ? last.Detail
+        : last.Outcome;
+}

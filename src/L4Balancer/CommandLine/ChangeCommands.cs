@@ -1,0 +1,124 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+using System.Text.Json;
+using L4Balancer.Admin.Answers;
+using L4Balancer.Admin.Client;
+using L4Balancer.Hosting;
+
+namespace L4Balancer.CommandLine;
+
+/// <summary><c>drain</c>, <c>ready</c>, <c>maint</c>, <c>weight</c> and <c>close</c>: change one thing at run time.</summary>
+internal static class ChangeCommands
+{
+    private const int HeaviestWeight = 1000;
+
+    public static IEnumerable<(Command, string)> Create(Asking asking)
+    {
+        yield return Drain(asking);
+        yield return Mode(asking, "ready", "Takes a backend back into service.", "l4balancer ready chat/ws1");
+        yield return Mode(asking, "maint", "Takes a backend out for maintenance: no new connections.", "l4balancer maint chat/ws1");
+        yield return Weight(asking);
+        yield return Close(asking);
+    }
+
+    private static (Command, string) Drain(Asking asking)
+    {
+        var rate = new Option<string?>("--rate") { Description = "Connections to close per second (not supported yet)", HelpName = "N" };
+        var within = new Option<string?>("--within") { Description = "Time to close all of them (not supported yet)", HelpName = "DURATION" };
+        (Command command, string example) = Mode(
+            asking, "drain", "Sends a backend no new connections; the others leave by themselves.", "l4balancer drain chat/ws1",
+            parsed => parsed.GetValue(rate) is null && parsed.GetValue(within) is null
+                ? null : asking.Fail(ExitCode.Failed, "drain: --rate and --within are not supported yet; without them nothing is closed"));
+        command.Options.Add(rate);
+        command.Options.Add(within);
+        return (command, example);
+    }
+
+    private static (Command, string) Mode(
+        Asking asking, string name, string description, string example, Func<ParseResult, int?>? refuse = null)
+    {
+        Argument<string> backend = Backend();
+        var command = new Command(name, description) { backend };
+        command.SetAction(async (parsed, _) => refuse?.Invoke(parsed) ?? await asking.RunAsync(parsed, client =>
+            ChangeAsync(asking, client, name, HttpMethod.Post, $"/v1/backends/{parsed.GetRequiredValue(backend)}/{name}")));
+        return (command, example);
+    }
+
+    private static (Command, string) Weight(Asking asking)
+    {
+        Argument<string> backend = Backend();
+        var weight = new Argument<int>("WEIGHT") { Description = $"0 to {HeaviestWeight}; 0: no new connections", CustomParser = ParseWeight };
+        var command = new Command("weight", "Changes the weight of a backend.") { backend, weight };
+        command.SetAction((parsed, _) => asking.RunAsync(parsed, client => ChangeAsync(
+            asking, client, "weight", HttpMethod.Put, $"/v1/backends/{parsed.GetRequiredValue(backend)}/weight",
+            JsonSerializer.Serialize(new WeightRequest(parsed.GetValue(weight)), AdminJson.Default.WeightRequest))));
+        return (command, "l4balancer weight chat/ws1 50");
+    }
+
+    private static (Command, string) Close(Asking asking)
+    {
+        var id = new Argument<ulong>("ID") { Description = "The connection, as `connections` lists it" };
+        var command = new Command("close", "Closes one connection.") { id };
+        command.SetAction((parsed, _) => asking.RunAsync(parsed, async client =>
+        {
+            string path = string.Create(CultureInfo.InvariantCulture, $"/v1/connections/{parsed.GetValue(id)}");
+            AdminReply reply = await asking.Screen.WaitAsync(client.SendAsync(HttpMethod.Delete, path), "asking the daemon");
+            if (asking.Fault("close", reply) is int code)
+            {
+                return code;
+            }
+
+            asking.Screen.Output.WriteLine($"connection {parsed.GetValue(id)} is being closed");
+            return ExitCode.Fine;
+        }));
+        return (command, "l4balancer close 4711");
+    }
+
+    private static async Task<int> ChangeAsync(
+        Asking asking, AdminClient client, string command, HttpMethod method, string path, string? body = null)
+    {
+        AdminReply reply = await asking.Screen.WaitAsync(client.SendAsync(method, path, body), "asking the daemon");
+        if (asking.Fault(command, reply) is int code)
+        {
+            return code;
+        }
+
+        if (reply.TryRead(AdminJson.Default.BackendAnswer) is not BackendAnswer now)
+        {
+            return asking.Foreign(command);
+        }
+
+        asking.Screen.Output.WriteLine($"{now.Pool}/{now.Name} is {now.State}, weight {now.Weight}, {now.Connections} connections");
+        return ExitCode.Fine;
+    }
+
+    private static Argument<string> Backend()
+    {
+        var backend = new Argument<string>("BACKEND") { Description = "POOL/NAME, as `backends` lists it" };
+        backend.Validators.Add(result =>
+        {
+            string text = result.Tokens[0].Value;
+            if (text.Split('/') is not [{ Length: > 0 } pool, { Length: > 0 } name] || !IsName(pool) || !IsName(name))
+            {
+                result.AddError($"{text}: write POOL/NAME, as in chat/ws1");
+            }
+        });
+        return backend;
+    }
+
+    // As the configuration has names: what else there is would be escaped in a path, and is no backend.
+    private static bool IsName(string text) =>
+        text.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-') && text is not "." and not "..";
+
+    private static int ParseWeight(ArgumentResult result)
+    {
+        string text = result.Tokens[0].Value;
+        if (!int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int weight) || weight > HeaviestWeight)
+        {
+            result.AddError($"WEIGHT {text}: must be a number from 0 to {HeaviestWeight}");
+        }
+
+        return weight;
+    }
+}

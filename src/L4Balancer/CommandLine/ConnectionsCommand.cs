@@ -1,0 +1,53 @@
+using System.CommandLine;
+using System.Globalization;
+using L4Balancer.Admin.Answers;
+using L4Balancer.Hosting;
+
+namespace L4Balancer.CommandLine;
+
+/// <summary><c>connections</c>: a line each, the most of what is asked for first.</summary>
+internal static class ConnectionsCommand
+{
+    public static (Command, string) Create(Asking asking)
+    {
+        Option<bool> json = Asking.Json();
+        var backend = new Option<string?>("--backend") { Description = "Only those of one backend", HelpName = "POOL/NAME" };
+        var source = new Option<string?>("--source") { Description = "Only those of these clients", HelpName = "CIDR" };
+        var sort = new Option<string?>("--sort") { Description = "What comes first: the oldest, the most bytes, the longest idle" };
+        sort.AcceptOnlyFromAmong("age", "bytes", "idle");
+        var limit = new Option<int?>("--limit") { Description = "At most so many (1000), up to 100000", HelpName = "N" };
+        var command = new Command("connections", "Lists the connections of the running daemon.") { backend, source, sort, limit, json };
+        command.SetAction((parsed, _) =>
+        {
+            (string Name, string? Value)[] filters =
+            [
+                ("backend", parsed.GetValue(backend)), ("source", parsed.GetValue(source)), ("sort", parsed.GetValue(sort)),
+                ("limit", parsed.GetValue(limit)?.ToString(CultureInfo.InvariantCulture)),
+            ];
+            string query = string.Join('&', filters.Where(f => f.Value is not null).Select(f => $"{f.Name}={Uri.EscapeDataString(f.Value!)}"));
+            string path = query.Length == 0 ? "/v1/connections" : $"/v1/connections?{query}";
+            return asking.ShowAsync(parsed, json, path, AdminJson.Default.ConnectionsAnswer, answer => Write(asking.Screen, answer));
+        });
+        return (command, "l4balancer connections --backend chat/ws1 --source 203.0.113.0/24 --sort idle --limit 20");
+    }
+
+    private static int Write(Screen screen, ConnectionsAnswer answer)
+    {
+        ConnectionAnswer[] connections = [.. answer.Connections];
+        var table = new TextTable(
+            ">id", "state", "client", "listener", "backend", "source", ">age", ">idle", ">to backend", ">to client", ">generation")
+        {
+            Note = connections.Length < answer.Total ? $"{connections.Length} of {answer.Total}; --limit N shows more" : null,
+        };
+        foreach (ConnectionAnswer c in connections)
+        {
+            table.Add(
+                c.Id.ToString(CultureInfo.InvariantCulture), c.State, c.Client, c.Listener, c.Backend is null ? "-" : $"{c.Pool}/{c.Backend}",
+                c.Source ?? "-", Quantity.Seconds(c.AgeSeconds), Quantity.Seconds(c.IdleSeconds), Quantity.Bytes(c.BytesToBackend),
+                Quantity.Bytes(c.BytesToClient), Quantity.Count(c.Generation));
+        }
+
+        screen.Write(table);
+        return ExitCode.Fine;
+    }
+}

@@ -1,0 +1,72 @@
+using System.CommandLine;
+using System.Globalization;
+using L4Balancer.Admin.Answers;
+using L4Balancer.Admin.Client;
+using L4Balancer.Hosting;
+
+namespace L4Balancer.CommandLine;
+
+/// <summary><c>reload</c>: the daemon reads its file again, and says what changed.</summary>
+internal static class ReloadCommand
+{
+    public static (Command, string) Create(Asking asking)
+    {
+        Option<bool> json = Asking.Json();
+        var command = new Command("reload", "Has the running daemon read its configuration again; connections stay.") { json };
+        command.SetAction((parsed, _) => asking.RunAsync(parsed, async client =>
+        {
+            AdminReply reply = await asking.Screen.WaitAsync(client.SendAsync(HttpMethod.Post, "/v1/reload"), "the daemon reads its file");
+            return ToldAs(asking, reply) ?? Show(asking, reply, parsed.GetValue(json));
+        }));
+        return (command, "l4balancer reload");
+    }
+
+    // The lines of a file's errors stand alone, as those of `check` do.
+    private static int? ToldAs(Asking asking, AdminReply reply)
+    {
+        if (reply.Status != 422 || reply.Problems is not { Count: > 1 } lines)
+        {
+            return asking.Fault("reload", reply);
+        }
+
+        foreach (string line in lines.SkipLast(1))
+        {
+            asking.Screen.Errors.WriteLine(string.Concat(line.Select(c => char.IsControl(c) ? '?' : c)));
+        }
+
+        return asking.Fail(ExitCode.Failed, $"reload: {lines[^1]}");
+    }
+
+    private static int Show(Asking asking, AdminReply reply, bool json)
+    {
+        if (reply.TryRead(AdminJson.Default.ReloadAnswer) is not ReloadAnswer answer)
+        {
+            return asking.Foreign("reload");
+        }
+
+        TextWriter output = asking.Screen.Output;
+        if (json)
+        {
+            output.WriteLine(reply.Text);
+            return ExitCode.Fine;
+        }
+
+        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{answer.Outcome}: generation {answer.Generation}"));
+        foreach (ChangeAnswer change in answer.Changes)
+        {
+            output.WriteLine((change.Before, change.After) switch
+            {
+                (null, _) => $"{change.Path} added",
+                (_, null) => $"{change.Path} removed",
+                _ => $"{change.Path}: {change.Before.ToJsonString()} -> {change.After.ToJsonString()}",
+            });
+        }
+
+        foreach (string kept in answer.NeedsRestart)
+        {
+            output.WriteLine($"needs a restart: {kept}");
+        }
+
+        return ExitCode.Fine;
+    }
+}

@@ -1,0 +1,60 @@
+using Spectre.Console;
+
+namespace L4Balancer.CommandLine;
+
+/// <summary>
+/// Where a command writes: a terminal gets tables with lines, colour and progress, anything else plain text that a script can read.
+/// </summary>
+internal sealed class Screen
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
+
+    private readonly bool _errorsAreTerminal;
+
+    public Screen(TextWriter output, TextWriter errors)
+    {
+        Output = output;
+        Errors = errors;
+        IsTerminal = ReferenceEquals(output, Console.Out) && !Console.IsOutputRedirected;
+        _errorsAreTerminal = ReferenceEquals(errors, Console.Error) && !Console.IsErrorRedirected;
+    }
+
+    public TextWriter Output { get; }
+
+    public TextWriter Errors { get; }
+
+    public bool IsTerminal { get; }
+
+    /// <summary>no-color.org: set to anything but nothing.</summary>
+    private static bool Colourless => Environment.GetEnvironmentVariable("NO_COLOR") is { Length: > 0 };
+
+    public IAnsiConsole Terminal => Make(Output);
+
+    /// <summary>Waits; where it takes longer than two seconds, a terminal is told that it does.</summary>
+    public async Task<T> WaitAsync<T>(Task<T> work, string what)
+    {
+        if (!_errorsAreTerminal || Colourless || await Task.WhenAny(work, Task.Delay(Patience)) == work)
+        {
+            return await work;
+        }
+
+        return await Make(Errors).Status().StartAsync(what, _ => work);
+    }
+
+    public void Write(TextTable table)
+    {
+        if (!IsTerminal)
+        {
+            table.WritePlain(Output);
+            return;
+        }
+
+        Terminal.Write(table.ToRenderable());
+    }
+
+    private static IAnsiConsole Make(TextWriter writer) => AnsiConsole.Create(new AnsiConsoleSettings
+    {
+        Out = new AnsiConsoleOutput(writer),
+        ColorSystem = Colourless ? ColorSystemSupport.NoColors : ColorSystemSupport.Detect,
+    });
+}

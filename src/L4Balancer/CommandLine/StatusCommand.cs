@@ -1,0 +1,61 @@
+using System.CommandLine;
+using System.Globalization;
+using L4Balancer.Admin.Answers;
+using L4Balancer.Hosting;
+
+namespace L4Balancer.CommandLine;
+
+/// <summary><c>status</c>: the daemon and its sums.</summary>
+internal static class StatusCommand
+{
+    public static (Command, string) Create(Asking asking)
+    {
+        Option<bool> json = Asking.Json();
+        var command = new Command("status", "Shows the state of the running daemon.") { json };
+        command.SetAction((parsed, _) => asking.ShowAsync(parsed, json, "/v1/status", AdminJson.Default.StatusAnswer, status =>
+        {
+            Write(asking.Screen, status);
+            return ExitCode.Fine;
+        }));
+        return (command, "l4balancer status --json");
+    }
+
+    private static void Write(Screen screen, StatusAnswer status)
+    {
+        string reloaded = string.Create(CultureInfo.InvariantCulture, $"generation {status.Generation}");
+        var facts = new TextTable("daemon", status.Ready ? "ready" : "draining");
+        facts.Add("version", $"{status.Version} ({status.Commit})");
+        facts.Add("engine", $"{status.Engine}, {status.Runtime}");
+        facts.Add("process", $"pid {Quantity.Count(status.Pid)}, up {Quantity.Seconds(status.UptimeSeconds)}");
+        facts.Add("configuration", reloaded);
+        facts.Add("connections", $"{status.Connections.Active} active, {status.Connections.Pending} pending, at most {status.Connections.Limit}");
+        facts.Add("accepted", Quantity.Count(status.Accepted));
+        facts.Add("refused", status.Refused.Count == 0 ? "0" : Quantity.Reasons(status.Refused));
+        facts.Add("closed", status.Closed.Count == 0 ? "0" : Quantity.Reasons(status.Closed));
+        facts.Add("relayed", $"{Quantity.Bytes(status.BytesToBackend)} to backends, {Quantity.Bytes(status.BytesToClient)} to clients");
+        facts.Add("descriptors", $"{status.Descriptors.Open} of {status.Descriptors.Limit}");
+        screen.Write(facts);
+
+        var listeners = new TextTable("listener", "addresses", "pool", ">accepted", ">pending", ">open", "refused");
+        foreach (ListenerAnswer l in status.Listeners)
+        {
+            listeners.Add(
+                l.Name, string.Join(" ", l.Addresses), l.Pool, Quantity.Count(l.Accepted), Quantity.Count(l.Pending),
+                Quantity.Count(l.Open), l.Refused.Count == 0 ? "-" : Quantity.Reasons(l.Refused));
+        }
+
+        screen.Output.WriteLine();
+        screen.Write(listeners);
+
+        var pools = new TextTable("pool", "balance", ">backends", ">up", ">down", ">draining", ">maintenance", ">connections");
+        foreach (PoolAnswer p in status.Pools)
+        {
+            pools.Add(
+                p.Name, p.Balance, Quantity.Count(p.Backends), Quantity.Count(p.Up), Quantity.Count(p.Down), Quantity.Count(p.Draining),
+                Quantity.Count(p.Maintenance), Quantity.Count(p.Connections));
+        }
+
+        screen.Output.WriteLine();
+        screen.Write(pools);
+    }
+}
