@@ -49,6 +49,8 @@ public sealed class EpollEngine : IEngine
 
     internal IReadOnlyList<Worker> Workers => _workers;
 
+    internal IReadOnlyList<EpollListeningSocket> Listening => _listening.Serving;
+
     public IReadOnlyList<ListenFailure> Start(RoutingSnapshot snapshot)
     {
         ArgumentNullException.ThrowIfNull(snapshot);

@@ -117,7 +117,7 @@ internal abstract class ListeningSocket(int descriptor, Endpoint endpoint, Endpo
 
     /// <summary>
     /// It is not in the configuration any more: new SYNs are dropped, so that their clients come again to whoever listens next, and what is
-    /// under way is let in. Accepts are not deferred any longer: who said nothing yet would be cut off.
+    /// under way is let in. Accepts are not deferred any longer; a client whose accept is, and that says nothing within the second, is lost.
     /// </summary>
     /// <returns>False where the platform has no such filter.</returns>
     public bool Retire()

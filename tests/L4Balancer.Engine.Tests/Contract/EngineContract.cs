@@ -3,6 +3,7 @@ using L4Balancer.Core.Config;
 using L4Balancer.Core.Connections;
 using L4Balancer.Core.Routing;
 using L4Balancer.Engine.Tests.Peers;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace L4Balancer.Engine.Tests.Contract;
@@ -39,21 +40,24 @@ internal abstract class EngineContract(Func<EngineOptions, IEngine> create)
         }
     }
 
-    protected IEngine NewEngine(RecordedConnections records) => create(new EngineOptions
-    {
-        Clock = TimeProvider.System,
-        Records = records,
-        Loggers = NullLoggerFactory.Instance,
-        Workers = 2,
-    });
+    protected IEngine NewEngine(RecordedConnections records, IReadOnlyList<int>? inherited = null, ILoggerFactory? log = null) =>
+        create(new EngineOptions
+        {
+            Clock = TimeProvider.System,
+            Records = records,
+            Loggers = log ?? NullLoggerFactory.Instance,
+            Workers = 2,
+            Inherited = inherited ?? [],
+        });
 
     protected Rig Start(
-        PoolSettings pool, ListenerSettings? listener = null, int maxConnections = 100_000, Action<ConnectionRecord>? onEstablished = null)
+        PoolSettings pool, ListenerSettings? listener = null, int maxConnections = 100_000, Action<ConnectionRecord>? onEstablished = null,
+        IReadOnlyList<int>? inherited = null, ILoggerFactory? log = null)
     {
         var records = new RecordedConnections(onEstablished);
         RoutingSnapshot snapshot = RoutingSnapshot.Build(
             Settings.Config(pool, listener ?? Settings.Listener("127.0.0.1:0")), maxConnections);
-        var rig = new Rig(NewEngine(records), snapshot, records);
+        var rig = new Rig(NewEngine(records, inherited, log), snapshot, records);
         _rigs.Add(rig);
         Assert.That(rig.Start(), Is.Empty);
         return rig;

@@ -114,6 +114,45 @@ internal abstract class OptionContract(Func<EngineOptions, IEngine> create) : En
         await FinishAsync(client, server);
     }
 
+    [Test]
+    public async Task Options_are_renewed_on_a_socket_that_stays_and_taken_back_too()
+    {
+        TestBackend backend = Backend();
+        PoolSettings pool = Settings.Pool(backend);
+        ListenerSettings plain = Settings.Listener("127.0.0.1:0") with { Keepalive = Keep(0, 10, 3) };
+        Rig rig = Start(pool, plain);
+        EngineSocket socket = EngineSocket.FindListening(rig.Address);
+        string before = ListeningOptionsOf(socket);
+        string system = socket.Text(LevelTcp, CongestionControl);
+        string other = SystemCongestionControls().First(c => c != system);
+
+        rig.Publish(Settings.Config(pool, plain with
+        {
+            Backlog = 77,
+            Keepalive = Keep(42, 22, 6),
+            UserTimeout = TimeSpan.FromMilliseconds(2500),
+            DeferAccept = TimeSpan.FromSeconds(3),
+            CongestionControl = other,
+        }));
+        Assert.That(ListeningOptionsOf(socket), Is.EqualTo($"backlog 77, keepalive 1, user timeout 2500, defer 3, {other}"));
+        Peer client = await ConnectAsync(rig);
+        await client.SendAsync(new byte[1]);
+        Peer server = Keep(await backend.AcceptAsync());
+        Assert.That(OptionsOf(client), Is.EqualTo("nodelay 1, keepalive 1 42 22 6, user timeout 2500"));
+
+        rig.Publish(Settings.Config(pool, plain));
+        Assert.That(ListeningOptionsOf(socket), Is.EqualTo(before));
+        await server.ReceiveAsync(1);
+        await FinishAsync(client, server);
+        (client, server) = await OpenAsync(rig, backend);
+        Assert.That(OptionsOf(client), Does.Contain("keepalive 0").And.EndsWith("user timeout 0"));
+        await FinishAsync(client, server);
+    }
+
+    private static string ListeningOptionsOf(EngineSocket socket) =>
+        $"backlog {socket.Backlog}, keepalive {socket.Option(LevelSocket, Keepalive)}, user timeout {socket.Option(LevelTcp, UserTimeout)}, "
+        + $"defer {socket.Option(LevelTcp, DeferAccept)}, {socket.Text(LevelTcp, CongestionControl)}";
+
     private static string[] SystemCongestionControls() =>
         File.ReadAllText("/proc/sys/net/ipv4/tcp_allowed_congestion_control").Split([' ', '\n'], StringSplitOptions.RemoveEmptyEntries);
 

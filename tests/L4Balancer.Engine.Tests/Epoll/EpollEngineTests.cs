@@ -28,6 +28,10 @@ internal static class EpollEngineTests
 
     internal sealed class Reload() : ReloadContract(NewEpoll);
 
+    internal sealed class Inherit() : InheritContract(NewEpoll);
+
+    internal sealed class List() : ListContract(NewEpoll);
+
     internal sealed class Source() : SourceContract(NewEpoll);
 
     internal sealed class Option() : OptionContract(NewEpoll);

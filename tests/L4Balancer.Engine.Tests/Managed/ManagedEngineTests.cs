@@ -28,6 +28,10 @@ internal static class ManagedEngineTests
 
     internal sealed class Reload() : ReloadContract(NewManaged);
 
+    internal sealed class Inherit() : InheritContract(NewManaged);
+
+    internal sealed class List() : ListContract(NewManaged);
+
     internal sealed class Source() : SourceContract(NewManaged);
 
     internal sealed class Option() : OptionContract(NewManaged);
