@@ -162,7 +162,7 @@ internal abstract class ReloadContract(Func<EngineOptions, IEngine> create) : En
     {
         (Rig rig, PoolSettings pool) = Echo();
         ListenerSettings listener = Settings.Listener(rig.Address.ToString());
-        for (int i = 0; i < 8; i++)
+        for (int i = 0; i < 5; i++)
         {
             rig.Publish(Settings.Config(pool, listener with { Bind = [Settings.Endpoint("127.0.0.2:0")] }));
             await Patience.Elapse(TimeSpan.FromMilliseconds(985 + (5 * i)));
