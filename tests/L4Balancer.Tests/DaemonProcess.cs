@@ -39,6 +39,16 @@ internal sealed partial class DaemonProcess : IAsyncDisposable
     /// <summary>Standard error until now.</summary>
     public IReadOnlyList<string> Errors => Copy(_errors);
 
+    /// <summary>Physical memory that it holds now.</summary>
+    public long ResidentBytes
+    {
+        get
+        {
+            _process.Refresh();
+            return _process.WorkingSet64;
+        }
+    }
+
     /// <param name="args">The command line after <c>l4balancer</c>.</param>
     public static DaemonProcess Start(params string[] args) => Start(new Dictionary<string, string>(), [], args);
 

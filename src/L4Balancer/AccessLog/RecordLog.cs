@@ -18,21 +18,22 @@ internal sealed class RecordLog : IRecordSink, IAsyncDisposable
     private const int Capacity = 8192;
     private const int FailuresPerSecond = 100;
 
+    private static readonly TimeSpan Gathering = TimeSpan.FromMilliseconds(5);
     private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
 
     private readonly Channel<Entry> _entries =
         Channel.CreateBounded<Entry>(new BoundedChannelOptions(Capacity) { SingleReader = true });
 
-    private readonly AccessLogMode _mode;
-    private readonly bool _logsConnects;
     private readonly TimeProvider _clock;
     private readonly LogOutput _output;
     private readonly DurationHistograms? _histograms;
     private readonly ILogger _log;
-    private static readonly TimeSpan Gathering = TimeSpan.FromMilliseconds(5);
 
     private readonly LineBudget _failures = new(FailuresPerSecond);
     private readonly Task _writing;
+    private volatile AccessLogMode _mode;
+    private volatile bool _logsConnects;
+    private Instant _nextTelling;
     private long _dropped;
     private long _droppedTold;
 
@@ -40,13 +41,19 @@ internal sealed class RecordLog : IRecordSink, IAsyncDisposable
     public RecordLog(
         BalancerSettings settings, LogOutput output, DurationHistograms? histograms, TimeProvider clock, ILogger<RecordLog> log)
     {
-        _mode = settings.AccessLog;
-        _logsConnects = _mode != AccessLogMode.Off && settings.LogLevel <= Core.Config.LogLevel.Debug;
+        Apply(settings);
         _clock = clock;
         _output = output;
         _histograms = histograms;
         _log = log;
         _writing = WriteAllAsync();
+    }
+
+    /// <summary>Takes <c>access_log</c> and <c>log_level</c> as they are from now on. Any thread.</summary>
+    public void Apply(BalancerSettings settings)
+    {
+        _mode = settings.AccessLog;
+        _logsConnects = settings.AccessLog != AccessLogMode.Off && settings.LogLevel <= Core.Config.LogLevel.Debug;
     }
 
     public void Established(in ConnectionRecord record)
@@ -156,6 +163,11 @@ internal sealed class RecordLog : IRecordSink, IAsyncDisposable
 
     private void WriteLine(in Entry entry, Instant happened)
     {
+        if (_output.DropsNow())
+        {
+            return;
+        }
+
         DateTimeOffset time = _clock.GetUtcNow() - (Instant.Now(_clock) - happened);
         _output.Write(AccessLine.Format(_output.Format, entry.Record, entry.Ended, time));
     }
@@ -168,11 +180,14 @@ internal sealed class RecordLog : IRecordSink, IAsyncDisposable
             _log.FailuresSuppressed(heldBack);
         }
 
+        // Under a flood this is asked at every batch, hundreds of times a second.
+        Instant now = Instant.Now(_clock);
         long dropped = Interlocked.Read(ref _dropped);
-        if (dropped != _droppedTold)
+        if (dropped != _droppedTold && (everything || now >= _nextTelling))
         {
             _log.RecordsDropped(dropped - _droppedTold);
             _droppedTold = dropped;
+            _nextTelling = now + Second;
         }
     }
 

@@ -23,6 +23,7 @@ internal sealed class Daemon : IAsyncDisposable
 {
     private readonly TimeProvider _clock;
     private readonly LogOutput _output;
+    private readonly LevelSwitch _level;
     private readonly ILoggerFactory _loggers;
     private readonly SystemdNotifier _systemd;
     private readonly ILogger _log;
@@ -39,10 +40,11 @@ internal sealed class Daemon : IAsyncDisposable
     private AdminServer? _admin;
     private volatile bool _draining;
 
-    public Daemon(TimeProvider clock, LogOutput output, ILoggerFactory loggers, SystemdNotifier systemd)
+    public Daemon(TimeProvider clock, LogOutput output, LevelSwitch level, ILoggerFactory loggers, SystemdNotifier systemd)
     {
         _clock = clock;
         _output = output;
+        _level = level;
         _loggers = loggers;
         _systemd = systemd;
         _log = loggers.CreateLogger<Daemon>();
@@ -91,7 +93,7 @@ internal sealed class Daemon : IAsyncDisposable
         if (config.Metrics is not null || AdminServer.IsWanted(config.Admin))
         {
             _metrics = new BalancerMetrics(() => Snapshot, () => _engine, _clock);
-            _metricsEndpoint = new MetricsEndpoint(_metrics, _clock, _loggers.CreateLogger<MetricsEndpoint>());
+            _metricsEndpoint = new MetricsEndpoint(_metrics, _loggers.CreateLogger<MetricsEndpoint>());
         }
 
         _records = new RecordLog(config.Balancer, _output, _metrics?.Durations, _clock, _loggers.CreateLogger<RecordLog>());
@@ -121,7 +123,12 @@ internal sealed class Daemon : IAsyncDisposable
         _control.HealthChanged += () => Tell(_systemd.Status(Status()));
         _control.ReloadBegins += () => Tell(_systemd.Reloading());
         _control.ReloadEnds += () => Tell(_systemd.Ready(Status()));
-        _control.Reloaded += (now, _) => WarnOfSources(now);
+        _control.Reloaded += (now, _) =>
+        {
+            _level.Set(now.Balancer.LogLevel);
+            _records.Apply(now.Balancer);
+            WarnOfSources(now);
+        };
         _sources = new SourceWatch(() => Snapshot, _clock, _loggers.CreateLogger<SourceWatch>());
         if (Watchdog.TimeFrom(Environment.GetEnvironmentVariable, Environment.ProcessId) is TimeSpan time && _systemd.IsEnabled)
         {

@@ -27,10 +27,11 @@ internal sealed class Foreground(Signals signals, TextWriter errors)
         TimeProvider clock = TimeProvider.System;
         using var output = new LogOutput(
             Console.OpenStandardOutput(), LogSetup.FormatFor(config.Balancer.LogFormat, journal), clock);
-        using ILoggerFactory loggers = LogSetup.CreateFactory(output, config.Balancer.LogLevel, clock);
+        var level = new LevelSwitch(config.Balancer.LogLevel);
+        using ILoggerFactory loggers = LogSetup.CreateFactory(output, level, clock);
         using var systemd = new SystemdNotifier(Environment.GetEnvironmentVariable(SystemdNotifier.Variable));
         ILogger log = loggers.CreateLogger<Foreground>();
-        var daemon = new Daemon(clock, output, loggers, systemd);
+        var daemon = new Daemon(clock, output, level, loggers, systemd);
         ImmutableArray<string> faults = await daemon.StartAsync(config, path);
         if (!faults.IsEmpty)
         {

@@ -7,7 +7,8 @@ namespace L4Balancer.Logging;
 
 /// <summary>
 /// Where lines go: a bounded queue that one thread of its own empties into a stream, so that a terminal or a pipe that is not read
-/// stops nobody. What does not fit is dropped and counted, and the count becomes a line once there is room. Any thread may write.
+/// stops nobody. What does not fit is dropped, what a full disk does not take is lost; both are counted, and the count becomes a line
+/// once there is room. Any thread may write.
 /// </summary>
 internal sealed class LogOutput : IDisposable
 {
@@ -23,6 +24,10 @@ internal sealed class LogOutput : IDisposable
     private long _dropped;
     private bool _closed;
 
+    /// <summary>Only the writer's.</summary>
+    private long _lost;
+    private string _fault = "";
+
     public LogOutput(Stream stream, LogFormat format, TimeProvider clock)
     {
         _stream = stream;
@@ -33,6 +38,19 @@ internal sealed class LogOutput : IDisposable
     }
 
     public LogFormat Format { get; }
+
+    /// <summary>
+    /// Whether a line would be dropped now; it is counted then as if it had been. Ask before a line is built that costs something.
+    /// </summary>
+    public bool DropsNow()
+    {
+        lock (_lines)
+        {
+            bool drops = _closed || _lines.Count == Capacity;
+            _dropped += drops ? 1 : 0;
+            return drops;
+        }
+    }
 
     /// <param name="line">Without its line end.</param>
     public void Write(string line)
@@ -64,24 +82,28 @@ internal sealed class LogOutput : IDisposable
     private void WriteAll()
     {
         var batch = new StringBuilder();
-        while (Take(batch))
+        while (Take(batch, out int lines))
         {
             try
             {
                 _stream.Write(Encoding.UTF8.GetBytes(batch.ToString()));
                 _stream.Flush();
+                _lost = 0;
             }
-            catch (IOException)
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException or ObjectDisposedException)
             {
-                // A full disk or a reader that has gone: there is nobody to tell, and it must not end the daemon.
+                // A full disk or a reader that has gone: there is nobody to tell now, and it must not end the daemon.
+                _lost += lines;
+                _fault = e.Message;
             }
 
             batch.Clear();
         }
     }
 
-    private bool Take(StringBuilder batch)
+    private bool Take(StringBuilder batch, out int lines)
     {
+        lines = 0;
         lock (_lines)
         {
             while (_lines.Count == 0 && _dropped == 0 && !_closed)
@@ -94,20 +116,29 @@ internal sealed class LogOutput : IDisposable
                 return false;
             }
 
+            if (_lost > 0)
+            {
+                Tell(batch, $"{_lost} log lines were lost here: the output failed ({_fault})");
+            }
+
             while (_lines.TryDequeue(out string? line))
             {
                 batch.Append(line).Append('\n');
+                lines++;
             }
 
             if (_dropped > 0)
             {
-                string message = $"{_dropped} log lines were dropped here: they came faster than they were read";
-                batch.Append(LogLine.Format(
-                    Format, _clock.GetUtcNow(), Level.Warning, nameof(LogOutput), new EventId(1000), message, null)).Append('\n');
+                Tell(batch, $"{_dropped} log lines were dropped here: they came faster than they were read");
+                lines += (int)Math.Min(_dropped, int.MaxValue - lines);
                 _dropped = 0;
             }
 
             return true;
         }
     }
+
+    private void Tell(StringBuilder batch, string message) => batch
+        .Append(LogLine.Format(Format, _clock.GetUtcNow(), Level.Warning, nameof(LogOutput), new EventId(1000), message, null))
+        .Append('\n');
 }

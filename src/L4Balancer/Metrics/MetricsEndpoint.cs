@@ -7,15 +7,13 @@ namespace L4Balancer.Metrics;
 /// The answer to GET /metrics, wherever it is asked. A few answers at a time, because each holds its whole text (25 MB with 10,000
 /// backends) until the scraper has read it; who comes on top of them waits. Any thread.
 /// </summary>
-internal sealed class MetricsEndpoint(BalancerMetrics metrics, TimeProvider clock, ILogger<MetricsEndpoint> log) : IDisposable
+internal sealed class MetricsEndpoint(BalancerMetrics metrics, ILogger<MetricsEndpoint> log) : IDisposable
 {
     private const int MostAtATime = 4;
 
     private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(10);
-    private static readonly TimeSpan BetweenComplaints = TimeSpan.FromMinutes(1);
 
     private readonly SemaphoreSlim _answers = new(MostAtATime);
-    private long _complainedAt;
 
     /// <summary>Bytes a second that a scraper has to read at least, so that a slow one does not keep an answer for hours.</summary>
     public static double SlowestScraper => 32 * 1024;
@@ -70,15 +68,8 @@ internal sealed class MetricsEndpoint(BalancerMetrics metrics, TimeProvider cloc
         }
         catch (Exception e)
         {
-            // A fault of ours in one instrument; half an answer must not look like a whole one. Scrapers ask every few seconds.
-            long before = Interlocked.Read(ref _complainedAt);
-            long now = clock.GetTimestamp();
-            if ((before == 0 || clock.GetElapsedTime(before, now) >= BetweenComplaints)
-                && Interlocked.CompareExchange(ref _complainedAt, now, before) == before)
-            {
-                log.CollectFailed(e);
-            }
-
+            // A fault of ours in one instrument; half an answer must not look like a whole one.
+            log.CollectFailed(e);
             return false;
         }
     }

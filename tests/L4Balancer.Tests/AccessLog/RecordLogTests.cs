@@ -63,6 +63,70 @@ internal sealed class RecordLogTests
     }
 
     [Test]
+    public async Task What_is_logged_can_change_at_any_time()
+    {
+        RoutingSnapshot snapshot = Connections.Snapshot();
+        string[] lines = await LoggedAsync(new BalancerSettings { AccessLog = AccessLogMode.Off }, log =>
+        {
+            log.Ended(Connections.Refused(snapshot, CloseReason.NoBackend));
+            log.Apply(new BalancerSettings { AccessLog = AccessLogMode.All, LogLevel = Level.Debug });
+            log.Established(Connections.Established(snapshot));
+            log.Ended(Connections.Refused(snapshot, CloseReason.Limit));
+        });
+        Assert.That(lines, Has.Length.EqualTo(2));
+        Assert.That(lines[0], Does.EndWith("reason=-"));
+        Assert.That(lines[1], Does.EndWith("reason=limit"));
+    }
+
+    [TestCase(AccessLogMode.Off, CloseReason.IdleTimeout)]
+    [TestCase(AccessLogMode.Failures, CloseReason.ClientClosed)]
+    public async Task A_record_that_nobody_will_see_costs_nothing(AccessLogMode mode, CloseReason reason)
+    {
+        var record = Connections.Closed(Connections.Snapshot(), reason);
+        await LoggedAsync(new BalancerSettings { AccessLog = mode }, log =>
+        {
+            log.Ended(record);
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            for (int i = 0; i < 1000; i++)
+            {
+                log.Established(record);
+                log.Ended(record);
+            }
+
+            Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.Zero);
+        });
+    }
+
+    [Test]
+    public async Task No_line_is_built_for_an_output_that_is_full()
+    {
+        var stream = new UnreadStream();
+        using var output = new LogOutput(stream, LogFormat.Text, TimeProvider.System);
+        output.Write("the one that waits");
+        Assert.That(stream.Waiting.Wait(TimeSpan.FromSeconds(30)), Is.True);
+        while (!output.DropsNow())
+        {
+            output.Write("one of too many");
+        }
+
+        // The clock is asked for the time of day once for each line.
+        var clock = new CountingClock();
+        using ILoggerFactory loggers = LogSetup.CreateFactory(output, Level.Info, TimeProvider.System);
+        await using (var log = new RecordLog(
+            new BalancerSettings { AccessLog = AccessLogMode.All }, output, null, clock, loggers.CreateLogger<RecordLog>()))
+        {
+            RoutingSnapshot snapshot = Connections.Snapshot();
+            for (int i = 0; i < 250; i++)
+            {
+                log.Ended(Connections.Refused(snapshot, CloseReason.NoBackend));
+            }
+        }
+
+        Assert.That(clock.Lines, Is.Zero);
+        await stream.DisposeAsync();
+    }
+
+    [Test]
     public async Task Whole_logs_are_not_cut()
     {
         RoutingSnapshot snapshot = Connections.Snapshot();
@@ -87,5 +151,36 @@ internal sealed class RecordLogTests
         }
 
         return Encoding.UTF8.GetString(stream.ToArray()).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+    }
+
+    private sealed class CountingClock : TimeProvider
+    {
+        public int Lines { get; private set; }
+
+        public override DateTimeOffset GetUtcNow()
+        {
+            Lines++;
+            return base.GetUtcNow();
+        }
+    }
+
+    /// <summary>A pipe that is full: what is written waits until the end.</summary>
+    private sealed class UnreadStream : MemoryStream
+    {
+        private readonly ManualResetEventSlim _ended = new();
+
+        public ManualResetEventSlim Waiting { get; } = new();
+
+        public override void Write(ReadOnlySpan<byte> buffer)
+        {
+            Waiting.Set();
+            _ended.Wait();
+        }
+
+        protected override void Dispose(bool disposing)
+        {
+            _ended.Set();
+            base.Dispose(disposing);
+        }
     }
 }

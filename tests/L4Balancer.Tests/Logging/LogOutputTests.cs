@@ -42,7 +42,7 @@ internal sealed class LogOutputTests
     }
 
     [Test]
-    public void A_full_disk_does_not_end_the_log()
+    public void A_full_disk_does_not_end_the_log_and_what_it_cost_is_told()
     {
         using var stream = new StalledStream { Fault = new IOException("no space left on device") };
         using var output = new LogOutput(stream, LogFormat.Text, TimeProvider.System);
@@ -50,7 +50,10 @@ internal sealed class LogOutputTests
         output.Write("lost");
         Assert.That(SpinWait.SpinUntil(() => stream.Fault is null, Deadline), Is.True);
         output.Write("kept");
-        Assert.That(SpinWait.SpinUntil(() => stream.Text == "kept\n", Deadline), Is.True, stream.Text);
+        Assert.That(SpinWait.SpinUntil(() => stream.Text.EndsWith("kept\n", StringComparison.Ordinal), Deadline), Is.True, stream.Text);
+        Assert.That(stream.Text, Does.Contain("warning 1 log lines were lost here: the output failed (no space left on device)\nkept\n"));
+        output.Write("more");
+        Assert.That(SpinWait.SpinUntil(() => stream.Text.EndsWith("kept\nmore\n", StringComparison.Ordinal), Deadline), Is.True, stream.Text);
     }
 
     private sealed class StalledStream : Stream
