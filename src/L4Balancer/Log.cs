@@ -105,7 +105,7 @@ internal static partial class Log
     public static partial void CollectFailed(this ILogger logger, Exception exception);
 
     [LoggerMessage(1300, LogLevel.Warning,
-        "{Count} records went past the access log and the histograms: they came faster than they were written")]
+        "{Count} connections went past the access log: they came faster than it was written")]
     public static partial void RecordsDropped(this ILogger logger, long count);
 
     [LoggerMessage(1302, LogLevel.Warning, "access log: suppressed {Count} lines of failures, more than are written in a second")]

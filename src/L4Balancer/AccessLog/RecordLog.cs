@@ -11,7 +11,8 @@ namespace L4Balancer.AccessLog;
 
 /// <summary>
 /// Takes the engine's records, and on one task of its own writes the access log and feeds the histograms. The engine's side only
-/// copies a record into a bounded queue, and not even that where nobody would see it; a record that does not fit is dropped and counted.
+/// copies a record into a bounded queue, and not even that where nobody would see it; the line of a record that does not fit is dropped
+/// and counted.
 /// </summary>
 internal sealed class RecordLog : IRecordSink, IAsyncDisposable
 {
@@ -81,9 +82,20 @@ internal sealed class RecordLog : IRecordSink, IAsyncDisposable
 
     private void Enqueue(in ConnectionRecord record, bool ended)
     {
-        if (!_entries.Writer.TryWrite(new Entry(record, ended)))
+        if (_entries.Writer.TryWrite(new Entry(record, ended)))
         {
-            Interlocked.Increment(ref _dropped);
+            return;
+        }
+
+        // The line is lost, but what is counted has to be right: here the engine's thread pays for it.
+        Interlocked.Add(ref _dropped, (ended ? IsLogged(record.Reason) : _logsConnects) ? 1 : 0);
+        if (ended)
+        {
+            _histograms?.Ended(record);
+        }
+        else
+        {
+            _histograms?.Established(record);
         }
     }
 

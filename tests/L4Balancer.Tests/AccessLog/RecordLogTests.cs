@@ -1,9 +1,12 @@
+using System.Buffers;
 using System.Text;
 using L4Balancer.AccessLog;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Routing;
 using L4Balancer.Logging;
+using L4Balancer.Metrics;
+using L4Balancer.Tests.Truth;
 using Microsoft.Extensions.Logging;
 using Level = L4Balancer.Core.Config.LogLevel;
 
@@ -76,6 +79,32 @@ internal sealed class RecordLogTests
         Assert.That(lines, Has.Length.EqualTo(2));
         Assert.That(lines[0], Does.EndWith("reason=-"));
         Assert.That(lines[1], Does.EndWith("reason=limit"));
+    }
+
+    [Test]
+    public async Task A_flood_loses_lines_but_the_histograms_count_everybody()
+    {
+        const int flood = 50_000;
+        RoutingSnapshot snapshot = Connections.Snapshot();
+        using var metrics = new BalancerMetrics(() => snapshot, () => null, TimeProvider.System);
+        var record = Connections.Closed(snapshot, CloseReason.ClientClosed);
+        using var output = new LogOutput(Stream.Null, LogFormat.Text, TimeProvider.System);
+        using ILoggerFactory loggers = LogSetup.CreateFactory(output, new LevelSwitch(Level.Info), TimeProvider.System);
+        await using (var log = new RecordLog(
+            new BalancerSettings(), output, metrics.Durations, TimeProvider.System, loggers.CreateLogger<RecordLog>()))
+        {
+            for (int i = 0; i < flood; i++)
+            {
+                log.Established(record);
+                log.Ended(record);
+            }
+        }
+
+        var text = new ArrayBufferWriter<byte>();
+        metrics.Write(text, ExpositionFormat.Prometheus);
+        var exposition = new Exposition(Encoding.UTF8.GetString(text.WrittenSpan));
+        Assert.That(exposition.Sum("connect_duration_seconds_count"), Is.EqualTo(flood));
+        Assert.That(exposition.Sum("connection_duration_seconds_count"), Is.EqualTo(flood));
     }
 
     [TestCase(AccessLogMode.Off, CloseReason.IdleTimeout)]
