@@ -20,24 +20,35 @@ public interface IEngine : IAsyncDisposable
     /// <summary>The addresses that are listened on, with the port that the kernel chose where the configuration says 0.</summary>
     IReadOnlyList<Endpoint> Bound { get; }
 
-    /// <summary>Binds every listener and begins to accept; either all of it, or nothing.</summary>
+    /// <summary>
+    /// Binds every listener, or takes the socket of <see cref="EngineOptions.Inherited"/> that has its address, and begins to accept;
+    /// either all of it, or nothing.
+    /// </summary>
     /// <returns>What could not be bound; empty where the engine runs now.</returns>
     IReadOnlyList<ListenFailure> Start(RoutingSnapshot snapshot);
 
     /// <summary>
-    /// New connections go by this snapshot from now on; established ones stay as they are. Addresses that are new are bound, those
-    /// that are gone are retired, those that stay keep their socket. One caller at a time.
+    /// New connections go by this snapshot from now on; established ones stay as they are. Addresses that are new are bound, all of
+    /// them before anything changes. One that stays keeps its socket, whatever else changes about it, and has its options renewed. One
+    /// that is gone is retired: for a second it drops new SYNs (their clients come again) while what is queued and under way is served
+    /// by the settings that it had; then it is closed. It may come back meanwhile. One caller at a time.
     /// </summary>
-    /// <returns>What could not be bound: then nothing has changed. Empty where the snapshot is in force.</returns>
+    /// <returns>
+    /// What could not be bound: then nothing has changed. Empty where the snapshot is in force, and where the engine stops or has
+    /// stopped: then nothing is bound.
+    /// </returns>
     IReadOnlyList<ListenFailure> Publish(RoutingSnapshot snapshot);
 
-    /// <summary>Copies every connection that is open now. A record may be a moment old.</summary>
+    /// <summary>
+    /// Copies every connection that is open now, without holding up those that serve them. A record may be a moment old; what comes or
+    /// goes meanwhile may be missing. Waits for the event loops: not for a thread that must not.
+    /// </summary>
     void List(ICollection<OpenConnection> connections);
 
     /// <summary>What each event loop has to do, by its number; empty where an engine has none of its own.</summary>
     IReadOnlyList<WorkerLoad> Load();
 
-    /// <summary>Done when every event loop has made a turn: never, where one hangs.</summary>
+    /// <summary>Done when every event loop has made a turn: never, where one hangs; at once, where the engine has stopped.</summary>
     Task TurnAsync();
 
     /// <summary>Closes one connection in the way of a close by us, in its own time.</summary>
