@@ -74,9 +74,14 @@ internal sealed class Guard(Func<AccessToken> token, ILogger log)
             return Reply.ProblemAsync(http, StatusCodes.Status404NotFound, "no such path: write it plainly, as docs/admin.md has it");
         }
 
-        return http.Request.ContentLength > LargestBody
-            ? Reply.ProblemAsync(http, StatusCodes.Status413PayloadTooLarge, TooLarge())
-            : next(http);
+        if (http.Request.ContentLength > LargestBody)
+        {
+            // What is on its way will not be read.
+            http.Response.Headers.Connection = "close";
+            return Reply.ProblemAsync(http, StatusCodes.Status413PayloadTooLarge, TooLarge());
+        }
+
+        return next(http);
     }
 
     // Names take no character that must be escaped, so a path has one spelling: the one that was sent is the one that is decided about.

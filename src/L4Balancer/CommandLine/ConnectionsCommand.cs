@@ -13,8 +13,11 @@ internal static class ConnectionsCommand
         Option<bool> json = Asking.Json();
         var backend = new Option<string?>("--backend") { Description = "Only those of one backend", HelpName = "POOL/NAME" };
         var source = new Option<string?>("--source") { Description = "Only those of these clients", HelpName = "CIDR" };
-        var sort = new Option<string?>("--sort") { Description = "What comes first: the oldest, the most bytes, the longest idle" };
-        sort.AcceptOnlyFromAmong("age", "bytes", "idle");
+        var sort = new Option<string?>("--sort")
+        {
+            Description = "What comes first: the oldest, the most bytes, the longest idle",
+            HelpName = "age|bytes|idle",
+        };
         var limit = new Option<int?>("--limit") { Description = "At most so many (1000), up to 100000", HelpName = "N" };
         var command = new Command("connections", "Lists the connections of the running daemon.") { backend, source, sort, limit, json };
         command.SetAction((parsed, _) =>

@@ -122,19 +122,8 @@ internal sealed class CommandLineTests
         Assert.That(result.Errors, Does.Match(@"^l4balancer: [^\n]+: see l4balancer [a-z -]*--help\n$"));
     }
 
-    [TestCase("status", "--json")]
-    [TestCase("backends")]
-    [TestCase("connections", "--limit", "5")]
-    [TestCase("top")]
-    [TestCase("drain", "chat/ws1", "--rate", "5")]
-    [TestCase("ready", "chat/ws1")]
-    [TestCase("maint", "chat/ws1")]
-    [TestCase("weight", "chat/ws1", "50")]
     [TestCase("rebalance", "chat")]
-    [TestCase("close", "1")]
-    [TestCase("reload")]
     [TestCase("upgrade", "--binary", "x")]
-    [TestCase("locate", "--listener", "wss", "--source", "10.0.0.1:1")]
     [TestCase("locate", "--config", "x", "--listener", "wss", "--source", "10.0.0.1:1", "--sni", "a")]
     public async Task What_is_not_built_yet_says_so(params string[] args)
     {
@@ -150,7 +139,17 @@ internal sealed class CommandLineTests
     [TestCase("locate")]
     [TestCase("version")]
     [TestCase("status")]
+    [TestCase("backends")]
+    [TestCase("connections")]
+    [TestCase("top")]
     [TestCase("drain")]
+    [TestCase("ready")]
+    [TestCase("maint")]
+    [TestCase("weight")]
+    [TestCase("close")]
+    [TestCase("reload")]
+    [TestCase("rebalance")]
+    [TestCase("upgrade")]
     public async Task Every_command_has_help_with_an_example(string command)
     {
         Result result = await InvokeAsync([.. command.Split(' ', StringSplitOptions.RemoveEmptyEntries), "--help"]);
@@ -193,7 +192,7 @@ internal sealed class CommandLineTests
         Assert.That(seen, Has.Count.EqualTo(2));
     }
 
-    [TestCase("wide", "203.0.113.7:51234", null, "--destination IP:PORT is required")]
+    [TestCase("wide", "203.0.113.7:51234", null, "destination IP:PORT is required")]
     [TestCase("wide", "203.0.113.7:51234", "198.51.100.1:443", null)]
     [TestCase("wide", "203.0.113.7:51234", "198.51.100.1:444", "does not listen there")]
     [TestCase("wide", "[2001:db8::7]:51234", "[2001:db8::1]:443", null)]
