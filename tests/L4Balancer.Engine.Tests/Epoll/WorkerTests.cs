@@ -28,9 +28,10 @@ internal sealed class WorkerTests() : EpollFixture(workers: 1)
             var slice = new OpenConnection[Survey.Slice];
             for (int next = 0; next >= 0;)
             {
-                long start = Stopwatch.GetTimestamp();
+                // Of the thread: the machine may have given the processor to others meanwhile.
+                TimeSpan start = w.Clock.Total;
                 (int count, next) = Survey.Copy(w, next, slice);
-                TimeSpan took = Stopwatch.GetElapsedTime(start);
+                TimeSpan took = w.Clock.Total - start;
                 longest = took > longest ? took : longest;
                 counts.Add(count);
             }
@@ -43,7 +44,7 @@ internal sealed class WorkerTests() : EpollFixture(workers: 1)
             return (counts, longest);
         });
 
-        TestContext.Out.WriteLine($"the longest of {counts.Count} slices of {connections} connections: {longest.TotalMicroseconds:F0} µs");
+        TestContext.Out.WriteLine($"the longest of {counts.Count} slices of {connections} connections: {longest.TotalMicroseconds:F0} µs of CPU");
         Assert.That(counts, Is.All.LessThanOrEqualTo(Survey.Slice));
         Assert.That(counts.Sum(), Is.EqualTo(connections));
     }
