@@ -4,18 +4,23 @@ namespace L4Balancer.Core.Accounting;
 /// What happened at one backend of one pool. Kept by pool, name and address from snapshot to snapshot, so that counts survive a
 /// reload. Any thread may call anything here, but for <see cref="Traffic"/>, which says its own rule.
 /// </summary>
-public sealed class BackendCell(string pool, string name)
+/// <param name="pool">Counts along.</param>
+public sealed class BackendCell(PoolCell pool, string name)
 {
     private int _active;
+    private int _connecting;
     private long _connectAttempts;
     private RelayedBytes[] _relayed = [];
 
-    public string Pool { get; } = pool;
+    public string Pool { get; } = pool.Name;
 
     public string Name { get; } = name;
 
     /// <summary>Established connections.</summary>
     public int Active => Volatile.Read(ref _active);
+
+    /// <summary>Established, and those for which a connect is under way.</summary>
+    public int Load => Volatile.Read(ref _active) + Volatile.Read(ref _connecting);
 
     public long ConnectAttempts => Volatile.Read(ref _connectAttempts);
 
@@ -57,14 +62,28 @@ public sealed class BackendCell(string pool, string name)
 
     public void CountConnectAttempt() => Interlocked.Increment(ref _connectAttempts);
 
-    public void CountEstablished() => Interlocked.Increment(ref _active);
+    /// <summary>A connection has picked this backend; it is told of the end of that by <see cref="CountLetGo"/>.</summary>
+    public void CountPicked() => Interlocked.Increment(ref _connecting);
+
+    /// <summary>The connection is established, tries another backend, or is over.</summary>
+    public void CountLetGo() => Interlocked.Decrement(ref _connecting);
+
+    public void CountEstablished()
+    {
+        Interlocked.Increment(ref _active);
+        pool.CountEstablished();
+    }
 
     /// <summary>An established connection went to another engine.</summary>
-    public void CountLeft() => Interlocked.Decrement(ref _active);
+    public void CountLeft()
+    {
+        Interlocked.Decrement(ref _active);
+        pool.CountEnded();
+    }
 
     public void CountClosed(CloseReason reason)
     {
-        Interlocked.Decrement(ref _active);
+        CountLeft();
         Closed.Count(reason);
     }
 

@@ -35,6 +35,9 @@ public sealed class LivingSet
     /// <summary>How many live; members of weight 0 take no new connections and are not counted.</summary>
     public int Count => _indices.Length;
 
+    /// <summary>Of all that live together.</summary>
+    public int Weight => _upTo.Length == 0 ? 0 : _upTo[^1];
+
     /// <param name="living">Members of the ring that is to be picked from, in any order, each once.</param>
     public static LivingSet Of(ReadOnlySpan<RingMember> living) => new(RingMember.InAddressOrder(living));
 
@@ -88,6 +91,8 @@ public sealed class LivingSet
 
         return low;
     }
+
+    internal int WeightAt(int place) => _upTo[place] - (place == 0 ? 0 : _upTo[place - 1]);
 
     /// <summary>The member at a place in address order.</summary>
     internal ushort At(int place) => _indices[place];

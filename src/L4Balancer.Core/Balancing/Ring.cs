@@ -7,14 +7,10 @@ namespace L4Balancer.Core.Balancing;
 /// program, agree on every tuple. It changes only with membership or weights; who lives is told to each pick.
 /// Immutable; any thread.
 /// </summary>
-public sealed class Ring
+public sealed class Ring : IHashOwners
 {
     /// <summary>No member can take the connection.</summary>
-    public const int None = -1;
-
-    // With a tenth of the members alive, 33 hashes miss all of them 3% of the time; a draw among the living then ends the search.
-    private const ulong LastRehash = 32;
-    private const ulong LastDraw = LastRehash + 16;
+    public const int None = Walk.None;
 
     private readonly RingPoints _points;
 
@@ -33,53 +29,15 @@ public sealed class Ring
     /// </summary>
     /// <param name="living">Of this ring's members.</param>
     /// <param name="tried">Indices that this connection has tried in vain.</param>
-    public int Pick(in FourTuple tuple, TupleFields fields, LivingSet living, ReadOnlySpan<ushort> tried)
+    /// <param name="admission">Who may take one more; null: everybody.</param>
+    public int Pick(in FourTuple tuple, TupleFields fields, LivingSet living, ReadOnlySpan<ushort> tried, IAdmission? admission = null)
     {
         ArgumentNullException.ThrowIfNull(living);
-        if (living.Count == 0 || _points.Count == 0)
-        {
-            return None;
-        }
-
-        Span<byte> buffer = stackalloc byte[TupleHash.MaxLength];
-        ReadOnlySpan<byte> key = buffer[..TupleHash.Write(tuple, fields, buffer)];
-        for (ulong seed = 0; seed <= LastRehash; seed++)
-        {
-            int owner = _points.OwnerOf(XxHash64.Hash(key, seed));
-            if (living.Contains(owner) && !tried.Contains((ushort)owner))
-            {
-                return owner;
-            }
-        }
-
-        return Draw(key, living, tried);
+        return living.Count == 0 || _points.Count == 0 ? None : Walk.Pick(this, tuple, fields, living, tried, admission);
     }
 
     /// <summary>The member that owns a hash, dead or alive. Needs a member.</summary>
     internal int OwnerOf(ulong hash) => _points.OwnerOf(hash);
 
-    private static int Draw(ReadOnlySpan<byte> key, LivingSet living, ReadOnlySpan<ushort> tried)
-    {
-        int place = 0;
-        for (ulong seed = LastRehash + 1; seed <= LastDraw; seed++)
-        {
-            place = living.PlaceOf(XxHash64.Hash(key, seed));
-            if (!tried.Contains(living.At(place)))
-            {
-                return living.At(place);
-            }
-        }
-
-        // Almost all the weight was tried: the next in address order after the last draw, whoever is left.
-        for (int left = living.Count; left > 0; left--)
-        {
-            place = place + 1 == living.Count ? 0 : place + 1;
-            if (!tried.Contains(living.At(place)))
-            {
-                return living.At(place);
-            }
-        }
-
-        return None;
-    }
+    int IHashOwners.OwnerOf(ulong hash) => _points.OwnerOf(hash);
 }

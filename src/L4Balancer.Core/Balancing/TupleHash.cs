@@ -21,6 +21,9 @@ public static class TupleHash
         return XxHash64.Hash(bytes[..length], seed);
     }
 
+    /// <summary>Of a name, for what is to differ from name to name.</summary>
+    internal static ulong OfText(string text) => XxHash64.Hash(System.Text.Encoding.UTF8.GetBytes(text), 0);
+
     /// <summary>Writes the chosen fields in network byte order, always source before destination and address before port.</summary>
     /// <param name="destination">At least <see cref="MaxLength"/> bytes.</param>
     /// <returns>How many bytes were written; a field that is not chosen takes none.</returns>

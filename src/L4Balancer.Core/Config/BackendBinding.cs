@@ -39,6 +39,7 @@ internal static class BackendBinding
             Name = name,
             Address = address,
             Endpoint = endpoint,
+            MaxConnections = table.Integer("max_connections", Defaults.MaxConnections, 0, int.MaxValue),
             Weight = table.Integer("weight", Defaults.Weight, 0, 1_000),
             Backup = table.Boolean("backup", Defaults.Backup),
         };

@@ -16,4 +16,7 @@ public sealed record BackendSettings
     public int Weight { get; init; } = 100;
 
     public bool Backup { get; init; }
+
+    /// <summary>0: no limit of its own.</summary>
+    public int MaxConnections { get; init; }
 }

@@ -45,4 +45,8 @@ public enum HealthType
 public enum BalanceKind
 {
     Ring,
+    Maglev,
+    LeastConnections,
+    RandomTwo,
+    RoundRobin,
 }

@@ -37,21 +37,20 @@ internal static class ConfigSchema
 
     public static readonly SchemaTable Backend = new(
         "[[pools.backends]]",
-        [.. Works("name", "address", "weight", "backup"), .. NotYet("max_connections", "public_url")]);
+        [.. Works("name", "address", "weight", "max_connections", "backup"), .. NotYet("public_url")]);
 
     public static readonly SchemaTable Pool = new(
         "[[pools]]",
         [
             .. Works(
-                "name", "balance", "hash_key", "source_ips", "connect_timeout", "connect_attempts", "idle_timeout",
+                "name", "balance", "hash_key", "bounded_load", "source_ips", "connect_timeout", "connect_attempts", "idle_timeout",
                 "half_close_timeout"),
             new SchemaKey("keepalive", KeyForm.Table, Keepalive),
-            .. Works("user_timeout", "congestion_control"),
+            .. Works("user_timeout", "congestion_control", "panic_threshold", "slow_start"),
             new SchemaKey("health", KeyForm.Table, Health),
             new SchemaKey("backends", KeyForm.Tables, Backend),
             .. NotYet(
-                "bounded_load", "max_age", "send_proxy", "panic_threshold", "slow_start",
-                "new_connection_rate", "on_backend_down", "close_rate", "passive", "discovery"),
+                "max_age", "send_proxy", "new_connection_rate", "on_backend_down", "close_rate", "passive", "discovery"),
         ]);
 
     public static readonly SchemaTable Root = new(

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using L4Balancer.Core.Addressing;
 
 namespace L4Balancer.Core.Config;
@@ -8,6 +9,9 @@ internal static class PoolBinding
 {
     /// <summary>Indices of backends on the ring are 16 bits wide.</summary>
     private const int MostBackends = 65_000;
+
+    private const double LeastBoundedLoad = 1.01;
+    private const double MostBoundedLoad = 100;
 
     private const string SourcesForm = "an array of IP addresses of this machine, like [\"10.0.0.1\"]";
 
@@ -31,6 +35,9 @@ internal static class PoolBinding
             Name = name,
             Balance = table.Choice("balance", Defaults.Balance, Vocabulary.Balance),
             HashKey = BindHashKey(table),
+            BoundedLoad = BindBoundedLoad(table),
+            PanicThreshold = table.Number("panic_threshold", Defaults.PanicThreshold, 0, 1),
+            SlowStart = table.Duration("slow_start", Defaults.SlowStart, TimeSpan.Zero, Duration.Longest),
             SourceIps = BindSources(table, out Setting sources),
             ConnectTimeout = table.Duration("connect_timeout", Defaults.ConnectTimeout, TimeSpan.Zero, Duration.LongestMilliseconds),
             ConnectAttempts = table.Integer("connect_attempts", Defaults.ConnectAttempts, 1, 16),
@@ -44,6 +51,19 @@ internal static class PoolBinding
         };
         ReportFamiliesWithoutSource(pool, sources);
         return pool;
+    }
+
+    // At 1 exactly a pool whose shares are no whole numbers could take nothing more.
+    private static double BindBoundedLoad(TableBinder table)
+    {
+        double bound = table.Number("bounded_load", Defaults.BoundedLoad, 0, MostBoundedLoad);
+        if (bound is > 0 and < LeastBoundedLoad && table.TryGet("bounded_load", out Setting setting))
+        {
+            setting.Reject(string.Create(
+                CultureInfo.InvariantCulture, $"{bound} is out of range; allowed: 0, or {LeastBoundedLoad} to {MostBoundedLoad}"));
+        }
+
+        return bound;
     }
 
     private static TupleFields BindHashKey(TableBinder table)

@@ -12,6 +12,15 @@ public sealed record PoolSettings
 
     public TupleFields HashKey { get; init; } = TupleFields.All;
 
+    /// <summary>No backend above so many times its fair share; 0: off. For ring and maglev.</summary>
+    public double BoundedLoad { get; init; }
+
+    /// <summary>Below this share of healthy backends health is ignored; 0: never.</summary>
+    public double PanicThreshold { get; init; }
+
+    /// <summary>Over this time the share of a backend that has come up or is new grows to all of it; zero: at once.</summary>
+    public TimeSpan SlowStart { get; init; }
+
     /// <summary>Addresses the balancer connects from; empty: the kernel's choice.</summary>
     public ImmutableArray<HostAddress> SourceIps { get; init; } = [];
 

@@ -24,7 +24,13 @@ internal static class Vocabulary
         ]);
 
     public static readonly Choice<BalanceKind> Balance = new(
-        [("ring", BalanceKind.Ring)], "maglev", "least-connections", "random-two", "round-robin");
+        [
+            ("ring", BalanceKind.Ring),
+            ("maglev", BalanceKind.Maglev),
+            ("least-connections", BalanceKind.LeastConnections),
+            ("random-two", BalanceKind.RandomTwo),
+            ("round-robin", BalanceKind.RoundRobin),
+        ]);
 
     public static readonly Choice<TupleFields> HashKey = new(
         [

@@ -21,6 +21,7 @@ public struct ConnectionSetup
     private CloseReason _lastFailure;
     private bool _connecting;
     private bool _blamed;
+    private bool _picked;
 
     /// <summary>A connection was accepted: admit it, and pick its first backend.</summary>
     /// <param name="record">Overwritten whole.</param>
@@ -53,6 +54,7 @@ public struct ConnectionSetup
         record.Source = source;
         record.EstablishedAt = now;
         record.Backend!.Cell.CountEstablished();
+        LetGo(record);
         record.Listener.Cell.CountEstablished();
         return SetupStep.Relay;
     }
@@ -108,17 +110,20 @@ public struct ConnectionSetup
 
     private SetupStep TryNextBackend(ref ConnectionRecord record, Instant now)
     {
+        LetGo(record);
         int index = _tried.IsFull ? Pool.None : record.Pool.Pick(record.Tuple, _tried.Span);
         if (index != Pool.None)
         {
             record.Backend = record.Pool.Backends[index];
+            record.Backend.Cell.CountPicked();
+            _picked = true;
             _sourceStep = 0;
             return Connect(ref record, now);
         }
 
         if (_tried.IsEmpty)
         {
-            return Refuse(ref record, CloseReason.NoBackend, now);
+            return Refuse(ref record, record.Pool.HasLiving ? CloseReason.Limit : CloseReason.NoBackend, now);
         }
 
         // Every living backend was asked. One that refused may answer in a moment; a lack of ports of ours does not pass so soon.
@@ -152,6 +157,7 @@ public struct ConnectionSetup
     private SetupStep Refuse(ref ConnectionRecord record, CloseReason reason, Instant now)
     {
         _connecting = false;
+        LetGo(record);
         record.Reason = reason;
         record.EndedAt = now;
         record.Listener.Cell.CountRefused(reason);
@@ -164,6 +170,16 @@ public struct ConnectionSetup
         _connecting = false;
         record.Attempts++;
         record.Backend!.Cell.CountConnectAttempt();
+    }
+
+    // The backend that was picked last is not waited for any more: it is connected, given up, or nobody's business.
+    private void LetGo(in ConnectionRecord record)
+    {
+        if (_picked)
+        {
+            _picked = false;
+            record.Backend!.Cell.CountLetGo();
+        }
     }
 
     private readonly SourceCell CurrentSource(in ConnectionRecord record) =>

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Balancing;
 using L4Balancer.Core.Config;
@@ -7,40 +8,51 @@ using L4Balancer.Core.Ports;
 namespace L4Balancer.Core.Routing;
 
 /// <summary>
-/// One pool in one snapshot: rings that change only with membership and weights, and beside them the living sets, which its one
-/// writer replaces as health changes. Any thread may pick.
+/// One pool in one snapshot: rings that change only with membership and weights, and beside them who lives, which its one writer
+/// replaces as health changes. Any thread may pick.
 /// </summary>
 public sealed class Pool
 {
     /// <summary>No backend can take the connection.</summary>
-    public const int None = Ring.None;
+    public const int None = Walk.None;
 
     private readonly RingMember[] _primaryMembers;
     private readonly RingMember[] _backupMembers;
-    private readonly Ring _primary;
-    private readonly Ring _backup;
+    private readonly IPicker _primaryPicker;
+    private readonly IPicker _backupPicker;
+    private readonly BackendCell[] _cells;
+    private readonly ulong[] _ramps;
     private readonly bool[] _down;
     private volatile BackendMode[] _modes;
-    private volatile LivingSet _livingPrimary;
-    private volatile LivingSet _livingBackup;
+    private volatile Candidates _primary;
+    private volatile Candidates _backup;
 
     /// <param name="modes">By the backends' index; what is missing is ready.</param>
-    public Pool(PoolSettings settings, ImmutableArray<Backend> backends, SourceRotation sources, params ReadOnlySpan<BackendMode> modes)
+    public Pool(
+        PoolSettings settings, PoolCell cell, ImmutableArray<Backend> backends, SourceRotation sources,
+        params ReadOnlySpan<BackendMode> modes)
     {
         Settings = settings;
+        Cell = cell;
         Backends = backends;
         Sources = sources;
+        _cells = [.. backends.Select(b => b.Cell)];
+        _ramps = new ulong[backends.Length];
+        Array.Fill(_ramps, ulong.MaxValue);
         _down = new bool[backends.Length];
         _modes = new BackendMode[backends.Length];
         modes.CopyTo(_modes);
         _primaryMembers = Members(backup: false);
         _backupMembers = Members(backup: true);
-        _primary = Ring.Build(_primaryMembers);
-        _backup = Ring.Build(_backupMembers);
-        (_livingPrimary, _livingBackup) = Living();
+        ulong seed = TupleHash.OfText(settings.Name);
+        _primaryPicker = Pickers.For(settings, _primaryMembers, _cells, seed);
+        _backupPicker = Pickers.For(settings, _backupMembers, _cells, seed + 1);
+        (_primary, _backup) = Stand();
     }
 
     public PoolSettings Settings { get; }
+
+    public PoolCell Cell { get; }
 
     public ImmutableArray<Backend> Backends { get; }
 
@@ -66,11 +78,12 @@ public sealed class Pool
     /// <returns>An index into <see cref="Backends"/>, or <see cref="None"/>.</returns>
     public int Pick(in FourTuple tuple, ReadOnlySpan<ushort> tried)
     {
-        LivingSet primary = _livingPrimary;
-        return primary.Count > 0
-            ? _primary.Pick(tuple, Settings.HashKey, primary, tried)
-            : _backup.Pick(tuple, Settings.HashKey, _livingBackup, tried);
+        Candidates primary = _primary;
+        return primary.Count > 0 ? primary.Pick(tuple, tried) : _backup.Pick(tuple, tried);
     }
+
+    /// <summary>Whether anybody lives at all: where a pick finds nobody nevertheless, all are full or were tried.</summary>
+    public bool HasLiving => _primary.Count > 0 || _backup.Count > 0;
 
     /// <summary>Takes backends out of the picks, or back in. Only the one writer of the snapshot calls this.</summary>
     public void SetDown(IReadOnlyDictionary<int, bool> changes)
@@ -80,8 +93,16 @@ public sealed class Pool
             Volatile.Write(ref _down[backend], down);
         }
 
-        (_livingPrimary, _livingBackup) = Living();
+        (_primary, _backup) = Stand();
     }
+
+    /// <summary>
+    /// Slow start: of the connections that would go to this backend only a share does, chosen by their hash, so that the ring stays as it
+    /// is. Only the one writer of the snapshot calls this.
+    /// </summary>
+    /// <param name="share">0 to 1; 1 is the ordinary state.</param>
+    public void SetRamp(int backend, double share) =>
+        Volatile.Write(ref _ramps[backend], share >= 1 ? ulong.MaxValue : (ulong)(Math.Max(share, 0) * ulong.MaxValue));
 
     /// <summary>What an operator wants of a backend from now on. Only the one writer of the snapshot calls this.</summary>
     public void SetMode(int backend, BackendMode mode)
@@ -89,19 +110,45 @@ public sealed class Pool
         var modes = (BackendMode[])_modes.Clone();
         modes[backend] = mode;
         _modes = modes;
-        (_livingPrimary, _livingBackup) = Living();
+        (_primary, _backup) = Stand();
     }
 
-    private (LivingSet Primary, LivingSet Backup) Living()
+    private (Candidates Primary, Candidates Backup) Stand()
     {
+        bool panic = IsPanic();
         var excluded = new bool[_down.Length];
         for (int i = 0; i < excluded.Length; i++)
         {
-            excluded[i] = _down[i] || _modes[i] != BackendMode.Ready;
+            excluded[i] = (_down[i] && !panic) || _modes[i] != BackendMode.Ready;
         }
 
-        return (LivingSet.Without(_primaryMembers, excluded), LivingSet.Without(_backupMembers, excluded));
+        return (Half(_primaryPicker, _primaryMembers, excluded), Half(_backupPicker, _backupMembers, excluded));
     }
+
+    private Candidates Half(IPicker picker, RingMember[] members, bool[] excluded)
+    {
+        LivingSet living = LivingSet.Without(members, excluded);
+        bool unlimited = BoundedLoad == 0 && Settings.SlowStart == TimeSpan.Zero && Settings.Backends.All(b => b.MaxConnections == 0);
+        return new Candidates(
+            picker, living, unlimited ? null : new PoolAdmission(Backends, _cells, Cell, _ramps, BoundedLoad, living.Weight));
+    }
+
+    // A pool of which almost nothing is healthy would pour everything on what is left; then the probes are not believed.
+    private bool IsPanic()
+    {
+        int ready = 0;
+        int healthy = 0;
+        foreach (Backend backend in Backends)
+        {
+            bool counts = !backend.Settings.Backup && backend.Weight > 0 && _modes[backend.Index] == BackendMode.Ready;
+            ready += counts ? 1 : 0;
+            healthy += counts && !_down[backend.Index] ? 1 : 0;
+        }
+
+        return ready > 0 && healthy < Settings.PanicThreshold * ready;
+    }
+
+    private double BoundedLoad => Settings.Balance is BalanceKind.Ring or BalanceKind.Maglev ? Settings.BoundedLoad : 0;
 
     // In the order that living sets are made from.
     private RingMember[] Members(bool backup) => RingMember.InAddressOrder(

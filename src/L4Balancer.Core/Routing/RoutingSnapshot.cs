@@ -64,6 +64,7 @@ public sealed class RoutingSnapshot
         Dictionary<(string, string, string), BackendCell> backendCells =
             knownBackends.ToDictionary(b => (b.Cell.Pool, b.Name, b.Settings.Address), b => b.Cell);
         Dictionary<string, ListenerCell> listenerCells = knownListeners.ToDictionary(l => l.Name);
+        Dictionary<string, PoolCell> poolCells = previous?.Pools.ToDictionary(p => p.Name, p => p.Cell) ?? [];
         Dictionary<string, SourceCell> sourceCells = previous?.Sources.ToDictionary(s => s.Label) ?? [];
 
         ImmutableArray<Pool> pools = [.. config.Pools.Select(BuildPool)];
@@ -79,16 +80,21 @@ public sealed class RoutingSnapshot
             Departed = Departed.Of(knownBackends, knownListeners, pools, listeners),
         };
 
-        Pool BuildPool(PoolSettings settings) => new(
-            settings,
-            [.. settings.Backends.Select((b, i) => BuildBackend(settings.Name, b, i))],
-            new SourceRotation(settings.SourceIps.IsEmpty ? [SourceFor(null)] : [.. settings.SourceIps.Select(ip => SourceFor(ip))]),
-            [.. settings.Backends.Select(b => overrides[settings.Name, b.Name].Mode)]);
+        Pool BuildPool(PoolSettings settings)
+        {
+            PoolCell cell = poolCells.GetValueOrDefault(settings.Name) ?? new PoolCell(settings.Name);
+            return new(
+                settings,
+                cell,
+                [.. settings.Backends.Select((b, i) => BuildBackend(cell, b, i))],
+                new SourceRotation(settings.SourceIps.IsEmpty ? [SourceFor(null)] : [.. settings.SourceIps.Select(ip => SourceFor(ip))]),
+                [.. settings.Backends.Select(b => overrides[settings.Name, b.Name].Mode)]);
+        }
 
-        Backend BuildBackend(string pool, BackendSettings settings, int index) => new(
+        Backend BuildBackend(PoolCell pool, BackendSettings settings, int index) => new(
             index, settings,
-            backendCells.GetValueOrDefault((pool, settings.Name, settings.Address)) ?? new BackendCell(pool, settings.Name),
-            overrides[pool, settings.Name].Weight ?? settings.Weight);
+            backendCells.GetValueOrDefault((pool.Name, settings.Name, settings.Address)) ?? new BackendCell(pool, settings.Name),
+            overrides[pool.Name, settings.Name].Weight ?? settings.Weight);
 
         SourceCell SourceFor(HostAddress? address)
         {

@@ -34,7 +34,7 @@ internal sealed record Location(
 
         // A ring in which everybody lives is built only where somebody does not.
         bool all = pool.Backends.All(b => pool.StateOf(b.Index) == BackendState.Up);
-        int owner = all ? index : new Pool(pool.Settings, pool.Backends, pool.Sources).Pick(tuple, []);
+        int owner = all ? index : new Pool(pool.Settings, pool.Cell, pool.Backends, pool.Sources).Pick(tuple, []);
         bool backups = !pool.Backends.Any(b => !b.Settings.Backup && b.Weight > 0);
         return new Location(
             tuple, listener, Member(index), Member(owner), TupleHash.Of(tuple, pool.Settings.HashKey, seed: 0),

@@ -1,0 +1,11 @@
+using L4Balancer.Core.Addressing;
+
+namespace L4Balancer.Core.Balancing;
+
+/// <summary><c>ring</c> and <c>maglev</c>: the connection's key decides, so that every balancer with this configuration decides alike.</summary>
+internal sealed class HashPicker<TOwners>(TOwners owners, TupleFields fields) : IPicker
+    where TOwners : IHashOwners
+{
+    public int Pick(in FourTuple tuple, LivingSet living, ReadOnlySpan<ushort> tried, IAdmission? admission) =>
+        living.Count == 0 ? Walk.None : Walk.Pick(owners, tuple, fields, living, tried, admission);
+}
