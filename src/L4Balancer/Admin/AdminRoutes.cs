@@ -37,7 +37,7 @@ internal sealed class AdminRoutes
     {
         routes.MapMethods("/healthz", Reading, HealthAsync);
         routes.MapMethods("/readyz", Reading, ReadyAsync);
-        routes.MapMethods("/metrics", Reading, _target.Metrics.AnswerAsync);
+        routes.MapMethods("/metrics", Reading, http => _target.Metrics.AnswerAsync(http));
         routes.MapMethods("/v1/status", Reading, StatusAsync);
         routes.MapMethods("/v1/config", Reading, ConfigAsync);
         routes.MapMethods("/v1/locate", Reading, http => LocateReply.WriteAsync(http, _target.Control.Snapshot));

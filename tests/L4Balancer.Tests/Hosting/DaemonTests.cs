@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using L4Balancer.Platform;
 
 namespace L4Balancer.Tests.Hosting;
 
@@ -181,7 +182,7 @@ internal sealed class DaemonTests
         await using DaemonProcess daemon = StartLimited("ulimit -Sn 1000 && ulimit -Hn 2000");
         string line = await daemon.LineWithAsync("descriptor limit ");
         int workers = Environment.ProcessorCount;
-        int reserve = 258 + (workers * (2 + (2 * (2000 / 32 / workers))));
+        int reserve = 258 + DescriptorBudget.PerAdminAddress + (workers * (2 + (2 * (2000 / 32 / workers))));
         Assert.That(
             line, Does.Contain($"up to {(2000 - reserve) / 2} connections (descriptor limit 2000, two each, {reserve} in reserve)"));
     }
