@@ -15,6 +15,9 @@ namespace L4Balancer.Control;
 /// </summary>
 internal sealed class BalancerControl : IAsyncDisposable
 {
+    /// <summary>How often a growing share is set anew.</summary>
+    private static readonly TimeSpan SlowStartStep = TimeSpan.FromMilliseconds(100);
+
     private readonly IEngine _engine;
     private readonly long _descriptorLimit;
     private readonly string? _path;
@@ -22,6 +25,8 @@ internal sealed class BalancerControl : IAsyncDisposable
     private readonly ControlQueue _queue;
     private readonly HealthControl _health;
     private readonly Prober _prober;
+    private readonly SlowStarts _slowStarts;
+    private readonly ITimer _slowStartTimer;
     private volatile RoutingSnapshot _snapshot;
     private volatile BalancerConfig _config;
     private BackendOverrides _overrides = BackendOverrides.None;
@@ -39,9 +44,11 @@ internal sealed class BalancerControl : IAsyncDisposable
         _descriptorLimit = descriptorLimit;
         _path = path;
         _log = loggers.CreateLogger<BalancerControl>();
-        _health = new HealthControl(clock, loggers.CreateLogger<HealthControl>(), () => HealthChanged?.Invoke());
+        _health = new HealthControl(clock, loggers.CreateLogger<HealthControl>(), OnHealthChanged);
         _health.Board.Follow(snapshot);
         _queue = new ControlQueue(report => _health.Take(report), _log);
+        _slowStarts = new SlowStarts(clock);
+        _slowStartTimer = clock.CreateTimer(_ => _queue.Post(StepSlowStarts), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         _prober = new Prober(clock, Random.Shared, _queue.Report);
         _prober.Publish(snapshot);
     }
@@ -94,6 +101,12 @@ internal sealed class BalancerControl : IAsyncDisposable
 
         _overrides = _overrides.With(pool, backend, _overrides[pool, backend] with { Mode = mode });
         found.SetMode(member.Index, mode);
+        if (mode == BackendMode.Ready)
+        {
+            _slowStarts.Begin(member.Cell);
+            StepSlowStarts();
+        }
+
         _log.ModeSet(pool, backend, mode, who);
         HealthChanged?.Invoke();
         return true;
@@ -119,6 +132,7 @@ internal sealed class BalancerControl : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _prober.DisposeAsync();
+        await _slowStartTimer.DisposeAsync();
         await _queue.DisposeAsync();
     }
 
@@ -173,6 +187,8 @@ internal sealed class BalancerControl : IAsyncDisposable
     private IReadOnlyList<ListenFailure> PutInForce(BalancerConfig config, RoutingSnapshot snapshot)
     {
         _health.Board.Mark(snapshot);
+        _slowStarts.BeginNew(_snapshot, snapshot);
+        _slowStarts.Apply(snapshot);
         IReadOnlyList<ListenFailure> failures = _engine.Publish(snapshot);
         if (failures.Count == 0)
         {
@@ -182,7 +198,29 @@ internal sealed class BalancerControl : IAsyncDisposable
             _prober.Publish(snapshot);
         }
 
+        StepSlowStarts();
         return failures;
+    }
+
+    private void OnHealthChanged(Pool pool, Backend backend)
+    {
+        if (!pool.IsDown(backend.Index))
+        {
+            _slowStarts.Begin(backend.Cell);
+            StepSlowStarts();
+        }
+
+        HealthChanged?.Invoke();
+    }
+
+    // The timer runs only while somebody's share grows.
+    private void StepSlowStarts()
+    {
+        _slowStarts.Apply(_snapshot);
+        if (_slowStarts.Any)
+        {
+            _slowStartTimer.Change(SlowStartStep, Timeout.InfiniteTimeSpan);
+        }
     }
 
     private (Pool, Backend)? Find(string pool, string backend)

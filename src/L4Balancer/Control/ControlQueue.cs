@@ -26,6 +26,9 @@ internal sealed class ControlQueue : IAsyncDisposable
     /// <summary>Any thread; never blocks.</summary>
     public void Report(ProbeReport report) => _entries.Writer.TryWrite(new Entry(report, null));
 
+    /// <summary>Any thread; never blocks. Nobody waits for it, and it must not throw.</summary>
+    public void Post(Action change) => _entries.Writer.TryWrite(new Entry(default, change));
+
     /// <summary>Any thread but the queue's own.</summary>
     /// <returns>What the change answered.</returns>
     /// <exception cref="ObjectDisposedException">The daemon is at its end.</exception>

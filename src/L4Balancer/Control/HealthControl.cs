@@ -7,8 +7,8 @@ using Microsoft.Extensions.Logging;
 namespace L4Balancer.Control;
 
 /// <summary>Puts probe reports on the board and says in the log what changed. Only the one writer calls it.</summary>
-/// <param name="changed">Called after each change between up and down.</param>
-internal sealed class HealthControl(TimeProvider clock, ILogger<HealthControl> log, Action changed)
+/// <param name="changed">Called after each change between up and down, with the backend.</param>
+internal sealed class HealthControl(TimeProvider clock, ILogger<HealthControl> log, Action<Pool, Backend> changed)
 {
     private static readonly TimeSpan BetweenComplaints = TimeSpan.FromMinutes(1);
 
@@ -44,7 +44,7 @@ internal sealed class HealthControl(TimeProvider clock, ILogger<HealthControl> l
             }
         }
 
-        changed();
+        changed(pool, backend);
     }
 
     // A shortage strikes every probe alike: one line a minute says it, the metric health_checks_total{result="local_error"} counts it.

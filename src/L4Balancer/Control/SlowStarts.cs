@@ -1,0 +1,62 @@
+using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Routing;
+using L4Balancer.Core.Timing;
+
+namespace L4Balancer.Control;
+
+/// <summary>
+/// Backends that have come up a moment ago, and how large a share of their connections they get by now. Only the one writer calls it.
+/// </summary>
+internal sealed class SlowStarts(TimeProvider clock)
+{
+    /// <summary>Nobody begins with nothing, or the first connection would tell nothing.</summary>
+    private const double FirstShare = 0.01;
+
+    private readonly Dictionary<BackendCell, Instant> _since = [];
+
+    /// <summary>Whether <see cref="Apply"/> will have something to do in a moment.</summary>
+    public bool Any => _since.Count > 0;
+
+    /// <summary>From now on its share grows; <see cref="Apply"/> makes it so.</summary>
+    public void Begin(BackendCell backend) => _since[backend] = Instant.Now(clock);
+
+    /// <summary>The backends that are in this snapshot and were not in the one before.</summary>
+    public void BeginNew(RoutingSnapshot before, RoutingSnapshot now)
+    {
+        HashSet<BackendCell> known = [.. before.Pools.SelectMany(p => p.Backends).Select(b => b.Cell)];
+        foreach (Backend backend in now.Pools.SelectMany(p => p.Backends).Where(b => !known.Contains(b.Cell)))
+        {
+            Begin(backend.Cell);
+        }
+    }
+
+    /// <summary>Sets everybody's share as it is now; who has all of it is forgotten, and so is who has left.</summary>
+    public void Apply(RoutingSnapshot snapshot)
+    {
+        Dictionary<BackendCell, Instant> still = [];
+        Instant now = Instant.Now(clock);
+        foreach (Pool pool in snapshot.Pools)
+        {
+            foreach (Backend backend in pool.Backends)
+            {
+                if (!_since.TryGetValue(backend.Cell, out Instant since))
+                {
+                    continue;
+                }
+
+                double share = pool.Settings.SlowStart > TimeSpan.Zero ? (now - since) / pool.Settings.SlowStart : 1;
+                pool.SetRamp(backend.Index, Math.Max(share, FirstShare));
+                if (share < 1)
+                {
+                    still.Add(backend.Cell, since);
+                }
+            }
+        }
+
+        _since.Clear();
+        foreach ((BackendCell cell, Instant since) in still)
+        {
+            _since.Add(cell, since);
+        }
+    }
+}
