@@ -276,6 +276,8 @@ internal sealed class DaemonTests
     private static string Config(IPEndPoint backend, string bind = "127.0.0.1:0", string metrics = "127.0.0.1:0", string balancer = "") => $"""
         [balancer]
         {balancer}
+        [admin]
+        socket = ""
         [metrics]
         listen = "{metrics}"
         [[listeners]]
