@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
 using L4Balancer.Admin.Access;
 using L4Balancer.Admin.Answers;
 using L4Balancer.Configuration;
@@ -8,8 +10,6 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Logging;
-using System.Globalization;
-using System.Text.Json.Nodes;
 
 namespace L4Balancer.Admin;
 

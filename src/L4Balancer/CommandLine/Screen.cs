@@ -9,6 +9,8 @@ internal sealed class Screen
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
 
+    private const int WidestTable = 1000;
+
     private readonly bool _errorsAreTerminal;
 
     public Screen(TextWriter output, TextWriter errors)
@@ -49,7 +51,10 @@ internal sealed class Screen
             return;
         }
 
-        Terminal.Write(table.ToRenderable());
+        // An address that is cut off is of no use: where the terminal is too narrow, it breaks the lines itself.
+        IAnsiConsole terminal = Terminal;
+        terminal.Profile.Width = Math.Max(terminal.Profile.Width, WidestTable);
+        terminal.Write(table.ToRenderable());
     }
 
     private static IAnsiConsole Make(TextWriter writer) => AnsiConsole.Create(new AnsiConsoleSettings

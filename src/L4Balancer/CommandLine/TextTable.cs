@@ -11,9 +11,6 @@ internal sealed class TextTable(params string[] columns)
 
     private readonly List<string[]> _rows = [];
 
-    /// <summary>Above the table on a terminal.</summary>
-    public string? Title { get; init; }
-
     /// <summary>Below the table.</summary>
     public string? Note { get; init; }
 
@@ -37,20 +34,19 @@ internal sealed class TextTable(params string[] columns)
 
     public IRenderable ToRenderable()
     {
-        Table table = new Table().Border(TableBorder.Rounded);
+        Table table = new Table().Border(TableBorder.Simple);
         foreach (string column in columns)
         {
-            var heading = new TableColumn(new Text(column.TrimStart('>'), new Style(decoration: Decoration.Bold)));
+            var heading = new TableColumn(new Text(column.TrimStart('>'), new Style(decoration: Decoration.Bold))).NoWrap();
             table.AddColumn(column[0] == '>' ? heading.RightAligned() : heading);
         }
 
         foreach (string[] row in _rows)
         {
-            table.AddRow(row.Select(c => new Text(c, StyleOf(c))));
+            table.AddRow(row.Select(c => new Text(c, StyleOf(c)).Overflow(Overflow.Ellipsis)));
         }
 
-        IRenderable[] parts = [.. new[] { Title }.OfType<string>().Select(t => new Text(t)), table, .. new[] { Note }.OfType<string>().Select(n => new Text(n))];
-        return new Rows(parts);
+        return Note is null ? table : new Rows(table, new Text(Note));
     }
 
     private static Style StyleOf(string cell) => cell switch

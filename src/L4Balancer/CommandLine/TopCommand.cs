@@ -108,7 +108,7 @@ internal static class TopCommand
         public TextTable Table(Sample? before)
         {
             var table = new TextTable(
-                "backend", "state", ">weight", ">connections", ">share", ">connects/s", ">closes/s", ">to backend/s", ">to client/s");
+                "backend", "state", ">weight", ">active", ">share", ">new/s", ">closed/s", ">in/s", ">out/s");
             Dictionary<(string, string, string), BackendAnswer> old = [];
             foreach (BackendAnswer b in before?.Backends ?? [])
             {

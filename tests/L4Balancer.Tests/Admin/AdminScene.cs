@@ -12,7 +12,7 @@ internal sealed class AdminScene
 {
     public const string Token = "t0ken-of-the-tests";
 
-    private static DirectoryInfo s_folder = null!;
+    private static DirectoryInfo Folder { get; set; } = null!;
 
     public static DaemonProcess Daemon { get; private set; } = null!;
 
@@ -23,9 +23,9 @@ internal sealed class AdminScene
     /// <summary>Of <c>[admin] listen</c>.</summary>
     public static IPEndPoint Tcp { get; private set; } = null!;
 
-    public static string SocketPath => Path.Combine(s_folder.FullName, "run", "admin.sock");
+    public static string SocketPath => Path.Combine(Folder.FullName, "run", "admin.sock");
 
-    public static string TokenFile => Path.Combine(s_folder.FullName, "token");
+    public static string TokenFile => Path.Combine(Folder.FullName, "token");
 
     public static string ConfigPath { get; private set; } = "";
 
@@ -34,7 +34,7 @@ internal sealed class AdminScene
     [OneTimeSetUp]
     public async Task Start()
     {
-        s_folder = Directory.CreateTempSubdirectory("l4b-");
+        Folder = Directory.CreateTempSubdirectory("l4b-");
         await File.WriteAllTextAsync(TokenFile, Token + "\n");
         if (!OperatingSystem.IsWindows())
         {
@@ -65,7 +65,7 @@ internal sealed class AdminScene
             await backend.DisposeAsync();
         }
 
-        s_folder.Delete(recursive: true);
+        Folder.Delete(recursive: true);
     }
 
     /// <param name="more">Further lines of the pool.</param>
