@@ -81,12 +81,13 @@ install: $(PUBLISH)/l4balancer ## installs under PREFIX (and DESTDIR): program, 
 	ln -sf $(LIBDIR)/l4balancer $(DESTDIR)$(BINDIR)/l4balancer
 	sed 's|/usr/local/bin/|$(BINDIR)/|' packaging/systemd/l4balancer.service > $(DESTDIR)$(UNITDIR)/l4balancer.service
 	chmod 644 $(DESTDIR)$(UNITDIR)/l4balancer.service
+	install -m 644 packaging/systemd/l4balancer.socket $(DESTDIR)$(UNITDIR)/l4balancer.socket
 	install -m 644 packaging/sysusers.d/l4balancer.conf $(DESTDIR)$(USERSDIR)/l4balancer.conf
 	test -e $(DESTDIR)$(CONFDIR)/balancer.toml || install -m 644 balancer.toml.example $(DESTDIR)$(CONFDIR)/balancer.toml
 	@echo "Next: edit $(CONFDIR)/balancer.toml, then: systemd-sysusers && systemctl daemon-reload && systemctl enable --now l4balancer"
 
 uninstall: ## removes what install put there, but the configuration
-	rm -f $(DESTDIR)$(BINDIR)/l4balancer $(DESTDIR)$(UNITDIR)/l4balancer.service $(DESTDIR)$(USERSDIR)/l4balancer.conf
+	rm -f $(DESTDIR)$(BINDIR)/l4balancer $(DESTDIR)$(UNITDIR)/l4balancer.service $(DESTDIR)$(UNITDIR)/l4balancer.socket $(DESTDIR)$(USERSDIR)/l4balancer.conf
 	rm -rf $(DESTDIR)$(LIBDIR)
 
 clean: ## removes what was built

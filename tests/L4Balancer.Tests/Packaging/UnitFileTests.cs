@@ -8,12 +8,21 @@ internal sealed class UnitFileTests
 {
     private static string Unit => File.ReadAllText(Repository.PathOf("packaging", "systemd", "l4balancer.service"));
 
+    private static string SocketUnit => File.ReadAllText(Repository.PathOf("packaging", "systemd", "l4balancer.socket"));
+
     [Test]
     public async Task Systemd_finds_no_fault_with_the_unit() => Assert.That(await VerifyAsync(Unit), Is.Empty);
 
     [Test]
     public async Task Systemd_would_find_one() =>
         Assert.That(await VerifyAsync(Unit.Replace("LimitNOFILE=", "LimitNOFILES=")), Does.Contain("LimitNOFILES"));
+
+    [Test]
+    public async Task Systemd_finds_no_fault_with_the_socket() => Assert.That(await VerifyAsync(Unit, SocketUnit), Is.Empty);
+
+    [Test]
+    public async Task Systemd_would_find_one_there_too() =>
+        Assert.That(await VerifyAsync(Unit, SocketUnit.Replace("Backlog=", "BackLogs=")), Does.Contain("BackLogs"));
 
     [Test]
     public void The_unit_leaves_the_daemon_time_for_its_grace()
@@ -25,7 +34,7 @@ internal sealed class UnitFileTests
     }
 
     /// <returns>What systemd-analyze had to say; empty where all is well.</returns>
-    private static async Task<string> VerifyAsync(string unit)
+    private static async Task<string> VerifyAsync(string unit, string? socket = null)
     {
         if (!File.Exists("/usr/bin/systemd-analyze"))
         {
@@ -38,7 +47,15 @@ internal sealed class UnitFileTests
             // It looks whether the programs are there, and this one is only after an installation.
             string path = Path.Combine(folder.FullName, "l4balancer.service");
             await File.WriteAllTextAsync(path, unit.Replace("/usr/local/bin/l4balancer", "/bin/true"));
-            using Process process = Process.Start(new ProcessStartInfo("systemd-analyze", ["verify", "--man=no", path])
+            string[] args = ["verify", "--man=no", path];
+            if (socket is not null)
+            {
+                string socketPath = Path.Combine(folder.FullName, "l4balancer.socket");
+                await File.WriteAllTextAsync(socketPath, socket);
+                args = [.. args, socketPath];
+            }
+
+            using Process process = Process.Start(new ProcessStartInfo("systemd-analyze", args)
             {
                 RedirectStandardError = true,
                 RedirectStandardOutput = true,

@@ -1,0 +1,176 @@
+using System.Diagnostics;
+using System.Text.Json;
+
+namespace L4Balancer.Tests.Systemd;
+
+/// <summary>
+/// A Debian that boots in systemd-nspawn out of this system's own /usr, with a network of its own, the units of the package and the built
+/// daemon. It runs one script as a service, which writes what it saw and powers the container off.
+/// </summary>
+[System.Runtime.Versioning.SupportedOSPlatform("linux")]
+internal sealed class BootedContainer : IDisposable
+{
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(120);
+
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("l4balancer-booted-");
+    private readonly string _name;
+
+    public BootedContainer(string configuration)
+    {
+        _name = _folder.Name;
+
+        // It is the root of everybody in there, not of root alone.
+        File.SetUnixFileMode(
+            _folder.FullName,
+            UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.GroupRead | UnixFileMode.GroupExecute
+            | UnixFileMode.OtherRead | UnixFileMode.OtherExecute);
+        foreach (string directory in new[] { "usr", "var", "run", "tmp", "proc", "sys", "dev", "opt/l4balancer", "opt/dotnet", "results", "scenario" })
+        {
+            Directory.CreateDirectory(In(directory));
+        }
+
+        foreach (string link in new[] { "bin", "sbin", "lib", "lib64" })
+        {
+            File.CreateSymbolicLink(In(link), $"usr/{link}");
+        }
+
+        Write("etc/machine-id", "");
+        Write("etc/os-release", File.ReadAllText("/etc/os-release"));
+        Write("etc/passwd", "root:x:0:0:root:/root:/bin/sh\nl4balancer:x:990:990::/:/usr/sbin/nologin\n");
+        Write("etc/group", "root:x:0:\nl4balancer:x:990:\n");
+        Write("etc/l4balancer/balancer.toml", configuration);
+        Write("etc/systemd/system/l4balancer.service", Unit());
+        Write("etc/systemd/system/l4balancer.socket", SocketUnit());
+        Write("etc/systemd/system/scenario.service", """
+            [Unit]
+            Description=What the test does
+            [Service]
+            ExecStart=/usr/bin/python3 /scenario/scenario.py
+            """);
+        // The users of the packages that are installed here are of no use there.
+        File.CreateSymbolicLink(In("etc/systemd/system/systemd-sysusers.service"), "/dev/null");
+        Write("etc/systemd/system/scenario.target", """
+            [Unit]
+            Requires=basic.target
+            After=basic.target
+            Wants=scenario.service
+            """);
+    }
+
+    /// <summary>Skips the test where this cannot be.</summary>
+    public static void Require()
+    {
+        string? lacking = !Environment.IsPrivilegedProcess ? "only root can boot a container"
+            : !File.Exists("/usr/bin/systemd-nspawn") ? "systemd-nspawn is not installed: make test-deps"
+            : !File.Exists("/usr/bin/python3") ? "Debian's python3 is not installed"
+            : !Directory.Exists("/sys/fs/cgroup") ? "there are no cgroups"
+            : !new DirectoryInfo("/lib").LinkTarget?.EndsWith("usr/lib", StringComparison.Ordinal) ?? true ? "/usr is not merged"
+            : null;
+        if (lacking is not null)
+        {
+            Assert.Ignore(lacking);
+        }
+    }
+
+    /// <returns>What the script saw.</returns>
+    public async Task<JsonElement> RunAsync()
+    {
+        string dotnet = Path.GetDirectoryName(new FileInfo(Environment.ProcessPath!).ResolveLinkTarget(true)?.FullName ?? Environment.ProcessPath)!;
+        string[] nspawn =
+        [
+            "systemd-nspawn", "--quiet", "--boot", "--register=no", "--private-network", "--console=pipe", "--kill-signal=SIGRTMIN+4",
+            $"--machine={_name}", $"--directory={_folder.FullName}", "--bind-ro=/usr", $"--bind-ro={dotnet}:/opt/dotnet",
+            $"--bind-ro={AppContext.BaseDirectory.TrimEnd('/')}:/opt/l4balancer",
+            $"--bind-ro={Repository.PathOf("tests", "L4Balancer.Tests", "Systemd", "booted")}:/scenario",
+        ];
+        string script = Directory.Exists("/run/systemd/system") ? "exec \"$@\"" : OwnGroup();
+        string[] keep = Directory.Exists("/run/systemd/system") ? [] : ["--keep-unit"];
+        using Process process = Process.Start(new ProcessStartInfo(
+            "sh", ["-c", script, "sh", .. nspawn, .. keep, "--", "systemd.unit=scenario.target"])
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        })!;
+        Task<string> output = process.StandardOutput.ReadToEndAsync();
+        Task<string> errors = process.StandardError.ReadToEndAsync();
+        using var patience = new CancellationTokenSource(Deadline);
+        try
+        {
+            await process.WaitForExitAsync(patience.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            await EndAsync(process);
+        }
+
+        string seen = In("results/seen.json");
+        if (!File.Exists(seen))
+        {
+            // What keeps a container from booting is this machine's, not the daemon's.
+            string why = (await errors + await output).Trim();
+            Assert.Ignore($"the container did not come to its test: {why[..Math.Min(why.Length, 500)]}");
+        }
+
+        return JsonDocument.Parse(await File.ReadAllTextAsync(seen)).RootElement;
+    }
+
+    public void Dispose()
+    {
+        foreach (string root in Groups().Where(Directory.Exists))
+        {
+            foreach (string group in Directory.GetDirectories(root, "*", SearchOption.AllDirectories).OrderByDescending(g => g.Length).Append(root))
+            {
+                try
+                {
+                    Directory.Delete(group);
+                }
+                catch (IOException)
+                {
+                    // Something still ends in it; an empty group costs nothing.
+                }
+            }
+        }
+
+        _folder.Delete(recursive: true);
+    }
+
+    // Only the process that was started: SIGTERM shuts the container down, SIGKILL would leave it running.
+    private static async Task EndAsync(Process process)
+    {
+        using Process kill = Process.Start("kill", ["-TERM", process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
+        await kill.WaitForExitAsync();
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        await process.WaitForExitAsync(patience.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    // Without a systemd that would make one, the container gets a group of its own beside everybody else's.
+    private string OwnGroup() =>
+        $"for group in {string.Join(' ', Groups())}; do mkdir -p $group && echo $$ > $group/cgroup.procs; done; exec \"$@\"";
+
+    private IEnumerable<string> Groups() =>
+        new[] { "/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified", "/sys/fs/cgroup" }
+            .Where(g => File.Exists(Path.Combine(g, "cgroup.procs"))).Select(g => Path.Combine(g, _name));
+
+    private static string Unit()
+    {
+        string unit = File.ReadAllText(Repository.PathOf("packaging", "systemd", "l4balancer.service"));
+        return unit.Replace("/usr/local/bin/l4balancer ", "/opt/dotnet/dotnet /opt/l4balancer/l4balancer.dll ", StringComparison.Ordinal)
+            .Replace("WatchdogSec=30s", "WatchdogSec=3s", StringComparison.Ordinal);
+    }
+
+    private static string SocketUnit()
+    {
+        string unit = File.ReadAllText(Repository.PathOf("packaging", "systemd", "l4balancer.socket"));
+        return unit.Replace("ListenStream=0.0.0.0:443", "ListenStream=127.0.0.1:8443", StringComparison.Ordinal)
+            .Replace("ListenStream=[::]:443", "ListenStream=127.0.0.2:8443", StringComparison.Ordinal);
+    }
+
+    private string In(string path) => Path.Combine(_folder.FullName, path);
+
+    private void Write(string path, string text)
+    {
+        Directory.CreateDirectory(Path.GetDirectoryName(In(path))!);
+        File.WriteAllText(In(path), text + (text.EndsWith('\n') || text.Length == 0 ? "" : "\n"));
+    }
+}

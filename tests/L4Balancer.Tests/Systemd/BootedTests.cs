@@ -1,0 +1,50 @@
+using System.Text.Json;
+
+namespace L4Balancer.Tests.Systemd;
+
+/// <summary>The packaged units under a systemd that has booted.</summary>
+[Platform("Linux")]
+[System.Runtime.Versioning.SupportedOSPlatform("linux")]
+[NonParallelizable]
+internal sealed class BootedTests
+{
+    [Test]
+    public async Task Systemd_starts_watches_reloads_and_restarts_it_and_no_connection_is_refused()
+    {
+        BootedContainer.Require();
+        using var container = new BootedContainer("""
+            [balancer]
+            shutdown_grace = "1s"
+            [[listeners]]
+            name = "wss"
+            bind = ["127.0.0.1:8443", "127.0.0.2:8443"]
+            pool = "chat"
+            [[pools]]
+            name = "chat"
+            health = { type = "none" }
+            [[pools.backends]]
+            name = "ws1"
+            address = "127.0.0.1:9000"
+            """);
+        JsonElement seen = await container.RunAsync();
+        TestContext.Out.WriteLine(seen.ToString());
+        Assert.That(seen.TryGetProperty("error", out _), Is.False);
+        Assert.Multiple(() =>
+        {
+            Assert.That(seen.GetProperty("activated").GetBoolean(), "the first connection starts it");
+            Assert.That(seen.GetProperty("active").GetBoolean(), "it says that it is ready");
+            Assert.That(seen.GetProperty("status").GetString(), Does.Contain("1 of 1 backends up"));
+            Assert.That(seen.GetProperty("watchdog").GetBoolean(), "watchdog pings come");
+            Assert.That(seen.GetProperty("reload")[0].GetInt32(), Is.Zero);
+            Assert.That(seen.GetProperty("reloaded").GetBoolean(), "the reload is in force");
+            Assert.That(seen.GetProperty("bad_reload").GetInt32(), Is.Not.Zero, "a bad file fails the reload");
+            Assert.That(seen.GetProperty("still").GetBoolean(), "and changes nothing");
+            Assert.That(seen.GetProperty("kill").GetProperty("refused").GetInt32(), Is.Zero);
+            Assert.That(seen.GetProperty("kill").GetProperty("lost_after").GetInt32(), Is.Zero);
+            Assert.That(seen.GetProperty("kill").GetProperty("served").GetInt32(), Is.GreaterThan(40));
+            Assert.That(seen.GetProperty("restarts").GetString(), Is.EqualTo("1"));
+            Assert.That(seen.GetProperty("stop")[0].GetInt32(), Is.Zero);
+            Assert.That(seen.GetProperty("result").GetString(), Is.EqualTo("success"));
+        });
+    }
+}

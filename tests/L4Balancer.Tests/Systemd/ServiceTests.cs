@@ -1,0 +1,152 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+
+namespace L4Balancer.Tests.Systemd;
+
+/// <summary>What a real daemon tells the one who watches over it, and the sockets that it is handed.</summary>
+[Platform("Linux")]
+internal sealed class ServiceTests
+{
+    private const string HandOver = """
+        import os, socket, sys
+        listener = socket.socket()
+        listener.bind(("127.0.0.1", int(sys.argv[1])))
+        listener.listen(64)
+        os.dup2(listener.fileno(), 3)
+        os.set_inheritable(3, True)
+        os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1", LISTEN_FDNAMES="wss")
+        os.execvp(sys.argv[2], sys.argv[2:])
+        """;
+
+    [Test]
+    public async Task The_manager_hears_of_start_pings_reload_and_a_long_end()
+    {
+        using var manager = new Manager();
+        await using var backend = new EchoPeer();
+        var environment = new Dictionary<string, string> { ["NOTIFY_SOCKET"] = manager.Path, ["WATCHDOG_USEC"] = "300000" };
+        await using DaemonProcess daemon = DaemonProcess.Start(
+            environment, [], "run", "--config", DaemonProcess.ConfigFileWith(Config(backend, "127.0.0.1:0", "shutdown_grace = \"1h\"")));
+        await manager.UntilAsync("READY=1\nSTATUS=");
+        await manager.UntilAsync("WATCHDOG=1");
+        await manager.UntilAsync("WATCHDOG=1");
+        daemon.Signal(DaemonProcess.SIGHUP);
+        string reloading = await manager.UntilAsync("RELOADING=1\nMONOTONIC_USEC=");
+        long told = long.Parse(reloading.Split('=')[^1], CultureInfo.InvariantCulture);
+        Assert.That(told, Is.EqualTo(Environment.TickCount64 * 1000).Within(60_000_000), "microseconds since the start of the machine");
+        await manager.UntilAsync("READY=1\nSTATUS=");
+
+        using TcpClient client = await Talk.ConnectAsync(await daemon.ListenerAsync("wss"));
+        using TcpClient other = await Talk.ConnectAsync(await daemon.ListenerAsync("wss"));
+        await Talk.EchoAsync(client, "open");
+        await Talk.EchoAsync(other, "open");
+        daemon.Signal(DaemonProcess.SIGTERM);
+        await manager.UntilAsync("STOPPING=1\n");
+        await manager.UntilAsync("EXTEND_TIMEOUT_USEC=30000000");
+        await manager.UntilAsync("WATCHDOG=1");
+        daemon.Signal(DaemonProcess.SIGTERM);
+        Assert.That(await daemon.ExitAsync(), Is.Zero);
+    }
+
+    [Test]
+    public async Task A_watchdog_of_another_process_is_not_answered()
+    {
+        using var manager = new Manager();
+        await using var backend = new EchoPeer();
+        var environment = new Dictionary<string, string>
+        {
+            ["NOTIFY_SOCKET"] = manager.Path,
+            ["WATCHDOG_USEC"] = "100000",
+            ["WATCHDOG_PID"] = "1",
+        };
+        await using DaemonProcess daemon = DaemonProcess.Start(
+            environment, [], "run", "--config", DaemonProcess.ConfigFileWith(Config(backend, "127.0.0.1:0")));
+        await manager.UntilAsync("READY=1\n");
+        daemon.Signal(DaemonProcess.SIGTERM);
+        await manager.UntilAsync("STOPPING=1\n");
+        Assert.That(manager.Heard, Has.None.EqualTo("WATCHDOG=1"));
+    }
+
+    [Test]
+    public async Task A_socket_that_is_handed_in_is_listened_on()
+    {
+        if (!File.Exists("/usr/bin/python3"))
+        {
+            Assert.Ignore("Debian's python3 is not installed");
+        }
+
+        await using var backend = new EchoPeer();
+        int port = FreePort();
+        string path = DaemonProcess.ConfigFileWith(Config(backend, $"127.0.0.1:{port}"));
+        await using DaemonProcess daemon = DaemonProcess.Start(
+            new Dictionary<string, string>(), ["/usr/bin/python3", "-c", HandOver, port.ToString(CultureInfo.InvariantCulture)],
+            "run", "--config", path);
+        using TcpClient client = await Talk.ConnectAsync(await daemon.ListenerAsync("wss"));
+        Assert.That(await Talk.EchoAsync(client, "hello"), Is.EqualTo("hello"));
+        await daemon.LineWithAsync("was handed in");
+        daemon.Signal(DaemonProcess.SIGTERM);
+        client.Close();
+        Assert.That(await daemon.ExitAsync(), Is.Zero);
+    }
+
+    private static string Config(EchoPeer backend, string bind, string balancer = "") => $$"""
+        [balancer]
+        {{balancer}}
+        [admin]
+        socket = ""
+        [[listeners]]
+        name = "wss"
+        bind = ["{{bind}}"]
+        pool = "chat"
+        [[pools]]
+        name = "chat"
+        health = { type = "none" }
+        [[pools.backends]]
+        name = "ws1"
+        address = "{{backend.Endpoint}}"
+
+        """;
+
+    private static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+
+    /// <summary>The end of NOTIFY_SOCKET that systemd would hold.</summary>
+    private sealed class Manager : IDisposable
+    {
+        private readonly Socket _socket = new(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified);
+        private readonly List<string> _heard = [];
+
+        public Manager() => _socket.Bind(new UnixDomainSocketEndPoint(Path));
+
+        public string Path { get; } = System.IO.Path.Combine(System.IO.Path.GetTempPath(), $"l4balancer-notify-{Guid.NewGuid():N}");
+
+        public IReadOnlyList<string> Heard => _heard;
+
+        /// <summary>The next message that begins so; what comes before it is heard and passed over.</summary>
+        public async Task<string> UntilAsync(string start)
+        {
+            using var patience = new CancellationTokenSource(DaemonProcess.Deadline);
+            var datagram = new byte[4096];
+            while (true)
+            {
+                string message = Encoding.UTF8.GetString(datagram, 0, await _socket.ReceiveAsync(datagram, patience.Token));
+                _heard.Add(message);
+                if (message.StartsWith(start, StringComparison.Ordinal))
+                {
+                    return message;
+                }
+            }
+        }
+
+        public void Dispose()
+        {
+            _socket.Dispose();
+            File.Delete(Path);
+        }
+    }
+}

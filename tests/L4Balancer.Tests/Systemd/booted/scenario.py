@@ -1,0 +1,119 @@
+"""Runs as a service inside the booted container and writes what it saw, a JSON object, to /results/seen.json."""
+import json, os, signal, socket, subprocess, threading, time
+
+seen = {}
+LISTENER = ("127.0.0.1", 8443)
+CONFIG = "/etc/l4balancer/balancer.toml"
+
+
+def systemctl(*args):
+    done = subprocess.run(["systemctl", *args], capture_output=True, text=True)
+    return done.returncode, (done.stdout + done.stderr).strip()
+
+
+def show(what):
+    return systemctl("show", "--value", "-p", what, "l4balancer.service")[1]
+
+
+def until(what, deadline=30):
+    end = time.monotonic() + deadline
+    while not what():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def echo_backend():
+    listener = socket.create_server(("127.0.0.1", 9000), backlog=1024)
+
+    def serve(peer):
+        with peer:
+            while data := peer.recv(4096):
+                peer.sendall(data)
+
+    def accept():
+        while True:
+            threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+
+
+def talk(timeout=30):
+    with socket.create_connection(LISTENER, timeout=timeout) as peer:
+        peer.sendall(b"hello")
+        data = b""
+        while len(data) < 5:
+            more = peer.recv(5)
+            if not more:
+                raise ConnectionResetError("closed")
+            data += more
+        return data == b"hello"
+
+
+def kill_under_connects():
+    """Connections begun while the process is dead wait in the socket unit; none is refused, and none that waited is lost."""
+    refused, lost, served = [], [], []
+    stop = threading.Event()
+    killed = threading.Event()
+
+    def visit():
+        while not stop.is_set():
+            after = killed.is_set()
+            try:
+                talk()
+                served.append(after)
+            except ConnectionRefusedError as e:
+                refused.append(str(e))
+            except OSError as e:
+                lost.append((after, str(e)))
+
+    visitors = [threading.Thread(target=visit) for _ in range(4)]
+    for visitor in visitors:
+        visitor.start()
+    until(lambda: len(served) > 20)
+    before = show("MainPID")
+    os.kill(int(before), signal.SIGKILL)
+    until(lambda: show("MainPID") not in (before, "0") and show("ActiveState") == "active")
+    killed.set()
+    count = len(served)
+    until(lambda: len(served) > count + 20)
+    stop.set()
+    for visitor in visitors:
+        visitor.join()
+    return {"refused": len(refused), "lost": len(lost), "lost_after": sum(1 for after, _ in lost if after), "served": len(served)}
+
+
+def main():
+    echo_backend()
+    seen["socket"] = systemctl("start", "l4balancer.socket")
+    # The first connection starts the service, and waits for it.
+    seen["activated"] = talk()
+    seen["active"] = until(lambda: show("ActiveState") == "active")
+    seen["status"] = show("StatusText")
+    first = show("WatchdogTimestampMonotonic")
+    seen["watchdog"] = until(lambda: show("WatchdogTimestampMonotonic") != first)
+    text = open(CONFIG).read()
+    open(CONFIG, "w").write(text + '\n[[pools.backends]]\nname = "ws2"\naddress = "127.0.0.1:9001"\n')
+    seen["reload"] = systemctl("reload", "l4balancer.service")
+    seen["reloaded"] = until(lambda: "2 backends" in show("StatusText"))
+    open(CONFIG, "w").write("[balancer]\nworker = 1\n")
+    seen["bad_reload"] = systemctl("reload", "l4balancer.service")[0]
+    seen["still"] = talk()
+    open(CONFIG, "w").write(text)
+    seen["kill"] = kill_under_connects()
+    seen["restarts"] = show("NRestarts")
+    seen["stop"] = systemctl("stop", "l4balancer.service")
+    seen["result"] = show("Result")
+
+
+try:
+    main()
+except Exception as e:
+    seen["error"] = repr(e)
+seen["units"] = systemctl("status", "--no-pager", "l4balancer.service", "l4balancer.socket")[1]
+seen["journal"] = subprocess.run(["journalctl", "-b", "-u", "l4balancer.service", "-u", "l4balancer.socket", "--no-pager", "-o", "cat", "-n", "100"], capture_output=True, text=True).stdout
+with open("/results/seen.tmp", "w") as out:
+    json.dump(seen, out)
+os.rename("/results/seen.tmp", "/results/seen.json")
+subprocess.run(["systemctl", "poweroff", "--force"])
