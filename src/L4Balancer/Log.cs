@@ -135,4 +135,11 @@ internal static partial class Log
 
     [LoggerMessage(1405, LogLevel.Information, "connection {Id} is closed: {Who} asked")]
     public static partial void ConnectionClosed(this ILogger logger, ulong id, string who);
+
+    [LoggerMessage(1203, LogLevel.Warning,
+        "metrics could not be pushed to {Endpoint} ({Count} times by now): {Fault}. They are pushed again every {Every}; traffic is untouched")]
+    public static partial void PushFailed(this ILogger logger, string endpoint, int count, string fault, TimeSpan every);
+
+    [LoggerMessage(1204, LogLevel.Information, "metrics are pushed to {Endpoint}")]
+    public static partial void Pushed(this ILogger logger, string endpoint);
 }

@@ -21,6 +21,9 @@ namespace L4Balancer.Hosting;
 /// </summary>
 internal sealed class Daemon : IAsyncDisposable
 {
+    private static readonly TimeSpan FirstPush = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan BetweenPushes = TimeSpan.FromMinutes(1);
+
     private readonly TimeProvider _clock;
     private readonly LogOutput _output;
     private readonly LevelSwitch _level;
@@ -32,6 +35,7 @@ internal sealed class Daemon : IAsyncDisposable
     private BalancerMetrics? _metrics;
     private MetricsEndpoint? _metricsEndpoint;
     private MetricsServer? _metricsServer;
+    private OtlpPush? _push;
     private RecordLog? _records;
     private IEngine? _engine;
     private SourceWatch? _sources;
@@ -92,7 +96,7 @@ internal sealed class Daemon : IAsyncDisposable
         _first = snapshot;
         if (config.Metrics is not null || AdminServer.IsWanted(config.Admin))
         {
-            _metrics = new BalancerMetrics(() => Snapshot, () => _engine, _clock);
+            _metrics = new BalancerMetrics(() => Snapshot, () => _engine, _clock, pushed: config.Metrics?.Otlp is not null);
             _metricsEndpoint = new MetricsEndpoint(_metrics, _loggers.CreateLogger<MetricsEndpoint>());
         }
 
@@ -116,6 +120,11 @@ internal sealed class Daemon : IAsyncDisposable
         if (_engine.Start(snapshot) is { Count: > 0 } failures)
         {
             return [.. failures.Select(f => f.Message)];
+        }
+
+        if (config.Metrics?.Otlp is Uri collector)
+        {
+            _push = new OtlpPush(collector, _metrics!.Backends, FirstPush, BetweenPushes, _loggers.CreateLogger<OtlpPush>());
         }
 
         WarnOfSources(config);
@@ -211,6 +220,7 @@ internal sealed class Daemon : IAsyncDisposable
         }
 
         _metricsEndpoint?.Dispose();
+        _push?.Dispose();
         _metrics?.Dispose();
     }
 

@@ -13,9 +13,12 @@ internal sealed class BackendInstruments
     private static readonly KeyValuePair<string, object?> ToClient = new(MetricNames.Direction, MetricNames.ToClient);
 
     private readonly BackendCatalog _backends;
+    private readonly bool _endsGauges;
 
-    public BackendInstruments(Meter meter, BackendCatalog backends)
+    /// <param name="endsGauges">Whether gauges of what has left end with its connections, or say zero from then on.</param>
+    public BackendInstruments(Meter meter, BackendCatalog backends, bool endsGauges)
     {
+        _endsGauges = endsGauges;
         _backends = backends;
         meter.CreateObservableGauge(MetricNames.ConnectionsActive, Active, null, "Established connections.");
         meter.CreateObservableCounter(
@@ -32,7 +35,7 @@ internal sealed class BackendInstruments
         foreach (BackendSeries backend in _backends.Series)
         {
             int active = backend.Active;
-            if (active > 0 || (backend.Pool is not null && backend.Sum(static c => c.ConnectAttempts) > 0))
+            if (active > 0 || ((backend.Pool is not null || !_endsGauges) && backend.Sum(static c => c.ConnectAttempts) > 0))
             {
                 yield return backend.Measure(active);
             }

@@ -16,14 +16,15 @@ internal sealed class BalancerMetrics : IDisposable
 
     /// <param name="snapshot">The one in force, asked for at every observation.</param>
     /// <param name="engine">The one that runs; null before there is one.</param>
-    public BalancerMetrics(Func<RoutingSnapshot> snapshot, Func<IEngine?> engine, TimeProvider clock)
+    /// <param name="pushed">Whether they are pushed as well: the SDK tells a series for ever, so that a gauge must not just end.</param>
+    public BalancerMetrics(Func<RoutingSnapshot> snapshot, Func<IEngine?> engine, TimeProvider clock, bool pushed = false)
     {
         // The reader listens before the instruments exist, so that none is missed.
         _reader = new PrometheusReader(_meter);
-        var backends = new BackendCatalog(snapshot);
+        BackendCatalog backends = Backends = new BackendCatalog(snapshot);
         _ = new ListenerInstruments(_meter, snapshot);
-        _ = new BackendInstruments(_meter, backends);
-        _ = new HealthInstruments(_meter, backends);
+        _ = new BackendInstruments(_meter, backends, endsGauges: !pushed);
+        _ = new HealthInstruments(_meter, backends, endsGauges: !pushed);
         _ = new WorkerInstruments(_meter, () => engine()?.Load() ?? [], clock);
         _ = new ControlInstruments(_meter, snapshot, engine);
         _ = new ProcessInstruments(_meter);
@@ -31,6 +32,8 @@ internal sealed class BalancerMetrics : IDisposable
     }
 
     public DurationHistograms Durations { get; }
+
+    public BackendCatalog Backends { get; }
 
     /// <inheritdoc cref="PrometheusReader.Write"/>
     public void Write(IBufferWriter<byte> output, ExpositionFormat format) => _reader.Write(output, format);

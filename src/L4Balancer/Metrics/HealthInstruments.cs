@@ -21,9 +21,12 @@ internal sealed class HealthInstruments
     private static readonly KeyValuePair<string, object?> LocalError = Label(MetricNames.Result, MetricNames.LocalError);
 
     private readonly BackendCatalog _backends;
+    private readonly bool _endsGauges;
 
-    public HealthInstruments(Meter meter, BackendCatalog backends)
+    /// <param name="endsGauges">Whether gauges of what has left end with its connections, or say zero from then on.</param>
+    public HealthInstruments(Meter meter, BackendCatalog backends, bool endsGauges)
     {
+        _endsGauges = endsGauges;
         _backends = backends;
         meter.CreateObservableGauge(MetricNames.BackendUp, Up, null, "1 where the backend is up, 0 where it is down.");
         meter.CreateObservableGauge(MetricNames.BackendState, State, null, "1 for the state that the backend is in, 0 for the others.");
@@ -50,7 +53,8 @@ internal sealed class HealthInstruments
     {
         foreach (BackendSeries backend in _backends.Series)
         {
-            if (backend.Pool is null && backend.Active == 0)
+            bool gone = backend.Pool is null && backend.Active == 0;
+            if (gone && _endsGauges)
             {
                 continue;
             }
@@ -58,7 +62,7 @@ internal sealed class HealthInstruments
             BackendState state = backend.Pool?.StateOf(backend.Backend.Index) ?? BackendState.Draining;
             for (int i = 0; i < States.Length; i++)
             {
-                yield return backend.Measure(i == (int)state ? 1 : 0, States[i]);
+                yield return backend.Measure(i == (int)state && !gone ? 1 : 0, States[i]);
             }
         }
     }
