@@ -23,6 +23,9 @@ public sealed class ListenerCell(string name)
 
     public ReasonCounters Refused { get; } = new();
 
+    /// <summary>Who holds how many; empty where no limit per source was ever set.</summary>
+    public SourceTable BySource { get; } = new();
+
     /// <summary>Counts an accepted connection as pending.</summary>
     /// <returns>How many this listener holds open now, this one included.</returns>
     public int CountAccepted()

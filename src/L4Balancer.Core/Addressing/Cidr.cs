@@ -7,12 +7,15 @@ namespace L4Balancer.Core.Addressing;
 public readonly record struct Cidr
 {
     /// <summary>Bits of the v4-mapped prefix, in whose form IPv4 is held.</summary>
-    private const int MappedBits = 96;
+    internal const int MappedLength = 96;
 
-    private readonly HostAddress _network;
-    private readonly int _bits;
+    private Cidr(HostAddress network, int bits) => (Network, MappedBits) = (network, bits);
 
-    private Cidr(HostAddress network, int bits) => (_network, _bits) = (network, bits);
+    /// <summary>As written: bits after the prefix may be set.</summary>
+    internal HostAddress Network { get; }
+
+    /// <summary>Bits of the prefix in the 16 bytes of an address.</summary>
+    internal int MappedBits { get; }
 
     /// <summary>Bits after the prefix do not matter: <c>10.0.0.7/8</c> is 10.0.0.0/8. <c>::/0</c> does not hold IPv4.</summary>
     public static bool TryParse([NotNullWhen(true)] string? text, out Cidr range)
@@ -31,12 +34,12 @@ public readonly record struct Cidr
             return false;
         }
 
-        range = new Cidr(address, address.IsV4 ? MappedBits + bits : bits);
+        range = new Cidr(address, address.IsV4 ? MappedLength + bits : bits);
         return true;
     }
 
-    public bool Contains(HostAddress address) => address.IsV4 == _network.IsV4 && address.SharesPrefix(_network, _bits);
+    public bool Contains(HostAddress address) => address.IsV4 == Network.IsV4 && address.SharesPrefix(Network, MappedBits);
 
     public override string ToString() =>
-        string.Create(CultureInfo.InvariantCulture, $"{_network}/{(_network.IsV4 ? _bits - MappedBits : _bits)}");
+        string.Create(CultureInfo.InvariantCulture, $"{Network}/{(Network.IsV4 ? MappedBits - MappedLength : MappedBits)}");
 }

@@ -85,10 +85,17 @@ public readonly record struct HostAddress : IComparable<HostAddress>
     /// <param name="bits">0 to 128.</param>
     public bool SharesPrefix(HostAddress other, int bits)
     {
+        return Masked(bits) == other.Masked(bits);
+    }
+
+    /// <summary>The address with only its first bits, counted in the 16 bytes: IPv4 begins at bit 96.</summary>
+    /// <param name="bits">0 to 128.</param>
+    public HostAddress Masked(int bits)
+    {
         // A shift by 64 would be one by 0.
         ulong high = bits == 0 ? 0 : ulong.MaxValue << (64 - Math.Min(bits, 64));
         ulong low = bits <= 64 ? 0 : ulong.MaxValue << (128 - bits);
-        return ((_high ^ other._high) & high) == 0 && ((_low ^ other._low) & low) == 0;
+        return new HostAddress(_high & high, _low & low);
     }
 
     public int CompareTo(HostAddress other) =>

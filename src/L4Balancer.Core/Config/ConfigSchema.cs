@@ -20,12 +20,13 @@ internal static class ConfigSchema
     public static readonly SchemaTable Listener = new(
         "[[listeners]]",
         [
-            .. Works("name", "bind", "pool", "backlog", "max_connections", "defer_accept"),
+            .. Works(
+                "name", "bind", "pool", "allow", "deny", "max_connections", "max_connections_per_source", "connection_rate_per_source",
+                "backlog", "defer_accept"),
             new SchemaKey("keepalive", KeyForm.Table, Keepalive),
             .. Works("user_timeout", "congestion_control"),
             .. NotYet(
-                "inspect", "inspect_timeout", "inspect_limit", "accept_proxy_from", "allow", "deny", "max_connections_per_source",
-                "connection_rate_per_source", "routes"),
+                "inspect", "inspect_timeout", "inspect_limit", "accept_proxy_from", "routes"),
         ]);
 
     public static readonly SchemaTable Health = new(

@@ -35,6 +35,10 @@ internal static class ListenerBinding
             Pool = BindPool(table, pools),
             Backlog = table.Integer("backlog", Defaults.Backlog, 1, 65_535),
             MaxConnections = table.Integer("max_connections", Defaults.MaxConnections, 0, int.MaxValue),
+            Allow = BindRanges(table, "allow"),
+            Deny = BindRanges(table, "deny"),
+            MaxConnectionsPerSource = table.Integer("max_connections_per_source", Defaults.MaxConnectionsPerSource, 0, int.MaxValue),
+            ConnectionRatePerSource = table.Integer("connection_rate_per_source", Defaults.ConnectionRatePerSource, 0, 1_000_000),
             DeferAccept = table.WholeSeconds("defer_accept", Defaults.DeferAccept, TimeSpan.Zero, LongestDefer),
             Keepalive = KeepaliveBinding.Bind(table.Table("keepalive")),
             UserTimeout = table.Duration("user_timeout", Defaults.UserTimeout, TimeSpan.Zero, Duration.LongestMilliseconds),
@@ -65,6 +69,35 @@ internal static class ListenerBinding
         }
 
         return endpoints.ToImmutable();
+    }
+
+    private static ImmutableArray<Cidr> BindRanges(TableBinder table, string key)
+    {
+        const string Form = "an array of address ranges, like [\"10.0.0.0/8\", \"2001:db8::/32\"]";
+        if (!table.TryGet(key, out Setting setting) || !setting.TryItems(Form, out ImmutableArray<Setting> items))
+        {
+            return [];
+        }
+
+        ImmutableArray<Cidr>.Builder ranges = ImmutableArray.CreateBuilder<Cidr>(items.Length);
+        foreach (Setting item in items)
+        {
+            if (!item.TryText(Form, out string text))
+            {
+                continue;
+            }
+
+            if (Cidr.TryParse(text, out Cidr range))
+            {
+                ranges.Add(range);
+            }
+            else
+            {
+                item.Reject($"{Quoted.Text(text)} is not an address range, like \"10.0.0.0/8\", \"2001:db8::/32\" or \"192.0.2.7\"");
+            }
+        }
+
+        return ranges.ToImmutable();
     }
 
     private static string BindPool(TableBinder table, PoolReferences pools)

@@ -17,6 +17,17 @@ public sealed record ListenerSettings
     /// <summary>0: no limit of its own.</summary>
     public int MaxConnections { get; init; }
 
+    /// <summary>Who may connect; empty: everybody who is not denied.</summary>
+    public ImmutableArray<Cidr> Allow { get; init; } = [];
+
+    public ImmutableArray<Cidr> Deny { get; init; } = [];
+
+    /// <summary>A source is an IPv4 address or an IPv6 /64; 0: no limit.</summary>
+    public int MaxConnectionsPerSource { get; init; }
+
+    /// <summary>New connections of a source per second; 0: no limit.</summary>
+    public int ConnectionRatePerSource { get; init; }
+
     /// <summary>TCP_DEFER_ACCEPT (tcp(7)), whole seconds; zero: off.</summary>
     public TimeSpan DeferAccept { get; init; }
 

@@ -47,6 +47,9 @@ public struct ConnectionRecord
 
     public CloseReason Reason { get; internal set; }
 
+    /// <summary>It has a place in its listener's table of sources.</summary>
+    internal bool HasSourcePlace { get; set; }
+
     public readonly bool IsEstablished => EstablishedAt.Ticks != 0;
 
     public readonly Pool Pool => Listener.Pool;
@@ -66,6 +69,7 @@ public struct ConnectionRecord
         ArgumentNullException.ThrowIfNull(balancer);
         Backend!.Cell.CountLeft();
         Listener.Cell.CountClosed();
+        LeaveSource();
         balancer.CountEnded();
     }
 
@@ -85,6 +89,16 @@ public struct ConnectionRecord
         EndedAt = now;
         Backend!.Cell.CountClosed(reason);
         Listener.Cell.CountClosed();
+        LeaveSource();
         balancer.CountEnded();
+    }
+
+    /// <summary>Gives back the place among its source's connections, where it has one.</summary>
+    internal readonly void LeaveSource()
+    {
+        if (HasSourcePlace)
+        {
+            Listener.Cell.BySource.Leave(Tuple.Source.Address);
+        }
     }
 }

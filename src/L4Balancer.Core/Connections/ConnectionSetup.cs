@@ -1,5 +1,6 @@
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
+using L4Balancer.Core.Config;
 using L4Balancer.Core.Routing;
 using L4Balancer.Core.Timing;
 
@@ -43,7 +44,9 @@ public struct ConnectionSetup
         int openInAll = _balancer.CountAccepted();
         bool overLimit = openInAll > snapshot.MaxConnections
             || (listener.Settings.MaxConnections > 0 && openHere > listener.Settings.MaxConnections);
-        return overLimit ? Refuse(ref record, CloseReason.Limit, now) : TryNextBackend(ref record, now);
+        return !listener.Allows(tuple.Source.Address) ? Refuse(ref record, CloseReason.Denied, now)
+            : overLimit || !TryEnterSource(ref record, listener, now) ? Refuse(ref record, CloseReason.Limit, now)
+            : TryNextBackend(ref record, now);
     }
 
     /// <summary>The backend answered.</summary>
@@ -108,6 +111,19 @@ public struct ConnectionSetup
         return Refuse(ref record, reason, now);
     }
 
+    private static bool TryEnterSource(ref ConnectionRecord record, Listener listener, Instant now)
+    {
+        if (!listener.LimitsSources)
+        {
+            return true;
+        }
+
+        ListenerSettings settings = listener.Settings;
+        record.HasSourcePlace = listener.Cell.BySource.TryEnter(
+            record.Tuple.Source.Address, settings.MaxConnectionsPerSource, settings.ConnectionRatePerSource, now);
+        return record.HasSourcePlace;
+    }
+
     private SetupStep TryNextBackend(ref ConnectionRecord record, Instant now)
     {
         LetGo(record);
@@ -161,6 +177,7 @@ public struct ConnectionSetup
         record.Reason = reason;
         record.EndedAt = now;
         record.Listener.Cell.CountRefused(reason);
+        record.LeaveSource();
         _balancer.CountEnded();
         return SetupStep.Refuse(reason);
     }

@@ -11,11 +11,15 @@ namespace L4Balancer.Core.Tests.Connections;
 /// <summary>One listener, one pool, and connections that a test sets up by hand, on a clock that it moves itself.</summary>
 internal sealed class SetupScene
 {
-    public SetupScene(PoolSettings pool, int maxConnections = 1000, int listenerMax = 0) =>
+    public SetupScene(PoolSettings pool, int maxConnections = 1000, int listenerMax = 0, Func<ListenerSettings, ListenerSettings>? listener = null) =>
         Snapshot = RoutingSnapshot.Build(
             new BalancerConfig
             {
-                Listeners = [new ListenerSettings { Name = "l", Bind = [At("127.0.0.1:80")], Pool = pool.Name, MaxConnections = listenerMax }],
+                Listeners =
+                [
+                    (listener ?? (l => l))(
+                        new ListenerSettings { Name = "l", Bind = [At("127.0.0.1:80")], Pool = pool.Name, MaxConnections = listenerMax }),
+                ],
                 Pools = [pool],
             },
             maxConnections);

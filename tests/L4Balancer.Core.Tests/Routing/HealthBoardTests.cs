@@ -39,7 +39,7 @@ internal sealed class HealthBoardTests
             Report(pool, backend, outcome);
         }
 
-        Accounting.HealthCounters counters = backend.Cell.Health;
+        Core.Accounting.HealthCounters counters = backend.Cell.Health;
         Assert.That((counters.Succeeded, counters.Failed, counters.LocalErrors, counters.Transitions), Is.EqualTo((2L, 1L, 1L, 2L)));
     }
 

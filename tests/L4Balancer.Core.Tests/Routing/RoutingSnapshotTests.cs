@@ -72,7 +72,7 @@ internal sealed class RoutingSnapshotTests
         PoolSettings two = SetupScene.PoolOf(2);
         PoolSettings one = two with { Backends = [two.Backends[0]] };
         RoutingSnapshot before = RoutingSnapshot.Build(Config(two), 5);
-        Accounting.BackendCell left = before.Pools[0].Backends[1].Cell;
+        Core.Accounting.BackendCell left = before.Pools[0].Backends[1].Cell;
 
         RoutingSnapshot without = RoutingSnapshot.Build(Config(one), 5, before);
         RoutingSnapshot later = RoutingSnapshot.Build(Config(one), 5, without);
@@ -128,7 +128,7 @@ internal sealed class RoutingSnapshotTests
         Assert.That(snapshot.Listeners[0].Pool, Is.SameAs(snapshot.Pools[1]));
     }
 
-    private static Accounting.SourceCell Source(RoutingSnapshot snapshot) => snapshot.Sources.Single(s => s.Label == "10.0.0.1");
+    private static Core.Accounting.SourceCell Source(RoutingSnapshot snapshot) => snapshot.Sources.Single(s => s.Label == "10.0.0.1");
 
     private static BalancerConfig Config(PoolSettings pool) => new()
     {

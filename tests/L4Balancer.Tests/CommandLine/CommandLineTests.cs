@@ -51,7 +51,7 @@ internal sealed class CommandLineTests
 
         [[pools]]
         name = "chat"
-        balance = "maglev"
+        send_proxy = "v1"
           [[pools.backends]]
           name = "ws1"
           address = "10.0.1.21:8443"

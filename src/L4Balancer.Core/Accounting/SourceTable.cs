@@ -1,0 +1,121 @@
+using L4Balancer.Core.Addressing;
+using L4Balancer.Core.Timing;
+
+namespace L4Balancer.Core.Accounting;
+
+/// <summary>
+/// Connections and their rate by source, for one listener. A source is an IPv4 address or an IPv6 /64, which is what one customer gets
+/// (RFC 6177). Bounded: sources that hold no connection are forgotten when there are too many of them, those first whose rate is at
+/// rest, so a flood from many sources costs no more memory than this. Any thread.
+/// </summary>
+public sealed class SourceTable
+{
+    /// <summary>Sources that are remembered for their rate alone, over all shards: about 6 MB.</summary>
+    private const int MostAtRest = 65_536;
+
+    private const int Shards = 64;
+    private const int SourceBits = 64;
+
+    private readonly Shard[] _shards;
+
+    public SourceTable() => _shards = [.. Enumerable.Range(0, Shards).Select(_ => new Shard())];
+
+    /// <summary>Sources that are remembered now.</summary>
+    public int Count => _shards.Sum(s => s.Count);
+
+    /// <summary>One more connection of this source, where its limits let it.</summary>
+    /// <param name="most">Open at a time; 0: any number.</param>
+    /// <param name="rate">New ones per second, in bursts of a second's worth; 0: any number.</param>
+    /// <returns>False where it is over a limit; then it is not counted.</returns>
+    public bool TryEnter(HostAddress address, int most, int rate, Instant now) => ShardOf(KeyOf(address)).TryEnter(KeyOf(address), most, rate, now);
+
+    /// <summary>A connection that entered is over.</summary>
+    public void Leave(HostAddress address) => ShardOf(KeyOf(address)).Leave(KeyOf(address));
+
+    private static HostAddress KeyOf(HostAddress address) => address.IsV4 ? address : address.Masked(SourceBits);
+
+    private Shard ShardOf(HostAddress key) => _shards[(uint)key.GetHashCode() % Shards];
+
+    private sealed class Shard
+    {
+        private const int MostAtRestHere = MostAtRest / Shards;
+
+        private readonly Lock _gate = new();
+        private readonly Dictionary<HostAddress, Entry> _entries = [];
+        private int _atRest;
+
+        public int Count
+        {
+            get
+            {
+                lock (_gate)
+                {
+                    return _entries.Count;
+                }
+            }
+        }
+
+        public bool TryEnter(HostAddress key, int most, int rate, Instant now)
+        {
+            lock (_gate)
+            {
+                bool known = _entries.TryGetValue(key, out Entry entry);
+                if (!known)
+                {
+                    entry = new Entry(0, rate, now);
+                }
+
+                entry = entry.Refilled(rate, now);
+                bool enters = (most == 0 || entry.Open < most) && (rate == 0 || entry.Tokens >= 1);
+                if (enters)
+                {
+                    _atRest -= known && entry.Open == 0 ? 1 : 0;
+                    entry = entry with { Open = entry.Open + 1, Tokens = entry.Tokens - (rate > 0 ? 1 : 0) };
+                }
+                else if (!known)
+                {
+                    return false;
+                }
+
+                _entries[key] = entry;
+                return enters;
+            }
+        }
+
+        public void Leave(HostAddress key)
+        {
+            lock (_gate)
+            {
+                if (!_entries.TryGetValue(key, out Entry entry))
+                {
+                    return;
+                }
+
+                _entries[key] = entry with { Open = entry.Open - 1 };
+                if (entry.Open == 1 && ++_atRest > MostAtRestHere)
+                {
+                    Forget();
+                }
+            }
+        }
+
+        // Half of them at once, so that the pass over the table is paid for by as many that leave.
+        private void Forget()
+        {
+            int left = _atRest / 2;
+            foreach ((HostAddress key, _) in _entries.Where(e => e.Value.Open == 0).OrderBy(e => e.Value.At.Ticks).Take(_atRest - left).ToArray())
+            {
+                _entries.Remove(key);
+            }
+
+            _atRest = left;
+        }
+    }
+
+    private readonly record struct Entry(int Open, double Tokens, Instant At)
+    {
+        /// <summary>A token bucket that holds a second's worth, one at least.</summary>
+        public Entry Refilled(int rate, Instant now) =>
+            this with { Tokens = Math.Min(Math.Max(rate, 1), Tokens + ((now - At).TotalSeconds * rate)), At = now };
+    }
+}
