@@ -34,6 +34,8 @@ internal sealed partial class DaemonProcess : IAsyncDisposable
         _reading = Task.WhenAll(ReadAsync(process.StandardOutput, _output), ReadAsync(process.StandardError, _errors));
     }
 
+    public int Id => _process.Id;
+
     /// <summary>Standard output until now.</summary>
     public IReadOnlyList<string> Output => Copy(_output);
 

@@ -36,7 +36,7 @@ internal sealed class Worker : IDisposable
         Closer = new Closer(this);
         Migration = new Migration(this);
         Register(Mailbox.Descriptor, Libc.EPOLLIN, EventTag.WakeUp);
-        _thread = new Thread(Run) { Name = $"worker {number}", IsBackground = true };
+        _thread = new Thread(Run) { Name = $"{ThreadNames.Worker}{number}", IsBackground = true };
     }
 
     public EpollEngine Engine { get; }

@@ -39,6 +39,7 @@ internal sealed class Daemon : IAsyncDisposable
     private RecordLog? _records;
     private IEngine? _engine;
     private SourceWatch? _sources;
+    private QuietControlPlane? _quiet;
     private Watchdog? _watchdog;
     private StopExtension? _stopExtension;
     private AdminServer? _admin;
@@ -127,6 +128,11 @@ internal sealed class Daemon : IAsyncDisposable
             _push = new OtlpPush(collector, _metrics!.Backends, FirstPush, BetweenPushes, _loggers.CreateLogger<OtlpPush>());
         }
 
+        if (_engine.Load().Count > 0)
+        {
+            _quiet = new QuietControlPlane(_clock);
+        }
+
         WarnOfSources(config);
         _control = new BalancerControl(config, snapshot, _engine, limit, path, _clock, _loggers);
         _control.HealthChanged += () => Tell(_systemd.Status(Status()));
@@ -194,6 +200,7 @@ internal sealed class Daemon : IAsyncDisposable
             await _stopExtension.DisposeAsync();
         }
 
+        _quiet?.Dispose();
         if (_sources is not null)
         {
             await _sources.DisposeAsync();

@@ -12,26 +12,30 @@ internal sealed class ChunkedText : IBufferWriter<byte>, IDisposable
 
     private readonly List<byte[]> _chunks = [];
     private readonly List<int> _used = [];
+    private byte[] _current = [];
+    private int _at;
 
     /// <summary>What was written, in order; valid until the disposal.</summary>
     public IEnumerable<ReadOnlyMemory<byte>> Chunks => _chunks.Select((chunk, i) => (ReadOnlyMemory<byte>)chunk.AsMemory(0, _used[i]));
 
     public long Length => _used.Sum(u => (long)u);
 
-    public void Advance(int count) => _used[^1] += count;
+    public void Advance(int count)
+    {
+        _at += count;
+        _used[^1] = _at;
+    }
 
-    public Span<byte> GetSpan(int sizeHint = 0) => GetMemory(sizeHint).Span;
+    public Span<byte> GetSpan(int sizeHint = 0)
+    {
+        Provide(sizeHint);
+        return _current.AsSpan(_at);
+    }
 
     public Memory<byte> GetMemory(int sizeHint = 0)
     {
-        int wanted = Math.Max(sizeHint, 1);
-        if (_chunks.Count == 0 || _chunks[^1].Length - _used[^1] < wanted)
-        {
-            _chunks.Add(ArrayPool<byte>.Shared.Rent(Math.Max(wanted, ChunkSize)));
-            _used.Add(0);
-        }
-
-        return _chunks[^1].AsMemory(_used[^1]);
+        Provide(sizeHint);
+        return _current.AsMemory(_at);
     }
 
     public void Dispose()
@@ -39,5 +43,18 @@ internal sealed class ChunkedText : IBufferWriter<byte>, IDisposable
         _chunks.ForEach(chunk => ArrayPool<byte>.Shared.Return(chunk));
         _chunks.Clear();
         _used.Clear();
+        (_current, _at) = ([], 0);
+    }
+
+    private void Provide(int sizeHint)
+    {
+        int wanted = Math.Max(sizeHint, 1);
+        if (_current.Length - _at < wanted)
+        {
+            _current = ArrayPool<byte>.Shared.Rent(Math.Max(wanted, ChunkSize));
+            _at = 0;
+            _chunks.Add(_current);
+            _used.Add(0);
+        }
     }
 }

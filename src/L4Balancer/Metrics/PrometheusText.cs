@@ -154,9 +154,8 @@ internal sealed class PrometheusText(IBufferWriter<byte> output, ExpositionForma
 
     private void Raw(ReadOnlySpan<char> text)
     {
-        if (!text.IsEmpty)
-        {
-            Encoding.UTF8.GetBytes(text, output);
-        }
+        // At most three bytes of UTF-8 for each of UTF-16.
+        Span<byte> span = output.GetSpan(text.Length * 3);
+        output.Advance(Encoding.UTF8.GetBytes(text, span));
     }
 }

@@ -1,7 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
-using L4Balancer.Platform;
 
 namespace L4Balancer.Tests.Hosting;
 
@@ -182,9 +181,29 @@ internal sealed class DaemonTests
         await using DaemonProcess daemon = StartLimited("ulimit -Sn 1000 && ulimit -Hn 2000");
         string line = await daemon.LineWithAsync("descriptor limit ");
         int workers = Environment.ProcessorCount;
-        int reserve = 258 + DescriptorBudget.PerAdminAddress + (workers * (2 + (2 * (2000 / 32 / workers))));
+        int reserve = 258 + (workers * (2 + (2 * (2000 / 32 / workers))));
         Assert.That(
             line, Does.Contain($"up to {(2000 - reserve) / 2} connections (descriptor limit 2000, two each, {reserve} in reserve)"));
+    }
+
+    [Test]
+    [Platform("Linux")]
+    public async Task Every_thread_but_the_event_loops_is_nicer()
+    {
+        await using var backend = new EchoPeer();
+        await using DaemonProcess daemon = DaemonProcess.Run(Config(backend.Endpoint, balancer: "workers = 2"));
+        await daemon.ReadyAsync();
+
+        // /proc/PID/task/TID/stat, proc(5): the name in parentheses, then the state as field 3; nice is field 19.
+        (string Name, int Nice)[] threads =
+        [
+            .. Directory.GetDirectories($"/proc/{daemon.Id}/task").Select(t => File.ReadAllText(Path.Combine(t, "stat")))
+                .Select(s => (s[(s.IndexOf('(', StringComparison.Ordinal) + 1)..s.LastIndexOf(')')], s[(s.LastIndexOf(')') + 2)..].Split(' ')))
+                .Select(s => (s.Item1, int.Parse(s.Item2[16], System.Globalization.CultureInfo.InvariantCulture))),
+        ];
+
+        Assert.That(threads.Where(t => t.Name.StartsWith("worker ", StringComparison.Ordinal)).Select(t => t.Nice), Is.EqualTo(new[] { 0, 0 }));
+        Assert.That(threads.Count(t => t.Nice == 5), Is.GreaterThan(threads.Length / 2));
     }
 
     [Test]
