@@ -56,6 +56,14 @@ public interface IEngine : IAsyncDisposable
     bool Close(ulong id, CloseReason reason);
 
     /// <summary>
+    /// Closes established connections in the way of a close by us, one after the other at the pace of the order. It chooses among those
+    /// that are there now; what is established later stays.
+    /// </summary>
+    /// <param name="cancel">What is not closed until then stays open.</param>
+    /// <returns>How many were closed, when the last of them has been told; their peers may still take their time.</returns>
+    Task<int> ShedAsync(ShedOrder order, CancellationToken cancel);
+
+    /// <summary>
     /// Hands out every established connection that is not being closed, to be adopted by another engine: this one forgets them, writes
     /// no record and closes nothing. Those that are being set up or closed stay.
     /// </summary>

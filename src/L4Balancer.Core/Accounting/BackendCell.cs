@@ -28,6 +28,24 @@ public sealed class BackendCell(PoolCell pool, string name)
 
     public ReasonCounters Closed { get; } = new();
 
+    /// <summary>Established connections that we have begun to close at a pace, whatever became of them.</summary>
+    public ReasonCounters Shed { get; } = new();
+
+    /// <summary>Established connections that nobody has begun to close at a pace.</summary>
+    public int Staying
+    {
+        get
+        {
+            long leaving = 0;
+            foreach (CloseReason reason in CloseReasons.Paced)
+            {
+                leaving += Math.Max(0, Shed[reason] - Closed[reason]);
+            }
+
+            return (int)Math.Max(0, Active - leaving);
+        }
+    }
+
     public HealthCounters Health { get; } = new();
 
     /// <summary>Bytes written to the backend, over all workers; a moment's value that never goes back.</summary>

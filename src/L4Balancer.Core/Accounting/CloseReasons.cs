@@ -12,6 +12,13 @@ public static class CloseReasons
 
     public static int Count => Names.Length;
 
+    /// <summary>Those of closes by us that come at a pace: what <c>connections_shed_total</c> counts.</summary>
+    public static IReadOnlyList<CloseReason> Paced { get; } =
+        [CloseReason.Drain, CloseReason.Rebalance, CloseReason.BackendDown, CloseReason.MaxAge, CloseReason.Shutdown];
+
+    public static bool IsPaced(this CloseReason reason) =>
+        reason is CloseReason.Drain or CloseReason.Rebalance or CloseReason.BackendDown or CloseReason.MaxAge or CloseReason.Shutdown;
+
     public static string Name(this CloseReason reason) => Names[(int)reason];
 
     /// <summary>An ordinary end, one that nobody needs to look into.</summary>

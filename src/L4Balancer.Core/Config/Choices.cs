@@ -50,3 +50,10 @@ public enum BalanceKind
     RandomTwo,
     RoundRobin,
 }
+
+/// <summary><c>on_backend_down</c>.</summary>
+public enum OnBackendDown
+{
+    Keep,
+    Close,
+}

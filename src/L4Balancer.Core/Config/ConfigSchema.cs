@@ -45,13 +45,13 @@ internal static class ConfigSchema
         [
             .. Works(
                 "name", "balance", "hash_key", "bounded_load", "source_ips", "connect_timeout", "connect_attempts", "idle_timeout",
-                "half_close_timeout"),
+                "half_close_timeout", "max_age"),
             new SchemaKey("keepalive", KeyForm.Table, Keepalive),
-            .. Works("user_timeout", "congestion_control", "panic_threshold", "slow_start"),
+            .. Works("user_timeout", "congestion_control", "panic_threshold", "slow_start", "on_backend_down", "close_rate"),
             new SchemaKey("health", KeyForm.Table, Health),
             new SchemaKey("backends", KeyForm.Tables, Backend),
             .. NotYet(
-                "max_age", "send_proxy", "new_connection_rate", "on_backend_down", "close_rate", "passive", "discovery"),
+                "send_proxy", "new_connection_rate", "passive", "discovery"),
         ]);
 
     public static readonly SchemaTable Root = new(

@@ -10,6 +10,7 @@ internal static class PoolBinding
     /// <summary>Indices of backends on the ring are 16 bits wide.</summary>
     private const int MostBackends = 65_000;
 
+    private const int HighestCloseRate = 1_000_000;
     private const double LeastBoundedLoad = 1.01;
     private const double MostBoundedLoad = 100;
 
@@ -38,11 +39,14 @@ internal static class PoolBinding
             BoundedLoad = BindBoundedLoad(table),
             PanicThreshold = table.Number("panic_threshold", Defaults.PanicThreshold, 0, 1),
             SlowStart = table.Duration("slow_start", Defaults.SlowStart, TimeSpan.Zero, Duration.Longest),
+            OnBackendDown = table.Choice("on_backend_down", Defaults.OnBackendDown, Vocabulary.OnBackendDown),
+            CloseRate = table.Integer("close_rate", Defaults.CloseRate, 0, HighestCloseRate),
             SourceIps = BindSources(table, out Setting sources),
             ConnectTimeout = table.Duration("connect_timeout", Defaults.ConnectTimeout, TimeSpan.Zero, Duration.LongestMilliseconds),
             ConnectAttempts = table.Integer("connect_attempts", Defaults.ConnectAttempts, 1, 16),
             IdleTimeout = idle,
             HalfCloseTimeout = BindHalfClose(table, idle),
+            MaxAge = table.Duration("max_age", Defaults.MaxAge, TimeSpan.Zero, Duration.Longest),
             Keepalive = KeepaliveBinding.Bind(table.Table("keepalive")),
             UserTimeout = table.Duration("user_timeout", Defaults.UserTimeout, TimeSpan.Zero, Duration.LongestMilliseconds),
             CongestionControl = CongestionControlBinding.Bind(table, Defaults.CongestionControl),

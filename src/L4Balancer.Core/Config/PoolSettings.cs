@@ -21,6 +21,12 @@ public sealed record PoolSettings
     /// <summary>Over this time the share of a backend that has come up or is new grows to all of it; zero: at once.</summary>
     public TimeSpan SlowStart { get; init; }
 
+    /// <summary>What happens to established connections of a backend that goes down.</summary>
+    public OnBackendDown OnBackendDown { get; init; } = OnBackendDown.Keep;
+
+    /// <summary>Paced closing, connections per second over the whole pool; 0: all at once.</summary>
+    public int CloseRate { get; init; } = 500;
+
     /// <summary>Addresses the balancer connects from; empty: the kernel's choice.</summary>
     public ImmutableArray<HostAddress> SourceIps { get; init; } = [];
 
@@ -32,6 +38,9 @@ public sealed record PoolSettings
 
     /// <summary>Filled with <see cref="IdleTimeout"/> where the file gives none.</summary>
     public TimeSpan HalfCloseTimeout { get; init; } = TimeSpan.FromHours(1);
+
+    /// <summary>Connections of this age are closed, each up to a tenth sooner; zero: never.</summary>
+    public TimeSpan MaxAge { get; init; }
 
     public KeepaliveSettings Keepalive { get; init; } = new();
 

@@ -32,6 +32,9 @@ internal static class Vocabulary
             ("round-robin", BalanceKind.RoundRobin),
         ]);
 
+    public static readonly Choice<OnBackendDown> OnBackendDown = new(
+        [("keep", Config.OnBackendDown.Keep), ("close", Config.OnBackendDown.Close)]);
+
     public static readonly Choice<TupleFields> HashKey = new(
         [
             ("source-ip", TupleFields.SourceIp),

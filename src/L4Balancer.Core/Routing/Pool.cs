@@ -82,6 +82,22 @@ public sealed class Pool
         return primary.Count > 0 ? primary.Pick(tuple, tried) : _backup.Pick(tuple, tried);
     }
 
+    /// <summary>
+    /// Whether a connection of this tuple would go elsewhere now than to this backend, were nobody full. Only where a client's next
+    /// connection goes by the same key as its last: never where no hash decides, or the source port is part of the key.
+    /// </summary>
+    public bool HasMoved(in FourTuple tuple, BackendCell from)
+    {
+        if (Settings.Balance is not (BalanceKind.Ring or BalanceKind.Maglev) || Settings.HashKey.HasFlag(TupleFields.SourcePort))
+        {
+            return false;
+        }
+
+        Candidates candidates = _primary.Count > 0 ? _primary : _backup;
+        int home = candidates.Home(tuple);
+        return home != None && _cells[home] != from;
+    }
+
     /// <summary>Whether anybody lives at all: where a pick finds nobody nevertheless, all are full or were tried.</summary>
     public bool HasLiving => _primary.Count > 0 || _backup.Count > 0;
 
@@ -130,7 +146,7 @@ public sealed class Pool
         LivingSet living = LivingSet.Without(members, excluded);
         bool unlimited = BoundedLoad == 0 && Settings.SlowStart == TimeSpan.Zero && Settings.Backends.All(b => b.MaxConnections == 0);
         return new Candidates(
-            picker, living, unlimited ? null : new PoolAdmission(Backends, _cells, Cell, _ramps, BoundedLoad, living.Weight));
+            picker, living, new PoolAdmission(Backends, _cells, Cell, _ramps, BoundedLoad, living.Weight), unlimited);
     }
 
     // A pool of which almost nothing is healthy would pour everything on what is left; then the probes are not believed.

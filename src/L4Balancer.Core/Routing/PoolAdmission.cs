@@ -4,13 +4,20 @@ using L4Balancer.Core.Balancing;
 
 namespace L4Balancer.Core.Routing;
 
-/// <summary>Which backends of a pool may take one more connection: their own limit, the bound on their load, and their slow start.</summary>
+/// <summary>
+/// Which backends of a pool may take one more connection: their own limit, the bound on their load, their slow start; and while the
+/// pool is rebalanced, who holds too few.
+/// </summary>
 /// <param name="cells">By backend index.</param>
 /// <param name="ramps">By backend index: of 2^64 hashes so many are let in.</param>
 internal sealed class PoolAdmission(
     ImmutableArray<Backend> backends, BackendCell[] cells, PoolCell pool, ulong[] ramps, double boundedLoad, int livingWeight) : IAdmission
 {
-    public bool Admits(int member, ulong hash) => HasRoom(member) && IsWithinBound(member) && IsRampedUp(member, hash);
+    /// <summary>Whether new connections go to those that hold too few, whatever else is configured.</summary>
+    public bool IsRebalancing => pool.Targets is not null;
+
+    public bool Admits(int member, ulong hash) => HasRoom(member)
+        && (pool.Targets is { } targets ? IsMissing(member, targets) : IsWithinBound(member) && IsRampedUp(member, hash));
 
     /// <summary>Whether the backend's own limit lets it; connects under way count, or a burst would go past it.</summary>
     public bool HasRoom(int member)
@@ -18,6 +25,10 @@ internal sealed class PoolAdmission(
         int most = backends[member].Settings.MaxConnections;
         return most == 0 || cells[member].Load < most;
     }
+
+    // A backend that came after the plan was made is not in it.
+    private bool IsMissing(int member, IReadOnlyDictionary<BackendCell, int> targets) =>
+        targets.TryGetValue(cells[member], out int target) && cells[member].Load < target;
 
     // Consistent hashing with bounded loads (Mirrokni, Thorup, Zadimoghaddam, 2016): nobody holds more than so many times its share of
     // what the pool will hold with this connection.

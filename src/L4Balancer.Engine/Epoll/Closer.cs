@@ -39,18 +39,29 @@ internal sealed unsafe class Closer(Worker worker)
     }
 
     /// <summary>Closed by us, in good order; what is being set up is abandoned.</summary>
-    public void Close(int index, ref Slot slot, CloseReason reason)
+    /// <returns>False where it is on its way out already.</returns>
+    public bool Close(int index, ref Slot slot, CloseReason reason)
     {
         if (slot.Setup >= 0)
         {
             worker.Dialer.Abandon(index, ref slot, reason);
+            return true;
         }
-        else if (slot.State == SlotState.Relaying && slot.Cause.TrySet(reason))
+
+        if (slot.State != SlotState.Relaying || !slot.Cause.TrySet(reason))
         {
-            slot.State = SlotState.Leaving;
-            LimitGrace(index, ref slot);
-            ContinueLeaving(index, ref slot);
+            return false;
         }
+
+        if (reason.IsPaced())
+        {
+            slot.Record.Backend!.Cell.Shed.Count(reason);
+        }
+
+        slot.State = SlotState.Leaving;
+        LimitGrace(index, ref slot);
+        ContinueLeaving(index, ref slot);
+        return true;
     }
 
     /// <summary>Closed without waiting for anything: both peers are reset.</summary>
@@ -106,6 +117,9 @@ internal sealed unsafe class Closer(Worker worker)
             case SlotState.Relaying when worker.Now >= QuietUntil(slot):
                 Close(index, ref slot, slot.FirstEnd == CloseReason.None ? CloseReason.IdleTimeout : CloseReason.HalfCloseTimeout);
                 break;
+            case SlotState.Relaying when worker.Now >= slot.Age.Due(slot.Record) && !slot.Age.TryReserve(slot.Record, worker.Now):
+                Close(index, ref slot, CloseReason.MaxAge);
+                break;
             default:
                 SetDeadline(index, ref slot);
                 break;
@@ -127,7 +141,9 @@ internal sealed unsafe class Closer(Worker worker)
     public void SetDeadline(int index, ref Slot slot)
     {
         Instant quiet = slot.State == SlotState.Relaying ? QuietUntil(slot) : Instant.Never;
+        Instant aged = slot.State == SlotState.Relaying ? slot.Age.Due(slot.Record) : Instant.Never;
         Instant deadline = quiet < slot.CloseBy ? quiet : slot.CloseBy;
+        deadline = aged < deadline ? aged : deadline;
         worker.SetTimer(index, slot.LacksKeepalive && KeepaliveAt(slot) < deadline ? KeepaliveAt(slot) : deadline);
     }
 

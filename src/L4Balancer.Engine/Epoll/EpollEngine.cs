@@ -1,10 +1,9 @@
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Connections;
-using L4Balancer.Core.Pacing;
 using L4Balancer.Core.Routing;
-using L4Balancer.Core.Timing;
 using L4Balancer.Engine.Listening;
+using L4Balancer.Engine.Shedding;
 using Microsoft.Extensions.Logging;
 
 namespace L4Balancer.Engine.Epoll;
@@ -15,14 +14,12 @@ namespace L4Balancer.Engine.Epoll;
 /// </summary>
 public sealed class EpollEngine : IEngine
 {
-    /// <summary>A timer of the framework holds 49 days; what is due later is waited for in parts.</summary>
-    private static readonly TimeSpan LongestWait = TimeSpan.FromDays(1);
-
     private readonly List<Worker> _workers = [];
     private volatile RoutingSnapshot? _snapshot;
     private readonly TaskCompletionSource _empty = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly ListeningSockets<EpollListeningSocket> _listening;
     private readonly AcceptThreads _accepting;
+    private readonly Shedder _shedding;
     private volatile bool _stopping;
     private bool _stopped;
 
@@ -32,6 +29,7 @@ public sealed class EpollEngine : IEngine
         Options = options;
         Log = options.Loggers.CreateLogger<EpollEngine>();
         _accepting = new AcceptThreads(_workers);
+        _shedding = new Shedder(new EpollShedding(_workers), options.Clock);
         _listening = new ListeningSockets<EpollListeningSocket>(_accepting, options, Log);
     }
 
@@ -100,6 +98,12 @@ public sealed class EpollEngine : IEngine
     public Task TurnAsync() => Task.WhenAll(_workers.Select(w => w.AskAsync(static _ => true, afterwards: true)));
 
     public bool Close(ulong id, CloseReason reason) => Survey.Close(_workers, id, reason);
+
+    public Task<int> ShedAsync(ShedOrder order, CancellationToken cancel)
+    {
+        ArgumentNullException.ThrowIfNull(order);
+        return _shedding.ShedAsync(order, cancel);
+    }
 
     public async Task<IReadOnlyList<ExportedConnection>?> ExportAsync()
     {
@@ -175,7 +179,7 @@ public sealed class EpollEngine : IEngine
         }
     }
 
-    // Those being set up at once, the established ones evenly over the grace; each turn posts what is due by then.
+    // Those being set up at once, the established ones evenly over the grace, or until nobody is connected any more.
     private async Task CloseAllAsync(TimeSpan grace, CancellationToken atOnce)
     {
         PostToAll(static (worker, index) =>
@@ -186,40 +190,11 @@ public sealed class EpollEngine : IEngine
                 worker.Closer.Close(index, ref slot, CloseReason.Shutdown);
             }
         });
-        List<(Worker Worker, int Index, uint Generation)> open = await AllOpenAsync().ConfigureAwait(false);
-        var pace = new EvenSpread(open.Count, grace);
-        Instant start = Instant.Now(Options.Clock);
-        for (int next = 0; next < open.Count; next++)
+        await _shedding.ShedUntilAsync(grace, _empty.Task, atOnce).ConfigureAwait(false);
+        if (!atOnce.IsCancellationRequested)
         {
-            await WaitUntilAsync(start + pace.DueAt(next), atOnce).ConfigureAwait(false);
-            if (atOnce.IsCancellationRequested)
-            {
-                // What is left is aborted; an orderly close on the way there would send a FIN, which hides the reset from the peer.
-                return;
-            }
-
-            (Worker worker, int index, uint generation) = open[next];
-            worker.Mailbox.TryPost(w =>
-            {
-                ref Slot slot = ref w.Slots[index];
-                if (slot.State != SlotState.Free && slot.Generation == generation)
-                {
-                    w.Closer.Close(index, ref slot, CloseReason.Shutdown);
-                }
-            });
+            PostToAll(static (worker, index) => worker.Closer.Close(index, ref worker.Slots[index], CloseReason.Shutdown));
         }
-    }
-
-    // Until that time, or until nobody is connected any more.
-    private async Task WaitUntilAsync(Instant due, CancellationToken atOnce)
-    {
-        for (TimeSpan left = Left(); left > TimeSpan.Zero && !atOnce.IsCancellationRequested && Count > 0; left = Left())
-        {
-            Task delay = Task.Delay(left < LongestWait ? left : LongestWait, Options.Clock, atOnce);
-            await Task.WhenAny(delay, _empty.Task).ConfigureAwait(false);
-        }
-
-        TimeSpan Left() => due - Instant.Now(Options.Clock);
     }
 
     private void AbortAll() =>
@@ -242,19 +217,6 @@ public sealed class EpollEngine : IEngine
             worker.Join();
             worker.Dispose();
         }
-    }
-
-    private async Task<List<(Worker Worker, int Index, uint Generation)>> AllOpenAsync()
-    {
-        List<(Worker, int, uint)>[] open = await Task.WhenAll(_workers.Select(worker => worker.AskAsync(
-            static w =>
-            {
-                var own = new List<(Worker, int, uint)>(w.Slots.Count);
-                ForEachOpen(w, (w, index) => own.Add((w, index, w.Slots[index].Generation)));
-                return own;
-            },
-            afterwards: []))).ConfigureAwait(false);
-        return [.. open.SelectMany(o => o)];
     }
 
     private void PostToAll(Action<Worker, int> act)

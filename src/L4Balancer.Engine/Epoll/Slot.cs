@@ -43,6 +43,8 @@ internal struct Slot
     /// <summary>When patience with a close or a delivery ends.</summary>
     public Instant CloseBy;
 
+    public AgeLimit Age;
+
     public int Client;
     public int Backend;
 

@@ -12,7 +12,8 @@ internal static class Survey
     /// <summary>Slots that a worker looks at for one request: a fraction of a millisecond.</summary>
     public const int Slice = 1024;
 
-    private const int Over = -1;
+    /// <summary>In place of where the next slice begins.</summary>
+    public const int Over = -1;
 
     /// <summary>Copies what is open. Any thread but a worker's.</summary>
     public static void List(IEnumerable<Worker> workers, ICollection<OpenConnection> connections)
@@ -92,7 +93,7 @@ internal static class Survey
         return (false, NextAfter(worker, end));
     }
 
-    private static int EndOf(Worker worker, int from) => Math.Min(from + Slice, worker.Slots.End);
+    public static int EndOf(Worker worker, int from) => Math.Min(from + Slice, worker.Slots.End);
 
-    private static int NextAfter(Worker worker, int end) => end < worker.Slots.End ? end : Over;
+    public static int NextAfter(Worker worker, int end) => end < worker.Slots.End ? end : Over;
 }

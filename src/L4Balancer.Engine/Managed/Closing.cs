@@ -30,13 +30,17 @@ internal sealed class Closing(ManagedEngine engine)
     public bool IsGraceOver => engine.Now.Ticks >= Volatile.Read(ref _deadline);
 
     /// <summary>A close by us, in good order. Does nothing where there is a cause already.</summary>
-    public void Ask(CloseReason reason)
+    /// <returns>Whether this is the cause.</returns>
+    public bool Ask(CloseReason reason)
     {
-        if (_cause.TrySet(reason))
+        bool first = _cause.TrySet(reason);
+        if (first)
         {
             LimitGrace();
             _reading.Cancel();
         }
+
+        return first;
     }
 
     /// <summary>A cause that stops nothing by itself.</summary>

@@ -22,6 +22,7 @@ internal sealed class ManagedConnection
     private readonly Relay _relay;
     private ConnectionSetup _setup;
     private ConnectionRecord _record;
+    private AgeLimit _age;
 
     public ManagedConnection(ManagedEngine engine, Socket client)
     {
@@ -44,6 +45,9 @@ internal sealed class ManagedConnection
             }
         }
     }
+
+    /// <summary>There is a reason why it ends, even if it has not ended yet.</summary>
+    public bool IsEnding => _closing.HasCause;
 
     /// <summary>As a listing shows it.</summary>
     public OpenConnection Open
@@ -84,13 +88,51 @@ internal sealed class ManagedConnection
     }
 
     /// <summary>Asks for a close by us. What is being set up is abandoned; what is established ends in good order.</summary>
-    public void Close(CloseReason reason) => _closing.Ask(reason);
+    /// <returns>False where it is on its way out already.</returns>
+    public bool Close(CloseReason reason)
+    {
+        BackendCell? shedding;
+        lock (_gate)
+        {
+            shedding = _record.IsEstablished && reason.IsPaced() ? _record.Backend!.Cell : null;
+        }
+
+        if (!_closing.Ask(reason))
+        {
+            return false;
+        }
+
+        shedding?.Shed.Count(reason);
+        return true;
+    }
 
     /// <summary>Closes without waiting for anything: both peers are reset.</summary>
     public void Abort(CloseReason reason) => _relay.Abort(reason);
 
     /// <summary>Called every now and then: acts on deadlines that have passed.</summary>
-    public void CheckDeadlines(Instant now) => _relay.CheckDeadlines(now);
+    public void CheckDeadlines(Instant now)
+    {
+        _relay.CheckDeadlines(now);
+        TimeSpan wait;
+        lock (_gate)
+        {
+            if (!_record.IsEstablished || _closing.HasCause || !_age.TryReserve(_record, now))
+            {
+                return;
+            }
+
+            wait = _age.Due(_record) - now;
+        }
+
+        _ = AgeAsync(wait);
+    }
+
+    // Many that are due at one look have turns one after the other.
+    private async Task AgeAsync(TimeSpan wait)
+    {
+        await Task.Delay(wait, _engine.Options.Clock, _closing.Reading).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        Close(CloseReason.MaxAge);
+    }
 
     // Counts the connection as accepted and decides where it goes.
     private SetupStep Accept(RoutingSnapshot snapshot, Listener listener, in FourTuple tuple)

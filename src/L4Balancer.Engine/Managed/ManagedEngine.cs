@@ -4,10 +4,10 @@ using System.Net.Sockets;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Connections;
-using L4Balancer.Core.Pacing;
 using L4Balancer.Core.Routing;
 using L4Balancer.Core.Timing;
 using L4Balancer.Engine.Listening;
+using L4Balancer.Engine.Shedding;
 using Microsoft.Extensions.Logging;
 
 namespace L4Balancer.Engine.Managed;
@@ -21,11 +21,9 @@ public sealed class ManagedEngine : IEngine
     /// <summary>How late a timeout may come.</summary>
     private static readonly TimeSpan DeadlineCheck = TimeSpan.FromMilliseconds(50);
 
-    /// <summary>A timer of the framework holds 49 days; what is due later is waited for in parts.</summary>
-    private static readonly TimeSpan LongestWait = TimeSpan.FromDays(1);
-
     private readonly ConcurrentDictionary<ulong, ManagedConnection> _connections = new();
     private readonly ListeningSockets<ManagedListeningSocket> _listening;
+    private readonly Shedder _shedding;
     private readonly CancellationTokenSource _stopChecking = new();
     private readonly TaskCompletionSource _empty = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Task _checking = Task.CompletedTask;
@@ -37,6 +35,7 @@ public sealed class ManagedEngine : IEngine
         ArgumentNullException.ThrowIfNull(options);
         Options = options;
         Log = options.Loggers.CreateLogger<ManagedEngine>();
+        _shedding = new Shedder(new ManagedShedding(_connections), options.Clock);
         _listening = new ListeningSockets<ManagedListeningSocket>(new AcceptLoops(this), options, Log);
     }
 
@@ -99,6 +98,12 @@ public sealed class ManagedEngine : IEngine
         bool found = _connections.TryGetValue(id, out ManagedConnection? connection);
         connection?.Close(reason);
         return found;
+    }
+
+    public Task<int> ShedAsync(ShedOrder order, CancellationToken cancel)
+    {
+        ArgumentNullException.ThrowIfNull(order);
+        return _shedding.ShedAsync(order, cancel);
     }
 
     /// <summary>Unsupported: what a pipe or a pending operation of the framework holds cannot be taken out of it.</summary>
@@ -219,43 +224,25 @@ public sealed class ManagedEngine : IEngine
         }
     }
 
+    // Those being set up at once, the established ones evenly over the grace, or until nobody is connected any more.
     private async Task CloseAllAsync(TimeSpan grace, CancellationToken atOnce)
     {
-        Instant start = Now;
-        ManagedConnection[] open = [.. _connections.Values];
-        foreach (ManagedConnection pending in open.Where(c => !c.Record.IsEstablished))
+        foreach ((_, ManagedConnection pending) in _connections.Where(static c => !c.Value.Record.IsEstablished))
         {
             pending.Close(CloseReason.Shutdown);
         }
 
-        ManagedConnection[] established = [.. open.Where(c => c.Record.IsEstablished)];
-        var pace = new EvenSpread(established.Length, grace);
-        for (int i = 0; i < established.Length; i++)
+        await _shedding.ShedUntilAsync(grace, _empty.Task, atOnce).ConfigureAwait(false);
+        if (atOnce.IsCancellationRequested)
         {
-            await WaitUntilAsync(start + pace.DueAt(i), atOnce).ConfigureAwait(false);
-            if (atOnce.IsCancellationRequested || _connections.IsEmpty)
-            {
-                // What is left is aborted; an orderly close on the way there would send a FIN, which hides the reset from the peer.
-                return;
-            }
-
-            established[i].Close(CloseReason.Shutdown);
+            // What is left is aborted; an orderly close on the way there would send a FIN, which hides the reset from the peer.
+            return;
         }
 
         // A connection that was set up between the two looks.
         foreach ((_, ManagedConnection connection) in _connections)
         {
             connection.Close(CloseReason.Shutdown);
-        }
-    }
-
-    // Until that time, or until nobody is connected any more.
-    private async Task WaitUntilAsync(Instant due, CancellationToken atOnce)
-    {
-        for (TimeSpan left = Until(due); left > TimeSpan.Zero && !atOnce.IsCancellationRequested && !_connections.IsEmpty; left = Until(due))
-        {
-            Task delay = Task.Delay(left < LongestWait ? left : LongestWait, Options.Clock, atOnce);
-            await Task.WhenAny(delay, _empty.Task).ConfigureAwait(false);
         }
     }
 

@@ -28,6 +28,7 @@ internal static class ConfigJson
             new JsonStringEnumConverter<LogFormat>(JsonNamingPolicy.KebabCaseLower),
             new JsonStringEnumConverter<LogLevel>(JsonNamingPolicy.KebabCaseLower),
             new JsonStringEnumConverter<BalanceKind>(JsonNamingPolicy.KebabCaseLower),
+            new JsonStringEnumConverter<OnBackendDown>(JsonNamingPolicy.KebabCaseLower),
             new JsonStringEnumConverter<HealthType>(JsonNamingPolicy.KebabCaseLower),
         },
         TypeInfoResolver = ConfigJsonContext.Default.WithAddedModifier(static type =>

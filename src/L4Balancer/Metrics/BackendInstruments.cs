@@ -23,6 +23,9 @@ internal sealed class BackendInstruments
         meter.CreateObservableGauge(MetricNames.ConnectionsActive, Active, null, "Established connections.");
         meter.CreateObservableCounter(
             MetricNames.ConnectionsClosed, () => ByReason(static c => c.Closed), null, "Established connections that ended, by reason.");
+        meter.CreateObservableCounter(
+            MetricNames.ConnectionsShed, () => ByReason(static c => c.Shed), null,
+            "Established connections that the balancer has begun to close at a pace, by reason.");
         meter.CreateObservableCounter(MetricNames.RelayedBytes, Relayed, null, "Bytes relayed, by the side they were written to.");
         meter.CreateObservableCounter(MetricNames.ConnectAttempts, Attempts, null, "Connects made to the backend.");
         meter.CreateObservableCounter(

@@ -10,6 +10,7 @@ internal static class MetricNames
     public const string ConnectionsPending = "l4balancer_connections_pending";
     public const string ConnectionsActive = "l4balancer_connections_active";
     public const string ConnectionsClosed = "l4balancer_connections_closed_total";
+    public const string ConnectionsShed = "l4balancer_connections_shed_total";
     public const string RelayedBytes = "l4balancer_relayed_bytes_total";
     public const string ConnectAttempts = "l4balancer_connect_attempts_total";
     public const string ConnectFailures = "l4balancer_connect_failures_total";

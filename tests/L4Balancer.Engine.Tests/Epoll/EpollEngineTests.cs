@@ -24,6 +24,8 @@ internal static class EpollEngineTests
 
     internal sealed class Stop() : StopContract(NewEpoll);
 
+    internal sealed class Shed() : ShedContract(NewEpoll);
+
     internal sealed class Listen() : ListenContract(NewEpoll);
 
     internal sealed class Reload() : ReloadContract(NewEpoll);

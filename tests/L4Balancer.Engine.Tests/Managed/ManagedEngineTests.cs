@@ -24,6 +24,8 @@ internal static class ManagedEngineTests
 
     internal sealed class Stop() : StopContract(NewManaged);
 
+    internal sealed class Shed() : ShedContract(NewManaged);
+
     internal sealed class Listen() : ListenContract(NewManaged);
 
     internal sealed class Reload() : ReloadContract(NewManaged);

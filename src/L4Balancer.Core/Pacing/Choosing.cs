@@ -1,0 +1,30 @@
+namespace L4Balancer.Core.Pacing;
+
+/// <summary>Which of many are closed, and in what order.</summary>
+public static class Choosing
+{
+    /// <summary>
+    /// Of each group its quota, the lowest rank first; the groups in turn by their size, so that each of them has lost half of its
+    /// quota when half of the work is done.
+    /// </summary>
+    /// <param name="quotas">Null: everything, by rank alone. A group without one keeps all.</param>
+    public static IReadOnlyList<T> Choose<T, TGroup>(
+        IReadOnlyCollection<T> all, Func<T, TGroup> groupOf, Func<T, long> rankOf, IReadOnlyDictionary<TGroup, int>? quotas)
+        where TGroup : notnull
+    {
+        ArgumentNullException.ThrowIfNull(all);
+        if (quotas is null)
+        {
+            return [.. all.OrderBy(rankOf)];
+        }
+
+        List<(double Place, T Item)> chosen = [];
+        foreach (IGrouping<TGroup, T> group in all.GroupBy(groupOf))
+        {
+            T[] own = [.. group.OrderBy(rankOf).Take(quotas.GetValueOrDefault(group.Key))];
+            chosen.AddRange(own.Select((item, i) => ((i + 0.5) / own.Length, item)));
+        }
+
+        return [.. chosen.OrderBy(c => c.Place).Select(c => c.Item)];
+    }
+}

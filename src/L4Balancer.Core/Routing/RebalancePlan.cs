@@ -1,0 +1,71 @@
+using System.Collections.Frozen;
+using L4Balancer.Core.Accounting;
+
+namespace L4Balancer.Core.Routing;
+
+/// <summary>
+/// What has to move so that the backends of a pool hold their fair shares: by weight, among those that new connections go to. A picture
+/// of one moment.
+/// </summary>
+public sealed class RebalancePlan
+{
+    private RebalancePlan(
+        int connections, FrozenDictionary<BackendCell, int> targets, FrozenDictionary<BackendCell, int> surplus, int totalDeficit)
+    {
+        Connections = connections;
+        Targets = targets;
+        Surplus = surplus;
+        TotalSurplus = surplus.Values.Sum();
+        TotalDeficit = totalDeficit;
+    }
+
+    /// <summary>What the shares are of: established, and not on their way out.</summary>
+    public int Connections { get; }
+
+    /// <summary>How many each backend that serves is to hold.</summary>
+    public FrozenDictionary<BackendCell, int> Targets { get; }
+
+    /// <summary>How many each over-full backend has beyond its share and the tolerance.</summary>
+    public FrozenDictionary<BackendCell, int> Surplus { get; }
+
+    public int TotalSurplus { get; }
+
+    /// <summary>How many are missing at the others, without a tolerance.</summary>
+    public int TotalDeficit { get; }
+
+    /// <param name="tolerance">Of the fair share: 0.01 leaves a backend a hundredth more.</param>
+    /// <param name="atLeast">
+    /// How many connections the pool will hold again: those that were closed a moment ago are still on their way back, and must not
+    /// make the shares smaller.
+    /// </param>
+    public static RebalancePlan For(Pool pool, double tolerance, int atLeast = 0)
+    {
+        ArgumentNullException.ThrowIfNull(pool);
+        bool backups = !pool.Backends.Any(b => !b.Settings.Backup && pool.Takes(b.Index));
+        (Backend Backend, int Holds)[] serving =
+            [.. pool.Backends.Where(b => b.Settings.Backup == backups && pool.Takes(b.Index)).Select(b => (b, b.Cell.Staying))];
+        int connections = Math.Max(atLeast, serving.Sum(s => s.Holds));
+        long weight = serving.Sum(s => (long)s.Backend.Weight);
+        Dictionary<BackendCell, int> targets = [];
+        Dictionary<BackendCell, int> surplus = [];
+        double deficit = 0;
+        foreach ((Backend backend, int holds) in serving)
+        {
+            double fair = (double)connections * backend.Weight / weight;
+            targets.Add(backend.Cell, (int)Math.Ceiling(fair));
+            deficit += Math.Max(0, fair - holds);
+            int over = (int)Math.Floor(holds - (fair * (1 + tolerance)));
+            if (over > 0)
+            {
+                surplus.Add(backend.Cell, over);
+            }
+        }
+
+        return new RebalancePlan(connections, targets.ToFrozenDictionary(), surplus.ToFrozenDictionary(), (int)Math.Ceiling(deficit));
+    }
+
+    /// <summary>The surplus, cut down in proportion to this many at most.</summary>
+    public IReadOnlyDictionary<BackendCell, int> AtMost(int most) => TotalSurplus <= most
+        ? Surplus
+        : Surplus.ToFrozenDictionary(s => s.Key, s => (int)((long)s.Value * Math.Max(0, most) / TotalSurplus));
+}

@@ -1,0 +1,55 @@
+using L4Balancer.Core.Accounting;
+using L4Balancer.Engine.Shedding;
+
+namespace L4Balancer.Engine.Epoll;
+
+/// <summary>How those who close at a pace reach the connections of the workers: found by survey, closed by their slots.</summary>
+internal sealed class EpollShedding(IReadOnlyList<Worker> workers) : IShedding
+{
+    public async Task<List<ShedCandidate>> FindAsync(ShedOrder order, Func<BackendCell, bool> isMeant)
+    {
+        List<ShedCandidate> found = [];
+        foreach (Worker worker in workers)
+        {
+            for (int from = 0; from != Survey.Over;)
+            {
+                int start = from;
+                from = await worker.AskAsync(w => Find(w, start, order, isMeant, found), afterwards: Survey.Over).ConfigureAwait(false);
+            }
+        }
+
+        return found;
+    }
+
+    public void Close(in ShedCandidate candidate, CloseReason reason, Action<bool> told)
+    {
+        (int index, uint generation) = (candidate.Index, candidate.Generation);
+        bool posted = workers[candidate.Worker].Mailbox.TryPost(worker =>
+        {
+            ref Slot slot = ref worker.Slots[index];
+            told(slot.State == SlotState.Relaying && slot.Generation == generation && worker.Closer.Close(index, ref slot, reason));
+        });
+        if (!posted)
+        {
+            told(false);
+        }
+    }
+
+    public Task TurnAsync() => Task.WhenAll(workers.Select(w => w.AskAsync(static _ => true, afterwards: true)));
+
+    private static int Find(Worker worker, int from, ShedOrder order, Func<BackendCell, bool> isMeant, List<ShedCandidate> found)
+    {
+        int end = Survey.EndOf(worker, from);
+        for (int index = from; index < end; index++)
+        {
+            ref Slot slot = ref worker.Slots[index];
+            if (slot.State == SlotState.Relaying && !slot.Cause.IsSet && isMeant(slot.Record.Backend!.Cell))
+            {
+                long rank = order.Rank?.Invoke(slot.Record) ?? 0;
+                found.Add(new ShedCandidate(slot.Record.Backend.Cell, rank, slot.Record.Id, worker.Number, index, slot.Generation));
+            }
+        }
+
+        return Survey.NextAfter(worker, end);
+    }
+}

@@ -1,0 +1,68 @@
+using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Pacing;
+using L4Balancer.Core.Timing;
+
+namespace L4Balancer.Engine.Shedding;
+
+/// <summary>Closes connections one after the other, at the pace that Core gives, for every engine alike.</summary>
+internal sealed class Shedder(IShedding engine, TimeProvider clock)
+{
+    /// <summary>A timer of the framework holds 49 days; what is due later is waited for in parts.</summary>
+    private static readonly TimeSpan LongestWait = TimeSpan.FromDays(1);
+
+    /// <summary>Timers of the framework count whole milliseconds, and one of 0 would turn without a rest.</summary>
+    private static readonly TimeSpan ShortestWait = TimeSpan.FromMilliseconds(1);
+
+    /// <returns>How many it closed: whoever left meanwhile does not count, and costs no time.</returns>
+    public async Task<int> ShedAsync(ShedOrder order, CancellationToken stop)
+    {
+        List<ShedCandidate> all = await engine
+            .FindAsync(order, backend => order.Quotas is null || order.Quotas.ContainsKey(backend)).ConfigureAwait(false);
+        IReadOnlyList<ShedCandidate> chosen = Choosing.Choose(all, c => c.Backend, c => c.Rank, order.Quotas);
+        int closed = 0;
+        int gone = 0;
+        Instant start = Instant.Now(clock);
+        order.Pace.Begin(start);
+        for (int next = 0; next < chosen.Count && !stop.IsCancellationRequested;)
+        {
+            int left = chosen.Count - next;
+            Instant now = Instant.Now(clock);
+            int due = order.Pace.Take(now, order.Tempo.Between(left, now - start), left, out Instant again);
+            int end = next + Math.Min(left, due + Interlocked.Exchange(ref gone, 0));
+            for (; next < end; next++)
+            {
+                engine.Close(chosen[next], order.Reason, Told);
+            }
+
+            if (next < chosen.Count)
+            {
+                await WaitUntilAsync(again, stop).ConfigureAwait(false);
+            }
+        }
+
+        await engine.TurnAsync().ConfigureAwait(false);
+        return Volatile.Read(ref closed);
+
+        void Told(bool wasOpen) => Interlocked.Increment(ref wasOpen ? ref closed : ref gone);
+    }
+
+    /// <summary>Every connection evenly over the grace, as the last thing that happens; it ends early where nobody is left.</summary>
+    public async Task ShedUntilAsync(TimeSpan grace, Task empty, CancellationToken atOnce)
+    {
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(atOnce);
+        Task<int> shedding = ShedAsync(new ShedOrder { Reason = CloseReason.Shutdown, Tempo = Tempo.Within(grace) }, stop.Token);
+        await Task.WhenAny(shedding, empty).ConfigureAwait(false);
+        await stop.CancelAsync().ConfigureAwait(false);
+        await shedding.ConfigureAwait(false);
+    }
+
+    // A part of a millisecond more: nobody is ahead of its time.
+    private async Task WaitUntilAsync(Instant due, CancellationToken stop)
+    {
+        TimeSpan left = due - Instant.Now(clock);
+        TimeSpan wait = left < ShortestWait ? ShortestWait
+            : left > LongestWait ? LongestWait
+            : TimeSpan.FromMilliseconds(Math.Ceiling(left.TotalMilliseconds));
+        await Task.Delay(wait, clock, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+}
