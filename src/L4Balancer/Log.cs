@@ -142,4 +142,22 @@ internal static partial class Log
 
     [LoggerMessage(1204, LogLevel.Information, "metrics are pushed to {Endpoint}")]
     public static partial void Pushed(this ILogger logger, string endpoint);
+
+    [LoggerMessage(1600, LogLevel.Information, "backend {Pool}/{Backend}: its {Count} connections are being closed ({Reason})")]
+    public static partial void SheddingBegins(this ILogger logger, string pool, string backend, int count, string reason);
+
+    [LoggerMessage(1601, LogLevel.Information, "backend {Pool}/{Backend}: {Count} connections were closed ({Reason})")]
+    public static partial void SheddingEnds(this ILogger logger, string pool, string backend, long count, string reason);
+
+    [LoggerMessage(1602, LogLevel.Error, "pool {Pool}: closing connections at a pace has failed")]
+    public static partial void SheddingFailed(this ILogger logger, string pool, Exception exception);
+
+    [LoggerMessage(1603, LogLevel.Information, "{Who}: pool {Pool} is to be rebalanced")]
+    public static partial void RebalanceAsked(this ILogger logger, string pool, string who);
+
+    [LoggerMessage(1604, LogLevel.Information, "pool {Pool} is being rebalanced: {Count} connections are in surplus")]
+    public static partial void RebalanceBegins(this ILogger logger, string pool, int count);
+
+    [LoggerMessage(1605, LogLevel.Information, "pool {Pool}: the rebalance has ended, {Count} connections were closed")]
+    public static partial void RebalanceEnds(this ILogger logger, string pool, int count);
 }

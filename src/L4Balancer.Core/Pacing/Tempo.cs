@@ -18,6 +18,10 @@ public readonly record struct Tempo
     /// <summary>The first at once, the last one step before the end. What a stall took is spread over what is left of the time.</summary>
     public static Tempo Within(TimeSpan time) => new(0, time);
 
+    /// <summary>The same for what comes after it has begun.</summary>
+    public Tempo After(TimeSpan elapsed) =>
+        _within is TimeSpan within ? Within(elapsed < within ? within - elapsed : TimeSpan.Zero) : this;
+
     /// <summary>The space between two acts from now on; zero: none.</summary>
     /// <param name="left">How many are still to come.</param>
     /// <param name="elapsed">Since the first.</param>

@@ -21,6 +21,7 @@ internal sealed class AdminRoutes
     private readonly AdminTarget _target;
     private readonly ILogger _log;
     private readonly BackendRoutes _backends;
+    private readonly PoolRoutes _pools;
     private readonly ConnectionRoutes _connections;
 
     private AdminRoutes(AdminTarget target, ILogger log)
@@ -28,6 +29,7 @@ internal sealed class AdminRoutes
         _target = target;
         _log = log;
         _backends = new BackendRoutes(target);
+        _pools = new PoolRoutes(target);
         _connections = new ConnectionRoutes(target, log);
     }
 
@@ -43,6 +45,7 @@ internal sealed class AdminRoutes
         routes.MapMethods("/v1/locate", Reading, http => LocateReply.WriteAsync(http, _target.Control.Snapshot));
         routes.MapPost("/v1/reload", ReloadAsync);
         _backends.Map(routes, Reading);
+        _pools.Map(routes);
         _connections.Map(routes, Reading);
     }
 

@@ -1,5 +1,6 @@
 using System.Collections.Frozen;
 using L4Balancer.Admin.Answers;
+using L4Balancer.Control;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Health;
 using L4Balancer.Core.Routing;
@@ -15,11 +16,13 @@ internal sealed class BackendReport
 
     private readonly DateTimeOffset _now;
     private readonly Instant _instant;
+    private readonly Func<BackendCell, Shedding?> _shedding;
 
     public BackendReport(AdminTarget target)
     {
         _now = target.Clock.GetUtcNow();
         _instant = Instant.Now(target.Clock);
+        _shedding = target.Control.SheddingOf;
     }
 
     /// <summary>Those of the configuration in its order, then those that have left it and still hold connections.</summary>
@@ -75,9 +78,12 @@ internal sealed class BackendReport
         BackendCell cell = backend.Cell;
         return new BackendAnswer(
             cell.Pool, backend.Name, backend.Settings.Address, state, backend.Weight, backend.Settings.Backup, cell.Active, share,
-            cell.ConnectAttempts, Reasons(cell.ConnectFailures), Reasons(cell.Closed), cell.BytesToBackend, cell.BytesToClient,
+            cell.ConnectAttempts, Reasons(cell.ConnectFailures), Reasons(cell.Closed), Reasons(cell.Shed), Of(_shedding(cell)), cell.BytesToBackend, cell.BytesToClient,
             Of(cell.Health), inConfiguration);
     }
+
+    private static SheddingAnswer? Of(Shedding? shedding) =>
+        shedding is null ? null : new SheddingAnswer(shedding.Reason.Name(), shedding.Planned, shedding.Closed);
 
     private HealthAnswer Of(HealthCounters health) => new(
         health.Succeeded, health.Failed, health.LocalErrors, health.Transitions,

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using L4Balancer.Admin.Access;
 using L4Balancer.Admin.Answers;
+using L4Balancer.Core.Pacing;
 using L4Balancer.Core.Routing;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
@@ -18,7 +19,7 @@ internal sealed class BackendRoutes(AdminTarget target)
     {
         routes.MapMethods("/v1/backends", reading, ListAsync);
         routes.MapMethods(One, reading, ShowAsync);
-        routes.MapPost(One + "/drain", http => ModeAsync(http, BackendMode.Draining));
+        routes.MapPost(One + "/drain", DrainAsync);
         routes.MapPost(One + "/ready", http => ModeAsync(http, BackendMode.Ready));
         routes.MapPost(One + "/maint", http => ModeAsync(http, BackendMode.Maintenance));
         routes.MapPut(One + "/weight", WeightAsync);
@@ -29,19 +30,17 @@ internal sealed class BackendRoutes(AdminTarget target)
 
     private Task ShowAsync(HttpContext http) => Query.OnlyAsync(http, [], () => AnswerAsync(http));
 
-    private Task ModeAsync(HttpContext http, BackendMode mode)
-    {
-        if (mode == BackendMode.Draining && (http.Request.Query.ContainsKey("rate") || http.Request.Query.ContainsKey("within")))
-        {
-            return Reply.ProblemAsync(
-                http, StatusCodes.Status404NotFound, "draining at a rate or within a time is not supported yet: leave rate and within out");
-        }
+    private Task ModeAsync(HttpContext http, BackendMode mode) => Query.OnlyAsync(http, [], () => SetAsync(http, mode, null));
 
-        return Query.OnlyAsync(http, [], async () =>
-        {
-            (string pool, string name) = Names(http);
-            await DoneAsync(http, await target.Control.SetModeAsync(pool, name, mode, Requester.Of(http).Name));
-        });
+    private Task DrainAsync(HttpContext http) => Query.OnlyAsync(http, [ShedQuery.Rate, ShedQuery.Within], () =>
+        ShedQuery.Fault(http, out Tempo? tempo) is string fault
+            ? Reply.ProblemAsync(http, StatusCodes.Status400BadRequest, fault)
+            : SetAsync(http, BackendMode.Draining, tempo));
+
+    private async Task SetAsync(HttpContext http, BackendMode mode, Tempo? tempo)
+    {
+        (string pool, string name) = Names(http);
+        await DoneAsync(http, await target.Control.SetModeAsync(pool, name, mode, Requester.Of(http).Name, tempo));
     }
 
     private Task WeightAsync(HttpContext http) => Query.OnlyAsync(http, [], async () =>

@@ -7,8 +7,6 @@ internal static class NotBuiltYet
     {
         "/" => "the status page is not supported yet; l4balancer top shows the state",
         "/v1/endpoint" => "handing out endpoints is not supported yet",
-        _ when path is not null && path.StartsWith("/v1/pools/", StringComparison.Ordinal) && path.EndsWith("/rebalance", StringComparison.Ordinal) =>
-            "rebalancing is not supported yet",
         _ => null,
     };
 }

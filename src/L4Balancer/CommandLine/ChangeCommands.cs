@@ -8,39 +8,24 @@ using L4Balancer.Hosting;
 
 namespace L4Balancer.CommandLine;
 
-/// <summary><c>drain</c>, <c>ready</c>, <c>maint</c>, <c>weight</c> and <c>close</c>: change one thing at run time.</summary>
+/// <summary><c>ready</c>, <c>maint</c>, <c>weight</c> and <c>close</c>: change one thing at run time.</summary>
 internal static class ChangeCommands
 {
     private const int HeaviestWeight = 1000;
 
     public static IEnumerable<(Command, string)> Create(Asking asking)
     {
-        yield return Drain(asking);
         yield return Mode(asking, "ready", "Takes a backend back into service.", "l4balancer ready chat/ws1");
         yield return Mode(asking, "maint", "Takes a backend out for maintenance: no new connections.", "l4balancer maint chat/ws1");
         yield return Weight(asking);
         yield return Close(asking);
     }
 
-    private static (Command, string) Drain(Asking asking)
-    {
-        var rate = new Option<string?>("--rate") { Description = "Connections to close per second (not supported yet)", HelpName = "N" };
-        var within = new Option<string?>("--within") { Description = "Time to close all of them (not supported yet)", HelpName = "DURATION" };
-        (Command command, string example) = Mode(
-            asking, "drain", "Sends a backend no new connections; the others leave by themselves.", "l4balancer drain chat/ws1",
-            parsed => parsed.GetValue(rate) is null && parsed.GetValue(within) is null
-                ? null : asking.Fail(ExitCode.Failed, "drain: --rate and --within are not supported yet; without them nothing is closed"));
-        command.Options.Add(rate);
-        command.Options.Add(within);
-        return (command, example);
-    }
-
-    private static (Command, string) Mode(
-        Asking asking, string name, string description, string example, Func<ParseResult, int?>? refuse = null)
+    private static (Command, string) Mode(Asking asking, string name, string description, string example)
     {
         Argument<string> backend = Backend();
         var command = new Command(name, description) { backend };
-        command.SetAction(async (parsed, _) => refuse?.Invoke(parsed) ?? await asking.RunAsync(parsed, client =>
+        command.SetAction((parsed, _) => asking.RunAsync(parsed, client =>
             ChangeAsync(asking, client, name, HttpMethod.Post, $"/v1/backends/{parsed.GetRequiredValue(backend)}/{name}")));
         return (command, example);
     }
@@ -89,11 +74,15 @@ internal static class ChangeCommands
             return asking.Foreign(command);
         }
 
-        asking.Screen.Output.WriteLine($"{now.Pool}/{now.Name} is {now.State}, weight {now.Weight}, {now.Connections} connections");
+        asking.Screen.Output.WriteLine(Line(now));
         return ExitCode.Fine;
     }
 
-    private static Argument<string> Backend()
+    /// <summary>How a backend stands, after it was changed.</summary>
+    public static string Line(BackendAnswer now) =>
+        $"{now.Pool}/{now.Name} is {now.State}, weight {now.Weight}, {now.Connections} connections";
+
+    public static Argument<string> Backend()
     {
         var backend = new Argument<string>("BACKEND") { Description = "POOL/NAME, as `backends` lists it" };
         backend.Validators.Add(result =>
@@ -108,7 +97,7 @@ internal static class ChangeCommands
     }
 
     // As the configuration has names: what else there is would be escaped in a path, and is no backend.
-    private static bool IsName(string text) =>
+    public static bool IsName(string text) =>
         text.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-') && text is not "." and not "..";
 
     private static int ParseWeight(ArgumentResult result)

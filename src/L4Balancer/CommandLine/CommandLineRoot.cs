@@ -57,7 +57,7 @@ internal static class CommandLineRoot
             LocateCommand.Create(asking),
             ReloadCommand.Create(asking),
             VersionCommand.Create(output),
-        }.Concat(ChangeCommands.Create(asking)).Concat(UnbuiltCommands.Create(errors)))
+        }.Concat(ChangeCommands.Create(asking)).Concat(ShedCommands.Create(asking)).Concat(UnbuiltCommands.Create(errors)))
         {
             root.Subcommands.Add(command);
             examples.Add(command, example);

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Spectre.Console;
 
 namespace L4Balancer.CommandLine;
@@ -10,6 +11,8 @@ internal sealed class Screen
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
 
     private const int WidestTable = 1000;
+
+    private static readonly TimeSpan BetweenLooks = TimeSpan.FromMilliseconds(200);
 
     private readonly bool _errorsAreTerminal;
 
@@ -41,6 +44,37 @@ internal sealed class Screen
         }
 
         return await Make(Errors).Status().StartAsync(what, _ => work);
+    }
+
+    /// <summary>Looks again and again until there is nothing more to see; a terminal is shown a bar after two seconds.</summary>
+    /// <param name="look">How much is done, of how much; null at the end.</param>
+    public async Task FollowAsync(string what, Func<Task<(long Done, long All)?>> look)
+    {
+        long start = Stopwatch.GetTimestamp();
+        bool hasBar = _errorsAreTerminal && !Colourless;
+        (long Done, long All)? at = await look();
+        while (at is not null && !(hasBar && Stopwatch.GetElapsedTime(start) > Patience))
+        {
+            await Task.Delay(BetweenLooks);
+            at = await look();
+        }
+
+        if (at is null)
+        {
+            return;
+        }
+
+        await Make(Errors).Progress().StartAsync(async progress =>
+        {
+            ProgressTask bar = progress.AddTask(what);
+            for (; at is (long done, long all); at = await look())
+            {
+                bar.MaxValue(Math.Max(1, all)).Value(Math.Min(done, all));
+                await Task.Delay(BetweenLooks);
+            }
+
+            bar.Value(bar.MaxValue);
+        });
     }
 
     public void Write(TextTable table)

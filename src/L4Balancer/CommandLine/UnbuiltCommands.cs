@@ -8,7 +8,6 @@ internal static class UnbuiltCommands
 {
     private static readonly (string Name, string What, string Example)[] All =
     [
-        ("rebalance", "Sheds the surplus of over-full backends", "l4balancer rebalance chat"),
         ("upgrade", "Replaces the running process by a new one", "l4balancer upgrade"),
     ];
 

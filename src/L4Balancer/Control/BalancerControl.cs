@@ -1,6 +1,8 @@
 using System.Collections.Immutable;
 using L4Balancer.Configuration;
+using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Config;
+using L4Balancer.Core.Pacing;
 using L4Balancer.Core.Routing;
 using L4Balancer.Engine;
 using L4Balancer.Engine.Probing;
@@ -25,6 +27,7 @@ internal sealed class BalancerControl : IAsyncDisposable
     private readonly ControlQueue _queue;
     private readonly HealthControl _health;
     private readonly Prober _prober;
+    private readonly Closings _closings;
     private readonly SlowStarts _slowStarts;
     private readonly ITimer _slowStartTimer;
     private volatile RoutingSnapshot _snapshot;
@@ -44,6 +47,7 @@ internal sealed class BalancerControl : IAsyncDisposable
         _descriptorLimit = descriptorLimit;
         _path = path;
         _log = loggers.CreateLogger<BalancerControl>();
+        _closings = new Closings(engine, () => _snapshot, clock, _log);
         _health = new HealthControl(clock, loggers.CreateLogger<HealthControl>(), OnHealthChanged);
         _health.Board.Follow(snapshot);
         _queue = new ControlQueue(report => _health.Take(report), _log);
@@ -91,8 +95,12 @@ internal sealed class BalancerControl : IAsyncDisposable
         }
     });
 
+    /// <summary>What of this backend is being closed at a pace now; null: nothing.</summary>
+    public Shedding? SheddingOf(BackendCell cell) => _closings.Of(cell);
+
+    /// <param name="tempo">How fast its established connections are closed; null: they stay.</param>
     /// <returns>False where there is no such backend.</returns>
-    public Task<bool> SetModeAsync(string pool, string backend, BackendMode mode, string who) => _queue.RunAsync(() =>
+    public Task<bool> SetModeAsync(string pool, string backend, BackendMode mode, string who, Tempo? tempo = null) => _queue.RunAsync(() =>
     {
         if (Find(pool, backend) is not ({ } found, { } member))
         {
@@ -108,8 +116,23 @@ internal sealed class BalancerControl : IAsyncDisposable
         }
 
         _log.ModeSet(pool, backend, mode, who);
+        _closings.ModeSet(member, tempo);
         HealthChanged?.Invoke();
         return true;
+    });
+
+    /// <summary>Begins to bring a pool's backends to their fair shares.</summary>
+    /// <param name="perSecond">Null: the pool's <c>close_rate</c>.</param>
+    /// <returns>What it sets out to do; null where there is no such pool.</returns>
+    public Task<RebalancePlan?> RebalanceAsync(string pool, double tolerance, int? perSecond, string who) => _queue.RunAsync(() =>
+    {
+        if (_snapshot.Pools.FirstOrDefault(p => p.Name == pool) is not Pool found)
+        {
+            return null;
+        }
+
+        _log.RebalanceAsked(pool, who);
+        return _closings.Rebalance(found, tolerance, perSecond);
     });
 
     /// <param name="weight">0 to 1000.</param>
@@ -134,6 +157,7 @@ internal sealed class BalancerControl : IAsyncDisposable
         await _prober.DisposeAsync();
         await _slowStartTimer.DisposeAsync();
         await _queue.DisposeAsync();
+        await _closings.DisposeAsync();
     }
 
     private ReloadResult Reload()
@@ -208,6 +232,11 @@ internal sealed class BalancerControl : IAsyncDisposable
         {
             _slowStarts.Begin(backend.Cell);
             StepSlowStarts();
+        }
+
+        if (Find(pool.Name, backend.Name) is ({ } now, { } member) && member.Cell == backend.Cell)
+        {
+            _closings.HealthChanged(now, member);
         }
 
         HealthChanged?.Invoke();

@@ -147,8 +147,7 @@ internal sealed class AskingCommandTests
 
     [TestCase("maint", "chat/nope")]
     [TestCase("close", "999999")]
-    [TestCase("drain", "chat/ws1", "--rate", "5")]
-    [TestCase("drain", "chat/ws1", "--within", "1m")]
+    [TestCase("rebalance", "nope")]
     public async Task What_cannot_be_done_is_one_line(params string[] args)
     {
         Result result = await InvokeAsync(args);
@@ -163,6 +162,11 @@ internal sealed class AskingCommandTests
     [TestCase("weight", "chat/ws1", "1001")]
     [TestCase("weight", "chat/ws1")]
     [TestCase("close", "first")]
+    [TestCase("drain", "chat/ws1", "--rate", "fast")]
+    [TestCase("drain", "chat/ws1", "--within", "60")]
+    [TestCase("drain", "chat/ws1", "--within", "1m", "--rate", "5")]
+    [TestCase("rebalance", "chat/ws1")]
+    [TestCase("rebalance", "chat", "--tolerance", "2")]
     [TestCase("connections", "--sort", "colour")]
     [TestCase("connections", "--limit", "0")]
     [TestCase("connections", "--source", "10.0.0.0/40")]

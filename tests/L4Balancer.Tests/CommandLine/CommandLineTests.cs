@@ -122,7 +122,6 @@ internal sealed class CommandLineTests
         Assert.That(result.Errors, Does.Match(@"^l4balancer: [^\n]+: see l4balancer [a-z -]*--help\n$"));
     }
 
-    [TestCase("rebalance", "chat")]
     [TestCase("upgrade", "--binary", "x")]
     [TestCase("locate", "--config", "x", "--listener", "wss", "--source", "10.0.0.1:1", "--sni", "a")]
     public async Task What_is_not_built_yet_says_so(params string[] args)

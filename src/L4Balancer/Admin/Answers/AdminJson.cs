@@ -12,6 +12,7 @@ namespace L4Balancer.Admin.Answers;
 [JsonSerializable(typeof(JsonObject))]
 [JsonSerializable(typeof(LocateAnswer))]
 [JsonSerializable(typeof(Problem))]
+[JsonSerializable(typeof(RebalanceAnswer))]
 [JsonSerializable(typeof(ReloadAnswer))]
 [JsonSerializable(typeof(StatusAnswer))]
 [JsonSerializable(typeof(WeightRequest))]

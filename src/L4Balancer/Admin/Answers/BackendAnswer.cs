@@ -8,11 +8,13 @@ internal sealed record BackendsAnswer(IEnumerable<BackendAnswer> Backends);
 /// <param name="Weight">In force.</param>
 /// <param name="Connections">Established.</param>
 /// <param name="ShareRatio">Its connections against its fair share; null where it is to hold none.</param>
+/// <param name="Shed">Connections that the balancer has begun to close at a pace, by reason.</param>
+/// <param name="Shedding">Null where none is being closed at a pace.</param>
 /// <param name="InConfiguration">False where the file has lost it and its connections finish.</param>
 internal sealed record BackendAnswer(
     string Pool, string Name, string Address, string State, int Weight, bool Backup, int Connections, double? ShareRatio,
     long ConnectAttempts, IReadOnlyDictionary<string, long> ConnectFailures, IReadOnlyDictionary<string, long> Closed,
-    long BytesToBackend, long BytesToClient, HealthAnswer Health, bool InConfiguration);
+    IReadOnlyDictionary<string, long> Shed, SheddingAnswer? Shedding, long BytesToBackend, long BytesToClient, HealthAnswer Health, bool InConfiguration);
 
 /// <summary>What the probes of a backend came to.</summary>
 /// <param name="LocalErrors">Probes that a shortage of ours kept from saying anything.</param>

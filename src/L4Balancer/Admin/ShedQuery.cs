@@ -1,0 +1,72 @@
+using System.Globalization;
+using L4Balancer.Core.Config;
+using L4Balancer.Core.Pacing;
+using Microsoft.AspNetCore.Http;
+
+namespace L4Balancer.Admin;
+
+/// <summary>How fast connections are to be closed, as a request says it.</summary>
+internal static class ShedQuery
+{
+    public const string Rate = "rate";
+    public const string Within = "within";
+    public const string Tolerance = "tolerance";
+    public const int HighestRate = 1_000_000;
+
+    /// <param name="tempo">Null where nothing is to be closed.</param>
+    /// <returns>What is wrong with it; null where it is fine.</returns>
+    public static string? Fault(HttpContext http, out Tempo? tempo)
+    {
+        tempo = null;
+        string? within = Query.Value(http, Within);
+        if (RateFault(http, out int? rate) is string fault)
+        {
+            return fault;
+        }
+
+        if (rate is not null && within is not null)
+        {
+            return $"either {Rate} or {Within}, not both";
+        }
+
+        TimeSpan time = default;
+        if (within is not null && !TryTime(within, out time))
+        {
+            return $"{Within} {Query.Shown(within)}: write a duration from 1ms to 365d, like 90s or 10m";
+        }
+
+        tempo = rate is int perSecond ? Tempo.AtRate(perSecond) : within is not null ? Tempo.Within(time) : null;
+        return null;
+    }
+
+    /// <param name="rate">Null where none is given.</param>
+    public static string? RateFault(HttpContext http, out int? rate)
+    {
+        rate = null;
+        if (Query.Value(http, Rate) is not string text)
+        {
+            return null;
+        }
+
+        if (!int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int number) || number > HighestRate)
+        {
+            return $"{Rate} {Query.Shown(text)}: write a number from 0 to {HighestRate}, connections per second; 0: all at once";
+        }
+
+        rate = number;
+        return null;
+    }
+
+    /// <param name="tolerance">What is given, or a hundredth.</param>
+    public static string? ToleranceFault(HttpContext http, out double tolerance)
+    {
+        tolerance = 0.01;
+        return Query.Value(http, Tolerance) is not string text
+            || (double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out tolerance) && tolerance is >= 0 and <= 1)
+            ? null
+            : $"{Tolerance} {Query.Shown(text)}: write a ratio from 0 to 1, like 0.01";
+    }
+
+    public static bool TryTime(string text, out TimeSpan time) =>
+        Duration.TryParse(text, out time) && time > TimeSpan.Zero && time <= Duration.Longest;
+}

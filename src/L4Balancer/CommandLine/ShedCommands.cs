@@ -1,0 +1,185 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+using L4Balancer.Admin;
+using L4Balancer.Admin.Answers;
+using L4Balancer.Admin.Client;
+using L4Balancer.Hosting;
+
+namespace L4Balancer.CommandLine;
+
+/// <summary><c>drain</c> and <c>rebalance</c>: what closes connections at a pace, watched until it has ended.</summary>
+internal static class ShedCommands
+{
+    private const string Draining = "draining";
+    private const string Down = "down";
+
+    public static IEnumerable<(Command, string)> Create(Asking asking)
+    {
+        yield return Drain(asking);
+        yield return Rebalance(asking);
+    }
+
+    private static (Command, string) Drain(Asking asking)
+    {
+        Argument<string> backend = ChangeCommands.Backend();
+        Option<int?> rate = Rate("Closes its connections, so many a second; 0: all at once");
+        var within = new Option<string?>("--within") { Description = "Closes its connections evenly within this time: 90s, 10m", HelpName = "DURATION" };
+        within.Validators.Add(result =>
+        {
+            if (result.Tokens is [{ Value: string text }] && !ShedQuery.TryTime(text, out _))
+            {
+                result.AddError($"--within {text}: write a duration from 1ms to 365d, like 90s or 10m");
+            }
+        });
+        var command = new Command(
+            "drain", "Sends a backend no new connections; the others leave by themselves, or are closed at a rate or within a time.")
+        {
+            backend, rate, within,
+        };
+        command.Validators.Add(result =>
+        {
+            if (result.GetResult(rate) is not null && result.GetResult(within) is not null)
+            {
+                result.AddError("either --rate or --within, not both");
+            }
+        });
+        command.SetAction((parsed, _) => asking.RunAsync(parsed, client => DrainAsync(
+            asking, client, parsed.GetRequiredValue(backend),
+            parsed.GetValue(rate) is int perSecond ? Invariant($"?rate={perSecond}")
+                : parsed.GetValue(within) is string time ? $"?within={time}" : "")));
+        return (command, "l4balancer drain chat/ws1 --within 5m");
+    }
+
+    private static async Task<int> DrainAsync(Asking asking, AdminClient client, string backend, string query)
+    {
+        string path = $"/v1/backends/{backend}";
+        AdminReply reply = await asking.Screen.WaitAsync(client.SendAsync(HttpMethod.Post, $"{path}/drain{query}"), "asking the daemon");
+        if (asking.Fault("drain", reply) is int code)
+        {
+            return code;
+        }
+
+        if (reply.TryRead(AdminJson.Default.BackendAnswer) is not BackendAnswer now)
+        {
+            return asking.Foreign("drain");
+        }
+
+        long before = Shed(now, "drain") - (now.Shedding?.Closed ?? 0);
+        if (query.Length > 0)
+        {
+            await asking.Screen.FollowAsync($"closing connections of {backend}", async () =>
+            {
+                AdminReply look = await client.SendAsync(HttpMethod.Get, path);
+                now = look.TryRead(AdminJson.Default.BackendAnswer) ?? now with { Shedding = null };
+                return now.Shedding is { Reason: "drain" } going ? (going.Closed, going.Planned) : null;
+            });
+        }
+
+        asking.Screen.Output.WriteLine(ChangeCommands.Line(now));
+        if (query.Length == 0)
+        {
+            return ExitCode.Fine;
+        }
+
+        asking.Screen.Output.WriteLine(Invariant($"{Shed(now, "drain") - before} connections were closed"));
+        return now.State == Draining ? ExitCode.Fine
+            : asking.Fail(ExitCode.Failed, $"drain: somebody has set {backend} to {now.State} meanwhile: what was left stays");
+    }
+
+    private static (Command, string) Rebalance(Asking asking)
+    {
+        var pool = new Argument<string>("POOL") { Description = "As `status` lists it" };
+        pool.Validators.Add(result =>
+        {
+            if (!ChangeCommands.IsName(result.Tokens[0].Value))
+            {
+                result.AddError($"{result.Tokens[0].Value}: write the name of a pool");
+            }
+        });
+        Option<int?> rate = Rate("Connections to close per second; 0: all at once; else the pool's close_rate");
+        var tolerance = new Option<double?>("--tolerance")
+        {
+            Description = "How much more than its fair share a backend may keep, 0 to 1; else 0.01",
+            HelpName = "RATIO",
+            CustomParser = result => double.TryParse(
+                result.Tokens[0].Value, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double ratio) && ratio <= 1
+                ? ratio : Wrong<double?>(result, $"--tolerance {result.Tokens[0].Value}: must be a ratio from 0 to 1, like 0.01"),
+        };
+        var command = new Command(
+            "rebalance", "Closes the surplus of a pool's over-full backends at a pace; what comes goes to those that lack connections.")
+        {
+            pool, rate, tolerance,
+        };
+        command.SetAction((parsed, _) => asking.RunAsync(parsed, client =>
+        {
+            string[] query =
+            [
+                .. parsed.GetValue(rate) is int perSecond ? [Invariant($"rate={perSecond}")] : Array.Empty<string>(),
+                .. parsed.GetValue(tolerance) is double ratio ? [Invariant($"tolerance={ratio:0.############}")] : Array.Empty<string>(),
+            ];
+            return RebalanceAsync(asking, client, parsed.GetRequiredValue(pool), query.Length == 0 ? "" : $"?{string.Join('&', query)}");
+        }));
+        return (command, "l4balancer rebalance chat --rate 200");
+    }
+
+    private static async Task<int> RebalanceAsync(Asking asking, AdminClient client, string pool, string query)
+    {
+        long before = (await LookAsync(client, pool)).Sum(b => Shed(b, "rebalance"));
+        AdminReply reply = await asking.Screen.WaitAsync(
+            client.SendAsync(HttpMethod.Post, $"/v1/pools/{pool}/rebalance{query}"), "asking the daemon");
+        if (asking.Fault("rebalance", reply) is int code)
+        {
+            return code;
+        }
+
+        if (reply.TryRead(AdminJson.Default.RebalanceAnswer) is not RebalanceAnswer plan)
+        {
+            return asking.Foreign("rebalance");
+        }
+
+        asking.Screen.Output.WriteLine(Invariant(
+            $"{pool}: {plan.Connections} connections, {plan.Surplus} in surplus, {plan.Deficit} missing elsewhere"));
+        if (plan.Surplus == 0)
+        {
+            return ExitCode.Fine;
+        }
+
+        BackendAnswer[] now = [];
+        await asking.Screen.FollowAsync($"rebalancing {pool}", async () =>
+        {
+            now = await LookAsync(client, pool);
+            SheddingAnswer[] going = [.. now.Select(b => b.Shedding).OfType<SheddingAnswer>().Where(s => s.Reason == "rebalance")];
+            return going.Length == 0 ? null : (going.Sum(s => s.Closed), going.Sum(s => s.Planned));
+        });
+        asking.Screen.Output.WriteLine(Invariant($"{now.Sum(b => Shed(b, "rebalance")) - before} connections were closed"));
+        return now.FirstOrDefault(b => b.State == Down) is BackendAnswer down
+            ? asking.Fail(ExitCode.Failed, $"rebalance: backend {pool}/{down.Name} is down, which ends a rebalance: what was left stays")
+            : ExitCode.Fine;
+    }
+
+    private static async Task<BackendAnswer[]> LookAsync(AdminClient client, string pool)
+    {
+        AdminReply look = await client.SendAsync(HttpMethod.Get, "/v1/backends");
+        return [.. look.TryRead(AdminJson.Default.BackendsAnswer)?.Backends.Where(b => b.Pool == pool) ?? []];
+    }
+
+    private static long Shed(BackendAnswer backend, string reason) => backend.Shed.GetValueOrDefault(reason);
+
+    private static Option<int?> Rate(string description) => new("--rate")
+    {
+        Description = description,
+        HelpName = "N",
+        CustomParser = result => int.TryParse(
+            result.Tokens[0].Value, NumberStyles.None, CultureInfo.InvariantCulture, out int rate) && rate <= ShedQuery.HighestRate
+            ? rate : Wrong<int?>(result, $"--rate {result.Tokens[0].Value}: must be a number from 0 to {ShedQuery.HighestRate}"),
+    };
+
+    private static T? Wrong<T>(ArgumentResult result, string error)
+    {
+        result.AddError(error);
+        return default;
+    }
+
+    private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,122 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net;
+using System.Text.Json;
+using L4Balancer.CommandLine;
+using L4Balancer.Tests.Admin;
+
+namespace L4Balancer.Tests.Pacing;
+
+/// <summary>A daemon of its own before backends that hold their connections, asked over its socket.</summary>
+internal sealed class PacedScene : IAsyncDisposable
+{
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("l4b-");
+    private readonly string _pool;
+    private readonly string _engine;
+    private readonly string _file;
+    private readonly DaemonProcess _daemon;
+    private readonly HttpClient _http;
+
+    private PacedScene(string engine, int backends, string pool)
+    {
+        (_engine, _pool) = (engine, pool);
+        Backends = [.. Enumerable.Range(0, backends).Select(_ => new HoldingBackend())];
+        _file = DaemonProcess.ConfigFileWith(Config(backends));
+        _daemon = DaemonProcess.Start("run", "--config", _file);
+        _http = AdminScene.OverSocket(SocketPath);
+    }
+
+    public HoldingBackend[] Backends { get; private set; }
+
+    public LoyalClients Clients { get; } = new();
+
+    public IPEndPoint Listener { get; private set; } = null!;
+
+    public DaemonProcess Daemon => _daemon;
+
+    private string SocketPath => Path.Combine(_folder.FullName, "admin.sock");
+
+    /// <param name="pool">Further lines of the pool.</param>
+    public static async Task<PacedScene> StartAsync(string engine, int backends, string pool = "")
+    {
+        var scene = new PacedScene(engine, backends, pool);
+        await scene._daemon.ReadyAsync();
+        scene.Listener = await scene._daemon.ListenerAsync("wss");
+        return scene;
+    }
+
+    public async Task AddBackendAsync()
+    {
+        Backends = [.. Backends, new HoldingBackend()];
+        await File.WriteAllTextAsync(_file, Config(Backends.Length));
+        Assert.That((await CommandAsync("reload")).Code, Is.Zero);
+    }
+
+    /// <summary>Established connections by backend.</summary>
+    public async Task<int[]> ConnectionsAsync() => [.. (await BackendsAsync()).Select(b => b.GetProperty("connections").GetInt32())];
+
+    /// <summary>Connections that were closed for this reason, over all backends.</summary>
+    public async Task<long> ClosedAsync(string reason) => (await BackendsAsync())
+        .Sum(b => b.GetProperty("closed").TryGetProperty(reason, out JsonElement count) ? count.GetInt64() : 0);
+
+    public async Task<string> MetricsAsync() => await _http.GetStringAsync("/metrics");
+
+    public async Task UntilAsync(Func<Task<bool>> condition, string what)
+    {
+        var waited = Stopwatch.StartNew();
+        using var steps = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
+        while (!await condition())
+        {
+            Assert.That(waited.Elapsed, Is.LessThan(DaemonProcess.Deadline), $"waited in vain: {what}; {string.Join(' ', await ConnectionsAsync())}");
+            await steps.WaitForNextTickAsync();
+        }
+    }
+
+    public async Task<(int Code, string Output)> CommandAsync(params string[] args)
+    {
+        using var output = new StringWriter { NewLine = "\n" };
+        using var errors = new StringWriter { NewLine = "\n" };
+        int code = await CommandLineRoot.InvokeAsync([.. args, "--admin", SocketPath], output, errors);
+        return (code, output.ToString() + errors);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await Clients.DisposeAsync();
+        _http.Dispose();
+        await _daemon.DisposeAsync();
+        Array.ForEach(Backends, b => b.Dispose());
+        _folder.Delete(recursive: true);
+    }
+
+    private async Task<JsonElement[]> BackendsAsync()
+    {
+        JsonElement answer = JsonDocument.Parse(await _http.GetStringAsync("/v1/backends")).RootElement;
+        return [.. answer.GetProperty("backends").EnumerateArray()];
+    }
+
+    private string Config(int backends) => $"""
+        [balancer]
+        engine = "{_engine}"
+        shutdown_grace = "0s"
+        [admin]
+        socket = "{SocketPath}"
+        [[listeners]]
+        name = "wss"
+        bind = ["127.0.0.1:0"]
+        pool = "chat"
+        [[pools]]
+        name = "chat"
+        {_pool}
+          [pools.health]
+          interval = "100ms"
+          rise = 1
+          fall = 2
+        {string.Join('\n', Backends.Take(backends).Select((b, i) => string.Create(CultureInfo.InvariantCulture, $"""
+          [[pools.backends]]
+          name = "ws{i + 1}"
+          address = "{b.Endpoint}"
+        """)))}
+
+        """;
+}
