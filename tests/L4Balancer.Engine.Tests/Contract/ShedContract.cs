@@ -86,10 +86,12 @@ internal abstract class ShedContract(Func<EngineOptions, IEngine> create) : Engi
             Rank = static r => (long)r.Id,
         };
 
+        long start = Stopwatch.GetTimestamp();
         Task<int> shedding = rig.Engine.ShedAsync(order, stop.Token);
         clients.Skip(10).ToList().ForEach(c => c.Finish());
 
         Assert.That(await shedding.Soon(), Is.EqualTo(rig.Backend().Shed[CloseReason.Drain]).And.InRange(10, 25));
+        Assert.That(Stopwatch.GetElapsedTime(start), Is.LessThan(TimeSpan.FromSeconds(1.6)), "not the two seconds that all would have taken");
         await rig.AtRestAsync();
     }
 

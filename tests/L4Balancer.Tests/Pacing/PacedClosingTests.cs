@@ -1,10 +1,12 @@
 using System.Diagnostics;
+using System.Globalization;
+using System.Text.RegularExpressions;
 
 namespace L4Balancer.Tests.Pacing;
 
 /// <summary>Drain, rebalance, on_backend_down and max_age over real daemons, through the commands.</summary>
 [NonParallelizable]
-internal sealed class PacedClosingTests
+internal sealed partial class PacedClosingTests
 {
     [Test]
     public async Task After_a_scale_out_every_backend_gets_its_share_and_few_are_closed_for_it([Values("epoll", "managed")] string engine)
@@ -36,6 +38,39 @@ internal sealed class PacedClosingTests
             Assert.That(output, Does.Match(@"^chat: 6000 connections, \d+ in surplus, \d+ missing elsewhere\n\d+ connections were closed\n$"));
             Assert.That(scene.Clients.Resets, Is.Zero);
         }
+    }
+
+    /// <summary>By the daemon's own record: the times of its access log.</summary>
+    /// <param name="share">
+    /// Of the windows. The managed engine with so many connections was seen to stand still for tens of milliseconds a few times in ten
+    /// seconds, 93 to 96% of its windows held; what it missed it rightly does not make up for.
+    /// </param>
+    [TestCase("epoll", 0.95)]
+    [TestCase("managed", 0.85)]
+    public async Task Five_thousand_go_at_the_rate_and_never_ahead_of_it(string engine, double share)
+    {
+        const int all = 5000;
+        const int rate = 500;
+        await using PacedScene scene = await PacedScene.StartAsync(engine, backends: 1);
+        await scene.Clients.ComeAsync(scene.Listener, all);
+        await scene.UntilAsync(async () => (await scene.ConnectionsAsync())[0] == all, "all are there");
+        await scene.AddBackendAsync();
+
+        (int code, string output) = await scene.CommandAsync("drain", "chat/ws1", "--rate", $"{rate}");
+        Assert.That(code, Is.Zero, output);
+        await scene.UntilAsync(() => Task.FromResult(Ends(scene).Count == all), "all are in the log");
+
+        List<DateTimeOffset> ends = Ends(scene);
+        ends.Sort();
+        int[] windows = new int[(int)((ends[^1] - ends[0]).TotalMilliseconds / 100)];
+        ends.Select(e => (int)((e - ends[0]).TotalMilliseconds / 100)).Where(w => w < windows.Length).ToList().ForEach(w => windows[w]++);
+        int kept = windows.Count(w => w is >= rate / 10 * 8 / 10 and <= rate / 10 * 12 / 10);
+        DateTimeOffset begin = Times(scene, "5000 connections are being closed").Single();
+        double ahead = ends.Index().Max(e => ((double)(e.Index + 1) / rate) - (e.Item - begin).TotalSeconds);
+        TestContext.Out.WriteLine($"{kept} of {windows.Length} windows: {string.Join(' ', windows)}; ahead by {ahead * 1000:F1} ms at most");
+
+        Assert.That(kept, Is.GreaterThanOrEqualTo(windows.Length * share));
+        Assert.That(ahead, Is.LessThanOrEqualTo(0.010 + 0.001), "the log has milliseconds");
     }
 
     [Test]
@@ -135,4 +170,15 @@ internal sealed class PacedClosingTests
         await scene.UntilAsync(async () => await scene.ClosedAsync("max_age") >= 20, "they are closed, and come back");
         Assert.That(scene.Clients.Resets, Is.Zero);
     }
+
+    private static List<DateTimeOffset> Ends(PacedScene scene) => Times(scene, "reason=drain");
+
+    private static List<DateTimeOffset> Times(PacedScene scene, string what) =>
+    [
+        .. scene.Daemon.Output.Where(l => l.Contains(what, StringComparison.Ordinal))
+            .Select(l => DateTimeOffset.Parse(Time().Match(l).Value, CultureInfo.InvariantCulture)),
+    ];
+
+    [GeneratedRegex(@"\d{4}-\d\d-\d\dT[0-9:.]+Z", RegexOptions.CultureInvariant)]
+    private static partial Regex Time();
 }

@@ -99,6 +99,7 @@ internal sealed class PacedScene : IAsyncDisposable
         [balancer]
         engine = "{_engine}"
         shutdown_grace = "0s"
+        access_log = "all"
         [admin]
         socket = "{SocketPath}"
         [[listeners]]
