@@ -83,6 +83,15 @@ internal static partial class Log
         "{Signal}: not ready any more; connections are still accepted for {Delay}. A second signal stops at once")]
     public static partial void Delaying(this ILogger logger, string signal, TimeSpan delay);
 
+    [LoggerMessage(1022, LogLevel.Warning, "{Signal}: not reloaded: the daemon is stopping")]
+    public static partial void NotReloadedAtTheEnd(this ILogger logger, string signal);
+
+    [LoggerMessage(1023, LogLevel.Error, "{Signal}: the reload broke off")]
+    public static partial void ReloadBroke(this ILogger logger, string signal, Exception exception);
+
+    [LoggerMessage(1024, LogLevel.Error, "a change of the control plane broke off")]
+    public static partial void ChangeFailed(this ILogger logger, Exception exception);
+
     [LoggerMessage(1100, LogLevel.Warning, "backend {Pool}/{Backend} ({Address}) is down: {Detail}")]
     public static partial void BackendDown(this ILogger logger, string pool, string backend, string address, string detail);
 

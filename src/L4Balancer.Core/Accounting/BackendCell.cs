@@ -14,6 +14,9 @@ public sealed class BackendCell(PoolCell pool, string name)
 
     public string Pool { get; } = pool.Name;
 
+    /// <summary>The pool that it counts for; it is kept as long as one of its backends is.</summary>
+    internal PoolCell PoolCell { get; } = pool;
+
     public string Name { get; } = name;
 
     /// <summary>Established connections.</summary>
@@ -89,14 +92,14 @@ public sealed class BackendCell(PoolCell pool, string name)
     public void CountEstablished()
     {
         Interlocked.Increment(ref _active);
-        pool.CountEstablished();
+        PoolCell.CountEstablished();
     }
 
     /// <summary>An established connection went to another engine.</summary>
     public void CountLeft()
     {
         Interlocked.Decrement(ref _active);
-        pool.CountEnded();
+        PoolCell.CountEnded();
     }
 
     public void CountClosed(CloseReason reason)

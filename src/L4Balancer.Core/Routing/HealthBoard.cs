@@ -101,6 +101,10 @@ public sealed class HealthBoard
         return true;
     }
 
+    /// <summary>The backend as the snapshot that is followed has it; null where it is not probed in it.</summary>
+    public (Pool Pool, Backend Backend)? Known(BackendCell cell) =>
+        _entries.TryGetValue(cell, out Entry entry) ? (entry.Pool, entry.Backend) : null;
+
     private static HealthTracker NewTracker(Pool pool) => new(pool.Settings.Health.Rise, pool.Settings.Health.Fall);
 
     private static void Count(HealthCounters counters, ProbeOutcome outcome)

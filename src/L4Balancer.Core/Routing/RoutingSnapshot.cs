@@ -65,6 +65,12 @@ public sealed class RoutingSnapshot
             knownBackends.ToDictionary(b => (b.Cell.Pool, b.Name, b.Settings.Address), b => b.Cell);
         Dictionary<string, ListenerCell> listenerCells = knownListeners.ToDictionary(l => l.Name);
         Dictionary<string, PoolCell> poolCells = previous?.Pools.ToDictionary(p => p.Name, p => p.Cell) ?? [];
+        foreach (Backend departed in previous?.Departed.Backends ?? [])
+        {
+            // A pool that comes back counts on where its backends do.
+            poolCells.TryAdd(departed.Cell.Pool, departed.Cell.PoolCell);
+        }
+
         Dictionary<string, SourceCell> sourceCells = previous?.Sources.ToDictionary(s => s.Label) ?? [];
 
         ImmutableArray<Pool> pools = [.. config.Pools.Select(BuildPool)];

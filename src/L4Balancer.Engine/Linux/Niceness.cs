@@ -21,6 +21,18 @@ public static class Niceness
     /// </summary>
     public static void YieldToEventLoops()
     {
+        try
+        {
+            YieldAll();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // No descriptor to look with, or a /proc that hides: the next look is in a moment.
+        }
+    }
+
+    private static void YieldAll()
+    {
         foreach (string task in Directory.GetDirectories(Tasks))
         {
             if (int.TryParse(Path.GetFileName(task), NumberStyles.None, CultureInfo.InvariantCulture, out int thread)

@@ -1,5 +1,6 @@
 using System.IO.Enumeration;
 using System.Runtime.InteropServices;
+using System.Text.Json;
 using L4Balancer.Admin.Answers;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
@@ -66,7 +67,7 @@ internal static class StatusReport
         }
 
         return new PoolAnswer(
-            pool.Name, pool.Settings.Balance.ToString().ToLowerInvariant(), pool.Backends.Length, states[(int)BackendState.Up],
+            pool.Name, JsonNamingPolicy.KebabCaseLower.ConvertName(pool.Settings.Balance.ToString()), pool.Backends.Length, states[(int)BackendState.Up],
             states[(int)BackendState.Down], states[(int)BackendState.Draining], states[(int)BackendState.Maintenance],
             pool.Backends.Sum(b => (long)b.Cell.Active));
     }

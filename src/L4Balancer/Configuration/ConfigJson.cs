@@ -21,7 +21,7 @@ internal static class ConfigJson
             new TextConverter<TimeSpan>(Duration.Format),
             new TextConverter<Endpoint>(static e => e.ToString()),
             new TextConverter<HostAddress>(static a => a.ToString()),
-            new TextConverter<Uri>(static u => u.OriginalString),
+            new TextConverter<Uri>(WithoutCredentials),
             new TupleFieldsConverter(),
             new JsonStringEnumConverter<EngineKind>(JsonNamingPolicy.KebabCaseLower),
             new JsonStringEnumConverter<AccessLogMode>(JsonNamingPolicy.KebabCaseLower),
@@ -39,6 +39,10 @@ internal static class ConfigJson
             }
         }),
     };
+
+    // Whoever may read the configuration need not know them.
+    private static string WithoutCredentials(Uri uri) =>
+        uri.UserInfo.Length == 0 ? uri.OriginalString : new UriBuilder(uri) { UserName = "***", Password = "" }.Uri.ToString();
 
     public static JsonObject Of(BalancerConfig config) =>
         JsonSerializer.SerializeToNode(config, (JsonTypeInfo<BalancerConfig>)Options.GetTypeInfo(typeof(BalancerConfig)))!.AsObject();

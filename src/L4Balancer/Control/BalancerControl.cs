@@ -212,7 +212,7 @@ internal sealed class BalancerControl : IAsyncDisposable
     {
         _health.Board.Mark(snapshot);
         _slowStarts.BeginNew(_snapshot, snapshot);
-        _slowStarts.Apply(snapshot);
+        _slowStarts.SetShares(snapshot);
         IReadOnlyList<ListenFailure> failures = _engine.Publish(snapshot);
         if (failures.Count == 0)
         {

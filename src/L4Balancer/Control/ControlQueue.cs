@@ -61,20 +61,25 @@ internal sealed class ControlQueue : IAsyncDisposable
     {
         await foreach (Entry entry in _entries.Reader.ReadAllAsync())
         {
-            if (entry.Change is not null)
-            {
-                entry.Change();
-                continue;
-            }
-
             try
             {
-                _take(entry.Report);
+                if (entry.Change is not null)
+                {
+                    entry.Change();
+                }
+                else
+                {
+                    _take(entry.Report);
+                }
             }
-            catch (Exception e)
+            catch (Exception e) when (entry.Change is null)
             {
                 // A fault of ours about one backend must not freeze the health of all others.
                 _log.ReportFailed(e);
+            }
+            catch (Exception e)
+            {
+                _log.ChangeFailed(e);
             }
         }
     }

@@ -26,10 +26,13 @@ internal sealed class HealthControl(TimeProvider clock, ILogger<HealthControl> l
             Complain(report);
         }
 
-        if (!turned)
+        if (!turned || Board.Known(backend.Cell) is not ({ } nowIn, { } now))
         {
             return;
         }
+
+        // The report may be about a snapshot that is no longer in force.
+        (pool, backend) = (nowIn, now);
 
         if (!pool.IsDown(backend.Index))
         {

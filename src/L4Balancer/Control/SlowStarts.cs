@@ -30,8 +30,21 @@ internal sealed class SlowStarts(TimeProvider clock)
         }
     }
 
+    /// <summary>Sets everybody's share as it is now, in a snapshot that may still be dropped.</summary>
+    public void SetShares(RoutingSnapshot snapshot) => Still(snapshot);
+
     /// <summary>Sets everybody's share as it is now; who has all of it is forgotten, and so is who has left.</summary>
     public void Apply(RoutingSnapshot snapshot)
+    {
+        Dictionary<BackendCell, Instant> still = Still(snapshot);
+        _since.Clear();
+        foreach ((BackendCell cell, Instant since) in still)
+        {
+            _since.Add(cell, since);
+        }
+    }
+
+    private Dictionary<BackendCell, Instant> Still(RoutingSnapshot snapshot)
     {
         Dictionary<BackendCell, Instant> still = [];
         Instant now = Instant.Now(clock);
@@ -53,10 +66,6 @@ internal sealed class SlowStarts(TimeProvider clock)
             }
         }
 
-        _since.Clear();
-        foreach ((BackendCell cell, Instant since) in still)
-        {
-            _since.Add(cell, since);
-        }
+        return still;
     }
 }

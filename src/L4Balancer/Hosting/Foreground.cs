@@ -122,6 +122,23 @@ internal sealed class Foreground(Signals signals, TextWriter errors)
         }
     }
 
+    // Whatever a reload meets, the signals that come after it are heard.
+    private static async Task ReloadAsync(Daemon daemon, string signal, ILogger log)
+    {
+        try
+        {
+            await daemon.ReloadAsync(signal);
+        }
+        catch (ObjectDisposedException)
+        {
+            log.NotReloadedAtTheEnd(signal);
+        }
+        catch (Exception e)
+        {
+            log.ReloadBroke(signal, e);
+        }
+    }
+
     /// <summary>Waits for a signal that ends the daemon; the others are answered in passing.</summary>
     private async Task<Signal> NextStopAsync(Daemon daemon, ILogger log, CancellationToken cancelled)
     {
@@ -131,7 +148,7 @@ internal sealed class Foreground(Signals signals, TextWriter errors)
             switch (signal)
             {
                 case Signal.Hangup:
-                    await daemon.ReloadAsync(Signals.NameOf(signal));
+                    await ReloadAsync(daemon, Signals.NameOf(signal), log);
                     break;
                 case Signal.User2:
                     log.SignalNotSupported(Signals.NameOf(signal), "upgrading the running process");

@@ -1,4 +1,6 @@
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 using Microsoft.Extensions.Logging;
 
 namespace L4Balancer.Metrics;
@@ -21,6 +23,11 @@ internal sealed class MetricsEndpoint(BalancerMetrics metrics, ILogger<MetricsEn
     public async Task AnswerAsync(HttpContext http)
     {
         HttpResponse response = http.Response;
+        if (http.Features.Get<IHttpMinResponseDataRateFeature>() is { } rate)
+        {
+            rate.MinDataRate = new MinDataRate(SlowestScraper, LongestWait);
+        }
+
         ExpositionFormat format = Negotiation.Choose(http.Request.Headers.Accept);
         response.Headers.Vary = "Accept";
         response.ContentType = PrometheusText.ContentType(format);

@@ -108,10 +108,14 @@ internal sealed class OtlpPush : IDisposable
         return _observed;
     }
 
+    // drain, rebalance, backend_down, max_age, shutdown.
+    private const int ShedReasons = 5;
+
     private static int MostSeries(Instrument instrument, int backends) => Slack + (backends * instrument.Name switch
     {
         MetricNames.ConnectionsClosed => ReasonsPerBackend,
         MetricNames.BackendState => StatesPerBackend,
+        MetricNames.ConnectionsShed => ShedReasons,
         MetricNames.HealthChecks or MetricNames.ConnectFailures => 4,
         MetricNames.RelayedBytes => 2,
         MetricNames.ConnectionsActive or MetricNames.ConnectAttempts or MetricNames.BackendUp or MetricNames.BackendShareRatio

@@ -88,6 +88,21 @@ internal sealed class RoutingSnapshotTests
     }
 
     [Test]
+    public void A_pool_that_comes_back_counts_on_where_its_backends_do()
+    {
+        PoolSettings pool = SetupScene.PoolOf(2);
+        PoolSettings other = SetupScene.PoolOf(1) with { Name = "q" };
+        RoutingSnapshot before = RoutingSnapshot.Build(Config(pool), 5);
+        before.Pools[0].Backends[1].Cell.CountEstablished();
+
+        RoutingSnapshot without = RoutingSnapshot.Build(Config(other), 5, before);
+        RoutingSnapshot back = RoutingSnapshot.Build(Config(pool), 5, without);
+
+        Assert.That(back.Pools[0].Cell, Is.SameAs(before.Pools[0].Cell));
+        Assert.That(back.Pools[0].Cell.Active, Is.EqualTo(1));
+    }
+
+    [Test]
     public void Of_those_at_rest_only_the_latest_are_kept()
     {
         RoutingSnapshot snapshot = RoutingSnapshot.Build(Config(SetupScene.PoolOf(1)), 5);

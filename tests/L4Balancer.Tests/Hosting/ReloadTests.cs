@@ -62,6 +62,35 @@ internal sealed class ReloadTests
         Assert.That(daemon.Output, Has.Some.Contains("balancer.shutdown_grace: \"30s\" -> \"1s\""));
     }
 
+    [Test]
+    public async Task A_hangup_during_the_grace_leaves_the_second_signal_its_meaning()
+    {
+        await using var backend = new EchoPeer();
+        string file = DaemonProcess.ConfigFileWith(Config(backend.Endpoint, "one", "shutdown_grace = \"1h\""));
+        await using DaemonProcess daemon = DaemonProcess.Start("run", "--config", file);
+        await daemon.ReadyAsync();
+        using TcpClient client = await Talk.ConnectAsync(await daemon.ListenerAsync("wss"));
+        Assert.That(await Talk.EchoAsync(client, "open"), Is.EqualTo("open"));
+
+        daemon.Signal(DaemonProcess.SIGTERM);
+        IPEndPoint listener = await daemon.ListenerAsync("wss");
+        Assert.That(
+            async () =>
+            {
+                while (true)
+                {
+                    // Until nobody listens: by then the control plane has ended too.
+                    using TcpClient late = await Talk.ConnectAsync(listener);
+                }
+            },
+            Throws.InstanceOf<SocketException>());
+        daemon.Signal(DaemonProcess.SIGHUP);
+        await daemon.LineWithAsync("not reloaded: the daemon is stopping");
+        daemon.Signal(DaemonProcess.SIGTERM);
+
+        Assert.That(await daemon.ExitAsync(), Is.Zero);
+    }
+
     private static string Config(IPEndPoint backend, string name, string balancer = "") => $"""
         [balancer]
         {balancer}
