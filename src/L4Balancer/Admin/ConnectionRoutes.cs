@@ -15,8 +15,8 @@ namespace L4Balancer.Admin;
 /// <summary>Connections: listing them, and closing one.</summary>
 internal sealed class ConnectionRoutes(AdminTarget target, ILogger log)
 {
-    // A listing asks every event loop: however many clients poll, there is one at a time.
-    private readonly Lock _listing = new();
+    // A listing asks every event loop: however many clients poll, there is one at a time, and the others wait without a thread.
+    private static readonly SemaphoreSlim Listing = new(1, 1);
 
     public void Map(IEndpointRouteBuilder routes, string[] reading)
     {
@@ -33,9 +33,14 @@ internal sealed class ConnectionRoutes(AdminTarget target, ILogger log)
         }
 
         using var listing = new ConnectionListing(query);
-        lock (_listing)
+        await Listing.WaitAsync(http.RequestAborted);
+        try
         {
             target.Engine.List(listing);
+        }
+        finally
+        {
+            Listing.Release();
         }
 
         Instant now = Instant.Now(target.Clock);

@@ -9,19 +9,19 @@ using L4Balancer.Core.Routing;
 namespace L4Balancer.Admin;
 
 /// <summary>Where one connection would go, and why.</summary>
-/// <param name="Backend">Null where the pool has no backend that takes connections.</param>
-/// <param name="Owner">To whom the hash falls while every backend lives.</param>
-/// <param name="Hash">Of the tuple by the pool's key, seed 0: the place on the ring.</param>
-/// <param name="Candidates">How many backends share the ring.</param>
+/// <param name="Backend">Null where the pool has no backend that takes connections, or no hash decides.</param>
+/// <param name="Owner">To whom the hash falls while every backend lives; null where no hash decides.</param>
+/// <param name="Hash">Of the tuple by the pool's key, seed 0; null where no hash decides.</param>
+/// <param name="Candidates">How many backends it is chosen from.</param>
 /// <param name="IsLive">False where only the configuration is known, and not what is down.</param>
 internal sealed record Location(
-    FourTuple Tuple, Listener Listener, Backend? Backend, Backend? Owner, ulong Hash, int Candidates, bool IsLive)
+    FourTuple Tuple, Listener Listener, Backend? Backend, Backend? Owner, ulong? Hash, int Candidates, bool IsLive)
 {
     public LocateAnswer Answer => new(
-        Listener.Name, Listener.Pool.Name, Backend?.Name, Backend?.Settings.Address, Tuple.Source.ToString(), Tuple.Destination.ToString(),
-        [.. Key()], Hash.ToString("x16", CultureInfo.InvariantCulture), Candidates,
+        Listener.Name, Listener.Pool.Name, StatusReport.NameOf(Listener.Pool.Settings.Balance), Backend?.Name, Backend?.Settings.Address, Tuple.Source.ToString(), Tuple.Destination.ToString(),
+        Hash is null ? [] : [.. Key()], Hash?.ToString("x16", CultureInfo.InvariantCulture), Candidates,
         IsLive ? Listener.Pool.Backends.Count(b => Listener.Pool.Takes(b.Index)) : null, Owner?.Name,
-        !IsLive ? "unknown" : Owner is null ? "down" : BackendReport.NameOf(Listener.Pool.StateOf(Owner.Index)));
+        !IsLive || Hash is null ? "unknown" : Owner is null ? "down" : BackendReport.NameOf(Listener.Pool.StateOf(Owner.Index)));
 
     /// <summary>Worked out from a configuration alone.</summary>
     public static Location Of(BalancerConfig config, string listenerName, in FourTuple tuple) =>
@@ -30,15 +30,21 @@ internal sealed record Location(
     public static Location Of(Listener listener, in FourTuple tuple, bool isLive)
     {
         Pool pool = listener.Pool;
+        bool backups = !pool.Backends.Any(b => !b.Settings.Backup && b.Weight > 0);
+        int candidates = pool.Backends.Count(b => b.Settings.Backup == backups && b.Weight > 0);
+        if (pool.Settings.Balance is not (BalanceKind.Ring or BalanceKind.Maglev))
+        {
+            // The next connection may go elsewhere than the one after it, and asking would be one of them.
+            return new Location(tuple, listener, null, null, null, candidates, isLive);
+        }
+
         int index = pool.Pick(tuple, []);
 
         // A ring in which everybody lives is built only where somebody does not.
         bool all = pool.Backends.All(b => pool.StateOf(b.Index) == BackendState.Up);
         int owner = all ? index : new Pool(pool.Settings, pool.Cell, pool.Backends, pool.Sources).Pick(tuple, []);
-        bool backups = !pool.Backends.Any(b => !b.Settings.Backup && b.Weight > 0);
         return new Location(
-            tuple, listener, Member(index), Member(owner), TupleHash.Of(tuple, pool.Settings.HashKey, seed: 0),
-            pool.Backends.Count(b => b.Settings.Backup == backups && b.Weight > 0), isLive);
+            tuple, listener, Member(index), Member(owner), TupleHash.Of(tuple, pool.Settings.HashKey, seed: 0), candidates, isLive);
 
         Backend? Member(int place) => place == Pool.None ? null : pool.Backends[place];
     }

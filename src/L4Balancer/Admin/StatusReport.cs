@@ -4,6 +4,7 @@ using System.Text.Json;
 using L4Balancer.Admin.Answers;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
+using L4Balancer.Core.Config;
 using L4Balancer.Core.Routing;
 using L4Balancer.Engine;
 using L4Balancer.Engine.Linux;
@@ -31,6 +32,9 @@ internal static class StatusReport
             [.. ListenersOf(snapshot, target.Engine.Bound)], [.. snapshot.Pools.Select(Of)],
             [.. target.Engine.Load().Select(Of)], Descriptors());
     }
+
+    /// <summary>As the configuration writes it.</summary>
+    public static string NameOf(BalanceKind balance) => JsonNamingPolicy.KebabCaseLower.ConvertName(balance.ToString());
 
     private static SortedDictionary<string, long> SumOf(IEnumerable<ReasonCounters> all)
     {
@@ -67,7 +71,7 @@ internal static class StatusReport
         }
 
         return new PoolAnswer(
-            pool.Name, JsonNamingPolicy.KebabCaseLower.ConvertName(pool.Settings.Balance.ToString()), pool.Backends.Length, states[(int)BackendState.Up],
+            pool.Name, NameOf(pool.Settings.Balance), pool.Backends.Length, states[(int)BackendState.Up],
             states[(int)BackendState.Down], states[(int)BackendState.Draining], states[(int)BackendState.Maintenance],
             pool.Backends.Sum(b => (long)b.Cell.Active));
     }

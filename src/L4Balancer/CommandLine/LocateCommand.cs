@@ -85,7 +85,7 @@ internal static class LocateCommand
         }
 
         LocateAnswer answer = Location.Of(config, listenerName, new FourTuple(source, found)).Answer;
-        if (!json || answer.Backend is null)
+        if (!json || (answer.Backend is null && answer.Hash is not null))
         {
             return Print(asking, answer);
         }
@@ -96,6 +96,12 @@ internal static class LocateCommand
 
     private static int Print(Asking asking, LocateAnswer answer)
     {
+        if (answer.Hash is null)
+        {
+            asking.Screen.Output.WriteLine(WithoutHash(answer));
+            return ExitCode.Fine;
+        }
+
         if (answer.Backend is null)
         {
             string mend = answer.LivingBackends is null ? "give one a weight" : "l4balancer backends shows why";
@@ -114,6 +120,13 @@ internal static class LocateCommand
         hash      {answer.Hash}
         ring      {answer.RingBackends} backends; the hash falls to {answer.Owner}
         health    {Health(answer)}
+        """);
+
+    private static string WithoutHash(LocateAnswer answer) => string.Create(CultureInfo.InvariantCulture, $"""
+        backend   any of pool {answer.Pool}: balance = "{answer.Balance}" decides at each connection, and not by who connects
+        listener  {answer.Listener}
+        tuple     {answer.Source} to {answer.Destination}
+        health    {(answer.LivingBackends is int living ? $"{living} of {answer.RingBackends} take connections" : "not known offline: every backend counts as up")}
         """);
 
     private static string Health(LocateAnswer answer) =>

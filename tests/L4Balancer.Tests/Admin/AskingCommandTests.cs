@@ -132,6 +132,15 @@ internal sealed class AskingCommandTests
     }
 
     [Test]
+    public async Task Locate_says_that_no_connection_decides_where_none_does()
+    {
+        string path = DaemonProcess.ConfigFileWith(AdminScene.Config("balance = \"round-robin\""));
+        Result text = await InvokeAsync("locate", "--config", path, "--listener", "wss", "--source", "203.0.113.7:51234");
+        Assert.That(text.Code, Is.Zero, text.Errors);
+        Assert.That(text.Output, Does.StartWith("backend   any of pool chat: balance = \"round-robin\""));
+    }
+
+    [Test]
     public async Task By_TCP_a_change_takes_the_token()
     {
         string tcp = AdminScene.Tcp.ToString();

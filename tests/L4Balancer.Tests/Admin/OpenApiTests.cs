@@ -123,6 +123,33 @@ internal sealed class OpenApiTests
         }
     }
 
+    [TestCase("ring", true)]
+    [TestCase("maglev", true)]
+    [TestCase("least-connections", false)]
+    [TestCase("random-two", false)]
+    [TestCase("round-robin", false)]
+    public async Task Every_balance_is_described_and_locate_names_a_backend_where_a_hash_decides(string balance, bool hashes)
+    {
+        try
+        {
+            await File.WriteAllTextAsync(AdminScene.ConfigPath, AdminScene.Config($"balance = \"{balance}\""));
+            await AdminScene.SendAsync("POST", "/v1/reload");
+            JsonElement status = await AdminScene.GetAsync("/v1/status");
+            Assert.That(OpenApiSchema.Faults(Document, Reference("Status"), status), Is.Empty);
+            Assert.That(status.GetProperty("pools")[0].GetProperty("balance").GetString(), Is.EqualTo(balance));
+            JsonElement location = await AdminScene.GetAsync("/v1/locate?listener=wss&source=203.0.113.7:51234");
+            Assert.That(OpenApiSchema.Faults(Document, Reference("Location"), location), Is.Empty);
+            Assert.That(location.GetProperty("balance").GetString(), Is.EqualTo(balance));
+            Assert.That(location.GetProperty("backend").ValueKind, Is.EqualTo(hashes ? JsonValueKind.String : JsonValueKind.Null));
+            Assert.That(location.GetProperty("hash").ValueKind, Is.EqualTo(hashes ? JsonValueKind.String : JsonValueKind.Null));
+        }
+        finally
+        {
+            await File.WriteAllTextAsync(AdminScene.ConfigPath, AdminScene.Config());
+            await AdminScene.SendAsync("POST", "/v1/reload");
+        }
+    }
+
     private static IEnumerable<(string Name, JsonElement Operation)> Operations() =>
         Document.GetProperty("paths").EnumerateObject().SelectMany(path => path.Value.EnumerateObject()
             .Where(verb => Verbs.Contains(verb.Name)).Select(verb => ($"{verb.Name.ToUpperInvariant()} {path.Name}", verb.Value)));
