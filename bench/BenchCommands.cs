@@ -18,19 +18,26 @@ internal static class BenchCommands
     private const int ControlRounds = 9;
     private const int DefaultBurst = 600;
 
+    private const int RestRounds = 3;
+
+    /// <summary>Ten rounds of probes, and a few of whatever else comes by the second.</summary>
+    private const int RestBurst = 20_000;
+
     /// <summary>A thousandth of the messages of such a burst are some hundred.</summary>
     private const int ControlBurst = 3000;
 
     public static RootCommand Root()
     {
-        var root = new RootCommand("Measures L4Balancer. Without a command everything runs: micro, load, compare, control; less than twenty minutes.")
+        var root = new RootCommand("Measures L4Balancer. Without a command everything runs: micro, load, compare, control, rest; about twenty minutes.")
         {
             Micro(),
             Measurement("load", "All workloads against the daemon alone, both engines; about a minute.", LoadRounds, LoadCommand.Run),
             Measurement("compare", "The daemon beside HAProxy and nginx, as far as they are installed; about five minutes.", CompareRounds, CompareCommand.Run),
-            Measurement("control", "What a busy control plane costs the data path; about two minutes.", ControlRounds, ControlCommand.Run, ControlBurst),
+            Measurement("control", "What a busy control plane costs the data path; about five minutes.", ControlRounds, ControlCommand.Run, ControlBurst),
+            Measurement("rest", "CPU of a daemon whose connections say nothing; about two minutes.", RestRounds, RestCommand.Run, RestBurst),
             Peers(),
-            Hidden("operators", "Whoever keeps the control plane busy for control.", a => Operators.Run(Port(a[0]), Port(a[1]), Port(a[2]))),
+            Hidden("operators", "Whoever keeps the control plane busy for control.", a => Operators.Run(Port(a[0]), Port(a[1]))),
+            Hidden("probed", "The backends that are only there to be probed.", _ => ProbedBackends.Run()),
             Hidden("burn", "Burns a share of a processor for control.", a => Burner.Run(double.Parse(a[0], CultureInfo.InvariantCulture))),
         };
         root.SetAction(_ => Everything());
@@ -40,7 +47,7 @@ internal static class BenchCommands
     private static int Everything()
     {
         int failed = MicroCommand.Run([]);
-        foreach (string command in new[] { "load", "compare", "control" })
+        foreach (string command in new[] { "load", "compare", "control", "rest" })
         {
             failed |= Root().Parse(command).Invoke();
         }
@@ -129,7 +136,7 @@ internal static class BenchCommands
 
     private static Command Hidden(string name, string description, Func<string[], int> run)
     {
-        var rest = new Argument<string[]>("arguments") { Arity = ArgumentArity.OneOrMore };
+        var rest = new Argument<string[]>("arguments") { Arity = ArgumentArity.ZeroOrMore };
         var command = new Command(name, description) { rest };
         command.Hidden = true;
         command.SetAction(parsed => run(parsed.GetValue(rest)!));

@@ -10,7 +10,10 @@ namespace L4Balancer.Bench.Contestants;
 /// <param name="program">The executable; null: what was built beside the bench.</param>
 /// <param name="surname">Tells it from another one of the same engine.</param>
 /// <param name="tables">Further tables of its configuration.</param>
-internal sealed class DaemonKind(string engine, string? program, string surname = "", string tables = "") : ContestantKind
+/// <param name="listener">Further lines of each listener.</param>
+/// <param name="pool">Further lines of each pool.</param>
+internal sealed class DaemonKind(
+    string engine, string? program, string surname = "", string tables = "", string listener = "", string pool = "") : ContestantKind
 {
     private readonly string _program = Path.GetFullPath(
         program ?? Path.Combine(OwnCommand.Repository, "src/L4Balancer/bin/Release/net10.0/l4balancer"));
@@ -42,6 +45,7 @@ internal sealed class DaemonKind(string engine, string? program, string surname 
                 name = "{Wiring.Name(role)}"
                 bind = ["{wiring.Listen(role)}"]
                 pool = "{Wiring.Name(role)}"
+                {listener}
                 """);
         }
 
@@ -51,6 +55,7 @@ internal sealed class DaemonKind(string engine, string? program, string surname 
                 [[pools]]
                 name = "{Wiring.Name(role)}"
                 health = {"{"} type = "none" {"}"}
+                {pool}
                 """);
             foreach ((int index, Core.Addressing.Endpoint backend) in wiring.Backends(role).Index())
             {

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Text;
 using L4Balancer.Bench.Contestants;
 using L4Balancer.Bench.Load;
 using L4Balancer.Bench.Machine;
@@ -15,10 +14,6 @@ namespace L4Balancer.Bench.Control;
 /// </summary>
 internal static class ControlCommand
 {
-    private const ushort MetricsPort = 7500;
-    private const ushort AdminPort = 7501;
-    private const ushort ProbedPort = 7502;
-    private const int ProbedBackends = 1000;
     private const int IdleConnections = 5000;
     private const int Talkers = 64;
     private const double AtMost = 1.5;
@@ -32,7 +27,19 @@ internal static class ControlCommand
         MachineFacts machine = MachineFacts.Read();
         machine.Print();
         Processors processors = Processors.Choose();
-        DaemonKind busyKind = new("epoll", options.Daemon, ", busy control plane", BusyTables());
+        int failed = 0;
+        foreach (BusyScene scene in BusyScene.All.Where(s => options.Includes(s.Row)))
+        {
+            failed |= Run(scene, options, machine, processors);
+        }
+
+        return failed;
+    }
+
+    private static int Run(BusyScene scene, RunOptions options, MachineFacts machine, Processors processors)
+    {
+        Console.WriteLine(scene.Row);
+        DaemonKind busyKind = new("epoll", options.Daemon, ", " + scene.Row, scene.Tables);
         DaemonKind quietKind = new("epoll", options.Daemon, ", quiet");
         if (busyKind.Version is null)
         {
@@ -51,21 +58,21 @@ internal static class ControlCommand
             return 1;
         }
 
-        using Process operators = Pinned.Start([.. OwnCommand.Line, "operators", Text(MetricsPort), Text(AdminPort), Text(ProbedPort)], processors.Client);
+        using Process outside = Pinned.Start([.. OwnCommand.Line, .. scene.Outside], processors.Client);
         try
         {
-            return Measure(options, machine, processors, field, busyKind, quietKind, operators);
+            return Measure(options, machine, processors, field, busyKind, quietKind, outside);
         }
         finally
         {
-            StopSignals.Continue(busy.ProcessId, operators.Id);
-            operators.Kill();
-            operators.WaitForExit();
+            StopSignals.Continue(busy.ProcessId, outside.Id);
+            outside.Kill();
+            outside.WaitForExit();
         }
     }
 
     private static int Measure(
-        RunOptions options, MachineFacts machine, Processors processors, Field field, DaemonKind busyKind, DaemonKind quietKind, Process operators)
+        RunOptions options, MachineFacts machine, Processors processors, Field field, DaemonKind busyKind, DaemonKind quietKind, Process outside)
     {
         (Contestant busy, Contestant quiet) = (field.Contestants[0], field.Contestants[1]);
         double share = ShareOfControl(field, busy);
@@ -94,8 +101,8 @@ internal static class ControlCommand
 
             void Turn(bool ofBusy)
             {
-                int[] others = ofBusy ? [quiet.ProcessId] : [busy.ProcessId, operators.Id];
-                int[] own = ofBusy ? [busy.ProcessId, operators.Id] : [quiet.ProcessId, burner.Id];
+                int[] others = ofBusy ? [quiet.ProcessId] : [busy.ProcessId, outside.Id];
+                int[] own = ofBusy ? [busy.ProcessId, outside.Id] : [quiet.ProcessId, burner.Id];
                 StopSignals.Pause(others);
                 StopSignals.Continue(own);
                 Thread.Sleep(Settling);
@@ -127,7 +134,7 @@ internal static class ControlCommand
     private static int Report(RunOptions options, MachineFacts machine, Row row, DaemonKind busy, DaemonKind quiet, double share)
     {
         Spread p999 = Ratio(0.999);
-        var table = new TextTable("busy control plane to quiet daemon", "median", "min .. max", "at most", "");
+        var table = new TextTable($"{busy.Name} to quiet", "median", "min .. max", "at most", "");
         foreach ((string name, double percentile) in new[] { ("p50", 0.5), ("p99", 0.99) })
         {
             table.Add(name, Number(Ratio(percentile).Median), Ratio(percentile).Range("0.00"), "", "");
@@ -145,33 +152,6 @@ internal static class ControlCommand
         Spread Ratio(double percentile) => Spread.Of(
             row[busy.Name].Zip(row[quiet.Name], (b, q) => b.Latency!.Percentile(percentile) / q.Latency!.Percentile(percentile)));
     }
-
-    private static string BusyTables()
-    {
-        var text = new StringBuilder();
-        text.AppendLine(CultureInfo.InvariantCulture, $"""
-            [admin]
-            socket = ""
-            listen = "127.0.0.1:{AdminPort}"
-            [metrics]
-            listen = "127.0.0.1:{MetricsPort}"
-            [[pools]]
-            name = "probed"
-            health = {"{"} type = "tcp", interval = "2s" {"}"}
-            """);
-        for (int i = 0; i < ProbedBackends; i++)
-        {
-            text.AppendLine(CultureInfo.InvariantCulture, $"""
-                  [[pools.backends]]
-                  name = "probed{i}"
-                  address = "127.9.{i / 250}.{(i % 250) + 1}:{ProbedPort}"
-                """);
-        }
-
-        return text.ToString();
-    }
-
-    private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
 
     private static string Number(double value) => value.ToString("0.00", CultureInfo.InvariantCulture);
 }

@@ -13,26 +13,13 @@ namespace L4Balancer.Bench.Control;
 internal static class Operators
 {
     /// <summary>Runs until it is killed.</summary>
-    /// <param name="probed">Port on all addresses of 127.0.0.0/8 on which probes are answered.</param>
-    public static int Run(ushort metrics, ushort admin, ushort probed)
+    public static int Run(ushort metrics, ushort admin)
     {
-        using var backend = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        backend.Bind(new IPEndPoint(IPAddress.Any, probed));
-        backend.Listen(4096);
-        var answering = new Thread(() => Answer(backend)) { IsBackground = true };
-        answering.Start();
+        ProbedBackends.AcceptAndClose();
         var listing = new Thread(() => Ask(admin, "/v1/connections?limit=5000&sort=bytes", TimeSpan.FromSeconds(1))) { IsBackground = true };
         listing.Start();
         Ask(metrics, "/metrics", TimeSpan.FromMilliseconds(100));
         return 0;
-    }
-
-    private static void Answer(Socket backend)
-    {
-        while (true)
-        {
-            backend.Accept().Dispose();
-        }
     }
 
     // One connection, kept open; a raw socket and one buffer, because this process shares its processor with the client that measures.
