@@ -44,7 +44,7 @@ internal sealed class AdminServer : IAsyncDisposable
         var server = new AdminServer(loggers.CreateLogger<AdminServer>());
         try
         {
-            server.ReadToken(settings.TokenFile);
+            server.ReadToken(settings)();
             server._socket = server.MakeSocket(settings.Socket);
             await server.ListenAsync(settings, target, loggers);
             return server;
@@ -56,14 +56,21 @@ internal sealed class AdminServer : IAsyncDisposable
         }
     }
 
-    /// <summary>Reads the token again; from now on only what the file says counts.</summary>
-    public void ReadToken(string path)
+    /// <summary>Reads the token again, wherever its file lies: that may take its time.</summary>
+    /// <returns>From its call on only what the file says counts.</returns>
+    public Action ReadToken(BalancerConfig config) => ReadToken(config.Admin);
+
+    private Action ReadToken(AdminSettings settings)
     {
-        _token = AccessToken.Read(path, out string? warning);
-        if (warning is not null)
+        AccessToken token = AccessToken.Read(settings.TokenFile, out string? warning);
+        return () =>
         {
-            _log.TokenFileFault(path, warning);
-        }
+            _token = token;
+            if (warning is not null)
+            {
+                _log.TokenFileFault(settings.TokenFile, warning);
+            }
+        };
     }
 
     public async ValueTask DisposeAsync()

@@ -22,9 +22,9 @@ internal sealed class BalancerControl : IAsyncDisposable
 
     private readonly IEngine _engine;
     private readonly long _descriptorLimit;
-    private readonly string? _path;
     private readonly ILogger _log;
     private readonly ControlQueue _queue;
+    private readonly Reloads? _reloads;
     private readonly HealthControl _health;
     private readonly Prober _prober;
     private readonly Closings _closings;
@@ -45,12 +45,12 @@ internal sealed class BalancerControl : IAsyncDisposable
         _snapshot = snapshot;
         _engine = engine;
         _descriptorLimit = descriptorLimit;
-        _path = path;
         _log = loggers.CreateLogger<BalancerControl>();
         _closings = new Closings(engine, () => _snapshot, clock, _log);
         _health = new HealthControl(clock, loggers.CreateLogger<HealthControl>(), OnHealthChanged);
         _health.Board.Follow(snapshot);
         _queue = new ControlQueue(report => _health.Take(report), _log);
+        _reloads = path is null ? null : new Reloads(_queue, new ConfigSource(path, () => Read(path), clock));
         _slowStarts = new SlowStarts(clock);
         _slowStartTimer = clock.CreateTimer(_ => _queue.Post(StepSlowStarts), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         _prober = new Prober(clock, Random.Shared, _queue.Report);
@@ -72,6 +72,12 @@ internal sealed class BalancerControl : IAsyncDisposable
     /// </summary>
     public event Action<BalancerConfig, RoutingSnapshot>? Reloaded;
 
+    /// <summary>
+    /// Reads what else belongs to a configuration, on a thread where that may take its time, and answers what puts it in force: the
+    /// writer calls that once the reload has succeeded.
+    /// </summary>
+    public Func<BalancerConfig, Action>? ReadsToo { get; set; }
+
     /// <summary>What is in force: the file, but for what needs a restart.</summary>
     public BalancerConfig Config => _config;
 
@@ -79,21 +85,10 @@ internal sealed class BalancerControl : IAsyncDisposable
 
     /// <summary>Reads the file again and puts it in force; established connections stay as they are. A bad file changes nothing.</summary>
     /// <param name="who">Who asked, for the log.</param>
-    public Task<ReloadResult> ReloadAsync(string who) => _queue.RunAsync(() =>
-    {
-        ReloadBegins?.Invoke();
-        try
-        {
-            ReloadResult result = Reload();
-            _snapshot.Cell.Reloads.Count(result.Outcome != ReloadOutcome.Failed);
-            Tell(result, who);
-            return result;
-        }
-        finally
-        {
-            ReloadEnds?.Invoke();
-        }
-    });
+    /// <exception cref="ObjectDisposedException">The daemon is at its end.</exception>
+    public Task<ReloadResult> ReloadAsync(string who) => _reloads is null
+        ? _queue.RunAsync(() => Ended(Failed("there is no file to reload: this daemon was started without one"), who))
+        : _reloads.RunAsync(() => ReloadBegins?.Invoke(), read => Ended(Reload(read), who), () => ReloadEnds?.Invoke());
 
     /// <summary>What of this backend is being closed at a pace now; null: nothing.</summary>
     public Shedding? SheddingOf(BackendCell cell) => _closings.Of(cell);
@@ -154,20 +149,32 @@ internal sealed class BalancerControl : IAsyncDisposable
     /// <summary>No probes, no changes any more; what was asked before is done first.</summary>
     public async ValueTask DisposeAsync()
     {
+        _reloads?.Dispose();
         await _prober.DisposeAsync();
         await _slowStartTimer.DisposeAsync();
         await _queue.DisposeAsync();
         await _closings.DisposeAsync();
     }
 
-    private ReloadResult Reload()
+    // Whatever asks the disk or the machine is done here: it may hang, and nobody waits for it but the reload.
+    private ReadConfig Read(string path)
     {
-        if (_path is null)
-        {
-            return Failed("there is no file to reload: this daemon was started without one");
-        }
+        ConfigFile file = ConfigFile.Load(path);
+        return file.Config is BalancerConfig config
+            ? new ReadConfig(file, PlatformNeeds.Missing(FixedAtStart.Keep(_config, config)), ReadsToo?.Invoke(config) ?? (static () => { }))
+            : new ReadConfig(file, [], static () => { });
+    }
 
-        ConfigFile file = ConfigFile.Load(_path);
+    private ReloadResult Ended(ReloadResult result, string who)
+    {
+        _snapshot.Cell.Reloads.Count(result.Outcome != ReloadOutcome.Failed);
+        Tell(result, who);
+        return result;
+    }
+
+    private ReloadResult Reload(ReadConfig read)
+    {
+        ConfigFile file = read.File;
         if (file.Config is null)
         {
             return Failed([.. file.Errors]);
@@ -178,14 +185,14 @@ internal sealed class BalancerControl : IAsyncDisposable
         IReadOnlyList<ConfigChange> changes = ConfigDiff.Between(_config, config);
         if (changes.Count == 0)
         {
+            read.Apply();
             Reloaded?.Invoke(_config, _snapshot);
             return new ReloadResult(ReloadOutcome.Unchanged, _snapshot.Generation, changes, needsRestart, []);
         }
 
-        ImmutableArray<string> lacking = PlatformNeeds.Missing(config);
-        if (!lacking.IsEmpty)
+        if (!read.Lacking.IsEmpty)
         {
-            return Failed([.. lacking]);
+            return Failed([.. read.Lacking]);
         }
 
         DescriptorBudget budget = DescriptorBudget.For(config, _descriptorLimit);
@@ -203,6 +210,7 @@ internal sealed class BalancerControl : IAsyncDisposable
         }
 
         _overrides = overrides;
+        read.Apply();
         Reloaded?.Invoke(config, snapshot);
         return new ReloadResult(ReloadOutcome.Applied, snapshot.Generation, changes, needsRestart, []);
     }

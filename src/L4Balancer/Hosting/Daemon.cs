@@ -250,7 +250,7 @@ internal sealed class Daemon : IAsyncDisposable
         {
             var target = new AdminTarget(control, engine, metrics, _clock, _clock.GetUtcNow(), () => !_draining);
             _admin = await AdminServer.StartAsync(settings, target, _loggers);
-            control.Reloaded += (now, _) => _admin.ReadToken(now.Admin.TokenFile);
+            control.ReadsToo = _admin.ReadToken;
             return null;
         }
         catch (ListenException e)

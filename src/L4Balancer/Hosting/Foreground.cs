@@ -12,6 +12,9 @@ internal sealed class Foreground(Signals signals, TextWriter errors)
     /// <summary>What the engine gets to reset what is left, once it must stop at once.</summary>
     private static readonly TimeSpan LastMoment = TimeSpan.FromSeconds(2);
 
+    private int _reloadsAsked;
+    private Task _reloading = Task.CompletedTask;
+
     /// <summary>After this long an end becomes one at once, as by a second signal; null: never.</summary>
     public TimeSpan? AtOnceAfter { get; init; }
 
@@ -52,6 +55,7 @@ internal sealed class Foreground(Signals signals, TextWriter errors)
             return ExitCode.Failed;
         }
 
+        await _reloading;
         await daemon.DisposeAsync();
         log.Stopped();
         return ExitCode.Fine;
@@ -122,7 +126,27 @@ internal sealed class Foreground(Signals signals, TextWriter errors)
         }
     }
 
-    // Whatever a reload meets, the signals that come after it are heard.
+    // A file that cannot be read keeps a reload waiting, but no signal that comes after it. Hangups that come meanwhile are one: the
+    // reload after this one reads what they meant.
+    private void Reload(Daemon daemon, string signal, ILogger log)
+    {
+        if (Interlocked.Increment(ref _reloadsAsked) == 1)
+        {
+            _reloading = ReloadAllAsync(daemon, signal, log);
+        }
+    }
+
+    private async Task ReloadAllAsync(Daemon daemon, string signal, ILogger log)
+    {
+        int served;
+        do
+        {
+            served = Volatile.Read(ref _reloadsAsked);
+            await ReloadAsync(daemon, signal, log);
+        }
+        while (Interlocked.Add(ref _reloadsAsked, -served) != 0);
+    }
+
     private static async Task ReloadAsync(Daemon daemon, string signal, ILogger log)
     {
         try
@@ -148,7 +172,7 @@ internal sealed class Foreground(Signals signals, TextWriter errors)
             switch (signal)
             {
                 case Signal.Hangup:
-                    await ReloadAsync(daemon, Signals.NameOf(signal), log);
+                    Reload(daemon, Signals.NameOf(signal), log);
                     break;
                 case Signal.User2:
                     log.SignalNotSupported(Signals.NameOf(signal), "upgrading the running process");

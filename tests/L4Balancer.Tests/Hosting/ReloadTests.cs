@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 
@@ -90,6 +91,50 @@ internal sealed class ReloadTests
 
         Assert.That(await daemon.ExitAsync(), Is.Zero);
     }
+
+    [Test]
+    public async Task A_file_that_cannot_be_read_holds_up_neither_health_nor_the_end()
+    {
+        if (!OperatingSystem.IsLinux())
+        {
+            Assert.Ignore("needs mkfifo");
+        }
+
+        var backend = new EchoPeer();
+        string file = DaemonProcess.ConfigFileWith(
+            Config(backend.Endpoint, "one").Replace("type = \"none\"", "interval = \"50ms\"", StringComparison.Ordinal));
+        await using DaemonProcess daemon = DaemonProcess.Start("run", "--config", file);
+        await daemon.ReadyAsync();
+        await daemon.ListenerAsync("wss");
+        File.Delete(file);
+        using (Process fifo = Process.Start("mkfifo", file))
+        {
+            await fifo.WaitForExitAsync();
+        }
+
+        // Whoever opens the pipe waits for who writes to it; the reload has come to that once its thread is there.
+        daemon.Signal(DaemonProcess.SIGHUP);
+        var waited = Stopwatch.StartNew();
+        using (var looks = new PeriodicTimer(TimeSpan.FromMilliseconds(10)))
+        {
+            while (!IsReading(daemon) && waited.Elapsed < DaemonProcess.Deadline)
+            {
+                await looks.WaitForNextTickAsync();
+            }
+        }
+
+        Assert.That(IsReading(daemon), Is.True);
+        await backend.DisposeAsync();
+        await daemon.LineWithAsync("backend chat/one (" + backend.Endpoint + ") is down");
+        daemon.Signal(DaemonProcess.SIGTERM);
+        await daemon.LineWithAsync("SIGHUP: not reloaded: the daemon is stopping");
+
+        Assert.That(await daemon.ExitAsync(), Is.Zero);
+        File.Delete(file);
+    }
+
+    private static bool IsReading(DaemonProcess daemon) => Directory.EnumerateDirectories($"/proc/{daemon.Id}/task").Any(
+        task => File.ReadAllText($"{task}/comm").StartsWith("l4b-read", StringComparison.Ordinal));
 
     private static string Config(IPEndPoint backend, string name, string balancer = "") => $"""
         [balancer]

@@ -1,0 +1,60 @@
+using System.Globalization;
+
+namespace L4Balancer.Configuration;
+
+/// <summary>
+/// The file that is read again at a reload, with what belongs to it. A read can hang for ever (a network file system, a pipe that nobody
+/// writes to) and nothing cuts it short: it has a thread of its own, is waited for only so long, and what it brings after that is dropped.
+/// </summary>
+/// <param name="path">The file, for the message.</param>
+/// <param name="read">Blocks; runs on a thread of its own.</param>
+internal sealed class ConfigSource(string path, Func<ReadConfig> read, TimeProvider clock)
+{
+    /// <summary>Far beyond what a disk takes, and within what systemd waits for a reload (90 s).</summary>
+    public static readonly TimeSpan Within = TimeSpan.FromSeconds(30);
+
+    /// <summary>Each read that hangs keeps a thread: a reload every minute must not collect them.</summary>
+    internal const int MostHanging = 4;
+
+    private int _reading;
+
+    /// <summary>What the file says, or why that is not known.</summary>
+    /// <exception cref="OperationCanceledException">Nobody wants to know any more.</exception>
+    public async Task<ReadConfig> ReadAsync(CancellationToken cancel)
+    {
+        if (Volatile.Read(ref _reading) >= MostHanging)
+        {
+            return ReadConfig.Failed(path, $"{path}: is not read: {MostHanging} reads of it hang already; see to its file system, then restart");
+        }
+
+        var done = new TaskCompletionSource<ReadConfig>(TaskCreationOptions.RunContinuationsAsynchronously);
+        new Thread(() => Read(done)) { Name = "l4b-read-config", IsBackground = true }.Start();
+        try
+        {
+            return await done.Task.WaitAsync(Within, clock, cancel);
+        }
+        catch (TimeoutException)
+        {
+            return ReadConfig.Failed(path, string.Create(
+                CultureInfo.InvariantCulture,
+                $"{path}: could not be read within {Within.TotalSeconds}s: see to its file system, or to who writes to it if it is a pipe"));
+        }
+    }
+
+    private void Read(TaskCompletionSource<ReadConfig> done)
+    {
+        Interlocked.Increment(ref _reading);
+        try
+        {
+            done.SetResult(read());
+        }
+        catch (Exception e)
+        {
+            done.SetException(e);
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _reading);
+        }
+    }
+}

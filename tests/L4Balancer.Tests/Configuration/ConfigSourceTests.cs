@@ -1,0 +1,88 @@
+using L4Balancer.Configuration;
+
+namespace L4Balancer.Tests.Configuration;
+
+internal sealed class ConfigSourceTests
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+
+    [Test]
+    public async Task A_read_that_hangs_fails_after_its_time_and_what_it_brings_later_is_dropped()
+    {
+        var clock = new TimerClock();
+        using var hangs = new ManualResetEventSlim();
+        using var returned = new SemaphoreSlim(0);
+        var source = new ConfigSource(
+            "/etc/some.toml",
+            () =>
+            {
+                hangs.Wait();
+                returned.Release();
+                return ReadConfig.Failed("late", "late");
+            },
+            clock);
+
+        Task<ReadConfig> reading = source.ReadAsync(CancellationToken.None);
+        clock.Pass(ConfigSource.Within - TimeSpan.FromTicks(1));
+        Assert.That(reading.IsCompleted, Is.False);
+        clock.Pass(TimeSpan.FromTicks(1));
+        ReadConfig read = await reading.WaitAsync(Patience);
+        Assert.That(read.File.Config, Is.Null);
+        Assert.That(read.File.Errors, Is.EqualTo(new[]
+        {
+            "/etc/some.toml: could not be read within 30s: see to its file system, or to who writes to it if it is a pipe",
+        }));
+
+        hangs.Set();
+        Assert.That(await returned.WaitAsync(Patience), Is.True);
+        Assert.That((await source.ReadAsync(CancellationToken.None).WaitAsync(Patience)).File.Errors, Is.EqualTo(new[] { "late" }), "a new read");
+    }
+
+    [Test]
+    public async Task Reads_that_hang_are_few()
+    {
+        var clock = new TimerClock();
+        using var hangs = new ManualResetEventSlim();
+        using var began = new SemaphoreSlim(0);
+        var source = new ConfigSource(
+            "/etc/some.toml",
+            () =>
+            {
+                began.Release();
+                hangs.Wait();
+                return ReadConfig.Failed("p", "read");
+            },
+            clock);
+        for (int i = 0; i < ConfigSource.MostHanging; i++)
+        {
+            Task<ReadConfig> reading = source.ReadAsync(CancellationToken.None);
+            Assert.That(await began.WaitAsync(Patience), Is.True);
+            clock.Pass(ConfigSource.Within);
+            Assert.That((await reading.WaitAsync(Patience)).File.Errors, Has.Exactly(1).Contains("within 30s"));
+        }
+
+        ReadConfig refused = await source.ReadAsync(CancellationToken.None).WaitAsync(Patience);
+        Assert.That(refused.File.Errors, Has.Exactly(1).Contains("4 reads of it hang already"));
+        hangs.Set();
+    }
+
+    [Test]
+    public void Who_stops_waits_for_no_read()
+    {
+        using var hangs = new ManualResetEventSlim();
+        using var stop = new CancellationTokenSource();
+        var source = new ConfigSource(
+            "/etc/some.toml",
+            () =>
+            {
+                hangs.Wait();
+                return ReadConfig.Failed("p", "read");
+            },
+            new TimerClock());
+
+        Task<ReadConfig> reading = source.ReadAsync(stop.Token);
+        stop.Cancel();
+        Assert.That(async () => await reading.WaitAsync(Patience), Throws.InstanceOf<OperationCanceledException>());
+        hangs.Set();
+    }
+}
