@@ -107,6 +107,15 @@ internal static partial class Log
     [LoggerMessage(1104, LogLevel.Error, "a health report was not taken")]
     public static partial void ReportFailed(this ILogger logger, Exception exception);
 
+    [LoggerMessage(1110, LogLevel.Information, "backend {Pool}/{Backend}: {Address} is {Endpoint}")]
+    public static partial void BackendResolved(this ILogger logger, string pool, string backend, string address, string endpoint);
+
+    [LoggerMessage(1111, LogLevel.Warning, "host name {Host} does not resolve: {Fault}. What it stood for stays: {Addresses}")]
+    public static partial void NameFails(this ILogger logger, string host, string fault, string addresses);
+
+    [LoggerMessage(1112, LogLevel.Information, "host name {Host} resolves again: {Addresses}")]
+    public static partial void NameAnswers(this ILogger logger, string host, string addresses);
+
     [LoggerMessage(1200, LogLevel.Information, "metrics on http://{Endpoint}/metrics")]
     public static partial void MetricsListening(this ILogger logger, string endpoint);
 

@@ -1,10 +1,10 @@
 namespace L4Balancer.Tests;
 
-/// <summary>A clock that stands until a test moves it, with one-shot timers. Any thread may call.</summary>
+/// <summary>A clock that stands until a test moves it, with timers. Any thread may call.</summary>
 internal sealed class TimerClock : TimeProvider
 {
     private readonly Lock _gate = new();
-    private readonly List<OneShot> _timers = [];
+    private readonly List<Timer> _timers = [];
     private long _ticks = TimeSpan.TicksPerDay;
 
     public override long TimestampFrequency => TimeSpan.TicksPerSecond;
@@ -13,7 +13,7 @@ internal sealed class TimerClock : TimeProvider
 
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
     {
-        var timer = new OneShot(this, callback, state);
+        var timer = new Timer(this, callback, state);
         lock (_gate)
         {
             _timers.Add(timer);
@@ -26,22 +26,24 @@ internal sealed class TimerClock : TimeProvider
     /// <summary>Moves on, and fires what is due by then.</summary>
     public void Pass(TimeSpan time)
     {
-        OneShot[] due;
+        Timer[] due;
         lock (_gate)
         {
             Volatile.Write(ref _ticks, _ticks + time.Ticks);
             due = [.. _timers.Where(t => t.DueAt <= _ticks)];
-            Array.ForEach(due, t => t.DueAt = long.MaxValue);
+            Array.ForEach(due, t => t.DueAt = t.Period > TimeSpan.Zero ? t.DueAt + t.Period.Ticks : long.MaxValue);
         }
 
         Array.ForEach(due, t => t.Callback(t.State));
     }
 
-    private sealed class OneShot(TimerClock clock, TimerCallback callback, object? state) : ITimer
+    private sealed class Timer(TimerClock clock, TimerCallback callback, object? state) : ITimer
     {
         public TimerCallback Callback { get; } = callback;
 
         public object? State { get; } = state;
+
+        public TimeSpan Period { get; private set; }
 
         public long DueAt { get; set; } = long.MaxValue;
 
@@ -49,6 +51,7 @@ internal sealed class TimerClock : TimeProvider
         {
             lock (clock._gate)
             {
+                Period = period;
                 DueAt = dueTime == Timeout.InfiniteTimeSpan ? long.MaxValue : clock._ticks + dueTime.Ticks;
                 return true;
             }

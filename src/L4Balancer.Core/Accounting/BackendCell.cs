@@ -1,3 +1,6 @@
+using L4Balancer.Core.Pacing;
+using L4Balancer.Core.Timing;
+
 namespace L4Balancer.Core.Accounting;
 
 /// <summary>
@@ -10,6 +13,7 @@ public sealed class BackendCell(PoolCell pool, string name)
     private int _active;
     private int _connecting;
     private long _connectAttempts;
+    private long _nextTurn;
     private RelayedBytes[] _relayed = [];
 
     public string Pool { get; } = pool.Name;
@@ -85,6 +89,41 @@ public sealed class BackendCell(PoolCell pool, string name)
 
     /// <summary>A connection has picked this backend; it is told of the end of that by <see cref="CountLetGo"/>.</summary>
     public void CountPicked() => Interlocked.Increment(ref _connecting);
+
+    /// <summary>
+    /// Takes the next turn of those that <c>new_connection_rate</c> spaces out: whoever asks first has the earlier one (generic cell rate
+    /// algorithm, ITU-T I.371, in one word). A turn that is not used is lost.
+    /// </summary>
+    /// <param name="between">The space between two turns; zero: no limit.</param>
+    /// <param name="until">No turn later than this is taken.</param>
+    /// <param name="turn">When it is; now at the earliest.</param>
+    /// <returns>False where the queue is longer than that.</returns>
+    public bool TryReserve(Instant now, TimeSpan between, Instant until, out Instant turn)
+    {
+        turn = now;
+        if (between <= TimeSpan.Zero)
+        {
+            return true;
+        }
+
+        // With the turn that is due now no more come at once than belong to the slack: see Pace.
+        long earliest = now.Ticks - Math.Max(0, (Pace.Slack - between).Ticks);
+        while (true)
+        {
+            long next = Volatile.Read(ref _nextTurn);
+            long taken = Math.Max(next, earliest);
+            if (taken > until.Ticks)
+            {
+                return false;
+            }
+
+            if (Interlocked.CompareExchange(ref _nextTurn, taken + between.Ticks, next) == next)
+            {
+                turn = taken > now.Ticks ? new Instant(taken) : now;
+                return true;
+            }
+        }
+    }
 
     /// <summary>The connection is established, tries another backend, or is over.</summary>
     public void CountLetGo() => Interlocked.Decrement(ref _connecting);

@@ -1,5 +1,3 @@
-using System.Buffers;
-using System.Globalization;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Toml;
 
@@ -8,14 +6,13 @@ namespace L4Balancer.Core.Config;
 /// <summary><c>[[pools.backends]]</c>.</summary>
 internal static class BackendBinding
 {
-    private const string AddressForm = "an IP address with a port, like \"10.0.0.1:443\" or \"[2001:db8::1]:443\"";
+    private const string AddressForm =
+        "an IP address or a host name with a port, like \"10.0.0.1:443\", \"[2001:db8::1]:443\" or \"host.name:443\"";
 
-    private static readonly SearchValues<char> NeverInHostName = SearchValues.Create("[]:/%@ ");
+    private static readonly BackendSettings Defaults = new() { Name = "", Address = "" };
 
-    private static readonly BackendSettings Defaults = new() { Name = "", Address = "", Endpoint = default };
-
-    /// <summary>What could not be read keeps an empty name or a port of 0; the file is refused then anyway.</summary>
-    public static BackendSettings Bind(TableBinder table, Claims<string> names, Claims<Endpoint> addresses)
+    /// <summary>What could not be read keeps an empty name or no address; the file is refused then anyway.</summary>
+    public static BackendSettings Bind(TableBinder table, Claims<string> names, Claims<string> addresses)
     {
         if (table.TryRequire("name", "a name", out Setting setting) && setting.TryName(out string name))
         {
@@ -26,12 +23,12 @@ internal static class BackendBinding
             name = Defaults.Name;
         }
 
-        Endpoint endpoint = Defaults.Endpoint;
+        (Endpoint? endpoint, HostName? host) = (null, null);
         string address = Defaults.Address;
-        if (table.TryRequire("address", AddressForm, out setting) && TryAddress(setting, out endpoint))
+        if (table.TryRequire("address", AddressForm, out setting) && TryAddress(setting, out endpoint, out host))
         {
             address = ((TomlString)setting.Node).Value;
-            addresses.TryClaim(endpoint, setting);
+            addresses.TryClaim(endpoint is { } ip ? ip.ToString() : host!.Value.ToString(), setting);
         }
 
         return new BackendSettings
@@ -39,40 +36,34 @@ internal static class BackendBinding
             Name = name,
             Address = address,
             Endpoint = endpoint,
+            Host = host,
             MaxConnections = table.Integer("max_connections", Defaults.MaxConnections, 0, int.MaxValue),
             Weight = table.Integer("weight", Defaults.Weight, 0, 1_000),
             Backup = table.Boolean("backup", Defaults.Backup),
         };
     }
 
-    private static bool TryAddress(Setting setting, out Endpoint endpoint)
+    private static bool TryAddress(Setting setting, out Endpoint? endpoint, out HostName? host)
     {
-        endpoint = default;
-        if (setting.Node is TomlString { Value: string text } && IsHostName(text))
-        {
-            return setting.Reject($"{Quoted.Text(text)} is a host name, which is not supported yet; allowed: {AddressForm}");
-        }
-
-        Endpoint read = default;
-        bool usable = setting.TryEndpoint(1, out read)
-            && (!read.Address.IsAny || setting.Reject($"\"{read}\" is every address and so none to connect to; allowed: {AddressForm}"));
-        endpoint = usable ? read : default;
-        return usable;
-    }
-
-    // A name whose last label is a number is no name but a wrong IPv4 address (RFC 3696, 2; WHATWG URL, "ends in a number").
-    private static bool IsHostName(string text)
-    {
-        int colon = text.LastIndexOf(':');
-        if (colon <= 0)
+        (endpoint, host) = (null, null);
+        if (!setting.TryText(AddressForm, out string text))
         {
             return false;
         }
 
-        ReadOnlySpan<char> host = text.AsSpan(0, colon).TrimEnd('.');
-        ReadOnlySpan<char> last = host[(host.LastIndexOf('.') + 1)..];
-        return last.ContainsAnyExceptInRange('0', '9')
-            && !host.ContainsAny(NeverInHostName)
-            && ushort.TryParse(text.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out _);
+        if (HostName.TryParse(text, out HostName name))
+        {
+            host = name;
+            return name.Port != 0 || setting.Reject($"{Quoted.Text(text)} has a port out of range; allowed: 1 to 65535");
+        }
+
+        if (!Endpoint.TryParse(text, out Endpoint read))
+        {
+            return setting.Reject($"{Quoted.Text(text)} is not {AddressForm}");
+        }
+
+        endpoint = read;
+        return read.Port == 0 ? setting.Reject($"{Quoted.Text(text)} has a port out of range; allowed: 1 to 65535")
+            : !read.Address.IsAny || setting.Reject($"\"{read}\" is every address and so none to connect to; allowed: {AddressForm}");
     }
 }

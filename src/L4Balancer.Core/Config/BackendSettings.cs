@@ -10,7 +10,11 @@ public sealed record BackendSettings
     /// <summary>The address as written in the file: it places the backend on the ring.</summary>
     public required string Address { get; init; }
 
-    public required Endpoint Endpoint { get; init; }
+    /// <summary>The address where it is an IP address; null where it is a host name.</summary>
+    public Endpoint? Endpoint { get; init; }
+
+    /// <summary>The address where it is a host name; null where it is an IP address.</summary>
+    public HostName? Host { get; init; }
 
     /// <summary>0 to 1000; 0: no new connections.</summary>
     public int Weight { get; init; } = 100;

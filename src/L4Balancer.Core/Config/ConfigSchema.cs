@@ -47,11 +47,10 @@ internal static class ConfigSchema
                 "name", "balance", "hash_key", "bounded_load", "source_ips", "connect_timeout", "connect_attempts", "idle_timeout",
                 "half_close_timeout", "max_age"),
             new SchemaKey("keepalive", KeyForm.Table, Keepalive),
-            .. Works("user_timeout", "congestion_control", "panic_threshold", "slow_start", "on_backend_down", "close_rate"),
+            .. Works("user_timeout", "congestion_control", "panic_threshold", "slow_start", "new_connection_rate", "on_backend_down", "close_rate"),
             new SchemaKey("health", KeyForm.Table, Health),
             new SchemaKey("backends", KeyForm.Tables, Backend),
-            .. NotYet(
-                "send_proxy", "new_connection_rate", "passive", "discovery"),
+            .. NotYet("send_proxy", "passive", "discovery"),
         ]);
 
     public static readonly SchemaTable Root = new(

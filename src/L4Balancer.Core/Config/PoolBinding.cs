@@ -11,6 +11,7 @@ internal static class PoolBinding
     private const int MostBackends = 65_000;
 
     private const int HighestCloseRate = 1_000_000;
+    private const int HighestConnectionRate = 1_000_000;
     private const double LeastBoundedLoad = 1.01;
     private const double MostBoundedLoad = 100;
 
@@ -40,6 +41,7 @@ internal static class PoolBinding
             PanicThreshold = table.Number("panic_threshold", Defaults.PanicThreshold, 0, 1),
             SlowStart = table.Duration("slow_start", Defaults.SlowStart, TimeSpan.Zero, Duration.Longest),
             OnBackendDown = table.Choice("on_backend_down", Defaults.OnBackendDown, Vocabulary.OnBackendDown),
+            NewConnectionRate = table.Integer("new_connection_rate", Defaults.NewConnectionRate, 0, HighestConnectionRate),
             CloseRate = table.Integer("close_rate", Defaults.CloseRate, 0, HighestCloseRate),
             SourceIps = BindSources(table, out Setting sources),
             ConnectTimeout = table.Duration("connect_timeout", Defaults.ConnectTimeout, TimeSpan.Zero, Duration.LongestMilliseconds),
@@ -151,7 +153,7 @@ internal static class PoolBinding
         }
 
         Claims<string> names = new("the backends of a pool");
-        Claims<Endpoint> addresses = new("the backends of a pool");
+        Claims<string> addresses = new("the backends of a pool");
         return [.. tables.Select(backend => BackendBinding.Bind(backend, names, addresses))];
     }
 
@@ -165,7 +167,7 @@ internal static class PoolBinding
 
         foreach (bool v4 in (ReadOnlySpan<bool>)[true, false])
         {
-            BackendSettings? backend = pool.Backends.FirstOrDefault(b => b.Endpoint.Port != 0 && b.Endpoint.Address.IsV4 == v4);
+            BackendSettings? backend = pool.Backends.FirstOrDefault(b => b.Endpoint?.Address.IsV4 == v4);
             if (backend is not null && !pool.SourceIps.Any(s => s.IsV4 == v4))
             {
                 string family = v4 ? "IPv4" : "IPv6";

@@ -21,6 +21,9 @@ public sealed record PoolSettings
     /// <summary>Over this time the share of a backend that has come up or is new grows to all of it; zero: at once.</summary>
     public TimeSpan SlowStart { get; init; }
 
+    /// <summary>Connections per second that each backend is sent; those above it wait their turn. 0: no limit.</summary>
+    public int NewConnectionRate { get; init; }
+
     /// <summary>What happens to established connections of a backend that goes down.</summary>
     public OnBackendDown OnBackendDown { get; init; } = OnBackendDown.Keep;
 

@@ -1,6 +1,7 @@
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
+using L4Balancer.Core.Pacing;
 using L4Balancer.Core.Routing;
 using L4Balancer.Core.Timing;
 
@@ -15,6 +16,9 @@ public struct ConnectionSetup
     /// <summary>The same backend is not asked again sooner than this, or the connect timeout where that is shorter.</summary>
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(1);
 
+    /// <summary>How long a connection waits for its turn (<c>new_connection_rate</c>) where connect_timeout sets no bound.</summary>
+    private static readonly TimeSpan LongestQueue = TimeSpan.FromSeconds(3);
+
     private BalancerCell _balancer;
     private TriedBackends _tried;
     private uint _turn;
@@ -23,6 +27,9 @@ public struct ConnectionSetup
     private bool _connecting;
     private bool _blamed;
     private bool _picked;
+    private bool _queued;
+    private int _full;
+    private Instant _queueUntil;
 
     /// <summary>A connection was accepted: admit it, and pick its first backend.</summary>
     /// <param name="record">Overwritten whole.</param>
@@ -95,7 +102,14 @@ public struct ConnectionSetup
             return ConnectFailed(ref record, ConnectFailure.TimedOut, now);
         }
 
-        _tried.Clear();
+        if (_queued)
+        {
+            // What waited to be sent there is sent elsewhere where it has gone down meanwhile.
+            _queued = false;
+            return record.Pool.StillTakes(record.Backend!.Index) ? Connect(ref record, now) : TryNextBackend(ref record, now);
+        }
+
+        ForgetTried();
         _blamed = false;
         return TryNextBackend(ref record, now);
     }
@@ -127,26 +141,55 @@ public struct ConnectionSetup
     private SetupStep TryNextBackend(ref ConnectionRecord record, Instant now)
     {
         LetGo(record);
-        int index = _tried.IsFull ? Pool.None : record.Pool.Pick(record.Tuple, _tried.Span);
-        if (index != Pool.None)
+        _connecting = false;
+        PoolSettings settings = record.Pool.Settings;
+        TimeSpan between = Pace.Between(settings.NewConnectionRate);
+        Instant until = between > TimeSpan.Zero ? QueueUntil(settings, now) : now;
+        while (!_tried.IsFull && record.Pool.Pick(record.Tuple, _tried.Span) is var index && index != Pool.None)
         {
-            record.Backend = record.Pool.Backends[index];
-            record.Backend.Cell.CountPicked();
+            Backend backend = record.Pool.Backends[index];
+            if (!backend.Cell.TryReserve(now, between, until, out Instant turn))
+            {
+                _tried.Add(index);
+                _full++;
+                continue;
+            }
+
+            record.Backend = backend;
+            backend.Cell.CountPicked();
             _picked = true;
             _sourceStep = 0;
-            return Connect(ref record, now);
+            _queued = turn > now;
+            return _queued ? SetupStep.WaitUntil(turn) : Connect(ref record, now);
         }
 
-        if (_tried.IsEmpty)
+        if (_tried.Count == _full)
         {
             return Refuse(ref record, record.Pool.HasLiving ? CloseReason.Limit : CloseReason.NoBackend, now);
         }
 
         // Every living backend was asked. One that refused may answer in a moment; a lack of ports of ours does not pass so soon.
-        _connecting = false;
-        TimeSpan timeout = record.Pool.Settings.ConnectTimeout;
+        TimeSpan timeout = settings.ConnectTimeout;
         TimeSpan pause = timeout > TimeSpan.Zero && timeout < LongestPause ? timeout : LongestPause;
         return _blamed ? SetupStep.WaitUntil(now + pause) : Refuse(ref record, _lastFailure, now);
+    }
+
+    // Whoever waits for a backend that goes away waits for the next one only so long as he would have waited there.
+    private Instant QueueUntil(PoolSettings settings, Instant now)
+    {
+        if (_queueUntil.Ticks == 0)
+        {
+            _queueUntil = now + (settings.ConnectTimeout > TimeSpan.Zero ? settings.ConnectTimeout : LongestQueue);
+        }
+
+        return _queueUntil;
+    }
+
+    private void ForgetTried()
+    {
+        _tried.Clear();
+        _full = 0;
+        _queueUntil = default;
     }
 
     private SetupStep TryNextSource(ref ConnectionRecord record, CloseReason shortage, Instant now)
@@ -167,12 +210,14 @@ public struct ConnectionSetup
         Endpoint target = record.Backend!.Endpoint;
         record.ConnectStartedAt = now;
         _connecting = true;
+        _queueUntil = default;
         return SetupStep.Connect(CurrentSource(record).Address, target, now.After(record.Pool.Settings.ConnectTimeout));
     }
 
     private SetupStep Refuse(ref ConnectionRecord record, CloseReason reason, Instant now)
     {
         _connecting = false;
+        _queued = false;
         LetGo(record);
         record.Reason = reason;
         record.EndedAt = now;

@@ -13,7 +13,7 @@ internal struct TriedBackends
 
     public readonly bool IsFull => _count == Capacity;
 
-    public readonly bool IsEmpty => _count == 0;
+    public readonly int Count => _count;
 
     [System.Diagnostics.CodeAnalysis.UnscopedRef]
     public readonly ReadOnlySpan<ushort> Span => MemoryMarshal.CreateReadOnlySpan(in _indexes[0], _count);

@@ -11,5 +11,14 @@ public sealed record Backend(int Index, BackendSettings Settings, BackendCell Ce
 {
     public string Name => Settings.Name;
 
-    public Endpoint Endpoint => Settings.Endpoint;
+    /// <summary>Where to connect; meaningless where it is not known.</summary>
+    public Endpoint Endpoint { get; init; } = Settings.Endpoint ?? default;
+
+    /// <summary>False for a host name that stands for no address: nobody can be sent there.</summary>
+    public bool IsResolved => Endpoint.Port != 0;
+
+    /// <summary>The same at the address that its name stands for; none where that is null.</summary>
+    public Backend At(HostAddress? address) => Settings.Host is { } name
+        ? this with { Endpoint = address is { } known ? new Endpoint(known, name.Port) : default }
+        : this;
 }

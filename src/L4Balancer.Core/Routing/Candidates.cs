@@ -11,6 +11,8 @@ internal sealed class Candidates(IPicker picker, LivingSet living, PoolAdmission
 
     public int Count => living.Count;
 
+    public bool Contains(int backend) => living.Contains(backend);
+
     public int Pick(in FourTuple tuple, ReadOnlySpan<ushort> tried)
     {
         if (isUnlimited && !admission.IsRebalancing)

@@ -60,8 +60,11 @@ public sealed class Pool
 
     public string Name => Settings.Name;
 
-    /// <summary>Whether its probes fail, whatever an operator set.</summary>
-    public bool IsDown(int backend) => Volatile.Read(ref _down[backend]);
+    /// <summary>Whether its probes fail, or its name stands for no address, whatever an operator set.</summary>
+    public bool IsDown(int backend) => !Backends[backend].IsResolved || Volatile.Read(ref _down[backend]);
+
+    /// <summary>Whether a connection that has picked it a moment ago and waited may still go there.</summary>
+    public bool StillTakes(int backend) => _primary.Contains(backend) || _backup.Contains(backend);
 
     /// <summary>Whether new connections may go there: it is healthy, ready, and has weight.</summary>
     public bool Takes(int backend) => StateOf(backend) == BackendState.Up && Backends[backend].Weight > 0;
@@ -135,7 +138,7 @@ public sealed class Pool
         var excluded = new bool[_down.Length];
         for (int i = 0; i < excluded.Length; i++)
         {
-            excluded[i] = (_down[i] && !panic) || _modes[i] != BackendMode.Ready;
+            excluded[i] = !Backends[i].IsResolved || (_down[i] && !panic) || _modes[i] != BackendMode.Ready;
         }
 
         return (Half(_primaryPicker, _primaryMembers, excluded), Half(_backupPicker, _backupMembers, excluded));
@@ -158,7 +161,7 @@ public sealed class Pool
         {
             bool counts = !backend.Settings.Backup && backend.Weight > 0 && _modes[backend.Index] == BackendMode.Ready;
             ready += counts ? 1 : 0;
-            healthy += counts && !_down[backend.Index] ? 1 : 0;
+            healthy += counts && !IsDown(backend.Index) ? 1 : 0;
         }
 
         return ready > 0 && healthy < Settings.PanicThreshold * ready;

@@ -41,19 +41,30 @@ public sealed class RoutingSnapshot
     /// <summary>What was in an earlier file and is no more: its connections finish, and its counts stay.</summary>
     public Departed Departed { get; private init; } = Departed.Nothing;
 
+    /// <summary>What its host names stand for.</summary>
+    public Resolutions Resolutions { get; private init; } = Resolutions.None;
+
     /// <param name="maxConnections">What the configuration or, where it says 0, the descriptor limit allows.</param>
     /// <param name="previous">The snapshot in force until now, or null at start.</param>
     /// <param name="overrides">What operators set at run time.</param>
+    /// <param name="resolutions">What host names stand for; null: as in the previous snapshot.</param>
     public static RoutingSnapshot Build(
-        BalancerConfig config, int maxConnections, RoutingSnapshot? previous = null, BackendOverrides? overrides = null) =>
-        Build(config, (previous?.Generation ?? 0) + 1, maxConnections, previous, overrides ?? BackendOverrides.None);
+        BalancerConfig config, int maxConnections, RoutingSnapshot? previous = null, BackendOverrides? overrides = null,
+        Resolutions? resolutions = null) => Build(
+            config, (previous?.Generation ?? 0) + 1, maxConnections, previous, overrides ?? BackendOverrides.None,
+            resolutions ?? previous?.Resolutions ?? Resolutions.None);
 
     /// <summary>The same configuration and generation under other overrides.</summary>
     public RoutingSnapshot With(BalancerConfig config, BackendOverrides overrides) =>
-        Build(config, Generation, MaxConnections, this, overrides);
+        Build(config, Generation, MaxConnections, this, overrides, Resolutions);
+
+    /// <summary>The same configuration and generation after host names have come to stand for something else.</summary>
+    public RoutingSnapshot With(BalancerConfig config, BackendOverrides overrides, Resolutions resolutions) =>
+        Build(config, Generation, MaxConnections, this, overrides, resolutions);
 
     private static RoutingSnapshot Build(
-        BalancerConfig config, long generation, int maxConnections, RoutingSnapshot? previous, BackendOverrides overrides)
+        BalancerConfig config, long generation, int maxConnections, RoutingSnapshot? previous, BackendOverrides overrides,
+        Resolutions resolutions)
     {
         ArgumentNullException.ThrowIfNull(config);
         ArgumentNullException.ThrowIfNull(overrides);
@@ -84,6 +95,7 @@ public sealed class RoutingSnapshot
             generation, maxConnections, previous?.Cell ?? new BalancerCell(), pools, listeners, [.. sourceCells.Values])
         {
             Departed = Departed.Of(knownBackends, knownListeners, pools, listeners),
+            Resolutions = resolutions,
         };
 
         Pool BuildPool(PoolSettings settings)
@@ -97,10 +109,14 @@ public sealed class RoutingSnapshot
                 [.. settings.Backends.Select(b => overrides[settings.Name, b.Name].Mode)]);
         }
 
-        Backend BuildBackend(PoolCell pool, BackendSettings settings, int index) => new(
-            index, settings,
-            backendCells.GetValueOrDefault((pool.Name, settings.Name, settings.Address)) ?? new BackendCell(pool, settings.Name),
-            overrides[pool.Name, settings.Name].Weight ?? settings.Weight);
+        Backend BuildBackend(PoolCell pool, BackendSettings settings, int index)
+        {
+            var backend = new Backend(
+                index, settings,
+                backendCells.GetValueOrDefault((pool.Name, settings.Name, settings.Address)) ?? new BackendCell(pool, settings.Name),
+                overrides[pool.Name, settings.Name].Weight ?? settings.Weight);
+            return settings.Host is { } name ? backend.At(resolutions[pool.Name, name.Host]) : backend;
+        }
 
         SourceCell SourceFor(HostAddress? address)
         {

@@ -41,7 +41,8 @@ internal sealed class ProbeTarget
     /// <summary>The newest snapshot does not have it.</summary>
     public bool IsGone { get; set; }
 
-    public bool IsProbedAt(Pool pool, Backend backend) => Remote.Port == PortOf(pool, backend);
+    public bool IsProbedAt(Pool pool, Backend backend) =>
+        Backend.Endpoint.Address == backend.Endpoint.Address && Remote.Port == PortOf(pool, backend);
 
     /// <summary>The same backend in a newer snapshot.</summary>
     /// <returns>Whether it is now probed at another interval.</returns>

@@ -229,8 +229,11 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
             var schedule = new ProbeSchedule(pool.Settings.Health.Interval, pool.Settings.Health.Jitter, _random);
             foreach (Backend backend in pool.Backends)
             {
-                left.Remove(backend.Cell);
-                Follow(pool, backend, schedule, now);
+                if (backend.IsResolved)
+                {
+                    left.Remove(backend.Cell);
+                    Follow(pool, backend, schedule, now);
+                }
             }
         }
 
@@ -244,7 +247,7 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
     {
         if (_targets.TryGetValue(backend.Cell, out ProbeTarget? target) && !target.IsProbedAt(pool, backend))
         {
-            // What a probe of the old port says is of no use now.
+            // What a probe of the old address says is of no use now.
             Drop(backend.Cell);
             target = null;
         }

@@ -25,7 +25,7 @@ internal sealed record Location(
 
     /// <summary>Worked out from a configuration alone.</summary>
     public static Location Of(BalancerConfig config, string listenerName, in FourTuple tuple) =>
-        Of(RoutingSnapshot.Build(config, maxConnections: 1).Listeners.First(l => l.Name == listenerName), tuple, isLive: false);
+        Of(RoutingSnapshot.Build(config, maxConnections: 1, resolutions: Resolutions.Assumed).Listeners.First(l => l.Name == listenerName), tuple, isLive: false);
 
     public static Location Of(Listener listener, in FourTuple tuple, bool isLive)
     {
@@ -42,9 +42,11 @@ internal sealed record Location(
 
         // A ring in which everybody lives is built only where somebody does not.
         bool all = pool.Backends.All(b => pool.StateOf(b.Index) == BackendState.Up);
-        int owner = all ? index : new Pool(pool.Settings, pool.Cell, pool.Backends, pool.Sources).Pick(tuple, []);
+        int owner = all ? index : new Pool(pool.Settings, pool.Cell, [.. pool.Backends.Select(AsResolved)], pool.Sources).Pick(tuple, []);
         return new Location(
             tuple, listener, Member(index), Member(owner), TupleHash.Of(tuple, pool.Settings.HashKey, seed: 0), candidates, isLive);
+
+        static Backend AsResolved(Backend backend) => backend.IsResolved ? backend : backend.At(HostAddress.Any4);
 
         Backend? Member(int place) => place == Pool.None ? null : pool.Backends[place];
     }

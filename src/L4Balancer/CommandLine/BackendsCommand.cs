@@ -26,13 +26,16 @@ internal static class BackendsCommand
         foreach (BackendAnswer b in backends)
         {
             table.Add(
-                $"{b.Pool}/{b.Name}", b.Address, b.State, Quantity.Count(b.Weight) + (b.Backup ? " backup" : ""),
+                $"{b.Pool}/{b.Name}", Address(b), b.State, Quantity.Count(b.Weight) + (b.Backup ? " backup" : ""),
                 Quantity.Count(b.Connections), Quantity.Ratio(b.ShareRatio), Quantity.Count(b.ConnectFailures.Values.Sum()),
                 Quantity.Bytes(b.BytesToBackend), Quantity.Bytes(b.BytesToClient), Probe(b));
         }
 
         return table;
     }
+
+    private static string Address(BackendAnswer backend) =>
+        backend.ResolvedAddress is null || backend.ResolvedAddress == backend.Address ? backend.Address : $"{backend.Address} ({backend.ResolvedAddress})";
 
     private static string Probe(BackendAnswer backend) =>
         !backend.InConfiguration ? "not in the file any more"

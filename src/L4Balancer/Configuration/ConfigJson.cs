@@ -11,7 +11,7 @@ namespace L4Balancer.Configuration;
 internal static class ConfigJson
 {
     // Made from the address as written.
-    private const string ResolvedEndpoint = "endpoint";
+    private static readonly string[] Derived = ["endpoint", "host"];
 
     private static readonly JsonSerializerOptions Options = new()
     {
@@ -33,9 +33,12 @@ internal static class ConfigJson
         },
         TypeInfoResolver = ConfigJsonContext.Default.WithAddedModifier(static type =>
         {
-            if (type.Type == typeof(BackendSettings) && type.Properties.FirstOrDefault(p => p.Name == ResolvedEndpoint) is { } derived)
+            if (type.Type == typeof(BackendSettings))
             {
-                type.Properties.Remove(derived);
+                foreach (JsonPropertyInfo derived in type.Properties.Where(p => Derived.Contains(p.Name)).ToArray())
+                {
+                    type.Properties.Remove(derived);
+                }
             }
         }),
     };

@@ -7,6 +7,7 @@ using L4Balancer.Core.Routing;
 using L4Balancer.Engine;
 using L4Balancer.Engine.Probing;
 using L4Balancer.Platform;
+using L4Balancer.Resolving;
 using Microsoft.Extensions.Logging;
 
 namespace L4Balancer.Control;
@@ -29,17 +30,19 @@ internal sealed class BalancerControl : IAsyncDisposable
     private readonly Prober _prober;
     private readonly Closings _closings;
     private readonly SlowStarts _slowStarts;
+    private readonly NameControl _names;
     private readonly ITimer _slowStartTimer;
     private volatile RoutingSnapshot _snapshot;
     private volatile BalancerConfig _config;
     private BackendOverrides _overrides = BackendOverrides.None;
 
     /// <param name="snapshot">The one that the engine runs.</param>
+    /// <param name="names">Those of the configuration.</param>
     /// <param name="descriptorLimit">How many descriptors the process may hold.</param>
     /// <param name="path">Where the configuration was read; null where it was not read from a file.</param>
     public BalancerControl(
-        BalancerConfig config, RoutingSnapshot snapshot, IEngine engine, long descriptorLimit, string? path, TimeProvider clock,
-        ILoggerFactory loggers)
+        BalancerConfig config, RoutingSnapshot snapshot, IEngine engine, BackendNames names, long descriptorLimit, string? path,
+        TimeProvider clock, ILoggerFactory loggers)
     {
         _config = config;
         _snapshot = snapshot;
@@ -53,6 +56,8 @@ internal sealed class BalancerControl : IAsyncDisposable
         _reloads = path is null ? null : new Reloads(_queue, new ConfigSource(path, () => Read(path), clock));
         _slowStarts = new SlowStarts(clock);
         _slowStartTimer = clock.CreateTimer(_ => _queue.Post(StepSlowStarts), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        _names = new NameControl(names, clock, _log, () => _queue.Post(PutNamesInForce));
+        _names.Follow(null, config, snapshot);
         _prober = new Prober(clock, Random.Shared, _queue.Report);
         _prober.Publish(snapshot);
     }
@@ -89,6 +94,9 @@ internal sealed class BalancerControl : IAsyncDisposable
     public Task<ReloadResult> ReloadAsync(string who) => _reloads is null
         ? _queue.RunAsync(() => Ended(Failed("there is no file to reload: this daemon was started without one"), who))
         : _reloads.RunAsync(() => ReloadBegins?.Invoke(), read => Ended(Reload(read), who), () => ReloadEnds?.Invoke());
+
+    /// <summary>Host names have come to stand for something else. Any thread; never blocks.</summary>
+    public void NamesChanged() => _names.Changed();
 
     /// <summary>What of this backend is being closed at a pace now; null: nothing.</summary>
     public Shedding? SheddingOf(BackendCell cell) => _closings.Of(cell);
@@ -150,6 +158,7 @@ internal sealed class BalancerControl : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         _reloads?.Dispose();
+        _names.Dispose();
         await _prober.DisposeAsync();
         await _slowStartTimer.DisposeAsync();
         await _queue.DisposeAsync();
@@ -160,14 +169,23 @@ internal sealed class BalancerControl : IAsyncDisposable
     private ReadConfig Read(string path)
     {
         ConfigFile file = ConfigFile.Load(path);
-        return file.Config is BalancerConfig config
-            ? new ReadConfig(file, PlatformNeeds.Missing(FixedAtStart.Keep(_config, config)), ReadsToo?.Invoke(config) ?? (static () => { }))
-            : new ReadConfig(file, [], static () => { });
+        if (file.Config is not BalancerConfig config)
+        {
+            return new ReadConfig(file, [], static () => { });
+        }
+
+        _names.Prepare(config);
+        return new ReadConfig(file, PlatformNeeds.Missing(FixedAtStart.Keep(_config, config)), ReadsToo?.Invoke(config) ?? (static () => { }));
     }
 
     private ReloadResult Ended(ReloadResult result, string who)
     {
         _snapshot.Cell.Reloads.Count(result.Outcome != ReloadOutcome.Failed);
+        if (result.Outcome == ReloadOutcome.Failed)
+        {
+            _names.Forget(_config);
+        }
+
         Tell(result, who);
         return result;
     }
@@ -202,7 +220,10 @@ internal sealed class BalancerControl : IAsyncDisposable
         }
 
         BackendOverrides overrides = _overrides.After(_config, config);
-        RoutingSnapshot snapshot = RoutingSnapshot.Build(config, budget.ConnectionsFor(config.Balancer, _log), _snapshot, overrides);
+        Resolutions resolutions = _names.After(_snapshot.Resolutions, config);
+        RoutingSnapshot before = _snapshot;
+        RoutingSnapshot snapshot =
+            RoutingSnapshot.Build(config, budget.ConnectionsFor(config.Balancer, _log), before, overrides, resolutions);
         IReadOnlyList<ListenFailure> failures = PutInForce(config, snapshot);
         if (failures.Count > 0)
         {
@@ -210,6 +231,7 @@ internal sealed class BalancerControl : IAsyncDisposable
         }
 
         _overrides = overrides;
+        _names.Follow(before, config, snapshot);
         read.Apply();
         Reloaded?.Invoke(config, snapshot);
         return new ReloadResult(ReloadOutcome.Applied, snapshot.Generation, changes, needsRestart, []);
@@ -232,6 +254,27 @@ internal sealed class BalancerControl : IAsyncDisposable
 
         StepSlowStarts();
         return failures;
+    }
+
+    private void PutNamesInForce()
+    {
+        RoutingSnapshot before = _snapshot;
+        Resolutions now = _names.After(before.Resolutions, _config);
+        if (now != before.Resolutions)
+        {
+            PutInForce(_config, before.With(_config, _overrides, now));
+        }
+
+        foreach (Backend found in _names.Follow(before, _config, _snapshot))
+        {
+            _slowStarts.Begin(found.Cell);
+        }
+
+        if (now != before.Resolutions)
+        {
+            StepSlowStarts();
+            HealthChanged?.Invoke();
+        }
     }
 
     private void OnHealthChanged(Pool pool, Backend backend)

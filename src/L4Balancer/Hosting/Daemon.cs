@@ -9,6 +9,7 @@ using L4Balancer.Engine;
 using L4Balancer.Logging;
 using L4Balancer.Metrics;
 using L4Balancer.Platform;
+using L4Balancer.Resolving;
 using L4Balancer.Systemd;
 using L4Balancer.Web;
 using Microsoft.Extensions.Logging;
@@ -38,6 +39,7 @@ internal sealed class Daemon : IAsyncDisposable
     private OtlpPush? _push;
     private RecordLog? _records;
     private IEngine? _engine;
+    private BackendNames? _names;
     private SourceWatch? _sources;
     private QuietControlPlane? _quiet;
     private Watchdog? _watchdog;
@@ -93,7 +95,11 @@ internal sealed class Daemon : IAsyncDisposable
             return [noRoom];
         }
 
-        RoutingSnapshot snapshot = RoutingSnapshot.Build(config, budget.ConnectionsFor(config.Balancer, _log));
+        _names = new BackendNames(
+            new NameResolver(LookUp.OfSystem, _clock, () => _control?.NamesChanged()), _clock, _loggers.CreateLogger<BackendNames>());
+        await _names.PrepareAsync(config);
+        RoutingSnapshot snapshot = RoutingSnapshot.Build(
+            config, budget.ConnectionsFor(config.Balancer, _log), resolutions: _names.After(Resolutions.None, config));
         _first = snapshot;
         if (config.Metrics is not null || AdminServer.IsWanted(config.Admin))
         {
@@ -134,7 +140,10 @@ internal sealed class Daemon : IAsyncDisposable
         }
 
         WarnOfSources(config);
-        _control = new BalancerControl(config, snapshot, _engine, limit, path, _clock, _loggers);
+        _control = new BalancerControl(config, snapshot, _engine, _names, limit, path, _clock, _loggers);
+
+        // Whoever answered since the first snapshot was built had nobody to tell.
+        _control.NamesChanged();
         _control.HealthChanged += () => Tell(_systemd.Status(Status()));
         _control.ReloadBegins += () => Tell(_systemd.Reloading());
         _control.ReloadEnds += () => Tell(_systemd.Ready(Status()));
@@ -201,6 +210,7 @@ internal sealed class Daemon : IAsyncDisposable
         }
 
         _quiet?.Dispose();
+        _names?.Dispose();
         if (_sources is not null)
         {
             await _sources.DisposeAsync();

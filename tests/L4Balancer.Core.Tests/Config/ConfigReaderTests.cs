@@ -226,7 +226,7 @@ internal sealed class ConfigReaderTests
             "1:1 listeners[0].name: missing; needed: a name",
             "1:1 listeners[0].bind: missing; needed: an array of addresses with a port, like [\"0.0.0.0:443\", \"[::]:443\"]",
             "1:1 listeners[0].pool: missing; needed: the name of a pool",
-            "5:3 pools[0].backends[0].address: missing; needed: an IP address with a port, like \"10.0.0.1:443\" or \"[2001:db8::1]:443\"",
+            "5:3 pools[0].backends[0].address: missing; needed: an IP address or a host name with a port, like \"10.0.0.1:443\", \"[2001:db8::1]:443\" or \"host.name:443\"",
             "7:3 pools[0].backends[1].name: missing; needed: a name",
         ]));
     }

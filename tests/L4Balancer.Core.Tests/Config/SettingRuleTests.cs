@@ -154,7 +154,9 @@ internal sealed class SettingRuleTests
         {
             Assert.That(new ConfigText().With("[metrics]", "listen", $"\"{address}\"").Errors().Single(), Does.EndWith(expected));
             Assert.That(new ConfigText().With("[[listeners]]", "bind", $"[\"{address}\"]").Errors().Single(), Does.EndWith(expected));
-            Assert.That(new ConfigText().With("[[pools.backends]]", "address", $"\"{address}\"").Errors().Single(), Does.EndWith(expected));
+            Assert.That(
+                new ConfigText().With("[[pools.backends]]", "address", $"\"{address}\"").Errors().Single(),
+                Does.Contain($": \"{address}\" is not an IP address or a host name with a port, like \"10.0.0.1:443\""));
         }
     }
 
@@ -162,10 +164,23 @@ internal sealed class SettingRuleTests
     [TestCase("localhost:80")]
     [TestCase("ws-1.example.com.:80")]
     [TestCase("10.example:80")]
-    public void A_host_name_as_backend_is_not_supported_yet(string address) =>
-        Assert.That(
-            new ConfigText().With("[[pools.backends]]", "address", $"\"{address}\"").Errors().Single(),
-            Does.Contain($" pools[0].backends[0].address: \"{address}\" is a host name, which is not supported yet; allowed: "));
+    [TestCase("WS1.Example.COM:80")]
+    public void A_host_name_is_a_backend_as_written(string address)
+    {
+        BackendSettings backend = new ConfigText().With("[[pools.backends]]", "address", $"\"{address}\"").Load().Pools[0].Backends[0];
+
+        Assert.That(backend.Address, Is.EqualTo(address));
+        Assert.That(backend.Host?.ToString(), Is.EqualTo(address.ToLowerInvariant()));
+        Assert.That(backend.Endpoint, Is.Null);
+    }
+
+    [TestCase("host.name:0", "has a port out of range; allowed: 1 to 65535")]
+    [TestCase("*.example.com:80", "is not an IP address or a host name with a port")]
+    [TestCase("my_host:80", "is not an IP address or a host name with a port")]
+    [TestCase("host.name", "is not an IP address or a host name with a port")]
+    [TestCase("10.0.0.256:80", "is not an IP address or a host name with a port")]
+    public void What_is_no_host_name_is_no_backend(string address, string error) =>
+        Assert.That(new ConfigText().With("[[pools.backends]]", "address", $"\"{address}\"").Errors().Single(), Does.Contain($"\"{address}\" {error}"));
 
     [TestCase("0.0.0.0:80")]
     [TestCase("[::]:80")]

@@ -5,6 +5,8 @@ internal sealed record BackendsAnswer(IEnumerable<BackendAnswer> Backends);
 
 /// <summary>One backend of one pool.</summary>
 /// <param name="State"><c>up</c>, <c>degraded</c>, <c>down</c>, <c>draining</c> or <c>maintenance</c>.</param>
+/// <param name="Address">As the file has it.</param>
+/// <param name="ResolvedAddress">Where it is connected to; null where its host name stands for no address.</param>
 /// <param name="Weight">In force.</param>
 /// <param name="Connections">Established.</param>
 /// <param name="ShareRatio">Its connections against its fair share; null where it is to hold none.</param>
@@ -12,7 +14,7 @@ internal sealed record BackendsAnswer(IEnumerable<BackendAnswer> Backends);
 /// <param name="Shedding">Null where none is being closed at a pace.</param>
 /// <param name="InConfiguration">False where the file has lost it and its connections finish.</param>
 internal sealed record BackendAnswer(
-    string Pool, string Name, string Address, string State, int Weight, bool Backup, int Connections, double? ShareRatio,
+    string Pool, string Name, string Address, string? ResolvedAddress, string State, int Weight, bool Backup, int Connections, double? ShareRatio,
     long ConnectAttempts, IReadOnlyDictionary<string, long> ConnectFailures, IReadOnlyDictionary<string, long> Closed,
     IReadOnlyDictionary<string, long> Shed, SheddingAnswer? Shedding, long BytesToBackend, long BytesToClient, HealthAnswer Health, bool InConfiguration);
 

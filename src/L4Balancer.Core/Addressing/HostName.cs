@@ -1,0 +1,74 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
+
+namespace L4Balancer.Core.Addressing;
+
+/// <summary>A host name and a TCP port: <c>host.name:443</c>. What it stands for is not known here.</summary>
+/// <param name="Host">In lower case, as DNS does not tell cases apart (RFC 4343); a dot at its end, where written, stays.</param>
+public readonly record struct HostName(string Host, ushort Port)
+{
+    // RFC 1035, 2.3.4: 255 octets on the wire are 253 characters with the dots between.
+    private const int Longest = 253;
+    private const int LongestLabel = 63;
+
+    /// <summary>
+    /// RFC 1123, 2.1: labels of letters, digits and inner hyphens, the last of them no number (RFC 3696, 2); a decimal port without
+    /// leading zeros. No wildcard, no underscore.
+    /// </summary>
+    public static bool TryParse([NotNullWhen(true)] string? text, out HostName name)
+    {
+        name = default;
+        int colon = text?.LastIndexOf(':') ?? -1;
+        if (text is null || colon <= 0 || !TryParsePort(text.AsSpan(colon + 1), out ushort port) || !IsHost(text.AsSpan(0, colon)))
+        {
+            return false;
+        }
+
+        name = new HostName(text[..colon].ToLowerInvariant(), port);
+        return true;
+    }
+
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Host}:{Port}");
+
+    private static bool IsHost(ReadOnlySpan<char> host)
+    {
+        host = host.EndsWith(".", StringComparison.Ordinal) ? host[..^1] : host;
+        if (host.Length is 0 or > Longest)
+        {
+            return false;
+        }
+
+        ReadOnlySpan<char> last = default;
+        foreach (Range label in host.Split('.'))
+        {
+            last = host[label];
+            if (!IsLabel(last))
+            {
+                return false;
+            }
+        }
+
+        return last.ContainsAnyExceptInRange('0', '9');
+    }
+
+    private static bool IsLabel(ReadOnlySpan<char> label)
+    {
+        if (label.Length is 0 or > LongestLabel || label[0] == '-' || label[^1] == '-')
+        {
+            return false;
+        }
+
+        foreach (char c in label)
+        {
+            if (!char.IsAsciiLetterOrDigit(c) && c != '-')
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    private static bool TryParsePort(ReadOnlySpan<char> text, out ushort port) =>
+        ushort.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out port) && (text.Length == 1 || text[0] != '0');
+}
