@@ -7,13 +7,19 @@ namespace L4Balancer.Tests;
 /// <summary>A backend on loopback that sends back what it gets, and closes when its peer does.</summary>
 internal sealed class EchoPeer : IAsyncDisposable
 {
-    private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
+    private readonly TcpListener _listener;
     private readonly ConcurrentBag<Task> _serving = [];
     private readonly CancellationTokenSource _stop = new();
     private readonly Task _accepting;
 
     public EchoPeer()
+        : this(IPAddress.Loopback, 0)
     {
+    }
+
+    public EchoPeer(IPAddress address, int port)
+    {
+        _listener = new TcpListener(address, port);
         _listener.Start();
         Endpoint = (IPEndPoint)_listener.LocalEndpoint;
         _accepting = AcceptAsync();

@@ -18,6 +18,8 @@ internal static class EpollEngineTests
 
     internal sealed class Timeout() : TimeoutContract(NewEpoll);
 
+    internal sealed class ConnectTime() : ConnectTimeContract(NewEpoll);
+
     internal sealed class Limit() : LimitContract(NewEpoll);
 
     internal sealed class Close() : CloseContract(NewEpoll);

@@ -18,6 +18,8 @@ internal static class ManagedEngineTests
 
     internal sealed class Timeout() : TimeoutContract(NewManaged);
 
+    internal sealed class ConnectTime() : ConnectTimeContract(NewManaged);
+
     internal sealed class Limit() : LimitContract(NewManaged);
 
     internal sealed class Close() : CloseContract(NewManaged);

@@ -1,0 +1,172 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text.Json;
+using L4Balancer.Tests.Admin;
+
+namespace L4Balancer.Tests.Resolving;
+
+/// <summary>Backends that have host names, before a real daemon whose /etc/hosts a test writes.</summary>
+internal sealed class HostNameTests
+{
+    private DirectoryInfo _folder = null!;
+
+    private string SocketPath => Path.Combine(_folder.FullName, "admin.sock");
+
+    [SetUp]
+    public void Make_a_folder() => _folder = Directory.CreateTempSubdirectory("l4b-");
+
+    [TearDown]
+    public void Remove_it() => _folder.Delete(recursive: true);
+
+    [Test]
+    public async Task A_backend_is_reached_by_its_name_and_followed_to_a_new_address()
+    {
+        using var hosts = new HostsNamespace();
+        await using var peers = new TwoPeers();
+        hosts.Say("127.0.0.41 ws1.test");
+        await using DaemonProcess daemon = Start(hosts, Config($"ws1.test:{peers.Port}"));
+        await daemon.ReadyAsync();
+        IPEndPoint listener = await daemon.ListenerAsync("wss");
+        using TcpClient old = await Talk.ConnectAsync(listener);
+        Assert.That(await Talk.EchoAsync(old, "a"), Is.EqualTo("a"));
+        Assert.That(peers.Accepted, Is.EqualTo((1, 0)));
+        Assert.That((await BackendAsync()).ToString(), Does.Contain($"\"address\":\"ws1.test:{peers.Port}\",\"resolved_address\":\"127.0.0.41:{peers.Port}\""));
+
+        hosts.Say("127.0.0.42 ws1.test");
+        daemon.Signal(DaemonProcess.SIGHUP);
+        await daemon.LineWithAsync($"backend chat/ws1: ws1.test:{peers.Port} is 127.0.0.42:{peers.Port}");
+        using TcpClient fresh = await Talk.ConnectAsync(listener);
+        Assert.That(await Talk.EchoAsync(fresh, "b"), Is.EqualTo("b"));
+        Assert.That(await Talk.EchoAsync(old, "still"), Is.EqualTo("still"));
+        Assert.That(peers.Accepted, Is.EqualTo((1, 1)));
+        JsonElement backend = await BackendAsync();
+        Assert.That(backend.GetProperty("connections").GetInt32(), Is.EqualTo(2), "one backend, whatever its address");
+        Assert.That(backend.GetProperty("resolved_address").GetString(), Is.EqualTo($"127.0.0.42:{peers.Port}"));
+    }
+
+    [Test]
+    public async Task A_name_that_does_not_resolve_is_a_backend_that_is_down_until_it_does()
+    {
+        using var hosts = new HostsNamespace();
+        await using var peers = new TwoPeers();
+        await using DaemonProcess daemon = Start(hosts, Config($"ws1.test:{peers.Port}", "health = { interval = \"50ms\", rise = 1 }"));
+        await daemon.LineWithAsync($"backend chat/ws1 (ws1.test:{peers.Port}) is down: name does not resolve: ");
+        await daemon.LineWithAsync("pool chat has no backend that is up");
+        await daemon.ReadyAsync();
+        JsonElement backend = await BackendAsync();
+        Assert.That(backend.GetProperty("state").GetString(), Is.EqualTo("down"));
+        Assert.That(backend.GetProperty("resolved_address").ValueKind, Is.EqualTo(JsonValueKind.Null));
+        Assert.That(backend.GetProperty("health").GetProperty("last_probe").GetProperty("detail").GetString(), Does.StartWith("name does not resolve: "));
+        Assert.That(backend.GetProperty("health").GetProperty("failed").GetInt64(), Is.Zero, "it is not probed");
+        Assert.That(peers.Accepted, Is.EqualTo((0, 0)));
+
+        hosts.Say("127.0.0.41 ws1.test");
+        daemon.Signal(DaemonProcess.SIGHUP);
+        await daemon.LineWithAsync($"backend chat/ws1: ws1.test:{peers.Port} is 127.0.0.41:{peers.Port}");
+        using TcpClient client = await Talk.ConnectAsync(await daemon.ListenerAsync("wss"));
+        Assert.That(await Talk.EchoAsync(client, "a"), Is.EqualTo("a"));
+        Assert.That((await BackendAsync()).GetProperty("state").GetString(), Is.EqualTo("up"));
+    }
+
+    [Test]
+    public async Task Probes_follow_the_name()
+    {
+        using var hosts = new HostsNamespace();
+        await using var peers = new TwoPeers();
+        hosts.Say("127.0.0.43 ws1.test");
+        await using DaemonProcess daemon = Start(hosts, Config($"ws1.test:{peers.Port}", "health = { interval = \"50ms\", rise = 1 }"));
+        await daemon.LineWithAsync($"backend chat/ws1 (ws1.test:{peers.Port}) is down: connection refused");
+
+        hosts.Say("127.0.0.42 ws1.test");
+        daemon.Signal(DaemonProcess.SIGHUP);
+        await daemon.LineWithAsync($"backend chat/ws1 (ws1.test:{peers.Port}) is up");
+    }
+
+    [Test]
+    public async Task A_failing_look_up_keeps_the_last_answer_and_is_said_once()
+    {
+        using var hosts = new HostsNamespace();
+        await using var peers = new TwoPeers();
+        hosts.Say("127.0.0.41 ws1.test");
+        await using DaemonProcess daemon = Start(hosts, Config($"ws1.test:{peers.Port}"));
+        await daemon.ReadyAsync();
+
+        hosts.Say();
+        for (int i = 1; i <= 2; i++)
+        {
+            daemon.Signal(DaemonProcess.SIGHUP);
+            await daemon.LineWithAsync("SIGHUP: configuration reloaded", i);
+        }
+
+        await daemon.LineWithAsync("host name ws1.test does not resolve: ");
+        using TcpClient client = await Talk.ConnectAsync(await daemon.ListenerAsync("wss"));
+        Assert.That(await Talk.EchoAsync(client, "a"), Is.EqualTo("a"));
+        hosts.Say("127.0.0.41 ws1.test");
+        daemon.Signal(DaemonProcess.SIGHUP);
+        await daemon.LineWithAsync("host name ws1.test resolves again: 127.0.0.41");
+        Assert.That(daemon.Output, Has.Exactly(1).Contains("host name ws1.test does not resolve: "));
+    }
+
+    [Test]
+    public async Task A_new_name_of_a_reload_is_there_when_the_file_is_in_force()
+    {
+        using var hosts = new HostsNamespace();
+        await using var peers = new TwoPeers();
+        hosts.Say("127.0.0.42 ws2.test");
+        string file = DaemonProcess.ConfigFileWith(Config($"127.0.0.41:{peers.Port}"));
+        await using DaemonProcess daemon = DaemonProcess.Start(new Dictionary<string, string>(), hosts.Wrapper, "run", "--config", file);
+        await daemon.ReadyAsync();
+
+        await File.WriteAllTextAsync(file, Config($"ws2.test:{peers.Port}"));
+        daemon.Signal(DaemonProcess.SIGHUP);
+        await daemon.LineWithAsync("generation 2");
+        using TcpClient client = await Talk.ConnectAsync(await daemon.ListenerAsync("wss"));
+        Assert.That(await Talk.EchoAsync(client, "a"), Is.EqualTo("a"));
+        Assert.That(daemon.Output, Has.None.Contains("is down"));
+        Assert.That(peers.Accepted, Is.EqualTo((0, 1)));
+    }
+
+    private static DaemonProcess Start(HostsNamespace hosts, string config) =>
+        DaemonProcess.Start(new Dictionary<string, string>(), hosts.Wrapper, "run", "--config", DaemonProcess.ConfigFileWith(config));
+
+    private async Task<JsonElement> BackendAsync()
+    {
+        using HttpClient http = AdminScene.OverSocket(SocketPath);
+        using var answer = JsonDocument.Parse(await http.GetStringAsync("/v1/backends/chat/ws1"));
+        return answer.RootElement.Clone();
+    }
+
+    private string Config(string address, string pool = "health = { type = \"none\" }") => $"""
+        [admin]
+        socket = "{SocketPath}"
+        [[listeners]]
+        name = "wss"
+        bind = ["127.0.0.1:0"]
+        pool = "chat"
+        [[pools]]
+        name = "chat"
+        {pool}
+        [[pools.backends]]
+        name = "ws1"
+        address = "{address}"
+        """;
+
+    /// <summary>Echo on 127.0.0.41 and 127.0.0.42, on one port.</summary>
+    private sealed class TwoPeers : IAsyncDisposable
+    {
+        private readonly EchoPeer _first = new(IPAddress.Parse("127.0.0.41"), 0);
+        private readonly EchoPeer _second;
+
+        public TwoPeers() => _second = new EchoPeer(IPAddress.Parse("127.0.0.42"), _first.Endpoint.Port);
+
+        public int Port => _first.Endpoint.Port;
+
+        public (int First, int Second) Accepted => (_first.Accepted, _second.Accepted);
+
+        public async ValueTask DisposeAsync()
+        {
+            await _first.DisposeAsync();
+            await _second.DisposeAsync();
+        }
+    }
+}
