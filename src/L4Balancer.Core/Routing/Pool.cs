@@ -23,6 +23,7 @@ public sealed class Pool
     private readonly BackendCell[] _cells;
     private readonly ulong[] _ramps;
     private readonly bool[] _down;
+    private readonly bool[] _unresolved;
     private volatile BackendMode[] _modes;
     private volatile Candidates _primary;
     private volatile Candidates _backup;
@@ -40,6 +41,7 @@ public sealed class Pool
         _ramps = new ulong[backends.Length];
         Array.Fill(_ramps, ulong.MaxValue);
         _down = new bool[backends.Length];
+        _unresolved = [.. backends.Select(b => !b.IsResolved)];
         _modes = new BackendMode[backends.Length];
         modes.CopyTo(_modes);
         _primaryMembers = Members(backup: false);
@@ -61,7 +63,7 @@ public sealed class Pool
     public string Name => Settings.Name;
 
     /// <summary>Whether its probes fail, or its name stands for no address, whatever an operator set.</summary>
-    public bool IsDown(int backend) => !Backends[backend].IsResolved || Volatile.Read(ref _down[backend]);
+    public bool IsDown(int backend) => _unresolved[backend] || Volatile.Read(ref _down[backend]);
 
     /// <summary>Whether a connection that has picked it a moment ago and waited may still go there.</summary>
     public bool StillTakes(int backend) => _primary.Contains(backend) || _backup.Contains(backend);
@@ -138,7 +140,7 @@ public sealed class Pool
         var excluded = new bool[_down.Length];
         for (int i = 0; i < excluded.Length; i++)
         {
-            excluded[i] = !Backends[i].IsResolved || (_down[i] && !panic) || _modes[i] != BackendMode.Ready;
+            excluded[i] = _unresolved[i] || (_down[i] && !panic) || _modes[i] != BackendMode.Ready;
         }
 
         return (Half(_primaryPicker, _primaryMembers, excluded), Half(_backupPicker, _backupMembers, excluded));
@@ -155,6 +157,11 @@ public sealed class Pool
     // A pool of which almost nothing is healthy would pour everything on what is left; then the probes are not believed.
     private bool IsPanic()
     {
+        if (Settings.PanicThreshold == 0)
+        {
+            return false;
+        }
+
         int ready = 0;
         int healthy = 0;
         foreach (Backend backend in Backends)

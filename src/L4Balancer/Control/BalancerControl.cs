@@ -181,11 +181,7 @@ internal sealed class BalancerControl : IAsyncDisposable
     private ReloadResult Ended(ReloadResult result, string who)
     {
         _snapshot.Cell.Reloads.Count(result.Outcome != ReloadOutcome.Failed);
-        if (result.Outcome == ReloadOutcome.Failed)
-        {
-            _names.Forget(_config);
-        }
-
+        _names.Keep(_config);
         Tell(result, who);
         return result;
     }

@@ -8,7 +8,10 @@ using Microsoft.Extensions.Logging;
 
 namespace L4Balancer.Control;
 
-/// <summary>Says what host names have come to stand for, and which backends are down for want of an address. Only the one writer calls it, but for <see cref="Changed"/>.</summary>
+/// <summary>
+/// Says what host names have come to stand for, and which backends are down for want of an address. Only the one writer calls it, but for
+/// <see cref="Changed"/> and <see cref="Prepare"/>.
+/// </summary>
 internal sealed class NameControl : IDisposable
 {
     /// <summary>Answers that come together make one snapshot.</summary>
@@ -53,8 +56,8 @@ internal sealed class NameControl : IDisposable
     /// </summary>
     public void Prepare(BalancerConfig config) => _names.PrepareAsync(config).GetAwaiter().GetResult();
 
-    /// <summary>What was prepared did not come into force.</summary>
-    public void Forget(BalancerConfig inForce) => _names.Follow(inForce);
+    /// <summary>A reload has ended: whatever was prepared, this is in force.</summary>
+    public void Keep(BalancerConfig inForce) => _names.Keep(inForce);
 
     /// <summary>What the names of this configuration stand for now; the very same where nothing has changed.</summary>
     public Resolutions After(Resolutions before, BalancerConfig config) => _names.After(before, config);
@@ -64,7 +67,7 @@ internal sealed class NameControl : IDisposable
     /// <returns>Backends that have an address now and had none.</returns>
     public IReadOnlyList<Backend> Follow(RoutingSnapshot? before, BalancerConfig config, RoutingSnapshot now)
     {
-        _names.Follow(config);
+        _names.Complain(config);
         List<Backend> found = [];
         foreach (Pool pool in now.Pools)
         {

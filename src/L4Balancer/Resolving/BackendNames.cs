@@ -35,18 +35,20 @@ internal sealed class BackendNames(NameResolver resolver, TimeProvider clock, IL
     /// <summary>What the names of this configuration stand for now.</summary>
     public Resolutions After(Resolutions before, BalancerConfig config) => before.After(config, resolver.Answers);
 
-    /// <summary>This configuration is in force: other names are forgotten. Says in the log which look-ups fail now and did not before.</summary>
-    public void Follow(BalancerConfig config)
+    /// <summary>This configuration is in force and no other is being prepared: other names are forgotten.</summary>
+    public void Keep(BalancerConfig config) => resolver.Keep(In(config));
+
+    /// <summary>Says in the log which look-ups of the configuration in force fail now and did not before.</summary>
+    public void Complain(BalancerConfig config)
     {
         IReadOnlySet<string> names = In(config);
-        resolver.Keep(names);
         IReadOnlyDictionary<string, NameAnswer> answers = resolver.Answers;
         foreach (string gone in _faults.Keys.Where(n => !names.Contains(n)).ToArray())
         {
             _faults.Remove(gone);
         }
 
-        foreach ((string host, NameAnswer answer) in answers)
+        foreach ((string host, NameAnswer answer) in answers.Where(a => names.Contains(a.Key)))
         {
             string before = _faults.GetValueOrDefault(host, "");
             _faults[host] = answer.Fault;

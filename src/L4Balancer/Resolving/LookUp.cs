@@ -14,7 +14,11 @@ internal readonly record struct LookUp(ImmutableArray<HostAddress> Addresses, st
     {
         try
         {
-            ImmutableArray<HostAddress> addresses = [.. Dns.GetHostAddresses(host).Select(HostAddress.From).Where(a => !a.IsAny).Distinct()];
+            // A link-local address is nothing without its interface, which an address of ours does not hold.
+            ImmutableArray<HostAddress> addresses =
+            [
+                .. Dns.GetHostAddresses(host).Where(a => !a.IsIPv6LinkLocal).Select(HostAddress.From).Where(a => !a.IsAny).Distinct(),
+            ];
             return addresses.IsEmpty ? new LookUp([], "it has no address") : new LookUp(addresses, "");
         }
         catch (SocketException e)

@@ -68,7 +68,7 @@ internal sealed class NameResolver : IDisposable
         return Task.WhenAll(first);
     }
 
-    /// <summary>Only these from now on; what was known of others is forgotten.</summary>
+    /// <summary>Only these from now on, and all of them; what was known of others is forgotten.</summary>
     public void Keep(IReadOnlySet<string> hosts)
     {
         lock (_gate)
@@ -76,6 +76,13 @@ internal sealed class NameResolver : IDisposable
             foreach (string gone in _names.Keys.Where(n => !hosts.Contains(n)).ToArray())
             {
                 _names.Remove(gone);
+            }
+
+            foreach (string host in hosts.Where(h => !_names.ContainsKey(h)))
+            {
+                var name = new Name();
+                _names.Add(host, name);
+                Enqueue(host, name);
             }
         }
     }

@@ -1,0 +1,61 @@
+using L4Balancer.Core.Addressing;
+using L4Balancer.Core.Config;
+using L4Balancer.Core.Routing;
+using L4Balancer.Resolving;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace L4Balancer.Tests.Resolving;
+
+internal sealed class BackendNamesTests
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+
+    private readonly TimerClock _clock = new();
+
+    [Test]
+    public async Task What_was_looked_up_for_a_file_outlasts_a_change_that_comes_before_it_is_in_force()
+    {
+        using var names = Names(host => new LookUp([HostAddress.FromV4(0x0A00_0001)], ""));
+        (BalancerConfig now, BalancerConfig next) = (ConfigOf("a.test"), ConfigOf("b.test"));
+        await names.PrepareAsync(now).WaitAsync(Patience);
+        names.Keep(now);
+
+        await names.PrepareAsync(next).WaitAsync(Patience);
+        names.Complain(now);
+
+        Assert.That(names.After(Resolutions.None, next)["p", "b.test"]?.ToString(), Is.EqualTo("10.0.0.1"));
+        names.Keep(next);
+        Assert.That(names.After(Resolutions.None, next)["p", "b.test"], Is.Not.Null);
+        Assert.That(names.After(Resolutions.None, now)["p", "a.test"], Is.Null, "forgotten");
+    }
+
+    [Test]
+    public async Task Names_that_hang_are_waited_for_two_seconds_and_no_longer()
+    {
+        using var hangs = new ManualResetEventSlim();
+        using var names = Names(_ =>
+        {
+            hangs.Wait();
+            return new LookUp([HostAddress.FromV4(0x0A00_0001)], "");
+        });
+        BalancerConfig config = ConfigOf("a.test");
+
+        Task prepared = names.PrepareAsync(config);
+        _clock.Pass(TimeSpan.FromSeconds(2) - TimeSpan.FromTicks(1));
+        Assert.That(prepared.IsCompleted, Is.False);
+        _clock.Pass(TimeSpan.FromTicks(1));
+        await prepared.WaitAsync(Patience);
+
+        Assert.That(names.After(Resolutions.None, config), Is.SameAs(Resolutions.None));
+        Assert.That(names.WhyNone(config.Pools[0].Backends[0]), Is.EqualTo("name does not resolve: no answer yet"));
+        hangs.Set();
+    }
+
+    private static BalancerConfig ConfigOf(string host) => new()
+    {
+        Pools = [new PoolSettings { Name = "p", Backends = [new BackendSettings { Name = "b", Address = $"{host}:80", Host = new HostName(host, 80) }] }],
+    };
+
+    private BackendNames Names(Func<string, LookUp> lookUp) =>
+        new(new NameResolver(lookUp, _clock, static () => { }), _clock, NullLogger<BackendNames>.Instance);
+}
