@@ -98,6 +98,10 @@ internal static partial class Log
     [LoggerMessage(1101, LogLevel.Information, "backend {Pool}/{Backend} ({Address}) is up")]
     public static partial void BackendUp(this ILogger logger, string pool, string backend, string address);
 
+    [LoggerMessage(1110, LogLevel.Warning,
+        "backend {Pool}/{Backend} ({Address}) is degraded: {Detail}. It gets no new connections, the established ones stay")]
+    public static partial void BackendDegraded(this ILogger logger, string pool, string backend, string address, string detail);
+
     [LoggerMessage(1102, LogLevel.Error, "pool {Pool} has no backend that is up: its connections are refused")]
     public static partial void PoolDead(this ILogger logger, string pool);
 

@@ -55,6 +55,9 @@ public sealed class BackendCell(PoolCell pool, string name)
 
     public HealthCounters Health { get; } = new();
 
+    /// <summary>What the connects of clients say of it.</summary>
+    public ConnectHealth Connects { get; } = new();
+
     /// <summary>Bytes written to the backend, over all workers; a moment's value that never goes back.</summary>
     public long BytesToBackend
     {

@@ -10,6 +10,8 @@ public sealed class HealthCounters
     private long _localErrors;
     private long _transitions;
     private volatile LastProbe? _last;
+    private volatile ProbePace _pace;
+    private volatile string _detail = "";
 
     public long Succeeded => Volatile.Read(ref _succeeded);
 
@@ -18,7 +20,7 @@ public sealed class HealthCounters
     /// <summary>Probes that our own shortage kept from saying anything.</summary>
     public long LocalErrors => Volatile.Read(ref _localErrors);
 
-    /// <summary>Changes between up and down.</summary>
+    /// <summary>Changes between up, degraded and down.</summary>
     public long Transitions => Volatile.Read(ref _transitions);
 
     /// <summary>Null until one has ended.</summary>
@@ -26,6 +28,20 @@ public sealed class HealthCounters
     {
         get => _last;
         set => _last = value;
+    }
+
+    /// <summary>How soon it should be probed again. One writer.</summary>
+    public ProbePace Pace
+    {
+        get => _pace;
+        set => _pace = value;
+    }
+
+    /// <summary>Why it is not up; empty where it is. One writer.</summary>
+    public string Detail
+    {
+        get => _detail;
+        set => _detail = value;
     }
 
     public void CountSucceeded() => Interlocked.Increment(ref _succeeded);

@@ -36,6 +36,8 @@ internal static class ConfigSchema
             .. NotYet("fast_interval", "down_interval", "path", "host", "status", "headers", "verify", "ca_file"),
         ]);
 
+    public static readonly SchemaTable Passive = new("[pools.passive]", Works("failures", "retry"));
+
     public static readonly SchemaTable Backend = new(
         "[[pools.backends]]",
         [.. Works("name", "address", "weight", "max_connections", "backup"), .. NotYet("public_url")]);
@@ -49,8 +51,9 @@ internal static class ConfigSchema
             new SchemaKey("keepalive", KeyForm.Table, Keepalive),
             .. Works("user_timeout", "congestion_control", "panic_threshold", "slow_start", "new_connection_rate", "on_backend_down", "close_rate"),
             new SchemaKey("health", KeyForm.Table, Health),
+            new SchemaKey("passive", KeyForm.Table, Passive),
             new SchemaKey("backends", KeyForm.Tables, Backend),
-            .. NotYet("send_proxy", "passive", "discovery"),
+            .. NotYet("send_proxy", "discovery"),
         ]);
 
     public static readonly SchemaTable Root = new(

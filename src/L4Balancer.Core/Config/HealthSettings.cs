@@ -7,6 +7,12 @@ public sealed record HealthSettings
 
     public TimeSpan Interval { get; init; } = TimeSpan.FromSeconds(2);
 
+    /// <summary>While it is open whether the backend changes its state.</summary>
+    public TimeSpan FastInterval { get; init; } = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>While the backend is not up.</summary>
+    public TimeSpan DownInterval { get; init; } = TimeSpan.FromSeconds(5);
+
     /// <summary>Share of the interval by which a probe may come earlier or later.</summary>
     public double Jitter { get; init; } = 0.1;
 

@@ -53,6 +53,7 @@ internal static class PoolBinding
             UserTimeout = table.Duration("user_timeout", Defaults.UserTimeout, TimeSpan.Zero, Duration.LongestMilliseconds),
             CongestionControl = CongestionControlBinding.Bind(table, Defaults.CongestionControl),
             Health = HealthBinding.Bind(table.Table("health")),
+            Passive = PassiveBinding.Bind(table.Table("passive")),
             Backends = BindBackends(table),
         };
         ReportFamiliesWithoutSource(pool, sources);

@@ -55,5 +55,7 @@ public sealed record PoolSettings
 
     public HealthSettings Health { get; init; } = new();
 
+    public PassiveSettings Passive { get; init; } = new();
+
     public ImmutableArray<BackendSettings> Backends { get; init; } = [];
 }

@@ -3,8 +3,11 @@ namespace L4Balancer.Core.Connections;
 /// <summary>Why connecting to a backend failed, as far as it decides what happens next.</summary>
 public enum ConnectFailure
 {
-    /// <summary>The backend's host answered with a reset, or the network said that there is no way (ECONNREFUSED, EHOSTUNREACH, …).</summary>
+    /// <summary>The backend's host answered with a reset (ECONNREFUSED), or it was anything else that cannot be ours.</summary>
     Refused,
+
+    /// <summary>The network said that there is no way (EHOSTUNREACH, ENETUNREACH, …).</summary>
+    Unreachable,
 
     /// <summary>Nothing answered in time (the attempt's deadline, or ETIMEDOUT).</summary>
     TimedOut,

@@ -30,6 +30,7 @@ public struct ConnectionSetup
     private bool _queued;
     private int _full;
     private Instant _queueUntil;
+    private int _trial;
 
     /// <summary>A connection was accepted: admit it, and pick its first backend.</summary>
     /// <param name="record">Overwritten whole.</param>
@@ -63,7 +64,9 @@ public struct ConnectionSetup
         CountAttempt(ref record);
         record.Source = source;
         record.EstablishedAt = now;
-        record.Backend!.Cell.CountEstablished();
+        BackendCell cell = record.Backend!.Cell;
+        cell.CountEstablished();
+        Tell(cell, cell.Connects.CountSucceeded(_trial));
         LetGo(record);
         record.Listener.Cell.CountEstablished();
         return SetupStep.Relay;
@@ -86,8 +89,8 @@ public struct ConnectionSetup
                 _lastFailure = failure == ConnectFailure.TimedOut ? CloseReason.ConnectTimeout : CloseReason.ConnectFailed;
                 _blamed = true;
                 CountAttempt(ref record);
-                record.Backend!.Cell.ConnectFailures.Count(_lastFailure);
-                _tried.Add(record.Backend.Index);
+                CountFailure(record, failure);
+                _tried.Add(record.Backend!.Index);
                 return record.Attempts >= record.Pool.Settings.ConnectAttempts
                     ? Refuse(ref record, _lastFailure, now)
                     : TryNextBackend(ref record, now);
@@ -106,7 +109,7 @@ public struct ConnectionSetup
         {
             // What waited to be sent there is sent elsewhere where it has gone down meanwhile.
             _queued = false;
-            return record.Pool.StillTakes(record.Backend!.Index) ? Connect(ref record, now) : TryNextBackend(ref record, now);
+            return record.Pool.StillTakes(record.Backend!.Index, _trial) ? Connect(ref record, now) : TryNextBackend(ref record, now);
         }
 
         ForgetTried();
@@ -145,11 +148,12 @@ public struct ConnectionSetup
         PoolSettings settings = record.Pool.Settings;
         TimeSpan between = Pace.Between(settings.NewConnectionRate);
         Instant until = between > TimeSpan.Zero ? QueueUntil(settings, now) : now;
-        while (!_tried.IsFull && record.Pool.Pick(record.Tuple, _tried.Span) is var index && index != Pool.None)
+        while (!_tried.IsFull && record.Pool.Take(record.Tuple, _tried.Span, out _trial) is var index && index != Pool.None)
         {
             Backend backend = record.Pool.Backends[index];
             if (!backend.Cell.TryReserve(now, between, until, out Instant turn))
             {
+                ReturnTrial(backend.Cell);
                 _tried.Add(index);
                 _full++;
                 continue;
@@ -234,6 +238,27 @@ public struct ConnectionSetup
         record.Backend!.Cell.CountConnectAttempt();
     }
 
+    private readonly void CountFailure(in ConnectionRecord record, ConnectFailure failure)
+    {
+        BackendCell cell = record.Backend!.Cell;
+        cell.ConnectFailures.Count(_lastFailure);
+        string fault = failure switch
+        {
+            ConnectFailure.TimedOut => "no answer in time",
+            ConnectFailure.Unreachable => "unreachable",
+            _ => "connection refused",
+        };
+        Tell(cell, cell.Connects.CountFailed(fault, record.Pool.Settings.Passive.Failures, _trial));
+    }
+
+    private readonly void Tell(BackendCell cell, ConnectNews news)
+    {
+        if (news != ConnectNews.None)
+        {
+            _balancer.OnConnectNews?.Invoke(cell, news);
+        }
+    }
+
     // The backend that was picked last is not waited for any more: it is connected, given up, or nobody's business.
     private void LetGo(in ConnectionRecord record)
     {
@@ -241,6 +266,17 @@ public struct ConnectionSetup
         {
             _picked = false;
             record.Backend!.Cell.CountLetGo();
+            ReturnTrial(record.Backend.Cell);
+        }
+    }
+
+    // Nothing where the connect has ended: then the trial has too.
+    private void ReturnTrial(BackendCell cell)
+    {
+        if (_trial != 0)
+        {
+            cell.Connects.ReturnTrial(_trial);
+            _trial = 0;
         }
     }
 

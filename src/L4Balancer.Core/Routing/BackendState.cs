@@ -5,6 +5,9 @@ public enum BackendState : byte
 {
     Up,
 
+    /// <summary>Connects succeed, but the application does not answer as it should: no new connections, and the established stay.</summary>
+    Degraded,
+
     /// <summary>Connects fail: no new connections.</summary>
     Down,
 

@@ -1,27 +1,57 @@
+using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Balancing;
 
 namespace L4Balancer.Core.Routing;
 
 /// <summary>Half of a pool, the primaries or the backups, as it stands at one moment. Immutable; any thread may pick.</summary>
+/// <param name="living">Those on trial included.</param>
+/// <param name="onTrial">How many of the living.</param>
 /// <param name="isUnlimited">Whether everybody may take any number, unless the pool is being rebalanced.</param>
-internal sealed class Candidates(IPicker picker, LivingSet living, PoolAdmission admission, bool isUnlimited)
+internal sealed class Candidates(
+    IPicker picker, LivingSet living, PoolAdmission admission, BackendCell[] cells, int onTrial, bool isUnlimited)
 {
     private readonly LimitsOnly _limits = new(admission);
 
-    public int Count => living.Count;
+    /// <summary>Whether somebody takes connections, beside those of which one is let through to see.</summary>
+    public bool Serves => living.Count > onTrial;
 
     public bool Contains(int backend) => living.Contains(backend);
 
     public int Pick(in FourTuple tuple, ReadOnlySpan<ushort> tried)
     {
-        if (isUnlimited && !admission.IsRebalancing)
+        if (living.Count == 0)
+        {
+            return Walk.None;
+        }
+
+        if (isUnlimited && onTrial == 0 && !admission.IsRebalancing)
         {
             return picker.Pick(tuple, living, tried, null);
         }
 
         int picked = picker.Pick(tuple, living, tried, admission);
         return picked == Walk.None ? picker.Pick(tuple, living, tried, _limits) : picked;
+    }
+
+    /// <summary>As <see cref="Pick"/>, for a connection that goes there: of those that would try a backend that is down, one does.</summary>
+    /// <param name="trial">Of <see cref="ConnectHealth"/>; 0 where the backend is not on trial.</param>
+    public int Take(in FourTuple tuple, ReadOnlySpan<ushort> tried, out int trial)
+    {
+        trial = 0;
+        int picked = Pick(tuple, tried);
+        while (onTrial > 0 && picked != Walk.None && admission.IsOnTrial(picked))
+        {
+            trial = cells[picked].Connects.TryTakeTrial();
+            if (trial != 0)
+            {
+                break;
+            }
+
+            picked = Pick(tuple, tried);
+        }
+
+        return picked;
     }
 
     /// <summary>Where the connection would go if everybody could take any number.</summary>

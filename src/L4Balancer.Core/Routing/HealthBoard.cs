@@ -1,111 +1,250 @@
+using System.Globalization;
 using L4Balancer.Core.Accounting;
-using L4Balancer.Core.Config;
 using L4Balancer.Core.Health;
+using L4Balancer.Core.Timing;
 
 namespace L4Balancer.Core.Routing;
 
 /// <summary>
-/// Turns what probes report into the pools' living sets. One writer: all calls come one at a time. The trackers stand by the
-/// backend's cell, so that a backend known before a reload keeps its state.
+/// Turns what probes and the connects of clients say into the pools' living sets. One writer: all calls come one at a time. What is
+/// known stands by the backend's cell, so that a backend known before a reload keeps its state.
 /// </summary>
 public sealed class HealthBoard
 {
-    private Dictionary<BackendCell, Entry> _entries = [];
-    private bool _follows;
+    // An entry of it whose time is not its backend's is a leftover.
+    private readonly PriorityQueue<HealthEntry, Instant> _trials = new();
+    private Dictionary<BackendCell, HealthEntry> _entries = [];
+
+    /// <summary>When <see cref="LetTry"/> will have something to do.</summary>
+    public Instant NextTrial => _trials.TryPeek(out _, out Instant at) ? at : Instant.Never;
 
     /// <summary>
-    /// Carries what is known of each backend into a new snapshot, before that is published: a backend that was down is down there
-    /// too. Reports about backends that it does not probe mean nothing from now on.
-    /// </summary>
-    public void Follow(RoutingSnapshot snapshot)
-    {
-        ArgumentNullException.ThrowIfNull(snapshot);
-        _entries = Carry(snapshot);
-        _follows = true;
-    }
-
-    /// <summary>
-    /// The first half of <see cref="Follow"/>: marks in the new snapshot what is down, and changes nothing else, so that the snapshot
-    /// may still be dropped.
+    /// Marks in a new snapshot, before it is published, what is down, and changes nothing else, so that the snapshot may still be
+    /// dropped.
     /// </summary>
     public void Mark(RoutingSnapshot snapshot)
     {
         ArgumentNullException.ThrowIfNull(snapshot);
-        Carry(snapshot);
-    }
-
-    private Dictionary<BackendCell, Entry> Carry(RoutingSnapshot snapshot)
-    {
-        Dictionary<BackendCell, Entry> entries = [];
         foreach (Pool pool in snapshot.Pools)
         {
-            if (pool.Settings.Health.Type == HealthType.None)
-            {
-                continue;
-            }
+            SetHealth(pool, pool.Backends
+                .Where(b => _entries.ContainsKey(b.Cell))
+                .Select(b => (b.Index, _entries[b.Cell].StateIn(pool))));
+        }
+    }
 
-            Dictionary<int, bool> down = [];
+    /// <summary>
+    /// Carries what is known of each backend into a new snapshot. Reports about backends that are not in it mean nothing from now on.
+    /// </summary>
+    /// <returns>Who comes up by it: what had taken it down does not count any more.</returns>
+    public IReadOnlyList<(Pool Pool, Backend Backend)> Follow(RoutingSnapshot snapshot, Instant now)
+    {
+        ArgumentNullException.ThrowIfNull(snapshot);
+        List<(Pool, Backend)> risen = [];
+        Dictionary<BackendCell, HealthEntry> entries = [];
+        foreach (Pool pool in snapshot.Pools)
+        {
             foreach (Backend backend in pool.Backends)
             {
-                HealthTracker tracker = _entries.GetValueOrDefault(backend.Cell).Tracker ?? NewTracker(pool);
-                tracker.Retune(pool.Settings.Health.Rise, pool.Settings.Health.Fall);
-                entries.Add(backend.Cell, new Entry(pool, backend, tracker));
-                if (!tracker.IsUp)
-                {
-                    down.Add(backend.Index, true);
-                }
+                entries.Add(backend.Cell, Follow(pool, backend, now, risen));
             }
 
-            if (down.Count > 0)
-            {
-                pool.SetDown(down);
-            }
+            SetHealth(pool, pool.Backends.Select(b => (b.Index, entries[b.Cell].Tracker.State)));
         }
 
-        return entries;
+        foreach (HealthEntry gone in _entries.Values.Where(e => !entries.ContainsKey(e.Cell)))
+        {
+            gone.TrialAt = Instant.Never;
+            gone.Cell.Connects.Reset();
+        }
+
+        _entries = entries;
+        return risen;
     }
 
     /// <summary>
     /// Counts the outcome, and takes the backend out of its pool's picks or back in where rise or fall says so. A report that was
     /// on its way when the snapshot changed counts for the same backend in the new one.
     /// </summary>
-    /// <returns>Whether the backend changed between up and down.</returns>
-    public bool Report(Pool pool, Backend backend, ProbeOutcome outcome)
+    /// <returns>Whether the backend changed between up, degraded and down.</returns>
+    public bool Report(BackendCell cell, ProbeOutcome outcome, string detail)
     {
-        ArgumentNullException.ThrowIfNull(pool);
-        ArgumentNullException.ThrowIfNull(backend);
-        if (!_entries.TryGetValue(backend.Cell, out Entry entry))
-        {
-            if (_follows)
-            {
-                return false;
-            }
-
-            entry = new Entry(pool, backend, NewTracker(pool));
-            _entries.Add(backend.Cell, entry);
-        }
-        else if (!_follows)
-        {
-            entry = entry with { Pool = pool, Backend = backend };
-        }
-
-        HealthCounters counters = backend.Cell.Health;
-        Count(counters, outcome);
-        if (!entry.Tracker.Report(outcome))
+        ArgumentNullException.ThrowIfNull(cell);
+        if (!_entries.TryGetValue(cell, out HealthEntry? entry) || !entry.IsProbed)
         {
             return false;
         }
 
-        counters.CountTransition();
-        entry.Pool.SetDown(new Dictionary<int, bool> { [entry.Backend.Index] = !entry.Tracker.IsUp });
+        Count(cell.Health, outcome);
+        bool changed = entry.Tracker.Report(outcome);
+        cell.Health.Pace = entry.Tracker.Pace;
+        return changed && Changed(entry, detail);
+    }
+
+    /// <summary>What a connect of a client has told of its backend (<see cref="BalancerCell.OnConnectNews"/>).</summary>
+    /// <returns>Whether the backend changed between up, degraded and down.</returns>
+    public bool Hear(BackendCell cell, ConnectNews news, Instant now)
+    {
+        ArgumentNullException.ThrowIfNull(cell);
+        return _entries.TryGetValue(cell, out HealthEntry? entry) && news switch
+        {
+            ConnectNews.Failing => Failing(entry, now),
+            ConnectNews.Working => Working(entry),
+            ConnectNews.TrialFailed => TrialFailed(entry, now),
+            _ => false,
+        };
+    }
+
+    /// <summary>Lets one connection through to each backend whose time for that has come.</summary>
+    public void LetTry(Instant now)
+    {
+        Dictionary<Pool, List<(int, HealthState)>> tried = [];
+        while (_trials.TryPeek(out HealthEntry? entry, out Instant at) && at <= now)
+        {
+            _trials.Dequeue();
+            if (entry.TrialAt != at)
+            {
+                continue;
+            }
+
+            entry.TrialAt = Instant.Never;
+            entry.Tracker.SetTrial(true);
+            entry.Cell.Connects.OfferTrial();
+            if (!tried.TryGetValue(entry.Pool, out List<(int, HealthState)>? members))
+            {
+                tried.Add(entry.Pool, members = []);
+            }
+
+            members.Add((entry.Backend.Index, HealthState.Trial));
+        }
+
+        foreach ((Pool pool, List<(int, HealthState)> members) in tried)
+        {
+            SetHealth(pool, members);
+        }
+    }
+
+    /// <summary>The backend as the snapshot that is followed has it; null where it is not in it.</summary>
+    public (Pool Pool, Backend Backend)? Known(BackendCell cell) =>
+        _entries.TryGetValue(cell, out HealthEntry? entry) ? (entry.Pool, entry.Backend) : null;
+
+    private HealthEntry Follow(Pool pool, Backend backend, Instant now, List<(Pool, Backend)> risen)
+    {
+        if (!_entries.TryGetValue(backend.Cell, out HealthEntry? entry))
+        {
+            entry = new HealthEntry(pool, backend);
+            Rise(entry);
+            return entry;
+        }
+
+        bool wasUp = entry.Tracker.State == HealthState.Up;
+        entry.Follow(pool, backend);
+        if (!wasUp && entry.Tracker.State == HealthState.Up)
+        {
+            backend.Cell.Health.CountTransition();
+            Rise(entry);
+            risen.Add((pool, backend));
+        }
+
+        if (entry.IsProbed)
+        {
+            entry.TrialAt = Instant.Never;
+            backend.Cell.Connects.WithdrawTrial();
+        }
+        else if (entry.Tracker.State == HealthState.Down && now + pool.Settings.Passive.Retry < entry.TrialAt)
+        {
+            // It has none yet, or "1h" has become "2s".
+            PlanTrial(entry, now);
+        }
+
+        backend.Cell.Health.Pace = entry.Tracker.Pace;
+        return entry;
+    }
+
+    private bool Failing(HealthEntry entry, Instant now)
+    {
+        int most = entry.Pool.Settings.Passive.Failures;
+        int failed = entry.Cell.Connects.FailedInARow;
+        if (most == 0 || failed < most)
+        {
+            // One has succeeded meanwhile, or the file says something else by now.
+            entry.Cell.Connects.Dismiss();
+            return false;
+        }
+
+        if (entry.Tracker.State is HealthState.Down or HealthState.Trial)
+        {
+            return false;
+        }
+
+        entry.Tracker.MarkDown();
+        entry.Cell.Health.Pace = entry.Tracker.Pace;
+        if (!entry.IsProbed)
+        {
+            PlanTrial(entry, now);
+        }
+
+        return Changed(entry, string.Create(CultureInfo.InvariantCulture, $"{failed} connects in a row failed: {entry.Cell.Connects.LastFault}"));
+    }
+
+    // Where there are probes they decide.
+    private static bool Working(HealthEntry entry)
+    {
+        if (entry.IsProbed || entry.Tracker.State == HealthState.Up)
+        {
+            return false;
+        }
+
+        entry.TrialAt = Instant.Never;
+        entry.Tracker.Forget();
+        return Changed(entry, "");
+    }
+
+    private bool TrialFailed(HealthEntry entry, Instant now)
+    {
+        if (entry.Tracker.State == HealthState.Trial)
+        {
+            entry.Tracker.SetTrial(false);
+            SetHealth(entry.Pool, [(entry.Backend.Index, HealthState.Down)]);
+            PlanTrial(entry, now);
+        }
+
+        return false;
+    }
+
+    private void PlanTrial(HealthEntry entry, Instant now)
+    {
+        entry.TrialAt = now + entry.Pool.Settings.Passive.Retry;
+        _trials.Enqueue(entry, entry.TrialAt);
+    }
+
+    private static bool Changed(HealthEntry entry, string detail)
+    {
+        entry.Cell.Health.CountTransition();
+        entry.Cell.Health.Detail = detail;
+        if (entry.Tracker.State == HealthState.Up)
+        {
+            Rise(entry);
+        }
+
+        SetHealth(entry.Pool, [(entry.Backend.Index, entry.Tracker.State)]);
         return true;
     }
 
-    /// <summary>The backend as the snapshot that is followed has it; null where it is not probed in it.</summary>
-    public (Pool Pool, Backend Backend)? Known(BackendCell cell) =>
-        _entries.TryGetValue(cell, out Entry entry) ? (entry.Pool, entry.Backend) : null;
+    private static void Rise(HealthEntry entry)
+    {
+        entry.Cell.Connects.Reset();
+        entry.Cell.Health.Detail = "";
+    }
 
-    private static HealthTracker NewTracker(Pool pool) => new(pool.Settings.Health.Rise, pool.Settings.Health.Fall);
+    private static void SetHealth(Pool pool, IEnumerable<(int Backend, HealthState State)> states)
+    {
+        Dictionary<int, HealthState> changes = states.Where(s => s.State != pool.HealthOf(s.Backend)).ToDictionary(s => s.Backend, s => s.State);
+        if (changes.Count > 0)
+        {
+            pool.SetHealth(changes);
+        }
+    }
 
     private static void Count(HealthCounters counters, ProbeOutcome outcome)
     {
@@ -114,14 +253,12 @@ public sealed class HealthBoard
             case ProbeOutcome.Success:
                 counters.CountSucceeded();
                 break;
-            case ProbeOutcome.Failure:
-                counters.CountFailed();
+            case ProbeOutcome.LocalError:
+                counters.CountLocalError();
                 break;
             default:
-                counters.CountLocalError();
+                counters.CountFailed();
                 break;
         }
     }
-
-    private readonly record struct Entry(Pool Pool, Backend Backend, HealthTracker Tracker);
 }

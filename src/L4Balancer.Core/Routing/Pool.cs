@@ -3,6 +3,7 @@ using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Balancing;
 using L4Balancer.Core.Config;
+using L4Balancer.Core.Health;
 using L4Balancer.Core.Ports;
 
 namespace L4Balancer.Core.Routing;
@@ -22,8 +23,9 @@ public sealed class Pool
     private readonly IPicker _backupPicker;
     private readonly BackendCell[] _cells;
     private readonly ulong[] _ramps;
-    private readonly bool[] _down;
     private readonly bool[] _unresolved;
+    private readonly bool _isUnlimited;
+    private readonly byte[] _health; // HealthState; any thread reads it.
     private volatile BackendMode[] _modes;
     private volatile Candidates _primary;
     private volatile Candidates _backup;
@@ -40,10 +42,11 @@ public sealed class Pool
         _cells = [.. backends.Select(b => b.Cell)];
         _ramps = new ulong[backends.Length];
         Array.Fill(_ramps, ulong.MaxValue);
-        _down = new bool[backends.Length];
         _unresolved = [.. backends.Select(b => !b.IsResolved)];
+        _health = new byte[backends.Length];
         _modes = new BackendMode[backends.Length];
         modes.CopyTo(_modes);
+        _isUnlimited = BoundedLoad == 0 && settings.SlowStart == TimeSpan.Zero && settings.Backends.All(b => b.MaxConnections == 0);
         _primaryMembers = Members(backup: false);
         _backupMembers = Members(backup: true);
         ulong seed = TupleHash.OfText(settings.Name);
@@ -62,11 +65,16 @@ public sealed class Pool
 
     public string Name => Settings.Name;
 
-    /// <summary>Whether its probes fail, or its name stands for no address, whatever an operator set.</summary>
-    public bool IsDown(int backend) => _unresolved[backend] || Volatile.Read(ref _down[backend]);
+    /// <summary>What probes and connects say of it, whatever an operator set; down where its name stands for no address.</summary>
+    public HealthState HealthOf(int backend) => _unresolved[backend] ? HealthState.Down : (HealthState)Volatile.Read(ref _health[backend]);
+
+    /// <summary>Whether connects to it fail, whatever an operator set.</summary>
+    public bool IsDown(int backend) => HealthOf(backend) is HealthState.Down or HealthState.Trial;
 
     /// <summary>Whether a connection that has picked it a moment ago and waited may still go there.</summary>
-    public bool StillTakes(int backend) => _primary.Contains(backend) || _backup.Contains(backend);
+    /// <param name="trial">Its trial of that backend; 0: none.</param>
+    public bool StillTakes(int backend, int trial) =>
+        (_primary.Contains(backend) || _backup.Contains(backend)) && (trial != 0 || HealthOf(backend) != HealthState.Trial);
 
     /// <summary>Whether new connections may go there: it is healthy, ready, and has weight.</summary>
     public bool Takes(int backend) => StateOf(backend) == BackendState.Up && Backends[backend].Weight > 0;
@@ -75,7 +83,12 @@ public sealed class Pool
     {
         BackendMode.Maintenance => BackendState.Maintenance,
         BackendMode.Draining => BackendState.Draining,
-        _ => IsDown(backend) ? BackendState.Down : BackendState.Up,
+        _ => HealthOf(backend) switch
+        {
+            HealthState.Up => BackendState.Up,
+            HealthState.Degraded => BackendState.Degraded,
+            _ => BackendState.Down,
+        },
     };
 
     /// <summary>Where a connection goes. Backup backends serve only while no other backend lives. Allocates nothing.</summary>
@@ -84,7 +97,20 @@ public sealed class Pool
     public int Pick(in FourTuple tuple, ReadOnlySpan<ushort> tried)
     {
         Candidates primary = _primary;
-        return primary.Count > 0 ? primary.Pick(tuple, tried) : _backup.Pick(tuple, tried);
+        int picked = primary.Pick(tuple, tried);
+        return picked != None || primary.Serves ? picked : _backup.Pick(tuple, tried);
+    }
+
+    /// <summary>
+    /// As <see cref="Pick"/>, for a connection that goes there. Where it is the one that is let through to a backend that is down, it
+    /// tells what came of it.
+    /// </summary>
+    /// <param name="trial">Of the backend's <see cref="ConnectHealth"/>; 0 where it is an ordinary one.</param>
+    public int Take(in FourTuple tuple, ReadOnlySpan<ushort> tried, out int trial)
+    {
+        Candidates primary = _primary;
+        int picked = primary.Take(tuple, tried, out trial);
+        return picked != None || primary.Serves ? picked : _backup.Take(tuple, tried, out trial);
     }
 
     /// <summary>
@@ -98,20 +124,20 @@ public sealed class Pool
             return false;
         }
 
-        Candidates candidates = _primary.Count > 0 ? _primary : _backup;
+        Candidates candidates = _primary.Serves ? _primary : _backup;
         int home = candidates.Home(tuple);
         return home != None && _cells[home] != from;
     }
 
-    /// <summary>Whether anybody lives at all: where a pick finds nobody nevertheless, all are full or were tried.</summary>
-    public bool HasLiving => _primary.Count > 0 || _backup.Count > 0;
+    /// <summary>Whether anybody serves at all: where a pick finds nobody nevertheless, all are full or were tried.</summary>
+    public bool HasLiving => _primary.Serves || _backup.Serves;
 
     /// <summary>Takes backends out of the picks, or back in. Only the one writer of the snapshot calls this.</summary>
-    public void SetDown(IReadOnlyDictionary<int, bool> changes)
+    public void SetHealth(IReadOnlyDictionary<int, HealthState> changes)
     {
-        foreach ((int backend, bool down) in changes)
+        foreach ((int backend, HealthState health) in changes)
         {
-            Volatile.Write(ref _down[backend], down);
+            Volatile.Write(ref _health[backend], (byte)health);
         }
 
         (_primary, _backup) = Stand();
@@ -137,21 +163,38 @@ public sealed class Pool
     private (Candidates Primary, Candidates Backup) Stand()
     {
         bool panic = IsPanic();
-        var excluded = new bool[_down.Length];
+        var excluded = new bool[_health.Length];
+        bool[]? onTrial = null;
         for (int i = 0; i < excluded.Length; i++)
         {
-            excluded[i] = _unresolved[i] || (_down[i] && !panic) || _modes[i] != BackendMode.Ready;
+            HealthState health = HealthOf(i);
+            if (health == HealthState.Trial && !panic)
+            {
+                onTrial ??= new bool[_health.Length];
+                onTrial[i] = true;
+            }
+
+            excluded[i] = _unresolved[i] || (health is HealthState.Down or HealthState.Degraded && !panic) || _modes[i] != BackendMode.Ready;
         }
 
-        return (Half(_primaryPicker, _primaryMembers, excluded), Half(_backupPicker, _backupMembers, excluded));
+        return (Half(_primaryPicker, _primaryMembers, excluded, onTrial), Half(_backupPicker, _backupMembers, excluded, onTrial));
     }
 
-    private Candidates Half(IPicker picker, RingMember[] members, bool[] excluded)
+    private Candidates Half(IPicker picker, RingMember[] members, bool[] excluded, bool[]? onTrial)
     {
         LivingSet living = LivingSet.Without(members, excluded);
-        bool unlimited = BoundedLoad == 0 && Settings.SlowStart == TimeSpan.Zero && Settings.Backends.All(b => b.MaxConnections == 0);
-        return new Candidates(
-            picker, living, new PoolAdmission(Backends, _cells, Cell, _ramps, BoundedLoad, living.Weight), unlimited);
+        (int trials, int weight) = (0, living.Weight);
+        for (int place = 0; onTrial is not null && place < living.Count; place++)
+        {
+            if (onTrial[living.At(place)])
+            {
+                trials++;
+                weight -= living.WeightAt(place);
+            }
+        }
+
+        var admission = new PoolAdmission(Backends, _cells, Cell, onTrial, _ramps, BoundedLoad, Math.Max(1, weight));
+        return new Candidates(picker, living, admission, _cells, trials, _isUnlimited);
     }
 
     // A pool of which almost nothing is healthy would pour everything on what is left; then the probes are not believed.
@@ -168,7 +211,7 @@ public sealed class Pool
         {
             bool counts = !backend.Settings.Backup && backend.Weight > 0 && _modes[backend.Index] == BackendMode.Ready;
             ready += counts ? 1 : 0;
-            healthy += counts && !IsDown(backend.Index) ? 1 : 0;
+            healthy += counts && HealthOf(backend.Index) == HealthState.Up ? 1 : 0;
         }
 
         return ready > 0 && healthy < Settings.PanicThreshold * ready;

@@ -9,9 +9,10 @@ namespace L4Balancer.Core.Routing;
 /// pool is rebalanced, who holds too few.
 /// </summary>
 /// <param name="cells">By backend index.</param>
+/// <param name="onTrial">By backend index: of those that are down, which one connection is let through to; null: nobody.</param>
 /// <param name="ramps">By backend index: of 2^64 hashes so many are let in.</param>
 internal sealed class PoolAdmission(
-    ImmutableArray<Backend> backends, BackendCell[] cells, PoolCell pool, ulong[] ramps, double boundedLoad, int livingWeight) : IAdmission
+    ImmutableArray<Backend> backends, BackendCell[] cells, PoolCell pool, bool[]? onTrial, ulong[] ramps, double boundedLoad, int livingWeight) : IAdmission
 {
     /// <summary>Whether new connections go to those that hold too few, whatever else is configured.</summary>
     public bool IsRebalancing => pool.Targets is not null;
@@ -19,9 +20,19 @@ internal sealed class PoolAdmission(
     public bool Admits(int member, ulong hash) => HasRoom(member)
         && (pool.Targets is { } targets ? IsMissing(member, targets) : IsWithinBound(member) && IsRampedUp(member, hash));
 
-    /// <summary>Whether the backend's own limit lets it; connects under way count, or a burst would go past it.</summary>
+    public bool IsOnTrial(int member) => onTrial is not null && onTrial[member];
+
+    /// <summary>
+    /// Whether the backend's own limit lets it; connects under way count, or a burst would go past it. One that is on trial has room for
+    /// one.
+    /// </summary>
     public bool HasRoom(int member)
     {
+        if (IsOnTrial(member) && !cells[member].Connects.IsTrialFree)
+        {
+            return false;
+        }
+
         int most = backends[member].Settings.MaxConnections;
         return most == 0 || cells[member].Load < most;
     }

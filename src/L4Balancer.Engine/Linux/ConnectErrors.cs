@@ -19,6 +19,7 @@ internal static class ConnectErrors
         Errno.EADDRNOTAVAIL => ConnectFailure.NoFreePort,
         Errno.ETIMEDOUT => ConnectFailure.TimedOut,
         Errno.EMFILE or Errno.ENFILE or Errno.ENOBUFS or Errno.ENOMEM or Errno.EAGAIN => ConnectFailure.LocalShortage,
+        Errno.EHOSTUNREACH or Errno.EHOSTDOWN or Errno.ENETUNREACH or Errno.ENETDOWN => ConnectFailure.Unreachable,
         _ => ConnectFailure.Refused,
     };
 }

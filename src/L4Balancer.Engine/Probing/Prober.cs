@@ -26,6 +26,7 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
 
     // Filled by any thread, emptied by the loop.
     private readonly ConcurrentQueue<Probe> _ended = new();
+    private readonly ConcurrentQueue<BackendCell> _repaced = new();
     private RoutingSnapshot? _published;
     private volatile bool _stopping;
     private int _wakeUps;
@@ -66,6 +67,15 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
     public void Publish(RoutingSnapshot snapshot)
     {
         Volatile.Write(ref _published, snapshot);
+        WakeUp();
+    }
+
+    /// <summary>
+    /// The pace of a backend (<see cref="HealthCounters.Pace"/>) has changed: its next probe comes sooner where the new one says so.
+    /// </summary>
+    public void Replan(BackendCell backend)
+    {
+        _repaced.Enqueue(backend);
         WakeUp();
     }
 
@@ -118,6 +128,11 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
         }
 
         Instant now = Instant.Now(_clock);
+        while (_repaced.TryDequeue(out BackendCell? backend))
+        {
+            Replan(backend, now);
+        }
+
         ServeAgenda(now);
         while (_inFlight < MostInFlight && _due.TryDequeue(out ProbeTarget? target))
         {
@@ -197,7 +212,7 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
 
         _report(new ProbeReport(target.Pool, target.Backend, verdict.Outcome, verdict.Detail));
         Instant now = Instant.Now(_clock);
-        Instant next = target.StartedAt + target.Schedule.Next();
+        Instant next = target.StartedAt + target.Schedule.Next(target.Backend.Cell.Health.Pace);
         LookAt(target, next > now ? next : now);
     }
 
@@ -226,7 +241,7 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
                 continue;
             }
 
-            var schedule = new ProbeSchedule(pool.Settings.Health.Interval, pool.Settings.Health.Jitter, _random);
+            var schedule = ScheduleOf(pool.Settings.Health);
             foreach (Backend backend in pool.Backends)
             {
                 if (backend.IsResolved)
@@ -265,6 +280,21 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
             if (first < target.LookAt)
             {
                 LookAt(target, first);
+            }
+        }
+    }
+
+    private ProbeSchedule ScheduleOf(HealthSettings health) =>
+        new(health.Interval, health.FastInterval, health.DownInterval, health.Jitter, _random);
+
+    private void Replan(BackendCell backend, Instant now)
+    {
+        if (_targets.TryGetValue(backend, out ProbeTarget? target) && target.Running is null && target.LookAt != Instant.Never)
+        {
+            Instant next = target.StartedAt + target.Schedule.Next(backend.Health.Pace);
+            if (next < target.LookAt)
+            {
+                LookAt(target, next > now ? next : now);
             }
         }
     }

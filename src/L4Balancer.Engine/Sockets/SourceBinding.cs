@@ -63,6 +63,8 @@ internal static class SourceBinding
         // EMFILE and ENFILE; ENOBUFS; EAGAIN (no entry in the routing cache); the runtime has no name for ENOMEM.
         SocketError.TooManyOpenSockets or SocketError.NoBufferSpaceAvailable or SocketError.WouldBlock or SocketError.SocketError =>
             ConnectFailure.LocalShortage,
+        SocketError.HostUnreachable or SocketError.HostDown or SocketError.NetworkUnreachable or SocketError.NetworkDown =>
+            ConnectFailure.Unreachable,
         _ => ConnectFailure.Refused,
     };
 

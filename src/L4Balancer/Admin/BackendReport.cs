@@ -58,6 +58,7 @@ internal sealed class BackendReport
     public static string NameOf(BackendState state) => state switch
     {
         BackendState.Up => "up",
+        BackendState.Degraded => "degraded",
         BackendState.Down => "down",
         BackendState.Draining => "draining",
         _ => "maintenance",
@@ -86,7 +87,7 @@ internal sealed class BackendReport
         shedding is null ? null : new SheddingAnswer(shedding.Reason.Name(), shedding.Planned, shedding.Closed);
 
     private HealthAnswer Of(HealthCounters health) => new(
-        health.Succeeded, health.Failed, health.LocalErrors, health.Transitions,
+        health.Succeeded, health.Failed, health.LocalErrors, health.Transitions, health.Detail,
         health.Last is LastProbe last
             ? new ProbeAnswer((_now - (_instant - last.At)).UtcDateTime, NameOf(last.Outcome), last.Detail)
             : null);
@@ -95,6 +96,7 @@ internal sealed class BackendReport
     {
         ProbeOutcome.Success => "success",
         ProbeOutcome.Failure => "failure",
+        ProbeOutcome.Unfit => "unfit",
         _ => "local_error",
     };
 

@@ -72,7 +72,7 @@ internal static class StatusReport
 
         return new PoolAnswer(
             pool.Name, NameOf(pool.Settings.Balance), pool.Backends.Length, states[(int)BackendState.Up],
-            states[(int)BackendState.Down], states[(int)BackendState.Draining], states[(int)BackendState.Maintenance],
+            states[(int)BackendState.Degraded], states[(int)BackendState.Down], states[(int)BackendState.Draining], states[(int)BackendState.Maintenance],
             pool.Backends.Sum(b => (long)b.Cell.Active));
     }
 

@@ -22,13 +22,13 @@ internal static class BackendsCommand
     public static TextTable Table(IEnumerable<BackendAnswer> backends)
     {
         var table = new TextTable(
-            "backend", "address", "state", ">weight", ">connections", ">share", ">failures", ">to backend", ">to client", "last probe");
+            "backend", "address", "state", ">weight", ">connections", ">share", ">failures", ">to backend", ">to client", "health");
         foreach (BackendAnswer b in backends)
         {
             table.Add(
                 $"{b.Pool}/{b.Name}", Address(b), b.State, Quantity.Count(b.Weight) + (b.Backup ? " backup" : ""),
                 Quantity.Count(b.Connections), Quantity.Ratio(b.ShareRatio), Quantity.Count(b.ConnectFailures.Values.Sum()),
-                Quantity.Bytes(b.BytesToBackend), Quantity.Bytes(b.BytesToClient), Probe(b));
+                Quantity.Bytes(b.BytesToBackend), Quantity.Bytes(b.BytesToClient), Health(b));
         }
 
         return table;
@@ -37,8 +37,9 @@ internal static class BackendsCommand
     private static string Address(BackendAnswer backend) =>
         backend.ResolvedAddress is null || backend.ResolvedAddress == backend.Address ? backend.Address : $"{backend.Address} ({backend.ResolvedAddress})";
 
-    private static string Probe(BackendAnswer backend) =>
+    private static string Health(BackendAnswer backend) =>
         !backend.InConfiguration ? "not in the file any more"
+        : backend.Health.Detail.Length > 0 ? backend.Health.Detail
         : backend.Health.LastProbe is not ProbeAnswer last ? "-"
         : last.Detail.Length > 0 ? last.Detail
         : last.Outcome;

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using L4Balancer.Configuration;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Config;
+using L4Balancer.Core.Health;
 using L4Balancer.Core.Pacing;
 using L4Balancer.Core.Routing;
 using L4Balancer.Engine;
@@ -50,9 +51,9 @@ internal sealed class BalancerControl : IAsyncDisposable
         _descriptorLimit = descriptorLimit;
         _log = loggers.CreateLogger<BalancerControl>();
         _closings = new Closings(engine, () => _snapshot, clock, _log);
-        _health = new HealthControl(clock, loggers.CreateLogger<HealthControl>(), OnHealthChanged);
-        _health.Board.Follow(snapshot);
-        _queue = new ControlQueue(report => _health.Take(report), _log);
+        _health = new HealthControl(clock, loggers.CreateLogger<HealthControl>(), change => _queue!.Post(change), OnHealthChanged);
+        _health.Follow(snapshot);
+        _queue = new ControlQueue(Take, _log);
         _reloads = path is null ? null : new Reloads(_queue, new ConfigSource(path, () => Read(path), clock));
         _slowStarts = new SlowStarts(clock);
         _slowStartTimer = clock.CreateTimer(_ => _queue.Post(StepSlowStarts), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
@@ -60,9 +61,10 @@ internal sealed class BalancerControl : IAsyncDisposable
         _names.Follow(null, config, snapshot);
         _prober = new Prober(clock, Random.Shared, _queue.Report);
         _prober.Publish(snapshot);
+        snapshot.Cell.OnConnectNews = (cell, news) => _queue.Post(() => Take(cell, news));
     }
 
-    /// <summary>A backend went up or down. Called by the writer.</summary>
+    /// <summary>A backend has changed between up, degraded and down, or its mode. Called by the writer.</summary>
     public event Action? HealthChanged;
 
     /// <summary>A reload begins. Called by the writer.</summary>
@@ -119,7 +121,7 @@ internal sealed class BalancerControl : IAsyncDisposable
         }
 
         _log.ModeSet(pool, backend, mode, who);
-        _closings.ModeSet(member, tempo);
+        _closings.ModeSet(found, member, tempo);
         HealthChanged?.Invoke();
         return true;
     });
@@ -160,6 +162,7 @@ internal sealed class BalancerControl : IAsyncDisposable
         _reloads?.Dispose();
         _names.Dispose();
         await _prober.DisposeAsync();
+        await _health.DisposeAsync();
         await _slowStartTimer.DisposeAsync();
         await _queue.DisposeAsync();
         await _closings.DisposeAsync();
@@ -242,10 +245,12 @@ internal sealed class BalancerControl : IAsyncDisposable
         IReadOnlyList<ListenFailure> failures = _engine.Publish(snapshot);
         if (failures.Count == 0)
         {
+            RoutingSnapshot before = _snapshot;
             _config = config;
             _snapshot = snapshot;
-            _health.Board.Follow(snapshot);
             _prober.Publish(snapshot);
+            _health.Follow(snapshot);
+            _closings.Follow(before, snapshot);
         }
 
         StepSlowStarts();
@@ -273,9 +278,32 @@ internal sealed class BalancerControl : IAsyncDisposable
         }
     }
 
+    private void Take(ProbeReport report)
+    {
+        ProbePace before = report.Backend.Cell.Health.Pace;
+        _health.Take(report);
+        ReplanProbe(report.Backend.Cell, before);
+    }
+
+    private void Take(BackendCell backend, ConnectNews news)
+    {
+        ProbePace before = backend.Health.Pace;
+        _health.Take(backend, news);
+        ReplanProbe(backend, before);
+    }
+
+    // The next probe was planned before its report was heard.
+    private void ReplanProbe(BackendCell backend, ProbePace before)
+    {
+        if (backend.Health.Pace != before)
+        {
+            _prober.Replan(backend);
+        }
+    }
+
     private void OnHealthChanged(Pool pool, Backend backend)
     {
-        if (!pool.IsDown(backend.Index))
+        if (pool.HealthOf(backend.Index) == HealthState.Up)
         {
             _slowStarts.Begin(backend.Cell);
             StepSlowStarts();

@@ -1,5 +1,6 @@
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Config;
+using L4Balancer.Core.Health;
 using L4Balancer.Core.Pacing;
 using L4Balancer.Core.Routing;
 using L4Balancer.Engine;
@@ -20,36 +21,57 @@ internal sealed class Closings(IEngine engine, Func<RoutingSnapshot> snapshot, T
     /// <summary>What of this backend is being closed now; null: nothing. Any thread.</summary>
     public Shedding? Of(BackendCell cell) => _shedders.Of(cell) ?? _rebalancers.Of(cell);
 
-    /// <summary>An operator has set the mode: what was being closed before is not any more.</summary>
-    /// <param name="tempo">Null: nothing is closed.</param>
-    public void ModeSet(Backend backend, Tempo? tempo)
+    /// <summary>An operator has set the mode: what was being closed because of the mode before is not any more.</summary>
+    /// <param name="tempo">Null: nothing is closed because of this one.</param>
+    public void ModeSet(Pool pool, Backend backend, Tempo? tempo)
     {
         _shedders.Stop(backend.Cell);
         if (tempo is Tempo given)
         {
             _shedders.Start(backend.Cell, CloseReason.Drain, given, new Pace());
         }
+
+        StrikeOrSpare(pool, backend);
     }
 
-    /// <summary>Probes have changed their mind about a backend.</summary>
+    /// <summary>A backend has come up, or is degraded or down now.</summary>
     public void HealthChanged(Pool pool, Backend backend)
     {
-        Shedding? shedding = _shedders.Of(backend.Cell);
-        if (!pool.IsDown(backend.Index))
+        if (pool.HealthOf(backend.Index) != HealthState.Up)
         {
-            if (shedding?.Reason == CloseReason.BackendDown)
-            {
-                _shedders.Stop(backend.Cell);
-            }
-
-            return;
+            _ = _rebalancers.Stop(pool.Name);
         }
 
-        _ = _rebalancers.Stop(pool.Name);
-        bool isDown = pool.StateOf(backend.Index) is BackendState.Down or BackendState.Draining;
-        if (isDown && pool.Settings.OnBackendDown == OnBackendDown.Close && shedding is null)
+        StrikeOrSpare(pool, backend);
+    }
+
+    /// <summary>A snapshot is in force: where it says something else of those that are down, they are struck or spared.</summary>
+    public void Follow(RoutingSnapshot before, RoutingSnapshot now)
+    {
+        Dictionary<string, OnBackendDown> said = before.Pools.ToDictionary(p => p.Name, p => p.Settings.OnBackendDown);
+        foreach (Pool pool in now.Pools.Where(p => said.GetValueOrDefault(p.Name) != p.Settings.OnBackendDown))
+        {
+            foreach (Backend backend in pool.Backends)
+            {
+                StrikeOrSpare(pool, backend);
+            }
+        }
+    }
+
+    // Only who is down is struck, never who is degraded; whether the pool takes it at its word for new connections (panic_threshold)
+    // does not matter.
+    private void StrikeOrSpare(Pool pool, Backend backend)
+    {
+        Shedding? shedding = _shedders.Of(backend.Cell);
+        bool strikes = pool.Settings.OnBackendDown == OnBackendDown.Close && pool.IsDown(backend.Index)
+            && pool.StateOf(backend.Index) != BackendState.Maintenance;
+        if (strikes && shedding is null && backend.Cell.Load > 0)
         {
             _shedders.Start(backend.Cell, CloseReason.BackendDown, Tempo.AtRate(pool.Settings.CloseRate), pool.Cell.Closing);
+        }
+        else if (!strikes && shedding?.Reason == CloseReason.BackendDown)
+        {
+            _shedders.Stop(backend.Cell);
         }
     }
 

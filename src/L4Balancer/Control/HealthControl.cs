@@ -1,3 +1,4 @@
+using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Health;
 using L4Balancer.Core.Routing;
 using L4Balancer.Core.Timing;
@@ -6,58 +7,127 @@ using Microsoft.Extensions.Logging;
 
 namespace L4Balancer.Control;
 
-/// <summary>Puts probe reports on the board and says in the log what changed. Only the one writer calls it.</summary>
-/// <param name="changed">Called after each change between up and down, with the backend.</param>
-internal sealed class HealthControl(TimeProvider clock, ILogger<HealthControl> log, Action<Pool, Backend> changed)
+/// <summary>
+/// Puts on the board what probes and the connects of clients say, and tells the log what changed. Only the one writer calls it.
+/// </summary>
+internal sealed class HealthControl : IAsyncDisposable
 {
     private static readonly TimeSpan BetweenComplaints = TimeSpan.FromMinutes(1);
 
+    private readonly TimeProvider _clock;
+    private readonly ILogger<HealthControl> _log;
+    private readonly Action<Pool, Backend> _changed;
+    private readonly ITimer _trials;
     private Instant _nextComplaint;
+
+    /// <param name="post">How the one writer is called from elsewhere.</param>
+    /// <param name="changed">Called after each change between up, degraded and down, with the backend.</param>
+    public HealthControl(TimeProvider clock, ILogger<HealthControl> log, Action<Action> post, Action<Pool, Backend> changed)
+    {
+        _clock = clock;
+        _log = log;
+        _changed = changed;
+        _trials = clock.CreateTimer(_ => post(LetTry), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+    }
 
     public HealthBoard Board { get; } = new();
 
+    /// <summary>A snapshot is in force.</summary>
+    public void Follow(RoutingSnapshot snapshot)
+    {
+        foreach ((Pool pool, Backend backend) in Board.Follow(snapshot, Instant.Now(_clock)))
+        {
+            Tell(pool, backend);
+        }
+
+        SetTimer();
+    }
+
+    /// <summary>How a probe has ended.</summary>
     public void Take(in ProbeReport report)
     {
-        (Pool pool, Backend backend, ProbeOutcome outcome, string detail) = report;
-        backend.Cell.Health.Last = new LastProbe(Instant.Now(clock), outcome, detail);
-        bool turned = Board.Report(pool, backend, outcome);
-        if (outcome == ProbeOutcome.LocalError)
+        BackendCell cell = report.Backend.Cell;
+        cell.Health.Last = new LastProbe(Instant.Now(_clock), report.Outcome, report.Detail);
+        if (report.Outcome == ProbeOutcome.LocalError)
         {
             Complain(report);
         }
 
-        if (!turned || Board.Known(backend.Cell) is not ({ } nowIn, { } now))
+        if (Board.Report(cell, report.Outcome, report.Detail))
         {
-            return;
+            Tell(cell);
+        }
+    }
+
+    /// <summary>What a connect of a client has told.</summary>
+    public void Take(BackendCell cell, ConnectNews news)
+    {
+        if (Board.Hear(cell, news, Instant.Now(_clock)))
+        {
+            Tell(cell);
         }
 
-        // The report may be about a snapshot that is no longer in force.
-        (pool, backend) = (nowIn, now);
+        SetTimer();
+    }
 
-        if (!pool.IsDown(backend.Index))
+    public ValueTask DisposeAsync() => _trials.DisposeAsync();
+
+    private void LetTry()
+    {
+        Board.LetTry(Instant.Now(_clock));
+        SetTimer();
+    }
+
+    private void SetTimer()
+    {
+        if (Board.NextTrial != Instant.Never)
         {
-            log.BackendUp(pool.Name, backend.Name, backend.Settings.Address);
+            TimeSpan wait = Board.NextTrial - Instant.Now(_clock);
+            _trials.Change(wait > TimeSpan.Zero ? wait : TimeSpan.Zero, Timeout.InfiniteTimeSpan);
         }
-        else
+    }
+
+    private void Tell(BackendCell cell)
+    {
+        // What was said may be about a snapshot that is no longer in force.
+        if (Board.Known(cell) is ({ } pool, { } backend))
         {
-            log.BackendDown(pool.Name, backend.Name, backend.Settings.Address, detail);
-            if (!pool.Backends.Any(b => pool.Takes(b.Index)))
-            {
-                log.PoolDead(pool.Name);
-            }
+            Tell(pool, backend);
+        }
+    }
+
+    private void Tell(Pool pool, Backend backend)
+    {
+        string detail = backend.Cell.Health.Detail;
+        switch (pool.HealthOf(backend.Index))
+        {
+            case HealthState.Up:
+                _log.BackendUp(pool.Name, backend.Name, backend.Settings.Address);
+                break;
+            case HealthState.Degraded:
+                _log.BackendDegraded(pool.Name, backend.Name, backend.Settings.Address, detail);
+                break;
+            default:
+                _log.BackendDown(pool.Name, backend.Name, backend.Settings.Address, detail);
+                break;
         }
 
-        changed(pool, backend);
+        if (!pool.HasLiving)
+        {
+            _log.PoolDead(pool.Name);
+        }
+
+        _changed(pool, backend);
     }
 
     // A shortage strikes every probe alike: one line a minute says it, the metric health_checks_total{result="local_error"} counts it.
     private void Complain(in ProbeReport report)
     {
-        Instant now = Instant.Now(clock);
+        Instant now = Instant.Now(_clock);
         if (now >= _nextComplaint)
         {
             _nextComplaint = now + BetweenComplaints;
-            log.ProbeSaysNothing(report.Pool.Name, report.Backend.Name, report.Detail);
+            _log.ProbeSaysNothing(report.Pool.Name, report.Backend.Name, report.Detail);
         }
     }
 }

@@ -41,6 +41,7 @@ internal sealed class Daemon : IAsyncDisposable
     private IEngine? _engine;
     private BackendNames? _names;
     private SourceWatch? _sources;
+    private StatusLine? _statusLine;
     private QuietControlPlane? _quiet;
     private Watchdog? _watchdog;
     private StopExtension? _stopExtension;
@@ -144,7 +145,12 @@ internal sealed class Daemon : IAsyncDisposable
 
         // Whoever answered since the first snapshot was built had nobody to tell.
         _control.NamesChanged();
-        _control.HealthChanged += () => Tell(_systemd.Status(Status()));
+        if (_systemd.IsEnabled)
+        {
+            _statusLine = new StatusLine(() => Tell(_draining || _systemd.Status(Status())), _clock);
+            _control.HealthChanged += _statusLine.Change;
+        }
+
         _control.ReloadBegins += () => Tell(_systemd.Reloading());
         _control.ReloadEnds += () => Tell(_systemd.Ready(Status()));
         _control.Reloaded += (now, _) =>
@@ -210,6 +216,11 @@ internal sealed class Daemon : IAsyncDisposable
         }
 
         _quiet?.Dispose();
+        if (_statusLine is not null)
+        {
+            await _statusLine.DisposeAsync();
+        }
+
         _names?.Dispose();
         if (_sources is not null)
         {

@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Health;
 using L4Balancer.Core.Routing;
 
 namespace L4Balancer.Metrics;
@@ -12,7 +13,7 @@ internal sealed class HealthInstruments
 {
     private static readonly KeyValuePair<string, object?>[] States =
     [
-        Label(MetricNames.State, MetricNames.Up), Label(MetricNames.State, MetricNames.Down),
+        Label(MetricNames.State, MetricNames.Up), Label(MetricNames.State, MetricNames.Degraded), Label(MetricNames.State, MetricNames.Down),
         Label(MetricNames.State, MetricNames.Draining), Label(MetricNames.State, MetricNames.Maintenance),
     ];
 
@@ -28,14 +29,14 @@ internal sealed class HealthInstruments
     {
         _endsGauges = endsGauges;
         _backends = backends;
-        meter.CreateObservableGauge(MetricNames.BackendUp, Up, null, "1 where the backend is up, 0 where it is down.");
+        meter.CreateObservableGauge(MetricNames.BackendUp, Up, null, "1 where the backend is up, 0 where it is degraded or down.");
         meter.CreateObservableGauge(MetricNames.BackendState, State, null, "1 for the state that the backend is in, 0 for the others.");
         meter.CreateObservableGauge(
             MetricNames.BackendShareRatio, ShareRatio, null,
             "The backend's connections against its fair share by weight; NaN where it has no share.");
         meter.CreateObservableCounter(
             MetricNames.HealthChecks, Checks, null, "Probes by result; local_error: our own shortage, it says nothing of the backend.");
-        meter.CreateObservableCounter(MetricNames.HealthTransitions, Transitions, null, "Changes between up and down.");
+        meter.CreateObservableCounter(MetricNames.HealthTransitions, Transitions, null, "Changes between up, degraded and down.");
     }
 
     private IEnumerable<Measurement<long>> Up()
@@ -44,7 +45,7 @@ internal sealed class HealthInstruments
         {
             if (backend.Pool is Pool pool)
             {
-                yield return backend.Measure(pool.IsDown(backend.Backend.Index) ? 0L : 1L);
+                yield return backend.Measure(pool.HealthOf(backend.Backend.Index) == HealthState.Up ? 1L : 0L);
             }
         }
     }

@@ -54,6 +54,7 @@ internal static class MetricNames
     public const string Failure = "failure";
     public const string LocalError = "local_error";
     public const string Up = "up";
+    public const string Degraded = "degraded";
     public const string Down = "down";
     public const string Draining = "draining";
     public const string Maintenance = "maintenance";

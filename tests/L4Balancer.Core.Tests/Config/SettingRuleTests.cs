@@ -34,6 +34,8 @@ internal sealed class SettingRuleTests
     [TestCase("[pools.health]", "jitter", "0")]
     [TestCase("[pools.health]", "jitter", "0.5")]
     [TestCase("[pools.health]", "timeout", "\"1h\"")]
+    [TestCase("[pools.passive]", "failures", "0")]
+    [TestCase("[pools.passive]", "retry", "\"10ms\"")]
     [TestCase("[[pools.backends]]", "weight", "0")]
     [TestCase("[[pools.backends]]", "address", "\"[2001:db8::1]:65535\"")]
     public void A_value_at_the_edge_of_its_range_is_taken(string header, string key, string value) =>
@@ -77,6 +79,8 @@ internal sealed class SettingRuleTests
         "is empty; needed: an array of \"source-ip\", \"source-port\", \"destination-ip\", \"destination-port\"")]
     [TestCase("[[pools]]", "bounded_load", "1", "1" + Range + "0, or 1.01 to 100")]
     [TestCase("[[pools]]", "bounded_load", "101", "101" + Range + "0 to 100")]
+    [TestCase("[pools.passive]", "failures", "-1", "-1" + Range + "0 to 1000000")]
+    [TestCase("[pools.passive]", "retry", "\"0s\"", "\"0s\"" + Range + "\"10ms\" to \"24d\"")]
     [TestCase("[[pools]]", "panic_threshold", "1.1", "1.1" + Range + "0 to 1")]
     [TestCase("[[pools]]", "slow_start", "\"400d\"", "\"400d\"" + Range + "\"0s\" to \"365d\"")]
     [TestCase("[[pools.backends]]", "max_connections", "-1", "-1" + Range + "0 to 2147483647")]

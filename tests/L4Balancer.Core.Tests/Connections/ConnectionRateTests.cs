@@ -1,3 +1,4 @@
+using L4Balancer.Core.Health;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
@@ -109,7 +110,7 @@ internal sealed class ConnectionRateTests
         SetupAttempt waiting = scene.Accept();
         int home = waiting.Backend;
         Assert.That(waiting.Action, Is.EqualTo(SetupAction.Wait));
-        scene.Pool.SetDown(new Dictionary<int, bool> { [home] = true });
+        scene.Pool.SetHealth(new Dictionary<int, HealthState> { [home] = HealthState.Down });
 
         waiting.MissDeadline();
 
@@ -124,7 +125,7 @@ internal sealed class ConnectionRateTests
         SetupAttempt[] attempts = [.. Enumerable.Range(0, 22).Select(_ => scene.Accept())];
         SetupAttempt lastAtHome = attempts[10];
         Assert.That(lastAtHome.Step.Deadline - scene.Now, Is.EqualTo(TimeSpan.FromSeconds(1)));
-        scene.Pool.SetDown(new Dictionary<int, bool> { [lastAtHome.Backend] = true });
+        scene.Pool.SetHealth(new Dictionary<int, HealthState> { [lastAtHome.Backend] = HealthState.Down });
         scene.Accept();
 
         lastAtHome.MissDeadline();

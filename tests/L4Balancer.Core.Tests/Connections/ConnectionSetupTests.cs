@@ -3,6 +3,7 @@ using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Connections;
+using L4Balancer.Core.Health;
 using L4Balancer.Core.Timing;
 
 namespace L4Balancer.Core.Tests.Connections;
@@ -200,7 +201,7 @@ internal sealed class ConnectionSetupTests
     public void Without_a_living_backend_the_client_is_refused()
     {
         var scene = new SetupScene(SetupScene.PoolOf(2));
-        scene.Pool.SetDown(new Dictionary<int, bool> { [0] = true, [1] = true });
+        scene.Pool.SetHealth(new Dictionary<int, HealthState> { [0] = HealthState.Down, [1] = HealthState.Down });
 
         AssertRefused(scene, scene.Accept(), CloseReason.NoBackend);
     }
@@ -211,7 +212,7 @@ internal sealed class ConnectionSetupTests
         var scene = new SetupScene(SetupScene.PoolOf(1));
         SetupAttempt attempt = scene.Accept();
         attempt.Fail(ConnectFailure.Refused);
-        scene.Pool.SetDown(new Dictionary<int, bool> { [0] = true });
+        scene.Pool.SetHealth(new Dictionary<int, HealthState> { [0] = HealthState.Down });
         attempt.MissDeadline();
 
         AssertRefused(scene, attempt, CloseReason.NoBackend);

@@ -6,11 +6,13 @@ namespace L4Balancer.Core.Tests.Health;
 internal sealed class ProbeScheduleTests
 {
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan Fast = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan Down = TimeSpan.FromSeconds(5);
 
     [Test]
     public void First_probes_spread_over_one_interval()
     {
-        var schedule = new ProbeSchedule(Interval, 0.1, new Random(7));
+        var schedule = new ProbeSchedule(Interval, Fast, Down, 0.1, new Random(7));
 
         TimeSpan[] firsts = [.. Enumerable.Range(0, 1000).Select(_ => schedule.First())];
 
@@ -28,9 +30,9 @@ internal sealed class ProbeScheduleTests
     [Test]
     public void Further_probes_stay_within_the_jitter_and_keep_the_interval_on_average()
     {
-        var schedule = new ProbeSchedule(Interval, 0.25, new Random(8));
+        var schedule = new ProbeSchedule(Interval, Fast, Down, 0.25, new Random(8));
 
-        TimeSpan[] gaps = [.. Enumerable.Range(0, 2000).Select(_ => schedule.Next())];
+        TimeSpan[] gaps = [.. Enumerable.Range(0, 2000).Select(_ => schedule.Next(ProbePace.Steady))];
 
         using (Assert.EnterMultipleScope())
         {
@@ -43,8 +45,22 @@ internal sealed class ProbeScheduleTests
     [Test]
     public void Without_jitter_probes_are_regular()
     {
-        var schedule = new ProbeSchedule(Interval, 0, new Random(9));
+        var schedule = new ProbeSchedule(Interval, Fast, Down, 0, new Random(9));
 
-        Assert.That(Enumerable.Range(0, 10).Select(_ => schedule.Next()), Is.All.EqualTo(Interval));
+        Assert.That(Enumerable.Range(0, 10).Select(_ => schedule.Next(ProbePace.Steady)), Is.All.EqualTo(Interval));
+    }
+
+    [TestCase(ProbePace.Steady, ExpectedResult = 2000)]
+    [TestCase(ProbePace.Fast, ExpectedResult = 500)]
+    [TestCase(ProbePace.Down, ExpectedResult = 5000)]
+    public double Each_pace_has_its_interval(ProbePace pace) =>
+        new ProbeSchedule(Interval, Fast, Down, 0, new Random(9)).Next(pace).TotalMilliseconds;
+
+    [Test]
+    public void In_transition_nobody_is_probed_less_often_than_in_peace()
+    {
+        var schedule = new ProbeSchedule(TimeSpan.FromMilliseconds(100), Fast, Down, 0, new Random(9));
+
+        Assert.That(schedule.Next(ProbePace.Fast), Is.EqualTo(TimeSpan.FromMilliseconds(100)));
     }
 }

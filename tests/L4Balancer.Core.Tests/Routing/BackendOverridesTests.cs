@@ -1,5 +1,6 @@
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
+using L4Balancer.Core.Health;
 using L4Balancer.Core.Routing;
 using L4Balancer.Core.Tests.Connections;
 
@@ -31,7 +32,7 @@ internal sealed class BackendOverridesTests
         Pool pool = RoutingSnapshot.Build(Config(), 5).Pools[0];
         int first = pool.Pick(Tuple, []);
         pool.SetMode(first, BackendMode.Draining);
-        pool.SetDown(new Dictionary<int, bool> { [first] = true });
+        pool.SetHealth(new Dictionary<int, HealthState> { [first] = HealthState.Down });
         pool.SetMode(first, BackendMode.Ready);
 
         Assert.That(pool.StateOf(first), Is.EqualTo(BackendState.Down));

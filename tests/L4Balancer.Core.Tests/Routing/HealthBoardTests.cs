@@ -1,8 +1,10 @@
+using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Health;
 using L4Balancer.Core.Routing;
 using L4Balancer.Core.Tests.Connections;
+using L4Balancer.Core.Timing;
 
 namespace L4Balancer.Core.Tests.Routing;
 
@@ -12,12 +14,14 @@ internal sealed class HealthBoardTests
 {
     private static readonly FourTuple Tuple = new(SetupScene.At("198.51.100.1:4000"), SetupScene.At("127.0.0.1:80"));
 
+    private static readonly Instant Now = new(TimeSpan.TicksPerDay);
+
     private readonly HealthBoard _board = new();
 
     [Test]
     public void Backend_that_falls_leaves_the_picks_and_comes_back_when_it_rises()
     {
-        Pool pool = Build(SetupScene.PoolOf(2)).Pools[0];
+        Pool pool = Following(SetupScene.PoolOf(2)).Pools[0];
         Backend first = pool.Backends[pool.Pick(Tuple, [])];
 
         Assert.That(Report(pool, first, ProbeOutcome.Failure), Is.True);
@@ -32,14 +36,14 @@ internal sealed class HealthBoardTests
     [Test]
     public void Outcomes_and_transitions_are_counted()
     {
-        Pool pool = Build(SetupScene.PoolOf(1)).Pools[0];
+        Pool pool = Following(SetupScene.PoolOf(1)).Pools[0];
         Backend backend = pool.Backends[0];
         foreach (ProbeOutcome outcome in (ProbeOutcome[])[ProbeOutcome.Failure, ProbeOutcome.LocalError, ProbeOutcome.Success, ProbeOutcome.Success])
         {
             Report(pool, backend, outcome);
         }
 
-        Core.Accounting.HealthCounters counters = backend.Cell.Health;
+        HealthCounters counters = backend.Cell.Health;
         Assert.That((counters.Succeeded, counters.Failed, counters.LocalErrors, counters.Transitions), Is.EqualTo((2L, 1L, 1L, 2L)));
     }
 
@@ -47,7 +51,7 @@ internal sealed class HealthBoardTests
     public void Backup_serves_while_no_other_lives()
     {
         PoolSettings settings = SetupScene.PoolOf(2);
-        Pool pool = Build(settings with { Backends = [settings.Backends[0], settings.Backends[1] with { Backup = true }] }).Pools[0];
+        Pool pool = Following(settings with { Backends = [settings.Backends[0], settings.Backends[1] with { Backup = true }] }).Pools[0];
         Assert.That(pool.Pick(Tuple, []), Is.Zero);
 
         Report(pool, pool.Backends[0], ProbeOutcome.Failure);
@@ -61,11 +65,11 @@ internal sealed class HealthBoardTests
     public void Backend_that_was_down_is_down_in_the_next_snapshot()
     {
         RoutingSnapshot before = Build(SetupScene.PoolOf(2));
-        _board.Follow(before);
+        _board.Follow(before, Now);
         Report(before.Pools[0], before.Pools[0].Backends[1], ProbeOutcome.Failure);
 
         RoutingSnapshot after = Build(SetupScene.PoolOf(3), before);
-        _board.Follow(after);
+        _board.Follow(after, Now);
 
         Pool pool = after.Pools[0];
         Assert.That((pool.IsDown(0), pool.IsDown(1), pool.IsDown(2)), Is.EqualTo((false, true, false)));
@@ -75,9 +79,9 @@ internal sealed class HealthBoardTests
     public void Report_under_way_at_a_reload_counts_for_the_same_backend_in_the_new_snapshot()
     {
         RoutingSnapshot before = Build(SetupScene.PoolOf(2));
-        _board.Follow(before);
+        _board.Follow(before, Now);
         RoutingSnapshot after = Build(SetupScene.PoolOf(2), before);
-        _board.Follow(after);
+        _board.Follow(after, Now);
 
         Assert.That(Report(before.Pools[0], before.Pools[0].Backends[0], ProbeOutcome.Failure), Is.True);
 
@@ -88,8 +92,8 @@ internal sealed class HealthBoardTests
     public void Report_about_a_backend_that_is_gone_means_nothing()
     {
         RoutingSnapshot before = Build(SetupScene.PoolOf(2));
-        _board.Follow(before);
-        _board.Follow(Build(SetupScene.PoolOf(1), before));
+        _board.Follow(before, Now);
+        _board.Follow(Build(SetupScene.PoolOf(1), before), Now);
         Backend gone = before.Pools[0].Backends[1];
 
         Assert.That(Report(before.Pools[0], gone, ProbeOutcome.Failure), Is.False);
@@ -114,7 +118,7 @@ internal sealed class HealthBoardTests
         ];
         var settings = new PoolSettings { Name = "pool", Backends = [.. backends] };
         RoutingSnapshot snapshot = RoutingSnapshot.Build(new BalancerConfig { Pools = [settings] }, maxConnections: 100);
-        _board.Follow(snapshot);
+        _board.Follow(snapshot, Now);
         Pool pool = snapshot.Pools[0];
 
         long start = TimeProvider.System.GetTimestamp();
@@ -130,17 +134,97 @@ internal sealed class HealthBoardTests
     public void Backends_without_probes_are_up_after_a_reload()
     {
         RoutingSnapshot before = Build(SetupScene.PoolOf(1));
-        _board.Follow(before);
+        _board.Follow(before, Now);
         Report(before.Pools[0], before.Pools[0].Backends[0], ProbeOutcome.Failure);
 
         RoutingSnapshot after = Build(SetupScene.PoolOf(1) with { Health = new HealthSettings { Type = HealthType.None } }, before);
-        _board.Follow(after);
+        _board.Follow(after, Now);
 
         Assert.That(after.Pools[0].IsDown(0), Is.False);
+        Assert.That(before.Pools[0].Backends[0].Cell.Health.Transitions, Is.EqualTo(2), "it is told as any other");
+    }
+
+    [Test]
+    public void Degraded_gets_no_new_connections_is_not_down_and_says_why()
+    {
+        Pool pool = Following(SetupScene.PoolOf(2)).Pools[0];
+        Backend first = pool.Backends[pool.Pick(Tuple, [])];
+
+        Assert.That(Report(pool, first, ProbeOutcome.Unfit), Is.True);
+
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(pool.Pick(Tuple, []), Is.EqualTo(1 - first.Index));
+            Assert.That(pool.StateOf(first.Index), Is.EqualTo(BackendState.Degraded));
+            Assert.That((pool.IsDown(first.Index), pool.Takes(first.Index)), Is.EqualTo((false, false)));
+            Assert.That(first.Cell.Health.Detail, Is.EqualTo("p says"));
+            Assert.That((first.Cell.Health.Failed, first.Cell.Health.Transitions), Is.EqualTo((1L, 1L)));
+        }
+
+        Report(pool, first, ProbeOutcome.Success);
+        Report(pool, first, ProbeOutcome.Success);
+        Assert.That((pool.StateOf(first.Index), first.Cell.Health.Detail), Is.EqualTo((BackendState.Up, "")));
+    }
+
+    [Test]
+    public void Below_the_panic_threshold_degraded_is_ignored_as_down_is()
+    {
+        Pool pool = Following(SetupScene.PoolOf(4) with { PanicThreshold = 0.5 }).Pools[0];
+        Backend home = pool.Backends[pool.Pick(Tuple, [])];
+        Report(pool, home, ProbeOutcome.Unfit);
+        Report(pool, pool.Backends[(home.Index + 1) % 4], ProbeOutcome.Failure);
+        Assert.That(pool.Pick(Tuple, []), Is.Not.EqualTo(home.Index));
+
+        Report(pool, pool.Backends[(home.Index + 2) % 4], ProbeOutcome.Unfit);
+
+        Assert.That(pool.Pick(Tuple, []), Is.EqualTo(home.Index));
+    }
+
+    [Test]
+    public void An_operator_s_word_comes_before_degraded()
+    {
+        Pool pool = Following(SetupScene.PoolOf(1)).Pools[0];
+        Report(pool, pool.Backends[0], ProbeOutcome.Unfit);
+        pool.SetMode(0, BackendMode.Draining);
+
+        Assert.That((pool.StateOf(0), pool.HealthOf(0)), Is.EqualTo((BackendState.Draining, HealthState.Degraded)));
+    }
+
+    [Test]
+    public void The_pace_of_the_probes_stands_by_the_backend()
+    {
+        Pool pool = Following(SetupScene.PoolOf(1)).Pools[0];
+        HealthCounters health = pool.Backends[0].Cell.Health;
+        Report(pool, pool.Backends[0], ProbeOutcome.Success);
+        ProbePace steady = health.Pace;
+        Report(pool, pool.Backends[0], ProbeOutcome.Unfit);
+
+        Assert.That((steady, health.Pace), Is.EqualTo((ProbePace.Steady, ProbePace.Fast)));
+    }
+
+    [TestCase(HealthType.Tcp)]
+    [TestCase(HealthType.None)]
+    public void A_snapshot_that_is_dropped_changes_nothing(HealthType type)
+    {
+        RoutingSnapshot before = Following(SetupScene.PoolOf(1));
+        Report(before.Pools[0], before.Pools[0].Backends[0], ProbeOutcome.Failure);
+
+        RoutingSnapshot dropped = Build(SetupScene.PoolOf(1) with { Health = new HealthSettings { Type = type, Rise = 1 } }, before);
+        _board.Mark(dropped);
+        Report(before.Pools[0], before.Pools[0].Backends[0], ProbeOutcome.Success);
+
+        Assert.That((dropped.Pools[0].IsDown(0), before.Pools[0].IsDown(0)), Is.EqualTo((type == HealthType.Tcp, true)));
     }
 
     private static RoutingSnapshot Build(PoolSettings pool, RoutingSnapshot? previous = null) =>
         RoutingSnapshot.Build(new BalancerConfig { Pools = [pool] }, 100, previous);
 
-    private bool Report(Pool pool, Backend backend, ProbeOutcome outcome) => _board.Report(pool, backend, outcome);
+    private RoutingSnapshot Following(PoolSettings pool)
+    {
+        RoutingSnapshot snapshot = Build(pool);
+        _board.Follow(snapshot, Now);
+        return snapshot;
+    }
+
+    private bool Report(Pool pool, Backend backend, ProbeOutcome outcome) => _board.Report(backend.Cell, outcome, $"{pool.Name} says");
 }

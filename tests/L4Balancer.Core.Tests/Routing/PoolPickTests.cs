@@ -1,5 +1,6 @@
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
+using L4Balancer.Core.Health;
 using L4Balancer.Core.Routing;
 using L4Balancer.Core.Tests.Balancing;
 using L4Balancer.Core.Tests.Connections;
@@ -103,7 +104,7 @@ internal sealed class PoolPickTests
     public bool Below_the_panic_threshold_health_is_ignored(int down)
     {
         Pool pool = Build(new() { Name = "p", PanicThreshold = 0.5 }, 100, 100, 100, 100);
-        pool.SetDown(Enumerable.Range(0, down).ToDictionary(i => i, _ => true));
+        pool.SetHealth(Enumerable.Range(0, down).ToDictionary(i => i, _ => HealthState.Down));
 
         return Picks(pool).Contains(0);
     }

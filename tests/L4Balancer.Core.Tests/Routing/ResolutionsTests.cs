@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using L4Balancer.Core.Health;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Routing;
@@ -63,7 +64,7 @@ internal sealed class ResolutionsTests
 
         Assert.That((pool.IsDown(0), pool.StateOf(0), pool.Takes(0)), Is.EqualTo((true, BackendState.Down, false)));
         Assert.That(Samples.Tuples(1000).Select(t => pool.Pick(t, [])), Is.All.EqualTo(1));
-        pool.SetDown(new Dictionary<int, bool> { [0] = false, [1] = true });
+        pool.SetHealth(new Dictionary<int, HealthState> { [0] = HealthState.Up, [1] = HealthState.Down });
         Assert.That(pool.IsDown(0), Is.True, "no probe brings it up");
         Assert.That(Samples.Tuples(1000).Select(t => pool.Pick(t, [])), Is.All.EqualTo(1), "the panic");
     }

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Connections;
+using L4Balancer.Core.Health;
 using L4Balancer.Engine.Tests.Peers;
 
 namespace L4Balancer.Engine.Tests.Contract;
@@ -120,7 +121,7 @@ internal abstract class ConnectContract(Func<EngineOptions, IEngine> create) : E
     public async Task Where_all_are_down_the_client_is_reset_as_no_backend()
     {
         Rig rig = Start(Settings.Pool(Backend(), Backend()));
-        rig.Pool.SetDown(new Dictionary<int, bool> { [0] = true, [1] = true });
+        rig.Pool.SetHealth(new Dictionary<int, HealthState> { [0] = HealthState.Down, [1] = HealthState.Down });
 
         await ExpectNoBackendAsync(rig);
     }
@@ -148,7 +149,7 @@ internal abstract class ConnectContract(Func<EngineOptions, IEngine> create) : E
         await EchoManyAsync(rig);
         Assert.That((rig.Backend(0).Closed.Total, rig.Backend(1).Closed.Total), Is.EqualTo(((long)Many, 0L)));
 
-        rig.Pool.SetDown(new Dictionary<int, bool> { [0] = true });
+        rig.Pool.SetHealth(new Dictionary<int, HealthState> { [0] = HealthState.Down });
         await EchoManyAsync(rig);
         Assert.That((rig.Backend(0).Closed.Total, rig.Backend(1).Closed.Total), Is.EqualTo(((long)Many, (long)Many)));
     }

@@ -16,6 +16,8 @@ internal static class EpollEngineTests
 
     internal sealed class Connect() : ConnectContract(NewEpoll);
 
+    internal sealed class Passive() : PassiveContract(NewEpoll);
+
     internal sealed class Timeout() : TimeoutContract(NewEpoll);
 
     internal sealed class ConnectTime() : ConnectTimeContract(NewEpoll);

@@ -16,6 +16,8 @@ internal static class ManagedEngineTests
 
     internal sealed class Connect() : ConnectContract(NewManaged);
 
+    internal sealed class Passive() : PassiveContract(NewManaged);
+
     internal sealed class Timeout() : TimeoutContract(NewManaged);
 
     internal sealed class ConnectTime() : ConnectTimeContract(NewManaged);

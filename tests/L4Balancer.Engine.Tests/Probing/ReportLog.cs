@@ -1,19 +1,19 @@
 using System.Collections.Concurrent;
+using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Config;
 using L4Balancer.Core.Health;
-using L4Balancer.Core.Routing;
 using L4Balancer.Engine.Probing;
 
 namespace L4Balancer.Engine.Tests.Probing;
 
-/// <summary>Takes reports to a health board, as the daemon does, and keeps them for a test to wait for.</summary>
+/// <summary>Takes backends out and back in by what is reported, as the daemon does, and keeps the reports for a test to wait for.</summary>
 internal sealed class ReportLog
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
     private readonly BlockingCollection<(ProbeReport Report, bool Changed)> _reports = [];
+    private readonly Dictionary<BackendCell, HealthTracker> _trackers = [];
     private int _inside;
-
-    public HealthBoard Board { get; } = new();
 
     /// <summary>A report came while another was taken.</summary>
     public bool Overlapped { get; private set; }
@@ -21,8 +21,26 @@ internal sealed class ReportLog
     public void Take(ProbeReport report)
     {
         Overlapped |= Interlocked.Increment(ref _inside) != 1;
-        _reports.Add((report, Board.Report(report.Pool, report.Backend, report.Outcome)));
+        _reports.Add((report, Changes(report)));
         Interlocked.Decrement(ref _inside);
+    }
+
+    private bool Changes(ProbeReport report)
+    {
+        HealthSettings settings = report.Pool.Settings.Health;
+        if (!_trackers.TryGetValue(report.Backend.Cell, out HealthTracker? tracker))
+        {
+            _trackers.Add(report.Backend.Cell, tracker = new HealthTracker(settings.Rise, settings.Fall));
+        }
+
+        if (report.Outcome == ProbeOutcome.LocalError)
+        {
+            report.Backend.Cell.Health.CountLocalError();
+        }
+
+        bool changed = tracker.Report(report.Outcome);
+        report.Pool.SetHealth(new Dictionary<int, HealthState> { [report.Backend.Index] = tracker.State });
+        return changed;
     }
 
     /// <summary>Reports that nobody has asked for yet.</summary>

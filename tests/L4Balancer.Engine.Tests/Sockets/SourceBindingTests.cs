@@ -30,8 +30,8 @@ public sealed class SourceBindingTests
 
     [TestCase(SocketError.AddressNotAvailable, ConnectFailure.NoFreePort)]
     [TestCase(SocketError.ConnectionRefused, ConnectFailure.Refused)]
-    [TestCase(SocketError.HostUnreachable, ConnectFailure.Refused)]
-    [TestCase(SocketError.NetworkUnreachable, ConnectFailure.Refused)]
+    [TestCase(SocketError.HostUnreachable, ConnectFailure.Unreachable)]
+    [TestCase(SocketError.NetworkUnreachable, ConnectFailure.Unreachable)]
     [TestCase(SocketError.TimedOut, ConnectFailure.TimedOut)]
     [TestCase(SocketError.TooManyOpenSockets, ConnectFailure.LocalShortage)]
     [TestCase(SocketError.NoBufferSpaceAvailable, ConnectFailure.LocalShortage)]

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Text;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Connections;
+using L4Balancer.Core.Health;
 using L4Balancer.Core.Routing;
 using L4Balancer.Metrics;
 
@@ -55,11 +56,27 @@ internal sealed class BalancerMetricsTests
     }
 
     [Test]
+    public void Degraded_is_a_state_of_its_own_and_not_up()
+    {
+        RoutingSnapshot snapshot = Connections.Snapshot(backends: 2);
+        snapshot.Pools[0].SetHealth(new Dictionary<int, HealthState> { [1] = HealthState.Degraded });
+
+        Assert.That(Lines(snapshot), Is.SupersetOf(new[]
+        {
+            "l4balancer_backend_up{pool=\"chat\",backend=\"ws2\"} 0",
+            "l4balancer_backend_state{pool=\"chat\",backend=\"ws1\",state=\"degraded\"} 0",
+            "l4balancer_backend_state{pool=\"chat\",backend=\"ws2\",state=\"degraded\"} 1",
+            "l4balancer_backend_state{pool=\"chat\",backend=\"ws2\",state=\"down\"} 0",
+            "l4balancer_backend_state{pool=\"chat\",backend=\"ws2\",state=\"up\"} 0",
+        }));
+    }
+
+    [Test]
     public void Health_shows_in_state_checks_and_transitions()
     {
         RoutingSnapshot snapshot = Connections.Snapshot(backends: 4);
         Pool pool = snapshot.Pools[0];
-        pool.SetDown(new Dictionary<int, bool> { [1] = true });
+        pool.SetHealth(new Dictionary<int, HealthState> { [1] = HealthState.Down });
         pool.SetMode(2, BackendMode.Draining);
         pool.SetMode(3, BackendMode.Maintenance);
         pool.Backends[1].Cell.Health.CountFailed();
@@ -111,7 +128,7 @@ internal sealed class BalancerMetricsTests
     {
         RoutingSnapshot snapshot = Connections.Snapshot(backends: 3);
         Pool pool = snapshot.Pools[0];
-        pool.SetDown(new Dictionary<int, bool> { [2] = true });
+        pool.SetHealth(new Dictionary<int, HealthState> { [2] = HealthState.Down });
         for (int i = 0; i < 4; i++)
         {
             pool.Backends[i == 0 ? 1 : 0].Cell.CountEstablished();
@@ -137,7 +154,7 @@ internal sealed class BalancerMetricsTests
 
         string[] lines = Lines(snapshot);
         Assert.That(lines.Count(l => l.StartsWith("l4balancer_connections_closed_total{", StringComparison.Ordinal)), Is.EqualTo(70_000));
-        Assert.That(lines.Count(l => l.StartsWith("l4balancer_backend_state{", StringComparison.Ordinal)), Is.EqualTo(40_000));
+        Assert.That(lines.Count(l => l.StartsWith("l4balancer_backend_state{", StringComparison.Ordinal)), Is.EqualTo(50_000));
         Assert.That(lines.Count(l => l.StartsWith("l4balancer_connect_attempts_total{", StringComparison.Ordinal)), Is.EqualTo(10_000));
     }
 

@@ -131,7 +131,7 @@ internal sealed partial class PacedClosingTests
     [Test]
     public async Task Of_a_backend_that_goes_down_connections_are_closed_until_it_is_back()
     {
-        await using PacedScene scene = await PacedScene.StartAsync("epoll", backends: 2, "on_backend_down = \"close\"\nclose_rate = 20");
+        await using PacedScene scene = await PacedScene.StartAsync("epoll", backends: 2, "on_backend_down = \"close\"\nclose_rate = 10");
         await scene.Clients.ComeAsync(scene.Listener, 200);
         await scene.UntilAsync(async () => (await scene.ConnectionsAsync()).Sum() == 200, "all are there");
 

@@ -11,15 +11,16 @@ namespace L4Balancer.Tests.Pacing;
 internal sealed class PacedScene : IAsyncDisposable
 {
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("l4b-");
-    private readonly string _pool;
+    private readonly string? _health;
+    private string _pool;
     private readonly string _engine;
     private readonly string _file;
     private readonly DaemonProcess _daemon;
     private readonly HttpClient _http;
 
-    private PacedScene(string engine, int backends, string pool)
+    private PacedScene(string engine, int backends, string pool, string? health)
     {
-        (_engine, _pool) = (engine, pool);
+        (_engine, _pool, _health) = (engine, pool, health);
         Backends = [.. Enumerable.Range(0, backends).Select(_ => new HoldingBackend())];
         _file = DaemonProcess.ConfigFileWith(Config(backends));
         _daemon = DaemonProcess.Start("run", "--config", _file);
@@ -37,9 +38,10 @@ internal sealed class PacedScene : IAsyncDisposable
     private string SocketPath => Path.Combine(_folder.FullName, "admin.sock");
 
     /// <param name="pool">Further lines of the pool.</param>
-    public static async Task<PacedScene> StartAsync(string engine, int backends, string pool = "")
+    /// <param name="health">Lines of its table of that name; null: it is probed ten times a second. Empty: there is no such table.</param>
+    public static async Task<PacedScene> StartAsync(string engine, int backends, string pool = "", string? health = null)
     {
-        var scene = new PacedScene(engine, backends, pool);
+        var scene = new PacedScene(engine, backends, pool, health);
         await scene._daemon.ReadyAsync();
         scene.Listener = await scene._daemon.ListenerAsync("wss");
         return scene;
@@ -48,6 +50,14 @@ internal sealed class PacedScene : IAsyncDisposable
     public async Task AddBackendAsync()
     {
         Backends = [.. Backends, new HoldingBackend()];
+        await File.WriteAllTextAsync(_file, Config(Backends.Length));
+        Assert.That((await CommandAsync("reload")).Code, Is.Zero);
+    }
+
+    /// <param name="pool">Further lines of the pool, in place of those before.</param>
+    public async Task ReloadAsync(string pool)
+    {
+        _pool = pool;
         await File.WriteAllTextAsync(_file, Config(Backends.Length));
         Assert.That((await CommandAsync("reload")).Code, Is.Zero);
     }
@@ -89,11 +99,15 @@ internal sealed class PacedScene : IAsyncDisposable
         _folder.Delete(recursive: true);
     }
 
-    private async Task<JsonElement[]> BackendsAsync()
+    /// <summary>As the API tells of them.</summary>
+    public async Task<JsonElement[]> BackendsAsync()
     {
         JsonElement answer = JsonDocument.Parse(await _http.GetStringAsync("/v1/backends")).RootElement;
         return [.. answer.GetProperty("backends").EnumerateArray()];
     }
+
+    private string Health =>
+        _health is null ? "  [pools.health]\n  interval = \"100ms\"\n  rise = 1\n  fall = 2" : _health.Length > 0 ? $"  [pools.health]\n{_health}" : "";
 
     private string Config(int backends) => $"""
         [balancer]
@@ -109,10 +123,7 @@ internal sealed class PacedScene : IAsyncDisposable
         [[pools]]
         name = "chat"
         {_pool}
-          [pools.health]
-          interval = "100ms"
-          rise = 1
-          fall = 2
+        {Health}
         {string.Join('\n', Backends.Take(backends).Select((b, i) => string.Create(CultureInfo.InvariantCulture, $"""
           [[pools.backends]]
           name = "ws{i + 1}"

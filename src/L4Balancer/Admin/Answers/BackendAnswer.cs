@@ -20,10 +20,11 @@ internal sealed record BackendAnswer(
 
 /// <summary>What the probes of a backend came to.</summary>
 /// <param name="LocalErrors">Probes that a shortage of ours kept from saying anything.</param>
+/// <param name="Detail">Why it is degraded or down; empty where it is up.</param>
 /// <param name="LastProbe">Null until one has ended.</param>
-internal sealed record HealthAnswer(long Succeeded, long Failed, long LocalErrors, long Transitions, ProbeAnswer? LastProbe);
+internal sealed record HealthAnswer(long Succeeded, long Failed, long LocalErrors, long Transitions, string Detail, ProbeAnswer? LastProbe);
 
 /// <summary>How a probe ended.</summary>
-/// <param name="Outcome"><c>success</c>, <c>failure</c> or <c>local_error</c>.</param>
+/// <param name="Outcome"><c>success</c>, <c>failure</c>, <c>unfit</c> (connected, but no good answer) or <c>local_error</c>.</param>
 /// <param name="Detail">Why it failed; empty for a success.</param>
 internal sealed record ProbeAnswer(DateTime At, string Outcome, string Detail);

@@ -25,7 +25,7 @@ internal sealed record ListenerAnswer(
 
 /// <summary>One pool: how many of its backends stand how, and what they hold together.</summary>
 internal sealed record PoolAnswer(
-    string Name, string Balance, int Backends, int Up, int Down, int Draining, int Maintenance, long Connections);
+    string Name, string Balance, int Backends, int Up, int Degraded, int Down, int Draining, int Maintenance, long Connections);
 
 /// <summary>One event loop.</summary>
 internal sealed record WorkerAnswer(int Worker, int Connections, double CpuSeconds);

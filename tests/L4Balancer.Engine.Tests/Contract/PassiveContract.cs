@@ -1,0 +1,122 @@
+using System.Collections.Concurrent;
+using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Config;
+using L4Balancer.Core.Connections;
+using L4Balancer.Core.Health;
+using L4Balancer.Engine.Tests.Peers;
+
+namespace L4Balancer.Engine.Tests.Contract;
+
+/// <summary>What connects tell of their backend, and the one that is let through to a backend that is down.</summary>
+internal abstract class PassiveContract(Func<EngineOptions, IEngine> create) : EngineContract(create)
+{
+    private readonly ConcurrentQueue<ConnectNews> _news = new();
+
+    [Test]
+    public async Task Refused_connects_in_a_row_are_told_of_once()
+    {
+        TestBackend refusing = Keep(TestBackend.Refusing());
+        Rig rig = StartHeard(Settings.Pool(refusing) with { ConnectAttempts = 1, Passive = new PassiveSettings { Failures = 3 } });
+        for (int i = 0; i < 8; i++)
+        {
+            await ExpectResetAsync(rig);
+        }
+
+        Assert.That(_news, Is.EqualTo(new[] { ConnectNews.Failing }));
+        Assert.That((rig.Backend().Connects.FailedInARow, rig.Backend().Connects.LastFault), Is.EqualTo((8, "connection refused")));
+
+        refusing.Listen();
+        (Peer client, Peer server) = await OpenAsync(rig, refusing);
+        Assert.That(_news, Is.EqualTo(new[] { ConnectNews.Failing, ConnectNews.Working }));
+        await FinishAsync(client, server);
+    }
+
+    [Test]
+    public async Task Connects_that_nobody_answers_count()
+    {
+        TestBackend silent = Keep(await TestBackend.SilentAsync());
+        Rig rig = StartHeard(Settings.Pool(silent) with
+        {
+            ConnectAttempts = 1,
+            ConnectTimeout = TimeSpan.FromMilliseconds(100),
+            Passive = new PassiveSettings { Failures = 2 },
+        });
+        await ExpectResetAsync(rig);
+        await ExpectResetAsync(rig);
+
+        Assert.That(_news, Is.EqualTo(new[] { ConnectNews.Failing }));
+        Assert.That(rig.Backend().Connects.LastFault, Is.EqualTo("no answer in time"));
+    }
+
+    [Test]
+    public async Task Of_many_that_come_at_once_one_is_let_through_to_a_backend_that_is_down()
+    {
+        TestBackend backend = Backend();
+        Rig rig = StartOnTrial(Settings.Pool(backend));
+        Task<bool>[] clients = [.. Enumerable.Range(0, 40).Select(_ => IsResetAsync(rig))];
+        using Peer server = await backend.AcceptAsync();
+        await Patience.Until(() => rig.Listener.Refused[CloseReason.NoBackend] == 39, "the others are refused");
+
+        Assert.That(_news, Is.EqualTo(new[] { ConnectNews.Working }));
+        Assert.That(rig.Backend().ConnectAttempts, Is.EqualTo(1));
+        server.Finish();
+        Assert.That((await Task.WhenAll(clients)).Count(r => r), Is.EqualTo(39));
+    }
+
+    [Test]
+    public async Task Where_its_client_leaves_another_is_let_through()
+    {
+        TestBackend silent = Keep(await TestBackend.SilentAsync());
+        Rig rig = StartOnTrial(Settings.Pool(silent) with { ConnectTimeout = TimeSpan.FromSeconds(30) });
+        Peer client = await ConnectAsync(rig);
+        await Patience.Until(() => rig.Backend().Load == 1, "it is let through");
+        Assert.That(rig.Backend().Connects.IsTrialFree, Is.False);
+
+        client.Reset();
+        await Patience.Until(() => rig.Backend().Connects.IsTrialFree, "the next may try");
+        await ConnectAsync(rig);
+        await Patience.Until(() => rig.Backend().Load == 1, "and does");
+        Assert.That(_news, Is.Empty);
+    }
+
+    [Test]
+    public async Task Where_it_fails_that_is_told_and_nobody_else_is_let_through()
+    {
+        TestBackend refusing = Keep(TestBackend.Refusing());
+        Rig rig = StartOnTrial(Settings.Pool(refusing) with { ConnectAttempts = 1 });
+        await ExpectResetAsync(rig);
+        await ExpectResetAsync(rig);
+
+        Assert.That(_news, Is.EqualTo(new[] { ConnectNews.TrialFailed }));
+        Assert.That(rig.Backend().ConnectAttempts, Is.EqualTo(1));
+        Assert.That(rig.Listener.Refused[CloseReason.NoBackend], Is.EqualTo(1));
+    }
+
+    private static async Task<bool> IsResetAsync(Rig rig)
+    {
+        try
+        {
+            using Peer client = await Peer.ConnectAsync(rig.Address);
+            return (await client.ReceiveAllAsync()).End == StreamEnd.Reset;
+        }
+        catch (System.Net.Sockets.SocketException)
+        {
+            return true;
+        }
+    }
+
+    private Rig StartOnTrial(PoolSettings pool)
+    {
+        Rig rig = StartHeard(pool);
+        rig.Backend().Connects.OfferTrial();
+        rig.Pool.SetHealth(new Dictionary<int, HealthState> { [0] = HealthState.Trial });
+        return rig;
+    }
+
+    private Rig StartHeard(PoolSettings pool)
+    {
+        Rig rig = Start(pool);
+        rig.Snapshot.Cell.OnConnectNews = (_, news) => _news.Enqueue(news);
+        return rig;
+    }
+}

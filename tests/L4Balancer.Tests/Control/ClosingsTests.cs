@@ -1,0 +1,227 @@
+using L4Balancer.Control;
+using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Addressing;
+using L4Balancer.Core.Config;
+using L4Balancer.Core.Health;
+using L4Balancer.Core.Pacing;
+using L4Balancer.Core.Routing;
+using L4Balancer.Engine;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace L4Balancer.Tests.Control;
+
+/// <summary>Who is struck when a backend goes down, and who never is.</summary>
+[FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
+internal sealed class ClosingsTests : IAsyncDisposable
+{
+    private readonly StandStill _engine = new();
+    private readonly Closings _closings;
+    private RoutingSnapshot _snapshot = Build(OnBackendDown.Close, null);
+
+    public ClosingsTests()
+    {
+        _closings = new Closings(_engine, () => _snapshot, TimeProvider.System, NullLogger.Instance);
+        foreach (Backend backend in Pool.Backends)
+        {
+            Enumerable.Range(0, 100).ToList().ForEach(_ => backend.Cell.CountEstablished());
+        }
+    }
+
+    private Pool Pool => _snapshot.Pools[0];
+
+    [TearDown]
+    public ValueTask DisposeAsync() => _closings.DisposeAsync();
+
+    [TestCase(HealthState.Degraded, ExpectedResult = null)]
+    [TestCase(HealthState.Down, ExpectedResult = CloseReason.BackendDown)]
+    public CloseReason? Down_is_struck_degraded_never(HealthState health)
+    {
+        Turn(health);
+        return _closings.Of(Pool.Backends[0].Cell)?.Reason;
+    }
+
+    [TestCase(HealthState.Up)]
+    [TestCase(HealthState.Degraded)]
+    public void It_ends_when_the_backend_is_not_down_any_more(HealthState health)
+    {
+        Turn(HealthState.Down);
+        Turn(health);
+        Assert.That(_closings.Of(Pool.Backends[0].Cell), Is.Null);
+
+        Turn(HealthState.Down);
+        Assert.That(_closings.Of(Pool.Backends[0].Cell), Is.Not.Null, "and begins again");
+    }
+
+    [Test]
+    public void A_trial_is_no_end_of_it()
+    {
+        Turn(HealthState.Down);
+        Turn(HealthState.Trial);
+
+        Assert.That(_closings.Of(Pool.Backends[0].Cell), Is.Not.Null);
+    }
+
+    [Test]
+    public void Panic_does_not_hold_it_back()
+    {
+        _snapshot = Build(OnBackendDown.Close, _snapshot, panic: 1);
+        Turn(HealthState.Down);
+
+        Assert.That(Pool.HasLiving, Is.True);
+        Assert.That(_closings.Of(Pool.Backends[0].Cell)?.Reason, Is.EqualTo(CloseReason.BackendDown));
+    }
+
+    [TestCase(HealthState.Down, ExpectedResult = CloseReason.BackendDown)]
+    [TestCase(HealthState.Degraded, ExpectedResult = null)]
+    [TestCase(HealthState.Up, ExpectedResult = null)]
+    public CloseReason? Switched_to_close_by_a_reload_it_strikes_who_is_down_already(HealthState health)
+    {
+        _snapshot = Build(OnBackendDown.Keep, _snapshot);
+        Turn(health);
+        Assert.That(_closings.Of(Pool.Backends[0].Cell), Is.Null);
+
+        Reload(OnBackendDown.Close);
+        return _closings.Of(Pool.Backends[0].Cell)?.Reason;
+    }
+
+    [Test]
+    public void Switched_to_keep_by_a_reload_it_ends()
+    {
+        Turn(HealthState.Down);
+        Reload(OnBackendDown.Keep);
+
+        Assert.That(_closings.Of(Pool.Backends[0].Cell), Is.Null);
+    }
+
+    [Test]
+    public async Task A_reload_that_says_the_same_strikes_nobody_anew()
+    {
+        Turn(HealthState.Down);
+        await _engine.EndAsync(() => _closings.Of(Pool.Backends[0].Cell) is null);
+        Reload(OnBackendDown.Close);
+
+        Assert.That(_closings.Of(Pool.Backends[0].Cell), Is.Null, "in a panic it has taken new ones meanwhile");
+    }
+
+    [Test]
+    public void Whoever_is_set_ready_and_is_down_is_struck_whoever_is_drained_goes_as_drained()
+    {
+        Turn(HealthState.Down);
+        _closings.ModeSet(Pool, Pool.Backends[0], Tempo.AtRate(1));
+        Assert.That(_closings.Of(Pool.Backends[0].Cell)?.Reason, Is.EqualTo(CloseReason.Drain));
+
+        _closings.ModeSet(Pool, Pool.Backends[0], null);
+        Assert.That(_closings.Of(Pool.Backends[0].Cell)?.Reason, Is.EqualTo(CloseReason.BackendDown));
+    }
+
+    [TestCase(HealthState.Degraded, ExpectedResult = true)]
+    [TestCase(HealthState.Down, ExpectedResult = true)]
+    [TestCase(HealthState.Up, ExpectedResult = false)]
+    public bool A_rebalance_ends_when_a_backend_is_not_up_any_more(HealthState health)
+    {
+        Enumerable.Range(0, 100).ToList().ForEach(_ => Pool.Backends[1].Cell.CountEstablished());
+        _closings.Rebalance(Pool, tolerance: 0, perSecond: 1);
+        Assert.That(_closings.Of(Pool.Backends[1].Cell)?.Reason, Is.EqualTo(CloseReason.Rebalance));
+
+        Turn(health);
+        return _closings.Of(Pool.Backends[1].Cell) is null;
+    }
+
+    private void Turn(HealthState health)
+    {
+        Pool.SetHealth(new Dictionary<int, HealthState> { [0] = health });
+        _closings.HealthChanged(Pool, Pool.Backends[0]);
+    }
+
+    private void Reload(OnBackendDown onBackendDown)
+    {
+        RoutingSnapshot before = _snapshot;
+        _snapshot = Build(onBackendDown, before);
+        Pool.SetHealth(new Dictionary<int, HealthState> { [0] = before.Pools[0].HealthOf(0) });
+        _closings.Follow(before, _snapshot);
+    }
+
+    private static RoutingSnapshot Build(OnBackendDown onBackendDown, RoutingSnapshot? previous, double panic = 0) => RoutingSnapshot.Build(
+        new BalancerConfig
+        {
+            Pools =
+            [
+                new PoolSettings
+                {
+                    Name = "chat",
+                    OnBackendDown = onBackendDown,
+                    PanicThreshold = panic,
+                    Backends =
+                    [
+                        .. Enumerable.Range(1, 2).Select(i => new BackendSettings
+                        {
+                            Name = $"ws{i}",
+                            Address = $"10.0.0.{i}:80",
+                            Endpoint = new Endpoint(HostAddress.FromV4(0x0A00_0000u + (uint)i), 80),
+                        }),
+                    ],
+                },
+            ],
+        },
+        1000,
+        previous);
+
+    /// <summary>An engine that closes nothing until it is told to stop, or that all is closed.</summary>
+    private sealed class StandStill : IEngine
+    {
+        private readonly TaskCompletionSource<int> _ended = new();
+
+        public string Name => "still";
+
+        public int Count => 0;
+
+        public IReadOnlyList<Endpoint> Bound => [];
+
+        /// <summary>It has closed what there was; done when that has been taken in.</summary>
+        public async Task EndAsync(Func<bool> taken)
+        {
+            _ended.SetResult(0);
+            using var steps = new PeriodicTimer(TimeSpan.FromMilliseconds(5));
+            for (int i = 0; !taken() && i < 2000; i++)
+            {
+                await steps.WaitForNextTickAsync();
+            }
+
+            Assert.That(taken());
+        }
+
+        public IReadOnlyList<ListenFailure> Start(RoutingSnapshot snapshot) => [];
+
+        public IReadOnlyList<ListenFailure> Publish(RoutingSnapshot snapshot) => [];
+
+        public void List(ICollection<OpenConnection> connections)
+        {
+        }
+
+        public IReadOnlyList<WorkerLoad> Load() => [];
+
+        public Task TurnAsync() => Task.CompletedTask;
+
+        public bool Close(ulong id, CloseReason reason) => false;
+
+        public async Task<int> ShedAsync(ShedOrder order, CancellationToken cancel)
+        {
+            try
+            {
+                return await _ended.Task.WaitAsync(cancel);
+            }
+            catch (OperationCanceledException)
+            {
+                return 0;
+            }
+        }
+
+        public Task<IReadOnlyList<ExportedConnection>?> ExportAsync() => Task.FromResult<IReadOnlyList<ExportedConnection>?>(null);
+
+        public void Adopt(IReadOnlyList<ExportedConnection> connections) => throw new NotSupportedException();
+
+        public Task StopAsync(TimeSpan grace, CancellationToken atOnce) => Task.CompletedTask;
+
+        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    }
+}
