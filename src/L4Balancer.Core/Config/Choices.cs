@@ -38,7 +38,24 @@ public enum LogLevel
 public enum HealthType
 {
     None,
+
+    /// <summary>A connect.</summary>
     Tcp,
+
+    /// <summary>A connect and a handshake.</summary>
+    Tls,
+
+    /// <summary>A GET, and the status of its answer.</summary>
+    Http,
+
+    /// <summary><see cref="Http"/> over TLS.</summary>
+    Https,
+
+    /// <summary>A WebSocket is opened, and a ping answered.</summary>
+    Ws,
+
+    /// <summary><see cref="Ws"/> over TLS.</summary>
+    Wss,
 }
 
 /// <summary><c>balance</c>.</summary>

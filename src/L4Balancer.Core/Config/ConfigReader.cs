@@ -17,6 +17,7 @@ public static class ConfigReader
         TableBinder root = new(ConfigSchema.Root, document.Root, "", errors);
         BoundAddresses bound = new();
         PoolReferences references = new();
+        List<NamedFile> files = [];
 
         TableBinder admin = root.Table("admin");
         TableBinder metrics = root.Table("metrics");
@@ -27,12 +28,12 @@ public static class ConfigReader
             Admin = BalancerBinding.BindAdmin(admin, bound),
             Metrics = root.HasTable("metrics") ? BalancerBinding.BindMetrics(metrics, bound) : null,
             Listeners = BindListeners(root, bound, references),
-            Pools = BindPools(root, references),
+            Pools = BindPools(root, references, files),
         };
         bound.ReportConflicts();
 
         ImmutableArray<ConfigError> found = errors.InOrder();
-        return new ConfigResult(found.IsEmpty ? config : null, found);
+        return new ConfigResult(found.IsEmpty ? config : null, found, [.. files]);
     }
 
     private static ImmutableArray<ListenerSettings> BindListeners(TableBinder root, BoundAddresses bound, PoolReferences references)
@@ -47,7 +48,7 @@ public static class ConfigReader
         return [.. tables.Select(listener => ListenerBinding.Bind(listener, names, bound, references))];
     }
 
-    private static ImmutableArray<PoolSettings> BindPools(TableBinder root, PoolReferences references)
+    private static ImmutableArray<PoolSettings> BindPools(TableBinder root, PoolReferences references, List<NamedFile> files)
     {
         ImmutableArray<TableBinder> tables = root.Tables("pools");
         if (tables.IsEmpty)
@@ -60,7 +61,7 @@ public static class ConfigReader
         ImmutableArray<PoolSettings>.Builder pools = ImmutableArray.CreateBuilder<PoolSettings>(tables.Length);
         foreach (TableBinder table in tables)
         {
-            pools.Add(PoolBinding.Bind(table, names, out bool named));
+            pools.Add(PoolBinding.Bind(table, names, files, out bool named));
             allNamed &= named;
         }
 

@@ -31,10 +31,9 @@ internal static class ConfigSchema
 
     public static readonly SchemaTable Health = new(
         "[pools.health]",
-        [
-            .. Works("type", "interval", "jitter", "timeout", "rise", "fall", "port"),
-            .. NotYet("fast_interval", "down_interval", "path", "host", "status", "headers", "verify", "ca_file"),
-        ]);
+        Works(
+            "type", "interval", "fast_interval", "down_interval", "jitter", "timeout", "rise", "fall", "port", "path", "host", "status",
+            "headers", "verify", "ca_file"));
 
     public static readonly SchemaTable Passive = new("[pools.passive]", Works("failures", "retry"));
 

@@ -1,20 +1,145 @@
+using System.Buffers;
+using System.Collections.Immutable;
+using L4Balancer.Core.Toml;
+
 namespace L4Balancer.Core.Config;
 
-/// <summary><c>[pools.health]</c>.</summary>
+/// <summary>
+/// <c>[pools.health]</c>. A key that the type has no use for is read and checked all the same, so that a type can be changed to and fro.
+/// </summary>
 internal static class HealthBinding
 {
+    private const string HeadersForm = "a table of strings, like { Authorization = \"Bearer …\" }";
+    private const string PathForm = "a path that begins with /, like \"/healthz\"";
+    private const int LongestPath = 2048;
+    private const int LongestHost = 260;
+    private const int LongestValue = 4096;
+
     private static readonly HealthSettings Defaults = new();
     private static readonly TimeSpan ShortestInterval = TimeSpan.FromMilliseconds(10);
     private static readonly TimeSpan ShortestTimeout = TimeSpan.FromMilliseconds(1);
 
-    public static HealthSettings Bind(TableBinder table) => new()
+    /// <summary>tchar of RFC 9110, 5.6.2.</summary>
+    private static readonly SearchValues<char> Token = SearchValues.Create(
+        "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
+
+    private static readonly SearchValues<char> InHost = SearchValues.Create(
+        "-._~:[]0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
+
+    /// <summary>What the probe itself says with them decides whether the exchange works.</summary>
+    private static readonly ImmutableArray<string> Ours =
+        ["Connection", "Upgrade", "Sec-WebSocket-Key", "Sec-WebSocket-Version", "Content-Length", "Transfer-Encoding"];
+
+    /// <param name="table">One pool's.</param>
+    /// <param name="files">Those that it names are added.</param>
+    public static HealthSettings Bind(TableBinder table, List<NamedFile> files) => new()
     {
         Type = table.Choice("type", Defaults.Type, Vocabulary.Health),
         Interval = table.Duration("interval", Defaults.Interval, ShortestInterval, Duration.LongestMilliseconds),
+        FastInterval = table.Duration("fast_interval", Defaults.FastInterval, ShortestInterval, Duration.LongestMilliseconds),
+        DownInterval = table.Duration("down_interval", Defaults.DownInterval, ShortestInterval, Duration.LongestMilliseconds),
         Jitter = table.Number("jitter", Defaults.Jitter, 0, 0.5),
         Timeout = table.Duration("timeout", Defaults.Timeout, ShortestTimeout, Duration.LongestMilliseconds),
         Rise = table.Integer("rise", Defaults.Rise, 1, 100),
         Fall = table.Integer("fall", Defaults.Fall, 1, 100),
         Port = table.Integer("port", Defaults.Port, 0, 65_535),
+        Path = BindPath(table),
+        Host = BindHost(table),
+        Status = BindStatus(table),
+        Headers = BindHeaders(table),
+        Verify = table.Boolean("verify", Defaults.Verify),
+        CaFile = BindCaFile(table, files),
     };
+
+    private static string BindPath(TableBinder table)
+    {
+        if (!table.TryGet("path", out Setting setting) || !setting.TryText(PathForm, out string path))
+        {
+            return Defaults.Path;
+        }
+
+        bool fits = path.Length is > 0 and <= LongestPath && path[0] == '/' && path.All(static c => c is > ' ' and < '\x7F' and not '#');
+        return fits || setting.Reject($"{Quoted.Text(path)} is not {PathForm}; allowed: 1 to {LongestPath} visible ASCII characters but #")
+            ? path : Defaults.Path;
+    }
+
+    private static string BindHost(TableBinder table)
+    {
+        const string Form = "a host name, like \"chat.example.com\"";
+        if (!table.TryGet("host", out Setting setting) || !setting.TryText(Form, out string host))
+        {
+            return Defaults.Host;
+        }
+
+        bool fits = host.Length <= LongestHost && !host.AsSpan().ContainsAnyExcept(InHost);
+        return fits || setting.Reject($"{Quoted.Text(host)} is not {Form}; allowed: also with a port, or \"\" for the address as written")
+            ? host : Defaults.Host;
+    }
+
+    private static StatusCodes BindStatus(TableBinder table)
+    {
+        const string Form = "status codes, like \"200-399\" or \"200, 204, 301-302\"";
+        StatusCodes codes = Defaults.Status;
+        _ = table.TryGet("status", out Setting setting)
+            && setting.TryText(Form, out string text)
+            && (StatusCodes.TryParse(text, out codes) || setting.Reject($"{Quoted.Text(text)} is not {Form}; allowed: 100 to 599"));
+        return codes;
+    }
+
+    private static ImmutableSortedDictionary<string, string> BindHeaders(TableBinder table)
+    {
+        if (!table.TryGet("headers", out Setting setting))
+        {
+            return Defaults.Headers;
+        }
+
+        if (setting.Node is not TomlTable given)
+        {
+            setting.WrongType(HeadersForm);
+            return Defaults.Headers;
+        }
+
+        var headers = ImmutableSortedDictionary.CreateBuilder<string, string>(StringComparer.OrdinalIgnoreCase);
+        foreach (TomlEntry entry in given.Entries)
+        {
+            Setting header = new(entry.Value, $"{setting.Key}.{Quoted.Key(entry.Key)}", setting.Errors);
+            if (WhyNot(entry.Key, headers) is string fault)
+            {
+                setting.Errors.Add(entry.KeyPosition, header.Key, fault);
+            }
+            else if (header.TryText("a string", out string value))
+            {
+                // RFC 9110, 5.5: CR, LF and NUL are what splits a request in two; others beyond ASCII have no meaning of their own.
+                bool fits = value.Length <= LongestValue && value.All(static c => c is '\t' or (>= ' ' and < '\x7F'));
+                _ = fits || header.Reject($"{Quoted.Text(value)} is no value of a header; allowed: up to {LongestValue} visible ASCII characters and blanks");
+                headers.Add(entry.Key, value.Trim());
+            }
+        }
+
+        return headers.Count == 0 ? Defaults.Headers : headers.ToImmutable();
+    }
+
+    private static string? WhyNot(string name, ImmutableSortedDictionary<string, string>.Builder headers) =>
+        name.Length == 0 || name.AsSpan().ContainsAnyExcept(Token) ? "is no name of a header; allowed: letters, digits and ! # $ % & ' * + - . ^ _ ` | ~"
+        : name.Equals("Host", StringComparison.OrdinalIgnoreCase) ? "has a key of its own; use host"
+        : Ours.Contains(name, StringComparer.OrdinalIgnoreCase) ? "is set by the probe itself; leave it out"
+        : headers.ContainsKey(name) ? "stands here already: names of headers are told apart without regard to case"
+        : null;
+
+    private static string BindCaFile(TableBinder table, List<NamedFile> files)
+    {
+        const string Form = "the absolute path of a file of PEM certificates, like \"/etc/ssl/ours.pem\"";
+        if (!table.TryGet("ca_file", out Setting setting) || !setting.TryText(Form, out string path))
+        {
+            return Defaults.CaFile;
+        }
+
+        if (path.Length == 0 || ((path[0] != '/' || path.Contains('\0')) && !setting.Reject($"{Quoted.Text(path)} is not {Form}")))
+        {
+            return Defaults.CaFile;
+        }
+
+        files.Add(new NamedFile(path, setting.Key, setting.Position));
+        return path;
+    }
 }

@@ -1,3 +1,5 @@
+using System.Collections.Immutable;
+
 namespace L4Balancer.Core.Config;
 
 /// <summary>The table <c>[pools.health]</c>.</summary>
@@ -26,4 +28,25 @@ public sealed record HealthSettings
 
     /// <summary>0: the backend's own port.</summary>
     public int Port { get; init; }
+
+    /// <summary>What http and WebSocket probes ask for: path and query.</summary>
+    public string Path { get; init; } = "/";
+
+    /// <summary>Host header and SNI; empty: the backend's address as written.</summary>
+    public string Host { get; init; } = "";
+
+    /// <summary>Which answers to an http probe are good.</summary>
+    public StatusCodes Status { get; init; } = StatusCodes.Default;
+
+    /// <summary>Further fields of the request, by name.</summary>
+    public ImmutableSortedDictionary<string, string> Headers { get; init; } = ImmutableSortedDictionary<string, string>.Empty;
+
+    /// <summary>Whether the certificate is checked.</summary>
+    public bool Verify { get; init; }
+
+    /// <summary>A file of PEM certificates that are trusted, and no others; empty: the system's.</summary>
+    public string CaFile { get; init; } = "";
+
+    /// <summary>What <see cref="CaFile"/> holds, in PEM. <see cref="ConfigReader"/> leaves it empty and says in its result what to read.</summary>
+    public string CaCertificates { get; init; } = "";
 }

@@ -21,8 +21,9 @@ internal static class PoolBinding
 
     /// <param name="table">One pool.</param>
     /// <param name="names">The names of the pools before it.</param>
+    /// <param name="files">Those that the pool names are added.</param>
     /// <param name="named">False where the name could not be read, so that a reference to it cannot be called dangling.</param>
-    public static PoolSettings Bind(TableBinder table, Claims<string> names, out bool named)
+    public static PoolSettings Bind(TableBinder table, Claims<string> names, List<NamedFile> files, out bool named)
     {
         string name = Defaults.Name;
         named = table.TryRequire("name", "a name", out Setting setting) && setting.TryName(out name);
@@ -52,7 +53,7 @@ internal static class PoolBinding
             Keepalive = KeepaliveBinding.Bind(table.Table("keepalive")),
             UserTimeout = table.Duration("user_timeout", Defaults.UserTimeout, TimeSpan.Zero, Duration.LongestMilliseconds),
             CongestionControl = CongestionControlBinding.Bind(table, Defaults.CongestionControl),
-            Health = HealthBinding.Bind(table.Table("health")),
+            Health = HealthBinding.Bind(table.Table("health"), files),
             Passive = PassiveBinding.Bind(table.Table("passive")),
             Backends = BindBackends(table),
         };

@@ -45,5 +45,13 @@ internal static class Vocabulary
         "sni", "http-path", "http-header:", "http-cookie:", "http-query:");
 
     public static readonly Choice<HealthType> Health = new(
-        [("none", HealthType.None), ("tcp", HealthType.Tcp)], "tls", "http", "https", "ws", "wss");
+        [
+            ("none", HealthType.None),
+            ("tcp", HealthType.Tcp),
+            ("tls", HealthType.Tls),
+            ("http", HealthType.Http),
+            ("https", HealthType.Https),
+            ("ws", HealthType.Ws),
+            ("wss", HealthType.Wss),
+        ]);
 }

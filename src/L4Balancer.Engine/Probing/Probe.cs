@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Sockets;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
@@ -9,8 +10,9 @@ using L4Balancer.Engine.Sockets;
 namespace L4Balancer.Engine.Probing;
 
 /// <summary>
-/// One connect to a backend, used again and again for others. The prober's loop calls it; <paramref name="ended"/> alone comes
-/// from the runtime's threads, exactly once for each <see cref="Start"/> that answered null.
+/// One connect to a backend and, where its type asks for it, the conversation that follows; used again and again for others. The
+/// prober's loop calls it; <paramref name="ended"/> alone comes from the runtime's threads, exactly once for each <see cref="Start"/>
+/// that answered null.
 /// </summary>
 internal sealed class Probe(Action<Probe> ended) : SocketAsyncEventArgs(true)
 {
@@ -21,11 +23,14 @@ internal sealed class Probe(Action<Probe> ended) : SocketAsyncEventArgs(true)
     private static readonly LingerOption ResetOnClose = new(enable: true, seconds: 0);
 
     private Socket? _socket;
+    private Exchange? _exchange;
+    private volatile Conversation? _conversation;
+    private ProbeVerdict _verdict;
 
     /// <summary>Whom the answer is for; null where nobody waits for it any more.</summary>
     public ProbeTarget? Target { get; private set; }
 
-    /// <returns>The verdict where it is clear at once; null where the connect is in flight.</returns>
+    /// <returns>The verdict where it is clear at once; null where the probe is in flight.</returns>
     public ProbeVerdict? Start(ProbeTarget target)
     {
         ProbeVerdict? verdict = TryStart(target);
@@ -37,25 +42,83 @@ internal sealed class Probe(Action<Probe> ended) : SocketAsyncEventArgs(true)
         return verdict;
     }
 
-    /// <summary>Nobody waits any more: the connect is cut short. It still ends in its time.</summary>
+    /// <summary>Nobody waits any more: whatever it does is cut short. It still ends in its time.</summary>
     public void Abandon()
     {
         Target = null;
         _socket?.Dispose();
     }
 
-    /// <summary>After it has ended: the verdict, and the reset for a backend that answered.</summary>
-    public ProbeVerdict Finish()
+    /// <summary>What its deadline says, if it were now.</summary>
+    public ProbeVerdict TooLate(TimeSpan timeout) => _conversation?.Stage switch
     {
-        // On loopback the kernel may choose the very port that nobody listens on, and TCP's simultaneous open (RFC 9293, 3.5) then
-        // connects the socket to itself.
-        bool metItself = SocketError == SocketError.Success && Target is { } target && target.Remote.Equals(_socket!.LocalEndPoint);
-        var verdict = ProbeVerdict.OfConnect(metItself ? SocketError.ConnectionRefused : SocketError);
+        null => ProbeVerdict.TooLate(ProbeOutcome.Failure, "answer", timeout),
+        ProbeStage.Handshake => ProbeVerdict.TooLate(ProbeOutcome.Unfit, "TLS handshake", timeout),
+        ProbeStage.Answer => ProbeVerdict.TooLate(ProbeOutcome.Unfit, "answer to GET", timeout),
+        ProbeStage.Upgrade => ProbeVerdict.TooLate(ProbeOutcome.Unfit, "answer to the upgrade", timeout),
+        _ => ProbeVerdict.TooLate(ProbeOutcome.Unfit, "pong", timeout),
+    };
+
+    /// <summary>After it has ended: the verdict. A backend that was only connected to is reset.</summary>
+    /// <param name="goodbye">A conversation that deserves one, and is the caller's now.</param>
+    public ProbeVerdict Finish(out Conversation? goodbye)
+    {
+        ProbeVerdict verdict = _conversation is null ? OfConnect() : _verdict;
+        goodbye = Target is not null && verdict.Outcome == ProbeOutcome.Success ? _conversation : null;
+        if (goodbye is not null)
+        {
+            (_conversation, _socket) = (null, null);
+        }
+
         Close();
         return verdict;
     }
 
-    protected override void OnCompleted(SocketAsyncEventArgs e) => ended(this);
+    protected override void OnCompleted(SocketAsyncEventArgs e)
+    {
+        if (_exchange is null || OfConnect().Outcome != ProbeOutcome.Success)
+        {
+            ended(this);
+        }
+        else
+        {
+            Talk(_exchange);
+        }
+    }
+
+    // A task that nobody waits for: it ends in a call of ended.
+    private void Talk(Exchange exchange)
+    {
+        _conversation = new Conversation(_socket!, exchange);
+        _ = TalkAsync(_conversation);
+    }
+
+    private async Task TalkAsync(Conversation conversation)
+    {
+        _verdict = await conversation.HoldAsync().ConfigureAwait(false);
+        ended(this);
+    }
+
+    private ProbeVerdict OfConnect()
+    {
+        // On loopback the kernel may choose the very port that nobody listens on, and TCP's simultaneous open (RFC 9293, 3.5) then
+        // connects the socket to itself.
+        bool metItself = SocketError == SocketError.Success && RemoteEndPoint!.Equals(LocalEndPoint());
+        return ProbeVerdict.OfConnect(metItself ? SocketError.ConnectionRefused : SocketError);
+    }
+
+    // None where the probe was abandoned meanwhile.
+    private EndPoint? LocalEndPoint()
+    {
+        try
+        {
+            return _socket!.LocalEndPoint;
+        }
+        catch (ObjectDisposedException)
+        {
+            return null;
+        }
+    }
 
     private ProbeVerdict? TryStart(ProbeTarget target)
     {
@@ -77,7 +140,21 @@ internal sealed class Probe(Action<Probe> ended) : SocketAsyncEventArgs(true)
 
             RemoteEndPoint = target.Remote;
             Target = target;
-            return _socket.ConnectAsync(this) ? null : ProbeVerdict.OfConnect(SocketError);
+            _exchange = target.Exchange;
+            _socket.NoDelay = _exchange is not null;
+            if (_socket.ConnectAsync(this))
+            {
+                return null;
+            }
+
+            ProbeVerdict connected = OfConnect();
+            if (_exchange is null || connected.Outcome != ProbeOutcome.Success)
+            {
+                return connected;
+            }
+
+            Talk(_exchange);
+            return null;
         }
         catch (SocketException e)
         {
@@ -89,6 +166,8 @@ internal sealed class Probe(Action<Probe> ended) : SocketAsyncEventArgs(true)
     private void Close()
     {
         Target = null;
+        _conversation?.Dispose();
+        _conversation = null;
         _socket?.Dispose();
         _socket = null;
     }

@@ -1,5 +1,5 @@
 using System.Net;
-using L4Balancer.Core.Health;
+using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Routing;
 using L4Balancer.Core.Timing;
 
@@ -8,13 +8,16 @@ namespace L4Balancer.Engine.Probing;
 /// <summary>One backend that is probed, from the snapshot that brought it to the one that no longer has it. Only the prober's loop touches it.</summary>
 internal sealed class ProbeTarget
 {
-    public ProbeTarget(Pool pool, Backend backend, ProbeSchedule schedule)
+    private readonly Endpoint _endpoint;
+    private Exchange? _exchange;
+
+    public ProbeTarget(Pool pool, Backend backend, ProbePlan plan)
     {
         Pool = pool;
         Backend = backend;
-        Schedule = schedule;
-        Remote = backend.Endpoint.ToIPEndPoint();
-        Remote.Port = PortOf(pool, backend);
+        Plan = plan;
+        _endpoint = EndpointOf(backend, plan);
+        Remote = _endpoint.ToIPEndPoint();
     }
 
     /// <summary>Of the newest snapshot, as <see cref="Backend"/>.</summary>
@@ -22,7 +25,10 @@ internal sealed class ProbeTarget
 
     public Backend Backend { get; private set; }
 
-    public ProbeSchedule Schedule { get; private set; }
+    public ProbePlan Plan { get; private set; }
+
+    /// <summary>What follows the connect; null: nothing.</summary>
+    public Exchange? Exchange => Plan.HasExchange ? _exchange ??= new Exchange(Plan, Backend.Settings.Address, Remote.Port) : null;
 
     /// <summary>The backend's address, with the port that health checks use.</summary>
     public IPEndPoint Remote { get; }
@@ -41,18 +47,21 @@ internal sealed class ProbeTarget
     /// <summary>The newest snapshot does not have it.</summary>
     public bool IsGone { get; set; }
 
-    public bool IsProbedAt(Pool pool, Backend backend) =>
-        Backend.Endpoint.Address == backend.Endpoint.Address && Remote.Port == PortOf(pool, backend);
+    /// <summary>It has no probe in flight, and waits for the time of the next.</summary>
+    public bool IsWaiting => Running is null && LookAt != Instant.Never;
+
+    public bool IsProbedAt(Backend backend, ProbePlan plan) => _endpoint == EndpointOf(backend, plan);
 
     /// <summary>The same backend in a newer snapshot.</summary>
     /// <returns>Whether it is now probed at another interval.</returns>
-    public bool Follow(Pool pool, Backend backend, ProbeSchedule schedule)
+    public bool Follow(Pool pool, Backend backend, ProbePlan plan)
     {
-        bool otherInterval = pool.Settings.Health.Interval != Pool.Settings.Health.Interval;
-        (Pool, Backend, Schedule) = (pool, backend, schedule);
+        bool otherInterval = plan.Settings.Interval != Plan.Settings.Interval;
+        _exchange = plan == Plan ? _exchange : null;
+        (Pool, Backend, Plan) = (pool, backend, plan);
         return otherInterval;
     }
 
-    private static int PortOf(Pool pool, Backend backend) =>
-        pool.Settings.Health.Port != 0 ? pool.Settings.Health.Port : backend.Endpoint.Port;
+    private static Endpoint EndpointOf(Backend backend, ProbePlan plan) =>
+        plan.Settings.Port == 0 ? backend.Endpoint : new Endpoint(backend.Endpoint.Address, (ushort)plan.Settings.Port);
 }

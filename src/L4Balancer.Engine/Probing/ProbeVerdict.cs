@@ -29,11 +29,15 @@ internal readonly record struct ProbeVerdict(ProbeOutcome Outcome, string Detail
 
     public static ProbeVerdict NoSource() => new(ProbeOutcome.LocalError, "no source address of the backend's family");
 
-    public static ProbeVerdict NoAnswer(TimeSpan timeout) => new(
-        ProbeOutcome.Failure,
+    /// <param name="awaited">What did not come in time.</param>
+    public static ProbeVerdict TooLate(ProbeOutcome outcome, string awaited, TimeSpan timeout) => new(
+        outcome,
         timeout.Ticks % TimeSpan.TicksPerSecond == 0
-            ? string.Create(CultureInfo.InvariantCulture, $"no answer within {timeout.TotalSeconds}s")
-            : string.Create(CultureInfo.InvariantCulture, $"no answer within {timeout.TotalMilliseconds}ms"));
+            ? string.Create(CultureInfo.InvariantCulture, $"no {awaited} within {timeout.TotalSeconds}s")
+            : string.Create(CultureInfo.InvariantCulture, $"no {awaited} within {timeout.TotalMilliseconds}ms"));
+
+    /// <summary>It could be connected to, but did not do what was asked of it.</summary>
+    public static ProbeVerdict Unfit(string detail) => new(ProbeOutcome.Unfit, detail);
 
     private static string InWords(SocketError error) => error switch
     {

@@ -1,7 +1,5 @@
 using System.Collections.Concurrent;
 using L4Balancer.Core.Accounting;
-using L4Balancer.Core.Config;
-using L4Balancer.Core.Health;
 using L4Balancer.Core.Routing;
 using L4Balancer.Core.Timing;
 
@@ -19,7 +17,6 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
     private static readonly TimeSpan LongestSleep = TimeSpan.FromDays(1);
 
     private readonly TimeProvider _clock;
-    private readonly Random _random;
     private readonly Action<ProbeReport> _report;
     private readonly ITimer _timer;
     private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -27,13 +24,15 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
     // Filled by any thread, emptied by the loop.
     private readonly ConcurrentQueue<Probe> _ended = new();
     private readonly ConcurrentQueue<BackendCell> _repaced = new();
+    private readonly CancellationTokenSource _goodbyesEnd = new();
     private RoutingSnapshot? _published;
     private volatile bool _stopping;
     private int _wakeUps;
+    private int _goodbyes;
 
     // The loop's own.
-    private readonly Dictionary<BackendCell, ProbeTarget> _targets = [];
-    private readonly PriorityQueue<ProbeTarget, Instant> _agenda = new();
+    private readonly Agenda _agenda = new();
+    private readonly ProbeRoster _roster;
     private readonly Queue<ProbeTarget> _due = new();
     private readonly Stack<Probe> _idle = new();
     private readonly Action<Probe> _onEnded;
@@ -48,8 +47,8 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
     {
         ArgumentNullException.ThrowIfNull(clock);
         _clock = clock;
-        _random = random;
         _report = report;
+        _roster = new ProbeRoster(_agenda, random);
         _onEnded = OnEnded;
         _timer = clock.CreateTimer(static prober => ((Prober)prober!).WakeUp(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
@@ -57,8 +56,8 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
     /// <summary>Probes in flight at once; others wait their turn. Bounds the descriptors that probing takes.</summary>
     internal int MostInFlight { get; init; } = 1000;
 
-    /// <summary>Those that were cut short included, until their socket is gone.</summary>
-    internal int InFlight => Volatile.Read(ref _inFlight);
+    /// <summary>Those that were cut short or say goodbye included, until their socket is gone.</summary>
+    internal int InFlight => Volatile.Read(ref _inFlight) + Volatile.Read(ref _goodbyes);
 
     /// <summary>
     /// Probes the backends of this snapshot from now on. Those known by their cell keep their schedule and a probe in flight; a
@@ -134,12 +133,12 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
         }
 
         ServeAgenda(now);
-        while (_inFlight < MostInFlight && _due.TryDequeue(out ProbeTarget? target))
+        while (InFlight < MostInFlight && _due.TryDequeue(out ProbeTarget? target))
         {
             Start(target);
         }
 
-        if (_agenda.TryPeek(out _, out Instant next))
+        if (_agenda.TryNext(out Instant next))
         {
             TimeSpan sleep = next - now;
             _timer.Change(sleep < Granularity ? Granularity : sleep < LongestSleep ? sleep : LongestSleep, Timeout.InfiniteTimeSpan);
@@ -148,23 +147,17 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
 
     private void ServeAgenda(Instant now)
     {
-        while (_agenda.TryPeek(out ProbeTarget? target, out Instant at) && at <= now)
+        while (_agenda.TryTakeDue(now, out ProbeTarget? target))
         {
-            _agenda.Dequeue();
-            if (target.IsGone || target.LookAt != at)
-            {
-                continue;
-            }
-
-            target.LookAt = Instant.Never;
             if (target.Running is null)
             {
                 _due.Enqueue(target);
                 continue;
             }
 
+            ProbeVerdict verdict = target.Running.TooLate(target.Plan.Settings.Timeout);
             target.Running.Abandon();
-            Answer(target, ProbeVerdict.NoAnswer(target.Pool.Settings.Health.Timeout));
+            Answer(target, verdict);
         }
     }
 
@@ -186,15 +179,21 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
 
         _inFlight++;
         target.Running = probe;
-        LookAt(target, target.StartedAt.After(target.Pool.Settings.Health.Timeout));
+        _agenda.Set(target, target.StartedAt.After(target.Plan.Settings.Timeout));
     }
 
     private void Conclude(Probe probe)
     {
         _inFlight--;
         ProbeTarget? target = probe.Target;
-        ProbeVerdict verdict = probe.Finish();
+        ProbeVerdict verdict = probe.Finish(out Conversation? goodbye);
         _idle.Push(probe);
+        if (goodbye is not null)
+        {
+            Interlocked.Increment(ref _goodbyes);
+            _ = PartAsync(goodbye);
+        }
+
         if (target is not null)
         {
             Answer(target, verdict);
@@ -212,16 +211,25 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
 
         _report(new ProbeReport(target.Pool, target.Backend, verdict.Outcome, verdict.Detail));
         Instant now = Instant.Now(_clock);
-        Instant next = target.StartedAt + target.Schedule.Next(target.Backend.Cell.Health.Pace);
-        LookAt(target, next > now ? next : now);
+        Instant next = target.StartedAt + target.Plan.Schedule.Next(target.Backend.Cell.Health.Pace);
+        _agenda.Set(target, next > now ? next : now);
     }
 
-    private void LookAt(ProbeTarget target, Instant at)
+    // Beside the loop: nobody waits for it but the bound, and the end.
+    private async Task PartAsync(Conversation goodbye)
     {
-        target.LookAt = at;
-        if (at != Instant.Never)
+        await goodbye.PartAsync(_clock, _goodbyesEnd.Token).ConfigureAwait(false);
+        Interlocked.Decrement(ref _goodbyes);
+        WakeUp();
+    }
+
+    // One that has never been probed waits for its first time, which spreads many over the interval.
+    private void Replan(BackendCell backend, Instant now)
+    {
+        if (_roster.TryGet(backend, out ProbeTarget? target) && target.StartedAt != default)
         {
-            _agenda.Enqueue(target, at);
+            Instant next = target.StartedAt + target.Plan.Schedule.Next(backend.Health.Pace);
+            _agenda.Advance(target, next > now ? next : now);
         }
     }
 
@@ -232,89 +240,14 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
             return;
         }
 
-        Instant now = Instant.Now(_clock);
-        var left = new HashSet<BackendCell>(_targets.Keys);
-        foreach (Pool pool in snapshot.Pools)
-        {
-            if (pool.Settings.Health.Type != HealthType.Tcp)
-            {
-                continue;
-            }
-
-            var schedule = ScheduleOf(pool.Settings.Health);
-            foreach (Backend backend in pool.Backends)
-            {
-                if (backend.IsResolved)
-                {
-                    left.Remove(backend.Cell);
-                    Follow(pool, backend, schedule, now);
-                }
-            }
-        }
-
-        foreach (BackendCell cell in left)
-        {
-            Drop(cell);
-        }
-    }
-
-    private void Follow(Pool pool, Backend backend, ProbeSchedule schedule, Instant now)
-    {
-        if (_targets.TryGetValue(backend.Cell, out ProbeTarget? target) && !target.IsProbedAt(pool, backend))
-        {
-            // What a probe of the old address says is of no use now.
-            Drop(backend.Cell);
-            target = null;
-        }
-
-        if (target is null)
-        {
-            target = new ProbeTarget(pool, backend, schedule);
-            _targets.Add(backend.Cell, target);
-            LookAt(target, now + schedule.First());
-        }
-        else if (target.Follow(pool, backend, schedule) && target.Running is null && target.LookAt != Instant.Never)
-        {
-            // Of the next probe under the old interval and a first one under the new, the sooner: "1h" to "2s" must not wait an hour.
-            Instant first = now + schedule.First();
-            if (first < target.LookAt)
-            {
-                LookAt(target, first);
-            }
-        }
-    }
-
-    private ProbeSchedule ScheduleOf(HealthSettings health) =>
-        new(health.Interval, health.FastInterval, health.DownInterval, health.Jitter, _random);
-
-    private void Replan(BackendCell backend, Instant now)
-    {
-        if (_targets.TryGetValue(backend, out ProbeTarget? target) && target.Running is null && target.LookAt != Instant.Never)
-        {
-            Instant next = target.StartedAt + target.Schedule.Next(backend.Health.Pace);
-            if (next < target.LookAt)
-            {
-                LookAt(target, next > now ? next : now);
-            }
-        }
-    }
-
-    private void Drop(BackendCell cell)
-    {
-        _targets.Remove(cell, out ProbeTarget? target);
-        target!.IsGone = true;
-        target.Running?.Abandon();
-        target.Running = null;
+        _roster.Follow(snapshot, Instant.Now(_clock));
     }
 
     private void Stop()
     {
-        foreach (BackendCell cell in _targets.Keys.ToArray())
-        {
-            Drop(cell);
-        }
-
-        if (_inFlight > 0)
+        _roster.Clear();
+        _goodbyesEnd.Cancel();
+        if (InFlight > 0)
         {
             return;
         }

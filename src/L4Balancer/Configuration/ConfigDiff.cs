@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using L4Balancer.Core.Config;
@@ -13,8 +15,34 @@ internal static class ConfigDiff
     {
         List<ConfigChange> changes = [];
         Compare("", ConfigJson.Of(before), ConfigJson.Of(after), changes);
+        CompareUnseen(before, after, changes);
         return changes;
     }
+
+    /// <summary>What the JSON does not show: values that may be secret, and the content of files that are named.</summary>
+    private static void CompareUnseen(BalancerConfig before, BalancerConfig after, List<ConfigChange> changes)
+    {
+        foreach (PoolSettings pool in after.Pools)
+        {
+            if (before.Pools.FirstOrDefault(p => p.Name == pool.Name)?.Health is not { } old)
+            {
+                continue;
+            }
+
+            HealthSettings now = pool.Health;
+            string path = $"pools.{pool.Name}.health";
+            string hidden = Text(ConfigJson.Hidden)!;
+            changes.AddRange(now.Headers.Where(h => old.Headers.TryGetValue(h.Key, out string? value) && value != h.Value)
+                .Select(h => new ConfigChange($"{path}.headers.{h.Key}", hidden, hidden)));
+            if (now.CaFile == old.CaFile && now.CaCertificates != old.CaCertificates)
+            {
+                changes.Add(new ConfigChange($"{path}.ca_file", Fingerprint(old.CaCertificates), Fingerprint(now.CaCertificates)));
+            }
+        }
+    }
+
+    private static string Fingerprint(string content) =>
+        $"content with SHA-256 {Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(content)))[..12]}...";
 
     private static void Compare(string path, JsonNode? before, JsonNode? after, List<ConfigChange> changes)
     {

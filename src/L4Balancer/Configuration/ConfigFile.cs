@@ -23,8 +23,37 @@ internal sealed record ConfigFile(string Path, BalancerConfig? Config, Immutable
         }
 
         ConfigResult result = ConfigReader.Read(text);
-        return new ConfigFile(path, result.Errors.IsEmpty ? result.Config : null, [.. result.Errors.Select(e => Format(path, e))]);
+        (Dictionary<string, string> certificates, List<ConfigError> unread) = ReadCertificates(result.Files);
+        string[] errors = [.. result.Errors.Concat(unread).OrderBy(e => e.Position.Line).Select(e => Format(path, e))];
+        return new ConfigFile(path, errors.Length == 0 ? Complete(result.Config!, certificates) : null, [.. errors]);
     }
+
+    private static (Dictionary<string, string> ByPath, List<ConfigError> Errors) ReadCertificates(ImmutableArray<NamedFile> files)
+    {
+        Dictionary<string, string> byPath = [];
+        List<ConfigError> errors = [];
+        foreach (NamedFile file in files.Where(f => !byPath.ContainsKey(f.Path)))
+        {
+            if (CertificateFile.Read(file.Path, out string pem) is string fault)
+            {
+                errors.Add(new ConfigError(file.Position, file.Key, fault));
+            }
+            else
+            {
+                byPath.Add(file.Path, pem);
+            }
+        }
+
+        return (byPath, errors);
+    }
+
+    private static BalancerConfig Complete(BalancerConfig config, Dictionary<string, string> certificates) => certificates.Count == 0 ? config : config with
+    {
+        Pools =
+        [
+            .. config.Pools.Select(p => p with { Health = p.Health with { CaCertificates = certificates.GetValueOrDefault(p.Health.CaFile, "") } }),
+        ],
+    };
 
     private static string Format(string path, ConfigError error) => error.Key.Length == 0
         ? $"{path}:{error.Position}: error: {error.Message}"

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
@@ -10,8 +11,14 @@ namespace L4Balancer.Configuration;
 /// <summary>A configuration as JSON, with the keys and the words of the file and every default filled in.</summary>
 internal static class ConfigJson
 {
+    /// <summary>Stands for what is a secret.</summary>
+    public const string Hidden = "***";
+
     // Made from the address as written.
     private static readonly string[] Derived = ["endpoint", "host"];
+
+    // What the file holds that ca_file names.
+    private static readonly string[] CertificatesRead = ["ca_certificates"];
 
     private static readonly JsonSerializerOptions Options = new()
     {
@@ -22,6 +29,8 @@ internal static class ConfigJson
             new TextConverter<Endpoint>(static e => e.ToString()),
             new TextConverter<HostAddress>(static a => a.ToString()),
             new TextConverter<Uri>(WithoutCredentials),
+            new TextConverter<StatusCodes>(static s => s.Text),
+            new HiddenValuesConverter(),
             new TupleFieldsConverter(),
             new JsonStringEnumConverter<EngineKind>(JsonNamingPolicy.KebabCaseLower),
             new JsonStringEnumConverter<AccessLogMode>(JsonNamingPolicy.KebabCaseLower),
@@ -33,19 +42,17 @@ internal static class ConfigJson
         },
         TypeInfoResolver = ConfigJsonContext.Default.WithAddedModifier(static type =>
         {
-            if (type.Type == typeof(BackendSettings))
+            string[] derived = type.Type == typeof(BackendSettings) ? Derived : type.Type == typeof(HealthSettings) ? CertificatesRead : [];
+            foreach (JsonPropertyInfo property in type.Properties.Where(p => derived.Contains(p.Name)).ToArray())
             {
-                foreach (JsonPropertyInfo derived in type.Properties.Where(p => Derived.Contains(p.Name)).ToArray())
-                {
-                    type.Properties.Remove(derived);
-                }
+                type.Properties.Remove(property);
             }
         }),
     };
 
     // Whoever may read the configuration need not know them.
     private static string WithoutCredentials(Uri uri) =>
-        uri.UserInfo.Length == 0 ? uri.OriginalString : new UriBuilder(uri) { UserName = "***", Password = "" }.Uri.ToString();
+        uri.UserInfo.Length == 0 ? uri.OriginalString : new UriBuilder(uri) { UserName = Hidden, Password = "" }.Uri.ToString();
 
     public static JsonObject Of(BalancerConfig config) =>
         JsonSerializer.SerializeToNode(config, (JsonTypeInfo<BalancerConfig>)Options.GetTypeInfo(typeof(BalancerConfig)))!.AsObject();
@@ -57,6 +64,25 @@ internal static class ConfigJson
             throw new NotSupportedException("configurations are read from TOML");
 
         public override void Write(Utf8JsonWriter writer, T value, JsonSerializerOptions options) => writer.WriteStringValue(format(value));
+    }
+
+    /// <summary>Header fields: a token among them is nobody's business who may read the configuration.</summary>
+    private sealed class HiddenValuesConverter : JsonConverter<ImmutableSortedDictionary<string, string>>
+    {
+        public override ImmutableSortedDictionary<string, string> Read(
+            ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
+            throw new NotSupportedException("configurations are read from TOML");
+
+        public override void Write(Utf8JsonWriter writer, ImmutableSortedDictionary<string, string> value, JsonSerializerOptions options)
+        {
+            writer.WriteStartObject();
+            foreach (string name in value.Keys)
+            {
+                writer.WriteString(name, Hidden);
+            }
+
+            writer.WriteEndObject();
+        }
     }
 
     private sealed class TupleFieldsConverter : JsonConverter<TupleFields>

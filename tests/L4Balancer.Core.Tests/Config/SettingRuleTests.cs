@@ -8,6 +8,11 @@ internal sealed class SettingRuleTests
     private const string NoCongestionControl =
         " is no congestion control; allowed: \"\" for the system's, or 1 to 15 characters of a-z 0-9 _";
 
+    private const string NoPath =
+        " is not a path that begins with /, like \"/healthz\"; allowed: 1 to 2048 visible ASCII characters but #";
+
+    private const string NoStatus = " is not status codes, like \"200-399\" or \"200, 204, 301-302\"; allowed: 100 to 599";
+
     private const string Range = " is out of range; allowed: ";
 
     [TestCase("[balancer]", "workers", "1024")]
@@ -36,6 +41,12 @@ internal sealed class SettingRuleTests
     [TestCase("[pools.health]", "timeout", "\"1h\"")]
     [TestCase("[pools.passive]", "failures", "0")]
     [TestCase("[pools.passive]", "retry", "\"10ms\"")]
+    [TestCase("[pools.health]", "path", "\"/a?b=%20c&d\"")]
+    [TestCase("[pools.health]", "host", "\"chat.example.com:8443\"")]
+    [TestCase("[pools.health]", "host", "\"[2001:db8::1]\"")]
+    [TestCase("[pools.health]", "status", "\"100-599\"")]
+    [TestCase("[pools.health]", "status", "\"200,204, 301-302\"")]
+    [TestCase("[pools.health]", "ca_file", "\"\"")]
     [TestCase("[[pools.backends]]", "weight", "0")]
     [TestCase("[[pools.backends]]", "address", "\"[2001:db8::1]:65535\"")]
     public void A_value_at_the_edge_of_its_range_is_taken(string header, string key, string value) =>
@@ -90,9 +101,22 @@ internal sealed class SettingRuleTests
     [TestCase("[[pools]]", "idle_timeout", "\"365.5d\"", "\"365.5d\"" + Range + "\"0s\" to \"365d\"")]
     [TestCase("[[pools]]", "half_close_timeout", "\"400d\"", "\"400d\"" + Range + "\"0s\" to \"365d\"")]
     [TestCase("[[pools]]", "user_timeout", "\"600h\"", "\"600h\"" + Range + "\"0s\" to \"24d\"")]
-    [TestCase("[pools.health]", "type", "\"wss\"", "\"wss\" is not supported yet; allowed: \"none\", \"tcp\"")]
-    [TestCase("[pools.health]", "type", "\"http\"", "\"http\" is not supported yet; allowed: \"none\", \"tcp\"")]
-    [TestCase("[pools.health]", "type", "\"icmp\"", "\"icmp\" is not known; allowed: \"none\", \"tcp\"")]
+    [TestCase(
+        "[pools.health]", "type", "\"icmp\"",
+        "\"icmp\" is not known; allowed: \"none\", \"tcp\", \"tls\", \"http\", \"https\", \"ws\", \"wss\"")]
+    [TestCase("[pools.health]", "fast_interval", "\"9ms\"", "\"9ms\"" + Range + "\"10ms\" to \"24d\"")]
+    [TestCase("[pools.health]", "down_interval", "\"25d\"", "\"25d\"" + Range + "\"10ms\" to \"24d\"")]
+    [TestCase("[pools.health]", "path", "\"healthz\"", "\"healthz\"" + NoPath)]
+    [TestCase("[pools.health]", "path", "\"/a b\"", "\"/a b\"" + NoPath)]
+    [TestCase("[pools.health]", "path", "\"/a#b\"", "\"/a#b\"" + NoPath)]
+    [TestCase("[pools.health]", "host", "\"a b\"", "\"a b\" is not a host name, like \"chat.example.com\"; allowed: also with a port, or \"\" for the address as written")]
+    [TestCase("[pools.health]", "status", "\"2xx\"", "\"2xx\"" + NoStatus)]
+    [TestCase("[pools.health]", "status", "\"200-600\"", "\"200-600\"" + NoStatus)]
+    [TestCase("[pools.health]", "status", "\"300-200\"", "\"300-200\"" + NoStatus)]
+    [TestCase("[pools.health]", "status", "\"\"", "\"\"" + NoStatus)]
+    [TestCase("[pools.health]", "status", "200", "must be status codes, like \"200-399\" or \"200, 204, 301-302\", not an integer")]
+    [TestCase("[pools.health]", "verify", "\"yes\"", "must be true or false, not a string")]
+    [TestCase("[pools.health]", "ca_file", "\"ours.pem\"", "\"ours.pem\" is not the absolute path of a file of PEM certificates, like \"/etc/ssl/ours.pem\"")]
     [TestCase("[pools.health]", "interval", "\"9ms\"", "\"9ms\"" + Range + "\"10ms\" to \"24d\"")]
     [TestCase("[pools.health]", "interval", "\"0s\"", "\"0s\"" + Range + "\"10ms\" to \"24d\"")]
     [TestCase("[pools.health]", "timeout", "\"0s\"", "\"0s\"" + Range + "\"1ms\" to \"24d\"")]

@@ -1,5 +1,6 @@
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
+using L4Balancer.Core.Health;
 using L4Balancer.Core.Routing;
 using L4Balancer.Engine.Probing;
 
@@ -12,6 +13,13 @@ namespace L4Balancer.Engine.Tests.Probing;
 public sealed class ProbeScheduleTests
 {
     private static readonly HealthSettings Health = new() { Interval = TimeSpan.FromSeconds(20), Jitter = 0.1 };
+
+    private static readonly HealthSettings Paced = Health with
+    {
+        Jitter = 0,
+        FastInterval = TimeSpan.FromSeconds(1),
+        DownInterval = TimeSpan.FromSeconds(60),
+    };
 
     private readonly Dictionary<string, List<TimeSpan>> _seen = [];
     private ManualClock _clock = null!;
@@ -92,6 +100,49 @@ public sealed class ProbeScheduleTests
         Assert.That(
             Publish(Snapshot(Health with { Interval = TimeSpan.FromSeconds(2) }, backends: 1, slow)),
             Is.LessThanOrEqualTo(TimeSpan.FromSeconds(2)));
+    }
+
+    [TestCase(ProbePace.Steady, 20)]
+    [TestCase(ProbePace.Fast, 1)]
+    [TestCase(ProbePace.Down, 60)]
+    public void The_next_probe_comes_at_the_pace_of_the_backend(ProbePace pace, int seconds)
+    {
+        RoutingSnapshot snapshot = Snapshot(Paced, backends: 1);
+        snapshot.Pools[0].Backends[0].Cell.Health.Pace = pace;
+        TimeSpan first = Publish(snapshot);
+        RunUntil(first + TimeSpan.FromSeconds(seconds) + Prober.Granularity);
+
+        Assert.That(_seen["b0"], Has.Count.EqualTo(2));
+        Assert.That(_seen["b0"][1] - first, Is.InRange(TimeSpan.FromSeconds(seconds), TimeSpan.FromSeconds(seconds) + Prober.Granularity));
+    }
+
+    [TestCase(ProbePace.Fast, 1)]
+    [TestCase(ProbePace.Down, 20)]
+    public void A_new_pace_moves_the_next_probe_nearer_and_never_away(ProbePace pace, int seconds)
+    {
+        RoutingSnapshot snapshot = Snapshot(Paced, backends: 1);
+        TimeSpan first = Publish(snapshot);
+        RunUntil(first);
+        snapshot.Pools[0].Backends[0].Cell.Health.Pace = pace;
+        _clock.ForgetArmed();
+        _prober.Replan(snapshot.Pools[0].Backends[0].Cell);
+        _clock.WaitUntilArmed();
+        RunUntil(first + TimeSpan.FromSeconds(seconds) + Prober.Granularity);
+
+        Assert.That(_seen["b0"], Has.Count.EqualTo(2));
+        Assert.That(_seen["b0"][1] - first, Is.InRange(TimeSpan.FromSeconds(seconds), TimeSpan.FromSeconds(seconds) + Prober.Granularity));
+    }
+
+    [Test]
+    public void A_new_pace_does_not_touch_a_backend_that_waits_for_its_first_probe()
+    {
+        RoutingSnapshot snapshot = Snapshot(Paced, backends: 1);
+        TimeSpan first = Publish(snapshot);
+        snapshot.Pools[0].Backends[0].Cell.Health.Pace = ProbePace.Fast;
+        _clock.ForgetArmed();
+        _prober.Replan(snapshot.Pools[0].Backends[0].Cell);
+
+        Assert.That(_clock.WaitUntilArmed(), Is.EqualTo(first));
     }
 
     [Test]

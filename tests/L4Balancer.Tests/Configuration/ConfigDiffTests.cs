@@ -42,6 +42,20 @@ internal sealed class ConfigDiffTests
         string.Join('\n', Changes(File.Replace(from, to, StringComparison.Ordinal)));
 
     [Test]
+    public void A_header_of_probes_that_changed_is_named_and_its_value_is_not_shown()
+    {
+        const string Secret = "Bearer abc";
+        BalancerConfig before = Read(File + "[pools.health]\nheaders = { Authorization = \"" + Secret + "\" }\nstatus = \"200\"\n");
+        BalancerConfig after = Read(File + "[pools.health]\nheaders = { Authorization = \"Bearer xyz\" }\nstatus = \"204\"\n");
+
+        Assert.That(
+            ConfigDiff.Between(before, after).Select(c => c.ToString()),
+            Is.EqualTo(new[] { "pools.chat.health.status: \"200\" -> \"204\"", "pools.chat.health.headers.Authorization: \"***\" -> \"***\"" }));
+        string json = ConfigJson.Of(before).ToJsonString();
+        Assert.That(json, Does.Contain("\"headers\":{\"Authorization\":\"***\"}").And.Not.Contain(Secret).And.Not.Contain("ca_certificates"));
+    }
+
+    [Test]
     public void What_a_running_process_keeps_is_told_apart()
     {
         BalancerConfig inForce = Read(File);

@@ -1,0 +1,164 @@
+using System.Buffers;
+using System.Net.Security;
+using System.Net.Sockets;
+using System.Security.Authentication;
+using L4Balancer.Core.Health;
+
+namespace L4Balancer.Engine.Probing;
+
+/// <summary>
+/// One exchange with one backend over a socket that is connected: TLS, then HTTP or WebSocket as <see cref="Exchange"/> says, then
+/// the goodbye. It owns the socket. One call at a time, but for <see cref="Stage"/>; who disposes of the socket meanwhile cuts it short.
+/// </summary>
+internal sealed class Conversation : IDisposable
+{
+    /// <summary>What a backend may send after the exchange until it is reset.</summary>
+    private const int LongestRest = 64 * 1024;
+
+    /// <summary>What it may take for its side of the goodbye.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(500);
+
+    private static readonly LingerOption FinOnClose = new(enable: false, seconds: 0);
+
+    private readonly Socket _socket;
+    private readonly Exchange _exchange;
+    private readonly byte[] _buffer;
+    private NetworkStream? _plain;
+    private SslStream? _tls;
+    private string? _certificateFault;
+    private volatile ProbeStage _stage;
+
+    /// <param name="socket">Resets where it is closed.</param>
+    public Conversation(Socket socket, Exchange exchange)
+    {
+        _socket = socket;
+        _exchange = exchange;
+        _buffer = ArrayPool<byte>.Shared.Rent(exchange.BufferSize);
+        _stage = exchange.IsTls ? ProbeStage.Handshake : exchange.IsHttp ? ProbeStage.Answer : ProbeStage.Upgrade;
+    }
+
+    /// <summary>What it waits for. Any thread may ask.</summary>
+    public ProbeStage Stage => _stage;
+
+    private Stream Stream => (Stream?)_tls ?? _plain!;
+
+    /// <summary>Does not throw. Any number of threads may dispose of the socket; then nobody asks for the verdict.</summary>
+    public async Task<ProbeVerdict> HoldAsync()
+    {
+        try
+        {
+            _plain = new NetworkStream(_socket, ownsSocket: false);
+            if (_exchange.IsTls)
+            {
+                _tls = new SslStream(_plain, leaveInnerStreamOpen: true, (_, certificate, chain, errors) =>
+                    (_certificateFault = _exchange.Trust.WhyNot(certificate, chain, errors, _exchange.ServerName)) is null);
+                await _tls.AuthenticateAsClientAsync(_exchange.Tls()).ConfigureAwait(false);
+            }
+
+            string? fault = _exchange.IsHttp ? await AskAsync().ConfigureAwait(false)
+                : _exchange.IsWebSocket ? await UpgradeAsync().ConfigureAwait(false)
+                : null;
+            return fault is null ? new ProbeVerdict(ProbeOutcome.Success, "") : ProbeVerdict.Unfit(fault);
+        }
+        catch (AuthenticationException) when (_certificateFault is not null)
+        {
+            return ProbeVerdict.Unfit(_certificateFault);
+        }
+        catch (Exception e) when (ConversationFault.IsEveryday(e))
+        {
+            return ProbeVerdict.Unfit(ConversationFault.InWords(e, Stage));
+        }
+        catch (Exception e)
+        {
+            // A fault of ours must not be the backend's, nor keep its probe for ever.
+            return new ProbeVerdict(ProbeOutcome.LocalError, $"the probe failed: {e.GetType().Name}: {e.Message}");
+        }
+    }
+
+    /// <summary>
+    /// The goodbye after a good exchange. The server is told, and given the time to close first, as RFC 6455, 7.1.1 and
+    /// "Connection: close" want it: its log stays quiet, and TIME_WAIT is not ours. Who takes longer is reset. Does not throw.
+    /// </summary>
+    public async Task PartAsync(TimeProvider clock, CancellationToken atOnce)
+    {
+        using var limit = new CancellationTokenSource(Patience, clock);
+        using CancellationTokenRegistration earlier = atOnce.UnsafeRegister(static l => ((CancellationTokenSource)l!).Cancel(), limit);
+        try
+        {
+            if (_exchange.IsWebSocket)
+            {
+                await Stream.WriteAsync(WebSocketTalk.Farewell(), limit.Token).ConfigureAwait(false);
+            }
+            else if (!_exchange.IsHttp)
+            {
+                await _tls!.ShutdownAsync().ConfigureAwait(false);
+            }
+
+            if (await HasEndedAsync(limit.Token).ConfigureAwait(false))
+            {
+                if (_tls is not null && (_exchange.IsHttp || _exchange.IsWebSocket))
+                {
+                    await _tls.ShutdownAsync().ConfigureAwait(false);
+                }
+
+                _socket.LingerState = FinOnClose;
+            }
+        }
+        catch (Exception e) when (ConversationFault.IsEveryday(e))
+        {
+            // What we wanted to know we know; the rest was courtesy.
+        }
+        finally
+        {
+            Dispose();
+        }
+    }
+
+    public void Dispose()
+    {
+        _tls?.Dispose();
+        _plain?.Dispose();
+        _socket.Dispose();
+        ArrayPool<byte>.Shared.Return(_buffer);
+    }
+
+    private async Task<string?> AskAsync()
+    {
+        _stage = ProbeStage.Answer;
+        var talk = new HttpTalk(Stream, _buffer);
+        await talk.SendAsync(_exchange).ConfigureAwait(false);
+        HttpReply reply = await talk.ReceiveAsync().ConfigureAwait(false);
+        return reply.Fault ?? (_exchange.Status.Contains(reply.Status) ? null : $"answered {reply.Status}");
+    }
+
+    private async Task<string?> UpgradeAsync()
+    {
+        _stage = ProbeStage.Upgrade;
+        var talk = new HttpTalk(Stream, _buffer);
+        await talk.SendAsync(_exchange).ConfigureAwait(false);
+        HttpReply reply = await talk.ReceiveAsync().ConfigureAwait(false);
+        if ((reply.Fault ?? reply.WhyNoUpgrade()) is string fault)
+        {
+            return fault;
+        }
+
+        _stage = ProbeStage.Pong;
+        return await new WebSocketTalk(Stream, _buffer).PingAsync(talk.Rest).ConfigureAwait(false);
+    }
+
+    private async ValueTask<bool> HasEndedAsync(CancellationToken cancellation)
+    {
+        for (int left = LongestRest; left > 0;)
+        {
+            int count = await Stream.ReadAsync(_buffer, cancellation).ConfigureAwait(false);
+            if (count == 0)
+            {
+                return true;
+            }
+
+            left -= count;
+        }
+
+        return false;
+    }
+}

@@ -1,0 +1,20 @@
+using L4Balancer.Core.Config;
+using L4Balancer.Core.Health;
+
+namespace L4Balancer.Engine.Probing;
+
+/// <summary>What the probes of one pool do, and when. Made anew where the settings change. Any thread may read it.</summary>
+internal sealed class ProbePlan(HealthSettings settings, Random random)
+{
+    private readonly Lazy<TlsTrust> _trust = new(() => TlsTrust.Of(settings));
+
+    public HealthSettings Settings => settings;
+
+    public ProbeSchedule Schedule { get; } = new(settings.Interval, settings.FastInterval, settings.DownInterval, settings.Jitter, random);
+
+    /// <summary>Whether a connect alone says nothing yet.</summary>
+    public bool HasExchange => settings.Type is not (HealthType.None or HealthType.Tcp);
+
+    /// <summary>Made at the first handshake: a file of all authorities takes tens of milliseconds to read.</summary>
+    public TlsTrust Trust => _trust.Value;
+}

@@ -1,0 +1,83 @@
+using System.Diagnostics.CodeAnalysis;
+using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Config;
+using L4Balancer.Core.Routing;
+using L4Balancer.Core.Timing;
+
+namespace L4Balancer.Engine.Probing;
+
+/// <summary>The backends that are probed, as the snapshots bring them and take them away. Only the prober's loop touches it.</summary>
+internal sealed class ProbeRoster(Agenda agenda, Random random)
+{
+    private readonly Dictionary<BackendCell, ProbeTarget> _targets = [];
+    private Dictionary<string, ProbePlan> _plans = [];
+
+    public bool TryGet(BackendCell backend, [NotNullWhen(true)] out ProbeTarget? target) => _targets.TryGetValue(backend, out target);
+
+    public void Follow(RoutingSnapshot snapshot, Instant now)
+    {
+        var left = new HashSet<BackendCell>(_targets.Keys);
+        var plans = new Dictionary<string, ProbePlan>();
+        foreach (Pool pool in snapshot.Pools)
+        {
+            HealthSettings settings = pool.Settings.Health;
+            if (settings.Type == HealthType.None)
+            {
+                continue;
+            }
+
+            ProbePlan plan = _plans.TryGetValue(pool.Name, out ProbePlan? known) && known.Settings == settings
+                ? known : new ProbePlan(settings, random);
+            plans.Add(pool.Name, plan);
+            foreach (Backend backend in pool.Backends.Where(b => b.IsResolved))
+            {
+                left.Remove(backend.Cell);
+                Follow(pool, backend, plan, now);
+            }
+        }
+
+        _plans = plans;
+        foreach (BackendCell cell in left)
+        {
+            Drop(cell);
+        }
+    }
+
+    public void Clear()
+    {
+        foreach (BackendCell cell in _targets.Keys.ToArray())
+        {
+            Drop(cell);
+        }
+    }
+
+    private void Follow(Pool pool, Backend backend, ProbePlan plan, Instant now)
+    {
+        if (_targets.TryGetValue(backend.Cell, out ProbeTarget? target) && !target.IsProbedAt(backend, plan))
+        {
+            // What a probe of the old address says is of no use now.
+            Drop(backend.Cell);
+            target = null;
+        }
+
+        if (target is null)
+        {
+            target = new ProbeTarget(pool, backend, plan);
+            _targets.Add(backend.Cell, target);
+            agenda.Set(target, now + plan.Schedule.First());
+        }
+        else if (target.Follow(pool, backend, plan))
+        {
+            // Of the next probe under the old interval and a first one under the new, the sooner: "1h" to "2s" must not wait an hour.
+            agenda.Advance(target, now + plan.Schedule.First());
+        }
+    }
+
+    private void Drop(BackendCell cell)
+    {
+        _targets.Remove(cell, out ProbeTarget? target);
+        target!.IsGone = true;
+        target.Running?.Abandon();
+        target.Running = null;
+    }
+}

@@ -1,0 +1,56 @@
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using System.Text;
+
+namespace L4Balancer.Configuration;
+
+/// <summary>A file of PEM certificates that the configuration names.</summary>
+internal static class CertificateFile
+{
+    /// <summary>All authorities that browsers trust come to a quarter of this.</summary>
+    private const int LargestFile = 1024 * 1024;
+
+    /// <summary>Reads it whole.</summary>
+    /// <returns>Why it is of no use, with the mend; null where <paramref name="pem"/> holds at least one certificate.</returns>
+    public static string? Read(string path, out string pem)
+    {
+        pem = "";
+        try
+        {
+            using FileStream file = File.OpenRead(path);
+            var all = new byte[LargestFile + 1];
+            int count = file.ReadAtLeast(all, all.Length, throwOnEndOfStream: false);
+            if (count > LargestFile)
+            {
+                return $"\"{path}\" is larger than {LargestFile / 1024} KiB: name a file of certificates";
+            }
+
+            pem = Encoding.UTF8.GetString(all.AsSpan(0, count));
+            X509Certificate2Collection certificates = [];
+            certificates.ImportFromPem(pem);
+            foreach (X509Certificate2 certificate in certificates)
+            {
+                certificate.Dispose();
+            }
+
+            return certificates.Count > 0 ? null : $"\"{path}\" holds no certificate in PEM (-----BEGIN CERTIFICATE-----)";
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return $"\"{path}\": there is no such file";
+        }
+        catch (UnauthorizedAccessException)
+        {
+            string hint = Directory.Exists(path) ? "it is a directory: name the file in it" : $"give the user {Environment.UserName} read permission";
+            return $"\"{path}\" cannot be read: {hint}";
+        }
+        catch (IOException e)
+        {
+            return $"\"{path}\" cannot be read: {e.Message}";
+        }
+        catch (CryptographicException e)
+        {
+            return $"\"{path}\" holds a certificate that is damaged: {e.Message}";
+        }
+    }
+}
