@@ -92,6 +92,20 @@ internal static partial class Log
     [LoggerMessage(1024, LogLevel.Error, "a change of the control plane broke off")]
     public static partial void ChangeFailed(this ILogger logger, Exception exception);
 
+    [LoggerMessage(1030, LogLevel.Warning,
+        "source address {Source}: {InUse} of {Limit} local ports towards {Destination} are in use: "
+        + "add addresses to source_ips, or backends, or widen ip_local_port_range")]
+    public static partial void PortsScarce(this ILogger logger, string source, string destination, int inUse, int limit);
+
+    [LoggerMessage(1031, LogLevel.Warning, "{Count} more destinations have few local ports left")]
+    public static partial void MorePortsScarce(this ILogger logger, int count);
+
+    [LoggerMessage(1032, LogLevel.Information, "ip_local_port_range gives {Count} local ports now")]
+    public static partial void PortRangeChanged(this ILogger logger, int count);
+
+    [LoggerMessage(1033, LogLevel.Warning, "{Warning}")]
+    public static partial void PortsRest(this ILogger logger, string warning);
+
     [LoggerMessage(1100, LogLevel.Warning, "backend {Pool}/{Backend} ({Address}) is down: {Detail}")]
     public static partial void BackendDown(this ILogger logger, string pool, string backend, string address, string detail);
 
@@ -111,7 +125,7 @@ internal static partial class Log
     [LoggerMessage(1104, LogLevel.Error, "a health report was not taken")]
     public static partial void ReportFailed(this ILogger logger, Exception exception);
 
-    [LoggerMessage(1110, LogLevel.Information, "backend {Pool}/{Backend}: {Address} is {Endpoint}")]
+    [LoggerMessage(1113, LogLevel.Information, "backend {Pool}/{Backend}: {Address} is {Endpoint}")]
     public static partial void BackendResolved(this ILogger logger, string pool, string backend, string address, string endpoint);
 
     [LoggerMessage(1111, LogLevel.Warning, "host name {Host} does not resolve: {Fault}. What it stood for stays: {Addresses}")]

@@ -10,6 +10,12 @@ try
         case ["source-ports", string engine, string sources, string backends]:
             await SourcePortBody.RunAsync(engine, int.Parse(sources), int.Parse(backends));
             return 0;
+        case ["time-wait", string engine, string first, string twReuse, string connections, string role]:
+            await TimeWaitBody.RunAsync(engine, first, twReuse, connections, role);
+            return 0;
+        case ["connect-cost", string ports]:
+            ConnectCostBody.Run(int.Parse(ports));
+            return 0;
         case ["probe-without-port"]:
             await ProbeWithoutPortBody.RunAsync();
             return 0;

@@ -11,6 +11,7 @@ public sealed class SourceCell(HostAddress? address)
 {
     private long _exhausted;
     private long _unusable;
+    private volatile bool _touched;
 
     public HostAddress? Address { get; } = address;
 
@@ -22,6 +23,18 @@ public sealed class SourceCell(HostAddress? address)
 
     /// <summary>Connects that failed because the address is not one of this host (bind(2), EADDRNOTAVAIL).</summary>
     public long Unusable => Volatile.Read(ref _unusable);
+
+    /// <summary>Something was connected from here.</summary>
+    public bool IsTouched => _touched;
+
+    public void Touch()
+    {
+        // Read first: a line that every thread writes to would be written for each connection.
+        if (!_touched)
+        {
+            _touched = true;
+        }
+    }
 
     public void CountExhausted() => Interlocked.Increment(ref _exhausted);
 

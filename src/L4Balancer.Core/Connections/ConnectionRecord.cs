@@ -1,5 +1,6 @@
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
+using L4Balancer.Core.Ports;
 using L4Balancer.Core.Routing;
 using L4Balancer.Core.Timing;
 
@@ -47,6 +48,9 @@ public struct ConnectionRecord
 
     public CloseReason Reason { get; internal set; }
 
+    /// <summary>The local port towards the backend, from the moment that a connect is asked for.</summary>
+    internal PortLease Lease;
+
     /// <summary>It has a place in its listener's table of sources.</summary>
     internal bool HasSourcePlace { get; set; }
 
@@ -70,6 +74,7 @@ public struct ConnectionRecord
         Backend!.Cell.CountLeft();
         Listener.Cell.CountClosed();
         LeaveSource();
+        Lease.Leave();
         balancer.CountEnded();
     }
 
@@ -79,17 +84,22 @@ public struct ConnectionRecord
         ArgumentNullException.ThrowIfNull(balancer);
         Backend!.Cell.CountEstablished();
         Listener.Cell.CountJoined();
+        Lease.Join();
         balancer.CountAccepted();
     }
 
     /// <summary>Ends an established connection: the counters move here and nowhere else.</summary>
-    public void Close(BalancerCell balancer, CloseReason reason, Instant now)
+    /// <param name="wasFirst">
+    /// Our FIN went to the backend before its own came, and nobody has reset the connection: our port stays in TIME_WAIT.
+    /// </param>
+    public void Close(BalancerCell balancer, CloseReason reason, bool wasFirst, Instant now)
     {
         Reason = reason;
         EndedAt = now;
         Backend!.Cell.CountClosed(reason);
         Listener.Cell.CountClosed();
         LeaveSource();
+        Lease.Return(Source.Port, wasFirst, now);
         balancer.CountEnded();
     }
 

@@ -2,6 +2,7 @@ using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Pacing;
+using L4Balancer.Core.Ports;
 using L4Balancer.Core.Routing;
 using L4Balancer.Core.Timing;
 
@@ -22,7 +23,7 @@ public struct ConnectionSetup
     private BalancerCell _balancer;
     private TriedBackends _tried;
     private uint _turn;
-    private int _sourceStep;
+    private SourceWalk _sources;
     private CloseReason _lastFailure;
     private bool _connecting;
     private bool _blamed;
@@ -64,6 +65,7 @@ public struct ConnectionSetup
         CountAttempt(ref record);
         record.Source = source;
         record.EstablishedAt = now;
+        record.Lease.Connected(source.Port, now);
         BackendCell cell = record.Backend!.Cell;
         cell.CountEstablished();
         Tell(cell, cell.Connects.CountSucceeded(_trial));
@@ -78,10 +80,13 @@ public struct ConnectionSetup
         switch (failure)
         {
             case ConnectFailure.NoFreePort:
-                CurrentSource(record).CountExhausted();
-                return TryNextSource(ref record, CloseReason.SourcePortsExhausted, now);
+                record.Lease.ReturnNothing();
+                return LookElsewhere(ref record, now);
             case ConnectFailure.SourceUnusable:
-                CurrentSource(record).CountUnusable();
+                record.Lease.ReturnNothing();
+                PortUse unusable = _sources.Current(record.Backend!.Sources)!;
+                unusable.Source.CountUnusable();
+                unusable.NoteUnusable(now);
                 return TryNextSource(ref record, CloseReason.ConnectFailed, now);
             case ConnectFailure.LocalShortage:
                 return Refuse(ref record, CloseReason.Limit, now);
@@ -89,6 +94,7 @@ public struct ConnectionSetup
                 _lastFailure = failure == ConnectFailure.TimedOut ? CloseReason.ConnectTimeout : CloseReason.ConnectFailed;
                 _blamed = true;
                 CountAttempt(ref record);
+                record.Lease.Return(0, waits: false, now);
                 CountFailure(record, failure);
                 _tried.Add(record.Backend!.Index);
                 return record.Attempts >= record.Pool.Settings.ConnectAttempts
@@ -109,7 +115,17 @@ public struct ConnectionSetup
         {
             // What waited to be sent there is sent elsewhere where it has gone down meanwhile.
             _queued = false;
-            return record.Pool.StillTakes(record.Backend!.Index, _trial) ? Connect(ref record, now) : TryNextBackend(ref record, now);
+            if (record.Pool.StillTakes(record.Backend!.Index, _trial))
+            {
+                if (TryBegin(ref record, now, out SetupStep step))
+                {
+                    return step;
+                }
+
+                _tried.Add(record.Backend!.Index);
+            }
+
+            return TryNextBackend(ref record, now);
         }
 
         ForgetTried();
@@ -143,13 +159,19 @@ public struct ConnectionSetup
 
     private SetupStep TryNextBackend(ref ConnectionRecord record, Instant now)
     {
-        LetGo(record);
         _connecting = false;
         PoolSettings settings = record.Pool.Settings;
         TimeSpan between = Pace.Between(settings.NewConnectionRate);
         Instant until = between > TimeSpan.Zero ? QueueUntil(settings, now) : now;
-        while (!_tried.IsFull && record.Pool.Take(record.Tuple, _tried.Span, out _trial) is var index && index != Pool.None)
+        while (true)
         {
+            LetGo(record);
+            int index = _tried.IsFull ? Pool.None : record.Pool.Take(record.Tuple, _tried.Span, out _trial);
+            if (index == Pool.None)
+            {
+                return NobodyLeft(ref record, now);
+            }
+
             Backend backend = record.Pool.Backends[index];
             if (!backend.Cell.TryReserve(now, between, until, out Instant turn))
             {
@@ -162,18 +184,30 @@ public struct ConnectionSetup
             record.Backend = backend;
             backend.Cell.CountPicked();
             _picked = true;
-            _sourceStep = 0;
             _queued = turn > now;
-            return _queued ? SetupStep.WaitUntil(turn) : Connect(ref record, now);
-        }
+            if (_queued)
+            {
+                return SetupStep.WaitUntil(turn);
+            }
 
+            if (TryBegin(ref record, now, out SetupStep step))
+            {
+                return step;
+            }
+
+            _tried.Add(index);
+        }
+    }
+
+    private SetupStep NobodyLeft(ref ConnectionRecord record, Instant now)
+    {
         if (_tried.Count == _full)
         {
             return Refuse(ref record, record.Pool.HasLiving ? CloseReason.Limit : CloseReason.NoBackend, now);
         }
 
         // Every living backend was asked. One that refused may answer in a moment; a lack of ports of ours does not pass so soon.
-        TimeSpan timeout = settings.ConnectTimeout;
+        TimeSpan timeout = record.Pool.Settings.ConnectTimeout;
         TimeSpan pause = timeout > TimeSpan.Zero && timeout < LongestPause ? timeout : LongestPause;
         return _blamed ? SetupStep.WaitUntil(now + pause) : Refuse(ref record, _lastFailure, now);
     }
@@ -196,32 +230,82 @@ public struct ConnectionSetup
         _queueUntil = default;
     }
 
-    private SetupStep TryNextSource(ref ConnectionRecord record, CloseReason shortage, Instant now)
+    // A window without a free port says little: others use ports too, and only the whole range is the kernel's last word.
+    private SetupStep LookElsewhere(ref ConnectionRecord record, Instant now)
     {
-        _connecting = false;
-        _lastFailure = _lastFailure == CloseReason.SourcePortsExhausted ? _lastFailure : shortage;
-        if (++_sourceStep < record.Pool.Sources.CountFor(record.Backend!.Endpoint.Address))
+        PortUse use = _sources.Current(record.Backend!.Sources)!;
+        if (_sources.Window is not { } window)
         {
-            return Connect(ref record, now);
+            use.NoteRefused(now);
+            use.Source.CountExhausted();
+            return TryNextSource(ref record, CloseReason.SourcePortsExhausted, now);
         }
 
-        _tried.Add(record.Backend.Index);
+        use.NoteTaken(window);
+        return TryConnect(ref record, now, out SetupStep step) ? step : TryNextSource(ref record, CloseReason.SourcePortsExhausted, now);
+    }
+
+    private SetupStep TryNextSource(ref ConnectionRecord record, CloseReason shortage, Instant now)
+    {
+        NoteShortage(shortage);
+        _sources.MoveOn();
+        if (TryConnect(ref record, now, out SetupStep step))
+        {
+            return step;
+        }
+
+        _tried.Add(record.Backend!.Index);
         return TryNextBackend(ref record, now);
     }
 
-    private SetupStep Connect(ref ConnectionRecord record, Instant now)
+    private bool TryBegin(ref ConnectionRecord record, Instant now, out SetupStep step)
     {
-        Endpoint target = record.Backend!.Endpoint;
-        record.ConnectStartedAt = now;
-        _connecting = true;
-        _queueUntil = default;
-        return SetupStep.Connect(CurrentSource(record).Address, target, now.After(record.Pool.Settings.ConnectTimeout));
+        _sources.Begin(record.Backend!.Sources, _turn, now);
+        return TryConnect(ref record, now, out step);
+    }
+
+    // From the walk's place on. What the kernel has refused a moment ago is not asked for again: it would search every port in vain.
+    private bool TryConnect(ref ConnectionRecord record, Instant now, out SetupStep step)
+    {
+        Backend backend = record.Backend!;
+        for (; _sources.Current(backend.Sources) is { } use; _sources.MoveOn())
+        {
+            if (use.IsRefused(now))
+            {
+                use.Source.CountExhausted();
+                NoteShortage(CloseReason.SourcePortsExhausted);
+                continue;
+            }
+
+            _sources.Aim(use, now);
+            record.Lease = PortLease.Take(use);
+            record.ConnectStartedAt = now;
+            _connecting = true;
+            _queueUntil = default;
+            step = SetupStep.Connect(
+                use.Source.Address, _sources.Window, backend.Endpoint, now.After(record.Pool.Settings.ConnectTimeout));
+            return true;
+        }
+
+        step = default;
+        return false;
+    }
+
+    private void NoteShortage(CloseReason shortage)
+    {
+        _connecting = false;
+        _lastFailure = _lastFailure == CloseReason.SourcePortsExhausted ? _lastFailure : shortage;
     }
 
     private SetupStep Refuse(ref ConnectionRecord record, CloseReason reason, Instant now)
     {
         _connecting = false;
         _queued = false;
+        if (record.Lease.IsHeld)
+        {
+            record.Lease.Return(0, waits: false, now);
+        }
+
         LetGo(record);
         record.Reason = reason;
         record.EndedAt = now;
@@ -279,7 +363,4 @@ public struct ConnectionSetup
             _trial = 0;
         }
     }
-
-    private readonly SourceCell CurrentSource(in ConnectionRecord record) =>
-        record.Pool.Sources.At(record.Backend!.Endpoint.Address, _turn, _sourceStep);
 }

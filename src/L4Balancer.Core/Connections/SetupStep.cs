@@ -1,5 +1,6 @@
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
+using L4Balancer.Core.Ports;
 using L4Balancer.Core.Timing;
 
 namespace L4Balancer.Core.Connections;
@@ -24,10 +25,13 @@ public enum SetupAction
 /// <param name="Source">The address to connect from; null where the kernel chooses.</param>
 public readonly record struct SetupStep(SetupAction Action, CloseReason Reason, HostAddress? Source, Endpoint Target, Instant Deadline)
 {
+    /// <summary>The local ports that the connect is to choose from; null: all of them.</summary>
+    public PortWindow? Window { get; init; }
+
     internal static SetupStep Refuse(CloseReason reason) => new(SetupAction.Refuse, reason, null, default, Instant.Never);
 
-    internal static SetupStep Connect(HostAddress? source, Endpoint target, Instant deadline) =>
-        new(SetupAction.Connect, CloseReason.None, source, target, deadline);
+    internal static SetupStep Connect(HostAddress? source, PortWindow? window, Endpoint target, Instant deadline) =>
+        new(SetupAction.Connect, CloseReason.None, source, target, deadline) { Window = window };
 
     internal static SetupStep WaitUntil(Instant deadline) => new(SetupAction.Wait, CloseReason.None, null, default, deadline);
 

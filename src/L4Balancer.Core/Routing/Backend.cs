@@ -1,6 +1,8 @@
+using System.Collections.Immutable;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
+using L4Balancer.Core.Ports;
 
 namespace L4Balancer.Core.Routing;
 
@@ -21,4 +23,7 @@ public sealed record Backend(int Index, BackendSettings Settings, BackendCell Ce
     public Backend At(HostAddress? address) => Settings.Host is { } name
         ? this with { Endpoint = address is { } known ? new Endpoint(known, name.Port) : default }
         : this;
+
+    /// <summary>The pool's sources that can reach it, each with the ports that are in use towards it.</summary>
+    public ImmutableArray<PortUse> Sources { get; init; } = [];
 }

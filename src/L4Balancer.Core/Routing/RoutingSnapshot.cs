@@ -8,7 +8,7 @@ namespace L4Balancer.Core.Routing;
 
 /// <summary>
 /// Everything that deciding about a connection needs, as one object that is swapped whole by one writer. The cells that count live
-/// on from snapshot to snapshot by identity: listeners by name, backends by pool, name and address, sources by address.
+/// on from snapshot to snapshot by identity: listeners by name, backends by pool, name and address, sources by address, ports by source and destination.
 /// </summary>
 public sealed class RoutingSnapshot
 {
@@ -43,6 +43,9 @@ public sealed class RoutingSnapshot
 
     /// <summary>What its host names stand for.</summary>
     public Resolutions Resolutions { get; private init; } = Resolutions.None;
+
+    /// <summary>The local ports in use, by source address and destination.</summary>
+    public PortBook Ports { get; private init; } = PortBook.Empty;
 
     /// <param name="maxConnections">What the configuration or, where it says 0, the descriptor limit allows.</param>
     /// <param name="previous">The snapshot in force until now, or null at start.</param>
@@ -83,6 +86,7 @@ public sealed class RoutingSnapshot
         }
 
         Dictionary<string, SourceCell> sourceCells = previous?.Sources.ToDictionary(s => s.Label) ?? [];
+        PortBook.Successor ports = (previous?.Ports ?? PortBook.Empty).Next();
 
         ImmutableArray<Pool> pools = [.. config.Pools.Select(BuildPool)];
         Dictionary<string, Pool> poolsByName = pools.ToDictionary(p => p.Name);
@@ -96,16 +100,19 @@ public sealed class RoutingSnapshot
         {
             Departed = Departed.Of(knownBackends, knownListeners, pools, listeners),
             Resolutions = resolutions,
+            Ports = ports.Finish(),
         };
 
         Pool BuildPool(PoolSettings settings)
         {
             PoolCell cell = poolCells.GetValueOrDefault(settings.Name) ?? new PoolCell(settings.Name);
+            ImmutableArray<SourceCell> sources =
+                settings.SourceIps.IsEmpty ? [SourceFor(null)] : [.. settings.SourceIps.Select(ip => SourceFor(ip))];
             return new(
                 settings,
                 cell,
-                [.. settings.Backends.Select((b, i) => BuildBackend(cell, b, i))],
-                new SourceRotation(settings.SourceIps.IsEmpty ? [SourceFor(null)] : [.. settings.SourceIps.Select(ip => SourceFor(ip))]),
+                [.. settings.Backends.Select((b, i) => WithSources(BuildBackend(cell, b, i), sources))],
+                new SourceRotation(sources),
                 [.. settings.Backends.Select(b => overrides[settings.Name, b.Name].Mode)]);
         }
 
@@ -117,6 +124,15 @@ public sealed class RoutingSnapshot
                 overrides[pool.Name, settings.Name].Weight ?? settings.Weight);
             return settings.Host is { } name ? backend.At(resolutions[pool.Name, name.Host]) : backend;
         }
+
+        Backend WithSources(Backend backend, ImmutableArray<SourceCell> sources) => !backend.IsResolved ? backend : backend with
+        {
+            Sources =
+            [
+                .. sources.Where(s => s.Address is null || s.Address.Value.IsV4 == backend.Endpoint.Address.IsV4)
+                    .Select(s => ports.Of(s, backend.Endpoint)),
+            ],
+        };
 
         SourceCell SourceFor(HostAddress? address)
         {

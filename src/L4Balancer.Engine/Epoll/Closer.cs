@@ -80,8 +80,8 @@ internal sealed unsafe class Closer(Worker worker)
     /// <summary>While leaving: write what was read, then FIN; and discard what still comes until both peers have closed too.</summary>
     public void ContinueLeaving(int index, ref Slot slot)
     {
-        Leave(ref slot, ref slot.ToBackend, slot.Backend, ref slot.BackendState);
-        Leave(ref slot, ref slot.ToClient, slot.Client, ref slot.ClientState);
+        Leave(ref slot, ref slot.ToBackend, slot.ToClient, slot.Backend, ref slot.BackendState);
+        Leave(ref slot, ref slot.ToClient, slot.ToBackend, slot.Client, ref slot.ClientState);
         bool all = Discard(ref slot.ToBackend, slot.Client, ref slot.ClientState);
         all &= Discard(ref slot.ToClient, slot.Backend, ref slot.BackendState);
         if (!all)
@@ -169,7 +169,7 @@ internal sealed unsafe class Closer(Worker worker)
         return slot.LastActivity.After(slot.FirstEnd == CloseReason.None ? pool.IdleTimeout : pool.HalfCloseTimeout);
     }
 
-    private void Leave(ref Slot slot, ref Flow flow, int sink, ref SideState sinkState)
+    private void Leave(ref Slot slot, ref Flow flow, in Flow back, int sink, ref SideState sinkState)
     {
         if (flow.Done)
         {
@@ -192,7 +192,7 @@ internal sealed unsafe class Closer(Worker worker)
 
         worker.Relay.Release(ref flow);
         flow.Done = true;
-        TcpSocket.ShutdownWrite(sink);
+        Relay.Finish(sink, back, ref sinkState);
     }
 
     /// <returns>False where there may be more to discard than one turn allows.</returns>
@@ -242,7 +242,8 @@ internal sealed unsafe class Closer(Worker worker)
         worker.Relay.Release(ref slot.ToClient);
         CloseSocket(slot.Client, resetClient);
         CloseSocket(slot.Backend, resetBackend);
-        slot.Record.Close(worker.Engine.Snapshot.Cell, slot.Cause.Reason, worker.Now);
+        bool wasFirst = !resetBackend && (slot.BackendState & (SideState.FinFirst | SideState.Reset)) == SideState.FinFirst;
+        slot.Record.Close(worker.Engine.Snapshot.Cell, slot.Cause.Reason, wasFirst, worker.Now);
         Free(index, ref slot);
     }
 

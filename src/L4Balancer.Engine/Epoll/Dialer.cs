@@ -2,6 +2,7 @@ using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Connections;
+using L4Balancer.Core.Ports;
 using L4Balancer.Core.Routing;
 using L4Balancer.Core.Timing;
 using L4Balancer.Engine.Linux;
@@ -133,6 +134,11 @@ internal sealed class Dialer(Worker worker)
             return unusable;
         }
 
+        if (step.Window is { } window)
+        {
+            LimitPorts(slot.Backend, window);
+        }
+
         SysResult connecting = TcpSocket.Connect(slot.Backend, step.Target);
         if (connecting.IsError && connecting.Errno != Errno.EINPROGRESS)
         {
@@ -156,6 +162,16 @@ internal sealed class Dialer(Worker worker)
         TcpSocket.SetOption(socket, Libc.IPPROTO_IP, Libc.IP_BIND_ADDRESS_NO_PORT, 1);
         SysResult bound = TcpSocket.Bind(socket, new Endpoint(source, 0));
         return bound.IsError ? ConnectErrors.OfBind(bound.Errno) : null;
+    }
+
+    // Linux 6.3, for sockets of either family at SOL_IP; ENOPROTOOPT before it, and then it is not asked for again.
+    private void LimitPorts(int socket, PortWindow window)
+    {
+        SysResult limited = TcpSocket.SetOption(socket, Libc.IPPROTO_IP, Libc.IP_LOCAL_PORT_RANGE, (int)window.Packed);
+        if (limited.Errno == Errno.ENOPROTOOPT)
+        {
+            worker.Engine.Snapshot.Ports.Supply.LacksWindows();
+        }
     }
 
     private void Connected(int index, ref Slot slot)

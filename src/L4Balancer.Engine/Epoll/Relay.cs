@@ -85,6 +85,18 @@ internal sealed unsafe class Relay(Worker worker)
         return delivered;
     }
 
+    /// <summary>Sends FIN, and notes where it is the first of the two.</summary>
+    /// <param name="back">The direction that reads from the same socket.</param>
+    public static void Finish(int socket, in Flow back, ref SideState state)
+    {
+        if (!back.SourceEnded && (state & SideState.Ending) == 0)
+        {
+            state |= SideState.FinFirst;
+        }
+
+        TcpSocket.ShutdownWrite(socket);
+    }
+
     /// <summary>Gives back what held the bytes of a direction. A pipe that still holds some is not used again.</summary>
     public void Release(ref Flow flow)
     {
@@ -286,7 +298,7 @@ internal sealed unsafe class Relay(Worker worker)
         }
         else if (!back.Done)
         {
-            TcpSocket.ShutdownWrite(ends.Sink);
+            Finish(ends.Sink, back, ref ends.SinkState);
             slot.LastActivity = worker.Now;
             worker.Closer.SetDeadline(index, ref slot);
         }

@@ -23,4 +23,7 @@ internal enum SideState : byte
     /// splice(2) does not come past it at all (net/ipv4/tcp.c, tcp_recvmsg_locked and tcp_read_sock).
     /// </summary>
     Urgent = 16,
+
+    /// <summary>Our FIN went to this peer before its own was known: it is our port that stays in TIME_WAIT (RFC 9293, 3.6).</summary>
+    FinFirst = 32,
 }

@@ -15,6 +15,7 @@ internal static unsafe partial class Libc
     public const int IPPROTO_IPV6 = 41;
     public const int IPV6_V6ONLY = 26;
     public const int IP_BIND_ADDRESS_NO_PORT = 24;
+    public const int IP_LOCAL_PORT_RANGE = 51;
     public const int SOL_SOCKET = 1;
     public const int SO_REUSEADDR = 2;
     public const int SO_TYPE = 3;

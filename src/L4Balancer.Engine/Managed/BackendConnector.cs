@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Connections;
+using L4Balancer.Core.Ports;
 using L4Balancer.Engine.Sockets;
 
 namespace L4Balancer.Engine.Managed;
@@ -13,7 +14,7 @@ internal readonly record struct ConnectResult(Socket? Socket, Endpoint LocalEndp
 /// <summary>One attempt to connect to a backend.</summary>
 internal static class BackendConnector
 {
-    public static async Task<ConnectResult> ConnectAsync(SetupStep step, PoolSettings pool, CancellationToken token)
+    public static async Task<ConnectResult> ConnectAsync(SetupStep step, PoolSettings pool, PortSupply ports, CancellationToken token)
     {
         Socket? socket = null;
         ConnectResult result = default;
@@ -22,6 +23,11 @@ internal static class BackendConnector
             IPEndPoint target = step.Target.ToIPEndPoint();
             socket = new Socket(target.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
             TcpOptions.Apply(socket, pool.Keepalive, pool.UserTimeout, pool.CongestionControl);
+            if (step.Window is { } window && !SourceBinding.LimitPorts(socket, window))
+            {
+                ports.LacksWindows();
+            }
+
             result = step.Source is { } source && SourceBinding.Bind(socket, source) is { } unusable
                 ? new ConnectResult(null, default, unusable)
                 : await ConnectAsync(socket, target, token).ConfigureAwait(false);

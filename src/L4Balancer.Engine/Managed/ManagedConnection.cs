@@ -162,7 +162,7 @@ internal sealed class ManagedConnection
         using var deadline = new CancellationTokenSource(_engine.Until(step.Deadline), _engine.Options.Clock);
         using var attempt = CancellationTokenSource.CreateLinkedTokenSource(_closing.Reading, deadline.Token);
         PoolSettings pool = _record.Pool.Settings;
-        ConnectResult result = await BackendConnector.ConnectAsync(step, pool, attempt.Token).ConfigureAwait(false);
+        ConnectResult result = await BackendConnector.ConnectAsync(step, pool, _engine.Snapshot.Ports.Supply, attempt.Token).ConfigureAwait(false);
         lock (_gate)
         {
             Instant now = _engine.Now;
@@ -203,7 +203,7 @@ internal sealed class ManagedConnection
             if (_record.IsEstablished)
             {
                 _closing.Note(_relay.FinishedReason);
-                _record.Close(_engine.Snapshot.Cell, _closing.Reason, _engine.Now);
+                _record.Close(_engine.Snapshot.Cell, _closing.Reason, _relay.WasFirstAtBackend, _engine.Now);
             }
             else if (_record.Reason == CloseReason.None)
             {

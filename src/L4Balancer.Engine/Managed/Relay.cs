@@ -49,6 +49,18 @@ internal sealed class Relay
     /// <summary>The reason where nobody closed or reset the connection: both sides have finished, and this one was the first.</summary>
     public CloseReason FinishedReason => _firstFinished?.ClosedReason ?? CloseReason.Internal;
 
+    /// <summary>Our FIN went to the backend before its own came, and nobody has reset the connection.</summary>
+    public bool WasFirstAtBackend
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _backend is { LeavesTimeWait: true };
+            }
+        }
+    }
+
     /// <summary>Reads the client up to the pipe's threshold; only a socket that is being read tells of its reset.</summary>
     public void ReadClient() => _fromClient = FillAsync(_toBackend, _client);
 
@@ -172,7 +184,7 @@ internal sealed class Relay
                 break;
             case FillEnd.Finished:
             case FillEnd.Stopped:
-                sink.Finish();
+                Finish(sink);
                 break;
         }
     }
@@ -206,6 +218,7 @@ internal sealed class Relay
                 Touch(0);
                 lock (_gate)
                 {
+                    source.FinRead = true;
                     _firstFinished ??= source;
                 }
             }
@@ -266,9 +279,20 @@ internal sealed class Relay
         side.Reset();
     }
 
+    // A second call finds the first one's answer: what is read after our FIN changes nothing.
+    private void Finish(Side side)
+    {
+        lock (_gate)
+        {
+            side.WasFirst |= !side.FinRead;
+        }
+
+        side.Finish();
+    }
+
     private async Task DiscardAsync(Side side)
     {
-        side.Finish();
+        Finish(side);
         IoResult received;
         do
         {

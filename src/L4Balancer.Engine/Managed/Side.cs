@@ -8,6 +8,7 @@ namespace L4Balancer.Engine.Managed;
 internal sealed class Side(Socket socket, CloseReason closed, CloseReason reset)
 {
     private bool _finSent;
+    private bool _wasResetByUs;
 
     public Socket Socket { get; } = socket;
 
@@ -17,11 +18,20 @@ internal sealed class Side(Socket socket, CloseReason closed, CloseReason reset)
     /// <summary>The reason where this side reset the connection.</summary>
     public CloseReason ResetReason { get; } = reset;
 
+    /// <summary>Its peer's FIN was read. Under the relay's gate.</summary>
+    public bool FinRead { get; set; }
+
+    /// <summary>Our FIN went out before the peer's was read. Under the relay's gate.</summary>
+    public bool WasFirst { get; set; }
+
     /// <summary>Its peer sent FIN, and everything before it was written to the other side. Under the relay's gate.</summary>
     public bool Finished { get; set; }
 
     /// <summary>Its peer reset the connection, or the kernel gave it up. Under the relay's gate.</summary>
     public bool WasReset { get; set; }
+
+    /// <summary>Our port stays in TIME_WAIT: our FIN was the first, and nobody has reset the connection.</summary>
+    public bool LeavesTimeWait => WasFirst && !WasReset && !Volatile.Read(ref _wasResetByUs);
 
     /// <summary>Bytes sent to this peer that it has not acknowledged; 0 where the platform cannot say.</summary>
     public int Unacknowledged => OperatingSystem.IsLinux() ? SocketQueues.Unacknowledged(Socket.SafeHandle) : 0;
@@ -51,6 +61,7 @@ internal sealed class Side(Socket socket, CloseReason closed, CloseReason reset)
     /// <summary>Resets the peer: close(2) with a linger time of zero (socket(7), SO_LINGER). Pending operations end.</summary>
     public void Reset()
     {
+        Volatile.Write(ref _wasResetByUs, true);
         try
         {
             Socket.LingerState = new LingerOption(true, 0);

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Connections;
+using L4Balancer.Core.Ports;
 
 namespace L4Balancer.Engine.Sockets;
 
@@ -18,6 +19,9 @@ internal static class SourceBinding
     /// destination, so that one local port serves many destinations. It stands at SOL_IP for IPv6 sockets too.
     /// </summary>
     private const int BindAddressNoPort = 24;
+
+    /// <summary>IP_LOCAL_PORT_RANGE (ip(7), Linux 6.3): connect chooses its port from this part of the range.</summary>
+    private const int LocalPortRange = 51;
 
     private static readonly byte[] On = [1, 0, 0, 0];
     private static readonly byte[] OnBigEndian = [0, 0, 0, 1];
@@ -67,6 +71,23 @@ internal static class SourceBinding
             ConnectFailure.Unreachable,
         _ => ConnectFailure.Refused,
     };
+
+    /// <summary>Lets connect choose from these ports alone.</summary>
+    /// <returns>False where the platform cannot: ENOPROTOOPT before Linux 6.3.</returns>
+    public static bool LimitPorts(Socket socket, PortWindow window)
+    {
+        Span<byte> packed = stackalloc byte[sizeof(uint)];
+        BitConverter.TryWriteBytes(packed, window.Packed);
+        try
+        {
+            socket.SetRawSocketOption(SolIp, LocalPortRange, packed);
+            return true;
+        }
+        catch (SocketException e) when (e.SocketErrorCode is SocketError.ProtocolOption or SocketError.OperationNotSupported)
+        {
+            return false;
+        }
+    }
 
     private static void DeferPort(Socket socket)
     {

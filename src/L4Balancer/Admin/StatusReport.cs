@@ -6,6 +6,7 @@ using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Routing;
+using L4Balancer.Core.Timing;
 using L4Balancer.Engine;
 using L4Balancer.Engine.Linux;
 
@@ -30,7 +31,11 @@ internal static class StatusReport
             listeners.Sum(l => l.Accepted), SumOf(listeners.Select(l => l.Refused)), SumOf(backends.Select(b => b.Closed)),
             backends.Sum(b => b.BytesToBackend), backends.Sum(b => b.BytesToClient),
             [.. ListenersOf(snapshot, target.Engine.Bound)], [.. snapshot.Pools.Select(Of)],
-            [.. target.Engine.Load().Select(Of)], Descriptors());
+            [.. target.Engine.Load().Select(Of)], Descriptors(),
+            [
+                .. snapshot.Ports.Fullest(Instant.Now(target.Clock)).OrderBy(f => f.Use.Source.Label, StringComparer.Ordinal).Select(f => new SourcePortsAnswer(
+                    f.Use.Source.Label, f.Use.Destination.ToString(), f.InUse, f.Use.Limit > 0 ? f.Use.Limit : null)),
+            ]);
     }
 
     /// <summary>As the configuration writes it.</summary>

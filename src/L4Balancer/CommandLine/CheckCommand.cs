@@ -1,6 +1,7 @@
 using System.CommandLine;
 using L4Balancer.Configuration;
 using L4Balancer.Hosting;
+using L4Balancer.Platform;
 
 namespace L4Balancer.CommandLine;
 
@@ -26,6 +27,11 @@ internal static class CheckCommand
         if (file.Config is null)
         {
             return ExitCode.BadUsage;
+        }
+
+        if (LocalPorts.Warning(file.Config) is string warning)
+        {
+            errors.WriteLine($"{file.Path}: warning: {warning}");
         }
 
         (int listeners, int pools) = (file.Config.Listeners.Length, file.Config.Pools.Length);

@@ -42,6 +42,7 @@ internal sealed class Daemon : IAsyncDisposable
     private BackendNames? _names;
     private SourceWatch? _sources;
     private StatusLine? _statusLine;
+    private PortWatch? _ports;
     private QuietControlPlane? _quiet;
     private Watchdog? _watchdog;
     private StopExtension? _stopExtension;
@@ -101,6 +102,7 @@ internal sealed class Daemon : IAsyncDisposable
         await _names.PrepareAsync(config);
         RoutingSnapshot snapshot = RoutingSnapshot.Build(
             config, budget.ConnectionsFor(config.Balancer, _log), resolutions: _names.After(Resolutions.None, config));
+        snapshot.Ports.Supply.Range = LocalPorts.Range();
         _first = snapshot;
         if (config.Metrics is not null || AdminServer.IsWanted(config.Admin))
         {
@@ -140,7 +142,7 @@ internal sealed class Daemon : IAsyncDisposable
             _quiet = new QuietControlPlane(_clock);
         }
 
-        WarnOfSources(config);
+        Warn(config);
         _control = new BalancerControl(config, snapshot, _engine, _names, limit, path, _clock, _loggers);
 
         // Whoever answered since the first snapshot was built had nobody to tell.
@@ -157,9 +159,10 @@ internal sealed class Daemon : IAsyncDisposable
         {
             _level.Set(now.Balancer.LogLevel);
             _records.Apply(now.Balancer);
-            WarnOfSources(now);
+            Warn(now);
         };
         _sources = new SourceWatch(() => Snapshot, _clock, _loggers.CreateLogger<SourceWatch>());
+        _ports = new PortWatch(() => Snapshot, LocalPorts.Range, _clock, _loggers.CreateLogger<PortWatch>());
         if (Watchdog.TimeFrom(Environment.GetEnvironmentVariable, Environment.ProcessId) is TimeSpan time && _systemd.IsEnabled)
         {
             _watchdog = new Watchdog(_systemd, _engine.TurnAsync, time, _clock, _loggers.CreateLogger<Watchdog>());
@@ -227,6 +230,11 @@ internal sealed class Daemon : IAsyncDisposable
             await _sources.DisposeAsync();
         }
 
+        if (_ports is not null)
+        {
+            await _ports.DisposeAsync();
+        }
+
         if (_control is not null)
         {
             await _control.DisposeAsync();
@@ -280,8 +288,13 @@ internal sealed class Daemon : IAsyncDisposable
         }
     }
 
-    private void WarnOfSources(BalancerConfig config)
+    private void Warn(BalancerConfig config)
     {
+        if (LocalPorts.Warning(config) is string warning)
+        {
+            _log.PortsRest(warning);
+        }
+
         foreach ((string pool, HostAddress address) in SourceAddresses.NotHere(config))
         {
             _log.SourceNotHere(pool, address.ToString());

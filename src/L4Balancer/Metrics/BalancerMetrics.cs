@@ -23,6 +23,7 @@ internal sealed class BalancerMetrics : IDisposable
         _reader = new PrometheusReader(_meter);
         BackendCatalog backends = Backends = new BackendCatalog(snapshot);
         _ = new ListenerInstruments(_meter, snapshot);
+        _ = new SourcePortInstruments(_meter, snapshot, clock);
         _ = new BackendInstruments(_meter, backends, endsGauges: !pushed);
         _ = new HealthInstruments(_meter, backends, endsGauges: !pushed);
         _ = new WorkerInstruments(_meter, () => engine()?.Load() ?? [], clock);

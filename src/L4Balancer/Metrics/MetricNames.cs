@@ -22,6 +22,8 @@ internal static class MetricNames
     public const string HealthChecks = "l4balancer_health_checks_total";
     public const string HealthTransitions = "l4balancer_health_transitions_total";
     public const string SourcePortsExhausted = "l4balancer_source_ports_exhausted_total";
+    public const string SourcePortsInUse = "l4balancer_source_ports_in_use";
+    public const string SourcePortsLimit = "l4balancer_source_ports_limit";
     public const string WorkerConnections = "l4balancer_worker_connections";
     public const string WorkerBusyRatio = "l4balancer_worker_busy_ratio";
     public const string Reloads = "l4balancer_reloads_total";

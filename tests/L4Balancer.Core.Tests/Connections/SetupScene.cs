@@ -3,6 +3,7 @@ using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Connections;
+using L4Balancer.Core.Ports;
 using L4Balancer.Core.Routing;
 using L4Balancer.Core.Timing;
 
@@ -33,6 +34,9 @@ internal sealed class SetupScene
     public ListenerCell Listener => Snapshot.Listeners[0].Cell;
 
     public BackendCell Backend(int index) => Pool.Backends[index].Cell;
+
+    /// <summary>The first source's towards the first backend.</summary>
+    public PortUse Ports => Pool.Backends[0].Sources[0];
 
     public long ConnectAttempts => Pool.Backends.Sum(b => b.Cell.ConnectAttempts);
 

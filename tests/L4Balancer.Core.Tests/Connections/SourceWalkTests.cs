@@ -1,6 +1,7 @@
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Connections;
+using L4Balancer.Core.Ports;
 
 namespace L4Balancer.Core.Tests.Connections;
 
@@ -112,5 +113,129 @@ internal sealed class SourceWalkTests
         {
             Assert.That(scene.Accept().Step.Source.ToString(), Is.EqualTo("2001:db8::1"));
         }
+    }
+
+    [Test]
+    public void Source_with_the_most_free_ports_towards_the_backend_comes_first()
+    {
+        var scene = new SetupScene(SetupScene.PoolOf(1, "10.0.0.1", "10.0.0.2", "10.0.0.3"));
+        SetupAttempt[] open = [.. Enumerable.Range(0, 9).Select(_ => Established(scene))];
+        foreach (SetupAttempt leaving in open.Where(a => a.Record.Source.Address.ToString() == "10.0.0.2"))
+        {
+            leaving.Record.Close(scene.Snapshot.Cell, CloseReason.BackendClosed, wasFirst: false, scene.Now);
+        }
+
+        for (int i = 0; i < 3; i++)
+        {
+            Assert.That(Established(scene).Record.Source.Address.ToString(), Is.EqualTo("10.0.0.2"));
+        }
+    }
+
+    [Test]
+    public void Ports_left_in_time_wait_count_against_a_source_for_a_minute()
+    {
+        var scene = new SetupScene(SetupScene.PoolOf(1, "10.0.0.1", "10.0.0.2"));
+        SetupAttempt first = Established(scene);
+        string left = first.Record.Source.Address.ToString();
+        first.Record.Close(scene.Snapshot.Cell, CloseReason.ClientClosed, wasFirst: true, scene.Now);
+        for (int i = 0; i < 4; i++)
+        {
+            SetupAttempt next = Established(scene);
+            Assert.That(next.Record.Source.Address.ToString(), Is.Not.EqualTo(left));
+            next.Record.Close(scene.Snapshot.Cell, CloseReason.BackendClosed, wasFirst: false, scene.Now);
+        }
+
+        scene.Pass(TimeSpan.FromMinutes(1));
+        Assert.That(Enumerable.Range(0, 2).Select(_ => Established(scene).Record.Source.Address.ToString()), Does.Contain(left));
+    }
+
+    [Test]
+    public void Of_many_sources_all_are_used()
+    {
+        string[] sources = [.. Enumerable.Range(1, 40).Select(i => $"10.0.0.{i}")];
+        var scene = new SetupScene(SetupScene.PoolOf(1, sources));
+
+        Assert.That(
+            Enumerable.Range(0, 80).Select(_ => Established(scene).Record.Source.Address.ToString()).Distinct().Count(), Is.EqualTo(40));
+    }
+
+    [Test]
+    public void Full_windows_are_followed_by_others_and_then_by_the_whole_range_which_alone_is_an_exhaustion()
+    {
+        var scene = new SetupScene(SetupScene.PoolOf(1, "10.0.0.1"));
+        scene.Snapshot.Ports.Supply.Range = PortRange.Parse("10000 10999", "");
+        for (int i = 0; i < 400; i++)
+        {
+            Established(scene, (ushort)(10_000 + i));
+        }
+
+        SetupAttempt attempt = scene.Accept();
+        var windows = new List<PortWindow?>();
+        while (attempt.Action == SetupAction.Connect)
+        {
+            Assert.That(scene.Snapshot.Sources[0].Exhausted, Is.Zero);
+            windows.Add(attempt.Step.Window);
+            attempt.Fail(ConnectFailure.NoFreePort);
+        }
+
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(windows, Has.Count.InRange(3, 12));
+            Assert.That(windows[..^1], Is.All.Not.Null);
+            Assert.That(windows, Is.Unique);
+            Assert.That(windows[^1], Is.Null);
+            Assert.That(attempt.Step.Reason, Is.EqualTo(CloseReason.SourcePortsExhausted));
+            Assert.That(scene.Snapshot.Sources[0].Exhausted, Is.EqualTo(1));
+            Assert.That(scene.Ports.Held, Is.EqualTo(400), "the refused one holds nothing");
+        }
+    }
+
+    [Test]
+    public void Kernel_is_not_asked_again_for_a_moment_after_it_has_refused_the_whole_range()
+    {
+        var scene = new SetupScene(SetupScene.PoolOf(1, "10.0.0.1"));
+        SetupAttempt open = Established(scene);
+        scene.Accept().Fail(ConnectFailure.NoFreePort);
+
+        SetupAttempt next = scene.Accept();
+        Assert.That((next.Action, next.Step.Reason), Is.EqualTo((SetupAction.Refuse, CloseReason.SourcePortsExhausted)));
+        Assert.That((scene.Snapshot.Sources[0].Exhausted, next.Record.Attempts), Is.EqualTo((2, 0)));
+
+        open.Record.Close(scene.Snapshot.Cell, CloseReason.BackendClosed, wasFirst: false, scene.Now);
+        Assert.That(scene.Accept().Action, Is.EqualTo(SetupAction.Connect), "a port of ours is free again");
+
+        scene.Accept().Fail(ConnectFailure.NoFreePort);
+        scene.Pass(TimeSpan.FromMilliseconds(100));
+        Assert.That(scene.Accept().Action, Is.EqualTo(SetupAction.Connect), "others may have gone");
+    }
+
+    [Test]
+    public void Every_way_out_of_a_set_up_returns_the_port()
+    {
+        var scene = new SetupScene(SetupScene.PoolOf(1, "10.0.0.1") with { ConnectAttempts = 1 });
+
+        scene.Accept().Abandon(CloseReason.ClientReset);
+        scene.Accept().MissDeadline();
+        scene.Accept().Fail(ConnectFailure.Refused);
+        scene.Accept().Fail(ConnectFailure.LocalShortage);
+        scene.Accept().Fail(ConnectFailure.SourceUnusable);
+        scene.Accept().Fail(ConnectFailure.NoFreePort);
+        Assert.That(scene.Ports.InUse(scene.Now), Is.Zero);
+
+        scene.Pass(TimeSpan.FromSeconds(1));
+        SetupAttempt established = Established(scene);
+        Assert.That(scene.Ports.Held, Is.EqualTo(1));
+        established.Record.Leave(scene.Snapshot.Cell);
+        Assert.That(scene.Ports.Held, Is.Zero);
+        established.Record.Join(scene.Snapshot.Cell);
+        established.Record.Close(scene.Snapshot.Cell, CloseReason.BackendClosed, wasFirst: false, scene.Now);
+        Assert.That(scene.Ports.InUse(scene.Now), Is.Zero);
+    }
+
+    private static SetupAttempt Established(SetupScene scene, ushort port = 20_000)
+    {
+        SetupAttempt attempt = scene.Accept();
+        attempt.Connected($"{attempt.Step.Source}:{port}");
+        return attempt;
     }
 }

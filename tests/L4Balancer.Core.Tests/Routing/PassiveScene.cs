@@ -130,7 +130,7 @@ internal sealed class PassiveScene
         public void Succeed()
         {
             Step = _setup.Connected(ref _record, SetupScene.At("127.0.0.1:5000"), _scene.Now);
-            _record.Close(_scene.Snapshot.Cell, CloseReason.ClientClosed, _scene.Now);
+            _record.Close(_scene.Snapshot.Cell, CloseReason.ClientClosed, false, _scene.Now);
         }
 
         public void Fail(ConnectFailure failure) => Step = _setup.ConnectFailed(ref _record, failure, _scene.Now);

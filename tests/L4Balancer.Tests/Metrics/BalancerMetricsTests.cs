@@ -46,6 +46,27 @@ internal sealed class BalancerMetricsTests
     }
 
     [Test]
+    public void Source_ports_are_those_towards_the_fullest_destination()
+    {
+        RoutingSnapshot snapshot = Connections.Snapshot(backends: 3);
+        Assert.That(Expose(snapshot), Does.Not.Contain("source_ports_"), "nothing was connected yet");
+
+        snapshot.Ports.Supply.Range = Core.Ports.PortRange.Parse("40000 40999", "40500-40599");
+        for (int i = 0; i < 5; i++)
+        {
+            Connections.Established(snapshot);
+        }
+
+        int fullest = snapshot.Ports.Uses.Max(u => u.Held);
+        Assert.That(fullest, Is.InRange(2, 5));
+        Assert.That(Lines(snapshot), Is.SupersetOf(new[]
+        {
+            $"l4balancer_source_ports_in_use{{source_ip=\"auto\"}} {fullest}",
+            "l4balancer_source_ports_limit{source_ip=\"auto\"} 900",
+        }));
+    }
+
+    [Test]
     public void A_series_appears_when_it_is_first_touched()
     {
         RoutingSnapshot snapshot = Connections.Snapshot();

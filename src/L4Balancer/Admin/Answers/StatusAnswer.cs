@@ -10,7 +10,8 @@ internal sealed record StatusAnswer(
     string Version, string Commit, string Runtime, string Engine, int Pid, DateTime StartedAt, double UptimeSeconds, bool Ready,
     long Generation, OpenAnswer Connections, long Accepted, IReadOnlyDictionary<string, long> Refused,
     IReadOnlyDictionary<string, long> Closed, long BytesToBackend, long BytesToClient, IReadOnlyList<ListenerAnswer> Listeners,
-    IReadOnlyList<PoolAnswer> Pools, IReadOnlyList<WorkerAnswer> Workers, DescriptorsAnswer Descriptors);
+    IReadOnlyList<PoolAnswer> Pools, IReadOnlyList<WorkerAnswer> Workers, DescriptorsAnswer Descriptors,
+    IReadOnlyList<SourcePortsAnswer> SourcePorts);
 
 /// <summary>Connections that are open.</summary>
 /// <param name="Pending">No backend is connected yet.</param>
@@ -29,6 +30,12 @@ internal sealed record PoolAnswer(
 
 /// <summary>One event loop.</summary>
 internal sealed record WorkerAnswer(int Worker, int Connections, double CpuSeconds);
+
+/// <summary>Local ports of one address that is connected from, towards its fullest destination.</summary>
+/// <param name="SourceIp"><c>auto</c> where the kernel chooses.</param>
+/// <param name="InUse">Of connections, and in TIME_WAIT under a minute ago.</param>
+/// <param name="Limit">Null where the platform does not say.</param>
+internal sealed record SourcePortsAnswer(string SourceIp, string Destination, int InUse, int? Limit);
 
 /// <summary>File descriptors of the process.</summary>
 /// <param name="Open">Null where the platform does not say.</param>

@@ -1,0 +1,85 @@
+using System.Collections.Immutable;
+using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Addressing;
+using L4Balancer.Core.Timing;
+
+namespace L4Balancer.Core.Ports;
+
+/// <summary>
+/// The use of local ports by source and destination, as one snapshot knows it: what its pools can connect to, and what still has ports
+/// in use of what they could before. Immutable but for the counts.
+/// </summary>
+public sealed class PortBook
+{
+    private readonly ImmutableDictionary<(HostAddress? Source, Endpoint Destination), PortUse> _uses;
+
+    private PortBook(PortSupply supply, ImmutableDictionary<(HostAddress?, Endpoint), PortUse> uses)
+    {
+        Supply = supply;
+        _uses = uses;
+    }
+
+    public static PortBook Empty => new(new PortSupply(), ImmutableDictionary<(HostAddress?, Endpoint), PortUse>.Empty);
+
+    public PortSupply Supply { get; }
+
+    public IEnumerable<PortUse> Uses => _uses.Values;
+
+    /// <summary>The fullest destination of each source from which ports are or were in use.</summary>
+    public IEnumerable<(PortUse Use, int InUse)> Fullest(Instant now)
+    {
+        var fullest = new Dictionary<SourceCell, (PortUse Use, int InUse)>();
+        foreach (PortUse use in _uses.Values)
+        {
+            int inUse = use.InUse(now);
+            if ((inUse > 0 || use.Source.IsTouched) && (!fullest.TryGetValue(use.Source, out var before) || inUse > before.InUse))
+            {
+                fullest[use.Source] = (use, inUse);
+            }
+        }
+
+        return fullest.Values;
+    }
+
+    /// <summary>Forgets what time has ended. To be called every few seconds, at least every three minutes.</summary>
+    public void Sweep(Instant now)
+    {
+        foreach (PortUse use in _uses.Values)
+        {
+            use.Sweep(now);
+        }
+    }
+
+    internal Successor Next() => new(this);
+
+    /// <summary>The book of the next snapshot, in the making.</summary>
+    internal sealed class Successor(PortBook before)
+    {
+        private readonly Dictionary<(HostAddress?, Endpoint), PortUse> _uses = [];
+
+        public PortUse Of(SourceCell source, Endpoint destination)
+        {
+            (HostAddress?, Endpoint) key = (source.Address, destination);
+            if (!_uses.TryGetValue(key, out PortUse? use))
+            {
+                use = before._uses.GetValueOrDefault(key) ?? new PortUse(source, destination, before.Supply);
+                _uses.Add(key, use);
+            }
+
+            return use;
+        }
+
+        public PortBook Finish()
+        {
+            foreach (((HostAddress?, Endpoint) key, PortUse use) in before._uses)
+            {
+                if (!use.IsUnused)
+                {
+                    _uses.TryAdd(key, use);
+                }
+            }
+
+            return new PortBook(before.Supply, _uses.ToImmutableDictionary());
+        }
+    }
+}

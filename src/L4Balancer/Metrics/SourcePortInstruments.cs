@@ -1,0 +1,30 @@
+using System.Diagnostics.Metrics;
+using L4Balancer.Core.Ports;
+using L4Balancer.Core.Routing;
+using L4Balancer.Core.Timing;
+
+namespace L4Balancer.Metrics;
+
+/// <summary>Local ports by the address that is connected from, counted towards the fullest destination, when someone asks.</summary>
+internal sealed class SourcePortInstruments
+{
+    private readonly Func<RoutingSnapshot> _snapshot;
+    private readonly TimeProvider _clock;
+
+    public SourcePortInstruments(Meter meter, Func<RoutingSnapshot> snapshot, TimeProvider clock)
+    {
+        _snapshot = snapshot;
+        _clock = clock;
+        meter.CreateObservableGauge(
+            MetricNames.SourcePortsInUse, () => Fullest().Select(f => Measure(f.Use, f.InUse)), null,
+            "Local ports in use from this source to its fullest destination: of connections, and in TIME_WAIT under a minute ago.");
+        meter.CreateObservableGauge(
+            MetricNames.SourcePortsLimit, () => Fullest().Where(f => f.Use.Limit > 0).Select(f => Measure(f.Use, f.Use.Limit)), null,
+            "Local ports that one source has towards one destination.");
+    }
+
+    private IEnumerable<(PortUse Use, int InUse)> Fullest() => _snapshot().Ports.Fullest(Instant.Now(_clock));
+
+    private static Measurement<long> Measure(PortUse use, long value) =>
+        new(value, new KeyValuePair<string, object?>(MetricNames.SourceIp, use.Source.Label));
+}

@@ -1,0 +1,104 @@
+using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Connections;
+using L4Balancer.Core.Ports;
+using L4Balancer.Core.Routing;
+using L4Balancer.Core.Timing;
+using L4Balancer.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace L4Balancer.Tests.Hosting;
+
+/// <summary>When the log says that local ports become few.</summary>
+internal sealed class PortWatchTests
+{
+    [Test]
+    public async Task Seventy_percent_of_a_source_and_destination_is_said_once_for_each_crossing_and_not_too_often()
+    {
+        RoutingSnapshot snapshot = Connections.Snapshot();
+        snapshot.Ports.Supply.Range = PortRange.Parse("40000 40009", "");
+        var clock = new SteppedClock();
+        var log = new Lines();
+        await using var watch = new PortWatch(() => snapshot, () => snapshot.Ports.Supply.Range, clock, log);
+        List<ConnectionRecord> open = [.. Enumerable.Range(0, 6).Select(_ => Connections.Established(snapshot))];
+        watch.Look();
+        Assert.That(log.Text, Is.Empty, "60%");
+
+        open.Add(Connections.Established(snapshot));
+        watch.Look();
+        watch.Look();
+        Assert.That(log.Text, Is.EqualTo(new[]
+        {
+            $"source address auto: 7 of 10 local ports towards {open[0].Backend!.Endpoint} are in use: "
+                + "add addresses to source_ips, or backends, or widen ip_local_port_range",
+        }));
+
+        Cross();
+        Assert.That(log.Text, Has.Count.EqualTo(1), "within the minute");
+
+        clock.Now += TimeSpan.FromMinutes(1);
+        watch.Look();
+        Assert.That(log.Text, Has.Count.EqualTo(2), "still past it after the second crossing");
+
+        clock.Now += TimeSpan.FromMinutes(2);
+        watch.Look();
+        Assert.That(log.Text, Has.Count.EqualTo(2), "no crossing since");
+
+        Cross();
+        Assert.That(log.Text, Has.Count.EqualTo(3));
+
+        void Cross()
+        {
+            foreach (ConnectionRecord leaving in open[..2])
+            {
+                ConnectionRecord record = leaving;
+                record.Close(snapshot.Cell, CloseReason.BackendClosed, wasFirst: false, Instant.Now(clock));
+            }
+
+            watch.Look();
+            open.RemoveRange(0, 2);
+            open.AddRange([Connections.Established(snapshot), Connections.Established(snapshot)]);
+            watch.Look();
+        }
+    }
+
+    [Test]
+    public async Task Range_is_followed_and_its_change_is_said()
+    {
+        RoutingSnapshot snapshot = Connections.Snapshot();
+        PortRange first = PortRange.Parse("40000 40009", "");
+        snapshot.Ports.Supply.Range = first;
+        PortRange host = PortRange.Parse("40000 40009", "");
+        var log = new Lines();
+        await using var watch = new PortWatch(() => snapshot, () => host, TimeProvider.System, log);
+        watch.AskRange();
+        Assert.That((log.Text.Count, snapshot.Ports.Supply.Range), Is.EqualTo((0, first)));
+
+        host = PortRange.Parse("40000 40099", "40050");
+        watch.AskRange();
+        Assert.That(snapshot.Ports.Supply.Range.Count, Is.EqualTo(99));
+        Assert.That(log.Text, Is.EqualTo(new[] { "ip_local_port_range gives 99 local ports now" }));
+    }
+
+    private sealed class SteppedClock : TimeProvider
+    {
+        public TimeSpan Now { get; set; } = TimeSpan.FromDays(1);
+
+        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+        public override long GetTimestamp() => Now.Ticks;
+    }
+
+    private sealed class Lines : ILogger<PortWatch>
+    {
+        public List<string> Text { get; } = [];
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(Microsoft.Extensions.Logging.LogLevel logLevel) => true;
+
+        public void Log<TState>(
+            Microsoft.Extensions.Logging.LogLevel logLevel, EventId eventId, TState state, Exception? exception,
+            Func<TState, Exception?, string> formatter) => Text.Add(formatter(state, exception));
+    }
+}
