@@ -11,11 +11,15 @@ namespace L4Balancer.Engine.Tests.Probing;
 /// <summary>A server on loopback that does with each connection what a test says; with a certificate over TLS.</summary>
 internal sealed class TalkingBackend : IAsyncDisposable
 {
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+
     private readonly Socket _listener;
     private readonly Func<Stream, Task> _talk;
     private readonly X509Certificate2? _certificate;
     private readonly CancellationTokenSource _end = new();
     private readonly Task _accepting;
+    private readonly BlockingCollection<string> _names = [];
+    private readonly BlockingCollection<Exception?> _ends = [];
 
     public TalkingBackend(Func<Stream, Task> talk, X509Certificate2? certificate = null)
     {
@@ -30,11 +34,6 @@ internal sealed class TalkingBackend : IAsyncDisposable
 
     public Endpoint Endpoint { get; }
 
-    /// <summary>The names that clients have asked for by SNI; empty where they did not.</summary>
-    public BlockingCollection<string> Names { get; } = [];
-
-    /// <summary>How connections ended on this side: null for an end without a fault.</summary>
-    public BlockingCollection<Exception?> Ends { get; } = [];
 
     /// <summary>Answers every request with these bytes, and closes.</summary>
     public static Func<Stream, Task> Answering(string bytes) => async stream =>
@@ -54,6 +53,20 @@ internal sealed class TalkingBackend : IAsyncDisposable
         }
 
         return text.ToString();
+    }
+
+    /// <summary>The name that the next client has asked for by SNI; empty where it did not.</summary>
+    public string NextName()
+    {
+        Assert.That(_names.TryTake(out string? name, Patience), "No handshake was completed in time.");
+        return name!;
+    }
+
+    /// <summary>How the next connection ended on this side: null for an end without a fault.</summary>
+    public Exception? NextEnd()
+    {
+        Assert.That(_ends.TryTake(out Exception? end, Patience), "No connection ended in time.");
+        return end;
     }
 
     public async ValueTask DisposeAsync()
@@ -94,7 +107,7 @@ internal sealed class TalkingBackend : IAsyncDisposable
             {
                 using var tls = new SslStream(plain);
                 await tls.AuthenticateAsServerAsync(new SslServerAuthenticationOptions { ServerCertificate = _certificate });
-                Names.Add(tls.TargetHostName);
+                _names.Add(tls.TargetHostName);
                 await _talk(tls);
                 await tls.ShutdownAsync();
             }
@@ -104,6 +117,6 @@ internal sealed class TalkingBackend : IAsyncDisposable
             fault = e;
         }
 
-        Ends.Add(fault);
+        _ends.Add(fault);
     }
 }

@@ -17,7 +17,7 @@ public sealed class TlsProbeTests : ExchangeFixture
         await using var backend = new TalkingBackend(Quiet, certificate);
 
         Assert.That(Probe(backend, Tls with { Host = host }), Is.EqualTo(Success), "The certificate is not looked at.");
-        return backend.Names.Take();
+        return backend.NextName();
     }
 
     [Test]
@@ -28,7 +28,7 @@ public sealed class TlsProbeTests : ExchangeFixture
         HealthSettings health = Tls with { Verify = true, CaCertificates = Certificates.Authority };
 
         Assert.That(Probe(backend, "ws1.example:" + backend.Endpoint.Port, health), Is.EqualTo(Success));
-        Assert.That(backend.Names.Take(), Is.EqualTo("ws1.example"));
+        Assert.That(backend.NextName(), Is.EqualTo("ws1.example"));
     }
 
     [Test]

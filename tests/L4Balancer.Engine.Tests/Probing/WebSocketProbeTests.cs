@@ -14,7 +14,7 @@ public sealed class WebSocketProbeTests : ExchangeFixture
     {
         await using var backend = new TalkingBackend(WebSocketServer.Proper());
         Assert.That(Probe(backend, Ws), Is.EqualTo(Success));
-        Assert.That(backend.Ends.Take(), Is.Null);
+        Assert.That(backend.NextEnd(), Is.Null);
     }
 
     [Test]
@@ -24,7 +24,7 @@ public sealed class WebSocketProbeTests : ExchangeFixture
         await using var backend = new TalkingBackend(WebSocketServer.Proper(), certificate);
         HealthSettings health = Of(HealthType.Wss) with { Verify = true, CaCertificates = Certificates.Authority };
         Assert.That(Probe(backend, health), Is.EqualTo(Success));
-        Assert.That(backend.Ends.Take(), Is.Null);
+        Assert.That(backend.NextEnd(), Is.Null);
     }
 
     [Test]
@@ -37,7 +37,7 @@ public sealed class WebSocketProbeTests : ExchangeFixture
         ];
         await using var backend = new TalkingBackend(WebSocketServer.Proper(chatter));
         Assert.That(Probe(backend, Ws), Is.EqualTo(Success));
-        Assert.That(backend.Ends.Take(), Is.Null);
+        Assert.That(backend.NextEnd(), Is.Null);
     }
 
     [Test]
@@ -136,8 +136,7 @@ public sealed class WebSocketProbeTests : ExchangeFixture
             await stream.CopyToAsync(Stream.Null);
         }));
         Assert.That(Probe(backend, Ws with { Timeout = TimeSpan.FromMinutes(5) }), Is.EqualTo(Success));
-        Assert.That(backend.Ends.TryTake(out Exception? end, 20_000), Is.True);
-        Assert.That(end, Is.InstanceOf<IOException>());
+        Assert.That(backend.NextEnd(), Is.InstanceOf<IOException>());
     }
 
     [Test]
