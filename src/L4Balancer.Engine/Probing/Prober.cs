@@ -223,12 +223,13 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
         WakeUp();
     }
 
-    // One that has never been probed waits for its first time, which spreads many over the interval.
+    // The first probe of one that its clients found dead is not waited for as long as the spread over the interval may take.
     private void Replan(BackendCell backend, Instant now)
     {
-        if (_roster.TryGet(backend, out ProbeTarget? target) && target.StartedAt != default)
+        if (_roster.TryGet(backend, out ProbeTarget? target))
         {
-            Instant next = target.StartedAt + target.Plan.Schedule.Next(backend.Health.Pace);
+            Instant from = target.StartedAt == default ? now : target.StartedAt;
+            Instant next = from + target.Plan.Schedule.Next(backend.Health.Pace);
             _agenda.Advance(target, next > now ? next : now);
         }
     }

@@ -1,8 +1,8 @@
-using L4Balancer.Core.Health;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Connections;
+using L4Balancer.Core.Health;
 using L4Balancer.Core.Pacing;
 using L4Balancer.Core.Timing;
 

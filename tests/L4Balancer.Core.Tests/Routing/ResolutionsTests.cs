@@ -1,7 +1,7 @@
 using System.Collections.Immutable;
-using L4Balancer.Core.Health;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
+using L4Balancer.Core.Health;
 using L4Balancer.Core.Routing;
 using L4Balancer.Core.Tests.Balancing;
 using L4Balancer.Core.Tests.Connections;

@@ -55,7 +55,7 @@ internal sealed class ScrapeTests
         Assert.That(code, Is.Zero, said);
         Assert.That(said, Does.Contain("l4balancer_connections_accepted counter 1\n")
             .And.Contain("l4balancer_connect_duration_seconds histogram 17\n")
-            .And.Contain("l4balancer_backend_state gauge 4\n")
+            .And.Contain("l4balancer_backend_state gauge 5\n")
             .And.Contain("process_cpu_seconds counter 1\n"));
 
         (code, _) = await RunAsync("/usr/bin/python3", ["-c", Parse], text.Replace("# EOF\n", "", StringComparison.Ordinal));
