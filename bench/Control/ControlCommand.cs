@@ -122,7 +122,12 @@ internal static class ControlCommand
     // While messages are under way, after the compiler has had its time: everything that is not the event loop's.
     private static double ShareOfControl(Field field, Contestant busy)
     {
-        Messages.Run(field.Towards(busy), new BurstLimit(WarmUp));
+        BurstResult first = Messages.Run(field.Towards(busy), new BurstLimit(WarmUp));
+        if (first.Fault is string fault)
+        {
+            throw new InvalidOperationException($"{busy.Name}: {fault}");
+        }
+
         long before = ControlTime();
         long start = Stopwatch.GetTimestamp();
         Messages.Run(field.Towards(busy), new BurstLimit(WarmUp / 2));

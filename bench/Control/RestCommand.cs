@@ -19,7 +19,7 @@ internal static class RestCommand
     private static readonly string[] Engines = ["epoll", "managed"];
 
     /// <summary>The compiler has had its time, and what opened the connections has settled.</summary>
-    private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(60);
 
     private const string Listener = """
         max_connections_per_source = 20000

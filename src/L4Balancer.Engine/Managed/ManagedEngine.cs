@@ -18,8 +18,12 @@ namespace L4Balancer.Engine.Managed;
 /// </summary>
 public sealed class ManagedEngine : IEngine
 {
-    /// <summary>How late a timeout may come.</summary>
-    private static readonly TimeSpan DeadlineCheck = TimeSpan.FromMilliseconds(50);
+    /// <summary>How late a timeout may come where connections are few, and where they are many.</summary>
+    private static readonly TimeSpan ShortestCheck = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan LongestCheck = TimeSpan.FromSeconds(1);
+
+    /// <summary>Each look at a connection costs about a microsecond: so many do not add up to more than a hundredth of a processor.</summary>
+    private static readonly TimeSpan CheckPerConnection = TimeSpan.FromMicroseconds(100);
 
     private readonly ConcurrentDictionary<ulong, ManagedConnection> _connections = new();
     private readonly ListeningSockets<ManagedListeningSocket> _listening;
@@ -192,7 +196,7 @@ public sealed class ManagedEngine : IEngine
 
     private async Task CheckDeadlinesAsync()
     {
-        using var timer = new PeriodicTimer(DeadlineCheck, Options.Clock);
+        using var timer = new PeriodicTimer(ShortestCheck, Options.Clock);
         try
         {
             while (await timer.WaitForNextTickAsync(_stopChecking.Token).ConfigureAwait(false))
@@ -202,6 +206,9 @@ public sealed class ManagedEngine : IEngine
                 {
                     CheckDeadlines(connection, now);
                 }
+
+                TimeSpan next = Count * CheckPerConnection;
+                timer.Period = next < ShortestCheck ? ShortestCheck : next > LongestCheck ? LongestCheck : next;
             }
         }
         catch (OperationCanceledException)

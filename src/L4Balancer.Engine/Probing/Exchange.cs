@@ -51,13 +51,14 @@ internal sealed class Exchange
     public int BufferSize => Math.Max(ResponseHead.LongestHead, _request.Length);
 
     /// <summary>
-    /// Without resumption: a probe does what a new client does, and sees the certificate that it would see. Revocation is not asked
-    /// for: probes go to their backend and nowhere else.
+    /// Where the certificate is verified, without resumption: the probe sees what a new client would see. Else a session is resumed where
+    /// the backend lets it, which spares both sides most of the handshake. Revocation is not asked for: probes go to their backend and
+    /// nowhere else.
     /// </summary>
     public SslClientAuthenticationOptions Tls() => new()
     {
         TargetHost = ServerName,
-        AllowTlsResume = false,
+        AllowTlsResume = !_plan.Settings.Verify,
         CertificateChainPolicy = Trust.Policy,
         ApplicationProtocols = IsHttp || IsWebSocket ? [.. Http1] : null,
     };

@@ -11,6 +11,9 @@ namespace L4Balancer.Engine.Probing;
 /// </summary>
 public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
 {
+    /// <summary>Descriptors that probing takes at most.</summary>
+    public const int MostDescriptors = 1000;
+
     /// <summary>The loop sleeps at least this long, so that many backends share a wake-up.</summary>
     internal static readonly TimeSpan Granularity = TimeSpan.FromMilliseconds(10);
 
@@ -53,8 +56,8 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
         _timer = clock.CreateTimer(static prober => ((Prober)prober!).WakeUp(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
-    /// <summary>Probes in flight at once; others wait their turn. Bounds the descriptors that probing takes.</summary>
-    internal int MostInFlight { get; init; } = 1000;
+    /// <summary>Probes in flight at once; others wait their turn.</summary>
+    internal int MostInFlight { get; init; } = MostDescriptors;
 
     /// <summary>Those that were cut short or say goodbye included, until their socket is gone.</summary>
     internal int InFlight => Volatile.Read(ref _inFlight) + Volatile.Read(ref _goodbyes);

@@ -1,5 +1,6 @@
 using L4Balancer.Core.Config;
 using L4Balancer.Engine.Linux;
+using L4Balancer.Engine.Probing;
 using Microsoft.Extensions.Logging;
 
 namespace L4Balancer.Platform;
@@ -32,13 +33,13 @@ internal sealed record DescriptorBudget(long Limit, long Reserve, int PipesPerWo
     private const int PipeShare = 16;
 
     /// <summary>What the configuration asks for besides: each bind listens, the admin API
-    /// answers, and each backend can be under probe at the same time.</summary>
+    /// answers, and backends are under probe at the same time.</summary>
     public static DescriptorBudget For(BalancerConfig config, long limit, int workers)
     {
         int pipes = (int)Math.Clamp(limit / PipeShare / PerPipe / workers, 1, MostPipesPerWorker);
         long reserve = Base + ((long)workers * (PerWorker + (pipes * PerPipe))) + config.Listeners.Sum(l => l.Bind.Length)
             + (config.Admin.Socket.Length > 0 ? PerAdminAddress : 0) + (config.Admin.Listen is null ? 0 : PerAdminAddress)
-            + config.Pools.Where(p => p.Health.Type != HealthType.None).Sum(p => p.Backends.Length);
+            + Math.Min(config.Pools.Where(p => p.Health.Type != HealthType.None).Sum(p => p.Backends.Length), Prober.MostDescriptors);
         return new DescriptorBudget(limit, reserve, pipes, (int)Math.Clamp((limit - reserve) / PerConnection, 0, int.MaxValue));
     }
 

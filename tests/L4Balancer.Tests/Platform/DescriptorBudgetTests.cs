@@ -20,6 +20,9 @@ internal sealed class DescriptorBudgetTests
     public void What_the_configuration_needs_besides_is_in_the_reserve()
     {
         Assert.That(DescriptorBudget.For(ConfigOf(backends: 100), 10_000, workers: 2).Reserve, Is.EqualTo(256 + 64 + (2 * (2 + 312)) + 1 + 100));
+        Assert.That(
+            DescriptorBudget.For(ConfigOf(backends: 10_000), 10_000, workers: 2).Reserve, Is.EqualTo(256 + 64 + (2 * (2 + 312)) + 1 + 1000),
+            "no more are under probe at once");
     }
 
     [Test]
