@@ -29,10 +29,11 @@ LIBDIR   = $(PREFIX)/lib/l4balancer
 BINDIR   = $(PREFIX)/bin
 UNITDIR  = $(PREFIX)/lib/systemd/system
 USERSDIR = $(PREFIX)/lib/sysusers.d
+SHAREDIR = $(PREFIX)/share
 CONFDIR  = /etc/l4balancer
 
 .DEFAULT_GOAL := help
-.PHONY: help sdk build test test-deps run bench lint publish install uninstall clean
+.PHONY: help sdk build test test-deps run bench lint publish package install install-files install-units uninstall clean
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -66,28 +67,47 @@ lint: sdk ## checks format, style and analyzers
 	$(DOTNET) restore $(SOLUTION) -v q
 	$(DOTNET) format $(SOLUTION) --verify-no-changes --no-restore
 
+# One file: an upgrade of the package replaces it at once, and a daemon that runs keeps the old one whole.
 publish: sdk ## self-contained build into artifacts/publish
 	rm -rf $(PUBLISH)
-	$(DOTNET) publish src/L4Balancer -c Release -r $(RID) --self-contained -p:PublishReadyToRun=true -o $(PUBLISH) -v q
+	$(DOTNET) publish src/L4Balancer -c Release -r $(RID) --self-contained -p:PublishReadyToRun=true -p:PublishSingleFile=true \
+	  -p:DebugType=embedded -o $(PUBLISH) -v q
 
 $(PUBLISH)/l4balancer: $(SOURCES)
 	@$(MAKE) --no-print-directory publish
 
-install: $(PUBLISH)/l4balancer ## installs under PREFIX (and DESTDIR): program, unit, user, a first configuration
+package: $(PUBLISH)/l4balancer ## a .deb (needs debhelper) and a tarball, into artifacts/package
+	@packaging/package $(PUBLISH) artifacts/package
+
+install: $(PUBLISH)/l4balancer ## installs under PREFIX (and DESTDIR): program, unit, user, manual, a first configuration
+	@$(MAKE) --no-print-directory install-files install-units
+	@echo "Next: edit $(CONFDIR)/balancer.toml, then: systemd-sysusers && systemctl daemon-reload && systemctl enable --now l4balancer"
+
+install-files:
 	rm -rf $(DESTDIR)$(LIBDIR)
-	install -d $(DESTDIR)$(LIBDIR) $(DESTDIR)$(BINDIR) $(DESTDIR)$(UNITDIR) $(DESTDIR)$(USERSDIR) $(DESTDIR)$(CONFDIR)
+	install -d $(DESTDIR)$(LIBDIR) $(DESTDIR)$(BINDIR) $(DESTDIR)$(CONFDIR) $(DESTDIR)$(SHAREDIR)/man/man5 $(DESTDIR)$(SHAREDIR)/man/man8 \
+	  $(DESTDIR)$(SHAREDIR)/bash-completion/completions $(DESTDIR)$(SHAREDIR)/zsh/vendor-completions
 	cp -R $(PUBLISH)/. $(DESTDIR)$(LIBDIR)/
 	chmod -R u=rwX,go=rX $(DESTDIR)$(LIBDIR)
-	ln -sf $(LIBDIR)/l4balancer $(DESTDIR)$(BINDIR)/l4balancer
+	ln -sf ../lib/l4balancer/l4balancer $(DESTDIR)$(BINDIR)/l4balancer
+	install -m 644 packaging/man/l4balancer.8 $(DESTDIR)$(SHAREDIR)/man/man8/l4balancer.8
+	perl packaging/man/configuration.pl docs/configuration.md > $(DESTDIR)$(SHAREDIR)/man/man5/balancer.toml.5
+	chmod 644 $(DESTDIR)$(SHAREDIR)/man/man5/balancer.toml.5
+	install -m 644 packaging/completions/l4balancer.bash $(DESTDIR)$(SHAREDIR)/bash-completion/completions/l4balancer
+	install -m 644 packaging/completions/_l4balancer $(DESTDIR)$(SHAREDIR)/zsh/vendor-completions/_l4balancer
+	test -e $(DESTDIR)$(CONFDIR)/balancer.toml || install -m 644 balancer.toml.example $(DESTDIR)$(CONFDIR)/balancer.toml
+
+install-units:
+	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(USERSDIR)
 	sed 's|/usr/local/bin/|$(BINDIR)/|' packaging/systemd/l4balancer.service > $(DESTDIR)$(UNITDIR)/l4balancer.service
 	chmod 644 $(DESTDIR)$(UNITDIR)/l4balancer.service
 	install -m 644 packaging/systemd/l4balancer.socket $(DESTDIR)$(UNITDIR)/l4balancer.socket
 	install -m 644 packaging/sysusers.d/l4balancer.conf $(DESTDIR)$(USERSDIR)/l4balancer.conf
-	test -e $(DESTDIR)$(CONFDIR)/balancer.toml || install -m 644 balancer.toml.example $(DESTDIR)$(CONFDIR)/balancer.toml
-	@echo "Next: edit $(CONFDIR)/balancer.toml, then: systemd-sysusers && systemctl daemon-reload && systemctl enable --now l4balancer"
 
 uninstall: ## removes what install put there, but the configuration
-	rm -f $(DESTDIR)$(BINDIR)/l4balancer $(DESTDIR)$(UNITDIR)/l4balancer.service $(DESTDIR)$(UNITDIR)/l4balancer.socket $(DESTDIR)$(USERSDIR)/l4balancer.conf
+	rm -f $(DESTDIR)$(BINDIR)/l4balancer $(DESTDIR)$(UNITDIR)/l4balancer.service $(DESTDIR)$(UNITDIR)/l4balancer.socket $(DESTDIR)$(USERSDIR)/l4balancer.conf \
+	  $(DESTDIR)$(SHAREDIR)/man/man5/balancer.toml.5 $(DESTDIR)$(SHAREDIR)/man/man8/l4balancer.8 \
+	  $(DESTDIR)$(SHAREDIR)/bash-completion/completions/l4balancer $(DESTDIR)$(SHAREDIR)/zsh/vendor-completions/_l4balancer
 	rm -rf $(DESTDIR)$(LIBDIR)
 
 clean: ## removes what was built

@@ -33,13 +33,10 @@ internal sealed class Asking(Screen screen)
     public async Task<int> RunAsync(ParseResult parsed, Func<AdminClient, Task<int>> ask)
     {
         string command = parsed.CommandResult.Command.Name;
-        string? given = parsed.GetValue(Admin);
-        AdminAddress? address = given is null
-            ? AdminAddress.OfSocket(LocalSocket.ForClient(Environment.IsPrivilegedProcess, Environment.GetEnvironmentVariable))
-            : AdminAddress.TryParse(given);
+        AdminAddress? address = AddressIn(parsed);
         if (address is null)
         {
-            return Fail(ExitCode.BadUsage, $"--admin {given}: write the path of a socket, or HOST:PORT");
+            return Fail(ExitCode.BadUsage, $"--admin {parsed.GetValue(Admin)}: write the path of a socket, or HOST:PORT");
         }
 
         string? token = null;
@@ -58,6 +55,11 @@ internal sealed class Asking(Screen screen)
             return Fail(ExitCode.NoDaemon, $"{command}: {e.Message}");
         }
     }
+
+    /// <returns>The daemon that is meant; null where what was given is no address.</returns>
+    public AdminAddress? AddressIn(ParseResult parsed) => parsed.GetValue(Admin) is string given
+        ? AdminAddress.TryParse(given)
+        : AdminAddress.OfSocket(LocalSocket.ForClient(Environment.IsPrivilegedProcess, Environment.GetEnvironmentVariable));
 
     /// <summary>Asks for one answer and shows it.</summary>
     /// <param name="type">What the answer should be.</param>

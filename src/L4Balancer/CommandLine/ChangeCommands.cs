@@ -23,7 +23,7 @@ internal static class ChangeCommands
 
     private static (Command, string) Mode(Asking asking, string name, string description, string example)
     {
-        Argument<string> backend = Backend();
+        Argument<string> backend = Backend(asking);
         var command = new Command(name, description) { backend };
         command.SetAction((parsed, _) => asking.RunAsync(parsed, client =>
             ChangeAsync(asking, client, name, HttpMethod.Post, $"/v1/backends/{parsed.GetRequiredValue(backend)}/{name}")));
@@ -32,7 +32,7 @@ internal static class ChangeCommands
 
     private static (Command, string) Weight(Asking asking)
     {
-        Argument<string> backend = Backend();
+        Argument<string> backend = Backend(asking);
         var weight = new Argument<int>("WEIGHT") { Description = $"0 to {HeaviestWeight}; 0: no new connections", CustomParser = ParseWeight };
         var command = new Command("weight", "Changes the weight of a backend.") { backend, weight };
         command.SetAction((parsed, _) => asking.RunAsync(parsed, client => ChangeAsync(
@@ -82,9 +82,10 @@ internal static class ChangeCommands
     public static string Line(BackendAnswer now) =>
         $"{now.Pool}/{now.Name} is {now.State}, weight {now.Weight}, {now.Connections} connections";
 
-    public static Argument<string> Backend()
+    public static Argument<string> Backend(Asking asking)
     {
         var backend = new Argument<string>("BACKEND") { Description = "POOL/NAME, as `backends` lists it" };
+        backend.CompletionSources.Add(context => BackendNames.Of(asking, context));
         backend.Validators.Add(result =>
         {
             string text = result.Tokens[0].Value;

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Completions;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
 using L4Balancer.Hosting;
@@ -40,7 +41,10 @@ internal static class CommandLineRoot
     private static RootCommand Build(TextWriter output, TextWriter errors)
     {
         var root = new RootCommand("A layer-4 load balancer: it spreads TCP connections over backends and relays their bytes untouched.");
+
+        // What the completions of the shells ask; the others are for the library's own developers.
         root.Directives.Clear();
+        root.Directives.Add(new SuggestDirective());
         var asking = new Asking(new Screen(output, errors));
         root.Options.Add(asking.Admin);
         root.Options.Add(asking.TokenFile);

@@ -22,7 +22,7 @@ internal static class ShedCommands
 
     private static (Command, string) Drain(Asking asking)
     {
-        Argument<string> backend = ChangeCommands.Backend();
+        Argument<string> backend = ChangeCommands.Backend(asking);
         Option<int?> rate = Rate("Closes its connections, so many a second; 0: all at once");
         var within = new Option<string?>("--within") { Description = "Closes its connections evenly within this time: 90s, 10m", HelpName = "DURATION" };
         within.Validators.Add(result =>

@@ -1,0 +1,32 @@
+using System.CommandLine.Completions;
+using L4Balancer.Admin.Answers;
+using L4Balancer.Admin.Client;
+
+namespace L4Balancer.CommandLine;
+
+/// <summary>What a shell offers where a backend is to be named: those of the daemon that would be asked; none where it does not answer.</summary>
+internal static class BackendNames
+{
+    /// <summary>Somebody waits at a keyboard.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+
+    public static IEnumerable<CompletionItem> Of(Asking asking, CompletionContext context)
+    {
+        if (asking.AddressIn(context.ParseResult) is not AdminAddress address)
+        {
+            return [];
+        }
+
+        try
+        {
+            using var client = new AdminClient(address, token: null);
+            using var patience = new CancellationTokenSource(Patience);
+            AdminReply reply = Task.Run(() => client.SendAsync(HttpMethod.Get, "/v1/backends", cancel: patience.Token)).GetAwaiter().GetResult();
+            return reply.TryRead(AdminJson.Default.BackendsAnswer)?.Backends.Select(b => new CompletionItem($"{b.Pool}/{b.Name}")) ?? [];
+        }
+        catch (Exception e) when (e is NoDaemonException or OperationCanceledException)
+        {
+            return [];
+        }
+    }
+}

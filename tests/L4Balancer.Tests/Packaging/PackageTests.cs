@@ -1,0 +1,132 @@
+using System.Diagnostics;
+
+namespace L4Balancer.Tests.Packaging;
+
+/// <summary>The Debian package, through its life in a root of its own, and the tarball.</summary>
+[Platform("Linux")]
+internal sealed class PackageTests
+{
+    /// <summary>As it was built for these tests: the package takes what it is given, and a publish takes minutes.</summary>
+    private static readonly string Program = Repository.PathOf(
+        "src", "L4Balancer", "bin", new DirectoryInfo(AppContext.BaseDirectory).Parent!.Name, new DirectoryInfo(AppContext.BaseDirectory).Name);
+
+    [Test]
+    public async Task It_is_installed_upgraded_removed_and_purged()
+    {
+        Require("dh", "debhelper");
+        DirectoryInfo folder = Directory.CreateTempSubdirectory("l4balancer-test-");
+        try
+        {
+            string first = await BuildAsync(folder, "0.0.1");
+            string second = await BuildAsync(folder, "0.0.2");
+            string script = Repository.PathOf("tests", "L4Balancer.Tests", "Packaging", "package-life.sh");
+            (int code, string output) = await RunAsync("unshare", "--mount", script, first, second);
+            if (code != 0 && (output.Contains("mount:", StringComparison.Ordinal) || output.Contains("unshare:", StringComparison.Ordinal)))
+            {
+                Assert.Ignore($"no root of its own can be made here: {output.Trim()}");
+            }
+
+            Assert.That(code, Is.Zero, output);
+            Dictionary<string, string> seen = output.Split('\n').Select(l => l.Split(": ", 2)).Where(l => l.Length == 2)
+                .ToDictionary(l => l[0], l => l[1].Trim());
+            Assert.Multiple(() =>
+            {
+                Assert.That(seen["installed"], Is.EqualTo("install ok installed 0.0.1"));
+                Assert.That(seen["hint"], Does.Contain("edit /etc/l4balancer/balancer.toml"));
+                Assert.That(seen["user"], Is.EqualTo("l4balancer:/usr/sbin/nologin"));
+                Assert.That(seen["enabled"], Is.EqualTo("no"));
+                Assert.That(seen["version"], Does.StartWith("l4balancer "));
+                Assert.That(seen["check"], Does.Contain("/etc/l4balancer/balancer.toml: ok"));
+                Assert.That(seen["manual"], Is.EqualTo("there"));
+                Assert.That(seen["unit"], Is.Empty);
+                Assert.That(seen["conffiles"], Is.EqualTo("/etc/l4balancer/balancer.toml"));
+                Assert.That(seen["upgraded"], Is.EqualTo("install ok installed 0.0.2"));
+                Assert.That(seen["kept"], Is.EqualTo("1"), "what the operator changed");
+                Assert.That(seen["removed"], Is.EqualTo("deinstall ok config-files"));
+                Assert.That((seen["program"], seen["configuration"]), Is.EqualTo(("no", "yes")));
+                Assert.That(seen["purged"], Is.EqualTo("unknown"));
+                Assert.That(seen["left"], Is.EqualTo("no"));
+            });
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    [Test]
+    public async Task The_tarball_unpacks_into_a_prefix()
+    {
+        DirectoryInfo folder = Directory.CreateTempSubdirectory("l4balancer-test-");
+        try
+        {
+            await BuildAsync(folder, "0.0.3");
+            string tarball = Directory.GetFiles(folder.FullName, "*.tar.gz").Single();
+            string prefix = folder.CreateSubdirectory("prefix").FullName;
+            (int code, string output) = await RunAsync("tar", "-C", prefix, "--strip-components=1", "-xzf", tarball);
+            Assert.That(code, Is.Zero, output);
+            string[] files =
+            [
+                "lib/l4balancer/l4balancer.dll", "lib/systemd/system/l4balancer.service", "lib/sysusers.d/l4balancer.conf",
+                "share/man/man8/l4balancer.8", "share/man/man5/balancer.toml.5", "share/bash-completion/completions/l4balancer",
+                "share/zsh/vendor-completions/_l4balancer", "share/doc/l4balancer/LICENSE", "share/doc/l4balancer/balancer.toml",
+            ];
+            Assert.That(files.Where(f => !File.Exists(Path.Combine(prefix, f))), Is.Empty);
+            Assert.That(new FileInfo(Path.Combine(prefix, "bin", "l4balancer")).LinkTarget, Is.EqualTo("../lib/l4balancer/l4balancer"));
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    [Test]
+    public async Task The_unit_is_as_closed_as_it_says()
+    {
+        Require("systemd-analyze", "systemd");
+        DirectoryInfo folder = Directory.CreateTempSubdirectory("l4balancer-test-");
+        try
+        {
+            string unit = await File.ReadAllTextAsync(Repository.PathOf("packaging", "systemd", "l4balancer.service"));
+            string path = Path.Combine(folder.FullName, "l4balancer.service");
+            await File.WriteAllTextAsync(path, unit);
+            (int code, string output) = await RunAsync("systemd-analyze", "security", "--offline=true", "--threshold=30", path);
+            Assert.That(code, Is.Zero, output);
+            await File.WriteAllTextAsync(path, string.Join('\n', unit.Split('\n').Where(l => !l.StartsWith("Protect", StringComparison.Ordinal))));
+            (code, _) = await RunAsync("systemd-analyze", "security", "--offline=true", "--threshold=30", path);
+            Assert.That(code, Is.Not.Zero, "the threshold is no obstacle");
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    /// <returns>The .deb.</returns>
+    private static async Task<string> BuildAsync(DirectoryInfo folder, string version)
+    {
+        Require("make", "make");
+        Require("perl", "perl");
+        (int code, string output) = await RunAsync(Repository.PathOf("packaging", "package"), Program, folder.FullName, version);
+        Assert.That(code, Is.Zero, output);
+        return Directory.GetFiles(folder.FullName, $"*_{version}_*.deb").SingleOrDefault() ?? "";
+    }
+
+    private static void Require(string command, string package)
+    {
+        bool there = Environment.GetEnvironmentVariable("PATH")!.Split(':').Any(d => File.Exists(Path.Combine(d, command)));
+        if (!there)
+        {
+            Assert.Ignore($"{package} is not installed: make test-deps");
+        }
+    }
+
+    private static async Task<(int Code, string Output)> RunAsync(string command, params string[] args)
+    {
+        using Process process = Process.Start(new ProcessStartInfo(command, args) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        Task<string> output = process.StandardOutput.ReadToEndAsync();
+        string errors = await process.StandardError.ReadToEndAsync();
+        await process.WaitForExitAsync();
+        return (process.ExitCode, await output + errors);
+    }
+}
