@@ -5,7 +5,7 @@ using L4Balancer.Admin.Answers;
 using L4Balancer.Configuration;
 using L4Balancer.Control;
 using L4Balancer.Core.Accounting;
-using L4Balancer.Metrics;
+using L4Balancer.Page;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
@@ -17,6 +17,8 @@ namespace L4Balancer.Admin;
 internal sealed class AdminRoutes
 {
     private static readonly string[] Reading = [HttpMethods.Get, HttpMethods.Head];
+
+    private static readonly string[] EventParameters = ["after"];
 
     private readonly AdminTarget _target;
     private readonly ILogger _log;
@@ -37,10 +39,12 @@ internal sealed class AdminRoutes
 
     private void MapAll(IEndpointRouteBuilder routes)
     {
+        routes.MapMethods("/", Reading, StatusPage.WriteAsync);
         routes.MapMethods("/healthz", Reading, HealthAsync);
         routes.MapMethods("/readyz", Reading, ReadyAsync);
         routes.MapMethods("/metrics", Reading, http => _target.Metrics.AnswerAsync(http));
         routes.MapMethods("/v1/status", Reading, StatusAsync);
+        routes.MapMethods("/v1/events", Reading, EventsAsync);
         routes.MapMethods("/v1/config", Reading, ConfigAsync);
         routes.MapMethods("/v1/locate", Reading, http => LocateReply.WriteAsync(http, _target.Control.Snapshot));
         routes.MapPost("/v1/reload", ReloadAsync);
@@ -57,6 +61,27 @@ internal sealed class AdminRoutes
 
     private Task StatusAsync(HttpContext http) => Query.OnlyAsync(http, [], () =>
         Reply.JsonAsync(http, StatusReport.Of(_target), AdminJson.Default.StatusAnswer));
+
+    private Task EventsAsync(HttpContext http) => Query.OnlyAsync(http, EventParameters, () =>
+    {
+        string? text = Query.Value(http, "after");
+        if (!long.TryParse(text ?? "0", NumberStyles.None, CultureInfo.InvariantCulture, out long after))
+        {
+            return Reply.ProblemAsync(http, StatusCodes.Status400BadRequest, $"after={Query.Shown(text)}: the number of an event, 0 for all");
+        }
+
+        var answer = new EventsAnswer(
+            [.. _target.Events.After(after).Select(e => new EventAnswer(e.Number, e.At.UtcDateTime, NameOf(e.Level), e.Text))]);
+        return Reply.JsonAsync(http, answer, AdminJson.Default.EventsAnswer);
+    });
+
+    private static string NameOf(LogLevel level) => level switch
+    {
+        LogLevel.Trace or LogLevel.Debug => "debug",
+        LogLevel.Information => "info",
+        LogLevel.Warning => "warning",
+        _ => "error",
+    };
 
     private Task ConfigAsync(HttpContext http) => Query.OnlyAsync(http, [], () =>
         Reply.JsonAsync(http, ConfigJson.Of(_target.Control.Config), AdminJson.Default.JsonObject));

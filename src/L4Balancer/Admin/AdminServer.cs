@@ -34,6 +34,9 @@ internal sealed class AdminServer : IAsyncDisposable
     /// <summary>The local socket's path; null where there is none.</summary>
     public string? SocketPath => _socket?.Path;
 
+    /// <summary>The status page's address; null where only the local socket answers.</summary>
+    public string? Url { get; private set; }
+
     /// <summary>Whether the configuration asks for any of it.</summary>
     public static bool IsWanted(AdminSettings settings) => settings.Socket.Length > 0 || settings.Listen is not null;
 
@@ -115,12 +118,12 @@ internal sealed class AdminServer : IAsyncDisposable
         WebApplicationBuilder builder = QuietHost.CreateBuilder(loggers);
         builder.Services.AddRoutingCore();
         builder.WebHost.UseKestrelCore().ConfigureKestrel(options => Bound(options, settings));
-        if (_socket is AdminSocket local)
+        if (_socket is AdminSocket ours)
         {
             // Ours is bound and has its mode already; what is left to do is to listen.
             builder.Services.Configure<SocketTransportOptions>(options => options.CreateBoundListenSocket = endpoint =>
-                endpoint.AddressFamily == local.Listener.AddressFamily
-                    ? local.Listener : SocketTransportOptions.CreateDefaultBoundListenSocket(endpoint));
+                endpoint.AddressFamily == ours.Listener.AddressFamily
+                    ? ours.Listener : SocketTransportOptions.CreateDefaultBoundListenSocket(endpoint));
         }
 
         WebApplication app = builder.Build();
@@ -141,7 +144,9 @@ internal sealed class AdminServer : IAsyncDisposable
 
         foreach (string address in app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses)
         {
-            _log.AdminListening(address.StartsWith("http://unix:", StringComparison.Ordinal) ? _socket!.Path : address);
+            bool local = address.StartsWith("http://unix:", StringComparison.Ordinal);
+            Url = local ? Url : $"{address}/";
+            _log.AdminListening(local ? _socket!.Path : address);
         }
     }
 

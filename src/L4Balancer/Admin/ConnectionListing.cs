@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Collections;
 using L4Balancer.Engine;
 
 namespace L4Balancer.Admin;
@@ -8,7 +7,7 @@ namespace L4Balancer.Admin;
 /// Takes what an engine lists and keeps the first of those that were asked for: memory goes by the limit and not by the connections,
 /// and comes in pieces that stay out of the large-object heap. One thread.
 /// </summary>
-internal sealed class ConnectionListing(ConnectionQuery query) : ICollection<OpenConnection>, IDisposable
+internal sealed class ConnectionListing(ConnectionQuery query) : ConnectionSink, IDisposable
 {
     /// <summary>A connection has 232 bytes here; arrays of 85,000 bytes and more are large objects.</summary>
     private const int PieceLength = 256;
@@ -19,11 +18,9 @@ internal sealed class ConnectionListing(ConnectionQuery query) : ICollection<Ope
     /// <summary>How many match.</summary>
     public int Total { get; private set; }
 
-    public int Count => _least.Count;
+    public override int Count => _least.Count;
 
-    public bool IsReadOnly => false;
-
-    public void Add(OpenConnection item)
+    public override void Add(OpenConnection item)
     {
         if (!query.Matches(item))
         {
@@ -76,16 +73,4 @@ internal sealed class ConnectionListing(ConnectionQuery query) : ICollection<Ope
         _pieces.ForEach(p => ArrayPool<OpenConnection>.Shared.Return(p, clearArray: true));
         _pieces.Clear();
     }
-
-    public void Clear() => throw new NotSupportedException();
-
-    public bool Contains(OpenConnection item) => throw new NotSupportedException();
-
-    public void CopyTo(OpenConnection[] array, int arrayIndex) => throw new NotSupportedException();
-
-    public bool Remove(OpenConnection item) => throw new NotSupportedException();
-
-    public IEnumerator<OpenConnection> GetEnumerator() => throw new NotSupportedException();
-
-    IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 }

@@ -18,9 +18,14 @@ internal sealed class ConnectionRoutes(AdminTarget target, ILogger log)
     // A listing asks every event loop: however many clients poll, there is one at a time, and the others wait without a thread.
     private static readonly SemaphoreSlim Listing = new(1, 1);
 
+    private static readonly TimeSpan AgesFor = TimeSpan.FromSeconds(2);
+
+    private volatile Counted? _ages;
+
     public void Map(IEndpointRouteBuilder routes, string[] reading)
     {
         routes.MapMethods("/v1/connections", reading, ListAsync);
+        routes.MapMethods("/v1/ages", reading, AgesAsync);
         routes.MapDelete("/v1/connections/{id}", CloseAsync);
     }
 
@@ -33,20 +38,38 @@ internal sealed class ConnectionRoutes(AdminTarget target, ILogger log)
         }
 
         using var listing = new ConnectionListing(query);
+        await ListAsync(http, listing);
+        Instant now = Instant.Now(target.Clock);
+        var answer = new ConnectionsAnswer(listing.Total, listing.InOrder().Select(c => Of(c, now)));
+        await Reply.JsonAsync(http, answer, AdminJson.Default.ConnectionsAnswer);
+    });
+
+    private Task AgesAsync(HttpContext http) => Query.OnlyAsync(http, [], async () =>
+    {
+        // Everybody who looks is shown the same count: it costs by the connections there are.
+        Instant now = Instant.Now(target.Clock);
+        if (_ages is not { } ages || now - ages.At > AgesFor)
+        {
+            var count = new AgeCount(now);
+            await ListAsync(http, count);
+            _ages = ages = new Counted(now, count.Answer(target.Clock.GetUtcNow()));
+        }
+
+        await Reply.JsonAsync(http, ages.Answer, AdminJson.Default.AgesAnswer);
+    });
+
+    private async Task ListAsync(HttpContext http, ConnectionSink sink)
+    {
         await Listing.WaitAsync(http.RequestAborted);
         try
         {
-            target.Engine.List(listing);
+            target.Engine.List(sink);
         }
         finally
         {
             Listing.Release();
         }
-
-        Instant now = Instant.Now(target.Clock);
-        var answer = new ConnectionsAnswer(listing.Total, listing.InOrder().Select(c => Of(c, now)));
-        await Reply.JsonAsync(http, answer, AdminJson.Default.ConnectionsAnswer);
-    });
+    }
 
     private Task CloseAsync(HttpContext http) => Query.OnlyAsync(http, [], () =>
     {
@@ -75,6 +98,8 @@ internal sealed class ConnectionRoutes(AdminTarget target, ILogger log)
             Seconds(now - connection.LastActivity), record.BytesToBackend, record.BytesToClient, record.Generation,
             record.IsEstablished ? "active" : "pending");
     }
+
+    private sealed record Counted(Instant At, AgesAnswer Answer);
 
     // The record is that of another thread: it may be a moment younger than now.
     private static double Seconds(TimeSpan time) => Math.Max(0, Math.Round(time.TotalSeconds, 3));

@@ -100,7 +100,7 @@ internal sealed class Guard(Func<AccessToken> token, ILogger log)
             return true;
         }
 
-        string[] segments = path.Split('/')[1..];
+        string[] segments = path == "/" ? [] : path.Split('/')[1..];
         IReadOnlyList<RoutePatternPathSegment> pattern = route.RoutePattern.PathSegments;
         return segments.Length == pattern.Count && segments.Zip(pattern).All(static pair =>
             pair.Second.Parts is not [RoutePatternLiteralPart literal] || literal.Content == pair.First);

@@ -5,7 +5,6 @@ internal static class NotBuiltYet
 {
     public static string? Of(string? path) => path switch
     {
-        "/" => "the status page is not supported yet; l4balancer top shows the state",
         "/v1/endpoint" => "handing out endpoints is not supported yet",
         _ => null,
     };

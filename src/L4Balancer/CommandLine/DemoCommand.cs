@@ -44,12 +44,13 @@ internal static class DemoCommand
         using var signals = new Signals();
         await using EchoBackends backends = await EchoBackends.StartAsync(
             (count + 1) / 2, count / 2, SelfSignedCertificate.Create(TimeProvider.System));
+        using var token = new DemoToken();
         var foreground = new Foreground(signals, errors)
         {
             AtOnceAfter = AtOnceAfter,
-            Started = daemon => Welcome.Write(output, daemon, backends),
+            Started = daemon => Welcome.Write(output, daemon, backends, token),
         };
-        BalancerConfig config = DemoConfig.Of(backends, port);
+        BalancerConfig config = DemoConfig.Of(backends, port, token.Path);
         int code = await foreground.RunAsync(config, path: null);
         if (code != ExitCode.Fine)
         {

@@ -3,14 +3,16 @@ using L4Balancer.Core.Config;
 
 namespace L4Balancer.Demo;
 
-/// <summary>What the demo runs: a listener and a pool for ws, the same for wss, probes, metrics, every connection in the log.</summary>
+/// <summary>What the demo runs: a listener and a pool for ws, the same for wss, probes, metrics, the status page, every connection in the log.</summary>
 internal static class DemoConfig
 {
     private static readonly HostAddress Loopback = HostAddress.FromV4(0x7F00_0001);
 
     /// <param name="port">Of ws; wss has the next one. 0: the kernel chooses both.</param>
-    public static BalancerConfig Of(EchoBackends backends, ushort port) => new()
+    /// <param name="tokenFile">What changes on the status page take.</param>
+    public static BalancerConfig Of(EchoBackends backends, ushort port, string tokenFile) => new()
     {
+        Admin = new AdminSettings { Listen = new Endpoint(Loopback, 0), TokenFile = tokenFile },
         Balancer = new BalancerSettings { ShutdownGrace = TimeSpan.FromSeconds(1), AccessLog = AccessLogMode.All },
         Metrics = new MetricsSettings { Listen = new Endpoint(Loopback, 0) },
         Listeners = [Listener("ws", port), Listener("wss", (ushort)(port == 0 ? 0 : port + 1))],

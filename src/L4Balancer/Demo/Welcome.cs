@@ -6,7 +6,7 @@ namespace L4Balancer.Demo;
 /// <summary>What the demo prints once it runs: where everything is, and what to try.</summary>
 internal static class Welcome
 {
-    public static void Write(TextWriter output, Daemon daemon, EchoBackends backends)
+    public static void Write(TextWriter output, Daemon daemon, EchoBackends backends, DemoToken token)
     {
         Endpoint ws = daemon.Bound[0];
         Endpoint wss = daemon.Bound[1];
@@ -14,6 +14,8 @@ internal static class Welcome
 
             The balancer takes  ws://{ws}/   and spreads it over {backends.Plain.Count} echo backends,
                            and  wss://{wss}/  over {backends.Tls.Count} more (TLS goes through untouched; self-signed).
+            The status page is  {daemon.PageUrl}
+                                (changes there take the token {token.Text})
             Metrics are at      {daemon.MetricsUrl}
 
             Try, more than once, and see the backend change:

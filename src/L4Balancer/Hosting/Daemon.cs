@@ -68,6 +68,9 @@ internal sealed class Daemon : IAsyncDisposable
     /// <summary>Null where nothing listens for scrapers.</summary>
     public string? MetricsUrl => _metricsServer?.Url;
 
+    /// <summary>The status page; null where the admin API is not on TCP.</summary>
+    public string? PageUrl => _admin?.Url;
+
     /// <summary>What is in force; the durations of the end among it.</summary>
     public BalancerConfig Config => _control!.Config;
 
@@ -277,7 +280,7 @@ internal sealed class Daemon : IAsyncDisposable
     {
         try
         {
-            var target = new AdminTarget(control, engine, metrics, _clock, _clock.GetUtcNow(), () => !_draining);
+            var target = new AdminTarget(control, engine, metrics, _output.Recent, _clock, _clock.GetUtcNow(), () => !_draining);
             _admin = await AdminServer.StartAsync(settings, target, _loggers);
             control.ReadsToo = _admin.ReadToken;
             return null;

@@ -39,6 +39,9 @@ internal sealed class LogOutput : IDisposable
 
     public LogFormat Format { get; }
 
+    /// <summary>What was logged last; lines of the access log are not in it.</summary>
+    public RecentLines Recent { get; } = new();
+
     /// <summary>
     /// Whether a line would be dropped now; it is counted then as if it had been. Ask before a line is built that costs something.
     /// </summary>

@@ -48,8 +48,9 @@ internal static class AccessRules
 
     private static Refusal? Unauthorised(HttpRequest request, Requester requester, AccessToken token)
     {
+        // The page itself says nothing: it asks for everything that it shows, and for that it needs what everybody needs.
         bool reads = HttpMethods.IsGet(request.Method) || HttpMethods.IsHead(request.Method);
-        if (reads && (requester.IsLoopback || request.Path == "/healthz" || request.Path == "/readyz"))
+        if (reads && (requester.IsLoopback || request.Path == "/" || request.Path == "/healthz" || request.Path == "/readyz"))
         {
             return null;
         }

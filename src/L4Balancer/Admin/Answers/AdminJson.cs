@@ -5,10 +5,12 @@ namespace L4Balancer.Admin.Answers;
 
 /// <summary>What goes over the wire, written and read by generated code.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
+[JsonSerializable(typeof(AgesAnswer))]
 [JsonSerializable(typeof(BackendAnswer))]
 [JsonSerializable(typeof(BackendsAnswer))]
 [JsonSerializable(typeof(ClosingAnswer))]
 [JsonSerializable(typeof(ConnectionsAnswer))]
+[JsonSerializable(typeof(EventsAnswer))]
 [JsonSerializable(typeof(JsonObject))]
 [JsonSerializable(typeof(LocateAnswer))]
 [JsonSerializable(typeof(Problem))]

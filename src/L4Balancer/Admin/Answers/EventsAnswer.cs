@@ -1,0 +1,9 @@
+namespace L4Balancer.Admin.Answers;
+
+/// <summary>GET /v1/events: the latest lines of the log.</summary>
+internal sealed record EventsAnswer(IReadOnlyList<EventAnswer> Events);
+
+/// <summary>One line of the log.</summary>
+/// <param name="Number">Counts from 1 since the start.</param>
+/// <param name="Level"><c>debug</c>, <c>info</c>, <c>warning</c> or <c>error</c>.</param>
+internal sealed record EventAnswer(long Number, DateTime At, string Level, string Text);

@@ -1,0 +1,45 @@
+using Microsoft.Extensions.Logging;
+
+namespace L4Balancer.Logging;
+
+/// <summary>
+/// The latest lines of the log (not those of the access log): what has happened, for whoever looks at the running daemon. Bounded; any
+/// thread.
+/// </summary>
+internal sealed class RecentLines
+{
+    public const int Capacity = 200;
+
+    /// <summary>Of a line that carries what a peer or a file said.</summary>
+    private const int LongestText = 500;
+
+    private readonly RecentLine?[] _lines = new RecentLine?[Capacity];
+    private long _count;
+
+    public void Add(DateTimeOffset at, LogLevel level, string text)
+    {
+        string kept = text.Length <= LongestText ? text : text[..LongestText] + "…";
+        lock (_lines)
+        {
+            _count++;
+            _lines[(_count - 1) % Capacity] = new RecentLine(_count, at, level, kept);
+        }
+    }
+
+    /// <summary>Those that are younger than a number, oldest first.</summary>
+    /// <param name="number">0: all that are kept.</param>
+    public IReadOnlyList<RecentLine> After(long number)
+    {
+        lock (_lines)
+        {
+            long first = Math.Max(Math.Max(number, 0), _count - Capacity) + 1;
+            List<RecentLine> lines = [];
+            for (long n = first; n <= _count; n++)
+            {
+                lines.Add(_lines[(n - 1) % Capacity]!);
+            }
+
+            return lines;
+        }
+    }
+}

@@ -1,0 +1,72 @@
+// What the page asks the reader, and tells him in passing.
+
+function toast(text, bad) {
+  const made = element(bad ? 'div.toast.bad' : 'div.toast', {}, text);
+  document.getElementById('toasts').append(made);
+  setTimeout(() => made.remove(), bad ? 9000 : 4000);
+}
+
+// Shows a dialog; resolves to whether it was confirmed.
+function ask(dialog) {
+  return new Promise(resolve => {
+    dialog.returnValue = 'cancel';
+    dialog.addEventListener('close', () => resolve(dialog.returnValue === 'ok'), { once: true });
+    dialog.showModal();
+  });
+}
+
+async function askToken(why) {
+  const field = document.getElementById('token');
+  field.value = '';
+  const line = document.getElementById('token-why');
+  line.dataset.usual = line.dataset.usual || line.textContent;
+  line.textContent = why || line.dataset.usual;
+  if (await ask(document.getElementById('token-dialog'))) {
+    api.token = field.value.trim() || null;
+  }
+  field.value = '';
+  setText(document.getElementById('unlock'), api.token ? 'Forget token' : 'Enter token…');
+  return api.token !== null;
+}
+
+// Does what changes something; asks for the token where that is what is missing.
+async function change(method, path, done) {
+  if (api.token === null && !await askToken()) {
+    return false;
+  }
+  try {
+    await api.send(method, path);
+    toast(done);
+    return true;
+  } catch (fault) {
+    if (fault instanceof Refused && fault.status === 401) {
+      api.token = null;
+      return await askToken(`${fault.message}. Try again:`) && change(method, path, done);
+    }
+    toast(fault instanceof Refused ? fault.message : 'The daemon does not answer.', true);
+    return false;
+  }
+}
+
+async function drain(backend) {
+  const dialog = document.getElementById('drain-dialog');
+  setText(document.getElementById('drain-title'), `Drain ${backend.pool}/${backend.name}`);
+  if (await ask(dialog)) {
+    const how = dialog.querySelector('[name=how]:checked').value;
+    const value = how === 'stay' ? '' : document.getElementById(`drain-${how}`).value.trim();
+    await change('POST', `/v1/backends/${backend.pool}/${backend.name}/drain${how === 'stay' ? '' : `?${how}=${encodeURIComponent(value)}`}`,
+      `${backend.pool}/${backend.name} drains`);
+  }
+}
+
+async function rebalance(pool) {
+  setText(document.getElementById('rebalance-title'), `Rebalance ${pool}`);
+  if (await ask(document.getElementById('rebalance-dialog'))) {
+    const values = { rate: document.getElementById('rebalance-rate').value, tolerance: document.getElementById('rebalance-tolerance').value };
+    const query = Object.entries(values).filter(([, v]) => v.trim()).map(([k, v]) => `${k}=${encodeURIComponent(v.trim())}`).join('&');
+    await change('POST', `/v1/pools/${pool}/rebalance${query ? `?${query}` : ''}`, `${pool} is being rebalanced`);
+  }
+}
+
+const setMode = (backend, mode) =>
+  change('POST', `/v1/backends/${backend.pool}/${backend.name}/${mode}`, `${backend.pool}/${backend.name}: ${mode}`);
