@@ -30,8 +30,14 @@ internal sealed class EchoPeer : IAsyncDisposable
     /// <summary>Connections so far.</summary>
     public int Accepted => _serving.Count;
 
+    /// <summary>It is dead from then on; a second time does nothing.</summary>
     public async ValueTask DisposeAsync()
     {
+        if (_accepting.IsCompleted)
+        {
+            return;
+        }
+
         await _stop.CancelAsync();
         _listener.Stop();
         await _accepting;

@@ -7,7 +7,6 @@ namespace L4Balancer.Tests.Admin;
 internal sealed class AdminErrorTests
 {
     [TestCase("GET", "/v1/nope", 404, "no such path")]
-    [TestCase("GET", "/", 404, "not supported yet")]
     [TestCase("GET", "/v1/endpoint?pool=chat", 404, "not supported yet")]
     [TestCase("POST", "/v1/pools/nope/rebalance", 404, "no pool")]
     [TestCase("POST", "/v1/pools/chat/rebalance?rate=fast", 400, "from 0 to")]

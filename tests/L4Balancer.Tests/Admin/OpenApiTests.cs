@@ -79,6 +79,8 @@ internal sealed class OpenApiTests
     [TestCase("GET", "/v1/backends", "Backends")]
     [TestCase("GET", "/v1/backends/chat/ws1", "Backend")]
     [TestCase("GET", "/v1/connections", "Connections")]
+    [TestCase("GET", "/v1/ages", "Ages")]
+    [TestCase("GET", "/v1/events", "Events")]
     [TestCase("GET", "/v1/config", "Config")]
     [TestCase("GET", "/v1/locate?listener=wss&source=203.0.113.7:51234", "Location")]
     [TestCase("GET", "/v1/nope", "Problem")]

@@ -55,6 +55,16 @@ internal sealed class PeerProcess : IAsyncDisposable
         return int.Parse(line!["listening ".Length..], System.Globalization.CultureInfo.InvariantCulture);
     }
 
+    /// <summary>Waits for it to say that it has come so far.</summary>
+    public async Task SaysAsync(string line, CancellationToken cancel)
+    {
+        string? said = await _process.StandardOutput.ReadLineAsync(cancel);
+        Assert.That(said, Is.EqualTo(line), said is null ? await _errors.WaitAsync(cancel) : "");
+    }
+
+    /// <summary>Tells it to go on.</summary>
+    public Task GoOnAsync() => _process.StandardInput.WriteLineAsync("go on");
+
     /// <summary>Waits for a client to end well.</summary>
     /// <returns>What it printed.</returns>
     public async Task<string> OutputAsync(CancellationToken cancel)

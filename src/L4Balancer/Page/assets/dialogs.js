@@ -11,6 +11,7 @@ function ask(dialog) {
   return new Promise(resolve => {
     dialog.returnValue = 'cancel';
     dialog.addEventListener('close', () => resolve(dialog.returnValue === 'ok'), { once: true });
+    dialog.querySelector('.cancel').onclick = () => dialog.close('cancel');
     dialog.showModal();
   });
 }
