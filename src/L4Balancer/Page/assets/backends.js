@@ -71,9 +71,10 @@ class BackendRow {
     const last = backend.health.last_probe;
     const ago = last ? `${duration(Math.max(0, (now - new Date(last.at)) / 1000))} ago` : '';
     const good = last && last.outcome === 'success';
-    setText(this.probe, !last ? 'not probed' : good ? `ok, ${ago}` : `${last.detail || last.outcome}, ${ago}`);
-    setClass(this.probe, last && !good ? 'probe bad' : 'probe dim');
-    this.probe.title = last && !good ? last.detail : '';
+    const why = backend.health.detail || (last && !good ? last.detail || last.outcome : '');
+    setText(this.probe, why ? [why, ago].filter(Boolean).join(', ') : last ? `ok, ${ago}` : 'not probed');
+    setClass(this.probe, why ? 'probe bad' : 'probe dim');
+    this.probe.title = why;
   }
 
   showShedding(shedding) {
@@ -88,7 +89,7 @@ class BackendRow {
 
 function addressLine(backend) {
   const marks = [backend.address];
-  if (backend.resolved) { marks.push(`→ ${backend.resolved}`); }
+  if (backend.resolved_address && backend.resolved_address !== backend.address) { marks.push(`→ ${backend.resolved_address}`); }
   if (backend.weight !== 100) { marks.push(`weight ${backend.weight}`); }
   if (backend.backup) { marks.push('backup'); }
   if (!backend.in_configuration) { marks.push('not in the configuration any more'); }

@@ -63,11 +63,11 @@ const overview = {
       others.map(([s, n]) => `${n} ${s}`).join(', ') || 'all of them', 2, 3);
     setClass(this.backends.meter, up === 0 ? 'meter bad' : up < there.length ? 'meter warn' : 'meter');
 
-    const sources = status.source_ports || [];
-    const fullest = sources.reduce((worst, s) => (worst === null || s.in_use / s.limit > worst.in_use / worst.limit ? s : worst), null);
-    this.setTile(this.ports, fullest ? count(fullest.in_use) : 'none', fullest ? `of ${count(fullest.limit)}` : 'in use',
-      fullest && fullest.limit ? fullest.in_use / fullest.limit : 0, fullest ? `from ${fullest.source_ip}` : '');
-    this.showSources(sources);
+    const share = s => (s.limit ? s.in_use / s.limit : 0);
+    const fullest = status.source_ports.reduce((worst, s) => (worst === null || share(s) > share(worst) ? s : worst), null);
+    this.setTile(this.ports, fullest ? count(fullest.in_use) : 'none', fullest ? (fullest.limit ? `of ${count(fullest.limit)}` : '') : 'in use',
+      fullest ? share(fullest) : 0, fullest ? `${fullest.source_ip} to ${fullest.destination}` : '');
+    this.showSources(status.source_ports);
 
     const { open, limit } = status.descriptors;
     this.setTile(this.descriptors, open === null ? '?' : count(open), limit ? `of ${count(limit)}` : '', limit ? open / limit : 0, 'two for each connection');
@@ -91,7 +91,7 @@ const overview = {
       const bar = element('i');
       setStyle(bar, 'width', `${100 * Math.min(1, share)}%`);
       return element('div.source', {},
-        element('div', {}, element('span', {}, source.source_ip), element('span.dim', {}, `${count(source.in_use)} of ${count(source.limit)}`)),
+        element('div', {}, element('span', {}, source.source_ip), element('span.dim', {}, `${count(source.in_use)}${source.limit ? ` of ${count(source.limit)}` : ''} to ${source.destination}`)),
         element(`div.meter${share >= 0.9 ? '.bad' : share >= 0.7 ? '.warn' : ''}`, {}, bar));
     }));
   },

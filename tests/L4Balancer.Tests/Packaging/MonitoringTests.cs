@@ -1,0 +1,113 @@
+using System.Diagnostics;
+using System.Reflection;
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using L4Balancer.Core.Accounting;
+using L4Balancer.Metrics;
+
+namespace L4Balancer.Tests.Packaging;
+
+/// <summary>The alert rules and the dashboard against the code: every name in them is one that the daemon publishes.</summary>
+internal sealed partial class MonitoringTests
+{
+    private static readonly string[] Published =
+    [
+        .. typeof(MetricNames).GetFields(BindingFlags.Public | BindingFlags.Static).Select(f => (string)f.GetRawConstantValue()!),
+    ];
+
+    private static readonly HashSet<string> Series =
+    [
+        .. Published.Where(n => n.StartsWith("l4balancer_", StringComparison.Ordinal) || n.StartsWith("process_", StringComparison.Ordinal)),
+        .. new[] { MetricNames.ConnectDuration, MetricNames.ConnectionDuration }.SelectMany(h => new[] { h + "_bucket", h + "_sum", h + "_count" }),
+    ];
+
+    private static string Rules => File.ReadAllText(Repository.PathOf("packaging", "prometheus", "alerts.yml"));
+
+    private static string Dashboard => File.ReadAllText(Repository.PathOf("packaging", "grafana", "l4balancer.json"));
+
+    [Test]
+    public void Every_metric_in_them_is_published()
+    {
+        string[] inRules = [.. Metric().Matches(Rules).Select(m => m.Value)];
+        string[] inDashboard = [.. Metric().Matches(Dashboard).Select(m => m.Value)];
+        Assert.That(inRules, Has.Length.GreaterThan(10));
+        Assert.That(inDashboard, Has.Length.GreaterThan(20));
+        Assert.That(inRules.Concat(inDashboard).Distinct().Except(Series), Is.Empty);
+    }
+
+    [Test]
+    public void Every_label_and_every_value_of_one_is_published()
+    {
+        HashSet<string> reasons = [.. Enumerable.Range(0, CloseReasons.Count).Select(i => ((CloseReason)i).Name())];
+        string[] ours = ["instance", "job", "le"];
+        foreach (Match match in Matcher().Matches(Rules + Regex.Unescape(Dashboard)))
+        {
+            (string label, string value) = (match.Groups[1].Value, match.Groups[2].Value);
+            Assert.That(Published.Concat(ours), Does.Contain(label), match.Value);
+            string[] values = value.StartsWith('$') ? [] : value.Split('|');
+            string[] known = label switch
+            {
+                MetricNames.Reason => [.. reasons],
+                MetricNames.State => [MetricNames.Up, MetricNames.Degraded, MetricNames.Down, MetricNames.Draining, MetricNames.Maintenance],
+                MetricNames.Result => [MetricNames.Success, MetricNames.Failure, MetricNames.LocalError],
+                MetricNames.Direction => [MetricNames.ToBackend, MetricNames.ToClient],
+                _ => values,
+            };
+            Assert.That(values.Except(known), Is.Empty, match.Value);
+        }
+    }
+
+    [Test]
+    public void Every_alert_has_its_line_in_the_handbook()
+    {
+        string[] alerts = [.. Alert().Matches(Rules).Select(m => m.Groups[1].Value)];
+        string[] explained = [.. Explained().Matches(File.ReadAllText(Repository.PathOf("docs", "operations.md"))).Select(m => m.Groups[1].Value)];
+        Assert.That(alerts, Is.Unique.And.Not.Empty);
+        Assert.That(explained, Is.EquivalentTo(alerts));
+    }
+
+    [TestCase("check", "alerts.yml")]
+    [TestCase("test", "alerts_test.yml")]
+    public async Task Prometheus_takes_the_rules_and_they_fire_as_they_should(string verb, string file)
+    {
+        if (!File.Exists("/usr/local/bin/promtool") && !File.Exists("/usr/bin/promtool"))
+        {
+            Assert.Ignore("promtool is not installed: make test-deps");
+        }
+
+        using Process process = Process.Start(new ProcessStartInfo("promtool", [verb, "rules", file])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            WorkingDirectory = Repository.PathOf("packaging", "prometheus"),
+        })!;
+        Task<string> output = process.StandardOutput.ReadToEndAsync();
+        string errors = await process.StandardError.ReadToEndAsync();
+        await process.WaitForExitAsync();
+        Assert.That(process.ExitCode, Is.Zero, await output + errors);
+    }
+
+    [Test]
+    public void The_dashboard_is_whole()
+    {
+        JsonElement dashboard = JsonDocument.Parse(Dashboard).RootElement;
+        JsonElement[] panels = [.. dashboard.GetProperty("panels").EnumerateArray()];
+        Assert.That(panels.Select(p => p.GetProperty("id").GetInt32()), Is.Unique);
+        foreach (JsonElement panel in panels.Where(p => p.GetProperty("type").GetString() != "row"))
+        {
+            Assert.That(panel.GetProperty("targets").EnumerateArray().Select(t => t.GetProperty("expr").GetString()), Has.All.Contains("$instance"));
+        }
+    }
+
+    [GeneratedRegex(@"\b(l4balancer_[a-z_]+|process_[a-z_]+)\b")]
+    private static partial Regex Metric();
+
+    [GeneratedRegex(@"([a-z_]+)(?:=|!=|=~|!~)""([^""]*)""")]
+    private static partial Regex Matcher();
+
+    [GeneratedRegex(@"- alert: (\w+)")]
+    private static partial Regex Alert();
+
+    [GeneratedRegex(@"^\| `(L4Balancer\w+)`", RegexOptions.Multiline)]
+    private static partial Regex Explained();
+}
