@@ -84,12 +84,12 @@ internal abstract class EngineContract(Func<EngineOptions, IEngine> create)
     }
 
     /// <summary>A client that is reset without a byte; so soon, it may be, that its connect already fails.</summary>
-    protected static async Task ExpectResetAsync(Rig rig)
+    protected static async Task ExpectResetAsync(Rig rig, string? from = null)
     {
         Received received;
         try
         {
-            using Peer client = await Peer.ConnectAsync(rig.Address);
+            using Peer client = await Peer.ConnectAsync(rig.Address, from: from);
             received = await client.ReceiveAllAsync();
         }
         catch (SocketException e) when (e.SocketErrorCode is SocketError.ConnectionReset)

@@ -24,6 +24,10 @@ internal static class EpollEngineTests
 
     internal sealed class Limit() : LimitContract(NewEpoll);
 
+    internal sealed class Admission() : AdmissionContract(NewEpoll);
+
+    internal sealed class Balance() : BalanceContract(NewEpoll);
+
     internal sealed class Close() : CloseContract(NewEpoll);
 
     internal sealed class Stop() : StopContract(NewEpoll);

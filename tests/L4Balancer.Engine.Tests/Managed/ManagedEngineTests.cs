@@ -24,6 +24,10 @@ internal static class ManagedEngineTests
 
     internal sealed class Limit() : LimitContract(NewManaged);
 
+    internal sealed class Admission() : AdmissionContract(NewManaged);
+
+    internal sealed class Balance() : BalanceContract(NewManaged);
+
     internal sealed class Close() : CloseContract(NewManaged);
 
     internal sealed class Stop() : StopContract(NewManaged);

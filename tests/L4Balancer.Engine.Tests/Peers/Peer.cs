@@ -29,7 +29,8 @@ internal sealed class Peer(Socket socket, Endpoint remote) : IDisposable
     /// <summary>The error that waits here without anyone having read: a reset, mostly.</summary>
     public SocketError PendingError => (SocketError)Socket.GetSocketOption(SocketOptionLevel.Socket, SocketOptionName.Error)!;
 
-    public static async Task<Peer> ConnectAsync(Endpoint to, int sendBuffer = 0)
+    /// <param name="from">The address to connect from; null: the kernel's choice.</param>
+    public static async Task<Peer> ConnectAsync(Endpoint to, int sendBuffer = 0, string? from = null)
     {
         var socket = new Socket(to.Address.IsV4 ? AddressFamily.InterNetwork : AddressFamily.InterNetworkV6, SocketType.Stream, ProtocolType.Tcp)
         {
@@ -40,6 +41,11 @@ internal sealed class Peer(Socket socket, Endpoint remote) : IDisposable
             if (sendBuffer > 0)
             {
                 socket.SendBufferSize = sendBuffer;
+            }
+
+            if (from is not null)
+            {
+                socket.Bind(new IPEndPoint(IPAddress.Parse(from), 0));
             }
 
             await socket.ConnectAsync(to.ToIPEndPoint()).Soon();
