@@ -23,4 +23,19 @@ internal static class Talk
         await client.GetStream().ReadExactlyAsync(received).AsTask().WaitAsync(DaemonProcess.Deadline);
         return Encoding.UTF8.GetString(received);
     }
+
+    /// <summary>Whether the balancer resets the connection instead of holding it.</summary>
+    public static async Task<bool> IsRefusedAsync(IPEndPoint listener)
+    {
+        try
+        {
+            using TcpClient client = await ConnectAsync(listener);
+            client.Client.Shutdown(SocketShutdown.Send);
+            return await client.Client.ReceiveAsync(new byte[1]).WaitAsync(DaemonProcess.Deadline) != 0;
+        }
+        catch (SocketException)
+        {
+            return true;
+        }
+    }
 }

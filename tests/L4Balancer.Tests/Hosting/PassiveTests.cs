@@ -1,5 +1,3 @@
-using System.Net;
-using System.Net.Sockets;
 using System.Text.Json;
 using L4Balancer.Tests.Pacing;
 
@@ -18,7 +16,7 @@ internal sealed class PassiveTests
         scene.Backends[0].StopListening();
         for (int i = 0; i < 3; i++)
         {
-            Assert.That(await IsRefusedAsync(scene.Listener), Is.True);
+            Assert.That(await Talk.IsRefusedAsync(scene.Listener), Is.True);
         }
 
         await scene.Daemon.LineWithAsync("is down: 3 connects in a row failed: connection refused");
@@ -30,15 +28,15 @@ internal sealed class PassiveTests
         Assert.That(await scene.MetricsAsync(), Does.Match("backend_state\\{.*state=\"down\"\\} 1\n").And.Match("backend_up\\{.*\\} 0\n"));
 
         // Nobody goes there but one a second, so that most are refused without an attempt.
-        await scene.UntilAsync(async () => { await IsRefusedAsync(scene.Listener); return await AttemptsAsync(scene) >= 5; }, "it is tried twice more");
+        await scene.UntilAsync(async () => { await Talk.IsRefusedAsync(scene.Listener); return await AttemptsAsync(scene) >= 5; }, "it is tried twice more");
         long refused = (await StatusAsync(scene)).GetProperty("refused").GetProperty("no_backend").GetInt64();
         Assert.That(refused, Is.GreaterThan(5));
 
         scene.Backends[0].Listen();
-        await scene.UntilAsync(async () => !await IsRefusedAsync(scene.Listener), "one comes through");
+        await scene.UntilAsync(async () => !await Talk.IsRefusedAsync(scene.Listener), "one comes through");
         await scene.Daemon.LineWithAsync(") is up");
         await scene.UntilAsync(async () => (await scene.BackendsAsync())[0].GetProperty("state").GetString() == "up", "it is up");
-        Assert.That(await IsRefusedAsync(scene.Listener), Is.False);
+        Assert.That(await Talk.IsRefusedAsync(scene.Listener), Is.False);
     }
 
     [Test]
@@ -53,13 +51,13 @@ internal sealed class PassiveTests
         scene.Backends[0].StopListening();
         for (int i = 0; i < 3; i++)
         {
-            Assert.That(await IsRefusedAsync(scene.Listener), Is.True);
+            Assert.That(await Talk.IsRefusedAsync(scene.Listener), Is.True);
         }
 
         await scene.Daemon.LineWithAsync("is down: 3 connects in a row failed");
         scene.Backends[0].Listen();
         await scene.Daemon.LineWithAsync(") is up");
-        Assert.That(await IsRefusedAsync(scene.Listener), Is.False);
+        Assert.That(await Talk.IsRefusedAsync(scene.Listener), Is.False);
     }
 
     [Test]
@@ -69,14 +67,14 @@ internal sealed class PassiveTests
         scene.Backends[0].StopListening();
         for (int i = 0; i < 3; i++)
         {
-            Assert.That(await IsRefusedAsync(scene.Listener), Is.True);
+            Assert.That(await Talk.IsRefusedAsync(scene.Listener), Is.True);
         }
 
         await scene.Daemon.LineWithAsync("is down");
         scene.Backends[0].Listen();
         await scene.ReloadAsync("passive.failures = 0\nhealth.type = \"none\"");
         await scene.Daemon.LineWithAsync(") is up");
-        Assert.That(await IsRefusedAsync(scene.Listener), Is.False);
+        Assert.That(await Talk.IsRefusedAsync(scene.Listener), Is.False);
     }
 
     [Test]
@@ -102,20 +100,5 @@ internal sealed class PassiveTests
         (int code, string output) = await scene.CommandAsync("status", "--json");
         Assert.That(code, Is.Zero, output);
         return JsonDocument.Parse(output).RootElement;
-    }
-
-    /// <summary>Whether the balancer resets the connection instead of holding it.</summary>
-    private static async Task<bool> IsRefusedAsync(IPEndPoint listener)
-    {
-        try
-        {
-            using TcpClient client = await Talk.ConnectAsync(listener);
-            client.Client.Shutdown(SocketShutdown.Send);
-            return await client.Client.ReceiveAsync(new byte[1]).WaitAsync(DaemonProcess.Deadline) != 0;
-        }
-        catch (SocketException)
-        {
-            return true;
-        }
     }
 }

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using L4Balancer.Tests.Pacing;
 using L4Balancer.Tests.Truth;
 
 namespace L4Balancer.Tests.Hosting;
@@ -31,6 +32,29 @@ internal sealed class SlowStartTests
         }
 
         Assert.That(early, Is.LessThan(0.2), "ten seconds to the half");
+    }
+
+    [Test]
+    public async Task A_backend_that_comes_back_is_not_flooded_and_at_the_start_all_have_their_share()
+    {
+        await using PacedScene scene = await PacedScene.StartAsync(
+            "epoll", backends: 2, "balance = \"round-robin\"\nslow_start = \"2m\"", "interval = \"50ms\"\ndown_interval = \"50ms\"\nrise = 1\nfall = 2\n");
+        await scene.UntilAsync(
+            async () => (await scene.BackendsAsync()).All(b => b.GetProperty("health").GetProperty("succeeded").GetInt64() > 0), "they were probed");
+        await scene.Clients.ComeAsync(scene.Listener, 100);
+        await scene.UntilAsync(async () => (await scene.ConnectionsAsync()).SequenceEqual([50, 50]), "each has its half");
+
+        scene.Backends[0].StopListening();
+        await scene.Daemon.LineWithAsync(") is down");
+        scene.Backends[0].Listen();
+        await scene.Daemon.LineWithAsync(") is up");
+
+        // Its share is set after the log has it; a change of an operator waits for both.
+        Assert.That((await scene.CommandAsync("ready", "chat/ws2")).Code, Is.Zero);
+        await scene.Clients.ComeAsync(scene.Listener, 100);
+        await scene.UntilAsync(async () => (await scene.ConnectionsAsync()).Sum() == 200, "all are there");
+
+        Assert.That((await scene.ConnectionsAsync())[0], Is.LessThan(70), "two minutes to the half");
     }
 
     private static async Task<double> ShareOfSecondAsync(DaemonProcess daemon, IPEndPoint front)

@@ -1,13 +1,19 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Text;
 
 namespace L4Balancer.Tests.Pacing;
 
-/// <summary>Holds every connection until the other side finishes. It can stop to listen, and listen again, with its connections untouched.</summary>
+/// <summary>
+/// Holds every connection until the other side finishes, but one that asks by HTTP is answered. It can stop to listen, and listen again,
+/// with its connections untouched.
+/// </summary>
 internal sealed class HoldingBackend : IDisposable
 {
     private readonly List<Socket> _all = [];
     private Socket? _listening;
+    private volatile int _status = 200;
+    private int _asked;
 
     public HoldingBackend()
     {
@@ -16,6 +22,16 @@ internal sealed class HoldingBackend : IDisposable
     }
 
     public IPEndPoint Endpoint { get; private set; }
+
+    /// <summary>What a request by HTTP is answered with.</summary>
+    public int Status
+    {
+        get => _status;
+        set => _status = value;
+    }
+
+    /// <summary>Requests by HTTP so far.</summary>
+    public int Asked => Volatile.Read(ref _asked);
 
     public void Listen()
     {
@@ -59,13 +75,18 @@ internal sealed class HoldingBackend : IDisposable
         }
     }
 
-    private static async Task HoldAsync(Socket socket)
+    private async Task HoldAsync(Socket socket)
     {
         try
         {
-            while (await socket.ReceiveAsync(new byte[16]) > 0)
+            byte[] said = new byte[1024];
+            for (int count; (count = await socket.ReceiveAsync(said)) > 0;)
             {
-                // Whatever it says.
+                if (said.AsSpan(0, count).StartsWith("GET "u8))
+                {
+                    Interlocked.Increment(ref _asked);
+                    await socket.SendAsync(Encoding.ASCII.GetBytes($"HTTP/1.1 {_status} As it is\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"));
+                }
             }
         }
         catch (Exception e) when (e is SocketException or ObjectDisposedException)

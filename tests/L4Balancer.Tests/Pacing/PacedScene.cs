@@ -65,6 +65,9 @@ internal sealed class PacedScene : IAsyncDisposable
     /// <summary>Established connections by backend.</summary>
     public async Task<int[]> ConnectionsAsync() => [.. (await BackendsAsync()).Select(b => b.GetProperty("connections").GetInt32())];
 
+    /// <summary>As the API names them, by backend.</summary>
+    public async Task<string[]> StatesAsync() => [.. (await BackendsAsync()).Select(b => b.GetProperty("state").GetString()!)];
+
     /// <summary>Connections that were closed for this reason, over all backends.</summary>
     public async Task<long> ClosedAsync(string reason) => (await BackendsAsync())
         .Sum(b => b.GetProperty("closed").TryGetProperty(reason, out JsonElement count) ? count.GetInt64() : 0);
