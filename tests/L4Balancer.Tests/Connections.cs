@@ -41,11 +41,13 @@ internal static class Connections
         return record;
     }
 
-    public static ConnectionRecord Established(RoutingSnapshot snapshot)
+    public static ConnectionRecord Established(RoutingSnapshot snapshot) => Established(snapshot, Tuple);
+
+    public static ConnectionRecord Established(RoutingSnapshot snapshot, FourTuple tuple)
     {
         ConnectionRecord record = default;
         ConnectionSetup setup = default;
-        setup.Accepted(ref record, snapshot, snapshot.Listeners[0], Tuple, Start);
+        setup.Accepted(ref record, snapshot, snapshot.Listeners[0], tuple, Start);
         setup.Connected(ref record, ParseEndpoint("10.0.0.1:40000"), Start + TimeSpan.FromMilliseconds(2));
         return record;
     }

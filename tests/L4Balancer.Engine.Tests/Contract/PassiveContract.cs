@@ -48,6 +48,30 @@ internal abstract class PassiveContract(Func<EngineOptions, IEngine> create) : E
         Assert.That(rig.Backend().Connects.LastFault, Is.EqualTo("no answer in time"));
     }
 
+    [TestCase(StreamEnd.Reset, Ignore = "The epoll engine takes a reset that comes before it has seen the connect succeed for a refused connect.")]
+    [TestCase(StreamEnd.Fin)]
+    public async Task A_backend_that_ends_connections_right_after_the_connect_has_not_failed(StreamEnd end)
+    {
+        TestBackend backend = Backend();
+        backend.Serve(peer =>
+        {
+            if (end == StreamEnd.Reset)
+            {
+                peer.Reset();
+            }
+
+            return Task.CompletedTask;
+        });
+        Rig rig = StartHeard(Settings.Pool(backend) with { ConnectAttempts = 1, Passive = new PassiveSettings { Failures = 1 } });
+        bool[] reset = await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => IsResetAsync(rig)));
+        await Patience.Until(() => rig.Records.EndedCount == 50, "all are over");
+
+        Assert.That(_news, Is.Empty);
+        Assert.That((rig.Backend().Connects.FailedInARow, rig.Backend().ConnectFailures.Total, rig.Listener.Refused.Total), Is.EqualTo((0, 0L, 0L)));
+        Assert.That(rig.ClosedAs(end == StreamEnd.Reset ? CloseReason.BackendReset : CloseReason.BackendClosed), Is.EqualTo(50));
+        Assert.That(reset, Is.All.EqualTo(end == StreamEnd.Reset));
+    }
+
     [Test]
     public async Task Of_many_that_come_at_once_one_is_let_through_to_a_backend_that_is_down()
     {

@@ -129,9 +129,9 @@ internal sealed partial class PacedClosingTests
     }
 
     [Test]
-    public async Task Of_a_backend_that_goes_down_connections_are_closed_until_it_is_back()
+    public async Task Of_a_backend_that_goes_down_connections_are_closed_until_it_is_back([Values("epoll", "managed")] string engine)
     {
-        await using PacedScene scene = await PacedScene.StartAsync("epoll", backends: 2, "on_backend_down = \"close\"\nclose_rate = 10");
+        await using PacedScene scene = await PacedScene.StartAsync(engine, backends: 2, "on_backend_down = \"close\"\nclose_rate = 10");
         await scene.Clients.ComeAsync(scene.Listener, 200);
         await scene.UntilAsync(async () => (await scene.ConnectionsAsync()).Sum() == 200, "all are there");
 
@@ -163,9 +163,9 @@ internal sealed partial class PacedClosingTests
     }
 
     [Test]
-    public async Task Connections_that_are_too_old_are_closed()
+    public async Task Connections_that_are_too_old_are_closed([Values("epoll", "managed")] string engine)
     {
-        await using PacedScene scene = await PacedScene.StartAsync("epoll", backends: 1, "max_age = \"1s\"");
+        await using PacedScene scene = await PacedScene.StartAsync(engine, backends: 1, "max_age = \"1s\"");
         await scene.Clients.ComeAsync(scene.Listener, 20);
 
         await scene.UntilAsync(async () => await scene.ClosedAsync("max_age") >= 20, "they are closed, and come back");

@@ -18,12 +18,12 @@ internal sealed class PacedScene : IAsyncDisposable
     private readonly DaemonProcess _daemon;
     private readonly HttpClient _http;
 
-    private PacedScene(string engine, int backends, string pool, string? health)
+    private PacedScene(string engine, int backends, string pool, string? health, string[] wrapper)
     {
         (_engine, _pool, _health) = (engine, pool, health);
         Backends = [.. Enumerable.Range(0, backends).Select(_ => new HoldingBackend())];
         _file = DaemonProcess.ConfigFileWith(Config(backends));
-        _daemon = DaemonProcess.Start("run", "--config", _file);
+        _daemon = DaemonProcess.Start(new Dictionary<string, string>(), wrapper, "run", "--config", _file);
         _http = AdminScene.OverSocket(SocketPath);
     }
 
@@ -39,9 +39,10 @@ internal sealed class PacedScene : IAsyncDisposable
 
     /// <param name="pool">Further lines of the pool.</param>
     /// <param name="health">Lines of its table of that name; null: it is probed ten times a second. Empty: there is no such table.</param>
-    public static async Task<PacedScene> StartAsync(string engine, int backends, string pool = "", string? health = null)
+    /// <param name="wrapper">As for <see cref="DaemonProcess"/>.</param>
+    public static async Task<PacedScene> StartAsync(string engine, int backends, string pool = "", string? health = null, params string[] wrapper)
     {
-        var scene = new PacedScene(engine, backends, pool, health);
+        var scene = new PacedScene(engine, backends, pool, health, wrapper);
         await scene._daemon.ReadyAsync();
         scene.Listener = await scene._daemon.ListenerAsync("wss");
         return scene;
