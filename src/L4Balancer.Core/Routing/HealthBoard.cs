@@ -187,10 +187,17 @@ public sealed class HealthBoard
         return Changed(entry, string.Create(CultureInfo.InvariantCulture, $"{failed} connects in a row failed: {entry.Cell.Connects.LastFault}"));
     }
 
-    // Where there are probes they decide.
+    // Where there are probes they decide when it comes back.
     private static bool Working(HealthEntry entry)
     {
-        if (entry.IsProbed || entry.Tracker.State == HealthState.Up)
+        if (entry.Tracker.State == HealthState.Up)
+        {
+            // That it fails was never heard here; the next time must be told again.
+            entry.Cell.Connects.Dismiss();
+            return false;
+        }
+
+        if (entry.IsProbed)
         {
             return false;
         }

@@ -62,6 +62,7 @@ internal sealed class BalancerControl : IAsyncDisposable
         _prober = new Prober(clock, Random.Shared, _queue.Report);
         _prober.Publish(snapshot);
         snapshot.Cell.OnConnectNews = (cell, news) => _queue.Post(() => Take(cell, news));
+        _queue.Post(() => HearWhatWasSaid(snapshot));
     }
 
     /// <summary>A backend has changed between up, degraded and down, or its mode. Called by the writer.</summary>
@@ -290,6 +291,16 @@ internal sealed class BalancerControl : IAsyncDisposable
         ProbePace before = backend.Health.Pace;
         _health.Take(backend, news);
         ReplanProbe(backend, before);
+    }
+
+    // The engine takes connections before there is a control: what their connects told until then had no ear and is told only once. Of
+    // whom nothing was told this says nothing either, and the next who fails too often is told.
+    private void HearWhatWasSaid(RoutingSnapshot snapshot)
+    {
+        foreach (Backend backend in snapshot.Pools.SelectMany(p => p.Backends))
+        {
+            Take(backend.Cell, ConnectNews.Failing);
+        }
     }
 
     // The next probe was planned before its report was heard.

@@ -91,6 +91,19 @@ internal sealed class PassiveHealthTests
     }
 
     [Test]
+    public void What_nobody_heard_is_told_again_the_next_time([Values] bool isProbed)
+    {
+        PassiveScene scene = new(isProbed ? PassiveScene.Probed(1) : PassiveScene.Unprobed(1));
+        PassiveScene.Visitor late = scene.Accept(9);
+        scene.Fail(0, times: 3);
+        scene.Lose();
+        late.Succeed();
+        Assert.That((scene.Hear(), scene.Pool.HealthOf(0)), Is.EqualTo((0, HealthState.Up)));
+
+        scene.TakeDown(0);
+    }
+
+    [Test]
     public void With_probes_it_is_they_who_bring_it_back()
     {
         PassiveScene scene = new(PassiveScene.Probed(1));

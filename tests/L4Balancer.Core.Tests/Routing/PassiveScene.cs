@@ -52,6 +52,9 @@ internal sealed class PassiveScene
         return told.Count(t => _board.Hear(t.Cell, t.News, Now));
     }
 
+    /// <summary>What was told reaches nobody.</summary>
+    public void Lose() => _news.Clear();
+
     public bool Report(int backend, ProbeOutcome outcome) => _board.Report(Pool.Backends[backend].Cell, outcome, "as probed");
 
     /// <summary>Time passes, and who is due is let try.</summary>

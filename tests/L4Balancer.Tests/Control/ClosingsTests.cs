@@ -13,7 +13,7 @@ namespace L4Balancer.Tests.Control;
 [FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 internal sealed class ClosingsTests : IAsyncDisposable
 {
-    private readonly StandStill _engine = new();
+    private readonly StillEngine _engine = new();
     private readonly Closings _closings;
     private RoutingSnapshot _snapshot = Build(OnBackendDown.Close, null);
 

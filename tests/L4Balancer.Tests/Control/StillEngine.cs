@@ -1,0 +1,69 @@
+using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Addressing;
+using L4Balancer.Core.Pacing;
+using L4Balancer.Core.Routing;
+using L4Balancer.Engine;
+
+namespace L4Balancer.Tests.Control;
+
+/// <summary>An engine that closes nothing until it is told to stop, or that all is closed.</summary>
+internal sealed class StillEngine : IEngine
+{
+    private readonly TaskCompletionSource<int> _ended = new();
+
+    public string Name => "still";
+
+    public int Count => 0;
+
+    public IReadOnlyList<Endpoint> Bound => [];
+
+    /// <summary>What comes of a snapshot.</summary>
+    public Func<RoutingSnapshot, IReadOnlyList<ListenFailure>> OnPublish { get; set; } = static _ => [];
+
+    /// <summary>It has closed what there was; done when that has been taken in.</summary>
+    public async Task EndAsync(Func<bool> taken)
+    {
+        _ended.SetResult(0);
+        using var steps = new PeriodicTimer(TimeSpan.FromMilliseconds(5));
+        for (int i = 0; !taken() && i < 2000; i++)
+        {
+            await steps.WaitForNextTickAsync();
+        }
+
+        Assert.That(taken());
+    }
+
+    public IReadOnlyList<ListenFailure> Start(RoutingSnapshot snapshot) => [];
+
+    public IReadOnlyList<ListenFailure> Publish(RoutingSnapshot snapshot) => OnPublish(snapshot);
+
+    public void List(ICollection<OpenConnection> connections)
+    {
+    }
+
+    public IReadOnlyList<WorkerLoad> Load() => [];
+
+    public Task TurnAsync() => Task.CompletedTask;
+
+    public bool Close(ulong id, CloseReason reason) => false;
+
+    public async Task<int> ShedAsync(ShedOrder order, CancellationToken cancel)
+    {
+        try
+        {
+            return await _ended.Task.WaitAsync(cancel);
+        }
+        catch (OperationCanceledException)
+        {
+            return 0;
+        }
+    }
+
+    public Task<IReadOnlyList<ExportedConnection>?> ExportAsync() => Task.FromResult<IReadOnlyList<ExportedConnection>?>(null);
+
+    public void Adopt(IReadOnlyList<ExportedConnection> connections) => throw new NotSupportedException();
+
+    public Task StopAsync(TimeSpan grace, CancellationToken atOnce) => Task.CompletedTask;
+
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+}
