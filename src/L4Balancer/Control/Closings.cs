@@ -45,9 +45,13 @@ internal sealed class Closings(IEngine engine, Func<RoutingSnapshot> snapshot, T
         StrikeOrSpare(pool, backend);
     }
 
-    /// <summary>A snapshot is in force: where it says something else of those that are down, they are struck or spared.</summary>
+    /// <summary>
+    /// A snapshot is in force: where it says something else of those that are down, they are struck or spared, and what has lost its cause
+    /// ends.
+    /// </summary>
     public void Follow(RoutingSnapshot before, RoutingSnapshot now)
     {
+        EndWithout(now);
         Dictionary<string, OnBackendDown> said = before.Pools.ToDictionary(p => p.Name, p => p.Settings.OnBackendDown);
         foreach (Pool pool in now.Pools.Where(p => said.GetValueOrDefault(p.Name) != p.Settings.OnBackendDown))
         {
@@ -56,6 +60,27 @@ internal sealed class Closings(IEngine engine, Func<RoutingSnapshot> snapshot, T
                 StrikeOrSpare(pool, backend);
             }
         }
+    }
+
+    // Whoever has left may come back, and is another then: up, ready, with other shares.
+    private void EndWithout(RoutingSnapshot now)
+    {
+        Dictionary<BackendCell, (Pool Pool, Backend Backend)> known =
+            now.Pools.SelectMany(p => p.Backends, (p, b) => (Pool: p, Backend: b)).ToDictionary(m => m.Backend.Cell);
+        foreach (Shedding shedding in _shedders.All)
+        {
+            if (!known.TryGetValue(shedding.Cell, out (Pool Pool, Backend Backend) member)
+                || (shedding.Reason == CloseReason.Drain && member.Pool.StateOf(member.Backend.Index) != BackendState.Draining))
+            {
+                _shedders.Stop(shedding.Cell);
+            }
+            else
+            {
+                StrikeOrSpare(member.Pool, member.Backend);
+            }
+        }
+
+        _rebalancers.EndWithout(known.Keys);
     }
 
     // Only who is down is struck, never who is degraded; whether the pool takes it at its word for new connections (panic_threshold)

@@ -58,6 +58,18 @@ internal sealed class Rebalancers(IEngine engine, Func<RoutingSnapshot> snapshot
         return running.Task;
     }
 
+    /// <summary>Ends those that counted on a backend that is not among these.</summary>
+    public void EndWithout(IReadOnlyCollection<BackendCell> known)
+    {
+        foreach ((string pool, Running running) in _running)
+        {
+            if (!running.Plan.Targets.Keys.All(known.Contains))
+            {
+                _ = Stop(pool);
+            }
+        }
+    }
+
     public async ValueTask DisposeAsync() => await Task.WhenAll(_running.Keys.Select(Stop));
 
     private async Task RunAsync(PoolCell cell, Running running, Task before)

@@ -20,6 +20,9 @@ internal sealed class Shedders(IEngine engine, TimeProvider clock, ILogger log) 
     /// <summary>Null where nothing of it is being closed.</summary>
     public Shedding? Of(BackendCell cell) => _running.GetValueOrDefault(cell)?.Shedding;
 
+    /// <summary>What is going on now.</summary>
+    public IReadOnlyList<Shedding> All => [.. _running.Values.Select(r => r.Shedding)];
+
     /// <summary>In place of what was going on there.</summary>
     public void Start(BackendCell cell, CloseReason reason, Tempo tempo, Pace pace)
     {

@@ -103,6 +103,43 @@ internal sealed class ClosingsTests : IAsyncDisposable
     }
 
     [Test]
+    public void A_backend_that_leaves_the_file_and_comes_back_is_not_struck_for_what_it_was()
+    {
+        BackendCell cell = Pool.Backends[0].Cell;
+        Turn(HealthState.Down);
+        Follow(Build(OnBackendDown.Close, _snapshot, only: "ws2"));
+        Assert.That(_closings.Of(cell), Is.Null);
+
+        Follow(Build(OnBackendDown.Close, _snapshot));
+        Assert.That((Pool.Backends[0].Cell, _closings.Of(cell)), Is.EqualTo((cell, (Shedding?)null)));
+    }
+
+    [TestCase(true)]
+    [TestCase(false)]
+    public void A_drain_goes_on_for_as_long_as_its_backend_is_draining(bool stays)
+    {
+        Pool.SetMode(0, BackendMode.Draining);
+        _closings.ModeSet(Pool, Pool.Backends[0], Tempo.AtRate(1));
+        BackendOverrides none = BackendOverrides.None;
+        BackendOverrides draining = none.With("chat", "ws1", none["chat", "ws1"] with { Mode = BackendMode.Draining });
+        Follow(Build(OnBackendDown.Close, _snapshot, overrides: stays ? draining : none));
+
+        Assert.That(_closings.Of(Pool.Backends[0].Cell) is not null, Is.EqualTo(stays));
+    }
+
+    [TestCase("ws2", ExpectedResult = null)]
+    [TestCase("", ExpectedResult = CloseReason.Rebalance)]
+    public CloseReason? A_rebalance_ends_when_a_backend_leaves_the_file(string only)
+    {
+        BackendCell full = Pool.Backends[1].Cell;
+        Enumerable.Range(0, 100).ToList().ForEach(_ => full.CountEstablished());
+        _closings.Rebalance(Pool, tolerance: 0, perSecond: 1);
+        Follow(Build(OnBackendDown.Close, _snapshot, only: only));
+
+        return _closings.Of(full)?.Reason;
+    }
+
+    [Test]
     public void Whoever_is_set_ready_and_is_down_is_struck_whoever_is_drained_goes_as_drained()
     {
         Turn(HealthState.Down);
@@ -134,13 +171,22 @@ internal sealed class ClosingsTests : IAsyncDisposable
 
     private void Reload(OnBackendDown onBackendDown)
     {
-        RoutingSnapshot before = _snapshot;
-        _snapshot = Build(onBackendDown, before);
-        Pool.SetHealth(new Dictionary<int, HealthState> { [0] = before.Pools[0].HealthOf(0) });
-        _closings.Follow(before, _snapshot);
+        HealthState health = Pool.HealthOf(0);
+        RoutingSnapshot next = Build(onBackendDown, _snapshot);
+        next.Pools[0].SetHealth(new Dictionary<int, HealthState> { [0] = health });
+        Follow(next);
     }
 
-    private static RoutingSnapshot Build(OnBackendDown onBackendDown, RoutingSnapshot? previous, double panic = 0) => RoutingSnapshot.Build(
+    private void Follow(RoutingSnapshot next)
+    {
+        RoutingSnapshot before = _snapshot;
+        _snapshot = next;
+        _closings.Follow(before, next);
+    }
+
+    private static RoutingSnapshot Build(
+        OnBackendDown onBackendDown, RoutingSnapshot? previous, double panic = 0, string only = "",
+        BackendOverrides? overrides = null) => RoutingSnapshot.Build(
         new BalancerConfig
         {
             Pools =
@@ -157,11 +203,12 @@ internal sealed class ClosingsTests : IAsyncDisposable
                             Name = $"ws{i}",
                             Address = $"10.0.0.{i}:80",
                             Endpoint = new Endpoint(HostAddress.FromV4(0x0A00_0000u + (uint)i), 80),
-                        }),
+                        }).Where(b => only.Length == 0 || b.Name == only),
                     ],
                 },
             ],
         },
         1000,
-        previous);
+        previous,
+        overrides);
 }
