@@ -21,7 +21,7 @@ internal sealed class StatusLine : IAsyncDisposable
         _timer = clock.CreateTimer(_ => Tick(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
-    /// <summary>Something that it shows has changed.</summary>
+    /// <summary>Something that it shows has changed. Never blocks: who reads the line may be slow, and it is written by the timer.</summary>
     public void Change()
     {
         lock (_gate)
@@ -31,9 +31,11 @@ internal sealed class StatusLine : IAsyncDisposable
             {
                 return;
             }
+
+            _waits = true;
         }
 
-        Tick();
+        _timer.Change(TimeSpan.Zero, Timeout.InfiniteTimeSpan);
     }
 
     public ValueTask DisposeAsync() => _timer.DisposeAsync();
@@ -50,9 +52,9 @@ internal sealed class StatusLine : IAsyncDisposable
             }
 
             _isStale = false;
-            _timer.Change(Between, Timeout.InfiniteTimeSpan);
         }
 
         _write();
+        _timer.Change(Between, Timeout.InfiniteTimeSpan);
     }
 }
