@@ -13,6 +13,8 @@ internal sealed record ConfigFile(string Path, BalancerConfig? Config, Immutable
     /// <summary>10,000 backends with every key take 3 MB; what is larger is not a configuration.</summary>
     private const long LargestFile = 64 * 1024 * 1024;
 
+    private static readonly string TooLarge = $"is larger than {LargestFile / (1024 * 1024)} MiB: this is no configuration file";
+
     /// <param name="option">What <c>--config</c> says; null where it was not given.</param>
     public static ConfigFile Load(string? option)
     {
@@ -73,12 +75,13 @@ internal sealed record ConfigFile(string Path, BalancerConfig? Config, Immutable
             }
 
             using FileStream file = File.OpenRead(path);
-            if (file.Length > LargestFile)
+
+            // A pipe has no length to ask for, and that of a file in /proc is 0: what comes is read, up to the bound.
+            if (file.CanSeek && file.Length > LargestFile)
             {
-                return $"is larger than {LargestFile / (1024 * 1024)} MiB: this is no configuration file";
+                return TooLarge;
             }
 
-            // A pipe or /dev/stdin has no length: what comes is read, up to the bound.
             using var all = new MemoryStream();
             var chunk = new byte[64 * 1024];
             for (int count = file.Read(chunk); count > 0 && all.Length <= LargestFile; count = file.Read(chunk))
@@ -87,7 +90,7 @@ internal sealed record ConfigFile(string Path, BalancerConfig? Config, Immutable
             }
 
             text = all.ToArray();
-            return null;
+            return text.Length > LargestFile ? TooLarge : null;
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
