@@ -57,7 +57,7 @@ internal sealed class BalancerControl : IAsyncDisposable
         _reloads = path is null ? null : new Reloads(_queue, new ConfigSource(path, () => Read(path), clock));
         _slowStarts = new SlowStarts(clock);
         _slowStartTimer = clock.CreateTimer(_ => _queue.Post(StepSlowStarts), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
-        _names = new NameControl(names, clock, _log, () => _queue.Post(PutNamesInForce));
+        _names = new NameControl(names, _health.TellIfDead, clock, _log, () => _queue.Post(PutNamesInForce));
         _names.Follow(null, config, snapshot);
         _prober = new Prober(clock, Random.Shared, _queue.Report);
         _prober.Publish(snapshot);
@@ -121,6 +121,7 @@ internal sealed class BalancerControl : IAsyncDisposable
             StepSlowStarts();
         }
 
+        _health.ModeSet(found);
         _log.ModeSet(pool, backend, mode, who);
         _closings.ModeSet(found, member, tempo);
         HealthChanged?.Invoke();
@@ -267,14 +268,9 @@ internal sealed class BalancerControl : IAsyncDisposable
             PutInForce(_config, before.With(_config, _overrides, now));
         }
 
-        foreach (Backend found in _names.Follow(before, _config, _snapshot))
+        _names.Follow(before, _config, _snapshot);
+        if (_snapshot != before)
         {
-            _slowStarts.Begin(found.Cell);
-        }
-
-        if (now != before.Resolutions)
-        {
-            StepSlowStarts();
             HealthChanged?.Invoke();
         }
     }

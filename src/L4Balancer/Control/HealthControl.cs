@@ -18,6 +18,7 @@ internal sealed class HealthControl : IAsyncDisposable
     private readonly ILogger<HealthControl> _log;
     private readonly Action<Pool, Backend> _changed;
     private readonly ITimer _trials;
+    private readonly HashSet<PoolCell> _dead = [];
     private Instant _nextComplaint;
 
     /// <param name="post">How the one writer is called from elsewhere.</param>
@@ -40,8 +41,21 @@ internal sealed class HealthControl : IAsyncDisposable
             Tell(pool, backend);
         }
 
+        _dead.IntersectWith(snapshot.Pools.Where(p => !p.HasLiving).Select(p => p.Cell));
         SetTimer();
     }
+
+    /// <summary>Says that nobody is left to serve a pool, once until somebody is.</summary>
+    public void TellIfDead(Pool pool)
+    {
+        if (!IsAlive(pool) && _dead.Add(pool.Cell))
+        {
+            _log.PoolDead(pool.Name);
+        }
+    }
+
+    /// <summary>An operator has set a backend's mode: that alone is no news, but the next time is.</summary>
+    public void ModeSet(Pool pool) => IsAlive(pool);
 
     /// <summary>How a probe has ended.</summary>
     public void Take(in ProbeReport report)
@@ -71,6 +85,16 @@ internal sealed class HealthControl : IAsyncDisposable
     }
 
     public ValueTask DisposeAsync() => _trials.DisposeAsync();
+
+    private bool IsAlive(Pool pool)
+    {
+        if (pool.HasLiving)
+        {
+            _dead.Remove(pool.Cell);
+        }
+
+        return pool.HasLiving;
+    }
 
     private void LetTry()
     {
@@ -112,11 +136,7 @@ internal sealed class HealthControl : IAsyncDisposable
                 break;
         }
 
-        if (!pool.HasLiving)
-        {
-            _log.PoolDead(pool.Name);
-        }
-
+        TellIfDead(pool);
         _changed(pool, backend);
     }
 

@@ -15,41 +15,52 @@ namespace L4Balancer.Control;
 internal sealed class NameControl : IDisposable
 {
     /// <summary>Answers that come together make one snapshot.</summary>
-    private static readonly TimeSpan Settle = TimeSpan.FromMilliseconds(50);
+    internal static readonly TimeSpan Settle = TimeSpan.FromMilliseconds(50);
 
+    /// <summary>
+    /// From one snapshot to the next where they do not end: name servers that answer a thousand names one after the other must not have all
+    /// rings built anew twenty times a second.
+    /// </summary>
+    internal static readonly TimeSpan SettleInStorm = TimeSpan.FromSeconds(1);
+
+    private readonly Lock _gate = new();
     private readonly BackendNames _names;
+    private readonly Action<Pool> _tellIfDead;
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
-    private readonly ITimer _settled;
-    private int _isSettling;
+    private readonly Action _settled;
+    private readonly ITimer _timer;
+    private Instant _settledAt;
+    private bool _isStorm;
+    private bool _isSettling;
 
+    /// <param name="tellIfDead">Asked where a pool may have nobody left.</param>
     /// <param name="settled">Called a moment after a change, from any thread.</param>
-    public NameControl(BackendNames names, TimeProvider clock, ILogger log, Action settled)
+    public NameControl(BackendNames names, Action<Pool> tellIfDead, TimeProvider clock, ILogger log, Action settled)
     {
         _names = names;
+        _tellIfDead = tellIfDead;
         _clock = clock;
         _log = log;
-        _settled = clock.CreateTimer(
-            _ =>
-            {
-                Volatile.Write(ref _isSettling, 0);
-                settled();
-            },
-            null,
-            Timeout.InfiniteTimeSpan,
-            Timeout.InfiniteTimeSpan);
+        _settled = settled;
+        _timer = clock.CreateTimer(_ => Settled(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
     /// <summary>An answer is another than before. Any thread; never blocks.</summary>
     public void Changed()
     {
-        if (Interlocked.Exchange(ref _isSettling, 1) == 0)
+        lock (_gate)
         {
-            _settled.Change(Settle, Timeout.InfiniteTimeSpan);
+            if (!_isSettling)
+            {
+                _isSettling = true;
+                bool goesOn = _isStorm && Instant.Now(_clock) - _settledAt < SettleInStorm;
+                _timer.Change(goesOn ? SettleInStorm : Settle, Timeout.InfiniteTimeSpan);
+            }
         }
     }
 
-    public void Dispose() => _settled.Dispose();
+    public void Dispose() => _timer.Dispose();
 
     /// <summary>
     /// Looks the names of a configuration up that may come into force, and waits a moment for new ones: for a thread that may block.
@@ -64,55 +75,74 @@ internal sealed class NameControl : IDisposable
 
     /// <summary>A snapshot is in force.</summary>
     /// <param name="before">The one before it; null at the start.</param>
-    /// <returns>Backends that have an address now and had none.</returns>
-    public IReadOnlyList<Backend> Follow(RoutingSnapshot? before, BalancerConfig config, RoutingSnapshot now)
+    public void Follow(RoutingSnapshot? before, BalancerConfig config, RoutingSnapshot now)
     {
         _names.Complain(config);
-        List<Backend> found = [];
         foreach (Pool pool in now.Pools)
         {
             Pool? then = before?.Pools.FirstOrDefault(p => p.Name == pool.Name);
             Dictionary<BackendCell, Backend> known = then?.Backends.ToDictionary(b => b.Cell) ?? [];
-            foreach (Backend backend in pool.Backends)
+            foreach (Backend backend in pool.Backends.Where(b => b.Settings.Host is not null))
             {
-                if (backend.Settings.Host is null)
-                {
-                    continue;
-                }
-
                 Backend? old = known.GetValueOrDefault(backend.Cell);
-                if (backend.IsResolved && old?.Endpoint != backend.Endpoint)
+                if (!backend.IsResolved)
+                {
+                    Miss(pool, backend, isNew: old is null or { IsResolved: true });
+                }
+                else if (old?.Endpoint != backend.Endpoint)
                 {
                     _log.BackendResolved(pool.Name, backend.Name, backend.Settings.Address, backend.Endpoint.ToString());
                     if (old is { IsResolved: false })
                     {
-                        found.Add(backend);
+                        Find(pool, backend);
                     }
                 }
-                else if (!backend.IsResolved)
-                {
-                    Miss(pool, backend, isNew: old is null or { IsResolved: true });
-                }
+            }
+
+            if (pool.Backends.Any(b => !b.IsResolved))
+            {
+                _tellIfDead(pool);
             }
         }
+    }
 
-        return found;
+    private void Settled()
+    {
+        lock (_gate)
+        {
+            Instant now = Instant.Now(_clock);
+            _isStorm = now - _settledAt <= SettleInStorm + SettleInStorm;
+            _settledAt = now;
+            _isSettling = false;
+        }
+
+        _settled();
     }
 
     // It is not probed, so that what a probe would say is said here.
     private void Miss(Pool pool, Backend backend, bool isNew)
     {
         string why = _names.WhyNone(backend.Settings);
-        backend.Cell.Health.Last = new LastProbe(Instant.Now(_clock), ProbeOutcome.Failure, why);
-        if (!isNew)
+        backend.Cell.Health.Detail = why;
+        if (isNew)
         {
+            backend.Cell.Health.CountTransition();
+            _log.BackendDown(pool.Name, backend.Name, backend.Settings.Address, why);
+        }
+    }
+
+    // As what probes and connects said of it when it last had an address, which was good where it never had one.
+    private void Find(Pool pool, Backend backend)
+    {
+        HealthCounters health = backend.Cell.Health;
+        if (pool.HealthOf(backend.Index) != HealthState.Up)
+        {
+            health.Detail = health.Last?.Detail ?? "";
             return;
         }
 
-        _log.BackendDown(pool.Name, backend.Name, backend.Settings.Address, why);
-        if (!pool.Backends.Any(b => pool.Takes(b.Index)))
-        {
-            _log.PoolDead(pool.Name);
-        }
+        health.Detail = "";
+        health.CountTransition();
+        _log.BackendUp(pool.Name, backend.Name, backend.Settings.Address);
     }
 }

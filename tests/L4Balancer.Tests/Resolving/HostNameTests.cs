@@ -56,16 +56,21 @@ internal sealed class HostNameTests
         JsonElement backend = await BackendAsync();
         Assert.That(backend.GetProperty("state").GetString(), Is.EqualTo("down"));
         Assert.That(backend.GetProperty("resolved_address").ValueKind, Is.EqualTo(JsonValueKind.Null));
-        Assert.That(backend.GetProperty("health").GetProperty("last_probe").GetProperty("detail").GetString(), Does.StartWith("name does not resolve: "));
+        Assert.That(backend.GetProperty("health").GetProperty("detail").GetString(), Does.StartWith("name does not resolve: "));
+        Assert.That(backend.GetProperty("health").GetProperty("last_probe").ValueKind, Is.EqualTo(JsonValueKind.Null));
         Assert.That(backend.GetProperty("health").GetProperty("failed").GetInt64(), Is.Zero, "it is not probed");
         Assert.That(peers.Accepted, Is.EqualTo((0, 0)));
 
         hosts.Say("127.0.0.41 ws1.test");
         daemon.Signal(DaemonProcess.SIGHUP);
         await daemon.LineWithAsync($"backend chat/ws1: ws1.test:{peers.Port} is 127.0.0.41:{peers.Port}");
+        await daemon.LineWithAsync($"backend chat/ws1 (ws1.test:{peers.Port}) is up");
         using TcpClient client = await Talk.ConnectAsync(await daemon.ListenerAsync("wss"));
         Assert.That(await Talk.EchoAsync(client, "a"), Is.EqualTo("a"));
-        Assert.That((await BackendAsync()).GetProperty("state").GetString(), Is.EqualTo("up"));
+        backend = await BackendAsync();
+        Assert.That(backend.GetProperty("state").GetString(), Is.EqualTo("up"));
+        Assert.That(backend.GetProperty("health").GetProperty("detail").GetString(), Is.Empty);
+        Assert.That(backend.GetProperty("health").GetProperty("transitions").GetInt64(), Is.EqualTo(2));
     }
 
     [Test]
