@@ -1,4 +1,5 @@
 using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Health;
 using L4Balancer.Core.Routing;
 using L4Balancer.Core.Timing;
 
@@ -20,13 +21,20 @@ internal sealed class SlowStarts(TimeProvider clock)
     /// <summary>From now on its share grows; <see cref="Apply"/> makes it so.</summary>
     public void Begin(BackendCell backend) => _since[backend] = Instant.Now(clock);
 
-    /// <summary>The backends that are in this snapshot and were not in the one before.</summary>
+    /// <summary>
+    /// The backends that are in this snapshot and were not in the one before, or were not up in it: by a name that had no address, by
+    /// probes that are switched off. What is down must be marked in it.
+    /// </summary>
     public void BeginNew(RoutingSnapshot before, RoutingSnapshot now)
     {
-        HashSet<BackendCell> known = [.. before.Pools.SelectMany(p => p.Backends).Select(b => b.Cell)];
-        foreach (Backend backend in now.Pools.SelectMany(p => p.Backends).Where(b => !known.Contains(b.Cell)))
+        HashSet<BackendCell> known = [.. before.Pools.SelectMany(p => p.Backends, (p, b) => (Pool: p, Backend: b))
+            .Where(m => m.Pool.HealthOf(m.Backend.Index) == HealthState.Up).Select(m => m.Backend.Cell)];
+        foreach (Pool pool in now.Pools)
         {
-            Begin(backend.Cell);
+            foreach (Backend backend in pool.Backends.Where(b => pool.HealthOf(b.Index) == HealthState.Up && !known.Contains(b.Cell)))
+            {
+                Begin(backend.Cell);
+            }
         }
     }
 
