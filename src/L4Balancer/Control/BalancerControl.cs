@@ -113,9 +113,10 @@ internal sealed class BalancerControl : IAsyncDisposable
             return false;
         }
 
+        BackendMode before = _overrides[pool, backend].Mode;
         _overrides = _overrides.With(pool, backend, _overrides[pool, backend] with { Mode = mode });
         found.SetMode(member.Index, mode);
-        if (mode == BackendMode.Ready)
+        if (mode == BackendMode.Ready && before != BackendMode.Ready)
         {
             _slowStarts.Begin(member.Cell);
             StepSlowStarts();
