@@ -253,6 +253,7 @@ internal sealed class BalancerControl : IAsyncDisposable
             _snapshot = snapshot;
             _prober.Publish(snapshot);
             _health.Follow(snapshot);
+            ReplanProbes(snapshot);
             _closings.Follow(before, snapshot);
         }
 
@@ -297,6 +298,18 @@ internal sealed class BalancerControl : IAsyncDisposable
         foreach (Backend backend in snapshot.Pools.SelectMany(p => p.Backends))
         {
             Take(backend.Cell, ConnectNews.Failing);
+        }
+    }
+
+    // Who is probed from now on, or again, was given the pace that stood before the snapshot was followed.
+    private void ReplanProbes(RoutingSnapshot snapshot)
+    {
+        foreach (Pool pool in snapshot.Pools.Where(p => p.Settings.Health.Type != HealthType.None))
+        {
+            foreach (Backend backend in pool.Backends.Where(b => b.Cell.Health.Pace != ProbePace.Steady))
+            {
+                _prober.Replan(backend.Cell);
+            }
         }
     }
 
