@@ -7,8 +7,8 @@ namespace L4Balancer.Configuration;
 /// writes to) and nothing cuts it short: it has a thread of its own, is waited for only so long, and what it brings after that is dropped.
 /// </summary>
 /// <param name="path">The file, for the message.</param>
-/// <param name="read">Blocks; runs on a thread of its own.</param>
-internal sealed class ConfigSource(string path, Func<ReadConfig> read, TimeProvider clock)
+/// <param name="read">Blocks; runs on a thread of its own. Its token says that nobody waits for it any more.</param>
+internal sealed class ConfigSource(string path, Func<CancellationToken, ReadConfig> read, TimeProvider clock)
 {
     /// <summary>Far beyond what a disk takes, and within what systemd waits for a reload (90 s).</summary>
     public static readonly TimeSpan Within = TimeSpan.FromSeconds(30);
@@ -24,29 +24,38 @@ internal sealed class ConfigSource(string path, Func<ReadConfig> read, TimeProvi
     {
         if (Volatile.Read(ref _reading) >= MostHanging)
         {
-            return ReadConfig.Failed(path, $"{path}: is not read: {MostHanging} reads of it hang already; see to its file system, then restart");
+            return Failed($"is not read: {MostHanging} reads of it hang already; see to its file system, then restart");
         }
 
         var done = new TaskCompletionSource<ReadConfig>(TaskCreationOptions.RunContinuationsAsynchronously);
-        new Thread(() => Read(done)) { Name = "l4b-read-config", IsBackground = true }.Start();
+        using var given = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         try
         {
+            CancellationToken token = given.Token;
+            new Thread(() => Read(done, token)) { Name = "l4b-read-config", IsBackground = true }.Start();
             return await done.Task.WaitAsync(Within, clock, cancel);
         }
         catch (TimeoutException)
         {
-            return ReadConfig.Failed(path, string.Create(
+            await given.CancelAsync();
+            return Failed(string.Create(
                 CultureInfo.InvariantCulture,
-                $"{path}: could not be read within {Within.TotalSeconds}s: see to its file system, or to who writes to it if it is a pipe"));
+                $"could not be read within {Within.TotalSeconds}s: see to its file system, or to who writes to it if it is a pipe"));
+        }
+        catch (Exception e) when (e is OutOfMemoryException or ThreadStartException)
+        {
+            return Failed($"is not read: no thread could be started for it ({e.Message})");
         }
     }
 
-    private void Read(TaskCompletionSource<ReadConfig> done)
+    private ReadConfig Failed(string why) => ReadConfig.Failed(path, $"{path}: {why}");
+
+    private void Read(TaskCompletionSource<ReadConfig> done, CancellationToken givenUp)
     {
         Interlocked.Increment(ref _reading);
         try
         {
-            done.SetResult(read());
+            done.SetResult(read(givenUp));
         }
         catch (Exception e)
         {

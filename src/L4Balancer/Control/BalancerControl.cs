@@ -54,7 +54,7 @@ internal sealed class BalancerControl : IAsyncDisposable
         _health = new HealthControl(clock, loggers.CreateLogger<HealthControl>(), change => _queue!.Post(change), OnHealthChanged);
         _health.Follow(snapshot);
         _queue = new ControlQueue(Take, _log);
-        _reloads = path is null ? null : new Reloads(_queue, new ConfigSource(path, () => Read(path), clock));
+        _reloads = path is null ? null : new Reloads(_queue, new ConfigSource(path, givenUp => Read(path, givenUp), clock));
         _slowStarts = new SlowStarts(clock);
         _slowStartTimer = clock.CreateTimer(_ => _queue.Post(StepSlowStarts), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         _names = new NameControl(names, _health.TellIfDead, clock, _log, () => _queue.Post(PutNamesInForce));
@@ -172,16 +172,17 @@ internal sealed class BalancerControl : IAsyncDisposable
     }
 
     // Whatever asks the disk or the machine is done here: it may hang, and nobody waits for it but the reload.
-    private ReadConfig Read(string path)
+    private ReadConfig Read(string path, CancellationToken givenUp)
     {
         ConfigFile file = ConfigFile.Load(path);
-        if (file.Config is not BalancerConfig config)
+        if (givenUp.IsCancellationRequested || file.Config is not BalancerConfig config)
         {
             return new ReadConfig(file, [], static () => { });
         }
 
         _names.Prepare(config);
-        return new ReadConfig(file, PlatformNeeds.Missing(FixedAtStart.Keep(_config, config)), ReadsToo?.Invoke(config) ?? (static () => { }));
+        ImmutableArray<string> lacking = PlatformNeeds.Missing(FixedAtStart.Keep(_config, config));
+        return new ReadConfig(file, lacking, ReadsToo?.Invoke(config) ?? (static () => { }));
     }
 
     private ReloadResult Ended(ReloadResult result, string who)

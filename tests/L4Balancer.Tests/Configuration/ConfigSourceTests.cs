@@ -12,11 +12,13 @@ internal sealed class ConfigSourceTests
         var clock = new TimerClock();
         using var hangs = new ManualResetEventSlim();
         using var returned = new SemaphoreSlim(0);
+        bool known = false;
         var source = new ConfigSource(
             "/etc/some.toml",
-            () =>
+            givenUp =>
             {
                 hangs.Wait();
+                known = givenUp.IsCancellationRequested;
                 returned.Release();
                 return ReadConfig.Failed("late", "late");
             },
@@ -35,6 +37,7 @@ internal sealed class ConfigSourceTests
 
         hangs.Set();
         Assert.That(await returned.WaitAsync(Patience), Is.True);
+        Assert.That(known, Is.True, "the read can find that nobody waits for it");
         Assert.That((await source.ReadAsync(CancellationToken.None).WaitAsync(Patience)).File.Errors, Is.EqualTo(new[] { "late" }), "a new read");
     }
 
@@ -46,7 +49,7 @@ internal sealed class ConfigSourceTests
         using var began = new SemaphoreSlim(0);
         var source = new ConfigSource(
             "/etc/some.toml",
-            () =>
+            _ =>
             {
                 began.Release();
                 hangs.Wait();
@@ -73,7 +76,7 @@ internal sealed class ConfigSourceTests
         using var stop = new CancellationTokenSource();
         var source = new ConfigSource(
             "/etc/some.toml",
-            () =>
+            _ =>
             {
                 hangs.Wait();
                 return ReadConfig.Failed("p", "read");
