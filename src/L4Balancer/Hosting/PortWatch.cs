@@ -53,6 +53,12 @@ internal sealed class PortWatch : IAsyncDisposable
     {
         PortSupply supply = _snapshot().Ports.Supply;
         PortRange now = _range();
+        if (now.Count == 0)
+        {
+            // It could not be read, or says nothing; what it said before holds.
+            return;
+        }
+
         if (!now.Agrees(supply.Range))
         {
             // The object stays where it says the same: what is known of each port hangs on it.
@@ -112,16 +118,29 @@ internal sealed class PortWatch : IAsyncDisposable
     {
         for (int look = 1; await _timer.WaitForNextTickAsync(); look++)
         {
-            Look();
-            if (look % LooksPerSweep == 0)
+            try
             {
-                Sweep();
+                Work(look);
             }
+            catch (Exception e)
+            {
+                // One look that fails, for want of memory or descriptors, must not be the last.
+                _log.PortsNotSeen(e);
+            }
+        }
+    }
 
-            if (look % LooksPerRange == 0)
-            {
-                AskRange();
-            }
+    private void Work(int look)
+    {
+        Look();
+        if (look % LooksPerSweep == 0)
+        {
+            Sweep();
+        }
+
+        if (look % LooksPerRange == 0)
+        {
+            AskRange();
         }
     }
 }

@@ -14,7 +14,8 @@ internal static class LocalPorts
     public static PortRange Range()
     {
         string? range = Read("ip_local_port_range");
-        return range is null ? PortRange.Unknown : PortRange.Parse(range, Read("ip_local_reserved_ports") ?? "");
+        string? reserved = Read("ip_local_reserved_ports");
+        return range is null || reserved is null ? PortRange.Unknown : PortRange.Parse(range, reserved);
     }
 
     /// <returns>What to say to whoever wrote the configuration, without a full stop; null where all is well.</returns>

@@ -79,6 +79,43 @@ internal sealed class PortWatchTests
         Assert.That(log.Text, Is.EqualTo(new[] { "ip_local_port_range gives 99 local ports now" }));
     }
 
+    [Test]
+    public async Task A_range_that_cannot_be_read_leaves_the_last_one()
+    {
+        RoutingSnapshot snapshot = Connections.Snapshot();
+        PortRange first = PortRange.Parse("40000 40009", "");
+        snapshot.Ports.Supply.Range = first;
+        var log = new Lines();
+        await using var watch = new PortWatch(() => snapshot, () => PortRange.Unknown, TimeProvider.System, log);
+        watch.AskRange();
+
+        Assert.That((snapshot.Ports.Supply.Range, log.Text.Count), Is.EqualTo((first, 0)));
+    }
+
+    [Test]
+    public async Task A_look_that_fails_is_said_and_is_not_the_last()
+    {
+        var clock = new TimerClock();
+        using var looked = new SemaphoreSlim(0);
+        var log = new Lines();
+        await using var watch = new PortWatch(
+            () =>
+            {
+                looked.Release();
+                throw new OutOfMemoryException();
+            },
+            () => PortRange.Unknown,
+            clock,
+            log);
+        for (int i = 0; i < 3; i++)
+        {
+            clock.Pass(TimeSpan.FromSeconds(1));
+            Assert.That(await looked.WaitAsync(TimeSpan.FromSeconds(30)), Is.True);
+        }
+
+        Assert.That(log.Text, Has.Some.EqualTo("the use of local ports was not looked at this time"));
+    }
+
     private sealed class SteppedClock : TimeProvider
     {
         public TimeSpan Now { get; set; } = TimeSpan.FromDays(1);
