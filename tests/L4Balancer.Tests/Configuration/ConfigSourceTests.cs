@@ -17,7 +17,7 @@ internal sealed class ConfigSourceTests
             "/etc/some.toml",
             givenUp =>
             {
-                hangs.Wait();
+                hangs.Wait(CancellationToken.None);
                 known = givenUp.IsCancellationRequested;
                 returned.Release();
                 return ReadConfig.Failed("late", "late");
@@ -52,7 +52,7 @@ internal sealed class ConfigSourceTests
             _ =>
             {
                 began.Release();
-                hangs.Wait();
+                hangs.Wait(CancellationToken.None);
                 return ReadConfig.Failed("p", "read");
             },
             clock);
@@ -78,7 +78,7 @@ internal sealed class ConfigSourceTests
             "/etc/some.toml",
             _ =>
             {
-                hangs.Wait();
+                hangs.Wait(CancellationToken.None);
                 return ReadConfig.Failed("p", "read");
             },
             new TimerClock());

@@ -102,7 +102,7 @@ internal sealed class PortWatchTests
             () =>
             {
                 looked.Release();
-                throw new OutOfMemoryException();
+                throw new IOException("too many open files");
             },
             () => PortRange.Unknown,
             clock,
@@ -113,7 +113,8 @@ internal sealed class PortWatchTests
             Assert.That(await looked.WaitAsync(TimeSpan.FromSeconds(30)), Is.True);
         }
 
-        Assert.That(log.Text, Has.Some.EqualTo("the use of local ports was not looked at this time"));
+        await watch.DisposeAsync();
+        Assert.That(log.Text, Has.Exactly(3).EqualTo("the use of local ports was not looked at this time"));
     }
 
     private sealed class SteppedClock : TimeProvider
