@@ -42,9 +42,10 @@ internal sealed class ConfigSource(string path, Func<CancellationToken, ReadConf
                 CultureInfo.InvariantCulture,
                 $"could not be read within {Within.TotalSeconds}s: see to its file system, or to who writes to it if it is a pipe"));
         }
-        catch (Exception e) when (e is OutOfMemoryException or ThreadStartException)
+        catch (Exception e) when (e is not OperationCanceledException)
         {
-            return Failed($"is not read: no thread could be started for it ({e.Message})");
+            // A thread that could not be started; or a fault of ours in reading, which is one reload's and no more.
+            return Failed($"was not read: {e.Message}");
         }
     }
 

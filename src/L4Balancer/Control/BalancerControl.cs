@@ -96,7 +96,7 @@ internal sealed class BalancerControl : IAsyncDisposable
     /// <exception cref="ObjectDisposedException">The daemon is at its end.</exception>
     public Task<ReloadResult> ReloadAsync(string who) => _reloads is null
         ? _queue.RunAsync(() => Ended(Failed("there is no file to reload: this daemon was started without one"), who))
-        : _reloads.RunAsync(() => ReloadBegins?.Invoke(), read => Ended(Reload(read), who), () => ReloadEnds?.Invoke());
+        : _reloads.RunAsync(() => ReloadBegins?.Invoke(), read => Ended(TryReload(read, who), who), () => ReloadEnds?.Invoke());
 
     /// <summary>Host names have come to stand for something else. Any thread; never blocks.</summary>
     public void NamesChanged() => _names.Changed();
@@ -191,6 +191,20 @@ internal sealed class BalancerControl : IAsyncDisposable
         _names.Keep(_config);
         Tell(result, who);
         return result;
+    }
+
+    // Whoever asked is answered, and the next reload finds everything in its place.
+    private ReloadResult TryReload(ReadConfig read, string who)
+    {
+        try
+        {
+            return Reload(read);
+        }
+        catch (Exception e)
+        {
+            _log.ReloadBroke(who, e);
+            return Failed($"a fault of the daemon: {e.Message}");
+        }
     }
 
     private ReloadResult Reload(ReadConfig read)

@@ -53,17 +53,7 @@ internal sealed class Reloads(ControlQueue queue, ConfigSource source) : IDispos
             begin();
             return true;
         });
-        ReadConfig read;
-        try
-        {
-            read = await source.ReadAsync(ending);
-        }
-        catch (Exception e) when (e is not OperationCanceledException)
-        {
-            queue.Post(end);
-            throw;
-        }
-
+        ReadConfig read = await source.ReadAsync(ending);
         return await queue.RunAsync(() =>
         {
             try

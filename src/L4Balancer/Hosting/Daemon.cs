@@ -25,6 +25,7 @@ internal sealed class Daemon : IAsyncDisposable
     private static readonly TimeSpan FirstPush = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan BetweenPushes = TimeSpan.FromMinutes(1);
 
+    private readonly Lock _stopping = new();
     private readonly TimeProvider _clock;
     private readonly LogOutput _output;
     private readonly LevelSwitch _level;
@@ -152,12 +153,12 @@ internal sealed class Daemon : IAsyncDisposable
         _control.NamesChanged();
         if (_systemd.IsEnabled)
         {
-            _statusLine = new StatusLine(() => Tell(_draining || _systemd.Status(Status())), _clock);
+            _statusLine = new StatusLine(() => TellUnlessDraining(() => _systemd.Status(Status())), _clock);
             _control.HealthChanged += _statusLine.Change;
         }
 
-        _control.ReloadBegins += () => Tell(_systemd.Reloading());
-        _control.ReloadEnds += () => Tell(_systemd.Ready(Status()));
+        _control.ReloadBegins += () => TellUnlessDraining(_systemd.Reloading);
+        _control.ReloadEnds += () => TellUnlessDraining(() => _systemd.Ready(Status()));
         _control.Reloaded += (now, _) =>
         {
             _level.Set(now.Balancer.LogLevel);
@@ -188,8 +189,12 @@ internal sealed class Daemon : IAsyncDisposable
     /// <summary>From now on it is not ready; connections are still accepted.</summary>
     public void Drain()
     {
-        _draining = true;
-        Tell(_systemd.Stopping("draining"));
+        lock (_stopping)
+        {
+            _draining = true;
+            Tell(_systemd.Stopping("draining"));
+        }
+
         if (_systemd.IsEnabled)
         {
             _stopExtension = new StopExtension(_systemd, Config.Balancer.ShutdownDelay + Config.Balancer.ShutdownGrace, _clock);
@@ -310,6 +315,18 @@ internal sealed class Daemon : IAsyncDisposable
         int backends = snapshot.Pools.Sum(p => p.Backends.Length);
         int up = snapshot.Pools.Sum(p => p.Backends.Count(b => p.StateOf(b.Index) == BackendState.Up));
         return $"{Bound.Count} addresses, {snapshot.Pools.Length} pools, {up} of {backends} backends up";
+    }
+
+    // After STOPPING=1 a manager that hears READY=1 or RELOADING=1 takes the service for one that runs on (sd_notify(3)).
+    private void TellUnlessDraining(Func<bool> tell)
+    {
+        lock (_stopping)
+        {
+            if (!_draining)
+            {
+                Tell(tell());
+            }
+        }
     }
 
     private void Tell(bool told)

@@ -50,6 +50,27 @@ internal sealed class ServiceTests
     }
 
     [Test]
+    public async Task A_reload_during_the_delay_of_the_end_is_done_and_the_manager_hears_nothing_of_it()
+    {
+        using var manager = new Manager();
+        await using var backend = new EchoPeer();
+        var environment = new Dictionary<string, string> { ["NOTIFY_SOCKET"] = manager.Path };
+        await using DaemonProcess daemon = DaemonProcess.Start(
+            environment, [], "run", "--config", DaemonProcess.ConfigFileWith(Config(backend, "127.0.0.1:0", "shutdown_delay = \"1h\"")));
+        await manager.UntilAsync("READY=1\nSTATUS=");
+        daemon.Signal(DaemonProcess.SIGTERM);
+        await manager.UntilAsync("STOPPING=1\n");
+        int stopping = manager.Heard.Count;
+        daemon.Signal(DaemonProcess.SIGHUP);
+        await daemon.LineWithAsync("SIGHUP: configuration reloaded");
+        daemon.Signal(DaemonProcess.SIGTERM);
+        Assert.That(await daemon.ExitAsync(), Is.Zero);
+
+        manager.HearTheRest();
+        Assert.That(manager.Heard.Skip(stopping), Has.None.StartWith("READY=1").And.None.StartWith("RELOADING=1").And.None.StartWith("STATUS="));
+    }
+
+    [Test]
     public async Task A_watchdog_of_another_process_is_not_answered()
     {
         using var manager = new Manager();
@@ -119,13 +140,12 @@ internal sealed class ServiceTests
     private sealed class Manager : IDisposable
     {
         private readonly Socket _socket = new(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified);
-        private readonly List<string> _heard = [];
 
         public Manager() => _socket.Bind(new UnixDomainSocketEndPoint(Path));
 
         public string Path { get; } = System.IO.Path.Combine(System.IO.Path.GetTempPath(), $"l4balancer-notify-{Guid.NewGuid():N}");
 
-        public IReadOnlyList<string> Heard => _heard;
+        public List<string> Heard { get; } = [];
 
         /// <summary>The next message that begins so; what comes before it is heard and passed over.</summary>
         public async Task<string> UntilAsync(string start)
@@ -135,11 +155,21 @@ internal sealed class ServiceTests
             while (true)
             {
                 string message = Encoding.UTF8.GetString(datagram, 0, await _socket.ReceiveAsync(datagram, patience.Token));
-                _heard.Add(message);
+                Heard.Add(message);
                 if (message.StartsWith(start, StringComparison.Ordinal))
                 {
                     return message;
                 }
+            }
+        }
+
+        /// <summary>What has been said by now.</summary>
+        public void HearTheRest()
+        {
+            var datagram = new byte[4096];
+            while (_socket.Available > 0)
+            {
+                Heard.Add(Encoding.UTF8.GetString(datagram, 0, _socket.Receive(datagram)));
             }
         }
 
