@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Timing;
@@ -11,25 +10,28 @@ namespace L4Balancer.Core.Ports;
 /// </summary>
 public sealed class PortBook
 {
-    private readonly ImmutableDictionary<(HostAddress? Source, Endpoint Destination), PortUse> _uses;
+    // Nobody changes it any more.
+    private readonly Dictionary<(HostAddress? Source, Endpoint Destination), PortUse> _byEnds;
+    private readonly PortUse[] _uses;
 
-    private PortBook(PortSupply supply, ImmutableDictionary<(HostAddress?, Endpoint), PortUse> uses)
+    private PortBook(PortSupply supply, Dictionary<(HostAddress?, Endpoint), PortUse> byEnds)
     {
         Supply = supply;
-        _uses = uses;
+        _byEnds = byEnds;
+        _uses = [.. byEnds.Values];
     }
 
-    public static PortBook Empty => new(new PortSupply(), ImmutableDictionary<(HostAddress?, Endpoint), PortUse>.Empty);
+    public static PortBook Empty => new(new PortSupply(), []);
 
     public PortSupply Supply { get; }
 
-    public IEnumerable<PortUse> Uses => _uses.Values;
+    public IEnumerable<PortUse> Uses => _uses;
 
     /// <summary>The fullest destination of each source from which ports are or were in use.</summary>
     public IEnumerable<(PortUse Use, int InUse)> Fullest(Instant now)
     {
         var fullest = new Dictionary<SourceCell, (PortUse Use, int InUse)>();
-        foreach (PortUse use in _uses.Values)
+        foreach (PortUse use in _uses)
         {
             int inUse = use.InUse(now);
             if ((inUse > 0 || use.Source.IsTouched) && (!fullest.TryGetValue(use.Source, out var before) || inUse > before.InUse))
@@ -44,7 +46,7 @@ public sealed class PortBook
     /// <summary>Forgets what time has ended. To be called every few seconds, at least every three minutes.</summary>
     public void Sweep(Instant now)
     {
-        foreach (PortUse use in _uses.Values)
+        foreach (PortUse use in _uses)
         {
             use.Sweep(now);
         }
@@ -62,7 +64,7 @@ public sealed class PortBook
             (HostAddress?, Endpoint) key = (source.Address, destination);
             if (!_uses.TryGetValue(key, out PortUse? use))
             {
-                use = before._uses.GetValueOrDefault(key) ?? new PortUse(source, destination, before.Supply);
+                use = before._byEnds.GetValueOrDefault(key) ?? new PortUse(source, destination, before.Supply);
                 _uses.Add(key, use);
             }
 
@@ -71,7 +73,7 @@ public sealed class PortBook
 
         public PortBook Finish()
         {
-            foreach (((HostAddress?, Endpoint) key, PortUse use) in before._uses)
+            foreach (((HostAddress?, Endpoint) key, PortUse use) in before._byEnds)
             {
                 if (!use.IsUnused)
                 {
@@ -79,7 +81,7 @@ public sealed class PortBook
                 }
             }
 
-            return new PortBook(before.Supply, _uses.ToImmutableDictionary());
+            return new PortBook(before.Supply, _uses);
         }
     }
 }
