@@ -27,6 +27,9 @@ public sealed record ExportedConnection
 
     /// <summary>The reason where both sides end in good order: that of the side whose FIN came first; none so far.</summary>
     public required CloseReason FirstEnd { get; init; }
+
+    /// <summary>Our FIN went to the backend before its own was known: at the end our port stays in TIME_WAIT.</summary>
+    public required bool WasFirstAtBackend { get; init; }
 }
 
 /// <summary>One direction of an exported connection.</summary>

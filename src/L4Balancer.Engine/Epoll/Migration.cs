@@ -33,6 +33,7 @@ internal sealed unsafe class Migration(Worker worker)
         slot.Traffic = slot.Record.Backend!.Cell.Traffic(worker.Number);
         slot.LastActivity = connection.LastActivity;
         slot.FirstEnd = connection.FirstEnd;
+        slot.BackendState |= connection.WasFirstAtBackend ? SideState.FinFirst : SideState.None;
         slot.CloseBy = Instant.Never;
         slot.State = SlotState.Relaying;
         Put(ref slot.ToBackend, connection.ToBackend);
@@ -63,6 +64,7 @@ internal sealed unsafe class Migration(Worker worker)
             ToClient = Take(ref slot.ToClient),
             LastActivity = slot.LastActivity,
             FirstEnd = slot.FirstEnd,
+            WasFirstAtBackend = (slot.BackendState & SideState.FinFirst) != 0,
         };
         worker.SetTimer(index, Instant.Never);
         worker.Slots.Return(index);

@@ -1,4 +1,5 @@
 using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Timing;
 using L4Balancer.Engine.Tests.Peers;
 
 namespace L4Balancer.Engine.Tests.Contract;
@@ -111,6 +112,27 @@ internal abstract class HandOverContract(Func<EngineOptions, IEngine> create) : 
         server.Finish();
         Assert.That(await receiving, Is.EqualTo(new Received(4 * MiB, sent, StreamEnd.Fin)));
         Assert.That((await rig.Records.NextEndAsync()).Reason, Is.EqualTo(CloseReason.ClientClosed));
+    }
+
+    [Test]
+    public async Task A_port_whose_FIN_was_ours_before_the_hand_over_stays_in_use_after_the_end()
+    {
+        TestBackend backend = Backend();
+        Rig rig = Start(Settings.Pool(backend));
+        await using IEngine second = Second(rig);
+        if (await IsUnsupportedAsync(rig.Engine))
+        {
+            return;
+        }
+
+        (Peer client, Peer server) = await OpenAsync(rig, backend);
+        client.Finish();
+        Assert.That((await server.ReceiveAllAsync()).End, Is.EqualTo(StreamEnd.Fin));
+        await HandOverAsync(rig.Engine, second);
+        server.Finish();
+        await rig.AtRestAsync();
+
+        Assert.That(rig.Snapshot.Ports.Uses.Sum(u => u.InUse(Instant.Now(TimeProvider.System))), Is.EqualTo(1));
     }
 
     private static async Task<int> HandOverAsync(IEngine from, IEngine to)
