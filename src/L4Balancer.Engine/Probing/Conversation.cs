@@ -71,7 +71,7 @@ internal sealed class Conversation : IDisposable
         catch (Exception e)
         {
             // A fault of ours must not be the backend's, nor keep its probe for ever.
-            return new ProbeVerdict(ProbeOutcome.LocalError, $"the probe failed: {e.GetType().Name}: {e.Message}");
+            return ProbeVerdict.Ours(e);
         }
     }
 
@@ -81,10 +81,13 @@ internal sealed class Conversation : IDisposable
     /// </summary>
     public async Task PartAsync(TimeProvider clock, CancellationToken atOnce)
     {
-        using var limit = new CancellationTokenSource(Patience, clock);
-        using CancellationTokenRegistration earlier = atOnce.UnsafeRegister(static l => ((CancellationTokenSource)l!).Cancel(), limit);
         try
         {
+            using var limit = new CancellationTokenSource(Patience, clock);
+            using CancellationTokenRegistration earlier = atOnce.UnsafeRegister(static l => ((CancellationTokenSource)l!).Cancel(), limit);
+
+            // TLS takes no token for its last word.
+            using CancellationTokenRegistration end = limit.Token.UnsafeRegister(static s => ((Socket)s!).Dispose(), _socket);
             if (_exchange.IsWebSocket)
             {
                 await Stream.WriteAsync(WebSocketTalk.Farewell(), limit.Token).ConfigureAwait(false);
@@ -104,9 +107,9 @@ internal sealed class Conversation : IDisposable
                 _socket.LingerState = FinOnClose;
             }
         }
-        catch (Exception e) when (ConversationFault.IsEveryday(e))
+        catch (Exception)
         {
-            // What we wanted to know we know; the rest was courtesy.
+            // What we wanted to know we know; the rest was courtesy, whatever kept us from it.
         }
         finally
         {

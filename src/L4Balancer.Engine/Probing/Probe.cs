@@ -161,6 +161,11 @@ internal sealed class Probe(Action<Probe> ended) : SocketAsyncEventArgs(true)
             // No descriptor, or no such address family on this host: connect(2) itself answers by value.
             return new ProbeVerdict(ProbeOutcome.LocalError, $"no socket: {e.SocketErrorCode}");
         }
+        catch (Exception e)
+        {
+            // A fault of ours must not be the backend's, nor end the loop of all probes.
+            return ProbeVerdict.Ours(e);
+        }
     }
 
     private void Close()

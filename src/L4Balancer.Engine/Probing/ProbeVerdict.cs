@@ -36,6 +36,9 @@ internal readonly record struct ProbeVerdict(ProbeOutcome Outcome, string Detail
             ? string.Create(CultureInfo.InvariantCulture, $"no {awaited} within {timeout.TotalSeconds}s")
             : string.Create(CultureInfo.InvariantCulture, $"no {awaited} within {timeout.TotalMilliseconds}ms"));
 
+    /// <summary>A fault of ours.</summary>
+    public static ProbeVerdict Ours(Exception e) => new(ProbeOutcome.LocalError, $"the probe failed: {e.GetType().Name}: {e.Message}");
+
     /// <summary>It could be connected to, but did not do what was asked of it.</summary>
     public static ProbeVerdict Unfit(string detail) => new(ProbeOutcome.Unfit, detail);
 

@@ -73,7 +73,7 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
     }
 
     /// <summary>
-    /// The pace of a backend (<see cref="HealthCounters.Pace"/>) has changed: its next probe comes sooner where the new one says so.
+    /// The pace of a backend (<see cref="HealthCounters.Pace"/>) has changed: its next probe comes when the new one says so.
     /// </summary>
     public void Replan(BackendCell backend)
     {
@@ -221,19 +221,34 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
     // Beside the loop: nobody waits for it but the bound, and the end.
     private async Task PartAsync(Conversation goodbye)
     {
-        await goodbye.PartAsync(_clock, _goodbyesEnd.Token).ConfigureAwait(false);
-        Interlocked.Decrement(ref _goodbyes);
-        WakeUp();
+        try
+        {
+            await goodbye.PartAsync(_clock, _goodbyesEnd.Token).ConfigureAwait(false);
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _goodbyes);
+            WakeUp();
+        }
     }
 
     // The first probe of one that its clients found dead is not waited for as long as the spread over the interval may take.
+    // Later ones come when the new pace says so, sooner or later than was planned under the old.
     private void Replan(BackendCell backend, Instant now)
     {
         if (_roster.TryGet(backend, out ProbeTarget? target))
         {
             Instant from = target.StartedAt == default ? now : target.StartedAt;
             Instant next = from + target.Plan.Schedule.Next(backend.Health.Pace);
-            _agenda.Advance(target, next > now ? next : now);
+            next = next > now ? next : now;
+            if (target.StartedAt == default)
+            {
+                _agenda.Advance(target, next);
+            }
+            else if (target.IsWaiting)
+            {
+                _agenda.Set(target, next);
+            }
         }
     }
 
