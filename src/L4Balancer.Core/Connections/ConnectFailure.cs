@@ -18,6 +18,12 @@ public enum ConnectFailure
     /// <summary>The source address is not one of this host (bind(2), EADDRNOTAVAIL): a fault of the configuration.</summary>
     SourceUnusable,
 
+    /// <summary>This host does not speak the backend's address family (socket(2), EAFNOSUPPORT).</summary>
+    NoSuchFamily,
+
+    /// <summary>A policy of this host forbids it (connect(2), EPERM or EACCES): it says nothing of the backend.</summary>
+    NotPermitted,
+
     /// <summary>Our own lack of descriptors or memory (EMFILE, ENFILE, ENOBUFS, ENOMEM).</summary>
     LocalShortage,
 }

@@ -20,7 +20,7 @@ public struct ConnectionSetup
     /// <summary>How long a connection waits for its turn (<c>new_connection_rate</c>) where connect_timeout sets no bound.</summary>
     private static readonly TimeSpan LongestQueue = TimeSpan.FromSeconds(3);
 
-    private BalancerCell _balancer;
+    private RoutingSnapshot _snapshot;
     private TriedBackends _tried;
     private uint _turn;
     private SourceWalk _sources;
@@ -32,17 +32,18 @@ public struct ConnectionSetup
     private int _full;
     private Instant _queueUntil;
     private int _trial;
+    private bool _hasTried;
 
     /// <summary>A connection was accepted: admit it, and pick its first backend.</summary>
     /// <param name="record">Overwritten whole.</param>
     public SetupStep Accepted(ref ConnectionRecord record, RoutingSnapshot snapshot, Listener listener, in FourTuple tuple, Instant now)
     {
         this = default;
-        _balancer = snapshot.Cell;
+        _snapshot = snapshot;
         _turn = listener.Pool.Sources.NextTurn();
         record = new ConnectionRecord
         {
-            Id = _balancer.NextId(),
+            Id = snapshot.Cell.NextId(),
             Listener = listener,
             Tuple = tuple,
             AcceptedAt = now,
@@ -50,12 +51,12 @@ public struct ConnectionSetup
         };
 
         int openHere = listener.Cell.CountAccepted();
-        int openInAll = _balancer.CountAccepted();
+        int openInAll = snapshot.Cell.CountAccepted();
         bool overLimit = openInAll > snapshot.MaxConnections
             || (listener.Settings.MaxConnections > 0 && openHere > listener.Settings.MaxConnections);
         return !listener.Allows(tuple.Source.Address) ? Refuse(ref record, CloseReason.Denied, now)
             : overLimit || !TryEnterSource(ref record, listener, now) ? Refuse(ref record, CloseReason.Limit, now)
-            : TryNextBackend(ref record, now);
+            : TryNextBackend(ref record, snapshot, now);
     }
 
     /// <summary>The backend answered.</summary>
@@ -75,62 +76,76 @@ public struct ConnectionSetup
     }
 
     /// <summary>The connect that was asked for last came to nothing; its deadline included.</summary>
-    public SetupStep ConnectFailed(ref ConnectionRecord record, ConnectFailure failure, Instant now)
+    /// <param name="newest">In force by now: whoever looks for another backend looks there.</param>
+    public SetupStep ConnectFailed(ref ConnectionRecord record, ConnectFailure failure, RoutingSnapshot newest, Instant now)
     {
         switch (failure)
         {
             case ConnectFailure.NoFreePort:
                 record.Lease.ReturnNothing();
-                return LookElsewhere(ref record, now);
+                return LookElsewhere(ref record, newest, now);
             case ConnectFailure.SourceUnusable:
                 record.Lease.ReturnNothing();
                 PortUse unusable = _sources.Current(record.Backend!.Sources)!;
                 unusable.Source.CountUnusable();
                 unusable.NoteUnusable(now);
-                return TryNextSource(ref record, CloseReason.ConnectFailed, now);
+                return TryNextSource(ref record, CloseReason.ConnectFailed, newest, now);
+            case ConnectFailure.NoSuchFamily:
+                record.Lease.ReturnNothing();
+                NoteShortage(CloseReason.ConnectFailed);
+                _tried.Add(record.Backend!.Index);
+                return TryNextBackend(ref record, newest, now);
             case ConnectFailure.LocalShortage:
+                if (record.Lease.IsHeld)
+                {
+                    record.Lease.ReturnNothing();
+                }
+
                 return Refuse(ref record, CloseReason.Limit, now);
             default:
                 _lastFailure = failure == ConnectFailure.TimedOut ? CloseReason.ConnectTimeout : CloseReason.ConnectFailed;
-                _blamed = true;
+                _blamed |= failure != ConnectFailure.NotPermitted;
                 CountAttempt(ref record);
                 record.Lease.Return(0, waits: false, now);
                 CountFailure(record, failure);
                 _tried.Add(record.Backend!.Index);
-                return record.Attempts >= record.Pool.Settings.ConnectAttempts
+                return record.Attempts >= AttemptsOf(record)
                     ? Refuse(ref record, _lastFailure, now)
-                    : TryNextBackend(ref record, now);
+                    : TryNextBackend(ref record, newest, now);
         }
     }
 
     /// <summary>The deadline of the last step has passed: the connect took too long, or a pause is over.</summary>
-    public SetupStep DeadlinePassed(ref ConnectionRecord record, Instant now)
+    /// <param name="newest">In force by now: it decides where a connection goes that has waited.</param>
+    public SetupStep DeadlinePassed(ref ConnectionRecord record, RoutingSnapshot newest, Instant now)
     {
         if (_connecting)
         {
-            return ConnectFailed(ref record, ConnectFailure.TimedOut, now);
+            return ConnectFailed(ref record, ConnectFailure.TimedOut, newest, now);
         }
 
         if (_queued)
         {
             // What waited to be sent there is sent elsewhere where it has gone down meanwhile.
             _queued = false;
-            if (record.Pool.StillTakes(record.Backend!.Index, _trial))
+            int picked = Follow(ref record, newest);
+            if (picked != Pool.None && record.Pool.StillTakes(picked, _trial))
             {
+                record.Backend = record.Pool.Backends[picked];
                 if (TryBegin(ref record, now, out SetupStep step))
                 {
                     return step;
                 }
 
-                _tried.Add(record.Backend!.Index);
+                _tried.Add(picked);
             }
 
-            return TryNextBackend(ref record, now);
+            return TryNextBackend(ref record, newest, now);
         }
 
         ForgetTried();
         _blamed = false;
-        return TryNextBackend(ref record, now);
+        return TryNextBackend(ref record, newest, now);
     }
 
     /// <summary>The connection ends before a backend is connected: the client left, or we close.</summary>
@@ -157,22 +172,35 @@ public struct ConnectionSetup
         return record.HasSourcePlace;
     }
 
-    private SetupStep TryNextBackend(ref ConnectionRecord record, Instant now)
+    // A trial that has failed is one more where others serve: whoever looks after a dead backend for them is not refused for it.
+    private readonly int AttemptsOf(in ConnectionRecord record) =>
+        record.Pool.Settings.ConnectAttempts + (_hasTried && record.Pool.HasLiving ? 1 : 0);
+
+    private SetupStep TryNextBackend(ref ConnectionRecord record, RoutingSnapshot newest, Instant now)
     {
         _connecting = false;
+        LetGo(record);
+        Follow(ref record, newest);
         PoolSettings settings = record.Pool.Settings;
         TimeSpan between = Pace.Between(settings.NewConnectionRate);
         Instant until = between > TimeSpan.Zero ? QueueUntil(settings, now) : now;
         while (true)
         {
             LetGo(record);
-            int index = _tried.IsFull ? Pool.None : record.Pool.Take(record.Tuple, _tried.Span, out _trial);
+            int index = _tried.IsFull ? Pool.None : record.Pool.Take(record.Tuple, _tried.Span, mayTry: !_hasTried, out _trial);
             if (index == Pool.None)
             {
                 return NobodyLeft(ref record, now);
             }
 
             Backend backend = record.Pool.Backends[index];
+            if (between > TimeSpan.Zero && LacksPorts(backend, now))
+            {
+                ReturnTrial(backend.Cell);
+                _tried.Add(index);
+                continue;
+            }
+
             if (!backend.Cell.TryReserve(now, between, until, out Instant turn))
             {
                 ReturnTrial(backend.Cell);
@@ -184,6 +212,7 @@ public struct ConnectionSetup
             record.Backend = backend;
             backend.Cell.CountPicked();
             _picked = true;
+            _hasTried |= _trial != 0;
             _queued = turn > now;
             if (_queued)
             {
@@ -197,6 +226,51 @@ public struct ConnectionSetup
 
             _tried.Add(index);
         }
+    }
+
+    // What the newest snapshot says of its listener, whose pool decides from now on; where the listener is gone, what the last one said.
+    // The answer is the place there of the backend that was picked last, or none.
+    private int Follow(ref ConnectionRecord record, RoutingSnapshot newest)
+    {
+        if (ReferenceEquals(newest, _snapshot))
+        {
+            return record.Backend?.Index ?? Pool.None;
+        }
+
+        _snapshot = newest;
+        Pool before = record.Pool;
+        foreach (Listener listener in newest.Listeners)
+        {
+            if (listener.Cell == record.Listener.Cell)
+            {
+                record.Listener = listener;
+                _tried.Follow(before, record.Pool);
+                _full = Math.Min(_full, _tried.Count);
+                break;
+            }
+        }
+
+        return record.Backend is { } picked ? record.Pool.IndexOf(picked.Cell) : Pool.None;
+    }
+
+    // Nobody takes a turn there for a connect that would not be asked for: the kernel has refused every source a moment ago.
+    private bool LacksPorts(Backend backend, Instant now)
+    {
+        foreach (PortUse use in backend.Sources)
+        {
+            if (!use.IsRefused(now))
+            {
+                return false;
+            }
+        }
+
+        foreach (PortUse use in backend.Sources)
+        {
+            use.Source.CountExhausted();
+        }
+
+        NoteShortage(CloseReason.SourcePortsExhausted);
+        return true;
     }
 
     private SetupStep NobodyLeft(ref ConnectionRecord record, Instant now)
@@ -231,21 +305,21 @@ public struct ConnectionSetup
     }
 
     // A window without a free port says little: others use ports too, and only the whole range is the kernel's last word.
-    private SetupStep LookElsewhere(ref ConnectionRecord record, Instant now)
+    private SetupStep LookElsewhere(ref ConnectionRecord record, RoutingSnapshot newest, Instant now)
     {
         PortUse use = _sources.Current(record.Backend!.Sources)!;
         if (_sources.Window is not { } window)
         {
             use.NoteRefused(now);
             use.Source.CountExhausted();
-            return TryNextSource(ref record, CloseReason.SourcePortsExhausted, now);
+            return TryNextSource(ref record, CloseReason.SourcePortsExhausted, newest, now);
         }
 
         use.NoteTaken(window);
-        return TryConnect(ref record, now, out SetupStep step) ? step : TryNextSource(ref record, CloseReason.SourcePortsExhausted, now);
+        return TryConnect(ref record, now, out SetupStep step) ? step : TryNextSource(ref record, CloseReason.SourcePortsExhausted, newest, now);
     }
 
-    private SetupStep TryNextSource(ref ConnectionRecord record, CloseReason shortage, Instant now)
+    private SetupStep TryNextSource(ref ConnectionRecord record, CloseReason shortage, RoutingSnapshot newest, Instant now)
     {
         NoteShortage(shortage);
         _sources.MoveOn();
@@ -255,7 +329,7 @@ public struct ConnectionSetup
         }
 
         _tried.Add(record.Backend!.Index);
-        return TryNextBackend(ref record, now);
+        return TryNextBackend(ref record, newest, now);
     }
 
     private bool TryBegin(ref ConnectionRecord record, Instant now, out SetupStep step)
@@ -311,7 +385,7 @@ public struct ConnectionSetup
         record.EndedAt = now;
         record.Listener.Cell.CountRefused(reason);
         record.LeaveSource();
-        _balancer.CountEnded();
+        _snapshot.Cell.CountEnded();
         return SetupStep.Refuse(reason);
     }
 
@@ -326,6 +400,11 @@ public struct ConnectionSetup
     {
         BackendCell cell = record.Backend!.Cell;
         cell.ConnectFailures.Count(_lastFailure);
+        if (failure == ConnectFailure.NotPermitted)
+        {
+            return;
+        }
+
         string fault = failure switch
         {
             ConnectFailure.TimedOut => "no answer in time",
@@ -339,7 +418,7 @@ public struct ConnectionSetup
     {
         if (news != ConnectNews.None)
         {
-            _balancer.OnConnectNews?.Invoke(cell, news);
+            _snapshot.Cell.OnConnectNews?.Invoke(cell, news);
         }
     }
 

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using L4Balancer.Core.Routing;
 
 namespace L4Balancer.Core.Connections;
 
@@ -21,6 +22,22 @@ internal struct TriedBackends
     public void Add(int backend) => _indexes[_count++] = (ushort)backend;
 
     public void Clear() => _count = 0;
+
+    /// <summary>The same backends in another snapshot's pool, as far as they are there.</summary>
+    public void Follow(Pool before, Pool now)
+    {
+        int kept = 0;
+        for (int i = 0; i < _count; i++)
+        {
+            int index = now.IndexOf(before.Backends[_indexes[i]].Cell);
+            if (index != Pool.None)
+            {
+                _indexes[kept++] = (ushort)index;
+            }
+        }
+
+        _count = kept;
+    }
 
     [InlineArray(Capacity)]
     private struct Indexes

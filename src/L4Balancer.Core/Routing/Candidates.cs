@@ -8,15 +8,18 @@ namespace L4Balancer.Core.Routing;
 /// <param name="living">Those on trial included.</param>
 /// <param name="onTrial">How many of the living.</param>
 /// <param name="isUnlimited">Whether everybody may take any number, unless the pool is being rebalanced.</param>
+/// <param name="serving">The same without those on trial, where there are any; null: nobody is on trial.</param>
 internal sealed class Candidates(
-    IPicker picker, LivingSet living, PoolAdmission admission, BackendCell[] cells, int onTrial, bool isUnlimited)
+    IPicker picker, LivingSet living, PoolAdmission admission, BackendCell[] cells, int onTrial, bool isUnlimited, Candidates? serving = null)
 {
     private readonly LimitsOnly _limits = new(admission);
 
     /// <summary>Whether somebody takes connections, beside those of which one is let through to see.</summary>
     public bool Serves => living.Count > onTrial;
 
-    public bool Contains(int backend) => living.Contains(backend);
+    /// <summary>Whether a connection that has picked it a moment ago may still go there.</summary>
+    /// <param name="trial">Its trial of that backend; 0: none.</param>
+    public bool StillTakes(int backend, int trial) => living.Contains(backend) && (trial != 0 || !admission.IsOnTrial(backend));
 
     public int Pick(in FourTuple tuple, ReadOnlySpan<ushort> tried)
     {
@@ -35,10 +38,16 @@ internal sealed class Candidates(
     }
 
     /// <summary>As <see cref="Pick"/>, for a connection that goes there: of those that would try a backend that is down, one does.</summary>
+    /// <param name="mayTry">Whether it may be that one.</param>
     /// <param name="trial">Of <see cref="ConnectHealth"/>; 0 where the backend is not on trial.</param>
-    public int Take(in FourTuple tuple, ReadOnlySpan<ushort> tried, out int trial)
+    public int Take(in FourTuple tuple, ReadOnlySpan<ushort> tried, bool mayTry, out int trial)
     {
         trial = 0;
+        if (!mayTry && serving is not null)
+        {
+            return serving.Pick(tuple, tried);
+        }
+
         int picked = Pick(tuple, tried);
         while (onTrial > 0 && picked != Walk.None && admission.IsOnTrial(picked))
         {

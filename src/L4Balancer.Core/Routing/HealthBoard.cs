@@ -11,12 +11,18 @@ namespace L4Balancer.Core.Routing;
 /// </summary>
 public sealed class HealthBoard
 {
+    /// <summary>Entries for each backend, the one that counts included.</summary>
+    private const int MostLeftovers = 2;
+
     // An entry of it whose time is not its backend's is a leftover.
     private readonly PriorityQueue<HealthEntry, Instant> _trials = new();
     private Dictionary<BackendCell, HealthEntry> _entries = [];
 
     /// <summary>When <see cref="LetTry"/> will have something to do.</summary>
     public Instant NextTrial => _trials.TryPeek(out _, out Instant at) ? at : Instant.Never;
+
+    /// <summary>Times in the queue, leftovers included.</summary>
+    internal int PlannedTrials => _trials.Count;
 
     /// <summary>
     /// Marks in a new snapshot, before it is published, what is down, and changes nothing else, so that the snapshot may still be
@@ -222,6 +228,12 @@ public sealed class HealthBoard
     private void PlanTrial(HealthEntry entry, Instant now)
     {
         entry.TrialAt = now + entry.Pool.Settings.Passive.Retry;
+        if (_trials.Count > MostLeftovers * _entries.Count)
+        {
+            _trials.Clear();
+            _trials.EnqueueRange(_entries.Values.Where(e => e != entry && e.TrialAt != Instant.Never).Select(e => (e, e.TrialAt)));
+        }
+
         _trials.Enqueue(entry, entry.TrialAt);
     }
 
@@ -232,6 +244,11 @@ public sealed class HealthBoard
         if (entry.Tracker.State == HealthState.Up)
         {
             Rise(entry);
+        }
+        else if (entry.Tracker.State == HealthState.Degraded)
+        {
+            // Where health is ignored it takes connections, and their failures are to be told again.
+            entry.Cell.Connects.Dismiss();
         }
 
         SetHealth(entry.Pool, [(entry.Backend.Index, entry.Tracker.State)]);

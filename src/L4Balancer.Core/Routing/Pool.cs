@@ -74,7 +74,7 @@ public sealed class Pool
     /// <summary>Whether a connection that has picked it a moment ago and waited may still go there.</summary>
     /// <param name="trial">Its trial of that backend; 0: none.</param>
     public bool StillTakes(int backend, int trial) =>
-        (_primary.Contains(backend) || _backup.Contains(backend)) && (trial != 0 || HealthOf(backend) != HealthState.Trial);
+        _primary.StillTakes(backend, trial) || _backup.StillTakes(backend, trial);
 
     /// <summary>Whether new connections may go there: it is healthy, ready, and has weight.</summary>
     public bool Takes(int backend) => StateOf(backend) == BackendState.Up && Backends[backend].Weight > 0;
@@ -105,12 +105,13 @@ public sealed class Pool
     /// As <see cref="Pick"/>, for a connection that goes there. Where it is the one that is let through to a backend that is down, it
     /// tells what came of it.
     /// </summary>
+    /// <param name="mayTry">Whether it may be that one.</param>
     /// <param name="trial">Of the backend's <see cref="ConnectHealth"/>; 0 where it is an ordinary one.</param>
-    public int Take(in FourTuple tuple, ReadOnlySpan<ushort> tried, out int trial)
+    public int Take(in FourTuple tuple, ReadOnlySpan<ushort> tried, bool mayTry, out int trial)
     {
         Candidates primary = _primary;
-        int picked = primary.Take(tuple, tried, out trial);
-        return picked != None || primary.Serves ? picked : _backup.Take(tuple, tried, out trial);
+        int picked = primary.Take(tuple, tried, mayTry, out trial);
+        return picked != None || primary.Serves ? picked : _backup.Take(tuple, tried, mayTry, out trial);
     }
 
     /// <summary>
@@ -128,6 +129,9 @@ public sealed class Pool
         int home = candidates.Home(tuple);
         return home != None && _cells[home] != from;
     }
+
+    /// <summary>The place of a backend by its cell, which lives on from snapshot to snapshot; or <see cref="None"/>.</summary>
+    internal int IndexOf(BackendCell cell) => Array.IndexOf(_cells, cell);
 
     /// <summary>Whether anybody serves at all: where a pick finds nobody nevertheless, all are full or were tried.</summary>
     public bool HasLiving => _primary.Serves || _backup.Serves;
@@ -183,18 +187,12 @@ public sealed class Pool
     private Candidates Half(IPicker picker, RingMember[] members, bool[] excluded, bool[]? onTrial)
     {
         LivingSet living = LivingSet.Without(members, excluded);
-        (int trials, int weight) = (0, living.Weight);
-        for (int place = 0; onTrial is not null && place < living.Count; place++)
-        {
-            if (onTrial[living.At(place)])
-            {
-                trials++;
-                weight -= living.WeightAt(place);
-            }
-        }
-
-        var admission = new PoolAdmission(Backends, _cells, Cell, onTrial, _ramps, BoundedLoad, Math.Max(1, weight));
-        return new Candidates(picker, living, admission, _cells, trials, _isUnlimited);
+        LivingSet serving = onTrial is null ? living : LivingSet.Without(members, [.. excluded.Zip(onTrial, (e, t) => e || t)]);
+        int trials = living.Count - serving.Count;
+        var admission = new PoolAdmission(Backends, _cells, Cell, onTrial, _ramps, BoundedLoad, Math.Max(1, serving.Weight));
+        return new Candidates(
+            picker, living, admission, _cells, trials, _isUnlimited,
+            trials == 0 ? null : new Candidates(picker, serving, admission, _cells, onTrial: 0, _isUnlimited));
     }
 
     // A pool of which almost nothing is healthy would pour everything on what is left; then the probes are not believed.

@@ -78,7 +78,7 @@ internal sealed class Dialer(Worker worker)
     public void DeadlinePassed(int index, ref Slot slot)
     {
         CloseBackend(ref slot);
-        Follow(index, ref slot, _setups[slot.Setup].DeadlinePassed(ref slot.Record, worker.Now));
+        Follow(index, ref slot, _setups[slot.Setup].DeadlinePassed(ref slot.Record, worker.Engine.Snapshot, worker.Now));
     }
 
     /// <summary>Ends a connection that has no backend yet.</summary>
@@ -121,7 +121,7 @@ internal sealed class Dialer(Worker worker)
         SysResult opened = TcpSocket.Open(step.Target.Address);
         if (opened.IsError)
         {
-            return ConnectFailure.LocalShortage;
+            return ConnectErrors.OfSocket(opened.Errno);
         }
 
         slot.Backend = opened.Value;
@@ -199,7 +199,7 @@ internal sealed class Dialer(Worker worker)
     private SetupStep Failed(ref Slot slot, ConnectFailure failure)
     {
         CloseBackend(ref slot);
-        return _setups[slot.Setup].ConnectFailed(ref slot.Record, failure, worker.Now);
+        return _setups[slot.Setup].ConnectFailed(ref slot.Record, failure, worker.Engine.Snapshot, worker.Now);
     }
 
     private static void CloseBackend(ref Slot slot)

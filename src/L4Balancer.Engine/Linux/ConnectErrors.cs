@@ -2,9 +2,12 @@ using L4Balancer.Core.Connections;
 
 namespace L4Balancer.Engine.Linux;
 
-/// <summary>What an errno of bind(2) or connect(2) means for what happens next. EADDRNOTAVAIL says different things at the two.</summary>
+/// <summary>What an errno of socket(2), bind(2) or connect(2) means for what happens next. EADDRNOTAVAIL says different things at the last two.</summary>
 internal static class ConnectErrors
 {
+    public static ConnectFailure OfSocket(Errno error) =>
+        error == Errno.EAFNOSUPPORT ? ConnectFailure.NoSuchFamily : ConnectFailure.LocalShortage;
+
     public static ConnectFailure OfBind(Errno error) => error switch
     {
         Errno.EADDRNOTAVAIL => ConnectFailure.SourceUnusable,
@@ -20,6 +23,7 @@ internal static class ConnectErrors
         Errno.ETIMEDOUT => ConnectFailure.TimedOut,
         Errno.EMFILE or Errno.ENFILE or Errno.ENOBUFS or Errno.ENOMEM or Errno.EAGAIN => ConnectFailure.LocalShortage,
         Errno.EHOSTUNREACH or Errno.EHOSTDOWN or Errno.ENETUNREACH or Errno.ENETDOWN => ConnectFailure.Unreachable,
+        Errno.EPERM or Errno.EACCES => ConnectFailure.NotPermitted,
         _ => ConnectFailure.Refused,
     };
 }

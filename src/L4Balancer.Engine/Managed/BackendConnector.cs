@@ -16,21 +16,17 @@ internal static class BackendConnector
 {
     public static async Task<ConnectResult> ConnectAsync(SetupStep step, PoolSettings pool, PortSupply ports, CancellationToken token)
     {
-        Socket? socket = null;
+        IPEndPoint target = step.Target.ToIPEndPoint();
+        if (Open(step, target, pool, ports, out Socket? socket) is { } ours)
+        {
+            socket?.Dispose();
+            return new ConnectResult(null, default, ours);
+        }
+
         ConnectResult result = default;
         try
         {
-            IPEndPoint target = step.Target.ToIPEndPoint();
-            socket = new Socket(target.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
-            TcpOptions.Apply(socket, pool.Keepalive, pool.UserTimeout, pool.CongestionControl);
-            if (step.Window is { } window && !SourceBinding.LimitPorts(socket, window))
-            {
-                ports.LacksWindows();
-            }
-
-            result = step.Source is { } source && SourceBinding.Bind(socket, source) is { } unusable
-                ? new ConnectResult(null, default, unusable)
-                : await ConnectAsync(socket, target, token).ConfigureAwait(false);
+            result = await ConnectAsync(socket!, target, token).ConfigureAwait(false);
         }
         catch (SocketException e)
         {
@@ -44,11 +40,32 @@ internal static class BackendConnector
         {
             if (result.Socket is null)
             {
-                socket?.Dispose();
+                socket!.Dispose();
             }
         }
 
         return result;
+    }
+
+    // What fails before connect(2) is ours: no backend has anything to do with it.
+    private static ConnectFailure? Open(SetupStep step, IPEndPoint target, PoolSettings pool, PortSupply ports, out Socket? socket)
+    {
+        socket = null;
+        try
+        {
+            socket = new Socket(target.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+            TcpOptions.Apply(socket, pool.Keepalive, pool.UserTimeout, pool.CongestionControl);
+            if (step.Window is { } window && !SourceBinding.LimitPorts(socket, window))
+            {
+                ports.LacksWindows();
+            }
+
+            return step.Source is { } source ? SourceBinding.Bind(socket, source) : null;
+        }
+        catch (SocketException e)
+        {
+            return SourceBinding.ClassifyOwn(e.SocketErrorCode);
+        }
     }
 
     private static async Task<ConnectResult> ConnectAsync(Socket socket, IPEndPoint target, CancellationToken token)

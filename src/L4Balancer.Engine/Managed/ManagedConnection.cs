@@ -169,8 +169,8 @@ internal sealed class ManagedConnection
             if (result.Socket is null)
             {
                 return _closing.HasCause ? _setup.Abandon(ref _record, _closing.Reason, now)
-                    : result.Failure is { } failure ? _setup.ConnectFailed(ref _record, failure, now)
-                    : _setup.DeadlinePassed(ref _record, now);
+                    : result.Failure is { } failure ? _setup.ConnectFailed(ref _record, failure, _engine.Snapshot, now)
+                    : _setup.DeadlinePassed(ref _record, _engine.Snapshot, now);
             }
 
             if (!_relay.TryConnect(result.Socket, pool, _record.Backend!.Cell.Traffic(worker: 0)))
@@ -191,7 +191,7 @@ internal sealed class ManagedConnection
         {
             return _closing.HasCause
                 ? _setup.Abandon(ref _record, _closing.Reason, _engine.Now)
-                : _setup.DeadlinePassed(ref _record, _engine.Now);
+                : _setup.DeadlinePassed(ref _record, _engine.Snapshot, _engine.Now);
         }
     }
 

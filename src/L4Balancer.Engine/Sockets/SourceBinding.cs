@@ -69,8 +69,14 @@ internal static class SourceBinding
             ConnectFailure.LocalShortage,
         SocketError.HostUnreachable or SocketError.HostDown or SocketError.NetworkUnreachable or SocketError.NetworkDown =>
             ConnectFailure.Unreachable,
+        // EPERM and EACCES: a local policy.
+        SocketError.AccessDenied => ConnectFailure.NotPermitted,
         _ => ConnectFailure.Refused,
     };
+
+    /// <summary>What an error of socket(2) or of an option means: never a fault of the backend.</summary>
+    public static ConnectFailure ClassifyOwn(SocketError error) => error is SocketError.AddressFamilyNotSupported
+        ? ConnectFailure.NoSuchFamily : ConnectFailure.LocalShortage;
 
     /// <summary>Lets connect choose from these ports alone.</summary>
     /// <returns>False where the platform cannot: ENOPROTOOPT before Linux 6.3.</returns>

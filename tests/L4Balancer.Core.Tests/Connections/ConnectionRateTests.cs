@@ -119,6 +119,31 @@ internal sealed class ConnectionRateTests
     }
 
     [Test]
+    public void Who_waits_for_a_backend_that_health_ignores_gets_there()
+    {
+        var scene = new SetupScene(Pool(1) with { PanicThreshold = 0.5 });
+        scene.Accept();
+        SetupAttempt waiting = scene.Accept();
+        scene.Pool.SetHealth(new Dictionary<int, HealthState> { [0] = HealthState.Trial });
+
+        waiting.MissDeadline();
+
+        Assert.That(waiting.Action, Is.EqualTo(SetupAction.Connect));
+    }
+
+    [Test]
+    public void Nobody_takes_a_turn_at_a_backend_to_which_there_is_no_port()
+    {
+        var scene = new SetupScene(Pool(1));
+        scene.Accept().Fail(ConnectFailure.NoFreePort);
+
+        SetupAttempt next = scene.Accept();
+        Assert.That(next.Step.Reason, Is.EqualTo(CloseReason.SourcePortsExhausted), "at once");
+        scene.Pass(Between);
+        Assert.That(scene.Accept().Action, Is.EqualTo(SetupAction.Connect), "the turn is still there");
+    }
+
+    [Test]
     public void Who_is_sent_elsewhere_waits_no_longer_in_all_than_the_connect_timeout()
     {
         var scene = new SetupScene(Pool(2) with { ConnectTimeout = TimeSpan.FromSeconds(1) });

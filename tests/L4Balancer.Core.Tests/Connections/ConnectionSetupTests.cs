@@ -280,14 +280,43 @@ internal sealed class ConnectionSetupTests
         Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.Zero);
     }
 
+    [Test]
+    public void A_shortage_of_descriptors_frees_no_port()
+    {
+        var scene = new SetupScene(SetupScene.PoolOf(1));
+        SetupAttempt first = scene.Accept();
+        scene.Accept().Fail(ConnectFailure.NoFreePort);
+        Assert.That(scene.Ports.IsRefused(scene.Now), Is.True);
+
+        first.Fail(ConnectFailure.LocalShortage);
+
+        Assert.That((scene.Ports.IsRefused(scene.Now), scene.Ports.Held), Is.EqualTo((true, 0)), "the kernel would search all ports again in vain");
+    }
+
+    [TestCase(ConnectFailure.NoSuchFamily, 0)]
+    [TestCase(ConnectFailure.NotPermitted, 1)]
+    public void What_this_host_does_not_let_us_do_sends_the_client_on_and_is_not_tried_again(ConnectFailure failure, int attempts)
+    {
+        var scene = new SetupScene(SetupScene.PoolOf(2));
+        SetupAttempt attempt = scene.Accept();
+        int home = attempt.Backend;
+
+        attempt.Fail(failure);
+        Assert.That((attempt.Action, attempt.Backend, attempt.Record.Attempts), Is.EqualTo((SetupAction.Connect, 1 - home, attempts)));
+        attempt.Fail(failure);
+
+        AssertRefused(scene, attempt, CloseReason.ConnectFailed);
+        Assert.That((scene.ConnectFailures, scene.Backend(home).Connects.FailedInARow, scene.Ports.Held), Is.EqualTo((2L * attempts, 0, 0)));
+    }
+
     private static void Run(SetupScene scene, in FourTuple tuple, Instant now)
     {
         ConnectionSetup setup = default;
         ConnectionRecord record = default;
         setup.Accepted(ref record, scene.Snapshot, scene.Snapshot.Listeners[0], tuple, now);
-        setup.ConnectFailed(ref record, ConnectFailure.NoFreePort, now);
-        setup.ConnectFailed(ref record, ConnectFailure.Refused, now);
-        setup.DeadlinePassed(ref record, now);
+        setup.ConnectFailed(ref record, ConnectFailure.NoFreePort, scene.Snapshot, now);
+        setup.ConnectFailed(ref record, ConnectFailure.Refused, scene.Snapshot, now);
+        setup.DeadlinePassed(ref record, scene.Snapshot, now);
         setup.Connected(ref record, tuple.Destination, now);
         record.Close(scene.Snapshot.Cell, CloseReason.ClientClosed, wasFirst: false, now);
     }

@@ -14,18 +14,13 @@ internal sealed class SetupScene
 {
     public SetupScene(PoolSettings pool, int maxConnections = 1000, int listenerMax = 0, Func<ListenerSettings, ListenerSettings>? listener = null) =>
         Snapshot = RoutingSnapshot.Build(
-            new BalancerConfig
-            {
-                Listeners =
-                [
-                    (listener ?? (l => l))(
-                        new ListenerSettings { Name = "l", Bind = [At("127.0.0.1:80")], Pool = pool.Name, MaxConnections = listenerMax }),
-                ],
-                Pools = [pool],
-            },
+            Config(
+                pool,
+                (listener ?? (l => l))(
+                    new ListenerSettings { Name = "l", Bind = [At("127.0.0.1:80")], Pool = pool.Name, MaxConnections = listenerMax })),
             maxConnections);
 
-    public RoutingSnapshot Snapshot { get; }
+    public RoutingSnapshot Snapshot { get; private set; }
 
     public Instant Now { get; private set; } = new(TimeSpan.TicksPerDay);
 
@@ -68,5 +63,12 @@ internal sealed class SetupScene
         return attempt;
     }
 
+    /// <summary>The same listener over another pool, or the same pool as the file has it now.</summary>
+    public void Reload(PoolSettings pool) =>
+        Snapshot = RoutingSnapshot.Build(Config(pool, Snapshot.Listeners[0].Settings), Snapshot.MaxConnections, Snapshot);
+
     public void Pass(TimeSpan time) => Now += time;
+
+    private static BalancerConfig Config(PoolSettings pool, ListenerSettings listener) =>
+        new() { Listeners = [listener with { Pool = pool.Name }], Pools = [pool] };
 }

@@ -39,6 +39,8 @@ internal sealed class PassiveHealthTests
     [TestCase(ConnectFailure.NoFreePort, ExpectedResult = false)]
     [TestCase(ConnectFailure.SourceUnusable, ExpectedResult = false)]
     [TestCase(ConnectFailure.LocalShortage, ExpectedResult = false)]
+    [TestCase(ConnectFailure.NoSuchFamily, ExpectedResult = false)]
+    [TestCase(ConnectFailure.NotPermitted, ExpectedResult = false)]
     public bool Our_own_shortages_never_count(ConnectFailure failure)
     {
         PassiveScene scene = new(PassiveScene.Probed(1));
@@ -231,6 +233,60 @@ internal sealed class PassiveHealthTests
 
         scene.Accept(1).Succeed();
         Assert.That((scene.Hear(), scene.Pool.StateOf(0)), Is.EqualTo((1, BackendState.Up)));
+    }
+
+    [TestCase(1)]
+    [TestCase(3)]
+    public void Who_is_let_through_in_vain_goes_on_to_one_that_serves_and_tries_no_other(int attempts)
+    {
+        PassiveScene scene = new(PassiveScene.Unprobed(5) with { ConnectAttempts = attempts });
+        for (int i = 0; i < 4; i++)
+        {
+            scene.TakeDown(i);
+        }
+
+        scene.Pass(10);
+        for (ushort port = 1; scene.Pool.Backends.Any(b => b.Cell.Connects.IsTrialFree); port++)
+        {
+            PassiveScene.Visitor visitor = scene.Accept(port);
+            if (visitor.Backend != 4)
+            {
+                visitor.Fail(ConnectFailure.TimedOut);
+            }
+
+            Assert.That(visitor.Backend, Is.EqualTo(4), visitor.Step.ToString());
+            visitor.Leave();
+        }
+
+        Assert.That(scene.News, Is.EqualTo(4), "every one of them was tried");
+    }
+
+    [Test]
+    public void One_whose_connects_work_again_may_be_found_failing_again()
+    {
+        PassiveScene scene = new(PassiveScene.Probed(1) with { PanicThreshold = 0.5 });
+        scene.TakeDown(0);
+        scene.Report(0, ProbeOutcome.Unfit);
+        scene.Report(0, ProbeOutcome.Unfit);
+        Assert.That(scene.Pool.HealthOf(0), Is.EqualTo(HealthState.Degraded));
+
+        scene.Fail(0, times: 3);
+
+        Assert.That((scene.Hear(), scene.Pool.HealthOf(0)), Is.EqualTo((1, HealthState.Down)));
+    }
+
+    [Test]
+    public void One_that_goes_and_comes_leaves_no_plans_behind()
+    {
+        PassiveScene scene = new(PassiveScene.Unprobed(2));
+        for (int i = 0; i < 100; i++)
+        {
+            PassiveScene.Visitor late = scene.Accept(9);
+            scene.TakeDown(late.Backend);
+            late.Succeed();
+            scene.Hear();
+            Assert.That(scene.PlannedTrials, Is.LessThanOrEqualTo(5));
+        }
     }
 
     [Test]

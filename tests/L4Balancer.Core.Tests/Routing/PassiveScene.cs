@@ -33,6 +33,9 @@ internal sealed class PassiveScene
     /// <summary>How often connections have told something since the last <see cref="Hear"/>.</summary>
     public int News => _news.Count;
 
+    /// <summary>Of the board, leftovers included.</summary>
+    public int PlannedTrials => _board.PlannedTrials;
+
     /// <summary>A pool that nobody probes.</summary>
     public static PoolSettings Unprobed(int backends) => SetupScene.PoolOf(backends) with
     {
@@ -136,7 +139,7 @@ internal sealed class PassiveScene
             _record.Close(_scene.Snapshot.Cell, CloseReason.ClientClosed, false, _scene.Now);
         }
 
-        public void Fail(ConnectFailure failure) => Step = _setup.ConnectFailed(ref _record, failure, _scene.Now);
+        public void Fail(ConnectFailure failure) => Step = _setup.ConnectFailed(ref _record, failure, _scene.Snapshot, _scene.Now);
 
         public void Leave() => Step = _setup.Abandon(ref _record, CloseReason.ClientReset, _scene.Now);
     }

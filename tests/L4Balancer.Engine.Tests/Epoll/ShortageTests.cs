@@ -106,6 +106,33 @@ internal sealed class ShortageTests() : EpollFixture(workers: 2)
     }
 
     [Test]
+    public async Task Without_the_address_family_of_a_backend_the_next_one_serves_and_nobody_is_blamed()
+    {
+        TestBackend[] backends = [Backend(), Backend()];
+        Array.ForEach(backends, b => b.ServeEcho());
+        Rig rig = Start(Settings.Pool(backends) with { ConnectAttempts = 1 });
+        SystemFault.Installed = new FailingCalls(SystemCall.Socket, Errno.EAFNOSUPPORT, times: 1);
+        using Peer client = await Peer.ConnectAsync(rig.Address);
+        await client.SendAsync("x"u8.ToArray());
+        await client.ReceiveAsync(1);
+
+        Assert.That((rig.Backend(0).ConnectAttempts + rig.Backend(1).ConnectAttempts, rig.Listener.Refused.Total), Is.EqualTo((1L, 0L)));
+        Assert.That(rig.Backend(0).ConnectFailures.Total + rig.Backend(1).ConnectFailures.Total, Is.Zero);
+    }
+
+    [TestCase("EPERM")]
+    [TestCase("EACCES")]
+    public async Task What_a_policy_of_this_host_forbids_is_not_held_against_the_backend(string error)
+    {
+        Rig rig = Start(Settings.Pool(Backend()) with { Passive = new Core.Config.PassiveSettings { Failures = 1 } });
+        SystemFault.Installed = new FailingCalls(SystemCall.Connect, Enum.Parse<Errno>(error));
+        await ExpectResetAsync(rig);
+
+        Assert.That((await rig.Records.NextEndAsync()).Reason, Is.EqualTo(CloseReason.ConnectFailed));
+        Assert.That((rig.Backend().ConnectFailures.Total, rig.Backend().Connects.FailedInARow), Is.EqualTo((1L, 0)));
+    }
+
+    [Test]
     public async Task A_real_limit_of_descriptors_does_not_make_it_spin_either()
     {
         string dotnet = Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet";
