@@ -74,7 +74,7 @@ internal static partial class Log
     public static partial void ReloadNeedsRestart(this ILogger logger, string change);
 
     [LoggerMessage(1019, LogLevel.Information, "{Who}: backend {Pool}/{Backend} is {Mode}")]
-    public static partial void ModeSet(this ILogger logger, string pool, string backend, BackendMode mode, string who);
+    public static partial void ModeSet(this ILogger logger, string pool, string backend, string mode, string who);
 
     [LoggerMessage(1020, LogLevel.Information, "{Who}: backend {Pool}/{Backend} has weight {Weight}")]
     public static partial void WeightSet(this ILogger logger, string pool, string backend, int weight, string who);

@@ -123,7 +123,7 @@ internal sealed class BalancerControl : IAsyncDisposable
         }
 
         _health.ModeSet(found);
-        _log.ModeSet(pool, backend, mode, who);
+        _log.ModeSet(pool, backend, mode.ToString().ToLowerInvariant(), who);
         _closings.ModeSet(found, member, tempo);
         HealthChanged?.Invoke();
         return true;
