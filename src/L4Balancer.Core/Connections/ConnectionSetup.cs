@@ -56,7 +56,7 @@ public struct ConnectionSetup
             || (listener.Settings.MaxConnections > 0 && openHere > listener.Settings.MaxConnections);
         return !listener.Allows(tuple.Source.Address) ? Refuse(ref record, CloseReason.Denied, now)
             : overLimit || !TryEnterSource(ref record, listener, now) ? Refuse(ref record, CloseReason.Limit, now)
-            : TryNextBackend(ref record, snapshot, now);
+            : TryNextBackend(ref record, now);
     }
 
     /// <summary>The backend answered.</summary>
@@ -76,25 +76,24 @@ public struct ConnectionSetup
     }
 
     /// <summary>The connect that was asked for last came to nothing; its deadline included.</summary>
-    /// <param name="newest">In force by now: whoever looks for another backend looks there.</param>
-    public SetupStep ConnectFailed(ref ConnectionRecord record, ConnectFailure failure, RoutingSnapshot newest, Instant now)
+    public SetupStep ConnectFailed(ref ConnectionRecord record, ConnectFailure failure, Instant now)
     {
         switch (failure)
         {
             case ConnectFailure.NoFreePort:
                 record.Lease.ReturnNothing();
-                return LookElsewhere(ref record, newest, now);
+                return LookElsewhere(ref record, now);
             case ConnectFailure.SourceUnusable:
                 record.Lease.ReturnNothing();
                 PortUse unusable = _sources.Current(record.Backend!.Sources)!;
                 unusable.Source.CountUnusable();
                 unusable.NoteUnusable(now);
-                return TryNextSource(ref record, CloseReason.ConnectFailed, newest, now);
+                return TryNextSource(ref record, CloseReason.ConnectFailed, now);
             case ConnectFailure.NoSuchFamily:
                 record.Lease.ReturnNothing();
                 NoteShortage(CloseReason.ConnectFailed);
                 _tried.Add(record.Backend!.Index);
-                return TryNextBackend(ref record, newest, now);
+                return TryNextBackend(ref record, now);
             case ConnectFailure.LocalShortage:
                 if (record.Lease.IsHeld)
                 {
@@ -111,17 +110,18 @@ public struct ConnectionSetup
                 _tried.Add(record.Backend!.Index);
                 return record.Attempts >= AttemptsOf(record)
                     ? Refuse(ref record, _lastFailure, now)
-                    : TryNextBackend(ref record, newest, now);
+                    : TryNextBackend(ref record, now);
         }
     }
 
     /// <summary>The deadline of the last step has passed: the connect took too long, or a pause is over.</summary>
-    /// <param name="newest">In force by now: it decides where a connection goes that has waited.</param>
+    /// <param name="newest">In force by now: it decides where a connection goes that has waited for its turn. One that has begun to connect
+    /// goes on by what admitted it.</param>
     public SetupStep DeadlinePassed(ref ConnectionRecord record, RoutingSnapshot newest, Instant now)
     {
         if (_connecting)
         {
-            return ConnectFailed(ref record, ConnectFailure.TimedOut, newest, now);
+            return ConnectFailed(ref record, ConnectFailure.TimedOut, now);
         }
 
         if (_queued)
@@ -140,12 +140,12 @@ public struct ConnectionSetup
                 _tried.Add(picked);
             }
 
-            return TryNextBackend(ref record, newest, now);
+            return TryNextBackend(ref record, now);
         }
 
         ForgetTried();
         _blamed = false;
-        return TryNextBackend(ref record, newest, now);
+        return TryNextBackend(ref record, now);
     }
 
     /// <summary>The connection ends before a backend is connected: the client left, or we close.</summary>
@@ -176,11 +176,10 @@ public struct ConnectionSetup
     private readonly int AttemptsOf(in ConnectionRecord record) =>
         record.Pool.Settings.ConnectAttempts + (_hasTried && record.Pool.HasLiving ? 1 : 0);
 
-    private SetupStep TryNextBackend(ref ConnectionRecord record, RoutingSnapshot newest, Instant now)
+    private SetupStep TryNextBackend(ref ConnectionRecord record, Instant now)
     {
         _connecting = false;
         LetGo(record);
-        Follow(ref record, newest);
         PoolSettings settings = record.Pool.Settings;
         TimeSpan between = Pace.Between(settings.NewConnectionRate);
         Instant until = between > TimeSpan.Zero ? QueueUntil(settings, now) : now;
@@ -305,21 +304,21 @@ public struct ConnectionSetup
     }
 
     // A window without a free port says little: others use ports too, and only the whole range is the kernel's last word.
-    private SetupStep LookElsewhere(ref ConnectionRecord record, RoutingSnapshot newest, Instant now)
+    private SetupStep LookElsewhere(ref ConnectionRecord record, Instant now)
     {
         PortUse use = _sources.Current(record.Backend!.Sources)!;
         if (_sources.Window is not { } window)
         {
             use.NoteRefused(now);
             use.Source.CountExhausted();
-            return TryNextSource(ref record, CloseReason.SourcePortsExhausted, newest, now);
+            return TryNextSource(ref record, CloseReason.SourcePortsExhausted, now);
         }
 
         use.NoteTaken(window);
-        return TryConnect(ref record, now, out SetupStep step) ? step : TryNextSource(ref record, CloseReason.SourcePortsExhausted, newest, now);
+        return TryConnect(ref record, now, out SetupStep step) ? step : TryNextSource(ref record, CloseReason.SourcePortsExhausted, now);
     }
 
-    private SetupStep TryNextSource(ref ConnectionRecord record, CloseReason shortage, RoutingSnapshot newest, Instant now)
+    private SetupStep TryNextSource(ref ConnectionRecord record, CloseReason shortage, Instant now)
     {
         NoteShortage(shortage);
         _sources.MoveOn();
@@ -329,7 +328,7 @@ public struct ConnectionSetup
         }
 
         _tried.Add(record.Backend!.Index);
-        return TryNextBackend(ref record, newest, now);
+        return TryNextBackend(ref record, now);
     }
 
     private bool TryBegin(ref ConnectionRecord record, Instant now, out SetupStep step)

@@ -199,7 +199,7 @@ internal sealed class Dialer(Worker worker)
     private SetupStep Failed(ref Slot slot, ConnectFailure failure)
     {
         CloseBackend(ref slot);
-        return _setups[slot.Setup].ConnectFailed(ref slot.Record, failure, worker.Engine.Snapshot, worker.Now);
+        return _setups[slot.Setup].ConnectFailed(ref slot.Record, failure, worker.Now);
     }
 
     private static void CloseBackend(ref Slot slot)

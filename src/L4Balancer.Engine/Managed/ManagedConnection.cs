@@ -169,7 +169,7 @@ internal sealed class ManagedConnection
             if (result.Socket is null)
             {
                 return _closing.HasCause ? _setup.Abandon(ref _record, _closing.Reason, now)
-                    : result.Failure is { } failure ? _setup.ConnectFailed(ref _record, failure, _engine.Snapshot, now)
+                    : result.Failure is { } failure ? _setup.ConnectFailed(ref _record, failure, now)
                     : _setup.DeadlinePassed(ref _record, _engine.Snapshot, now);
             }
 

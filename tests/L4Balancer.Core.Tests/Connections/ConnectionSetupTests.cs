@@ -314,8 +314,8 @@ internal sealed class ConnectionSetupTests
         ConnectionSetup setup = default;
         ConnectionRecord record = default;
         setup.Accepted(ref record, scene.Snapshot, scene.Snapshot.Listeners[0], tuple, now);
-        setup.ConnectFailed(ref record, ConnectFailure.NoFreePort, scene.Snapshot, now);
-        setup.ConnectFailed(ref record, ConnectFailure.Refused, scene.Snapshot, now);
+        setup.ConnectFailed(ref record, ConnectFailure.NoFreePort, now);
+        setup.ConnectFailed(ref record, ConnectFailure.Refused, now);
         setup.DeadlinePassed(ref record, scene.Snapshot, now);
         setup.Connected(ref record, tuple.Destination, now);
         record.Close(scene.Snapshot.Cell, CloseReason.ClientClosed, wasFirst: false, now);

@@ -43,22 +43,6 @@ internal sealed class NewerSnapshotTests
     }
 
     [Test]
-    public void Who_pauses_because_all_have_failed_finds_the_backend_that_came_meanwhile()
-    {
-        var scene = new SetupScene(Two with { Backends = [Two.Backends[0]] });
-        SetupAttempt attempt = scene.Accept();
-        attempt.Fail(ConnectFailure.Refused);
-        Assert.That(attempt.Action, Is.EqualTo(SetupAction.Wait));
-        scene.Reload(Two with { Backends = [Two.Backends[1]] });
-
-        attempt.MissDeadline();
-
-        Assert.That((attempt.Action, attempt.Record.Backend!.Name), Is.EqualTo((SetupAction.Connect, "b1")));
-        attempt.Connected();
-        Assert.That(scene.Backend(0).Active, Is.EqualTo(1));
-    }
-
-    [Test]
     public void Who_has_failed_at_a_backend_is_not_sent_there_again_though_it_stands_elsewhere_now()
     {
         var scene = new SetupScene(Two);

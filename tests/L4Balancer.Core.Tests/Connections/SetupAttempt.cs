@@ -23,7 +23,7 @@ internal sealed class SetupAttempt(SetupScene scene)
 
     public void Connected(string source = "127.0.0.1:5000") => Step = _setup.Connected(ref _record, SetupScene.At(source), scene.Now);
 
-    public void Fail(ConnectFailure failure) => Step = _setup.ConnectFailed(ref _record, failure, scene.Snapshot, scene.Now);
+    public void Fail(ConnectFailure failure) => Step = _setup.ConnectFailed(ref _record, failure, scene.Now);
 
     public void Abandon(CloseReason reason) => Step = _setup.Abandon(ref _record, reason, scene.Now);
 

@@ -139,7 +139,7 @@ internal sealed class PassiveScene
             _record.Close(_scene.Snapshot.Cell, CloseReason.ClientClosed, false, _scene.Now);
         }
 
-        public void Fail(ConnectFailure failure) => Step = _setup.ConnectFailed(ref _record, failure, _scene.Snapshot, _scene.Now);
+        public void Fail(ConnectFailure failure) => Step = _setup.ConnectFailed(ref _record, failure, _scene.Now);
 
         public void Leave() => Step = _setup.Abandon(ref _record, CloseReason.ClientReset, _scene.Now);
     }

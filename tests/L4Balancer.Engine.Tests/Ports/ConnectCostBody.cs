@@ -70,7 +70,7 @@ internal static class ConnectCostBody
                 if (connected.Errno == Errno.EADDRNOTAVAIL)
                 {
                     TcpSocket.Close(socket);
-                    step = setup.ConnectFailed(ref record, ConnectFailure.NoFreePort, snapshot, Now());
+                    step = setup.ConnectFailed(ref record, ConnectFailure.NoFreePort, Now());
                     continue;
                 }
 
