@@ -137,6 +137,9 @@ internal static partial class Log
     [LoggerMessage(1112, LogLevel.Information, "host name {Host} resolves again: {Addresses}")]
     public static partial void NameAnswers(this ILogger logger, string host, string addresses);
 
+    [LoggerMessage(1114, LogLevel.Error, "what host names stand for now was not put in force: {Fault}")]
+    public static partial void NamesNotInForce(this ILogger logger, string fault);
+
     [LoggerMessage(1200, LogLevel.Information, "metrics on http://{Endpoint}/metrics")]
     public static partial void MetricsListening(this ILogger logger, string endpoint);
 

@@ -7,6 +7,9 @@ internal sealed class TimerClock : TimeProvider
     private readonly List<Timer> _timers = [];
     private long _ticks = TimeSpan.TicksPerDay;
 
+    /// <summary>Called where a timer is made.</summary>
+    public Action TimerMade { get; set; } = static () => { };
+
     public override long TimestampFrequency => TimeSpan.TicksPerSecond;
 
     public override long GetTimestamp() => Volatile.Read(ref _ticks);
@@ -20,6 +23,7 @@ internal sealed class TimerClock : TimeProvider
         }
 
         timer.Change(dueTime, period);
+        TimerMade();
         return timer;
     }
 

@@ -1,5 +1,7 @@
 using System.Buffers;
 using System.Collections.Immutable;
+using System.Globalization;
+using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Toml;
 
 namespace L4Balancer.Core.Config;
@@ -71,9 +73,21 @@ internal static class HealthBinding
             return Defaults.Host;
         }
 
-        bool fits = host.Length <= LongestHost && !host.AsSpan().ContainsAnyExcept(InHost);
+        bool fits = host.Length == 0 || (host.Length <= LongestHost && !host.AsSpan().ContainsAnyExcept(InHost) && HasHost(host));
         return fits || setting.Reject($"{Quoted.Text(host)} is not {Form}; allowed: also with a port, or \"\" for the address as written")
             ? host : Defaults.Host;
+    }
+
+    // As a Host header has it (RFC 9110, 7.2): a name, an IPv4 address or one of IPv6 in brackets, and a port where one is given.
+    private static bool HasHost(string text)
+    {
+        int end = text[0] == '[' ? text.IndexOf(']', StringComparison.Ordinal) + 1 : text.IndexOf(':', StringComparison.Ordinal);
+        string host = end < 0 ? text : text[..end];
+        string port = end < 0 ? "" : text[end..];
+        bool hasPort = port.Length == 0
+            || (port[0] == ':' && ushort.TryParse(port.AsSpan(1), NumberStyles.None, CultureInfo.InvariantCulture, out ushort number) && number > 0);
+        bool isName = host.Length > 0 && host.TrimEnd('.').Split('.').All(static l => l.Length > 0 && !l.AsSpan().ContainsAny(":[]"));
+        return hasPort && (text[0] == '[' ? end > 2 && HostAddress.TryParse(host[1..^1], out _) : isName);
     }
 
     private static StatusCodes BindStatus(TableBinder table)

@@ -78,9 +78,10 @@ internal sealed class BackendReport
     {
         BackendCell cell = backend.Cell;
         return new BackendAnswer(
-            cell.Pool, backend.Name, backend.Settings.Address, backend.IsResolved ? backend.Endpoint.ToString() : null, state, backend.Weight, backend.Settings.Backup, cell.Active, share,
-            cell.ConnectAttempts, Reasons(cell.ConnectFailures), Reasons(cell.Closed), Reasons(cell.Shed), Of(_shedding(cell)), cell.BytesToBackend, cell.BytesToClient,
-            Of(cell.Health), inConfiguration);
+            cell.Pool, backend.Name, backend.Settings.Address, backend.IsResolved ? backend.Endpoint.ToString() : null, state,
+            backend.Weight, backend.Settings.Backup, cell.Active, share, cell.ConnectAttempts,
+            Reasons(cell.ConnectFailures), Reasons(cell.Closed), Reasons(cell.Shed), Of(_shedding(cell)),
+            cell.BytesToBackend, cell.BytesToClient, Of(cell.Health), inConfiguration);
     }
 
     private static SheddingAnswer? Of(Shedding? shedding) =>

@@ -15,7 +15,8 @@ namespace L4Balancer.Admin;
 /// <summary>Connections: listing them, and closing one.</summary>
 internal sealed class ConnectionRoutes(AdminTarget target, ILogger log)
 {
-    // A listing asks every event loop: however many clients poll, there is one at a time, and the others wait without a thread.
+    // A listing asks every event loop: however many clients poll, there is one at a time, and the others wait without a thread. Static, for
+    // the routes end with the process, and a semaphore whose wait handle nobody asks for has nothing to be disposed of.
     private static readonly SemaphoreSlim Listing = new(1, 1);
 
     private static readonly TimeSpan AgesFor = TimeSpan.FromSeconds(2);

@@ -18,14 +18,18 @@ internal sealed record Location(
     FourTuple Tuple, Listener Listener, Backend? Backend, Backend? Owner, ulong? Hash, int Candidates, bool IsLive)
 {
     public LocateAnswer Answer => new(
-        Listener.Name, Listener.Pool.Name, StatusReport.NameOf(Listener.Pool.Settings.Balance), Backend?.Name, Backend?.Settings.Address, Tuple.Source.ToString(), Tuple.Destination.ToString(),
+        Listener.Name, Listener.Pool.Name, StatusReport.NameOf(Listener.Pool.Settings.Balance), Backend?.Name, Backend?.Settings.Address,
+        Tuple.Source.ToString(), Tuple.Destination.ToString(),
         Hash is null ? [] : [.. Key()], Hash?.ToString("x16", CultureInfo.InvariantCulture), Candidates,
         IsLive ? Listener.Pool.Backends.Count(b => Listener.Pool.Takes(b.Index)) : null, Owner?.Name,
         !IsLive || Hash is null ? "unknown" : Owner is null ? "down" : BackendReport.NameOf(Listener.Pool.StateOf(Owner.Index)));
 
     /// <summary>Worked out from a configuration alone.</summary>
-    public static Location Of(BalancerConfig config, string listenerName, in FourTuple tuple) =>
-        Of(RoutingSnapshot.Build(config, maxConnections: 1, resolutions: Resolutions.Assumed).Listeners.First(l => l.Name == listenerName), tuple, isLive: false);
+    public static Location Of(BalancerConfig config, string listenerName, in FourTuple tuple)
+    {
+        var snapshot = RoutingSnapshot.Build(config, maxConnections: 1, resolutions: Resolutions.Assumed);
+        return Of(snapshot.Listeners.First(l => l.Name == listenerName), tuple, isLive: false);
+    }
 
     public static Location Of(Listener listener, in FourTuple tuple, bool isLive)
     {

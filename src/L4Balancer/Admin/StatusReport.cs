@@ -21,7 +21,8 @@ internal static class StatusReport
     {
         RoutingSnapshot snapshot = target.Control.Snapshot;
         ListenerCell[] listeners = [.. snapshot.Listeners.Select(l => l.Cell), .. snapshot.Departed.Listeners];
-        BackendCell[] backends = [.. snapshot.Pools.SelectMany(p => p.Backends).Select(b => b.Cell), .. snapshot.Departed.Backends.Select(b => b.Cell)];
+        BackendCell[] backends =
+            [.. snapshot.Pools.SelectMany(p => p.Backends).Concat(snapshot.Departed.Backends).Select(b => b.Cell)];
         int pending = listeners.Sum(l => l.Pending);
         return new StatusAnswer(
             BuildVersion.Current.Version, BuildVersion.Current.Commit, RuntimeInformation.FrameworkDescription, target.Engine.Name,
@@ -77,7 +78,8 @@ internal static class StatusReport
 
         return new PoolAnswer(
             pool.Name, NameOf(pool.Settings.Balance), pool.Backends.Length, states[(int)BackendState.Up],
-            states[(int)BackendState.Degraded], states[(int)BackendState.Down], states[(int)BackendState.Draining], states[(int)BackendState.Maintenance],
+            states[(int)BackendState.Degraded], states[(int)BackendState.Down],
+            states[(int)BackendState.Draining], states[(int)BackendState.Maintenance],
             pool.Backends.Sum(b => (long)b.Cell.Active));
     }
 

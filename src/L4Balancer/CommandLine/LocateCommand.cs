@@ -14,6 +14,8 @@ namespace L4Balancer.CommandLine;
 /// <summary><c>locate</c>: which backend a connection goes to, and why. By a running daemon, or offline by a configuration file.</summary>
 internal static class LocateCommand
 {
+    private const string UnknownHealth = "not known offline: every backend counts as up";
+
     public static (Command, string) Create(Asking asking)
     {
         Option<string?> config = Options.Config();
@@ -126,13 +128,13 @@ internal static class LocateCommand
         backend   any of pool {answer.Pool}: balance = "{answer.Balance}" decides at each connection, and not by who connects
         listener  {answer.Listener}
         tuple     {answer.Source} to {answer.Destination}
-        health    {(answer.LivingBackends is int living ? $"{living} of {answer.RingBackends} take connections" : "not known offline: every backend counts as up")}
+        health    {(answer.LivingBackends is int living ? $"{living} of {answer.RingBackends} take connections" : UnknownHealth)}
         """);
 
     private static string Health(LocateAnswer answer) =>
-        answer.LivingBackends is not int living ? "not known offline: every backend counts as up"
-        : answer.Owner == answer.Backend ? string.Create(CultureInfo.InvariantCulture, $"{answer.Owner} is {answer.Health}; {living} take connections")
-        : string.Create(CultureInfo.InvariantCulture, $"{answer.Owner} is {answer.Health}, so the next on the ring; {living} take connections");
+        answer.LivingBackends is not int living ? UnknownHealth : string.Create(
+            CultureInfo.InvariantCulture,
+            $"{answer.Owner} is {answer.Health}{(answer.Owner == answer.Backend ? "" : ", so the next on the ring")}; {living} take connections");
 
     private static Endpoint ParseEndpoint(ArgumentResult result)
     {

@@ -49,13 +49,11 @@ internal sealed record ConfigFile(string Path, BalancerConfig? Config, Immutable
         return (byPath, errors);
     }
 
-    private static BalancerConfig Complete(BalancerConfig config, Dictionary<string, string> certificates) => certificates.Count == 0 ? config : config with
-    {
-        Pools =
-        [
-            .. config.Pools.Select(p => p with { Health = p.Health with { CaCertificates = certificates.GetValueOrDefault(p.Health.CaFile, "") } }),
-        ],
-    };
+    private static BalancerConfig Complete(BalancerConfig config, Dictionary<string, string> certificates) =>
+        certificates.Count == 0 ? config : config with { Pools = [.. config.Pools.Select(p => p with { Health = Trusting(p.Health, certificates) })] };
+
+    private static HealthSettings Trusting(HealthSettings health, Dictionary<string, string> certificates) =>
+        health with { CaCertificates = certificates.GetValueOrDefault(health.CaFile, "") };
 
     private static string Format(string path, ConfigError error) => error.Key.Length == 0
         ? $"{path}:{error.Position}: error: {error.Message}"

@@ -145,6 +145,7 @@ internal sealed class BalancerControl : IAsyncDisposable
 
     /// <param name="weight">0 to 1000.</param>
     /// <returns>False where there is no such backend.</returns>
+    /// <exception cref="InvalidOperationException">The engine did not take it; nothing was changed.</exception>
     public Task<bool> SetWeightAsync(string pool, string backend, int weight, string who) => _queue.RunAsync(() =>
     {
         if (Find(pool, backend) is not (_, { } member))
@@ -153,8 +154,13 @@ internal sealed class BalancerControl : IAsyncDisposable
         }
 
         int? set = weight == member.Settings.Weight ? null : weight;
-        _overrides = _overrides.With(pool, backend, _overrides[pool, backend] with { Weight = set });
-        PutInForce(_config, _snapshot.With(_config, _overrides));
+        BackendOverrides overrides = _overrides.With(pool, backend, _overrides[pool, backend] with { Weight = set });
+        if (PutInForce(_config, _snapshot.With(_config, overrides)) is { Count: > 0 } failures)
+        {
+            throw new InvalidOperationException($"the weight was not set: {failures[0].Message}");
+        }
+
+        _overrides = overrides;
         _log.WeightSet(pool, backend, weight, who);
         return true;
     });
@@ -282,7 +288,10 @@ internal sealed class BalancerControl : IAsyncDisposable
         Resolutions now = _names.After(before.Resolutions, _config);
         if (now != before.Resolutions)
         {
-            PutInForce(_config, before.With(_config, _overrides, now));
+            foreach (ListenFailure failure in PutInForce(_config, before.With(_config, _overrides, now)))
+            {
+                _log.NamesNotInForce(failure.Message);
+            }
         }
 
         _names.Follow(before, _config, _snapshot);

@@ -21,14 +21,17 @@ internal sealed class NameResolver : IDisposable
     private readonly Queue<string> _due = new();
     private readonly Func<string, LookUp> _lookUp;
     private readonly Action _changed;
+    private readonly Action<ThreadStart> _start;
     private readonly ITimer _timer;
     private int _threads;
     private bool _disposed;
 
     /// <param name="lookUp">Blocks; must not throw.</param>
     /// <param name="changed">Something in <see cref="Answers"/> is different now. Comes on a thread of the resolver's.</param>
-    public NameResolver(Func<string, LookUp> lookUp, TimeProvider clock, Action changed)
+    /// <param name="start">Starts a thread; null: one of the system's.</param>
+    public NameResolver(Func<string, LookUp> lookUp, TimeProvider clock, Action changed, Action<ThreadStart>? start = null)
     {
+        _start = start ?? StartInBackground;
         _lookUp = lookUp;
         _changed = changed;
         _timer = clock.CreateTimer(_ => Again(), null, Interval, Interval);
@@ -113,19 +116,38 @@ internal sealed class NameResolver : IDisposable
     // One look-up of a name at a time: a name server that hangs must not collect them.
     private void Enqueue(string host, Name name)
     {
-        if (_disposed || name.IsDue)
+        if (_disposed || (name.IsDue && _threads > 0))
         {
             return;
         }
 
-        name.IsDue = true;
-        _due.Enqueue(host);
+        if (!name.IsDue)
+        {
+            name.IsDue = true;
+            _due.Enqueue(host);
+        }
+
         if (_threads < MostAtOnce)
         {
-            _threads++;
-            new Thread(LookUpAll) { Name = "l4b-resolve", IsBackground = true }.Start();
+            StartThread();
         }
     }
+
+    // Where the host gives no thread, those that run look everything up; where there is none, the next round tries again.
+    private void StartThread()
+    {
+        try
+        {
+            _start(LookUpAll);
+            _threads++;
+        }
+        catch (Exception e) when (e is OutOfMemoryException or ThreadStartException)
+        {
+            // What is due stays so.
+        }
+    }
+
+    private static void StartInBackground(ThreadStart work) => new Thread(work) { Name = "l4b-resolve", IsBackground = true }.Start();
 
     private void LookUpAll()
     {

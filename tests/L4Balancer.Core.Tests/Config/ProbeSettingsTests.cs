@@ -32,6 +32,27 @@ internal sealed class ProbeSettingsTests
         }
     }
 
+    [TestCase("..:::")]
+    [TestCase(":443")]
+    [TestCase("a:")]
+    [TestCase("a:0")]
+    [TestCase("a:65536")]
+    [TestCase("a..b")]
+    [TestCase("[]")]
+    [TestCase("[a]")]
+    [TestCase("[::1]x")]
+    public void A_host_that_no_header_can_have_is_an_error(string host) =>
+        Assert.That(Errors($"host = \"{host}\"").Single(), Does.StartWith($"pools[0].health.host: \"{host}\" is not a host name"));
+
+    [TestCase("")]
+    [TestCase("a")]
+    [TestCase("a_b.test.:8443")]
+    [TestCase("10.0.0.1:80")]
+    [TestCase("[::1]")]
+    [TestCase("[2001:db8::1]:443")]
+    public void A_host_may_be_a_name_or_an_address_with_a_port_or_without(string host) =>
+        Assert.That(Read($"host = \"{host}\"").Host, Is.EqualTo(host));
+
     [TestCase("{ Host = \"a\" }", "pools[0].health.headers.Host: has a key of its own; use host")]
     [TestCase("{ connection = \"close\" }", "pools[0].health.headers.connection: is set by the probe itself; leave it out")]
     [TestCase("{ Sec-WebSocket-Key = \"a\" }", "pools[0].health.headers.Sec-WebSocket-Key: is set by the probe itself; leave it out")]

@@ -1,11 +1,12 @@
-using System.Collections.Concurrent;
 using L4Balancer.Control;
 using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Addressing;
+using L4Balancer.Core.Balancing;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Health;
 using L4Balancer.Core.Routing;
+using L4Balancer.Engine;
 using L4Balancer.Resolving;
-using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace L4Balancer.Tests.Control;
@@ -41,23 +42,68 @@ internal sealed class BalancerControlTests : IAsyncDisposable
     }
 
     [Test]
-    public async Task Connects_that_failed_before_there_was_a_control_take_their_backend_down()
+    public async Task Connects_that_failed_while_the_control_was_made_take_their_backend_down()
     {
-        Assert.That(Enumerable.Range(0, 3).Select(_ => Cell.Connects.CountFailed("refused", 3, 0)), Has.Some.EqualTo(ConnectNews.Failing));
+        OnceHealthIsKnown(() => Fail(times: 3));
         await AllIsTakenAsync();
 
         Assert.That(_first.Pools[0].HealthOf(0), Is.EqualTo(HealthState.Down));
     }
 
     [Test]
-    public async Task What_worked_again_before_there_was_a_control_can_fall_later()
+    public async Task What_worked_again_while_the_control_was_made_can_fall_later()
     {
-        Array.ForEach([1, 2, 3], _ => Cell.Connects.CountFailed("refused", 3, 0));
-        Cell.Connects.CountSucceeded(0);
+        OnceHealthIsKnown(() =>
+        {
+            Fail(times: 3);
+            Cell.Connects.CountSucceeded(trial: 0);
+        });
         await AllIsTakenAsync();
         Assert.That(_first.Pools[0].HealthOf(0), Is.EqualTo(HealthState.Up));
 
-        Assert.That(Enumerable.Range(0, 3).Select(_ => Cell.Connects.CountFailed("refused", 3, 0)), Has.Some.EqualTo(ConnectNews.Failing));
+        Assert.That(Fail(times: 3), Is.EqualTo(ConnectNews.Failing));
+    }
+
+    [Test]
+    public async Task Only_who_was_not_ready_gets_a_growing_share()
+    {
+        await Control.SetModeAsync("chat", "ws1", BackendMode.Ready, "test");
+        Assert.That(ShareOfFirst(), Is.GreaterThan(0.3), "it was ready before");
+
+        await Control.SetModeAsync("chat", "ws1", BackendMode.Draining, "test");
+        await Control.SetModeAsync("chat", "ws1", BackendMode.Ready, "test");
+        Assert.That(ShareOfFirst(), Is.LessThan(0.1));
+    }
+
+    [Test]
+    public async Task Who_comes_up_by_a_reload_is_published_with_the_share_of_who_comes_up()
+    {
+        OnceHealthIsKnown(() => Fail(times: 3));
+        await AllIsTakenAsync();
+        Assert.That(ShareOfFirst(), Is.Zero);
+        double share = 1;
+        _engine.OnPublish = s =>
+        {
+            share = ShareOfFirst(s);
+            return [];
+        };
+        await File.WriteAllTextAsync(_file, Text(weight: 100).Replace("failures = 3", "failures = 0", StringComparison.Ordinal));
+        await Control.ReloadAsync("test");
+
+        Assert.That(share, Is.GreaterThan(0).And.LessThan(0.1));
+    }
+
+    [Test]
+    public async Task A_weight_that_the_engine_does_not_take_is_not_set()
+    {
+        Assert.That(Control.Snapshot, Is.SameAs(_first));
+        _engine.OnPublish = s => [new ListenFailure("wss", s.Listeners[0].Settings.Bind[0], "of the test")];
+        Assert.That(
+            async () => await Control.SetWeightAsync("chat", "ws1", 7, "test"), Throws.InvalidOperationException.With.Message.Contains("of the test"));
+        _engine.OnPublish = static _ => [];
+        await Control.SetWeightAsync("chat", "ws2", 8, "test");
+
+        Assert.That(Control.Snapshot.Pools[0].Backends.Select(b => b.Weight), Is.EqualTo(new[] { 100, 8 }));
     }
 
     [Test]
@@ -85,6 +131,39 @@ internal sealed class BalancerControlTests : IAsyncDisposable
         Assert.That((broken.Outcome, _first.Cell.Reloads.Failed), Is.EqualTo((ReloadOutcome.Failed, 1)));
         Assert.That(broken.Errors, Has.Exactly(1).Contains("of the test"));
     }
+
+    // The control has made its health's timer by then, and followed the first snapshot.
+    private void OnceHealthIsKnown(Action action)
+    {
+        int made = 0;
+        _clock.TimerMade = () =>
+        {
+            if (++made == 2)
+            {
+                action();
+            }
+        };
+    }
+
+    private ConnectNews Fail(int times)
+    {
+        var last = ConnectNews.None;
+        for (int i = 0; i < times; i++)
+        {
+            last = Cell.Connects.CountFailed("refused", 3, trial: 0);
+        }
+
+        return last;
+    }
+
+    private double ShareOfFirst(RoutingSnapshot? snapshot = null)
+    {
+        Pool pool = (snapshot ?? Control.Snapshot).Pools[0];
+        return Enumerable.Range(1, 1000).Count(p => pool.Pick(From((ushort)p), []) == 0) / 1000.0;
+    }
+
+    private static FourTuple From(ushort port) =>
+        new(new Endpoint(HostAddress.FromV4(0xC633_6401), port), new Endpoint(HostAddress.FromV4(0x7F00_0001), 80));
 
     private async Task AllIsTakenAsync() => await Control.SetModeAsync("chat", "none", BackendMode.Ready, "test");
 

@@ -44,6 +44,31 @@ internal sealed class NameResolverTests
     }
 
     [Test]
+    public async Task Where_no_thread_can_be_started_names_are_looked_up_in_a_later_round()
+    {
+        Say("a", "10.0.0.1");
+        bool fails = true;
+        using var names = new NameResolver(
+            host => _world[host], _clock, () => { }, work =>
+            {
+                if (fails)
+                {
+                    throw new InsufficientMemoryException();
+                }
+
+                new Thread(work) { IsBackground = true }.Start();
+            });
+        Task first = names.AddAsync(["a"]);
+        _clock.Pass(NameResolver.Interval);
+        Assert.That(first.IsCompleted, Is.False);
+
+        fails = false;
+        _clock.Pass(NameResolver.Interval);
+        await first.WaitAsync(Patience);
+        Assert.That(Known(names, "a"), Is.EqualTo("10.0.0.1"));
+    }
+
+    [Test]
     public async Task A_failure_keeps_the_last_answer_and_says_what_failed()
     {
         Say("a", "10.0.0.1");
