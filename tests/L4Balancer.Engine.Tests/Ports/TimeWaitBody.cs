@@ -76,7 +76,7 @@ internal sealed class TimeWaitBody(FirstCloser first, int twReuse, int connectio
         using var ready = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         ready.Bind(new IPEndPoint(IPAddress.Parse(VethNamespaces.Source(0)), ReadyPort));
         ready.Listen();
-        await Task.WhenAny(_allEnded.Task, Task.Delay(Patience));
+        await _allEnded.Task.WaitAsync(Patience).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         Assert.That(_ended, Is.EqualTo(connections), "connections that have ended");
 
         Instant now = Instant.Now(TimeProvider.System);

@@ -28,7 +28,7 @@ internal sealed class TimeWaitPeers(FirstCloser first, int connections, double p
             Serve(new IPEndPoint(IPAddress.Parse(VethNamespaces.Backend(i)), TimeWaitBody.Port));
         }
 
-        AwaitBalancer();
+        Assert.That(SpinWait.SpinUntil(IsBalancerThere, Patience), "the balancer");
         long start = Stopwatch.GetTimestamp();
         Thread[] clients = [.. Enumerable.Range(0, Threads).Select(_ => Begin(() => Connect(start)))];
         Array.ForEach(clients, c => c.Join());
@@ -45,21 +45,17 @@ internal sealed class TimeWaitPeers(FirstCloser first, int connections, double p
     }
 
     // Bound from an address that no client uses otherwise, and not accepted by any backend before the balancer is there.
-    private static void AwaitBalancer()
+    private static bool IsBalancerThere()
     {
-        long start = Stopwatch.GetTimestamp();
-        while (true)
+        using var probe = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        try
         {
-            using var probe = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-            try
-            {
-                probe.Connect(Balancer.Address, TimeWaitBody.ReadyPort);
-                return;
-            }
-            catch (SocketException) when (Stopwatch.GetElapsedTime(start) < Patience)
-            {
-                Thread.Sleep(10);
-            }
+            probe.Connect(Balancer.Address, TimeWaitBody.ReadyPort);
+            return true;
+        }
+        catch (SocketException)
+        {
+            return false;
         }
     }
 
@@ -92,10 +88,8 @@ internal sealed class TimeWaitPeers(FirstCloser first, int connections, double p
         while ((number = Interlocked.Increment(ref _begun)) <= connections)
         {
             // Evenly, so that in any time there are no more of them than the rate says.
-            while (perSecond > 0 && Stopwatch.GetElapsedTime(start).TotalSeconds < number / perSecond)
-            {
-                Thread.Sleep(1);
-            }
+            TimeSpan turn = perSecond > 0 ? TimeSpan.FromSeconds(number / perSecond) : TimeSpan.Zero;
+            SpinWait.SpinUntil(() => Stopwatch.GetElapsedTime(start) >= turn);
 
             using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
             try

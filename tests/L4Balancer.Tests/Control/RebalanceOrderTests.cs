@@ -21,7 +21,7 @@ internal sealed class RebalanceOrderTests
         Pool pool = now.Pools[0];
         bool[] stay = [.. records.Select(r => pool.Backends[pool.Pick(r.Tuple, [])].Cell == r.Backend!.Cell)];
 
-        var engine = new StandStill();
+        var engine = new StillEngine();
         await using var closings = new Closings(engine, () => now, TimeProvider.System, NullLogger.Instance);
         closings.Rebalance(pool, tolerance: 0, perSecond: null);
         ShedOrder order = await engine.Ordered.WaitAsync(DaemonProcess.Deadline);

@@ -10,12 +10,16 @@ namespace L4Balancer.Tests.Control;
 internal sealed class StillEngine : IEngine
 {
     private readonly TaskCompletionSource<int> _ended = new();
+    private readonly TaskCompletionSource<ShedOrder> _ordered = new();
 
     public string Name => "still";
 
     public int Count => 0;
 
     public IReadOnlyList<Endpoint> Bound => [];
+
+    /// <summary>What it was told first to close.</summary>
+    public Task<ShedOrder> Ordered => _ordered.Task;
 
     /// <summary>What comes of a snapshot.</summary>
     public Func<RoutingSnapshot, IReadOnlyList<ListenFailure>> OnPublish { get; set; } = static _ => [];
@@ -49,6 +53,7 @@ internal sealed class StillEngine : IEngine
 
     public async Task<int> ShedAsync(ShedOrder order, CancellationToken cancel)
     {
+        _ordered.TrySetResult(order);
         try
         {
             return await _ended.Task.WaitAsync(cancel);

@@ -78,7 +78,8 @@ internal sealed class BrokenOutputTests
     private static async Task ConnectAsync(IPEndPoint address)
     {
         var waited = Stopwatch.StartNew();
-        while (true)
+        using var steps = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
+        do
         {
             try
             {
@@ -91,9 +92,9 @@ internal sealed class BrokenOutputTests
             catch (SocketException) when (waited.Elapsed < DaemonProcess.Deadline)
             {
                 // It is only starting; nothing of it can be read here.
-                await Task.Delay(20);
             }
         }
+        while (await steps.WaitForNextTickAsync());
     }
 
     private static DaemonProcess Start(string output, IPEndPoint address, EchoPeer backend) => DaemonProcess.Start(
