@@ -65,13 +65,14 @@ internal sealed class Dialer(Worker worker)
 
         bool failed = (events & (Libc.EPOLLERR | Libc.EPOLLHUP)) != 0;
         Errno error = failed ? TcpSocket.TakeError(slot.Backend) : Errno.None;
-        if (failed && error != Errno.None)
+        bool gone = ConnectErrors.IsOfConnected(error);
+        if (error != Errno.None && !gone)
         {
             Follow(index, ref slot, Failed(ref slot, ConnectErrors.OfConnect(error)));
         }
-        else if ((events & Libc.EPOLLOUT) != 0)
+        else if (gone || (events & Libc.EPOLLOUT) != 0)
         {
-            Connected(index, ref slot);
+            Connected(index, ref slot, gone);
         }
     }
 
@@ -174,7 +175,8 @@ internal sealed class Dialer(Worker worker)
         }
     }
 
-    private void Connected(int index, ref Slot slot)
+    /// <param name="gone">The backend has reset it already, and its error is taken: the relay would read an end in good order.</param>
+    private void Connected(int index, ref Slot slot, bool gone)
     {
         Endpoint local = TcpSocket.LocalEndpoint(slot.Backend);
         if (local == slot.Record.Backend!.Endpoint)
@@ -193,6 +195,11 @@ internal sealed class Dialer(Worker worker)
         worker.Engine.Options.Records.Established(slot.Record);
         slot.LacksKeepalive = true;
         worker.Closer.SetDeadline(index, ref slot);
+        if (gone)
+        {
+            worker.Relay.PeerGone(index, ref slot, backend: true);
+        }
+
         worker.Relay.Turn(index, ref slot);
     }
 

@@ -57,9 +57,13 @@ internal sealed unsafe class Relay(Worker worker)
         bool ended = backend ? slot.ToClient.SourceEnded : slot.ToBackend.SourceEnded;
         if (ended && TcpSocket.TakeError(backend ? slot.Backend : slot.Client) != Errno.None)
         {
-            SinkGone(index, ref slot, ref backend ? ref slot.ToBackend : ref slot.ToClient, new Ends(ref slot, toBackend: backend));
+            PeerGone(index, ref slot, backend);
         }
     }
+
+    /// <summary>The error of this side was taken: its connection is gone. What it had sent before is passed on.</summary>
+    public void PeerGone(int index, ref Slot slot, bool backend) =>
+        SinkGone(index, ref slot, ref backend ? ref slot.ToBackend : ref slot.ToClient, new Ends(ref slot, toBackend: backend));
 
     /// <summary>Writes what is held.</summary>
     /// <returns>Bytes written; -1: the sink is gone.</returns>

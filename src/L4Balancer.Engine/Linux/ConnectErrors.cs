@@ -17,6 +17,12 @@ internal static class ConnectErrors
         _ => ConnectFailure.LocalShortage,
     };
 
+    /// <summary>
+    /// Whether the connect had succeeded before this error came: Linux says ECONNREFUSED to a reset in SYN-SENT, EPIPE behind a FIN and
+    /// ECONNRESET in every other state (net/ipv4/tcp_input.c, tcp_reset).
+    /// </summary>
+    public static bool IsOfConnected(Errno error) => error is Errno.ECONNRESET or Errno.EPIPE;
+
     public static ConnectFailure OfConnect(Errno error) => error switch
     {
         Errno.EADDRNOTAVAIL => ConnectFailure.NoFreePort,

@@ -9,7 +9,8 @@ using L4Balancer.Engine.Sockets;
 namespace L4Balancer.Engine.Managed;
 
 /// <summary>A connected socket, or why there is none. Neither: the token was cancelled first.</summary>
-internal readonly record struct ConnectResult(Socket? Socket, Endpoint LocalEndpoint, ConnectFailure? Failure);
+/// <param name="Gone">The backend has reset the connection already; the error was taken with the connect.</param>
+internal readonly record struct ConnectResult(Socket? Socket, Endpoint LocalEndpoint, ConnectFailure? Failure, bool Gone = false);
 
 /// <summary>One attempt to connect to a backend.</summary>
 internal static class BackendConnector
@@ -70,13 +71,34 @@ internal static class BackendConnector
 
     private static async Task<ConnectResult> ConnectAsync(Socket socket, IPEndPoint target, CancellationToken token)
     {
-        await socket.ConnectAsync(target, token).ConfigureAwait(false);
-        var local = (IPEndPoint)socket.LocalEndPoint!;
+        bool gone = false;
+        try
+        {
+            await socket.ConnectAsync(target, token).ConfigureAwait(false);
+        }
+        catch (SocketException e) when (SourceBinding.IsOfConnected(e.SocketErrorCode))
+        {
+            gone = true;
+        }
+
+        IPEndPoint local = LocalEndPoint(socket);
 
         // On loopback the kernel may choose the very port that nobody listens on, and TCP's simultaneous open (RFC 9293, 3.5) then
         // connects the socket to itself.
         return local.Equals(target)
             ? new ConnectResult(null, default, ConnectFailure.Refused)
-            : new ConnectResult(socket, Endpoint.From(local), null);
+            : new ConnectResult(socket, Endpoint.From(local), null, gone);
+    }
+
+    // Where the runtime took the connect for a failed one it has not asked for it; the kernel still knows.
+    private static IPEndPoint LocalEndPoint(Socket socket)
+    {
+        if (socket.LocalEndPoint is IPEndPoint known)
+        {
+            return known;
+        }
+
+        using var same = new Socket(new SafeSocketHandle(socket.Handle, ownsHandle: false));
+        return (IPEndPoint)same.LocalEndPoint!;
     }
 }

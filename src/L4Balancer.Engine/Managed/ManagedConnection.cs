@@ -173,7 +173,7 @@ internal sealed class ManagedConnection
                     : _setup.DeadlinePassed(ref _record, _engine.Snapshot, now);
             }
 
-            if (!_relay.TryConnect(result.Socket, pool, _record.Backend!.Cell.Traffic(worker: 0)))
+            if (!_relay.TryConnect(result.Socket, pool, _record.Backend!.Cell.Traffic(worker: 0), result.Gone))
             {
                 result.Socket.Dispose();
                 return _setup.Abandon(ref _record, _closing.Reason, now);

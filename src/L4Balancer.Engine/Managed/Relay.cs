@@ -65,8 +65,9 @@ internal sealed class Relay
     public void ReadClient() => _fromClient = FillAsync(_toBackend, _client);
 
     /// <summary>There is a backend: <see cref="RunAsync"/> may begin.</summary>
+    /// <param name="gone">The backend has reset it, and no receive will say so.</param>
     /// <returns>False where the connection has met its end meanwhile; the socket stays the caller's.</returns>
-    public bool TryConnect(Socket backend, PoolSettings pool, RelayedBytes traffic)
+    public bool TryConnect(Socket backend, PoolSettings pool, RelayedBytes traffic, bool gone)
     {
         lock (_gate)
         {
@@ -79,8 +80,14 @@ internal sealed class Relay
             _pool = pool;
             _traffic = traffic;
             _backend = Side.Backend(backend);
-            return true;
         }
+
+        if (gone)
+        {
+            NoteReset(_backend);
+        }
+
+        return true;
     }
 
     /// <summary>Both directions to their end, and the farewell where it is we who close.</summary>
