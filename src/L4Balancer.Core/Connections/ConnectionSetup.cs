@@ -1,7 +1,5 @@
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
-using L4Balancer.Core.Config;
-using L4Balancer.Core.Pacing;
 using L4Balancer.Core.Ports;
 using L4Balancer.Core.Routing;
 using L4Balancer.Core.Timing;
@@ -17,22 +15,12 @@ public struct ConnectionSetup
     /// <summary>The same backend is not asked again sooner than this, or the connect timeout where that is shorter.</summary>
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(1);
 
-    /// <summary>How long a connection waits for its turn (<c>new_connection_rate</c>) where connect_timeout sets no bound.</summary>
-    private static readonly TimeSpan LongestQueue = TimeSpan.FromSeconds(3);
-
     private RoutingSnapshot _snapshot;
-    private TriedBackends _tried;
-    private uint _turn;
+    private BackendWalk _backends;
     private SourceWalk _sources;
-    private CloseReason _lastFailure;
+    private uint _turn;
     private bool _connecting;
-    private bool _blamed;
-    private bool _picked;
     private bool _queued;
-    private int _full;
-    private Instant _queueUntil;
-    private int _trial;
-    private bool _hasTried;
 
     /// <summary>A connection was accepted: admit it, and pick its first backend.</summary>
     /// <param name="record">Overwritten whole.</param>
@@ -49,14 +37,8 @@ public struct ConnectionSetup
             AcceptedAt = now,
             Generation = snapshot.Generation,
         };
-
-        int openHere = listener.Cell.CountAccepted();
-        int openInAll = snapshot.Cell.CountAccepted();
-        bool overLimit = openInAll > snapshot.MaxConnections
-            || (listener.Settings.MaxConnections > 0 && openHere > listener.Settings.MaxConnections);
-        return !listener.Allows(tuple.Source.Address) ? Refuse(ref record, CloseReason.Denied, now)
-            : overLimit || !TryEnterSource(ref record, listener, now) ? Refuse(ref record, CloseReason.Limit, now)
-            : TryNextBackend(ref record, now);
+        CloseReason whyNot = Admission.WhyNot(ref record, snapshot, now);
+        return whyNot == CloseReason.None ? TryNextBackend(ref record, now) : Refuse(ref record, whyNot, now);
     }
 
     /// <summary>The backend answered.</summary>
@@ -69,8 +51,7 @@ public struct ConnectionSetup
         record.Lease.Connected(source.Port, now);
         BackendCell cell = record.Backend!.Cell;
         cell.CountEstablished();
-        Tell(cell, cell.Connects.CountSucceeded(_trial));
-        LetGo(record);
+        Tell(cell, _backends.NoteConnected());
         record.Listener.Cell.CountEstablished();
         return SetupStep.Relay;
     }
@@ -91,8 +72,8 @@ public struct ConnectionSetup
                 return TryNextSource(ref record, CloseReason.ConnectFailed, now);
             case ConnectFailure.NoSuchFamily:
                 record.Lease.ReturnNothing();
-                NoteShortage(CloseReason.ConnectFailed);
-                _tried.Add(record.Backend!.Index);
+                _backends.NoteShortage(CloseReason.ConnectFailed);
+                _backends.Skip(record.Backend!.Index);
                 return TryNextBackend(ref record, now);
             case ConnectFailure.LocalShortage:
                 if (record.Lease.IsHeld)
@@ -102,14 +83,11 @@ public struct ConnectionSetup
 
                 return Refuse(ref record, CloseReason.Limit, now);
             default:
-                _lastFailure = failure == ConnectFailure.TimedOut ? CloseReason.ConnectTimeout : CloseReason.ConnectFailed;
-                _blamed |= failure != ConnectFailure.NotPermitted;
                 CountAttempt(ref record);
                 record.Lease.Return(0, waits: false, now);
-                CountFailure(record, failure);
-                _tried.Add(record.Backend!.Index);
-                return record.Attempts >= AttemptsOf(record)
-                    ? Refuse(ref record, _lastFailure, now)
+                Tell(record.Backend!.Cell, _backends.NoteFailed(record, failure));
+                return record.Attempts >= _backends.AttemptsIn(record.Pool)
+                    ? Refuse(ref record, _backends.LastFailure, now)
                     : TryNextBackend(ref record, now);
         }
     }
@@ -126,25 +104,11 @@ public struct ConnectionSetup
 
         if (_queued)
         {
-            // What waited to be sent there is sent elsewhere where it has gone down meanwhile.
             _queued = false;
-            int picked = Follow(ref record, newest);
-            if (picked != Pool.None && record.Pool.StillTakes(picked, _trial))
-            {
-                record.Backend = record.Pool.Backends[picked];
-                if (TryBegin(ref record, now, out SetupStep step))
-                {
-                    return step;
-                }
-
-                _tried.Add(picked);
-            }
-
-            return TryNextBackend(ref record, now);
+            return TakeTurn(ref record, newest, now);
         }
 
-        ForgetTried();
-        _blamed = false;
+        _backends.BeginAgain();
         return TryNextBackend(ref record, now);
     }
 
@@ -159,59 +123,11 @@ public struct ConnectionSetup
         return Refuse(ref record, reason, now);
     }
 
-    private static bool TryEnterSource(ref ConnectionRecord record, Listener listener, Instant now)
-    {
-        if (!listener.LimitsSources)
-        {
-            return true;
-        }
-
-        ListenerSettings settings = listener.Settings;
-        record.HasSourcePlace = listener.Cell.BySource.TryEnter(
-            record.Tuple.Source.Address, settings.MaxConnectionsPerSource, settings.ConnectionRatePerSource, now);
-        return record.HasSourcePlace;
-    }
-
-    // A trial that has failed is one more where others serve: whoever looks after a dead backend for them is not refused for it.
-    private readonly int AttemptsOf(in ConnectionRecord record) =>
-        record.Pool.Settings.ConnectAttempts + (_hasTried && record.Pool.HasLiving ? 1 : 0);
-
     private SetupStep TryNextBackend(ref ConnectionRecord record, Instant now)
     {
         _connecting = false;
-        LetGo(record);
-        PoolSettings settings = record.Pool.Settings;
-        TimeSpan between = Pace.Between(settings.NewConnectionRate);
-        Instant until = between > TimeSpan.Zero ? QueueUntil(settings, now) : now;
-        while (true)
+        while (_backends.TryNext(ref record, now, out Instant turn))
         {
-            LetGo(record);
-            int index = _tried.IsFull ? Pool.None : record.Pool.Take(record.Tuple, _tried.Span, mayTry: !_hasTried, out _trial);
-            if (index == Pool.None)
-            {
-                return NobodyLeft(ref record, now);
-            }
-
-            Backend backend = record.Pool.Backends[index];
-            if (between > TimeSpan.Zero && LacksPorts(backend, now))
-            {
-                ReturnTrial(backend.Cell);
-                _tried.Add(index);
-                continue;
-            }
-
-            if (!backend.Cell.TryReserve(now, between, until, out Instant turn))
-            {
-                ReturnTrial(backend.Cell);
-                _tried.Add(index);
-                _full++;
-                continue;
-            }
-
-            record.Backend = backend;
-            backend.Cell.CountPicked();
-            _picked = true;
-            _hasTried |= _trial != 0;
             _queued = turn > now;
             if (_queued)
             {
@@ -223,17 +139,45 @@ public struct ConnectionSetup
                 return step;
             }
 
-            _tried.Add(index);
+            _backends.Skip(record.Backend!.Index);
         }
+
+        CloseReason why = _backends.WhyNone(record.Pool);
+        return why == CloseReason.None ? Pause(record, now) : Refuse(ref record, why, now);
+    }
+
+    private static SetupStep Pause(in ConnectionRecord record, Instant now)
+    {
+        TimeSpan timeout = record.Pool.Settings.ConnectTimeout;
+        return SetupStep.WaitUntil(now + (timeout > TimeSpan.Zero && timeout < LongestPause ? timeout : LongestPause));
+    }
+
+    // What waited to be sent to a backend is sent elsewhere where that has gone down meanwhile.
+    private SetupStep TakeTurn(ref ConnectionRecord record, RoutingSnapshot newest, Instant now)
+    {
+        int picked = Follow(ref record, newest);
+        if (picked != Pool.None && record.Pool.StillTakes(picked, _backends.Trial))
+        {
+            record.Backend = record.Pool.Backends[picked];
+            if (TryBegin(ref record, now, out SetupStep step))
+            {
+                return step;
+            }
+
+            _backends.Skip(picked);
+        }
+
+        return TryNextBackend(ref record, now);
     }
 
     // What the newest snapshot says of its listener, whose pool decides from now on; where the listener is gone, what the last one said.
     // The answer is the place there of the backend that was picked last, or none.
     private int Follow(ref ConnectionRecord record, RoutingSnapshot newest)
     {
+        Backend picked = record.Backend!;
         if (ReferenceEquals(newest, _snapshot))
         {
-            return record.Backend?.Index ?? Pool.None;
+            return picked.Index;
         }
 
         _snapshot = newest;
@@ -243,64 +187,12 @@ public struct ConnectionSetup
             if (listener.Cell == record.Listener.Cell)
             {
                 record.Listener = listener;
-                _tried.Follow(before, record.Pool);
-                _full = Math.Min(_full, _tried.Count);
+                _backends.Follow(before, record.Pool);
                 break;
             }
         }
 
-        return record.Backend is { } picked ? record.Pool.IndexOf(picked.Cell) : Pool.None;
-    }
-
-    // Nobody takes a turn there for a connect that would not be asked for: the kernel has refused every source a moment ago.
-    private bool LacksPorts(Backend backend, Instant now)
-    {
-        foreach (PortUse use in backend.Sources)
-        {
-            if (!use.IsRefused(now))
-            {
-                return false;
-            }
-        }
-
-        foreach (PortUse use in backend.Sources)
-        {
-            use.Source.CountExhausted();
-        }
-
-        NoteShortage(CloseReason.SourcePortsExhausted);
-        return true;
-    }
-
-    private SetupStep NobodyLeft(ref ConnectionRecord record, Instant now)
-    {
-        if (_tried.Count == _full)
-        {
-            return Refuse(ref record, record.Pool.HasLiving ? CloseReason.Limit : CloseReason.NoBackend, now);
-        }
-
-        // Every living backend was asked. One that refused may answer in a moment; a lack of ports of ours does not pass so soon.
-        TimeSpan timeout = record.Pool.Settings.ConnectTimeout;
-        TimeSpan pause = timeout > TimeSpan.Zero && timeout < LongestPause ? timeout : LongestPause;
-        return _blamed ? SetupStep.WaitUntil(now + pause) : Refuse(ref record, _lastFailure, now);
-    }
-
-    // Whoever waits for a backend that goes away waits for the next one only so long as he would have waited there.
-    private Instant QueueUntil(PoolSettings settings, Instant now)
-    {
-        if (_queueUntil.Ticks == 0)
-        {
-            _queueUntil = now + (settings.ConnectTimeout > TimeSpan.Zero ? settings.ConnectTimeout : LongestQueue);
-        }
-
-        return _queueUntil;
-    }
-
-    private void ForgetTried()
-    {
-        _tried.Clear();
-        _full = 0;
-        _queueUntil = default;
+        return record.Pool.IndexOf(picked.Cell);
     }
 
     // A window without a free port says little: others use ports too, and only the whole range is the kernel's last word.
@@ -320,14 +212,14 @@ public struct ConnectionSetup
 
     private SetupStep TryNextSource(ref ConnectionRecord record, CloseReason shortage, Instant now)
     {
-        NoteShortage(shortage);
+        _backends.NoteShortage(shortage);
         _sources.MoveOn();
         if (TryConnect(ref record, now, out SetupStep step))
         {
             return step;
         }
 
-        _tried.Add(record.Backend!.Index);
+        _backends.Skip(record.Backend!.Index);
         return TryNextBackend(ref record, now);
     }
 
@@ -346,7 +238,7 @@ public struct ConnectionSetup
             if (use.IsRefused(now))
             {
                 use.Source.CountExhausted();
-                NoteShortage(CloseReason.SourcePortsExhausted);
+                _backends.NoteShortage(CloseReason.SourcePortsExhausted);
                 continue;
             }
 
@@ -354,20 +246,15 @@ public struct ConnectionSetup
             record.Lease = PortLease.Take(use);
             record.ConnectStartedAt = now;
             _connecting = true;
-            _queueUntil = default;
+            _backends.NoteConnecting();
             step = SetupStep.Connect(
                 use.Source.Address, _sources.Window, backend.Endpoint, now.After(record.Pool.Settings.ConnectTimeout));
             return true;
         }
 
+        _connecting = false;
         step = default;
         return false;
-    }
-
-    private void NoteShortage(CloseReason shortage)
-    {
-        _connecting = false;
-        _lastFailure = _lastFailure == CloseReason.SourcePortsExhausted ? _lastFailure : shortage;
     }
 
     private SetupStep Refuse(ref ConnectionRecord record, CloseReason reason, Instant now)
@@ -379,7 +266,7 @@ public struct ConnectionSetup
             record.Lease.Return(0, waits: false, now);
         }
 
-        LetGo(record);
+        _backends.LetGo();
         record.Reason = reason;
         record.EndedAt = now;
         record.Listener.Cell.CountRefused(reason);
@@ -395,50 +282,11 @@ public struct ConnectionSetup
         record.Backend!.Cell.CountConnectAttempt();
     }
 
-    private readonly void CountFailure(in ConnectionRecord record, ConnectFailure failure)
-    {
-        BackendCell cell = record.Backend!.Cell;
-        cell.ConnectFailures.Count(_lastFailure);
-        if (failure == ConnectFailure.NotPermitted)
-        {
-            return;
-        }
-
-        string fault = failure switch
-        {
-            ConnectFailure.TimedOut => "no answer in time",
-            ConnectFailure.Unreachable => "unreachable",
-            _ => "connection refused",
-        };
-        Tell(cell, cell.Connects.CountFailed(fault, record.Pool.Settings.Passive.Failures, _trial));
-    }
-
     private readonly void Tell(BackendCell cell, ConnectNews news)
     {
         if (news != ConnectNews.None)
         {
             _snapshot.Cell.OnConnectNews?.Invoke(cell, news);
-        }
-    }
-
-    // The backend that was picked last is not waited for any more: it is connected, given up, or nobody's business.
-    private void LetGo(in ConnectionRecord record)
-    {
-        if (_picked)
-        {
-            _picked = false;
-            record.Backend!.Cell.CountLetGo();
-            ReturnTrial(record.Backend.Cell);
-        }
-    }
-
-    // Nothing where the connect has ended: then the trial has too.
-    private void ReturnTrial(BackendCell cell)
-    {
-        if (_trial != 0)
-        {
-            cell.Connects.ReturnTrial(_trial);
-            _trial = 0;
         }
     }
 }

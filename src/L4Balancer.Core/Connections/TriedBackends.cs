@@ -11,17 +11,27 @@ internal struct TriedBackends
 
     private Indexes _indexes;
     private int _count;
+    private int _full;
 
+    /// <summary>It walks no further.</summary>
     public readonly bool IsFull => _count == Capacity;
 
-    public readonly int Count => _count;
+    /// <summary>Nobody was asked to connect: their queues were full, or nobody was there to be tried.</summary>
+    public readonly bool AreFull => _count == _full;
 
     [System.Diagnostics.CodeAnalysis.UnscopedRef]
     public readonly ReadOnlySpan<ushort> Span => MemoryMarshal.CreateReadOnlySpan(in _indexes[0], _count);
 
     public void Add(int backend) => _indexes[_count++] = (ushort)backend;
 
-    public void Clear() => _count = 0;
+    /// <summary>One that was not asked, because its queue was full.</summary>
+    public void AddFull(int backend)
+    {
+        Add(backend);
+        _full++;
+    }
+
+    public void Clear() => _count = _full = 0;
 
     /// <summary>The same backends in another snapshot's pool, as far as they are there.</summary>
     public void Follow(Pool before, Pool now)
@@ -37,6 +47,7 @@ internal struct TriedBackends
         }
 
         _count = kept;
+        _full = Math.Min(_full, kept);
     }
 
     [InlineArray(Capacity)]

@@ -49,6 +49,25 @@ internal struct SourceWalk
     public readonly PortUse? Current(ImmutableArray<PortUse> sources) =>
         _step >= sources.Length ? null : sources[At(_step == 0 ? _first : _step <= _first ? _step - 1 : _step, sources.Length)];
 
+    /// <summary>Whether the kernel has refused every one of them a moment ago; that is counted then as one more.</summary>
+    public static bool IsRefused(ImmutableArray<PortUse> sources, Instant now)
+    {
+        foreach (PortUse use in sources)
+        {
+            if (!use.IsRefused(now))
+            {
+                return false;
+            }
+        }
+
+        foreach (PortUse use in sources)
+        {
+            use.Source.CountExhausted();
+        }
+
+        return true;
+    }
+
     public void MoveOn()
     {
         _step++;
