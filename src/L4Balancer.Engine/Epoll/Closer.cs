@@ -176,7 +176,7 @@ internal sealed unsafe class Closer(Worker worker)
             return;
         }
 
-        long delivered = worker.Relay.Deliver(ref flow, sink, ref sinkState);
+        long delivered = worker.Transfer.Deliver(ref flow, sink, ref sinkState);
         if (delivered > 0)
         {
             bool toBackend = sink == slot.Backend;
@@ -190,7 +190,7 @@ internal sealed unsafe class Closer(Worker worker)
             return;
         }
 
-        worker.Relay.Release(ref flow);
+        worker.Transfer.Release(ref flow);
         flow.Done = true;
         Relay.Finish(sink, back, ref sinkState);
     }
@@ -238,8 +238,8 @@ internal sealed unsafe class Closer(Worker worker)
 
     private void End(int index, ref Slot slot, bool resetClient, bool resetBackend)
     {
-        worker.Relay.Release(ref slot.ToBackend);
-        worker.Relay.Release(ref slot.ToClient);
+        worker.Transfer.Release(ref slot.ToBackend);
+        worker.Transfer.Release(ref slot.ToClient);
         CloseSocket(slot.Client, resetClient);
         CloseSocket(slot.Backend, resetBackend);
         bool wasFirst = !resetBackend && (slot.BackendState & (SideState.FinFirst | SideState.Reset)) == SideState.FinFirst;

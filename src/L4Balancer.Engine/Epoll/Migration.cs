@@ -99,7 +99,7 @@ internal sealed unsafe class Migration(Worker worker)
             }
         }
 
-        worker.Relay.Release(ref flow);
+        worker.Transfer.Release(ref flow);
         return new ExportedDirection(unsent, flow.SourceEnded, flow.Done);
     }
 

@@ -32,6 +32,7 @@ internal sealed class Worker : IDisposable
         Pipes = new PipePool(engine.Options.PipesPerWorker);
         Acceptor = new Acceptor(this);
         Dialer = new Dialer(this);
+        Transfer = new Transfer(this);
         Relay = new Relay(this);
         Closer = new Closer(this);
         Migration = new Migration(this);
@@ -58,6 +59,8 @@ internal sealed class Worker : IDisposable
     public Acceptor Acceptor { get; }
 
     public Dialer Dialer { get; }
+
+    public Transfer Transfer { get; }
 
     public Relay Relay { get; }
 

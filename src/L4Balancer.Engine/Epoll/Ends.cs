@@ -1,0 +1,20 @@
+namespace L4Balancer.Engine.Epoll;
+
+/// <summary>The two sockets of a slot as one direction sees them.</summary>
+internal readonly ref struct Ends
+{
+    public readonly bool ToBackend;
+    public readonly int Source;
+    public readonly int Sink;
+    public readonly ref SideState SourceState;
+    public readonly ref SideState SinkState;
+
+    public Ends(ref Slot slot, bool toBackend)
+    {
+        ToBackend = toBackend;
+        Source = toBackend ? slot.Client : slot.Backend;
+        Sink = toBackend ? slot.Backend : slot.Client;
+        SourceState = ref toBackend ? ref slot.ClientState : ref slot.BackendState;
+        SinkState = ref toBackend ? ref slot.BackendState : ref slot.ClientState;
+    }
+}

@@ -1,0 +1,147 @@
+using L4Balancer.Core.Accounting;
+using L4Balancer.Engine.Linux;
+
+namespace L4Balancer.Engine.Epoll;
+
+/// <summary>
+/// How bytes get from one socket to the other: through the thread's one buffer by recv(2) and send(2), or through a pipe by splice(2);
+/// and where those wait that the sink has not taken. When it is done is <see cref="Relay"/>'s business.
+/// </summary>
+internal sealed unsafe class Transfer(Worker worker)
+{
+    /// <summary>One read, and a write of it at once. What the sink does not take is held.</summary>
+    /// <returns>Bytes written to the sink; -1: the sink is gone.</returns>
+    public int Copy(ref Slot slot, ref Flow flow, Ends ends)
+    {
+        SysResult received = TcpSocket.Receive(ends.Source, worker.Buffers.Scratch, BufferPool.Size);
+        int count = received.IsError ? 0 : received.Value;
+        if (count == 0)
+        {
+            NothingRead(ref slot, ref flow, ends, received.Errno);
+            return 0;
+        }
+
+        bool full = count == BufferPool.Size;
+        flow.NoteRead(full);
+        if (!full && (ends.SourceState & (SideState.Ending | SideState.Urgent)) == 0)
+        {
+            // A short read means drained, and saves the read that would only say EAGAIN: data that comes later is a new edge.
+            ends.SourceState &= ~SideState.Readable;
+        }
+
+        SysResult sent = TcpSocket.Send(ends.Sink, worker.Buffers.Scratch, count);
+        if (sent.IsError && sent.Errno != Errno.EAGAIN)
+        {
+            return -1;
+        }
+
+        int written = sent.IsError ? 0 : sent.Value;
+        if (written < count)
+        {
+            ends.SinkState &= ~SideState.Writable;
+            flow.Buffer = worker.Buffers.Rent();
+            flow.Offset = 0;
+            flow.Held = count - written;
+            Buffer.MemoryCopy(worker.Buffers.Scratch + written, worker.Buffers[flow.Buffer], BufferPool.Size, flow.Held);
+        }
+
+        return written;
+    }
+
+    /// <summary>Fills the flow's pipe, which is empty; they are held until <see cref="Deliver"/>.</summary>
+    /// <returns>Bytes read into the flow's pipe.</returns>
+    public int Splice(ref Slot slot, ref Flow flow, Ends ends)
+    {
+        if (flow.Pipe == PipePool.None && !worker.Pipes.TryRent(out flow.Pipe))
+        {
+            flow.CopyAgain();
+            return 0;
+        }
+
+        // The pipe is empty here, so EAGAIN can only mean that the source is. A short splice, unlike a short read, proves nothing.
+        SysResult filled = worker.Pipes[flow.Pipe].FillFrom(ends.Source);
+        if (filled.Errno == Errno.EINVAL)
+        {
+            flow.NeverSplice = true;
+            flow.CopyAgain();
+            Release(ref flow);
+            return 0;
+        }
+
+        flow.Held = filled.IsError ? 0 : filled.Value;
+        if (filled.IsError)
+        {
+            NothingRead(ref slot, ref flow, ends, filled.Errno);
+        }
+        else if (flow.Held == 0)
+        {
+            // FIN, or urgent data before it, of which no edge has told yet: only a read knows.
+            flow.CopyAgain();
+        }
+
+        return flow.Held;
+    }
+
+    /// <summary>Writes what is held.</summary>
+    /// <returns>Bytes written; -1: the sink is gone.</returns>
+    public long Deliver(ref Flow flow, int sink, ref SideState sinkState)
+    {
+        long delivered = 0;
+        while (flow.Held > 0)
+        {
+            SysResult sent = flow.Pipe != PipePool.None
+                ? worker.Pipes[flow.Pipe].DrainTo(sink, flow.Held)
+                : TcpSocket.Send(sink, worker.Buffers[flow.Buffer] + flow.Offset, flow.Held);
+            if (sent.IsError || sent.Value == 0)
+            {
+                sinkState &= ~SideState.Writable;
+                return sent.Errno is Errno.EAGAIN or Errno.None ? delivered : -1;
+            }
+
+            flow.Held -= sent.Value;
+            flow.Offset += sent.Value;
+            delivered += sent.Value;
+        }
+
+        return delivered;
+    }
+
+    /// <summary>Gives back what held the bytes of a direction. A pipe that still holds some is not used again.</summary>
+    public void Release(ref Flow flow)
+    {
+        if (flow.Pipe != PipePool.None)
+        {
+            worker.Pipes.Return(flow.Pipe, clean: flow.Held == 0);
+            flow.Pipe = PipePool.None;
+        }
+
+        if (flow.Buffer != BufferPool.None)
+        {
+            worker.Buffers.Return(flow.Buffer);
+            flow.Buffer = BufferPool.None;
+        }
+
+        flow.Held = 0;
+    }
+
+    // A read that brought nothing: empty for now, or the source's end.
+    private static void NothingRead(ref Slot slot, ref Flow flow, Ends ends, Errno error)
+    {
+        if (error == Errno.EAGAIN)
+        {
+            ends.SourceState &= ~SideState.Readable;
+            return;
+        }
+
+        flow.SourceEnded = true;
+        if (error != Errno.None)
+        {
+            ends.SourceState |= SideState.Reset;
+            slot.Cause.TrySet(ends.ToBackend ? CloseReason.ClientReset : CloseReason.BackendReset);
+        }
+        else if (slot.FirstEnd == CloseReason.None)
+        {
+            slot.FirstEnd = ends.ToBackend ? CloseReason.ClientClosed : CloseReason.BackendClosed;
+        }
+    }
+}
