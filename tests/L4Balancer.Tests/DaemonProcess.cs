@@ -34,6 +34,9 @@ internal sealed partial class DaemonProcess : IAsyncDisposable
         _reading = Task.WhenAll(ReadAsync(process.StandardOutput, _output), ReadAsync(process.StandardError, _errors));
     }
 
+    /// <summary>What a shell has to run for <c>l4balancer</c>.</summary>
+    public static string Command => $"{Host()} {Path.Combine(AppContext.BaseDirectory, "l4balancer.dll")}";
+
     public int Id => _process.Id;
 
     /// <summary>Standard output until now.</summary>

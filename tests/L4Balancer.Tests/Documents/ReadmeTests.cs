@@ -2,7 +2,7 @@ using System.Text;
 using System.Text.RegularExpressions;
 using L4Balancer.Core.Config;
 
-namespace L4Balancer.Tests.Packaging;
+namespace L4Balancer.Tests.Documents;
 
 /// <summary>What a user reads first must be true.</summary>
 internal sealed partial class ReadmeTests
@@ -12,18 +12,10 @@ internal sealed partial class ReadmeTests
     [Test]
     public void Its_configuration_is_one()
     {
-        string toml = Configuration().Match(Text).Groups[1].Value;
+        string toml = new Document("README.md").Blocks("toml").Single();
         ConfigResult result = ConfigReader.Read(Encoding.UTF8.GetBytes(toml));
         Assert.That(result.Errors, Is.Empty);
         Assert.That(result.Config!.Pools.Single().Backends.Select(b => b.Weight), Is.EqualTo([100, 50]));
-    }
-
-    [Test]
-    public void Every_file_that_it_links_is_there()
-    {
-        string[] links = [.. Link().Matches(Text).Select(m => m.Groups[1].Value)];
-        Assert.That(links, Is.Not.Empty);
-        Assert.That(links.Where(l => !Path.Exists(Repository.PathOf(l))), Is.Empty);
     }
 
     [Test]
@@ -34,12 +26,6 @@ internal sealed partial class ReadmeTests
         Assert.That(targets, Does.Contain("run").And.Contain("test").And.Contain("install"));
         Assert.That(targets.Where(t => !makefile.Contains($"\n{t}:", StringComparison.Ordinal)), Is.Empty);
     }
-
-    [GeneratedRegex("```toml\n(.*?)```", RegexOptions.Singleline)]
-    private static partial Regex Configuration();
-
-    [GeneratedRegex(@"\]\(([^):]+)\)")]
-    private static partial Regex Link();
 
     [GeneratedRegex(@"\bmake ([a-z-]+)")]
     private static partial Regex Target();
