@@ -159,7 +159,7 @@ internal sealed class Daemon : IAsyncDisposable
 
         _control.ReloadBegins += () => TellUnlessDraining(_systemd.Reloading);
         _control.ReloadEnds += () => TellUnlessDraining(() => _systemd.Ready(Status()));
-        _control.Reloaded += (now, _) =>
+        _control.Reloaded += now =>
         {
             _level.Set(now.Balancer.LogLevel);
             _records.Apply(now.Balancer);

@@ -132,13 +132,13 @@ internal sealed class BalancerControlTests : IAsyncDisposable
         Assert.That(broken.Errors, Has.Exactly(1).Contains("of the test"));
     }
 
-    // The control has made its health's timer by then, and followed the first snapshot.
+    // The control has made the timers of its health and of its probes by then, and followed the first snapshot.
     private void OnceHealthIsKnown(Action action)
     {
         int made = 0;
         _clock.TimerMade = () =>
         {
-            if (++made == 2)
+            if (++made == 3)
             {
                 action();
             }
