@@ -41,8 +41,10 @@ internal sealed class BalancerControl : IAsyncDisposable
         _engine = engine;
         _log = loggers.CreateLogger<BalancerControl>();
         _closings = new Closings(engine, () => Snapshot, clock, _log);
+        var board = new HealthBoard { Rising = cell => _slowStarts!.Begin(cell) };
         _health = new HealthControl(
-            clock, loggers.CreateLogger<HealthControl>(), change => _queue!.Post(change), OnHealthChanged, cell => _prober!.Replan(cell));
+            board, clock, loggers.CreateLogger<HealthControl>(), change => _queue!.Post(change), OnHealthChanged,
+            cell => _prober!.Replan(cell));
         _queue = new ControlQueue(report => _health.Take(report), _log);
         _prober = new Prober(clock, Random.Shared, _queue.Report);
         _health.Follow(snapshot);
@@ -107,12 +109,12 @@ internal sealed class BalancerControl : IAsyncDisposable
 
         BackendOverride before = _now.Overrides[pool, backend];
         _now = _now with { Overrides = _now.Overrides.With(pool, backend, before with { Mode = mode }) };
-        found.SetMode(member.Index, mode);
         if (mode == BackendMode.Ready && before.Mode != BackendMode.Ready)
         {
             _slowStarts.Begin(member.Cell);
         }
 
+        found.SetMode(member.Index, mode);
         _health.ModeSet(found);
         _log.ModeSet(pool, backend, mode.ToString().ToLowerInvariant(), who);
         _closings.ModeSet(found, member, tempo);
@@ -212,11 +214,6 @@ internal sealed class BalancerControl : IAsyncDisposable
 
     private void OnHealthChanged(Pool pool, Backend backend)
     {
-        if (pool.HealthOf(backend.Index) == HealthState.Up)
-        {
-            _slowStarts.Begin(backend.Cell);
-        }
-
         if (_now.Find(pool.Name, backend.Name) is ({ } now, { } member) && member.Cell == backend.Cell)
         {
             _closings.HealthChanged(now, member);

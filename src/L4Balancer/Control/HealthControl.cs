@@ -24,12 +24,15 @@ internal sealed class HealthControl : IAsyncDisposable
     private readonly HashSet<PoolCell> _dead = [];
     private Instant _nextComplaint;
 
+    /// <param name="board">What it is put on.</param>
     /// <param name="post">How the one writer is called from elsewhere.</param>
     /// <param name="changed">Called after each change between up, degraded and down, with the backend.</param>
     /// <param name="replan">Called where a backend is to be probed at another pace than its next probe was planned with.</param>
     public HealthControl(
-        TimeProvider clock, ILogger<HealthControl> log, Action<Action> post, Action<Pool, Backend> changed, Action<BackendCell> replan)
+        HealthBoard board, TimeProvider clock, ILogger<HealthControl> log, Action<Action> post, Action<Pool, Backend> changed,
+        Action<BackendCell> replan)
     {
+        Board = board;
         _clock = clock;
         _log = log;
         _changed = changed;
@@ -37,7 +40,7 @@ internal sealed class HealthControl : IAsyncDisposable
         _trials = clock.CreateTimer(_ => post(LetTry), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
-    public HealthBoard Board { get; } = new();
+    public HealthBoard Board { get; }
 
     /// <summary>A snapshot is in force.</summary>
     public void Follow(RoutingSnapshot snapshot)

@@ -30,7 +30,7 @@ internal sealed class SlowStarts : IAsyncDisposable
         _timer = clock.CreateTimer(_ => post(Grow), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
-    /// <summary>From now on its share grows.</summary>
+    /// <summary>From now on its share grows. To be called before it takes connections, or it has all of them for a moment.</summary>
     public void Begin(BackendCell backend)
     {
         _since[backend] = Instant.Now(_clock);
