@@ -55,6 +55,9 @@ internal sealed class Daemon : IAsyncDisposable
         _service = new ServiceReport(systemd, Status, _log);
     }
 
+    /// <summary>Whom host names are asked of; blocks and must not throw.</summary>
+    public Func<string, LookUp> Resolver { get; init; } = LookUp.OfSystem;
+
     /// <summary>Pending and active connections.</summary>
     public int Connections => _engine?.Count ?? 0;
 
@@ -152,7 +155,7 @@ internal sealed class Daemon : IAsyncDisposable
     private async Task<RoutingSnapshot> BuildFirstAsync(BalancerConfig config, DescriptorBudget budget)
     {
         _parts.Own(_names = new BackendNames(
-            new NameResolver(LookUp.OfSystem, _clock, () => _control?.NamesChanged()), _clock, _loggers.CreateLogger<BackendNames>()));
+            new NameResolver(Resolver, _clock, () => _control?.NamesChanged()), _clock, _loggers.CreateLogger<BackendNames>()));
         await _names.PrepareAsync(config);
         _first = RoutingSnapshot.Build(
             config, budget.ConnectionsFor(config.Balancer, _log), resolutions: _names.After(Resolutions.None, config));
