@@ -39,7 +39,17 @@ internal sealed class NamesInTimeTests : IAsyncDisposable
     [TearDown]
     public async ValueTask DisposeAsync()
     {
-        await _daemon.DisposeAsync();
+        // What waits at the end waits on the clock.
+        Task ends = _daemon.DisposeAsync().AsTask();
+        using var deadline = new CancellationTokenSource(DaemonProcess.Deadline);
+        using var steps = new PeriodicTimer(TimeSpan.FromMilliseconds(5));
+        while (!ends.IsCompleted)
+        {
+            await steps.WaitForNextTickAsync(deadline.Token);
+            _clock.Pass(TimeSpan.FromSeconds(1));
+        }
+
+        await ends;
         await _peers.DisposeAsync();
         _loggers.Dispose();
         _output.Dispose();
