@@ -10,9 +10,16 @@ internal sealed class TimerClock : TimeProvider
     /// <summary>Called where a timer is made.</summary>
     public Action TimerMade { get; set; } = static () => { };
 
+    /// <summary>Called where somebody asks for the time, before the answer.</summary>
+    public Action Asked { get; set; } = static () => { };
+
     public override long TimestampFrequency => TimeSpan.TicksPerSecond;
 
-    public override long GetTimestamp() => Volatile.Read(ref _ticks);
+    public override long GetTimestamp()
+    {
+        Asked();
+        return Volatile.Read(ref _ticks);
+    }
 
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
     {

@@ -18,6 +18,12 @@ public sealed class HealthBoard
     private readonly PriorityQueue<HealthEntry, Instant> _trials = new();
     private Dictionary<BackendCell, HealthEntry> _entries = [];
 
+    /// <summary>
+    /// Called before a backend that was not up takes connections again: what is to hold for the first of them is set there. Of who comes up
+    /// by a new snapshot nothing is said, because that is set in the snapshot before anybody sees it.
+    /// </summary>
+    public Action<BackendCell> Rising { get; init; } = static _ => { };
+
     /// <summary>When <see cref="LetTry"/> will have something to do.</summary>
     public Instant NextTrial => _trials.TryPeek(out _, out Instant at) ? at : Instant.Never;
 
@@ -194,7 +200,7 @@ public sealed class HealthBoard
     }
 
     // Where there are probes they decide when it comes back.
-    private static bool Working(HealthEntry entry)
+    private bool Working(HealthEntry entry)
     {
         if (entry.Tracker.State == HealthState.Up)
         {
@@ -237,13 +243,14 @@ public sealed class HealthBoard
         _trials.Enqueue(entry, entry.TrialAt);
     }
 
-    private static bool Changed(HealthEntry entry, string detail)
+    private bool Changed(HealthEntry entry, string detail)
     {
         entry.Cell.Health.CountTransition();
         entry.Cell.Health.Detail = detail;
         if (entry.Tracker.State == HealthState.Up)
         {
             Rise(entry);
+            Rising(entry.Cell);
         }
         else if (entry.Tracker.State == HealthState.Degraded)
         {

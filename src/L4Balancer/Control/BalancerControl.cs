@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using L4Balancer.Configuration;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Config;
@@ -7,7 +6,6 @@ using L4Balancer.Core.Pacing;
 using L4Balancer.Core.Routing;
 using L4Balancer.Engine;
 using L4Balancer.Engine.Probing;
-using L4Balancer.Platform;
 using L4Balancer.Resolving;
 using Microsoft.Extensions.Logging;
 
@@ -19,23 +17,17 @@ namespace L4Balancer.Control;
 /// </summary>
 internal sealed class BalancerControl : IAsyncDisposable
 {
-    /// <summary>How often a growing share is set anew.</summary>
-    private static readonly TimeSpan SlowStartStep = TimeSpan.FromMilliseconds(100);
-
     private readonly IEngine _engine;
-    private readonly long _descriptorLimit;
     private readonly ILogger _log;
     private readonly ControlQueue _queue;
+    private readonly ConfigReload _reload;
     private readonly Reloads? _reloads;
     private readonly HealthControl _health;
     private readonly Prober _prober;
     private readonly Closings _closings;
     private readonly SlowStarts _slowStarts;
     private readonly NameControl _names;
-    private readonly ITimer _slowStartTimer;
-    private volatile RoutingSnapshot _snapshot;
-    private volatile BalancerConfig _config;
-    private BackendOverrides _overrides = BackendOverrides.None;
+    private volatile InForce _now;
 
     /// <param name="snapshot">The one that the engine runs.</param>
     /// <param name="names">Those of the configuration.</param>
@@ -45,24 +37,25 @@ internal sealed class BalancerControl : IAsyncDisposable
         BalancerConfig config, RoutingSnapshot snapshot, IEngine engine, BackendNames names, long descriptorLimit, string? path,
         TimeProvider clock, ILoggerFactory loggers)
     {
-        _config = config;
-        _snapshot = snapshot;
+        _now = new InForce(config, snapshot, BackendOverrides.None);
         _engine = engine;
-        _descriptorLimit = descriptorLimit;
         _log = loggers.CreateLogger<BalancerControl>();
-        _closings = new Closings(engine, () => _snapshot, clock, _log);
-        _health = new HealthControl(clock, loggers.CreateLogger<HealthControl>(), change => _queue!.Post(change), OnHealthChanged);
+        _closings = new Closings(engine, () => Snapshot, clock, _log);
+        var board = new HealthBoard { Rising = cell => _slowStarts!.Begin(cell) };
+        _health = new HealthControl(
+            board, clock, loggers.CreateLogger<HealthControl>(), change => _queue!.Post(change), OnHealthChanged,
+            cell => _prober!.Replan(cell));
+        _queue = new ControlQueue(report => _health.Take(report), _log);
+        _prober = new Prober(clock, Random.Shared, _queue.Report);
         _health.Follow(snapshot);
-        _queue = new ControlQueue(Take, _log);
-        _reloads = path is null ? null : new Reloads(_queue, new ConfigSource(path, givenUp => Read(path, givenUp), clock));
-        _slowStarts = new SlowStarts(clock);
-        _slowStartTimer = clock.CreateTimer(_ => _queue.Post(StepSlowStarts), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        _slowStarts = new SlowStarts(() => Snapshot, clock, _queue.Post);
         _names = new NameControl(names, _health.TellIfDead, clock, _log, () => _queue.Post(PutNamesInForce));
         _names.Follow(null, config, snapshot);
-        _prober = new Prober(clock, Random.Shared, _queue.Report);
+        _reload = new ConfigReload(() => _now, PutInForce, _names, descriptorLimit, _log) { Succeeded = () => Reloaded?.Invoke(Config) };
+        _reloads = path is null ? null : new Reloads(_queue, new ConfigSource(path, givenUp => _reload.Read(path, givenUp), clock));
         _prober.Publish(snapshot);
-        snapshot.Cell.OnConnectNews = (cell, news) => _queue.Post(() => Take(cell, news));
-        _queue.Post(() => HearWhatWasSaid(snapshot));
+        snapshot.Cell.OnConnectNews = (cell, news) => _queue.Post(() => _health.Take(cell, news));
+        _queue.Post(() => _health.HearWhatWasSaid(snapshot));
     }
 
     /// <summary>A backend has changed between up, degraded and down, or its mode. Called by the writer.</summary>
@@ -78,25 +71,26 @@ internal sealed class BalancerControl : IAsyncDisposable
     /// The file was read again and is in force, whether it says something else or not. Called by the writer, before the reload is
     /// answered.
     /// </summary>
-    public event Action<BalancerConfig, RoutingSnapshot>? Reloaded;
+    public event Action<BalancerConfig>? Reloaded;
 
-    /// <summary>
-    /// Reads what else belongs to a configuration, on a thread where that may take its time, and answers what puts it in force: the
-    /// writer calls that once the reload has succeeded.
-    /// </summary>
-    public Func<BalancerConfig, Action>? ReadsToo { get; set; }
+    /// <inheritdoc cref="ConfigReload.ReadsToo"/>
+    public Func<BalancerConfig, Action> ReadsToo
+    {
+        get => _reload.ReadsToo;
+        set => _reload.ReadsToo = value;
+    }
 
     /// <summary>What is in force: the file, but for what needs a restart.</summary>
-    public BalancerConfig Config => _config;
+    public BalancerConfig Config => _now.Config;
 
-    public RoutingSnapshot Snapshot => _snapshot;
+    public RoutingSnapshot Snapshot => _now.Snapshot;
 
     /// <summary>Reads the file again and puts it in force; established connections stay as they are. A bad file changes nothing.</summary>
     /// <param name="who">Who asked, for the log.</param>
     /// <exception cref="ObjectDisposedException">The daemon is at its end.</exception>
     public Task<ReloadResult> ReloadAsync(string who) => _reloads is null
-        ? _queue.RunAsync(() => Ended(Failed("there is no file to reload: this daemon was started without one"), who))
-        : _reloads.RunAsync(() => ReloadBegins?.Invoke(), read => Ended(TryReload(read, who), who), () => ReloadEnds?.Invoke());
+        ? _queue.RunAsync(() => _reload.Refuse("there is no file to reload: this daemon was started without one", who))
+        : _reloads.RunAsync(() => ReloadBegins?.Invoke(), read => _reload.Apply(read, who), () => ReloadEnds?.Invoke());
 
     /// <summary>Host names have come to stand for something else. Any thread; never blocks.</summary>
     public void NamesChanged() => _names.Changed();
@@ -108,20 +102,19 @@ internal sealed class BalancerControl : IAsyncDisposable
     /// <returns>False where there is no such backend.</returns>
     public Task<bool> SetModeAsync(string pool, string backend, BackendMode mode, string who, Tempo? tempo = null) => _queue.RunAsync(() =>
     {
-        if (Find(pool, backend) is not ({ } found, { } member))
+        if (_now.Find(pool, backend) is not ({ } found, { } member))
         {
             return false;
         }
 
-        BackendMode before = _overrides[pool, backend].Mode;
-        _overrides = _overrides.With(pool, backend, _overrides[pool, backend] with { Mode = mode });
-        found.SetMode(member.Index, mode);
-        if (mode == BackendMode.Ready && before != BackendMode.Ready)
+        BackendOverride before = _now.Overrides[pool, backend];
+        _now = _now with { Overrides = _now.Overrides.With(pool, backend, before with { Mode = mode }) };
+        if (mode == BackendMode.Ready && before.Mode != BackendMode.Ready)
         {
             _slowStarts.Begin(member.Cell);
-            StepSlowStarts();
         }
 
+        found.SetMode(member.Index, mode);
         _health.ModeSet(found);
         _log.ModeSet(pool, backend, mode.ToString().ToLowerInvariant(), who);
         _closings.ModeSet(found, member, tempo);
@@ -134,7 +127,7 @@ internal sealed class BalancerControl : IAsyncDisposable
     /// <returns>What it sets out to do; null where there is no such pool.</returns>
     public Task<RebalancePlan?> RebalanceAsync(string pool, double tolerance, int? perSecond, string who) => _queue.RunAsync(() =>
     {
-        if (_snapshot.Pools.FirstOrDefault(p => p.Name == pool) is not Pool found)
+        if (Snapshot.Pools.FirstOrDefault(p => p.Name == pool) is not Pool found)
         {
             return null;
         }
@@ -148,19 +141,20 @@ internal sealed class BalancerControl : IAsyncDisposable
     /// <exception cref="InvalidOperationException">The engine did not take it; nothing was changed.</exception>
     public Task<bool> SetWeightAsync(string pool, string backend, int weight, string who) => _queue.RunAsync(() =>
     {
-        if (Find(pool, backend) is not (_, { } member))
+        InForce before = _now;
+        if (before.Find(pool, backend) is not (_, { } member))
         {
             return false;
         }
 
         int? set = weight == member.Settings.Weight ? null : weight;
-        BackendOverrides overrides = _overrides.With(pool, backend, _overrides[pool, backend] with { Weight = set });
-        if (PutInForce(_config, _snapshot.With(_config, overrides)) is { Count: > 0 } failures)
+        BackendOverrides overrides = before.Overrides.With(pool, backend, before.Overrides[pool, backend] with { Weight = set });
+        var next = new InForce(before.Config, before.Snapshot.With(before.Config, overrides), overrides);
+        if (PutInForce(next) is { Count: > 0 } failures)
         {
             throw new InvalidOperationException($"the weight was not set: {failures[0].Message}");
         }
 
-        _overrides = overrides;
         _log.WeightSet(pool, backend, weight, who);
         return true;
     });
@@ -172,240 +166,59 @@ internal sealed class BalancerControl : IAsyncDisposable
         _names.Dispose();
         await _prober.DisposeAsync();
         await _health.DisposeAsync();
-        await _slowStartTimer.DisposeAsync();
+        await _slowStarts.DisposeAsync();
         await _queue.DisposeAsync();
         await _closings.DisposeAsync();
     }
 
-    // Whatever asks the disk or the machine is done here: it may hang, and nobody waits for it but the reload.
-    private ReadConfig Read(string path, CancellationToken givenUp)
-    {
-        ConfigFile file = ConfigFile.Load(path);
-        if (givenUp.IsCancellationRequested || file.Config is not BalancerConfig config)
-        {
-            return new ReadConfig(file, [], static () => { });
-        }
-
-        _names.Prepare(config);
-        ImmutableArray<string> lacking = PlatformNeeds.Missing(FixedAtStart.Keep(_config, config));
-        return new ReadConfig(file, lacking, ReadsToo?.Invoke(config) ?? (static () => { }));
-    }
-
-    private ReloadResult Ended(ReloadResult result, string who)
-    {
-        _snapshot.Cell.Reloads.Count(result.Outcome != ReloadOutcome.Failed);
-        _names.Keep(_config);
-        Tell(result, who);
-        return result;
-    }
-
-    // Whoever asked is answered, and the next reload finds everything in its place.
-    private ReloadResult TryReload(ReadConfig read, string who)
-    {
-        try
-        {
-            return Reload(read);
-        }
-        catch (Exception e)
-        {
-            _log.ReloadBroke(who, e);
-            return Failed($"a fault of the daemon: {e.Message}");
-        }
-    }
-
-    private ReloadResult Reload(ReadConfig read)
-    {
-        ConfigFile file = read.File;
-        if (file.Config is null)
-        {
-            return Failed([.. file.Errors]);
-        }
-
-        BalancerConfig config = FixedAtStart.Keep(_config, file.Config);
-        string[] needsRestart = [.. ConfigDiff.Between(config, file.Config).Select(c => c.ToString())];
-        IReadOnlyList<ConfigChange> changes = ConfigDiff.Between(_config, config);
-        if (changes.Count == 0)
-        {
-            read.Apply();
-            Reloaded?.Invoke(_config, _snapshot);
-            return new ReloadResult(ReloadOutcome.Unchanged, _snapshot.Generation, changes, needsRestart, []);
-        }
-
-        if (!read.Lacking.IsEmpty)
-        {
-            return Failed([.. read.Lacking]);
-        }
-
-        DescriptorBudget budget = DescriptorBudget.For(config, _descriptorLimit);
-        if (budget.WhyNot() is string noRoom)
-        {
-            return Failed(noRoom);
-        }
-
-        BackendOverrides overrides = _overrides.After(_config, config);
-        Resolutions resolutions = _names.After(_snapshot.Resolutions, config);
-        RoutingSnapshot before = _snapshot;
-        RoutingSnapshot snapshot =
-            RoutingSnapshot.Build(config, budget.ConnectionsFor(config.Balancer, _log), before, overrides, resolutions);
-        IReadOnlyList<ListenFailure> failures = PutInForce(config, snapshot);
-        if (failures.Count > 0)
-        {
-            return Failed([.. failures.Select(f => f.Message)]);
-        }
-
-        _overrides = overrides;
-        _names.Follow(before, config, snapshot);
-        read.Apply();
-        Reloaded?.Invoke(config, snapshot);
-        return new ReloadResult(ReloadOutcome.Applied, snapshot.Generation, changes, needsRestart, []);
-    }
-
     // The engine is the only one that can refuse, so everybody else follows after it; but what is down must be known to it at once.
-    private IReadOnlyList<ListenFailure> PutInForce(BalancerConfig config, RoutingSnapshot snapshot)
+    private IReadOnlyList<ListenFailure> PutInForce(InForce next)
     {
+        InForce before = _now;
+        RoutingSnapshot snapshot = next.Snapshot;
         _health.Board.Mark(snapshot);
-        _slowStarts.BeginNew(_snapshot, snapshot);
+        _slowStarts.BeginNew(before.Snapshot, snapshot);
         _slowStarts.SetShares(snapshot);
         IReadOnlyList<ListenFailure> failures = _engine.Publish(snapshot);
         if (failures.Count == 0)
         {
-            RoutingSnapshot before = _snapshot;
-            _config = config;
-            _snapshot = snapshot;
+            _now = next;
             _prober.Publish(snapshot);
             _health.Follow(snapshot);
-            ReplanProbes(snapshot);
-            _closings.Follow(before, snapshot);
+            _closings.Follow(before.Snapshot, snapshot);
         }
 
-        StepSlowStarts();
+        _slowStarts.Grow();
         return failures;
     }
 
     private void PutNamesInForce()
     {
-        RoutingSnapshot before = _snapshot;
-        Resolutions now = _names.After(before.Resolutions, _config);
-        if (now != before.Resolutions)
+        InForce before = _now;
+        Resolutions resolutions = _names.After(before.Snapshot.Resolutions, before.Config);
+        if (resolutions != before.Snapshot.Resolutions)
         {
-            foreach (ListenFailure failure in PutInForce(_config, before.With(_config, _overrides, now)))
+            RoutingSnapshot next = before.Snapshot.With(before.Config, before.Overrides, resolutions);
+            foreach (ListenFailure failure in PutInForce(before with { Snapshot = next }))
             {
                 _log.NamesNotInForce(failure.Message);
             }
         }
 
-        _names.Follow(before, _config, _snapshot);
-        if (_snapshot != before)
+        _names.Follow(before.Snapshot, before.Config, Snapshot);
+        if (Snapshot != before.Snapshot)
         {
             HealthChanged?.Invoke();
         }
     }
 
-    private void Take(ProbeReport report)
-    {
-        ProbePace before = report.Backend.Cell.Health.Pace;
-        _health.Take(report);
-        ReplanProbe(report.Backend.Cell, before);
-    }
-
-    private void Take(BackendCell backend, ConnectNews news)
-    {
-        ProbePace before = backend.Health.Pace;
-        _health.Take(backend, news);
-        ReplanProbe(backend, before);
-    }
-
-    // The engine takes connections before there is a control: what their connects told until then had no ear and is told only once. Of
-    // whom nothing was told this says nothing either, and the next who fails too often is told.
-    private void HearWhatWasSaid(RoutingSnapshot snapshot)
-    {
-        foreach (Backend backend in snapshot.Pools.SelectMany(p => p.Backends))
-        {
-            Take(backend.Cell, ConnectNews.Failing);
-        }
-    }
-
-    // Who is probed from now on, or again, was given the pace that stood before the snapshot was followed.
-    private void ReplanProbes(RoutingSnapshot snapshot)
-    {
-        foreach (Pool pool in snapshot.Pools.Where(p => p.Settings.Health.Type != HealthType.None))
-        {
-            foreach (Backend backend in pool.Backends.Where(b => b.Cell.Health.Pace != ProbePace.Steady))
-            {
-                _prober.Replan(backend.Cell);
-            }
-        }
-    }
-
-    // The next probe was planned before its report was heard.
-    private void ReplanProbe(BackendCell backend, ProbePace before)
-    {
-        if (backend.Health.Pace != before)
-        {
-            _prober.Replan(backend);
-        }
-    }
-
     private void OnHealthChanged(Pool pool, Backend backend)
     {
-        if (pool.HealthOf(backend.Index) == HealthState.Up)
-        {
-            _slowStarts.Begin(backend.Cell);
-            StepSlowStarts();
-        }
-
-        if (Find(pool.Name, backend.Name) is ({ } now, { } member) && member.Cell == backend.Cell)
+        if (_now.Find(pool.Name, backend.Name) is ({ } now, { } member) && member.Cell == backend.Cell)
         {
             _closings.HealthChanged(now, member);
         }
 
         HealthChanged?.Invoke();
-    }
-
-    // The timer runs only while somebody's share grows.
-    private void StepSlowStarts()
-    {
-        _slowStarts.Apply(_snapshot);
-        if (_slowStarts.Any)
-        {
-            _slowStartTimer.Change(SlowStartStep, Timeout.InfiniteTimeSpan);
-        }
-    }
-
-    private (Pool, Backend)? Find(string pool, string backend)
-    {
-        Pool? found = _snapshot.Pools.FirstOrDefault(p => p.Name == pool);
-        Backend? member = found?.Backends.FirstOrDefault(b => b.Name == backend);
-        return member is null ? null : (found!, member);
-    }
-
-    private ReloadResult Failed(params IReadOnlyList<string> errors) =>
-        new(ReloadOutcome.Failed, _snapshot.Generation, [], [], errors);
-
-    private void Tell(ReloadResult result, string who)
-    {
-        foreach (string error in result.Errors)
-        {
-            _log.ReloadError(error);
-        }
-
-        foreach (ConfigChange change in result.Changes)
-        {
-            _log.ReloadChange(change.ToString());
-        }
-
-        foreach (string kept in result.NeedsRestart)
-        {
-            _log.ReloadNeedsRestart(kept);
-        }
-
-        if (result.Outcome == ReloadOutcome.Failed)
-        {
-            _log.ReloadFailed(who, result.Errors.Count, result.Generation);
-        }
-        else
-        {
-            _log.Reloaded(who, result.Changes.Count, result.Generation);
-        }
     }
 }

@@ -1,4 +1,5 @@
 using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Config;
 using L4Balancer.Core.Health;
 using L4Balancer.Core.Routing;
 using L4Balancer.Core.Timing;
@@ -8,7 +9,8 @@ using Microsoft.Extensions.Logging;
 namespace L4Balancer.Control;
 
 /// <summary>
-/// Puts on the board what probes and the connects of clients say, and tells the log what changed. Only the one writer calls it.
+/// Puts on the board what probes and the connects of clients say, tells the log what changed, and has probes planned anew where that
+/// changes their pace. Only the one writer calls it.
 /// </summary>
 internal sealed class HealthControl : IAsyncDisposable
 {
@@ -17,21 +19,28 @@ internal sealed class HealthControl : IAsyncDisposable
     private readonly TimeProvider _clock;
     private readonly ILogger<HealthControl> _log;
     private readonly Action<Pool, Backend> _changed;
+    private readonly Action<BackendCell> _replan;
     private readonly ITimer _trials;
     private readonly HashSet<PoolCell> _dead = [];
     private Instant _nextComplaint;
 
+    /// <param name="board">What it is put on.</param>
     /// <param name="post">How the one writer is called from elsewhere.</param>
     /// <param name="changed">Called after each change between up, degraded and down, with the backend.</param>
-    public HealthControl(TimeProvider clock, ILogger<HealthControl> log, Action<Action> post, Action<Pool, Backend> changed)
+    /// <param name="replan">Called where a backend is to be probed at another pace than its next probe was planned with.</param>
+    public HealthControl(
+        HealthBoard board, TimeProvider clock, ILogger<HealthControl> log, Action<Action> post, Action<Pool, Backend> changed,
+        Action<BackendCell> replan)
     {
+        Board = board;
         _clock = clock;
         _log = log;
         _changed = changed;
+        _replan = replan;
         _trials = clock.CreateTimer(_ => post(LetTry), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
-    public HealthBoard Board { get; } = new();
+    public HealthBoard Board { get; }
 
     /// <summary>A snapshot is in force.</summary>
     public void Follow(RoutingSnapshot snapshot)
@@ -43,6 +52,14 @@ internal sealed class HealthControl : IAsyncDisposable
 
         _dead.IntersectWith(snapshot.Pools.Where(p => !p.HasLiving).Select(p => p.Cell));
         SetTimer();
+        foreach (Pool pool in snapshot.Pools.Where(p => p.Settings.Health.Type != HealthType.None))
+        {
+            // Who is probed from now on, or again, was given the pace that stood before the snapshot was followed.
+            foreach (Backend backend in pool.Backends.Where(b => b.Cell.Health.Pace != ProbePace.Steady))
+            {
+                _replan(backend.Cell);
+            }
+        }
     }
 
     /// <summary>Says that nobody is left to serve a pool, once until somebody is.</summary>
@@ -61,6 +78,7 @@ internal sealed class HealthControl : IAsyncDisposable
     public void Take(in ProbeReport report)
     {
         BackendCell cell = report.Backend.Cell;
+        ProbePace planned = cell.Health.Pace;
         cell.Health.Last = new LastProbe(Instant.Now(_clock), report.Outcome, report.Detail);
         if (report.Outcome == ProbeOutcome.LocalError)
         {
@@ -71,17 +89,33 @@ internal sealed class HealthControl : IAsyncDisposable
         {
             Tell(cell);
         }
+
+        Replan(cell, planned);
     }
 
     /// <summary>What a connect of a client has told.</summary>
     public void Take(BackendCell cell, ConnectNews news)
     {
+        ProbePace planned = cell.Health.Pace;
         if (Board.Hear(cell, news, Instant.Now(_clock)))
         {
             Tell(cell);
         }
 
         SetTimer();
+        Replan(cell, planned);
+    }
+
+    /// <summary>
+    /// The engine takes connections before there is a control: what their connects told until then had no ear and is told only once. Of
+    /// whom nothing was told this says nothing either, and the next who fails too often is told.
+    /// </summary>
+    public void HearWhatWasSaid(RoutingSnapshot snapshot)
+    {
+        foreach (Backend backend in snapshot.Pools.SelectMany(p => p.Backends))
+        {
+            Take(backend.Cell, ConnectNews.Failing);
+        }
     }
 
     public ValueTask DisposeAsync() => _trials.DisposeAsync();
@@ -94,6 +128,15 @@ internal sealed class HealthControl : IAsyncDisposable
         }
 
         return pool.HasLiving;
+    }
+
+    // The next probe was planned before its report was heard.
+    private void Replan(BackendCell cell, ProbePace planned)
+    {
+        if (cell.Health.Pace != planned)
+        {
+            _replan(cell);
+        }
     }
 
     private void LetTry()

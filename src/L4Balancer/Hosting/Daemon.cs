@@ -25,30 +25,24 @@ internal sealed class Daemon : IAsyncDisposable
     private static readonly TimeSpan FirstPush = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan BetweenPushes = TimeSpan.FromMinutes(1);
 
-    private readonly Lock _stopping = new();
     private readonly TimeProvider _clock;
     private readonly LogOutput _output;
     private readonly LevelSwitch _level;
     private readonly ILoggerFactory _loggers;
     private readonly SystemdNotifier _systemd;
+    private readonly ServiceReport _service;
     private readonly ILogger _log;
+    private readonly Parts _parts = new();
     private volatile BalancerControl? _control;
     private volatile RoutingSnapshot? _first;
     private BalancerMetrics? _metrics;
     private MetricsEndpoint? _metricsEndpoint;
     private MetricsServer? _metricsServer;
-    private OtlpPush? _push;
     private RecordLog? _records;
     private IEngine? _engine;
     private BackendNames? _names;
-    private SourceWatch? _sources;
-    private StatusLine? _statusLine;
-    private PortWatch? _ports;
-    private QuietControlPlane? _quiet;
-    private Watchdog? _watchdog;
     private StopExtension? _stopExtension;
     private AdminServer? _admin;
-    private volatile bool _draining;
 
     public Daemon(TimeProvider clock, LogOutput output, LevelSwitch level, ILoggerFactory loggers, SystemdNotifier systemd)
     {
@@ -58,7 +52,11 @@ internal sealed class Daemon : IAsyncDisposable
         _loggers = loggers;
         _systemd = systemd;
         _log = loggers.CreateLogger<Daemon>();
+        _service = new ServiceReport(systemd, Status, _log);
     }
+
+    /// <summary>Whom host names are asked of; blocks and must not throw.</summary>
+    public Func<string, LookUp> Resolver { get; init; } = LookUp.OfSystem;
 
     /// <summary>Pending and active connections.</summary>
     public int Connections => _engine?.Count ?? 0;
@@ -89,95 +87,33 @@ internal sealed class Daemon : IAsyncDisposable
             return lacking;
         }
 
-        int errno = DescriptorBudget.Raise(out long limit);
-        if (errno != 0)
-        {
-            _log.LimitNotRaised(limit, errno);
-        }
-
-        DescriptorBudget budget = DescriptorBudget.For(config, limit);
+        DescriptorBudget budget = DescriptorBudget.For(config, RaiseLimit());
         if (budget.WhyNot() is string noRoom)
         {
             return [noRoom];
         }
 
-        _names = new BackendNames(
-            new NameResolver(LookUp.OfSystem, _clock, () => _control?.NamesChanged()), _clock, _loggers.CreateLogger<BackendNames>());
-        await _names.PrepareAsync(config);
-        RoutingSnapshot snapshot = RoutingSnapshot.Build(
-            config, budget.ConnectionsFor(config.Balancer, _log), resolutions: _names.After(Resolutions.None, config));
-        snapshot.Ports.Supply.Range = LocalPorts.Range();
-        _first = snapshot;
-        if (config.Metrics is not null || AdminServer.IsWanted(config.Admin))
+        RoutingSnapshot snapshot = await BuildFirstAsync(config, budget);
+        _log.Starting(
+            BuildVersion.Current.Version, EngineChoice.NameOf(config.Balancer.Engine), snapshot.MaxConnections, budget.Limit, budget.Reserve);
+        if (await StartMetricsAsync(config) is string noMetrics)
         {
-            _metrics = new BalancerMetrics(() => Snapshot, () => _engine, _clock, pushed: config.Metrics?.Otlp is not null);
-            _metricsEndpoint = new MetricsEndpoint(_metrics, _loggers.CreateLogger<MetricsEndpoint>());
+            return [noMetrics];
         }
 
-        _records = new RecordLog(config.Balancer, _output, _metrics?.Durations, _clock, _loggers.CreateLogger<RecordLog>());
-        _engine = EngineChoice.Create(config.Balancer.Engine, new EngineOptions
-        {
-            Clock = _clock,
-            Records = _records,
-            Loggers = _loggers,
-            Workers = DescriptorBudget.WorkersOf(config.Balancer),
-            PipesPerWorker = budget.PipesPerWorker,
-            Inherited = OperatingSystem.IsLinux() ? ListenDescriptors.Take() : [],
-        });
-        _log.Starting(BuildVersion.Current.Version, _engine.Name, snapshot.MaxConnections, budget.Limit, budget.Reserve);
-
-        if (config.Metrics is not null && await StartMetricsAsync(config.Metrics, _metricsEndpoint!) is string fault)
-        {
-            return [fault];
-        }
-
-        if (_engine.Start(snapshot) is { Count: > 0 } failures)
+        if (StartEngine(config.Balancer, budget, snapshot) is { Count: > 0 } failures)
         {
             return [.. failures.Select(f => f.Message)];
         }
 
-        if (config.Metrics?.Otlp is Uri collector)
-        {
-            _push = new OtlpPush(collector, _metrics!.Backends, FirstPush, BetweenPushes, _loggers.CreateLogger<OtlpPush>());
-        }
-
-        if (_engine.Load().Count > 0)
-        {
-            _quiet = new QuietControlPlane(_clock);
-        }
-
-        Warn(config);
-        _control = new BalancerControl(config, snapshot, _engine, _names, limit, path, _clock, _loggers);
-
-        // Whoever answered since the first snapshot was built had nobody to tell.
-        _control.NamesChanged();
-        if (_systemd.IsEnabled)
-        {
-            _statusLine = new StatusLine(() => TellUnlessDraining(() => _systemd.Status(Status())), _clock);
-            _control.HealthChanged += _statusLine.Change;
-        }
-
-        _control.ReloadBegins += () => TellUnlessDraining(_systemd.Reloading);
-        _control.ReloadEnds += () => TellUnlessDraining(() => _systemd.Ready(Status()));
-        _control.Reloaded += (now, _) =>
-        {
-            _level.Set(now.Balancer.LogLevel);
-            _records.Apply(now.Balancer);
-            Warn(now);
-        };
-        _sources = new SourceWatch(() => Snapshot, _clock, _loggers.CreateLogger<SourceWatch>());
-        _ports = new PortWatch(() => Snapshot, LocalPorts.Range, _clock, _loggers.CreateLogger<PortWatch>());
-        if (Watchdog.TimeFrom(Environment.GetEnvironmentVariable, Environment.ProcessId) is TimeSpan time && _systemd.IsEnabled)
-        {
-            _watchdog = new Watchdog(_systemd, _engine.TurnAsync, time, _clock, _loggers.CreateLogger<Watchdog>());
-        }
-
-        if (_metricsEndpoint is not null && await StartAdminAsync(config.Admin, _control, _engine, _metricsEndpoint) is string noAdmin)
+        StartControl(config, budget, snapshot, path);
+        StartWatches();
+        if (await StartAdminAsync(config.Admin) is string noAdmin)
         {
             return [noAdmin];
         }
 
-        Tell(_systemd.Ready(Status()));
+        _service.Ready();
         _log.Ready(Status());
         return [];
     }
@@ -189,16 +125,8 @@ internal sealed class Daemon : IAsyncDisposable
     /// <summary>From now on it is not ready; connections are still accepted.</summary>
     public void Drain()
     {
-        lock (_stopping)
-        {
-            _draining = true;
-            Tell(_systemd.Stopping("draining"));
-        }
-
-        if (_systemd.IsEnabled)
-        {
-            _stopExtension = new StopExtension(_systemd, Config.Balancer.ShutdownDelay + Config.Balancer.ShutdownGrace, _clock);
-        }
+        _service.Draining();
+        _stopExtension?.Begin(Config.Balancer.ShutdownDelay + Config.Balancer.ShutdownGrace);
     }
 
     /// <summary>No new connections from now on; the established ones end within the grace.</summary>
@@ -209,70 +137,54 @@ internal sealed class Daemon : IAsyncDisposable
         await _engine!.StopAsync(grace, atOnce);
     }
 
-    public async ValueTask DisposeAsync()
+    public ValueTask DisposeAsync() => _parts.DisposeAsync();
+
+    /// <returns>How many descriptors the process may hold.</returns>
+    private long RaiseLimit()
     {
-        if (_admin is not null)
+        int errno = DescriptorBudget.Raise(out long limit);
+        if (errno != 0)
         {
-            await _admin.DisposeAsync();
+            _log.LimitNotRaised(limit, errno);
         }
 
-        if (_watchdog is not null)
-        {
-            await _watchdog.DisposeAsync();
-        }
-
-        if (_stopExtension is not null)
-        {
-            await _stopExtension.DisposeAsync();
-        }
-
-        _quiet?.Dispose();
-        if (_statusLine is not null)
-        {
-            await _statusLine.DisposeAsync();
-        }
-
-        _names?.Dispose();
-        if (_sources is not null)
-        {
-            await _sources.DisposeAsync();
-        }
-
-        if (_ports is not null)
-        {
-            await _ports.DisposeAsync();
-        }
-
-        if (_control is not null)
-        {
-            await _control.DisposeAsync();
-        }
-
-        if (_engine is not null)
-        {
-            await _engine.DisposeAsync();
-        }
-
-        if (_records is not null)
-        {
-            await _records.DisposeAsync();
-        }
-
-        if (_metricsServer is not null)
-        {
-            await _metricsServer.DisposeAsync();
-        }
-
-        _metricsEndpoint?.Dispose();
-        _push?.Dispose();
-        _metrics?.Dispose();
+        return limit;
     }
 
-    private async Task<string?> StartMetricsAsync(MetricsSettings settings, MetricsEndpoint metrics)
+    // Names are there before the control, and end after it: an answer that comes between is for nobody.
+    private async Task<RoutingSnapshot> BuildFirstAsync(BalancerConfig config, DescriptorBudget budget)
     {
+        _parts.Own(_names = new BackendNames(
+            new NameResolver(Resolver, _clock, () => _control?.NamesChanged()), _clock, _loggers.CreateLogger<BackendNames>()));
+        await _names.PrepareAsync(config);
+        _first = RoutingSnapshot.Build(
+            config, budget.ConnectionsFor(config.Balancer, _log), resolutions: _names.After(Resolutions.None, config));
+        _first.Ports.Supply.Range = LocalPorts.Range();
+        return _first;
+    }
+
+    // They outlive the engine, so that what it did at its end is counted.
+    private async Task<string?> StartMetricsAsync(BalancerConfig config)
+    {
+        if (config.Metrics is null && !AdminServer.IsWanted(config.Admin))
+        {
+            return null;
+        }
+
+        _parts.Own(_metrics = new BalancerMetrics(() => Snapshot, () => _engine, _clock, pushed: config.Metrics?.Otlp is not null));
+        if (config.Metrics?.Otlp is Uri collector)
+        {
+            _parts.Own(new OtlpPush(collector, _metrics.Backends, FirstPush, BetweenPushes, _loggers.CreateLogger<OtlpPush>()));
+        }
+
+        _parts.Own(_metricsEndpoint = new MetricsEndpoint(_metrics, _loggers.CreateLogger<MetricsEndpoint>()));
         try
         {
-            _metricsServer = await MetricsServer.StartAsync(settings.Listen, metrics, _loggers);
+            if (config.Metrics is not null)
+            {
+                _parts.Own(_metricsServer = await MetricsServer.StartAsync(config.Metrics.Listen, _metricsEndpoint, _loggers));
+            }
+
             return null;
         }
         catch (ListenException e)
@@ -281,13 +193,79 @@ internal sealed class Daemon : IAsyncDisposable
         }
     }
 
-    private async Task<string?> StartAdminAsync(AdminSettings settings, BalancerControl control, IEngine engine, MetricsEndpoint metrics)
+    private IReadOnlyList<ListenFailure> StartEngine(BalancerSettings settings, DescriptorBudget budget, RoutingSnapshot snapshot)
     {
+        _parts.Own(_records = new RecordLog(settings, _output, _metrics?.Durations, _clock, _loggers.CreateLogger<RecordLog>()));
+        _parts.Own(_engine = EngineChoice.Create(settings.Engine, new EngineOptions
+        {
+            Clock = _clock,
+            Records = _records,
+            Loggers = _loggers,
+            Workers = DescriptorBudget.WorkersOf(settings),
+            PipesPerWorker = budget.PipesPerWorker,
+            Inherited = OperatingSystem.IsLinux() ? ListenDescriptors.Take() : [],
+        }));
+        return _engine.Start(snapshot);
+    }
+
+    private void StartControl(BalancerConfig config, DescriptorBudget budget, RoutingSnapshot snapshot, string? path)
+    {
+        Warn(config);
+        var control = new BalancerControl(config, snapshot, _engine!, _names!, budget.Limit, path, _clock, _loggers);
+        _parts.Own(_control = control);
+
+        // Whoever answered since the first snapshot was built had nobody to tell.
+        control.NamesChanged();
+        control.ReloadBegins += _service.Reloading;
+        control.ReloadEnds += _service.Ready;
+        control.Reloaded += now =>
+        {
+            _level.Set(now.Balancer.LogLevel);
+            _records!.Apply(now.Balancer);
+            Warn(now);
+        };
+    }
+
+    private void StartWatches()
+    {
+        _parts.Own(new PortWatch(() => Snapshot, LocalPorts.Range, _clock, _loggers.CreateLogger<PortWatch>()));
+        _parts.Own(new SourceWatch(() => Snapshot, _clock, _loggers.CreateLogger<SourceWatch>()));
+        if (_engine!.Load().Count > 0)
+        {
+            _parts.Own(new QuietControlPlane(_clock));
+        }
+
+        if (_systemd.IsEnabled)
+        {
+            TellSystemd();
+        }
+    }
+
+    private void TellSystemd()
+    {
+        var statusLine = new StatusLine(_service.StatusChanged, _clock);
+        _parts.Own(statusLine);
+        _control!.HealthChanged += statusLine.Change;
+        _parts.Own(_stopExtension = new StopExtension(_systemd, _clock));
+        if (Watchdog.TimeFrom(Environment.GetEnvironmentVariable, Environment.ProcessId) is TimeSpan time)
+        {
+            _parts.Own(new Watchdog(_systemd, _engine!.TurnAsync, time, _clock, _loggers.CreateLogger<Watchdog>()));
+        }
+    }
+
+    private async Task<string?> StartAdminAsync(AdminSettings settings)
+    {
+        if (_metricsEndpoint is null)
+        {
+            return null;
+        }
+
         try
         {
-            var target = new AdminTarget(control, engine, metrics, _output.Recent, _clock, _clock.GetUtcNow(), () => !_draining);
-            _admin = await AdminServer.StartAsync(settings, target, _loggers);
-            control.ReadsToo = _admin.ReadToken;
+            var target = new AdminTarget(
+                _control!, _engine!, _metricsEndpoint, _output.Recent, _clock, _clock.GetUtcNow(), () => !_service.IsDraining);
+            _parts.Own(_admin = await AdminServer.StartAsync(settings, target, _loggers));
+            _control!.ReadsToo = _admin.ReadToken;
             return null;
         }
         catch (ListenException e)
@@ -315,25 +293,5 @@ internal sealed class Daemon : IAsyncDisposable
         int backends = snapshot.Pools.Sum(p => p.Backends.Length);
         int up = snapshot.Pools.Sum(p => p.Backends.Count(b => p.StateOf(b.Index) == BackendState.Up));
         return $"{Bound.Count} addresses, {snapshot.Pools.Length} pools, {up} of {backends} backends up";
-    }
-
-    // After STOPPING=1 a manager that hears READY=1 or RELOADING=1 takes the service for one that runs on (sd_notify(3)).
-    private void TellUnlessDraining(Func<bool> tell)
-    {
-        lock (_stopping)
-        {
-            if (!_draining)
-            {
-                Tell(tell());
-            }
-        }
-    }
-
-    private void Tell(bool told)
-    {
-        if (!told)
-        {
-            _log.ManagerNotTold();
-        }
     }
 }

@@ -14,32 +14,35 @@ internal sealed class StopExtension : IAsyncDisposable
 
     private readonly SystemdNotifier _systemd;
     private readonly TimeProvider _clock;
-    private readonly TimeSpan _most;
-    private readonly PeriodicTimer _timer;
-    private readonly Task _working;
+    private PeriodicTimer? _timer;
+    private Task _working = Task.CompletedTask;
 
-    /// <param name="most">How long the stop may take by the configuration.</param>
-    public StopExtension(SystemdNotifier systemd, TimeSpan most, TimeProvider clock)
+    public StopExtension(SystemdNotifier systemd, TimeProvider clock)
     {
         _systemd = systemd;
         _clock = clock;
-        _most = most + Margin;
-        _timer = new PeriodicTimer(Between, clock);
-        _working = WorkAsync();
+    }
+
+    /// <summary>The daemon stops; once.</summary>
+    /// <param name="most">How long that may take by the configuration.</param>
+    public void Begin(TimeSpan most)
+    {
+        _timer = new PeriodicTimer(Between, _clock);
+        _working = WorkAsync(_timer, most + Margin);
     }
 
     public async ValueTask DisposeAsync()
     {
-        _timer.Dispose();
+        _timer?.Dispose();
         await _working;
     }
 
-    private async Task WorkAsync()
+    private async Task WorkAsync(PeriodicTimer timer, TimeSpan most)
     {
         long begun = _clock.GetTimestamp();
         do
         {
-            TimeSpan left = _most - _clock.GetElapsedTime(begun);
+            TimeSpan left = most - _clock.GetElapsedTime(begun);
             if (left <= TimeSpan.Zero)
             {
                 return;
@@ -47,6 +50,6 @@ internal sealed class StopExtension : IAsyncDisposable
 
             _systemd.ExtendTimeout(left < Each ? left : Each);
         }
-        while (await _timer.WaitForNextTickAsync());
+        while (await timer.WaitForNextTickAsync());
     }
 }

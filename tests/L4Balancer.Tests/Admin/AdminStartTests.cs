@@ -6,15 +6,15 @@ namespace L4Balancer.Tests.Admin;
 /// <summary>What a daemon makes of its socket, its address and its token file when it starts, reloads and ends.</summary>
 internal sealed class AdminStartTests
 {
-    private DirectoryInfo _folder = null!;
+    private SocketFolder _folder = null!;
 
-    private string SocketPath => Path.Combine(_folder.FullName, "admin.sock");
+    private string SocketPath => _folder.SocketPath;
 
     [SetUp]
-    public void Make_a_folder() => _folder = Directory.CreateTempSubdirectory("l4b-");
+    public void Make_a_folder() => _folder = new SocketFolder();
 
     [TearDown]
-    public void Remove_it() => _folder.Delete(recursive: true);
+    public void Remove_it() => _folder.Dispose();
 
     [Test]
     public async Task A_living_daemon_keeps_its_socket_a_killed_one_s_is_replaced_and_the_last_one_s_is_removed()
@@ -69,14 +69,13 @@ internal sealed class AdminStartTests
     {
         await using DaemonProcess daemon = DaemonProcess.Run(Config(balancer: "shutdown_delay = \"1h\""));
         await daemon.ReadyAsync();
-        using HttpClient http = AdminScene.OverSocket(SocketPath);
         daemon.Signal(DaemonProcess.SIGTERM);
         HttpStatusCode status = HttpStatusCode.OK;
         using var deadline = new CancellationTokenSource(DaemonProcess.Deadline);
         while (status == HttpStatusCode.OK)
         {
             deadline.Token.ThrowIfCancellationRequested();
-            using HttpResponseMessage ready = await http.GetAsync("/readyz", deadline.Token);
+            using HttpResponseMessage ready = await _folder.Http.GetAsync("/readyz", deadline.Token);
             status = ready.StatusCode;
         }
 
@@ -89,7 +88,7 @@ internal sealed class AdminStartTests
     [Test]
     public async Task The_token_file_is_read_again_at_a_reload()
     {
-        string token = Path.Combine(_folder.FullName, "token");
+        string token = _folder.PathOf("token");
         await using DaemonProcess daemon = DaemonProcess.Run(Config($"listen = \"127.0.0.1:0\"\ntoken_file = \"{token}\""));
         await daemon.ReadyAsync();
         await daemon.LineWithAsync($"token_file {token}: it cannot be read");
@@ -112,6 +111,7 @@ internal sealed class AdminStartTests
 
     private async Task<string> HealthAsync()
     {
+        // One daemon after the other holds the socket: a connection to the last one says nothing of this one.
         using HttpClient http = AdminScene.OverSocket(SocketPath);
         return await http.GetStringAsync("/healthz");
     }

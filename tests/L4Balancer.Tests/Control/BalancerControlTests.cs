@@ -75,6 +75,27 @@ internal sealed class BalancerControlTests : IAsyncDisposable
         Assert.That(ShareOfFirst(), Is.LessThan(0.1));
     }
 
+    [TestCase(true)]
+    [TestCase(false)]
+    public async Task Who_comes_back_has_all_of_its_share_at_no_moment(bool byOperator)
+    {
+        OnceHealthIsKnown(() => Fail(times: byOperator ? 0 : 3));
+        await Control.SetModeAsync("chat", "ws1", byOperator ? BackendMode.Draining : BackendMode.Ready, "test");
+        Assert.That(ShareOfFirst(), Is.Zero);
+
+        // Whoever sets a share asks for the time first: what its backend has just then is what it had for that moment.
+        double most = 0;
+        _clock.Asked = () => most = Math.Max(most, ShareOfFirst());
+        if (!byOperator)
+        {
+            _first.Cell.OnConnectNews!(Cell, Cell.Connects.CountSucceeded(trial: 0));
+        }
+
+        await Control.SetModeAsync("chat", byOperator ? "ws1" : "none", BackendMode.Ready, "test");
+        Assert.That(ShareOfFirst(), Is.GreaterThan(0).And.LessThan(0.1));
+        Assert.That(most, Is.LessThan(0.1));
+    }
+
     [Test]
     public async Task Who_comes_up_by_a_reload_is_published_with_the_share_of_who_comes_up()
     {
@@ -132,13 +153,13 @@ internal sealed class BalancerControlTests : IAsyncDisposable
         Assert.That(broken.Errors, Has.Exactly(1).Contains("of the test"));
     }
 
-    // The control has made its health's timer by then, and followed the first snapshot.
+    // The control has made the timers of its health and of its probes by then, and followed the first snapshot.
     private void OnceHealthIsKnown(Action action)
     {
         int made = 0;
         _clock.TimerMade = () =>
         {
-            if (++made == 2)
+            if (++made == 3)
             {
                 action();
             }

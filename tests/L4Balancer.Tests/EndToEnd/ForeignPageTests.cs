@@ -6,44 +6,19 @@ namespace L4Balancer.Tests.EndToEnd;
 [CancelAfter(120_000)]
 internal sealed class ForeignPageTests
 {
-    private const string Chromium = "/usr/bin/chromium";
-
     [Test]
     public async Task A_page_of_another_origin_can_neither_read_nor_change(CancellationToken cancel)
     {
-        PeerProcess.RequireNode("playwright-core");
-        if (!File.Exists(Chromium))
-        {
-            Assert.Ignore("chromium is not installed");
-        }
-
+        BrowserScene.Require();
         await using var backend = new EchoPeer();
-        string token = Path.Combine(Path.GetTempPath(), $"l4balancer-token-{Guid.NewGuid():N}");
-        await File.WriteAllTextAsync(token, "secret", cancel);
-        await using DaemonProcess daemon = DaemonProcess.Run($"""
-            [admin]
-            socket = ""
-            listen = "127.0.0.1:0"
-            token_file = "{token}"
-            [[listeners]]
-            name = "wss"
-            bind = ["127.0.0.1:0"]
-            pool = "chat"
-            [[pools]]
-            name = "chat"
-            [[pools.backends]]
-            name = "ws1"
-            address = "{backend.Endpoint}"
-            """);
-        await daemon.ReadyAsync();
-        string line = await daemon.LineWithAsync("admin API on http://");
-        string admin = line[line.IndexOf("http://", StringComparison.Ordinal)..].TrimEnd('/');
-        await using PeerProcess page = PeerProcess.Start("foreign-page.js", admin, Chromium);
+        await using BrowserScene scene = await BrowserScene.StartAsync(
+            "secret", $"[[pools.backends]]\nname = \"ws1\"\naddress = \"{backend.Endpoint}\"");
+        await using PeerProcess page = PeerProcess.Start("foreign-page.js", scene.Admin, BrowserScene.Chromium);
         JsonElement tried = JsonDocument.Parse(await page.OutputAsync(cancel)).RootElement;
         TestContext.Out.WriteLine(tried);
 
         using var http = new HttpClient();
-        JsonElement state = JsonDocument.Parse(await http.GetStringAsync($"{admin}/v1/backends/chat/ws1", cancel)).RootElement;
+        JsonElement state = JsonDocument.Parse(await http.GetStringAsync($"{scene.Admin}/v1/backends/chat/ws1", cancel)).RootElement;
         using (Assert.EnterMultipleScope())
         {
             foreach (JsonProperty attempt in tried.GetProperty("foreign").EnumerateObject())
@@ -56,7 +31,7 @@ internal sealed class ForeignPageTests
             Assert.That(tried.GetProperty("direct").GetProperty("status").GetInt32(), Is.EqualTo(200), "its own address may be read");
             Assert.That(state.GetProperty("state").GetString(), Is.EqualTo("up"), "nobody drained it");
             Assert.That(state.GetProperty("weight").GetInt32(), Is.EqualTo(100), "nobody weighed it");
-            Assert.That(daemon.Output, Has.None.Contains("configuration reloaded"), "nobody reloaded");
+            Assert.That(scene.Daemon.Output, Has.None.Contains("configuration reloaded"), "nobody reloaded");
         }
     }
 }

@@ -8,43 +8,21 @@ namespace L4Balancer.Tests.EndToEnd;
 [CancelAfter(180_000)]
 internal sealed class StatusPageTests
 {
-    private const string Chromium = "/usr/bin/chromium";
     private const string Token = "t0ken-of-the-page";
 
     [SetUp]
-    public void Require()
-    {
-        PeerProcess.RequireNode("playwright-core");
-        if (!File.Exists(Chromium))
-        {
-            Assert.Ignore("chromium is not installed: make test-deps");
-        }
-    }
+    public void Require() => BrowserScene.Require();
 
     [Test]
     public async Task It_follows_a_backend_that_dies_and_drains_another(CancellationToken cancel)
     {
         await using var first = new EchoPeer();
         var second = new EchoPeer();
-        string token = Path.Combine(Path.GetTempPath(), $"l4balancer-token-{Guid.NewGuid():N}");
-        await File.WriteAllTextAsync(token, Token, cancel);
         List<TcpClient> clients = [];
         try
         {
-            await using DaemonProcess daemon = DaemonProcess.Run($"""
-                [balancer]
-                shutdown_grace = "0s"
-                [admin]
-                socket = ""
-                listen = "127.0.0.1:0"
-                token_file = "{token}"
-                [[listeners]]
-                name = "wss"
-                bind = ["127.0.0.1:0"]
-                pool = "chat"
-                [[pools]]
-                name = "chat"
-                health = {"{"} interval = "200ms" {"}"}
+            await using BrowserScene scene = await BrowserScene.StartAsync(Token, $"""
+                health.interval = "200ms"
                 [[pools.backends]]
                 name = "ws1"
                 address = "{first.Endpoint}"
@@ -53,14 +31,13 @@ internal sealed class StatusPageTests
                 address = "{second.Endpoint}"
                 weight = 0
                 """);
-            await daemon.ReadyAsync();
             for (int i = 0; i < 3; i++)
             {
-                clients.Add(await Talk.ConnectAsync(await daemon.ListenerAsync("wss")));
+                clients.Add(await Talk.ConnectAsync(scene.Listener));
                 await Talk.EchoAsync(clients[^1], "hello");
             }
 
-            await using PeerProcess page = PeerProcess.Start("status-page.js", await AddressAsync(daemon), Token, Chromium);
+            await using PeerProcess page = PeerProcess.Start("status-page.js", $"{scene.Admin}/", Token, BrowserScene.Chromium);
             await page.SaysAsync("up", cancel);
             await second.DisposeAsync();
             await page.GoOnAsync();
@@ -72,8 +49,8 @@ internal sealed class StatusPageTests
 
             await page.GoOnAsync();
             await page.SaysAsync("ready", cancel);
-            daemon.Signal(15);
-            await daemon.ExitAsync();
+            scene.Daemon.Signal(DaemonProcess.SIGTERM);
+            await scene.Daemon.ExitAsync();
             await page.GoOnAsync();
             JsonElement seen = JsonDocument.Parse(await page.OutputAsync(cancel)).RootElement;
             using (Assert.EnterMultipleScope())
@@ -92,7 +69,6 @@ internal sealed class StatusPageTests
         {
             clients.ForEach(c => c.Dispose());
             await second.DisposeAsync();
-            File.Delete(token);
         }
     }
 
@@ -100,28 +76,15 @@ internal sealed class StatusPageTests
     public async Task It_stays_fluent_with_a_thousand_backends(CancellationToken cancel)
     {
         const int backends = 1000;
-        var toml = new StringBuilder("""
-            [admin]
-            socket = ""
-            listen = "127.0.0.1:0"
-            [[listeners]]
-            name = "wss"
-            bind = ["127.0.0.1:0"]
-            pool = "chat"
-            [[pools]]
-            name = "chat"
-            health = { type = "tcp", interval = "1s" }
-
-            """);
+        var pool = new StringBuilder("health = { type = \"tcp\", interval = \"1s\" }\n");
         for (int i = 0; i < backends; i++)
         {
-            toml.AppendLine($"[[pools.backends]]\nname = \"b{i:0000}\"\naddress = \"127.1.{i / 250}.{(i % 250) + 1}:9\"");
+            pool.AppendLine($"[[pools.backends]]\nname = \"b{i:0000}\"\naddress = \"127.1.{i / 250}.{(i % 250) + 1}:9\"");
         }
 
-        await using DaemonProcess daemon = DaemonProcess.Run(toml.ToString());
-        await daemon.ReadyAsync();
+        await using BrowserScene scene = await BrowserScene.StartAsync("", pool.ToString());
         await using PeerProcess page = PeerProcess.Start(
-            "status-page-load.js", await AddressAsync(daemon), backends.ToString(System.Globalization.CultureInfo.InvariantCulture), Chromium);
+            "status-page-load.js", $"{scene.Admin}/", backends.ToString(System.Globalization.CultureInfo.InvariantCulture), BrowserScene.Chromium);
         JsonElement seen = JsonDocument.Parse(await page.OutputAsync(cancel)).RootElement;
         TestContext.Out.WriteLine(seen);
         using (Assert.EnterMultipleScope())
@@ -131,11 +94,5 @@ internal sealed class StatusPageTests
             Assert.That(seen.GetProperty("tasks").EnumerateArray().Select(t => t.GetInt32()).DefaultIfEmpty().Max(), Is.LessThan(500), "milliseconds");
             Assert.That(seen.GetProperty("found").EnumerateArray().Select(f => f.ToString()), Is.EqualTo(["b0999"]));
         }
-    }
-
-    private static async Task<string> AddressAsync(DaemonProcess daemon)
-    {
-        string line = await daemon.LineWithAsync("admin API on http://");
-        return line[line.IndexOf("http://", StringComparison.Ordinal)..].TrimEnd('/') + "/";
     }
 }

@@ -16,6 +16,7 @@ internal sealed class WebSocketBackend : IAsyncDisposable
     public const string NameHeader = "X-Backend";
 
     private readonly WebApplication _app;
+    private volatile bool _isDeaf;
 
     private WebSocketBackend(string name, BackendCertificate certificate, WebApplication app)
     {
@@ -27,6 +28,13 @@ internal sealed class WebSocketBackend : IAsyncDisposable
     public string Name { get; }
 
     public BackendCertificate Certificate { get; }
+
+    /// <summary>Whether those who come from now on are welcomed and never heard again: not even their pings are answered.</summary>
+    public bool IsDeaf
+    {
+        get => _isDeaf;
+        set => _isDeaf = value;
+    }
 
     public int Port => new Uri(_app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single()).Port;
 
@@ -41,9 +49,10 @@ internal sealed class WebSocketBackend : IAsyncDisposable
         }));
         WebApplication app = builder.Build();
         app.UseWebSockets();
-        app.Run(http => EchoAsync(http, name));
+        var backend = new WebSocketBackend(name, certificate, app);
+        app.Run(backend.EchoAsync);
         await app.StartAsync();
-        return new WebSocketBackend(name, certificate, app);
+        return backend;
     }
 
     public async ValueTask DisposeAsync()
@@ -54,10 +63,17 @@ internal sealed class WebSocketBackend : IAsyncDisposable
         Certificate.Dispose();
     }
 
-    private static async Task EchoAsync(HttpContext http, string name)
+    private async Task EchoAsync(HttpContext http)
     {
-        http.Response.Headers[NameHeader] = name;
+        http.Response.Headers[NameHeader] = Name;
         using WebSocket socket = await http.WebSockets.AcceptWebSocketAsync();
+        if (IsDeaf)
+        {
+            // Nothing is read any more, so that nothing answers.
+            await Task.Delay(Timeout.Infinite, http.RequestAborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            return;
+        }
+
         var chunk = new byte[32 * 1024];
         while (await socket.ReceiveAsync(chunk.AsMemory(), http.RequestAborted) is { MessageType: not WebSocketMessageType.Close } received)
         {

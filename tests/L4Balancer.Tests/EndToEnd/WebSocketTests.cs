@@ -2,7 +2,6 @@ using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
 using System.Net.WebSockets;
-using System.Security.Cryptography;
 using System.Text;
 
 namespace L4Balancer.Tests.EndToEnd;
@@ -40,7 +39,7 @@ internal sealed class WebSocketTests
         using ClientWebSocket client = (await ConnectAsync(cancel)).Client;
         byte[] sent = BytesOf(size, seed: size);
         // Assert.That(array, Is.EqualTo(array)) takes minutes for 20 MB; a comparison of spans says as much.
-        Assert.That((await EchoAsync(client, sent, cancel)).AsSpan().SequenceEqual(sent), Is.True);
+        Assert.That((await WssClient.EchoAsync(client, sent, cancel)).AsSpan().SequenceEqual(sent), Is.True);
         await client.CloseAsync(WebSocketCloseStatus.NormalClosure, "done", cancel);
         Assert.That((client.CloseStatus, client.CloseStatusDescription), Is.EqualTo((WebSocketCloseStatus.NormalClosure, "done")));
     }
@@ -55,7 +54,7 @@ internal sealed class WebSocketTests
         bool[] same = await Task.WhenAll(open.Select(async (o, i) =>
         {
             byte[] sent = BytesOf(1000, seed: i);
-            return (await EchoAsync(o.Client, sent, cancel)).AsSpan().SequenceEqual(sent);
+            return (await WssClient.EchoAsync(o.Client, sent, cancel)).AsSpan().SequenceEqual(sent);
         }));
         Assert.That(same, Has.All.True);
         Assert.That(
@@ -116,36 +115,6 @@ internal sealed class WebSocketTests
         return sum;
     }
 
-    private async Task<(ClientWebSocket Client, string Backend, string Fingerprint)> ConnectAsync(CancellationToken cancel)
-    {
-        var client = new ClientWebSocket();
-        string fingerprint = "";
-        RemoteCertificateValidationCallback known = BackendCertificate.Only(_backends.Select(b => b.Certificate));
-        client.Options.CollectHttpResponseDetails = true;
-        client.Options.RemoteCertificateValidationCallback = (sender, seen, chain, errors) =>
-        {
-            fingerprint = seen?.GetCertHashString(HashAlgorithmName.SHA256) ?? "";
-            return known(sender, seen, chain, errors);
-        };
-        await client.ConnectAsync(new Uri($"wss://localhost:{_front.Listener.Port}/"), cancel);
-        return (client, client.HttpResponseHeaders![WebSocketBackend.NameHeader].Single(), fingerprint);
-    }
-
-    /// <summary>Sends one message while what comes back is read: the backend does not hold a whole message.</summary>
-    private static async Task<byte[]> EchoAsync(ClientWebSocket client, byte[] message, CancellationToken cancel)
-    {
-        Task sending = client.SendAsync(message, WebSocketMessageType.Binary, true, cancel);
-        var received = new byte[message.Length + 1];
-        int length = 0;
-        ValueWebSocketReceiveResult chunk;
-        do
-        {
-            chunk = await client.ReceiveAsync(received.AsMemory(length), cancel);
-            length += chunk.Count;
-        }
-        while (!chunk.EndOfMessage);
-
-        await sending;
-        return received[..length];
-    }
+    private Task<(ClientWebSocket Client, string Backend, string Fingerprint)> ConnectAsync(CancellationToken cancel) =>
+        WssClient.ConnectAsync(_front.Listener, _backends, cancel);
 }

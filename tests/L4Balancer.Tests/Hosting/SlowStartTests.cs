@@ -49,9 +49,6 @@ internal sealed class SlowStartTests
         await scene.Daemon.LineWithAsync(") is down");
         scene.Backends[0].Listen();
         await scene.Daemon.LineWithAsync(") is up");
-
-        // Its share is set after the log has it; a reload waits for both.
-        await scene.ReloadAsync(pool);
         await scene.Clients.ComeAsync(scene.Listener, 100);
         await scene.UntilAsync(async () => (await scene.ConnectionsAsync()).Sum() == 200, "all are there");
 

@@ -10,13 +10,12 @@ namespace L4Balancer.Tests.Pacing;
 /// <summary>A daemon of its own before backends that hold their connections, asked over its socket.</summary>
 internal sealed class PacedScene : IAsyncDisposable
 {
-    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("l4b-");
+    private readonly SocketFolder _folder = new();
     private readonly string? _health;
     private string _pool;
     private readonly string _engine;
     private readonly string _file;
     private readonly DaemonProcess _daemon;
-    private readonly HttpClient _http;
 
     private PacedScene(string engine, int backends, string pool, string? health, string[] wrapper)
     {
@@ -24,7 +23,6 @@ internal sealed class PacedScene : IAsyncDisposable
         Backends = [.. Enumerable.Range(0, backends).Select(_ => new HoldingBackend())];
         _file = DaemonProcess.ConfigFileWith(Config(backends));
         _daemon = DaemonProcess.Start(new Dictionary<string, string>(), wrapper, "run", "--config", _file);
-        _http = AdminScene.OverSocket(SocketPath);
     }
 
     public HoldingBackend[] Backends { get; private set; }
@@ -34,8 +32,6 @@ internal sealed class PacedScene : IAsyncDisposable
     public IPEndPoint Listener { get; private set; } = null!;
 
     public DaemonProcess Daemon => _daemon;
-
-    private string SocketPath => Path.Combine(_folder.FullName, "admin.sock");
 
     /// <param name="pool">Further lines of the pool.</param>
     /// <param name="health">Lines of its table of that name; null: it is probed ten times a second. Empty: there is no such table.</param>
@@ -73,7 +69,7 @@ internal sealed class PacedScene : IAsyncDisposable
     public async Task<long> ClosedAsync(string reason) => (await BackendsAsync())
         .Sum(b => b.GetProperty("closed").TryGetProperty(reason, out JsonElement count) ? count.GetInt64() : 0);
 
-    public async Task<string> MetricsAsync() => await _http.GetStringAsync("/metrics");
+    public async Task<string> MetricsAsync() => await _folder.Http.GetStringAsync("/metrics");
 
     public async Task UntilAsync(Func<Task<bool>> condition, string what)
     {
@@ -90,23 +86,22 @@ internal sealed class PacedScene : IAsyncDisposable
     {
         using var output = new StringWriter { NewLine = "\n" };
         using var errors = new StringWriter { NewLine = "\n" };
-        int code = await CommandLineRoot.InvokeAsync([.. args, "--admin", SocketPath], output, errors);
+        int code = await CommandLineRoot.InvokeAsync([.. args, "--admin", _folder.SocketPath], output, errors);
         return (code, output.ToString() + errors);
     }
 
     public async ValueTask DisposeAsync()
     {
         await Clients.DisposeAsync();
-        _http.Dispose();
         await _daemon.DisposeAsync();
         Array.ForEach(Backends, b => b.Dispose());
-        _folder.Delete(recursive: true);
+        _folder.Dispose();
     }
 
     /// <summary>As the API tells of them.</summary>
     public async Task<JsonElement[]> BackendsAsync()
     {
-        JsonElement answer = JsonDocument.Parse(await _http.GetStringAsync("/v1/backends")).RootElement;
+        JsonElement answer = await _folder.GetAsync("/v1/backends");
         return [.. answer.GetProperty("backends").EnumerateArray()];
     }
 
@@ -119,7 +114,7 @@ internal sealed class PacedScene : IAsyncDisposable
         shutdown_grace = "0s"
         access_log = "all"
         [admin]
-        socket = "{SocketPath}"
+        socket = "{_folder.SocketPath}"
         [[listeners]]
         name = "wss"
         bind = ["127.0.0.1:0"]

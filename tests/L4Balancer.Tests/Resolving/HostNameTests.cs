@@ -8,15 +8,13 @@ namespace L4Balancer.Tests.Resolving;
 /// <summary>Backends that have host names, before a real daemon whose /etc/hosts a test writes.</summary>
 internal sealed class HostNameTests
 {
-    private DirectoryInfo _folder = null!;
-
-    private string SocketPath => Path.Combine(_folder.FullName, "admin.sock");
+    private SocketFolder _folder = null!;
 
     [SetUp]
-    public void Make_a_folder() => _folder = Directory.CreateTempSubdirectory("l4b-");
+    public void Make_a_folder() => _folder = new SocketFolder();
 
     [TearDown]
-    public void Remove_it() => _folder.Delete(recursive: true);
+    public void Remove_it() => _folder.Dispose();
 
     [Test]
     public async Task A_backend_is_reached_by_its_name_and_followed_to_a_new_address()
@@ -134,16 +132,11 @@ internal sealed class HostNameTests
     private static DaemonProcess Start(HostsNamespace hosts, string config) =>
         DaemonProcess.Start(new Dictionary<string, string>(), hosts.Wrapper, "run", "--config", DaemonProcess.ConfigFileWith(config));
 
-    private async Task<JsonElement> BackendAsync()
-    {
-        using HttpClient http = AdminScene.OverSocket(SocketPath);
-        using var answer = JsonDocument.Parse(await http.GetStringAsync("/v1/backends/chat/ws1"));
-        return answer.RootElement.Clone();
-    }
+    private Task<JsonElement> BackendAsync() => _folder.GetAsync("/v1/backends/chat/ws1");
 
     private string Config(string address, string pool = "health = { type = \"none\" }") => $"""
         [admin]
-        socket = "{SocketPath}"
+        socket = "{_folder.SocketPath}"
         [[listeners]]
         name = "wss"
         bind = ["127.0.0.1:0"]
@@ -155,23 +148,4 @@ internal sealed class HostNameTests
         name = "ws1"
         address = "{address}"
         """;
-
-    /// <summary>Echo on 127.0.0.41 and 127.0.0.42, on one port.</summary>
-    private sealed class TwoPeers : IAsyncDisposable
-    {
-        private readonly EchoPeer _first = new(IPAddress.Parse("127.0.0.41"), 0);
-        private readonly EchoPeer _second;
-
-        public TwoPeers() => _second = new EchoPeer(IPAddress.Parse("127.0.0.42"), _first.Endpoint.Port);
-
-        public int Port => _first.Endpoint.Port;
-
-        public (int First, int Second) Accepted => (_first.Accepted, _second.Accepted);
-
-        public async ValueTask DisposeAsync()
-        {
-            await _first.DisposeAsync();
-            await _second.DisposeAsync();
-        }
-    }
 }

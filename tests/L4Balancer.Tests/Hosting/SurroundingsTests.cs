@@ -1,0 +1,98 @@
+using System.Net.Sockets;
+using System.Text;
+
+namespace L4Balancer.Tests.Hosting;
+
+/// <summary>What a daemon takes from its surroundings (environment, limits, service manager), what it gives them, and what it ignores.</summary>
+internal sealed class SurroundingsTests
+{
+    [Test]
+    public async Task The_environment_names_the_file()
+    {
+        await using DaemonProcess daemon = DaemonProcess.Start(
+            new Dictionary<string, string> { ["L4BALANCER_CONFIG"] = "/nonexistent/from-environment.toml" }, [], "run");
+        Assert.That(await daemon.ExitAsync(), Is.EqualTo(2));
+        Assert.That(daemon.Errors, Has.Count.EqualTo(1));
+        Assert.That(daemon.Errors[0], Does.StartWith("/nonexistent/from-environment.toml: no such file"));
+    }
+
+    [Test]
+    public async Task Settings_of_the_frameworks_change_nothing()
+    {
+        await using var backend = new EchoPeer();
+        var environment = new Dictionary<string, string>
+        {
+            ["OTEL_SDK_DISABLED"] = "true",
+            ["OTEL_METRICS_EXEMPLAR_FILTER"] = "always_on",
+            ["ASPNETCORE_URLS"] = "http://127.0.0.1:1",
+            ["ASPNETCORE_ENVIRONMENT"] = "Development",
+            ["DOTNET_URLS"] = "http://127.0.0.1:1",
+            ["Logging__LogLevel__Default"] = "None",
+        };
+        await using DaemonProcess daemon = DaemonProcess.Start(
+            environment, [], "run", "--config", DaemonProcess.ConfigFileWith(OneBackend.Config(backend.Endpoint)));
+        await daemon.ReadyAsync();
+        Assert.That(await OneBackend.ScrapeAsync(daemon), Does.Contain("l4balancer_config_generation 1\n"));
+    }
+
+    [Test]
+    [Platform("Linux")]
+    public async Task The_descriptor_limit_is_raised_and_what_it_allows_is_logged()
+    {
+        await using DaemonProcess daemon = OneBackend.StartLimited("ulimit -Sn 1000 && ulimit -Hn 2000");
+        string line = await daemon.LineWithAsync("descriptor limit ");
+        int workers = Environment.ProcessorCount;
+        int reserve = 258 + (workers * (2 + (2 * (2000 / 32 / workers))));
+        Assert.That(
+            line, Does.Contain($"up to {(2000 - reserve) / 2} connections (descriptor limit 2000, two each, {reserve} in reserve)"));
+    }
+
+    [Test]
+    [Platform("Linux")]
+    public async Task Every_thread_but_the_event_loops_is_nicer()
+    {
+        await using var backend = new EchoPeer();
+        await using DaemonProcess daemon = DaemonProcess.Run(OneBackend.Config(backend.Endpoint, balancer: "workers = 2"));
+        await daemon.ReadyAsync();
+
+        // /proc/PID/task/TID/stat, proc(5): the name in parentheses, then the state as field 3; nice is field 19.
+        (string Name, int Nice)[] threads =
+        [
+            .. Directory.GetDirectories($"/proc/{daemon.Id}/task").Select(t => File.ReadAllText(Path.Combine(t, "stat")))
+                .Select(s => (s[(s.IndexOf('(', StringComparison.Ordinal) + 1)..s.LastIndexOf(')')], s[(s.LastIndexOf(')') + 2)..].Split(' ')))
+                .Select(s => (s.Item1, int.Parse(s.Item2[16], System.Globalization.CultureInfo.InvariantCulture))),
+        ];
+
+        Assert.That(threads.Where(t => t.Name.StartsWith("worker ", StringComparison.Ordinal)).Select(t => t.Nice), Is.EqualTo(new[] { 0, 0 }));
+        Assert.That(threads.Count(t => t.Nice == 5), Is.GreaterThan(threads.Length / 2));
+    }
+
+    [Test]
+    [Platform("Linux")]
+    public async Task Systemd_hears_of_the_start_and_the_end_and_the_journal_gets_priorities()
+    {
+        string path = Path.Combine(Path.GetTempPath(), $"l4balancer-notify-{Guid.NewGuid():N}");
+        using var manager = new Socket(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified) { ReceiveTimeout = 60_000 };
+        manager.Bind(new UnixDomainSocketEndPoint(path));
+        await using var backend = new EchoPeer();
+        var environment = new Dictionary<string, string>
+        {
+            ["NOTIFY_SOCKET"] = path,
+            ["JOURNAL_STREAM"] = "8:12345",
+            ["INVOCATION_ID"] = "0123456789abcdef",
+        };
+        await using DaemonProcess daemon = DaemonProcess.Start(
+            environment, [], "run", "--config", DaemonProcess.ConfigFileWith(OneBackend.Config(backend.Endpoint)));
+        Assert.That(Receive(manager), Does.StartWith("READY=1\nSTATUS=").And.Contain("1 of 1 backends up"));
+        daemon.Signal(DaemonProcess.SIGTERM);
+        Assert.That(Receive(manager), Does.StartWith("STOPPING=1\n"));
+        Assert.That(await daemon.ExitAsync(), Is.Zero);
+        Assert.That(daemon.Output, Has.All.Match(@"^<\d>"));
+    }
+
+    private static string Receive(Socket manager)
+    {
+        var datagram = new byte[4096];
+        return Encoding.UTF8.GetString(datagram, 0, manager.Receive(datagram));
+    }
+}
