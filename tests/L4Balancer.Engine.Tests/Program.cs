@@ -13,8 +13,8 @@ try
         case ["time-wait", string engine, string first, string twReuse, string connections, string role]:
             await TimeWaitBody.RunAsync(engine, first, twReuse, connections, role);
             return 0;
-        case ["connect-cost", string ports]:
-            ConnectCostBody.Run(int.Parse(ports));
+        case ["connect-cost", string engine, string ports]:
+            await ConnectCostBody.RunAsync(engine, int.Parse(ports));
             return 0;
         case ["probe-without-port"]:
             await ProbeWithoutPortBody.RunAsync();

@@ -28,14 +28,6 @@ internal static class BackendConnector
         {
             result = await ConnectAsync(socket!, target, token).ConfigureAwait(false);
         }
-        catch (SocketException e)
-        {
-            result = new ConnectResult(null, default, SourceBinding.Classify(e.SocketErrorCode));
-        }
-        catch (OperationCanceledException)
-        {
-            // The deadline or the close of the connection; the caller knows which.
-        }
         finally
         {
             if (result.Socket is null)
@@ -70,7 +62,13 @@ internal static class BackendConnector
 
     private static async Task<ConnectResult> ConnectAsync(Socket socket, IPEndPoint target, CancellationToken token)
     {
-        await socket.ConnectAsync(target, token).ConfigureAwait(false);
+        SocketError error = await PendingConnect.ConnectAsync(socket, target, token).ConfigureAwait(false);
+        if (error != SocketError.Success)
+        {
+            // Aborted: by the deadline or the close of the connection; the caller knows which.
+            return error == SocketError.OperationAborted ? default : new ConnectResult(null, default, SourceBinding.Classify(error));
+        }
+
         var local = (IPEndPoint)socket.LocalEndPoint!;
 
         // On loopback the kernel may choose the very port that nobody listens on, and TCP's simultaneous open (RFC 9293, 3.5) then
