@@ -18,6 +18,8 @@ internal static class EpollEngineTests
 
     internal sealed class Passive() : PassiveContract(NewEpoll);
 
+    internal sealed class Unreachable() : UnreachableContract(NewEpoll);
+
     internal sealed class Timeout() : TimeoutContract(NewEpoll);
 
     internal sealed class ConnectTime() : ConnectTimeContract(NewEpoll);
