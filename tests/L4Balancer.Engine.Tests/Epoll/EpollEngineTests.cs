@@ -40,6 +40,8 @@ internal static class EpollEngineTests
 
     internal sealed class Reload() : ReloadContract(NewEpoll);
 
+    internal sealed class Retirement() : RetirementContract(NewEpoll);
+
     internal sealed class Inherit() : InheritContract(NewEpoll);
 
     internal sealed class List() : ListContract(NewEpoll);

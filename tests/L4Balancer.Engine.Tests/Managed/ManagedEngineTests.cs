@@ -40,6 +40,8 @@ internal static class ManagedEngineTests
 
     internal sealed class Reload() : ReloadContract(NewManaged);
 
+    internal sealed class Retirement() : RetirementContract(NewManaged);
+
     internal sealed class Inherit() : InheritContract(NewManaged);
 
     internal sealed class List() : ListContract(NewManaged);
