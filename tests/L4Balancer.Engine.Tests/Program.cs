@@ -1,3 +1,4 @@
+using L4Balancer.Engine.Tests.Contract;
 using L4Balancer.Engine.Tests.Epoll;
 using L4Balancer.Engine.Tests.Ports;
 
@@ -13,8 +14,14 @@ try
         case ["time-wait", string engine, string first, string twReuse, string connections, string role]:
             await TimeWaitBody.RunAsync(engine, first, twReuse, connections, role);
             return 0;
-        case ["connect-cost", string ports]:
-            ConnectCostBody.Run(int.Parse(ports));
+        case ["connect-cost", string engine, string ports]:
+            await ConnectCostBody.RunAsync(engine, int.Parse(ports));
+            return 0;
+        case ["source-choice", string engine, string ports]:
+            await SourceChoiceBody.RunAsync(engine, int.Parse(ports));
+            return 0;
+        case ["unreachable", string engine, string backend]:
+            await UnreachableBody.RunAsync(engine, backend);
             return 0;
         case ["probe-without-port"]:
             await ProbeWithoutPortBody.RunAsync();

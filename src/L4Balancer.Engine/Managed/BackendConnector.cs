@@ -29,14 +29,6 @@ internal static class BackendConnector
         {
             result = await ConnectAsync(socket!, target, token).ConfigureAwait(false);
         }
-        catch (SocketException e)
-        {
-            result = new ConnectResult(null, default, SourceBinding.Classify(e.SocketErrorCode));
-        }
-        catch (OperationCanceledException)
-        {
-            // The deadline or the close of the connection; the caller knows which.
-        }
         finally
         {
             if (result.Socket is null)
@@ -71,14 +63,12 @@ internal static class BackendConnector
 
     private static async Task<ConnectResult> ConnectAsync(Socket socket, IPEndPoint target, CancellationToken token)
     {
-        bool gone = false;
-        try
+        SocketError error = await PendingConnect.ConnectAsync(socket, target, token).ConfigureAwait(false);
+        bool gone = SourceBinding.IsOfConnected(error);
+        if (error != SocketError.Success && !gone)
         {
-            await socket.ConnectAsync(target, token).ConfigureAwait(false);
-        }
-        catch (SocketException e) when (SourceBinding.IsOfConnected(e.SocketErrorCode))
-        {
-            gone = true;
+            // Aborted: by the deadline or the close of the connection; the caller knows which.
+            return error == SocketError.OperationAborted ? default : new ConnectResult(null, default, SourceBinding.Classify(error));
         }
 
         IPEndPoint local = LocalEndPoint(socket);

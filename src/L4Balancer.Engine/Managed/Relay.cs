@@ -11,40 +11,33 @@ namespace L4Balancer.Engine.Managed;
 /// </summary>
 internal sealed class Relay
 {
-    private static readonly TimeSpan SendQueuePoll = TimeSpan.FromMilliseconds(5);
-
-    /// <summary>Where bytes go that nobody wants any more: shared by all, written by all, read by none.</summary>
-    private static readonly byte[] Discarded = new byte[64 * 1024];
-
     private readonly Lock _gate = new();
     private readonly ManagedEngine _engine;
     private readonly Closing _closing;
     private readonly Side _client;
     private readonly Direction _toBackend;
     private readonly Direction _toClient;
+    private readonly Meter _meter;
     private Task<FillEnd> _fromClient = Task.FromResult(FillEnd.Stopped);
     private Side? _backend;
     private Side? _firstFinished;
     private PoolSettings? _pool;
-    private RelayedBytes? _traffic;
-    private long _lastActivity;
-    private long _bytesToBackend;
-    private long _bytesToClient;
 
     public Relay(ManagedEngine engine, Closing closing, Socket client)
     {
         _engine = engine;
         _closing = closing;
         _client = Side.Client(client);
-        _toBackend = new Direction(Touch, CountToBackend);
-        _toClient = new Direction(Touch, CountToClient);
+        _meter = new Meter(engine);
+        _toBackend = new Direction(_meter.Received, _meter.SentToBackend);
+        _toClient = new Direction(_meter.Received, _meter.SentToClient);
     }
 
-    public long BytesToBackend => Volatile.Read(ref _bytesToBackend);
+    public long BytesToBackend => _meter.BytesToBackend;
 
-    public long BytesToClient => Volatile.Read(ref _bytesToClient);
+    public long BytesToClient => _meter.BytesToClient;
 
-    public Instant LastActivity => new(Volatile.Read(ref _lastActivity));
+    public Instant LastActivity => _meter.LastActivity;
 
     /// <summary>The reason where nobody closed or reset the connection: both sides have finished, and this one was the first.</summary>
     public CloseReason FinishedReason => _firstFinished?.ClosedReason ?? CloseReason.Internal;
@@ -76,9 +69,8 @@ internal sealed class Relay
                 return false;
             }
 
-            Touch(0);
+            _meter.Begin(traffic);
             _pool = pool;
-            _traffic = traffic;
             _backend = Side.Backend(backend);
         }
 
@@ -100,7 +92,7 @@ internal sealed class Relay
         if (_closing.Reading.IsCancellationRequested)
         {
             // Closed by us: what was read is written by now. Wait for the peers to close as well.
-            await Task.WhenAll(DiscardAsync(_client), DiscardAsync(_backend!)).ConfigureAwait(false);
+            await Task.WhenAll(LeaveAsync(_client), LeaveAsync(_backend!)).ConfigureAwait(false);
         }
     }
 
@@ -127,7 +119,7 @@ internal sealed class Relay
             _client.ResetUnlessFinished();
             _backend.ResetUnlessFinished();
         }
-        else if (now >= new Instant(Volatile.Read(ref _lastActivity)).After(quiet))
+        else if (now >= _meter.LastActivity.After(quiet))
         {
             _closing.Ask(reason);
         }
@@ -175,7 +167,7 @@ internal sealed class Relay
             // The other direction still carries what the sink's peer had sent, and resets the source after it; unless it is done.
             if (NoteReset(sink))
             {
-                await ResetAfterDeliveryAsync(source).ConfigureAwait(false);
+                await source.ResetAfterDeliveryAsync(_closing, _engine.Options.Clock).ConfigureAwait(false);
             }
 
             await fill.ConfigureAwait(false);
@@ -187,7 +179,7 @@ internal sealed class Relay
             // A reset that a send ran into leaves nothing but an end of file to the receives after it.
             case FillEnd.Finished when !NoteFinished(source):
             case FillEnd.Gone:
-                await ResetAfterDeliveryAsync(sink).ConfigureAwait(false);
+                await sink.ResetAfterDeliveryAsync(_closing, _engine.Options.Clock).ConfigureAwait(false);
                 break;
             case FillEnd.Finished:
             case FillEnd.Stopped:
@@ -222,7 +214,7 @@ internal sealed class Relay
             if (end == FillEnd.Finished)
             {
                 // The half-close timeout counts from here, however long the connection was quiet before.
-                Touch(0);
+                _meter.Touch();
                 lock (_gate)
                 {
                     source.FinRead = true;
@@ -275,17 +267,6 @@ internal sealed class Relay
         }
     }
 
-    // A reset discards what the kernel still holds for the peer, so it has to wait until the peer has it all.
-    private async Task ResetAfterDeliveryAsync(Side side)
-    {
-        while (side.Unacknowledged > 0 && !_closing.IsGraceOver)
-        {
-            await Task.Delay(SendQueuePoll, _engine.Options.Clock).ConfigureAwait(false);
-        }
-
-        side.Reset();
-    }
-
     // A second call finds the first one's answer: what is read after our FIN changes nothing.
     private void Finish(Side side)
     {
@@ -297,30 +278,9 @@ internal sealed class Relay
         side.Finish();
     }
 
-    private async Task DiscardAsync(Side side)
+    private Task LeaveAsync(Side side)
     {
         Finish(side);
-        IoResult received;
-        do
-        {
-            received = await IoResult.ReceiveAsync(side.Socket, Discarded, _closing.Discarding).ConfigureAwait(false);
-        }
-        while (received is { End: IoEnd.Done, Bytes: > 0 });
-    }
-
-    private void Touch(int bytes) => Volatile.Write(ref _lastActivity, _engine.Now.Ticks);
-
-    private void CountToBackend(int bytes)
-    {
-        Touch(bytes);
-        Volatile.Write(ref _bytesToBackend, _bytesToBackend + bytes);
-        _traffic!.AddShared(bytes, 0);
-    }
-
-    private void CountToClient(int bytes)
-    {
-        Touch(bytes);
-        Volatile.Write(ref _bytesToClient, _bytesToClient + bytes);
-        _traffic!.AddShared(0, bytes);
+        return side.DiscardAsync(_closing.Discarding);
     }
 }

@@ -7,6 +7,11 @@ namespace L4Balancer.Engine.Managed;
 /// <summary>One of the two sockets of a connection, with what is known of its peer.</summary>
 internal sealed class Side(Socket socket, CloseReason closed, CloseReason reset)
 {
+    private static readonly TimeSpan SendQueuePoll = TimeSpan.FromMilliseconds(5);
+
+    /// <summary>Where bytes go that nobody wants any more: shared by all, written by all, read by none.</summary>
+    private static readonly byte[] Discarded = new byte[64 * 1024];
+
     private bool _finSent;
     private bool _wasResetByUs;
 
@@ -33,8 +38,8 @@ internal sealed class Side(Socket socket, CloseReason closed, CloseReason reset)
     /// <summary>Our port stays in TIME_WAIT: our FIN was the first, and nobody has reset the connection.</summary>
     public bool LeavesTimeWait => WasFirst && !WasReset && !Volatile.Read(ref _wasResetByUs);
 
-    /// <summary>Bytes sent to this peer that it has not acknowledged; 0 where the platform cannot say.</summary>
-    public int Unacknowledged => OperatingSystem.IsLinux() ? SocketQueues.Unacknowledged(Socket.SafeHandle) : 0;
+    // Bytes sent to this peer that it has not acknowledged; 0 where the platform cannot say.
+    private int Unacknowledged => OperatingSystem.IsLinux() ? SocketQueues.Unacknowledged(Socket.SafeHandle) : 0;
 
     public static Side Client(Socket socket) => new(socket, CloseReason.ClientClosed, CloseReason.ClientReset);
 
@@ -58,6 +63,17 @@ internal sealed class Side(Socket socket, CloseReason closed, CloseReason reset)
         }
     }
 
+    /// <summary>Reads what the peer still sends, until it has finished too or nobody waits for that any more.</summary>
+    public async Task DiscardAsync(CancellationToken stop)
+    {
+        IoResult received;
+        do
+        {
+            received = await IoResult.ReceiveAsync(Socket, Discarded, stop).ConfigureAwait(false);
+        }
+        while (received is { End: IoEnd.Done, Bytes: > 0 });
+    }
+
     /// <summary>Resets the peer: close(2) with a linger time of zero (socket(7), SO_LINGER). Pending operations end.</summary>
     public void Reset()
     {
@@ -72,6 +88,17 @@ internal sealed class Side(Socket socket, CloseReason closed, CloseReason reset)
         }
 
         Socket.Dispose();
+    }
+
+    /// <summary>Resets the peer when it has all that was sent to it, or the grace is over: a reset discards what the kernel still holds.</summary>
+    public async Task ResetAfterDeliveryAsync(Closing closing, TimeProvider clock)
+    {
+        while (Unacknowledged > 0 && !closing.IsGraceOver)
+        {
+            await Task.Delay(SendQueuePoll, clock).ConfigureAwait(false);
+        }
+
+        Reset();
     }
 
     /// <summary>Resets a peer that has not taken all it was to get; one that was sent its FIN is left in order.</summary>

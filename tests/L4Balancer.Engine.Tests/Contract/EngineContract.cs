@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Connections;
 using L4Balancer.Core.Routing;
@@ -99,6 +100,24 @@ internal abstract class EngineContract(Func<EngineOptions, IEngine> create)
 
         Assert.That((received.Bytes, received.End), Is.EqualTo((0L, StreamEnd.Reset)));
     }
+
+    /// <summary>An engine before a backend that echoes.</summary>
+    protected (Rig Rig, PoolSettings Pool) StartEcho()
+    {
+        TestBackend backend = Backend();
+        backend.ServeEcho();
+        PoolSettings pool = Settings.Pool(backend);
+        return (Start(pool, Settings.Listener("127.0.0.1:0")), pool);
+    }
+
+    /// <summary>A byte there and back.</summary>
+    protected static async Task AskAsync(Peer peer)
+    {
+        await peer.SendAsync(new byte[1]);
+        await peer.ReceiveAsync(1);
+    }
+
+    protected async Task VisitAsync(Endpoint endpoint) => await AskAsync(Keep(await Peer.ConnectAsync(endpoint)));
 
     /// <summary>Lets both ends finish in an orderly way.</summary>
     protected static async Task FinishAsync(Peer client, Peer server)

@@ -19,10 +19,9 @@ internal abstract class HandOverContract(Func<EngineOptions, IEngine> create) : 
     [Test]
     public async Task Streams_continue_byte_for_byte_over_twenty_hand_overs()
     {
-        TestBackend backend = Backend();
-        Rig rig = Start(Settings.Pool(backend));
-        await using IEngine second = Second(rig);
-        if (await IsUnsupportedAsync(rig.Engine))
+        (TestBackend backend, Rig rig) = StartFirst();
+        await using IEngine? second = await StartSecondAsync(rig);
+        if (second is null)
         {
             return;
         }
@@ -69,10 +68,9 @@ internal abstract class HandOverContract(Func<EngineOptions, IEngine> create) : 
     [Test]
     public async Task What_a_slow_reader_has_not_taken_goes_along()
     {
-        TestBackend backend = Backend();
-        Rig rig = Start(Settings.Pool(backend));
-        await using IEngine second = Second(rig);
-        if (await IsUnsupportedAsync(rig.Engine))
+        (TestBackend backend, Rig rig) = StartFirst();
+        await using IEngine? second = await StartSecondAsync(rig);
+        if (second is null)
         {
             return;
         }
@@ -92,12 +90,11 @@ internal abstract class HandOverContract(Func<EngineOptions, IEngine> create) : 
     }
 
     [Test]
-    public async Task A_half_closed_connection_stays_half_closed()
+    public async Task A_half_closed_connection_stays_half_closed_and_the_port_that_our_FIN_left_first_in_use()
     {
-        TestBackend backend = Backend();
-        Rig rig = Start(Settings.Pool(backend));
-        await using IEngine second = Second(rig);
-        if (await IsUnsupportedAsync(rig.Engine))
+        (TestBackend backend, Rig rig) = StartFirst();
+        await using IEngine? second = await StartSecondAsync(rig);
+        if (second is null)
         {
             return;
         }
@@ -112,27 +109,8 @@ internal abstract class HandOverContract(Func<EngineOptions, IEngine> create) : 
         server.Finish();
         Assert.That(await receiving, Is.EqualTo(new Received(4 * MiB, sent, StreamEnd.Fin)));
         Assert.That((await rig.Records.NextEndAsync()).Reason, Is.EqualTo(CloseReason.ClientClosed));
-    }
-
-    [Test]
-    public async Task A_port_whose_FIN_was_ours_before_the_hand_over_stays_in_use_after_the_end()
-    {
-        TestBackend backend = Backend();
-        Rig rig = Start(Settings.Pool(backend));
-        await using IEngine second = Second(rig);
-        if (await IsUnsupportedAsync(rig.Engine))
-        {
-            return;
-        }
-
-        (Peer client, Peer server) = await OpenAsync(rig, backend);
-        client.Finish();
-        Assert.That((await server.ReceiveAllAsync()).End, Is.EqualTo(StreamEnd.Fin));
-        await HandOverAsync(rig.Engine, second);
-        server.Finish();
         await rig.AtRestAsync();
-
-        Assert.That(rig.Snapshot.Ports.Uses.Sum(u => u.InUse(Instant.Now(TimeProvider.System))), Is.EqualTo(1));
+        Assert.That(rig.Snapshot.Ports.Uses.Sum(u => u.InUse(Instant.Now(TimeProvider.System))), Is.EqualTo(1), "in TIME_WAIT");
     }
 
     private static async Task<int> HandOverAsync(IEngine from, IEngine to)
@@ -142,19 +120,21 @@ internal abstract class HandOverContract(Func<EngineOptions, IEngine> create) : 
         return exported.Count;
     }
 
-    private static async Task<bool> IsUnsupportedAsync(IEngine engine)
+    private (TestBackend Backend, Rig Rig) StartFirst()
     {
-        if (await engine.ExportAsync() is not null)
-        {
-            return false;
-        }
-
-        Assert.That(() => engine.Adopt([]), Throws.InstanceOf<NotSupportedException>());
-        return true;
+        TestBackend backend = Backend();
+        return (backend, Start(Settings.Pool(backend)));
     }
 
-    private IEngine Second(Rig rig)
+    /// <returns>Null where the engine hands nothing over: it says so, and the test has nothing more to see.</returns>
+    private async Task<IEngine?> StartSecondAsync(Rig rig)
     {
+        if (await rig.Engine.ExportAsync() is null)
+        {
+            Assert.That(() => rig.Engine.Adopt([]), Throws.InstanceOf<NotSupportedException>());
+            return null;
+        }
+
         IEngine second = NewEngine(rig.Records);
         Assert.That(second.Start(rig.Snapshot), Is.Empty);
         return second;

@@ -18,6 +18,8 @@ internal static class EpollEngineTests
 
     internal sealed class Passive() : PassiveContract(NewEpoll);
 
+    internal sealed class Unreachable() : UnreachableContract(NewEpoll);
+
     internal sealed class Timeout() : TimeoutContract(NewEpoll);
 
     internal sealed class ConnectTime() : ConnectTimeContract(NewEpoll);
@@ -37,6 +39,8 @@ internal static class EpollEngineTests
     internal sealed class Listen() : ListenContract(NewEpoll);
 
     internal sealed class Reload() : ReloadContract(NewEpoll);
+
+    internal sealed class Retirement() : RetirementContract(NewEpoll);
 
     internal sealed class Inherit() : InheritContract(NewEpoll);
 

@@ -18,6 +18,8 @@ internal static class ManagedEngineTests
 
     internal sealed class Passive() : PassiveContract(NewManaged);
 
+    internal sealed class Unreachable() : UnreachableContract(NewManaged);
+
     internal sealed class Timeout() : TimeoutContract(NewManaged);
 
     internal sealed class ConnectTime() : ConnectTimeContract(NewManaged);
@@ -37,6 +39,8 @@ internal static class ManagedEngineTests
     internal sealed class Listen() : ListenContract(NewManaged);
 
     internal sealed class Reload() : ReloadContract(NewManaged);
+
+    internal sealed class Retirement() : RetirementContract(NewManaged);
 
     internal sealed class Inherit() : InheritContract(NewManaged);
 

@@ -20,6 +20,8 @@ internal sealed class EngineSocket
     /// <summary>SO_ACCEPTCONN.</summary>
     private const int OptionListens = 30;
 
+    private const int OptionReusePort = 15;
+
     private const ulong IoctlUnread = 0x541B;
     private const int BytesReceived = 128;
 
@@ -40,6 +42,9 @@ internal sealed class EngineSocket
             return (long)BinaryPrimitives.ReadUInt64LittleEndian(info[BytesReceived..]) - Unread;
         }
     }
+
+    /// <summary>SO_REUSEPORT.</summary>
+    public int ReusePort => Option(LevelSocket, OptionReusePort);
 
     /// <summary>Of a listening socket.</summary>
     public int Backlog

@@ -13,10 +13,11 @@ internal static class PortRangeNamespace
     /// <summary>Runs a body of Program.cs; skips the test where this host lets nobody make a namespace.</summary>
     public static Task RunAsync(params string[] body) => TestNamespace.RunAsync(SetUp, $"{SetUp} && exec \"$@\"", body);
 
-    /// <summary>The same with another range.</summary>
+    /// <summary>The same with another range, and backlogs as long as it.</summary>
     public static Task RunAsync(int first, int last, params string[] body)
     {
-        string setUp = $"ip link set lo up && echo '{first} {last}' > /proc/sys/net/ipv4/ip_local_port_range";
+        string setUp = $"ip link set lo up && echo '{first} {last}' > /proc/sys/net/ipv4/ip_local_port_range"
+            + $" && echo {last - first + 1} > /proc/sys/net/core/somaxconn";
         return TestNamespace.RunAsync(setUp, $"{setUp} && exec \"$@\"", body);
     }
 }
