@@ -64,7 +64,7 @@ internal sealed class SurroundingsTests
         ];
 
         Assert.That(threads.Where(t => t.Name.StartsWith("worker ", StringComparison.Ordinal)).Select(t => t.Nice), Is.EqualTo(new[] { 0, 0 }));
-        Assert.That(threads.Count(t => t.Nice == 5), Is.GreaterThan(threads.Length / 2));
+        Assert.That(threads.Count(t => t.Nice == 10), Is.GreaterThan(threads.Length / 2));
     }
 
     [Test]
