@@ -10,7 +10,7 @@ internal struct BackendPlace
 {
     private BackendCell? _cell;
 
-    /// <summary>Of the backend's <see cref="ConnectHealth"/>; 0 where it is an ordinary connection, or the trial has ended.</summary>
+    /// <summary>Of the backend's <see cref="ConnectHealth"/>; 0 where it is an ordinary connection, or it was let go.</summary>
     public int Trial { get; private set; }
 
     public static BackendPlace Take(BackendCell cell, int trial)

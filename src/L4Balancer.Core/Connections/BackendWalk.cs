@@ -48,7 +48,7 @@ internal struct BackendWalk
             }
 
             Backend backend = pool.Backends[index];
-            if (between > TimeSpan.Zero && SourceWalk.IsRefused(backend.Sources, now))
+            if (between > TimeSpan.Zero && SourceWalk.CountIfRefused(backend.Sources, now))
             {
                 // Nobody takes a turn there for a connect that would not be asked for.
                 NoteShortage(CloseReason.SourcePortsExhausted);

@@ -49,8 +49,8 @@ internal struct SourceWalk
     public readonly PortUse? Current(ImmutableArray<PortUse> sources) =>
         _step >= sources.Length ? null : sources[At(_step == 0 ? _first : _step <= _first ? _step - 1 : _step, sources.Length)];
 
-    /// <summary>Whether the kernel has refused every one of them a moment ago; that is counted then as one more.</summary>
-    public static bool IsRefused(ImmutableArray<PortUse> sources, Instant now)
+    /// <returns>Whether the kernel has refused every one of them a moment ago; then each is one more time exhausted.</returns>
+    public static bool CountIfRefused(ImmutableArray<PortUse> sources, Instant now)
     {
         foreach (PortUse use in sources)
         {

@@ -4,9 +4,8 @@ using L4Balancer.Engine.Linux;
 namespace L4Balancer.Engine.Epoll;
 
 /// <summary>
-/// Step 6 in the life of a connection: bytes both ways. Small transfers go by recv(2) and send(2) through the thread's one buffer,
-/// bulk by splice(2) through a pipe that is rented while bytes are in flight; each direction switches by itself. What the sink does
-/// not take is held, and while something is held the source is not read.
+/// Step 6 in the life of a connection: bytes both ways, as <see cref="Transfer"/> moves them; each direction chooses by itself between
+/// copying and splicing. What the sink does not take is held, and while something is held the source is not read.
 /// </summary>
 internal sealed class Relay(Worker worker)
 {

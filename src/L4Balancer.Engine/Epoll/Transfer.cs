@@ -48,7 +48,7 @@ internal sealed unsafe class Transfer(Worker worker)
         return written;
     }
 
-    /// <summary>Fills the flow's pipe, which is empty; they are held until <see cref="Deliver"/>.</summary>
+    /// <summary>Fills the flow's pipe, which is empty; what it reads is held until <see cref="Deliver"/>.</summary>
     /// <returns>Bytes read into the flow's pipe.</returns>
     public int Splice(ref Slot slot, ref Flow flow, Ends ends)
     {

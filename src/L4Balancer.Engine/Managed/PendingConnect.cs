@@ -24,9 +24,7 @@ internal sealed class PendingConnect() : SocketAsyncEventArgs(true), IValueTaskS
         PendingConnect connect = Unused.Get();
         connect._answer.Reset();
         connect.RemoteEndPoint = target;
-        SocketError error = socket.ConnectAsync(connect)
-            ? await connect.WaitAsync(socket, token).ConfigureAwait(false)
-            : connect.SocketError;
+        SocketError error = Begin(socket, connect) is { } atOnce ? atOnce : await connect.WaitAsync(socket, token).ConfigureAwait(false);
         Unused.Return(connect);
         return token.IsCancellationRequested ? SocketError.OperationAborted : error;
     }
@@ -40,6 +38,20 @@ internal sealed class PendingConnect() : SocketAsyncEventArgs(true), IValueTaskS
     void IValueTaskSource<SocketError>.OnCompleted(
         Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
         _answer.OnCompleted(continuation, state, token, flags);
+
+    /// <returns>Null where the connect is under way.</returns>
+    private static SocketError? Begin(Socket socket, PendingConnect connect)
+    {
+        try
+        {
+            return socket.ConnectAsync(connect) ? null : connect.SocketError;
+        }
+        catch (SocketException e)
+        {
+            // Where the platform binds before it connects, and finds no port.
+            return e.SocketErrorCode;
+        }
+    }
 
     // A close is all that ends a connect before its time.
     private async ValueTask<SocketError> WaitAsync(Socket socket, CancellationToken token)

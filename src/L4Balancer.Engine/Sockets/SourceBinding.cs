@@ -50,20 +50,10 @@ internal static class SourceBinding
         }
     }
 
-    /// <summary>
-    /// Whether the connect had succeeded before this error came: Linux says ECONNREFUSED to a reset in SYN-SENT, EPIPE behind a FIN and
-    /// ECONNRESET in every other state (net/ipv4/tcp_input.c, tcp_reset).
-    /// </summary>
+    /// <summary>Whether the connect had succeeded before this error came, as ConnectErrors of Linux has it.</summary>
     public static bool IsOfConnected(SocketError error) => error is SocketError.ConnectionReset or SocketError.Shutdown;
 
     /// <summary>What an error of connect(2) means, the one that SO_ERROR holds after a non-blocking connect included.</summary>
-    public static ConnectFailure Classify(SocketException exception)
-    {
-        ArgumentNullException.ThrowIfNull(exception);
-        return Classify(exception.SocketErrorCode);
-    }
-
-    /// <inheritdoc cref="Classify(SocketException)"/>
     public static ConnectFailure Classify(SocketError error) => error switch
     {
         // EADDRNOTAVAIL: every port of ip_local_port_range is taken towards this destination.

@@ -44,18 +44,18 @@ internal sealed class ConfigReload(
 
     /// <summary>Puts in force what was read.</summary>
     /// <param name="who">Who asked, for the log.</param>
-    public ReloadResult Apply(ReadConfig read, string who) => Ended(TryApply(read, who), who);
+    public ReloadResult Apply(ReadConfig read, string who) => Ended(Guarded(read, who), who);
 
     /// <summary>It fails without having read anything.</summary>
     /// <param name="error">Why, with the mend.</param>
     public ReloadResult Refuse(string error, string who) => Ended(Failed(error), who);
 
     // Whoever asked is answered, and the next reload finds everything in its place.
-    private ReloadResult TryApply(ReadConfig read, string who)
+    private ReloadResult Guarded(ReadConfig read, string who)
     {
         try
         {
-            return Apply(read);
+            return PutInForce(read);
         }
         catch (Exception e)
         {
@@ -64,7 +64,7 @@ internal sealed class ConfigReload(
         }
     }
 
-    private ReloadResult Apply(ReadConfig read)
+    private ReloadResult PutInForce(ReadConfig read)
     {
         InForce before = inForce();
         if (read.File.Config is not BalancerConfig wanted)

@@ -39,7 +39,7 @@ internal sealed class Daemon : IAsyncDisposable
     private MetricsEndpoint? _metricsEndpoint;
     private MetricsServer? _metricsServer;
     private RecordLog? _records;
-    private IEngine? _engine;
+    private volatile IEngine? _engine;
     private BackendNames? _names;
     private StopExtension? _stopExtension;
     private AdminServer? _admin;

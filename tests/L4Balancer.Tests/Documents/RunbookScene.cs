@@ -53,15 +53,19 @@ internal sealed class RunbookScene : IAsyncDisposable
     public static async Task<RunbookScene> StartAsync()
     {
         var scene = new RunbookScene();
-        await scene._daemon.ReadyAsync();
-        scene.Listener = await scene._daemon.ListenerAsync("wss");
-        scene.Admin = (await scene._daemon.LineWithAsync("admin API on http://")).Split("http://")[1];
-        scene.Offer("l4balancer", $"""case "$1" in check) admin= ;; *) admin="--admin {scene.Socket}" ;; esac; exec {DaemonProcess.Command} "$@" $admin""");
-        scene.Offer("ssh", "test $# -ge 2");
-        scene.Offer("systemctl", """case "$1" in edit | status | reload) test "$2" = l4balancer ;; *) exit 1 ;; esac""");
-        scene.Offer("sysctl", """test "$1" = -w && test -w "/proc/sys/$(echo "${2%%=*}" | tr . /)" """);
-        scene.Offer("journalctl", $"cat {scene.PathOf("journal")}");
-        return scene;
+        try
+        {
+            await scene._daemon.ReadyAsync();
+            scene.Listener = await scene._daemon.ListenerAsync("wss");
+            scene.Admin = (await scene._daemon.LineWithAsync("admin API on http://")).Split("http://")[1];
+            scene.OfferAll();
+            return scene;
+        }
+        catch
+        {
+            await scene.DisposeAsync();
+            throw;
+        }
     }
 
     /// <summary>Runs lines of a page as a shell would in which they are typed; the first that fails ends it.</summary>
@@ -91,6 +95,15 @@ internal sealed class RunbookScene : IAsyncDisposable
         }
 
         _folder.Delete(recursive: true);
+    }
+
+    private void OfferAll()
+    {
+        Offer("l4balancer", $"""case "$1" in check) admin= ;; *) admin="--admin {Socket}" ;; esac; exec {DaemonProcess.Command} "$@" $admin""");
+        Offer("ssh", "test $# -ge 2");
+        Offer("systemctl", """case "$1" in edit | status | reload) test "$2" = l4balancer ;; *) exit 1 ;; esac""");
+        Offer("sysctl", """test "$1" = -w && test -e "/proc/sys/$(echo "${2%%=*}" | tr . /)" """);
+        Offer("journalctl", $"cat {PathOf("journal")}");
     }
 
     private string PathOf(string name) => Path.Combine(_folder.FullName, name);

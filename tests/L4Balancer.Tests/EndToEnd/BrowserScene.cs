@@ -58,11 +58,16 @@ internal sealed class BrowserScene : IAsyncDisposable
             name = "chat"
             {pool}
             """), tokenFile);
-        await scene.Daemon.ReadyAsync();
-        scene.Listener = await scene.Daemon.ListenerAsync("wss");
-        string line = await scene.Daemon.LineWithAsync("admin API on http://");
-        scene.Admin = line[line.IndexOf("http://", StringComparison.Ordinal)..].TrimEnd('/');
-        return scene;
+        try
+        {
+            await scene.AwaitAsync();
+            return scene;
+        }
+        catch
+        {
+            await scene.DisposeAsync();
+            throw;
+        }
     }
 
     public async ValueTask DisposeAsync()
@@ -72,5 +77,13 @@ internal sealed class BrowserScene : IAsyncDisposable
         {
             File.Delete(_tokenFile);
         }
+    }
+
+    private async Task AwaitAsync()
+    {
+        await Daemon.ReadyAsync();
+        Listener = await Daemon.ListenerAsync("wss");
+        string line = await Daemon.LineWithAsync("admin API on http://");
+        Admin = line[line.IndexOf("http://", StringComparison.Ordinal)..].TrimEnd('/');
     }
 }
