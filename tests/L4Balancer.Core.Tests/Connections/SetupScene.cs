@@ -69,6 +69,19 @@ internal sealed class SetupScene
 
     public void Pass(TimeSpan time) => Now += time;
 
+    /// <summary>It is, with this reason, in the record and in every count.</summary>
+    public void AssertRefused(SetupAttempt attempt, CloseReason reason)
+    {
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That((attempt.Action, attempt.Step.Reason), Is.EqualTo((SetupAction.Refuse, reason)));
+            Assert.That((attempt.Record.Reason, attempt.Record.EndedAt), Is.EqualTo((reason, Now)));
+            Assert.That(Listener.Refused[reason], Is.EqualTo(1));
+            Assert.That(Listener.Pending, Is.EqualTo(Listener.Accepted - 1), "the others are pending");
+            Assert.That(Snapshot.Cell.Open, Is.EqualTo(Listener.Open));
+        }
+    }
+
     private static BalancerConfig Config(PoolSettings pool, ListenerSettings listener) =>
         new() { Listeners = [listener with { Pool = pool.Name }], Pools = [pool] };
 }

@@ -19,7 +19,7 @@ internal sealed class PassiveHealthTests
 
         Assert.That((scene.News, scene.Hear(), scene.Pool.StateOf(0)), Is.EqualTo((1, 1, BackendState.Down)));
         Assert.That(scene.Pool.Backends[0].Cell.Health.Detail, Is.EqualTo("3 connects in a row failed: connection refused"));
-        Assert.That(Homes(scene, 200), Is.All.EqualTo(1));
+        Assert.That(scene.Homes(200), Is.All.EqualTo(1));
     }
 
     [Test]
@@ -121,107 +121,6 @@ internal sealed class PassiveHealthTests
     }
 
     [Test]
-    public void Without_probes_exactly_one_connection_is_let_through_after_the_retry()
-    {
-        PassiveScene scene = new(PassiveScene.Unprobed(2));
-        scene.TakeDown(0);
-        scene.Pass(9.9);
-        Assert.That(Homes(scene, 200), Is.All.EqualTo(1));
-
-        scene.Pass(0.1);
-        int[] homes = Homes(scene, 200, leave: false);
-
-        Assert.That(homes.Count(h => h == 0), Is.EqualTo(1));
-        Assert.That(homes, Is.All.AnyOf(0, 1), "nobody is refused for it");
-        Assert.That(scene.Pool.StateOf(0), Is.EqualTo(BackendState.Down));
-    }
-
-    [Test]
-    public void The_one_that_succeeds_brings_it_back()
-    {
-        PassiveScene scene = new(PassiveScene.Unprobed(1));
-        scene.TakeDown(0);
-        scene.Pass(10);
-        PassiveScene.Visitor trial = scene.Accept(1);
-        Assert.That(scene.Accept(2).Step.Reason, Is.EqualTo(Core.Accounting.CloseReason.NoBackend), "the pool has nobody else");
-        trial.Succeed();
-
-        Assert.That((scene.Hear(), scene.Pool.StateOf(0)), Is.EqualTo((1, BackendState.Up)));
-        Assert.That(Homes(scene, 10), Is.All.Zero);
-        scene.TakeDown(0);
-    }
-
-    [Test]
-    public void The_one_that_fails_has_it_wait_another_retry()
-    {
-        PassiveScene scene = new(PassiveScene.Unprobed(1));
-        scene.TakeDown(0);
-        for (int i = 0; i < 3; i++)
-        {
-            scene.Pass(10);
-            scene.Accept(1).Fail(ConnectFailure.TimedOut);
-            Assert.That((scene.News, scene.Hear(), Homes(scene, 10).Max()), Is.EqualTo((1, 0, -1)));
-            scene.Pass(9.9);
-            Assert.That(Homes(scene, 10).Max(), Is.EqualTo(-1));
-            scene.Pass(0.1);
-            scene.Accept(1).Fail(ConnectFailure.Refused);
-            scene.Hear();
-        }
-
-        Assert.That(scene.Pool.Backends[0].Cell.Health.Transitions, Is.EqualTo(1), "it was down all the time");
-    }
-
-    [Test]
-    public void The_one_whose_client_leaves_or_that_meets_a_shortage_of_ours_makes_room_for_the_next()
-    {
-        PassiveScene scene = new(PassiveScene.Unprobed(1));
-        scene.TakeDown(0);
-        scene.Pass(10);
-        scene.Accept(1).Leave();
-        scene.Accept(2).Fail(ConnectFailure.NoFreePort);
-        scene.Pass(0.2);
-        scene.Accept(3).Fail(ConnectFailure.LocalShortage);
-
-        PassiveScene.Visitor last = scene.Accept(4);
-        Assert.That((last.Backend, scene.Accept(5).Backend), Is.EqualTo((0, -1)));
-        last.Succeed();
-        Assert.That(scene.Hear(), Is.EqualTo(1));
-    }
-
-    [Test]
-    public void The_one_that_nobody_is_may_come_at_any_time()
-    {
-        PassiveScene scene = new(PassiveScene.Unprobed(1));
-        scene.TakeDown(0);
-        scene.Pass(10);
-        scene.Pass(100_000);
-
-        scene.Accept(1).Succeed();
-        Assert.That(scene.Hear(), Is.EqualTo(1));
-    }
-
-    [Test]
-    public void Backups_serve_while_the_only_primary_is_on_trial()
-    {
-        PoolSettings settings = PassiveScene.Unprobed(2);
-        PassiveScene scene = new(settings with { Backends = [settings.Backends[0], settings.Backends[1] with { Backup = true }] });
-        scene.TakeDown(0);
-        scene.Pass(10);
-
-        Assert.That(Homes(scene, 20, leave: false), Is.EqualTo((int[])[0, .. Enumerable.Repeat(1, 19)]));
-    }
-
-    [Test]
-    public void Every_kind_of_balancing_lets_one_through([Values] BalanceKind balance)
-    {
-        PassiveScene scene = new(PassiveScene.Unprobed(3) with { Balance = balance, BoundedLoad = 1.25 });
-        scene.TakeDown(2);
-        scene.Pass(10);
-
-        Assert.That(Homes(scene, 500, leave: false).Count(h => h == 2), Is.EqualTo(1));
-    }
-
-    [Test]
     public void Below_the_panic_threshold_it_takes_connections_and_one_that_succeeds_brings_it_back()
     {
         PassiveScene scene = new(PassiveScene.Unprobed(1) with { PanicThreshold = 0.5 });
@@ -229,36 +128,10 @@ internal sealed class PassiveHealthTests
         Array.ForEach(all, v => v.Fail(ConnectFailure.Refused));
         scene.Hear();
         scene.Pass(10);
-        Assert.That((scene.Pool.StateOf(0), Homes(scene, 5).Max()), Is.EqualTo((BackendState.Down, 0)));
+        Assert.That((scene.Pool.StateOf(0), scene.Homes(5).Max()), Is.EqualTo((BackendState.Down, 0)));
 
         scene.Accept(1).Succeed();
         Assert.That((scene.Hear(), scene.Pool.StateOf(0)), Is.EqualTo((1, BackendState.Up)));
-    }
-
-    [TestCase(1)]
-    [TestCase(3)]
-    public void Who_is_let_through_in_vain_goes_on_to_one_that_serves_and_tries_no_other(int attempts)
-    {
-        PassiveScene scene = new(PassiveScene.Unprobed(5) with { ConnectAttempts = attempts });
-        for (int i = 0; i < 4; i++)
-        {
-            scene.TakeDown(i);
-        }
-
-        scene.Pass(10);
-        for (ushort port = 1; scene.Pool.Backends.Any(b => b.Cell.Connects.IsTrialFree); port++)
-        {
-            PassiveScene.Visitor visitor = scene.Accept(port);
-            if (visitor.Backend != 4)
-            {
-                visitor.Fail(ConnectFailure.TimedOut);
-            }
-
-            Assert.That(visitor.Backend, Is.EqualTo(4), visitor.Step.ToString());
-            visitor.Leave();
-        }
-
-        Assert.That(scene.News, Is.EqualTo(4), "every one of them was tried");
     }
 
     [Test]
@@ -273,49 +146,5 @@ internal sealed class PassiveHealthTests
         scene.Fail(0, times: 3);
 
         Assert.That((scene.Hear(), scene.Pool.HealthOf(0)), Is.EqualTo((1, HealthState.Down)));
-    }
-
-    [Test]
-    public void One_that_goes_and_comes_leaves_no_plans_behind()
-    {
-        PassiveScene scene = new(PassiveScene.Unprobed(2));
-        for (int i = 0; i < 100; i++)
-        {
-            PassiveScene.Visitor late = scene.Accept(9);
-            scene.TakeDown(late.Backend);
-            late.Succeed();
-            scene.Hear();
-            Assert.That(scene.PlannedTrials, Is.LessThanOrEqualTo(5));
-        }
-    }
-
-    [Test]
-    public void Exactly_one_of_many_threads_is_let_through()
-    {
-        PassiveScene scene = new(PassiveScene.Unprobed(1));
-        scene.TakeDown(0);
-        for (int round = 0; round < 50; round++)
-        {
-            scene.Pass(10);
-            int through = 0;
-            Parallel.For(0, 32, i => Interlocked.Add(ref through, scene.Accept((ushort)i).Backend == 0 ? 1 : 0));
-            Assert.That(through, Is.EqualTo(1));
-            scene.Pool.Backends[0].Cell.Connects.CountFailed("again", 3, trial: round + 1);
-            scene.Snapshot.Cell.OnConnectNews!(scene.Pool.Backends[0].Cell, Core.Accounting.ConnectNews.TrialFailed);
-            scene.Hear();
-        }
-    }
-
-    /// <summary>Where each of so many connections goes; -1: nowhere. They all come before the first leaves.</summary>
-    private static int[] Homes(PassiveScene scene, int count, bool leave = true)
-    {
-        PassiveScene.Visitor[] visitors = [.. Enumerable.Range(0, count).Select(i => scene.Accept((ushort)(1000 + i)))];
-        int[] homes = [.. visitors.Select(v => v.Backend)];
-        foreach (PassiveScene.Visitor visitor in visitors.Where(v => leave && v.Backend >= 0))
-        {
-            visitor.Leave();
-        }
-
-        return homes;
     }
 }

@@ -114,6 +114,19 @@ internal sealed class PassiveScene
         100_000,
         previous);
 
+    /// <summary>Where each of so many connections goes; -1: nowhere. They all come before the first leaves.</summary>
+    public int[] Homes(int count, bool leave = true)
+    {
+        Visitor[] visitors = [.. Enumerable.Range(0, count).Select(i => Accept((ushort)(1000 + i)))];
+        int[] homes = [.. visitors.Select(v => v.Backend)];
+        foreach (Visitor visitor in visitors.Where(v => leave && v.Backend >= 0))
+        {
+            visitor.Leave();
+        }
+
+        return homes;
+    }
+
     /// <summary>One connection that is being set up.</summary>
     internal sealed class Visitor
     {
