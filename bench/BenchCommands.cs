@@ -34,7 +34,7 @@ internal static class BenchCommands
             Measurement("load", "All workloads against the daemon alone, both engines; about a minute.", LoadRounds, LoadCommand.Run),
             Measurement("compare", "The daemon beside HAProxy and nginx, as far as they are installed; about five minutes.", CompareRounds, CompareCommand.Run),
             Measurement("control", "What a busy control plane costs the data path; about five minutes.", ControlRounds, ControlCommand.Run, ControlBurst),
-            Measurement("rest", "CPU of a daemon whose connections say nothing; about two minutes.", RestRounds, RestCommand.Run, RestBurst),
+            Measurement("rest", "CPU of a daemon whose connections say nothing; about four minutes.", RestRounds, RestCommand.Run, RestBurst),
             Peers(),
             Hidden("operators", "Whoever keeps the control plane busy for control.", a => Operators.Run(Port(a[0]), Port(a[1]))),
             Hidden("probed", "The backends that are only there to be probed.", _ => ProbedBackends.Run()),
