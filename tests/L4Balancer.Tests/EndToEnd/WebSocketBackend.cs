@@ -69,8 +69,10 @@ internal sealed class WebSocketBackend : IAsyncDisposable
         using WebSocket socket = await http.WebSockets.AcceptWebSocketAsync();
         if (IsDeaf)
         {
-            // Nothing is read any more, so that nothing answers.
-            await Task.Delay(Timeout.Infinite, http.RequestAborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            // Nothing is read any more, so that nothing answers, until the peer has left.
+            var left = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            await using CancellationTokenRegistration leaving = http.RequestAborted.Register(left.SetResult);
+            await left.Task;
             return;
         }
 
