@@ -90,11 +90,8 @@ public sealed class RoutingSnapshot
 
         ImmutableArray<Pool> pools = [.. config.Pools.Select(BuildPool)];
         Dictionary<string, Pool> poolsByName = pools.ToDictionary(p => p.Name);
-        ImmutableArray<Listener> listeners =
-        [
-            .. config.Listeners.Select(l => new Listener(
-                l, poolsByName[l.Pool], listenerCells.GetValueOrDefault(l.Name) ?? new ListenerCell(l.Name))),
-        ];
+        Dictionary<ListenerCell, ConnectionOrigin> origins = previous?.Listeners.ToDictionary(l => l.Cell, l => l.Origin) ?? [];
+        ImmutableArray<Listener> listeners = [.. config.Listeners.Select(BuildListener)];
         return new RoutingSnapshot(
             generation, maxConnections, previous?.Cell ?? new BalancerCell(), pools, listeners, [.. sourceCells.Values])
         {
@@ -102,6 +99,17 @@ public sealed class RoutingSnapshot
             Resolutions = resolutions,
             Ports = ports.Finish(),
         };
+
+        Listener BuildListener(ListenerSettings settings)
+        {
+            var listener = new Listener(
+                settings, poolsByName[settings.Pool], listenerCells.GetValueOrDefault(settings.Name) ?? new ListenerCell(settings.Name));
+
+            // Connections of many snapshots share one object as long as it says the same.
+            return origins.TryGetValue(listener.Cell, out ConnectionOrigin? before) && before == listener.Origin
+                ? listener with { Origin = before }
+                : listener;
+        }
 
         Pool BuildPool(PoolSettings settings)
         {

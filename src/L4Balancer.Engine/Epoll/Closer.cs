@@ -1,5 +1,5 @@
 using L4Balancer.Core.Accounting;
-using L4Balancer.Core.Config;
+using L4Balancer.Core.Routing;
 using L4Balancer.Core.Timing;
 using L4Balancer.Engine.Linux;
 
@@ -55,7 +55,7 @@ internal sealed unsafe class Closer(Worker worker)
 
         if (reason.IsPaced())
         {
-            slot.Record.Backend!.Cell.Shed.Count(reason);
+            slot.Record.Backend!.Shed.Count(reason);
         }
 
         slot.State = SlotState.Leaving;
@@ -151,7 +151,7 @@ internal sealed unsafe class Closer(Worker worker)
     public static void Keep(ref Slot slot)
     {
         slot.LacksKeepalive = false;
-        SocketOptions.Keep(slot.Backend, slot.Record.Pool.Settings.Keepalive);
+        SocketOptions.Keep(slot.Backend, slot.Record.Origin.Policy.Keepalive);
     }
 
     /// <summary>The set-up refused the client, and has counted it.</summary>
@@ -165,8 +165,8 @@ internal sealed unsafe class Closer(Worker worker)
 
     private static Instant QuietUntil(in Slot slot)
     {
-        PoolSettings pool = slot.Record.Pool.Settings;
-        return slot.LastActivity.After(slot.FirstEnd == CloseReason.None ? pool.IdleTimeout : pool.HalfCloseTimeout);
+        ConnectionPolicy policy = slot.Record.Origin.Policy;
+        return slot.LastActivity.After(slot.FirstEnd == CloseReason.None ? policy.IdleTimeout : policy.HalfCloseTimeout);
     }
 
     private void Leave(ref Slot slot, ref Flow flow, in Flow back, int sink, ref SideState sinkState)

@@ -128,7 +128,7 @@ internal sealed class Dialer(Worker worker)
         slot.Backend = opened.Value;
         slot.BackendState = SideState.None;
         slot.Attempt++;
-        PoolSettings pool = slot.Record.Pool.Settings;
+        PoolSettings pool = _setups[slot.Setup].PoolSettings;
         SocketOptions.Apply(slot.Backend, pool.UserTimeout, pool.CongestionControl);
         if (step.Source is { } source && Bind(slot.Backend, source) is { } unusable)
         {
@@ -179,7 +179,7 @@ internal sealed class Dialer(Worker worker)
     private void Connected(int index, ref Slot slot, bool gone)
     {
         Endpoint local = TcpSocket.LocalEndpoint(slot.Backend);
-        if (local == slot.Record.Backend!.Endpoint)
+        if (local == _setups[slot.Setup].Target)
         {
             // The kernel chose the very port that nobody listens on, and TCP's simultaneous open (RFC 9293, 3.5) connected the socket
             // to itself.
@@ -190,7 +190,7 @@ internal sealed class Dialer(Worker worker)
         _setups[slot.Setup].Connected(ref slot.Record, local, worker.Now);
         ReturnSetup(ref slot);
         slot.State = SlotState.Relaying;
-        slot.Traffic = slot.Record.Backend!.Cell.Traffic(worker.Number);
+        slot.Traffic = slot.Record.Backend!.Traffic(worker.Number);
         slot.LastActivity = worker.Now;
         worker.Engine.Options.Records.Established(slot.Record);
         slot.LacksKeepalive = true;
@@ -231,6 +231,8 @@ internal sealed class Dialer(Worker worker)
 
     private void ReturnSetup(ref Slot slot)
     {
+        // A free entry would keep the snapshot of its last connection alive.
+        _setups[slot.Setup] = default;
         _freeSetups.Push(slot.Setup);
         slot.Setup = -1;
     }

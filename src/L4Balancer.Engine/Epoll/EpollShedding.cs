@@ -43,10 +43,10 @@ internal sealed class EpollShedding(IReadOnlyList<Worker> workers) : IShedding
         for (int index = from; index < end; index++)
         {
             ref Slot slot = ref worker.Slots[index];
-            if (slot.State == SlotState.Relaying && !slot.Cause.IsSet && isMeant(slot.Record.Backend!.Cell))
+            if (slot.State == SlotState.Relaying && !slot.Cause.IsSet && slot.Record.Backend is { } backend && isMeant(backend))
             {
                 long rank = order.Rank?.Invoke(slot.Record) ?? 0;
-                found.Add(new ShedCandidate(slot.Record.Backend.Cell, rank, slot.Record.Id, worker.Number, index, slot.Generation));
+                found.Add(new ShedCandidate(backend, rank, slot.Record.Id, worker.Number, index, slot.Generation));
             }
         }
 

@@ -30,7 +30,7 @@ internal sealed unsafe class Migration(Worker worker)
         slot.Record.Join(worker.Engine.Snapshot.Cell);
         slot.Client = connection.Client;
         slot.Backend = connection.Backend;
-        slot.Traffic = slot.Record.Backend!.Cell.Traffic(worker.Number);
+        slot.Traffic = slot.Record.Backend!.Traffic(worker.Number);
         slot.LastActivity = connection.LastActivity;
         slot.FirstEnd = connection.FirstEnd;
         slot.BackendState |= connection.WasFirstAtBackend ? SideState.FinFirst : SideState.None;

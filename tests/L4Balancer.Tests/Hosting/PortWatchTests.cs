@@ -28,7 +28,7 @@ internal sealed class PortWatchTests
         watch.Look();
         Assert.That(log.Text, Is.EqualTo(new[]
         {
-            $"source address auto: 7 of 10 local ports towards {open[0].Backend!.Endpoint} are in use: "
+            $"source address auto: 7 of 10 local ports towards {snapshot.Pools[0].Backends[0].Endpoint} are in use: "
                 + "add addresses to source_ips, or backends, or widen ip_local_port_range",
         }));
 
