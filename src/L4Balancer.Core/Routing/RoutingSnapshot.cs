@@ -9,6 +9,8 @@ namespace L4Balancer.Core.Routing;
 /// <summary>
 /// Everything that deciding about a connection needs, as one object that is swapped whole by one writer. The cells that count live
 /// on from snapshot to snapshot by identity: listeners by name, backends by pool, name and address, sources by address, ports by source and destination.
+/// A pool of which nothing has changed is the same object in the next snapshot, with its rings, health and ramps: building a snapshot costs
+/// what has changed.
 /// </summary>
 public sealed class RoutingSnapshot
 {
@@ -85,6 +87,7 @@ public sealed class RoutingSnapshot
             poolCells.TryAdd(departed.Cell.Pool, departed.Cell.PoolCell);
         }
 
+        Dictionary<string, Pool> poolsBefore = previous?.Pools.ToDictionary(p => p.Name) ?? [];
         Dictionary<string, SourceCell> sourceCells = previous?.Sources.ToDictionary(s => s.Label) ?? [];
         PortBook.Successor ports = (previous?.Ports ?? PortBook.Empty).Next();
 
@@ -116,12 +119,11 @@ public sealed class RoutingSnapshot
             PoolCell cell = poolCells.GetValueOrDefault(settings.Name) ?? new PoolCell(settings.Name);
             ImmutableArray<SourceCell> sources =
                 settings.SourceIps.IsEmpty ? [SourceFor(null)] : [.. settings.SourceIps.Select(ip => SourceFor(ip))];
-            return new(
-                settings,
-                cell,
-                [.. settings.Backends.Select((b, i) => WithSources(BuildBackend(cell, b, i), sources))],
-                new SourceRotation(sources),
-                [.. settings.Backends.Select(b => overrides[settings.Name, b.Name].Mode)]);
+            ImmutableArray<Backend> backends = [.. settings.Backends.Select((b, i) => WithSources(BuildBackend(cell, b, i), sources))];
+            BackendMode[] modes = [.. settings.Backends.Select(b => overrides[settings.Name, b.Name].Mode)];
+            return poolsBefore.TryGetValue(settings.Name, out Pool? before) && before.IsBuiltOf(settings, cell, backends, modes)
+                ? before
+                : new Pool(settings, cell, backends, new SourceRotation(sources), modes);
         }
 
         Backend BuildBackend(PoolCell pool, BackendSettings settings, int index)
