@@ -87,6 +87,11 @@ public struct ConnectionRecord
         ArgumentNullException.ThrowIfNull(balancer);
         Backend!.CountEstablished();
         Listener.CountJoined();
+        if (HasSourcePlace)
+        {
+            Listener.BySource.Join(Tuple.Source.Address);
+        }
+
         Lease.Join();
         balancer.CountAccepted();
     }

@@ -113,6 +113,30 @@ internal abstract class HandOverContract(Func<EngineOptions, IEngine> create) : 
         Assert.That(rig.Snapshot.Ports.Uses.Sum(u => u.InUse(Instant.Now(TimeProvider.System))), Is.EqualTo(1), "in TIME_WAIT");
     }
 
+    [Test]
+    public async Task What_counts_by_client_address_counts_once_on_either_side()
+    {
+        TestBackend backend = Backend();
+        Rig rig = Start(Settings.Pool(backend), Settings.Listener("127.0.0.1:0") with { MaxConnectionsPerSource = 1 });
+        await using IEngine? second = await StartSecondAsync(rig);
+        if (second is null)
+        {
+            return;
+        }
+
+        (Peer client, Peer server) = await OpenAsync(rig, backend);
+        Assert.That(await HandOverAsync(rig.Engine, second), Is.EqualTo(1));
+        await Patience.Until(() => second.Count == 1, "the other engine has it");
+        await ExpectResetAsync(rig);
+        Assert.That((await rig.Records.NextEndAsync()).Reason, Is.EqualTo(CloseReason.Limit), "the place went along");
+
+        await FinishAsync(client, server);
+        await rig.AtRestAsync();
+        await OpenAsync(rig, backend);
+        await ExpectResetAsync(rig);
+        Assert.That(rig.Listener.Refused[CloseReason.Limit], Is.EqualTo(2), "and was given back once");
+    }
+
     private static async Task<int> HandOverAsync(IEngine from, IEngine to)
     {
         IReadOnlyList<ExportedConnection> exported = (await from.ExportAsync().Soon())!;
