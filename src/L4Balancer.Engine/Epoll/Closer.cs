@@ -64,6 +64,35 @@ internal sealed unsafe class Closer(Worker worker)
         return true;
     }
 
+    /// <summary>As <see cref="Close(int, ref Slot, CloseReason)"/>; an exception ends this connection, and not the request that it was part of.</summary>
+    public bool CloseGuarded(int index, CloseReason reason)
+    {
+        try
+        {
+            return Close(index, ref worker.Slots[index], reason);
+        }
+        catch (Exception e)
+        {
+            worker.Fail(index, e);
+            return true;
+        }
+    }
+
+    /// <summary>
+    /// Gives back what a connection holds and says nothing of it: for one that was never counted, or that cannot be ended as it should be.
+    /// </summary>
+    public void Drop(int index, ref Slot slot)
+    {
+        worker.Dialer.Drop(ref slot);
+        worker.Transfer.Release(ref slot.ToBackend);
+        worker.Transfer.Release(ref slot.ToClient);
+        CloseSocket(ref slot.Client, reset: true);
+        CloseSocket(ref slot.Backend, reset: true);
+        worker.SetTimer(index, Instant.Never);
+        worker.Slots.Return(index);
+        worker.Unassign();
+    }
+
     /// <summary>Closed without waiting for anything: both peers are reset.</summary>
     public void Abort(int index, ref Slot slot, CloseReason reason)
     {
@@ -157,7 +186,7 @@ internal sealed unsafe class Closer(Worker worker)
     /// <summary>The set-up refused the client, and has counted it.</summary>
     public void EndRefused(int index, ref Slot slot)
     {
-        TcpSocket.Reset(slot.Client);
+        CloseSocket(ref slot.Client, reset: true);
         Free(index, ref slot);
     }
 
@@ -240,22 +269,30 @@ internal sealed unsafe class Closer(Worker worker)
     {
         worker.Transfer.Release(ref slot.ToBackend);
         worker.Transfer.Release(ref slot.ToClient);
-        CloseSocket(slot.Client, resetClient);
-        CloseSocket(slot.Backend, resetBackend);
+        CloseSocket(ref slot.Client, resetClient);
+        CloseSocket(ref slot.Backend, resetBackend);
         bool wasFirst = !resetBackend && (slot.BackendState & (SideState.FinFirst | SideState.Reset)) == SideState.FinFirst;
         slot.Record.Close(worker.Engine.Snapshot.Cell, slot.Cause.Reason, wasFirst, worker.Now);
         Free(index, ref slot);
     }
 
-    private static void CloseSocket(int socket, bool reset)
+    // Forgotten with the close: where what follows throws, a second close would hit whoever has the number by then.
+    private static void CloseSocket(ref int socket, bool reset)
     {
+        int descriptor = socket;
+        socket = Slot.NoDescriptor;
+        if (descriptor == Slot.NoDescriptor)
+        {
+            return;
+        }
+
         if (reset)
         {
-            TcpSocket.Reset(socket);
+            TcpSocket.Reset(descriptor);
         }
         else
         {
-            TcpSocket.Close(socket);
+            TcpSocket.Close(descriptor);
         }
     }
 

@@ -22,7 +22,20 @@ internal sealed class Dialer(Worker worker)
     private readonly Stack<int> _freeSetups = new();
     private int _highestSetup;
 
-    public void Begin(in Handover handover)
+    /// <summary>A slot for an accepted socket, which owns the socket from now on.</summary>
+    public int Rent(in Handover handover)
+    {
+        int index = worker.Slots.Rent();
+        ref Slot slot = ref worker.Slots[index];
+        slot.Client = handover.Descriptor;
+        slot.State = SlotState.Pausing;
+        slot.CloseBy = Instant.Never;
+        slot.LastActivity = worker.Now;
+        slot.Setup = RentSetup();
+        return index;
+    }
+
+    public void Begin(int index, in Handover handover)
     {
         (RoutingSnapshot snapshot, Listener listener) = handover.Listening.Target;
         Endpoint destination = handover.Listening.Endpoint;
@@ -31,13 +44,7 @@ internal sealed class Dialer(Worker worker)
             destination = TcpSocket.LocalEndpoint(handover.Descriptor);
         }
 
-        int index = worker.Slots.Rent();
         ref Slot slot = ref worker.Slots[index];
-        slot.Client = handover.Descriptor;
-        slot.State = SlotState.Pausing;
-        slot.CloseBy = Instant.Never;
-        slot.LastActivity = worker.Now;
-        slot.Setup = RentSetup();
         SetupStep step = _setups[slot.Setup].Accepted(
             ref slot.Record, snapshot, listener, new FourTuple(handover.Peer, destination), worker.Now);
         if (step.Action != SetupAction.Refuse
@@ -85,6 +92,15 @@ internal sealed class Dialer(Worker worker)
     /// <summary>Ends a connection that has no backend yet.</summary>
     public void Abandon(int index, ref Slot slot, CloseReason reason) =>
         Follow(index, ref slot, _setups[slot.Setup].Abandon(ref slot.Record, reason, worker.Now));
+
+    /// <summary>Gives back what the set-up of a connection holds, without counting anything.</summary>
+    public void Drop(ref Slot slot)
+    {
+        if (slot.Setup >= 0)
+        {
+            ReturnSetup(ref slot);
+        }
+    }
 
     private void Follow(int index, ref Slot slot, SetupStep step)
     {

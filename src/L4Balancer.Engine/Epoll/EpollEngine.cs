@@ -212,11 +212,7 @@ public sealed class EpollEngine : IEngine
             worker.Mailbox.TryPost(static w => w.Stop());
         }
 
-        foreach (Worker worker in _workers)
-        {
-            worker.Join();
-            worker.Dispose();
-        }
+        _workers.ForEach(w => w.End());
     }
 
     private void PostToAll(Action<Worker, int> act)
@@ -233,7 +229,7 @@ public sealed class EpollEngine : IEngine
         {
             if (worker.Slots[index].State != SlotState.Free)
             {
-                act(worker, index);
+                worker.Guarded(act, index, index);
             }
         }
     }

@@ -27,7 +27,7 @@ internal sealed class EpollShedding(IReadOnlyList<Worker> workers) : IShedding
         bool posted = workers[candidate.Worker].Mailbox.TryPost(worker =>
         {
             ref Slot slot = ref worker.Slots[index];
-            told(slot.State == SlotState.Relaying && slot.Generation == generation && worker.Closer.Close(index, ref slot, reason));
+            told(slot.State == SlotState.Relaying && slot.Generation == generation && worker.Closer.CloseGuarded(index, reason));
         });
         if (!posted)
         {
