@@ -70,7 +70,10 @@ public interface IEngine : IAsyncDisposable
     /// <returns>Null where this engine cannot.</returns>
     Task<IReadOnlyList<ExportedConnection>?> ExportAsync();
 
-    /// <summary>Goes on with connections that another engine has handed out. Their sockets belong to this engine now.</summary>
+    /// <summary>
+    /// Goes on with connections that another engine has handed out. Their sockets belong to this engine now: what it cannot serve, because it
+    /// stops or the kernel has no room, is reset, and has a record that says why.
+    /// </summary>
     /// <exception cref="NotSupportedException">This engine cannot: <see cref="ExportAsync"/> answers null.</exception>
     void Adopt(IReadOnlyList<ExportedConnection> connections);
 

@@ -45,6 +45,9 @@ public sealed class EpollEngine : IEngine
 
     internal RoutingSnapshot Snapshot => _snapshot!;
 
+    /// <summary>Nothing comes in any more.</summary>
+    internal bool IsStopping => _stopping;
+
     internal IReadOnlyList<Worker> Workers => _workers;
 
     internal IReadOnlyList<EpollListeningSocket> Listening => _listening.Serving;
@@ -125,7 +128,11 @@ public sealed class EpollEngine : IEngine
         {
             Worker worker = _workers.MinBy(w => w.Assigned) ?? throw new InvalidOperationException("the engine is not running");
             worker.Assign();
-            worker.Mailbox.TryPost(w => w.Migration.Adopt(connection));
+            if (!worker.Mailbox.TryPost(w => w.Migration.Adopt(connection)))
+            {
+                Migration.Refuse(this, connection);
+                worker.Unassign();
+            }
         }
     }
 
