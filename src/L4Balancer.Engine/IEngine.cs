@@ -24,7 +24,9 @@ public interface IEngine : IAsyncDisposable
     /// Binds every listener, or takes the socket of <see cref="EngineOptions.Inherited"/> that has its address, and begins to accept;
     /// either all of it, or nothing.
     /// </summary>
-    /// <returns>What could not be bound; empty where the engine runs now.</returns>
+    /// <returns>
+    /// What could not be bound, or why the event loops could not be started (descriptors, memory, threads); empty where the engine runs now.
+    /// </returns>
     IReadOnlyList<ListenFailure> Start(RoutingSnapshot snapshot);
 
     /// <summary>

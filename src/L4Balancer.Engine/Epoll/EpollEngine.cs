@@ -56,24 +56,20 @@ public sealed class EpollEngine : IEngine
     {
         ArgumentNullException.ThrowIfNull(snapshot);
         _snapshot = snapshot;
+        if (StartWorkers() is { } fault)
+        {
+            return [fault];
+        }
+
         IReadOnlyList<ListenFailure> failures = _listening.Start(snapshot);
         if (failures.Count > 0)
         {
+            DropWorkers();
             return failures;
         }
 
-        for (int number = 0; number < Options.Workers; number++)
-        {
-            _workers.Add(new Worker(this, number));
-        }
-
-        // Nobody was there to be told when the sockets were opened.
-        foreach (EpollListeningSocket socket in _listening.Serving)
-        {
-            _accepting.Watch(socket);
-        }
-
-        _workers.ForEach(w => w.Start());
+        // The workers watch the sockets when this is answered.
+        TurnAsync().GetAwaiter().GetResult();
         return [];
     }
 
@@ -184,6 +180,32 @@ public sealed class EpollEngine : IEngine
         {
             _empty.TrySetResult();
         }
+    }
+
+    // Before there are listening sockets: what fails here leaves nothing behind but itself.
+    private ListenFailure? StartWorkers()
+    {
+        try
+        {
+            for (int number = 0; number < Options.Workers; number++)
+            {
+                _workers.Add(new Worker(this, number));
+            }
+
+            _workers.ForEach(w => w.Start());
+            return null;
+        }
+        catch (Exception e) when (e is InvalidOperationException or OutOfMemoryException or ThreadStartException)
+        {
+            DropWorkers();
+            return ListenFailure.OfEventLoops(e.Message);
+        }
+    }
+
+    private void DropWorkers()
+    {
+        _workers.ForEach(w => w.End());
+        _workers.Clear();
     }
 
     // Those being set up at once, the established ones evenly over the grace, or until nobody is connected any more.
