@@ -84,7 +84,8 @@ internal abstract class ListeningSocket(int descriptor, Endpoint endpoint, Endpo
     }
 
     /// <summary>
-    /// What connections that come from now on inherit; connections that are there keep what they have. TCP_USER_TIMEOUT (Linux 2.6.37),
+    /// What connections that come from now on inherit; connections that are there keep what they have. TCP_NODELAY, SO_OOBINLINE (urgent data
+    /// stays in the stream, from the first byte on), TCP_USER_TIMEOUT (Linux 2.6.37),
     /// TCP_CONGESTION (Linux 2.6.13), TCP_DEFER_ACCEPT (Linux 2.4), keepalive as in tcp(7). An option that the kernel lacks is left out:
     /// ENOPROTOOPT of any is tolerated, and ENOENT and EPERM of TCP_CONGESTION, because modules or rights may change.
     /// </summary>
@@ -95,6 +96,8 @@ internal abstract class ListeningSocket(int descriptor, Endpoint endpoint, Endpo
             return;
         }
 
+        SetTcp(Libc.TCP_NODELAY, 1);
+        TcpSocket.SetOption(Descriptor, Libc.SOL_SOCKET, Libc.SO_OOBINLINE, 1);
         bool keep = settings.Keepalive.Idle > TimeSpan.Zero;
         if (keep)
         {

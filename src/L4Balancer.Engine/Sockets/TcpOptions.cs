@@ -31,6 +31,9 @@ internal static class TcpOptions
         {
             // A balancer forwards what it gets when it gets it; gathering small writes (RFC 9293, 3.7.4) is the sender's choice.
             socket.NoDelay = true;
+
+            // Urgent data (RFC 6093) is part of the stream, and is passed on where it was sent.
+            socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.OutOfBandInline, true);
             if (keepalive.Idle > TimeSpan.Zero)
             {
                 ApplyKeepalive(socket, keepalive);
