@@ -114,7 +114,7 @@ internal sealed class PortWatchTests
         }
 
         await watch.DisposeAsync();
-        Assert.That(log.Text, Has.Exactly(3).EqualTo("the use of local ports was not looked at this time"));
+        Assert.That(log.Text, Has.Exactly(3).EqualTo("the check of local ports failed this time and will run again"));
     }
 
     private sealed class SteppedClock : TimeProvider
