@@ -1,0 +1,267 @@
+using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Routing;
+using L4Balancer.Core.Timing;
+
+namespace L4Balancer.Core.Connections;
+
+/// <summary>
+/// How an established connection ends: the second half of its life, as <see cref="ConnectionSetup"/> is the first. Events go in, and
+/// <see cref="EndActions"/> come out; the engine keeps sockets, buffers and readiness. The rules are those of the contract ("How a connection
+/// is closed"): FIN is passed on after the last byte, a reset after everything that was received before it has been delivered, and a close
+/// by the balancer lingers for at most <see cref="Grace"/>. The default value is a new one. One thread at a time.
+/// </summary>
+public struct ConnectionEnd
+{
+    /// <summary>How long a close may take: for writing what was received, and for the FIN of the peers.</summary>
+    public static readonly TimeSpan Grace = TimeSpan.FromSeconds(5);
+
+    /// <summary>How often an engine looks at a send queue that has to be empty before a reset. The kernel sends no event for that.</summary>
+    public static readonly TimeSpan FlushPoll = TimeSpan.FromMilliseconds(5);
+
+    private Instant _closeBy;
+    private AgeLimit _age;
+    private CloseCause _cause;
+    private CloseReason _firstEnd;
+    private Facts _facts;
+
+    /// <summary>Bits for the client; those of the backend are one place higher.</summary>
+    [Flags]
+    private enum Facts : byte
+    {
+        None = 0,
+        SourceEnded = 1,
+        PassedOn = 4,
+        Lost = 16,
+
+        /// <summary>The FIN of the balancer went to the backend before the backend's own was known.</summary>
+        FirstAtBackend = 64,
+    }
+
+    public EndPhase Phase { get; private set; }
+
+    /// <summary>Why it ends; none while it lives. The first cause stays.</summary>
+    public readonly CloseReason Reason => _cause.Reason;
+
+    public readonly bool HasCause => _cause.IsSet;
+
+    /// <summary>One side has finished, and the other has not.</summary>
+    public readonly bool IsHalfClosed => _firstEnd != CloseReason.None;
+
+    /// <summary>When the close has to be over; never while nothing limits it.</summary>
+    public readonly Instant CloseBy => _closeBy.Ticks == 0 ? Instant.Never : _closeBy;
+
+    /// <summary>Nothing more is read from this side: it sent FIN, it is gone, or nobody takes its bytes.</summary>
+    public readonly bool SourceEnded(Side side) => Has(Facts.SourceEnded, side);
+
+    /// <summary>Everything from this side was passed on, its end included; or there is nobody left to take it.</summary>
+    public readonly bool IsPassedOn(Side from) => Has(Facts.PassedOn, from);
+
+    /// <summary>The peer of this side reset the connection, or the kernel gave it up (ETIMEDOUT, EHOSTUNREACH).</summary>
+    public readonly bool IsLost(Side side) => Has(Facts.Lost, side);
+
+    /// <summary>A read found the end of file: nothing more comes from this side. What was read before is still to be written.</summary>
+    public void FinRead(Side side)
+    {
+        Set(Facts.SourceEnded, side);
+
+        // A reset that a write ran into leaves nothing but an end of file to the reads after it.
+        if (!IsLost(side) && Phase == EndPhase.Relaying && _firstEnd == CloseReason.None)
+        {
+            _firstEnd = side == Side.Client ? CloseReason.ClientClosed : CloseReason.BackendClosed;
+        }
+    }
+
+    /// <summary>
+    /// The connection of this side has failed (EPOLLERR), which a read finds behind the last byte that was received. From now on the close is
+    /// limited in time, also where the other side takes no bytes and nothing is read meanwhile.
+    /// </summary>
+    public void ErrorPending(Side side, Instant now)
+    {
+        _cause.TrySet(ResetBy(side));
+        LimitGrace(now);
+    }
+
+    /// <summary>A read found the connection of this side gone. What was read before is still to be written.</summary>
+    public void ReadFailed(Side side, Instant now)
+    {
+        Set(Facts.SourceEnded | Facts.Lost, side);
+        ErrorPending(side, now);
+    }
+
+    /// <summary>
+    /// A write to this side, or its pending error, found its connection gone. Nothing more is written to it, so nothing more is read for
+    /// it; what its peer had sent before is still to be read and written to the other side.
+    /// </summary>
+    public void WriteFailed(Side side, Instant now)
+    {
+        Set(Facts.SourceEnded | Facts.PassedOn, Other(side));
+        Set(Facts.Lost, side);
+        ErrorPending(side, now);
+    }
+
+    /// <summary>Everything that was read from this side is written, and nothing more comes from it (while lingering: nothing more is read).</summary>
+    /// <param name="sinkIsEnding">The other side's FIN has arrived, even where it was not read yet.</param>
+    /// <returns>Whether FIN goes to the other side. Where the connection is over, <see cref="Settle"/> says so.</returns>
+    public EndActions Delivered(Side from, bool sinkIsEnding)
+    {
+        Side sink = Other(from);
+        Set(Facts.PassedOn, from);
+        if (Phase == EndPhase.Relaying)
+        {
+            if (IsLost(from))
+            {
+                // There is nobody to take what the other side sends.
+                Set(Facts.PassedOn, sink);
+                return EndActions.None;
+            }
+
+            if (IsPassedOn(sink))
+            {
+                // The close that follows sends the FIN.
+                return EndActions.None;
+            }
+        }
+
+        if (sink == Side.Client)
+        {
+            return EndActions.FinToClient;
+        }
+
+        if (!SourceEnded(Side.Backend) && !sinkIsEnding)
+        {
+            _facts |= Facts.FirstAtBackend;
+        }
+
+        return EndActions.FinToBackend;
+    }
+
+    /// <summary>What the events so far come to; called after each turn of reads and writes.</summary>
+    /// <returns><see cref="EndActions.Close"/>, <see cref="EndActions.Flush"/>, or none while it goes on.</returns>
+    public EndActions Settle(Instant now)
+    {
+        if (!IsPassedOn(Side.Client) || !IsPassedOn(Side.Backend))
+        {
+            return EndActions.None;
+        }
+
+        switch (Phase)
+        {
+            case EndPhase.Relaying when IsLost(Side.Client) || IsLost(Side.Backend):
+                Phase = EndPhase.Flushing;
+                LimitGrace(now);
+                return EndActions.Flush;
+            case EndPhase.Relaying:
+                _cause.TrySet(_firstEnd);
+                return EndActions.Close;
+            case EndPhase.Lingering when SourceEnded(Side.Client) && SourceEnded(Side.Backend):
+                return EndActions.Close;
+            default:
+                return EndActions.None;
+        }
+    }
+
+    /// <summary>While flushing: looks at the send queues of the sides that are left.</summary>
+    /// <param name="unacknowledged">A peer that is left has not acknowledged everything yet. A reset would discard that.</param>
+    /// <returns>How both sockets are closed, or none: look again after <see cref="FlushPoll"/>.</returns>
+    public readonly EndActions Flushed(bool unacknowledged, Instant now) =>
+        unacknowledged && now < CloseBy ? EndActions.None
+        : EndActions.Close | (IsLost(Side.Client) ? EndActions.None : EndActions.ResetClient)
+            | (IsLost(Side.Backend) ? EndActions.None : EndActions.ResetBackend);
+
+    /// <summary>The balancer closes the connection, in good order.</summary>
+    /// <returns><see cref="EndActions.Linger"/>, or none where it is ending already.</returns>
+    public EndActions CloseRequested(in ConnectionRecord record, CloseReason reason, Instant now)
+    {
+        if (Phase != EndPhase.Relaying || !_cause.TrySet(reason))
+        {
+            return EndActions.None;
+        }
+
+        if (reason.IsPaced())
+        {
+            record.Backend!.Shed.Count(reason);
+        }
+
+        Phase = EndPhase.Lingering;
+        LimitGrace(now);
+        return EndActions.Linger;
+    }
+
+    /// <summary>The connection ends without waiting for anything.</summary>
+    /// <returns>Both peers are reset.</returns>
+    public EndActions Abort(CloseReason reason)
+    {
+        _cause.TrySet(reason);
+        return EndActions.ResetBoth;
+    }
+
+    /// <summary>
+    /// Whether the local port towards the backend stays in TIME_WAIT when the sockets are closed so: our FIN was the first there (RFC 9293, 3.6), and
+    /// no reset ended the connection.
+    /// </summary>
+    public readonly bool LeavesTimeWait(EndActions close) =>
+        (_facts & Facts.FirstAtBackend) != 0 && !IsLost(Side.Backend) && (close & EndActions.ResetBackend) == 0;
+
+    /// <summary>A deadline may have passed: the grace, <c>idle_timeout</c> or <c>half_close_timeout</c>, or <c>max_age</c>.</summary>
+    /// <param name="lastActivity">When a byte moved last, or one side finished.</param>
+    public EndActions DeadlinePassed(in ConnectionRecord record, Instant lastActivity, Instant now)
+    {
+        switch (Phase)
+        {
+            case EndPhase.Flushing:
+                return EndActions.Flush;
+            case EndPhase.Lingering when now >= CloseBy:
+                // A peer that has received everything and our FIN needs no reset; the kernel resets it where it sends again.
+                return EndActions.Close | (IsPassedOn(Side.Backend) ? EndActions.None : EndActions.ResetClient)
+                    | (IsPassedOn(Side.Client) ? EndActions.None : EndActions.ResetBackend);
+            case EndPhase.Relaying when now >= CloseBy:
+                return EndActions.ResetBoth;
+            case EndPhase.Relaying when now >= QuietUntil(record, lastActivity):
+                return CloseRequested(record, IsHalfClosed ? CloseReason.HalfCloseTimeout : CloseReason.IdleTimeout, now);
+            case EndPhase.Relaying when now >= _age.Due(record) && !_age.TryReserve(record, now):
+                return CloseRequested(record, CloseReason.MaxAge, now);
+            default:
+                return EndActions.None;
+        }
+    }
+
+    /// <summary>
+    /// The earliest of its deadlines; never where there is none. Activity moves it later, so that an engine may ask when its timer fires instead
+    /// of at each byte.
+    /// </summary>
+    public Instant NextDeadline(in ConnectionRecord record, Instant lastActivity)
+    {
+        if (Phase != EndPhase.Relaying)
+        {
+            return CloseBy;
+        }
+
+        Instant quiet = QuietUntil(record, lastActivity);
+        Instant aged = _age.Due(record);
+        Instant first = quiet < aged ? quiet : aged;
+        return first < CloseBy ? first : CloseBy;
+    }
+
+    // A limit that is set already stays.
+    private void LimitGrace(Instant now)
+    {
+        if (_closeBy.Ticks == 0)
+        {
+            _closeBy = now + Grace;
+        }
+    }
+
+    private readonly Instant QuietUntil(in ConnectionRecord record, Instant lastActivity)
+    {
+        ConnectionPolicy policy = record.Origin.Policy;
+        return lastActivity.After(IsHalfClosed ? policy.HalfCloseTimeout : policy.IdleTimeout);
+    }
+
+    private static CloseReason ResetBy(Side side) => side == Side.Client ? CloseReason.ClientReset : CloseReason.BackendReset;
+
+    private static Side Other(Side side) => side == Side.Client ? Side.Backend : Side.Client;
+
+    private readonly bool Has(Facts client, Side side) => ((int)_facts & ((int)client << (int)side)) != 0;
+
+    private void Set(Facts client, Side side) => _facts |= (Facts)((int)client << (int)side);
+}
