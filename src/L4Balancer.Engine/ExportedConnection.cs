@@ -1,4 +1,3 @@
-using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Connections;
 using L4Balancer.Core.Timing;
 
@@ -19,21 +18,14 @@ public sealed record ExportedConnection
     /// <summary>Descriptor of the backend's socket.</summary>
     public required int Backend { get; init; }
 
-    public required ExportedDirection ToBackend { get; init; }
+    /// <summary>Read from the client, and not written to the backend yet.</summary>
+    public required ReadOnlyMemory<byte> ToBackend { get; init; }
 
-    public required ExportedDirection ToClient { get; init; }
+    /// <summary>Read from the backend, and not written to the client yet.</summary>
+    public required ReadOnlyMemory<byte> ToClient { get; init; }
 
     public required Instant LastActivity { get; init; }
 
-    /// <summary>The reason where both sides end in good order: that of the side whose FIN came first; none so far.</summary>
-    public required CloseReason FirstEnd { get; init; }
-
-    /// <summary>Our FIN went to the backend before its own was known: at the end our port stays in TIME_WAIT.</summary>
-    public required bool WasFirstAtBackend { get; init; }
+    /// <summary>Who has finished, and how old it may become.</summary>
+    public required ConnectionEnd End { get; init; }
 }
-
-/// <summary>One direction of an exported connection.</summary>
-/// <param name="Unsent">Read from the source, not yet written to the sink.</param>
-/// <param name="SourceEnded">The source's FIN was read.</param>
-/// <param name="Done">The FIN was passed on; nothing is left to do in this direction.</param>
-public sealed record ExportedDirection(ReadOnlyMemory<byte> Unsent, bool SourceEnded, bool Done);

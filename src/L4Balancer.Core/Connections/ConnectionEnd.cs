@@ -216,6 +216,8 @@ public struct ConnectionEnd
                     | (IsPassedOn(Side.Client) ? EndActions.None : EndActions.ResetBackend);
             case EndPhase.Relaying when now >= CloseBy:
                 return EndActions.ResetBoth;
+            case EndPhase.Relaying when HasCause:
+                return EndActions.None;
             case EndPhase.Relaying when now >= QuietUntil(record, lastActivity):
                 return CloseRequested(record, IsHalfClosed ? CloseReason.HalfCloseTimeout : CloseReason.IdleTimeout, now);
             case EndPhase.Relaying when now >= _age.Due(record) && !_age.TryReserve(record, now):
@@ -231,7 +233,8 @@ public struct ConnectionEnd
     /// </summary>
     public Instant NextDeadline(in ConnectionRecord record, Instant lastActivity)
     {
-        if (Phase != EndPhase.Relaying)
+        // A connection that has a cause waits for nothing but its end.
+        if (HasCause)
         {
             return CloseBy;
         }

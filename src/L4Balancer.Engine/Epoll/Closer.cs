@@ -1,5 +1,5 @@
 using L4Balancer.Core.Accounting;
-using L4Balancer.Core.Routing;
+using L4Balancer.Core.Connections;
 using L4Balancer.Core.Timing;
 using L4Balancer.Engine.Linux;
 
@@ -11,31 +11,35 @@ namespace L4Balancer.Engine.Epoll;
 /// </summary>
 internal sealed unsafe class Closer(Worker worker)
 {
-    /// <summary>How long what is under way at a close may take: writing what was received, or waiting for the peers' FIN.</summary>
-    private static readonly TimeSpan CloseGrace = TimeSpan.FromSeconds(5);
-
-    /// <summary>How often a send queue is looked at that has to be empty before a reset.</summary>
-    private static readonly TimeSpan SendQueuePoll = TimeSpan.FromMilliseconds(5);
-
     /// <summary>The four calls that switch keepalive on are 2% of what a connection of one request costs, which has no use for it.</summary>
     private static readonly TimeSpan KeepaliveDelay = TimeSpan.FromSeconds(1);
 
     /// <summary>Bytes that one turn may discard before others get theirs.</summary>
     private const int DiscardPerTurn = 1024 * 1024;
 
-    /// <summary>Both directions are through: the connection ends, or the one side that still lives gets its reset.</summary>
-    public void BothDone(int index, ref Slot slot)
+    /// <summary>Does what Core has decided about the end of the connection.</summary>
+    public void Follow(int index, ref Slot slot, EndActions actions)
     {
-        if (((slot.ClientState | slot.BackendState) & SideState.Reset) == 0)
+        if (actions == EndActions.None)
         {
-            slot.Cause.TrySet(slot.FirstEnd);
-            End(index, ref slot, resetClient: false, resetBackend: false);
             return;
         }
 
-        slot.State = SlotState.Delivering;
-        LimitGrace(index, ref slot);
-        ContinueDelivering(index, ref slot);
+        if ((actions & EndActions.Close) != 0)
+        {
+            End(index, ref slot, actions);
+            return;
+        }
+
+        SetDeadline(index, ref slot);
+        if ((actions & EndActions.Linger) != 0)
+        {
+            ContinueLingering(index, ref slot);
+        }
+        else if ((actions & EndActions.Flush) != 0)
+        {
+            ContinueFlushing(index, ref slot);
+        }
     }
 
     /// <summary>Closed by us, in good order; what is being set up is abandoned.</summary>
@@ -48,20 +52,9 @@ internal sealed unsafe class Closer(Worker worker)
             return true;
         }
 
-        if (slot.State != SlotState.Relaying || !slot.Cause.TrySet(reason))
-        {
-            return false;
-        }
-
-        if (reason.IsPaced())
-        {
-            slot.Record.Backend!.Shed.Count(reason);
-        }
-
-        slot.State = SlotState.Leaving;
-        LimitGrace(index, ref slot);
-        ContinueLeaving(index, ref slot);
-        return true;
+        EndActions actions = slot.End.CloseRequested(slot.Record, reason, worker.Now);
+        Follow(index, ref slot, actions);
+        return actions != EndActions.None;
     }
 
     /// <summary>As <see cref="Close(int, ref Slot, CloseReason)"/>; an exception ends this connection, and not the request that it was part of.</summary>
@@ -102,24 +95,23 @@ internal sealed unsafe class Closer(Worker worker)
             return;
         }
 
-        slot.Cause.TrySet(reason);
-        End(index, ref slot, resetClient: true, resetBackend: true);
+        Follow(index, ref slot, slot.End.Abort(reason));
     }
 
-    /// <summary>While leaving: write what was read, then FIN; and discard what still comes until both peers have closed too.</summary>
-    public void ContinueLeaving(int index, ref Slot slot)
+    /// <summary>In a lingering close: writes what was read, then FIN; and discards what still comes until both peers have closed too.</summary>
+    public void ContinueLingering(int index, ref Slot slot)
     {
-        Leave(ref slot, ref slot.ToBackend, slot.ToClient, slot.Backend, ref slot.BackendState);
-        Leave(ref slot, ref slot.ToClient, slot.ToBackend, slot.Client, ref slot.ClientState);
-        bool all = Discard(ref slot.ToBackend, slot.Client, ref slot.ClientState);
-        all &= Discard(ref slot.ToClient, slot.Backend, ref slot.BackendState);
-        if (!all)
+        FlushAndFinish(ref slot, ref slot.ToBackend, new Ends(ref slot, toBackend: true));
+        FlushAndFinish(ref slot, ref slot.ToClient, new Ends(ref slot, toBackend: false));
+        bool all = Discard(ref slot, new Ends(ref slot, toBackend: true));
+        all &= Discard(ref slot, new Ends(ref slot, toBackend: false));
+        if (all)
+        {
+            Follow(index, ref slot, slot.End.Settle(worker.Now));
+        }
+        else
         {
             worker.MakeReady(index, ref slot);
-        }
-        else if (slot.ToBackend is { Done: true, SourceEnded: true } && slot.ToClient is { Done: true, SourceEnded: true })
-        {
-            End(index, ref slot, resetClient: false, resetBackend: false);
         }
     }
 
@@ -130,49 +122,21 @@ internal sealed unsafe class Closer(Worker worker)
             Keep(ref slot);
         }
 
-        bool graceIsOver = worker.Now >= slot.CloseBy;
-        switch (slot.State)
+        EndActions actions = slot.End.DeadlinePassed(slot.Record, slot.LastActivity, worker.Now);
+        if (actions == EndActions.None)
         {
-            case SlotState.Delivering:
-                ContinueDelivering(index, ref slot);
-                break;
-            case SlotState.Leaving when graceIsOver:
-                // Whoever has received everything and our FIN needs no reset, unless it sends again: the kernel answers that.
-                End(index, ref slot, resetClient: slot.ToClient.Held > 0, resetBackend: slot.ToBackend.Held > 0);
-                break;
-            case SlotState.Relaying when graceIsOver:
-                End(index, ref slot, resetClient: true, resetBackend: true);
-                break;
-            case SlotState.Relaying when worker.Now >= QuietUntil(slot):
-                Close(index, ref slot, slot.FirstEnd == CloseReason.None ? CloseReason.IdleTimeout : CloseReason.HalfCloseTimeout);
-                break;
-            case SlotState.Relaying when worker.Now >= slot.Age.Due(slot.Record) && !slot.Age.TryReserve(slot.Record, worker.Now):
-                Close(index, ref slot, CloseReason.MaxAge);
-                break;
-            default:
-                SetDeadline(index, ref slot);
-                break;
+            SetDeadline(index, ref slot);
         }
-    }
-
-    /// <summary>From now on there are five seconds for what is under way; a limit that is set already stays.</summary>
-    public void LimitGrace(int index, ref Slot slot)
-    {
-        if (slot.CloseBy == Instant.Never)
+        else
         {
-            slot.CloseBy = worker.Now + CloseGrace;
+            Follow(index, ref slot, actions);
         }
-
-        SetDeadline(index, ref slot);
     }
 
     /// <summary>Sets the slot's one timer to the earliest of its deadlines. Traffic does not move it: it is looked at when it fires.</summary>
     public void SetDeadline(int index, ref Slot slot)
     {
-        Instant quiet = slot.State == SlotState.Relaying ? QuietUntil(slot) : Instant.Never;
-        Instant aged = slot.State == SlotState.Relaying ? slot.Age.Due(slot.Record) : Instant.Never;
-        Instant deadline = quiet < slot.CloseBy ? quiet : slot.CloseBy;
-        deadline = aged < deadline ? aged : deadline;
+        Instant deadline = slot.End.NextDeadline(slot.Record, slot.LastActivity);
         worker.SetTimer(index, slot.LacksKeepalive && KeepaliveAt(slot) < deadline ? KeepaliveAt(slot) : deadline);
     }
 
@@ -192,23 +156,17 @@ internal sealed unsafe class Closer(Worker worker)
 
     private static Instant KeepaliveAt(in Slot slot) => slot.Record.EstablishedAt + KeepaliveDelay;
 
-    private static Instant QuietUntil(in Slot slot)
+    private void FlushAndFinish(ref Slot slot, ref Flow flow, Ends ends)
     {
-        ConnectionPolicy policy = slot.Record.Origin.Policy;
-        return slot.LastActivity.After(slot.FirstEnd == CloseReason.None ? policy.IdleTimeout : policy.HalfCloseTimeout);
-    }
-
-    private void Leave(ref Slot slot, ref Flow flow, in Flow back, int sink, ref SideState sinkState)
-    {
-        if (flow.Done)
+        if (slot.End.IsPassedOn(ends.From))
         {
             return;
         }
 
-        long delivered = worker.Transfer.Deliver(ref flow, sink, ref sinkState);
+        long delivered = worker.Transfer.Deliver(ref flow, ends.Sink, ref ends.SinkState);
         if (delivered > 0)
         {
-            bool toBackend = sink == slot.Backend;
+            bool toBackend = ends.To == Side.Backend;
             slot.Record.BytesToBackend += toBackend ? delivered : 0;
             slot.Record.BytesToClient += toBackend ? 0 : delivered;
             slot.Traffic!.Add(toBackend ? delivered : 0, toBackend ? 0 : delivered);
@@ -220,25 +178,31 @@ internal sealed unsafe class Closer(Worker worker)
         }
 
         worker.Transfer.Release(ref flow);
-        flow.Done = true;
-        Relay.Finish(sink, back, ref sinkState);
+        if (slot.End.Delivered(ends.From, sinkIsEnding: (ends.SinkState & SideState.Ending) != 0) != EndActions.None)
+        {
+            TcpSocket.ShutdownWrite(ends.Sink);
+        }
     }
 
     /// <returns>False where there may be more to discard than one turn allows.</returns>
-    private bool Discard(ref Flow flow, int source, ref SideState sourceState)
+    private bool Discard(ref Slot slot, Ends ends)
     {
         long discarded = 0;
-        while (!flow.SourceEnded && (sourceState & SideState.Readable) != 0)
+        while (!slot.End.SourceEnded(ends.From) && (ends.SourceState & SideState.Readable) != 0)
         {
             // MSG_TRUNC on a TCP socket drops bytes without copying them (tcp(7)).
-            SysResult received = TcpSocket.Receive(source, worker.Buffers.Scratch, BufferPool.Size, Libc.MSG_TRUNC);
+            SysResult received = TcpSocket.Receive(ends.Source, worker.Buffers.Scratch, BufferPool.Size, Libc.MSG_TRUNC);
             if (received.Errno == Errno.EAGAIN)
             {
-                sourceState &= ~SideState.Readable;
+                ends.SourceState &= ~SideState.Readable;
             }
-            else if (received.IsError || received.Value == 0)
+            else if (received.IsError)
             {
-                flow.SourceEnded = true;
+                slot.End.ReadFailed(ends.From, worker.Now);
+            }
+            else if (received.Value == 0)
+            {
+                slot.End.FinRead(ends.From);
             }
             else if ((discarded += received.Value) >= DiscardPerTurn)
             {
@@ -250,29 +214,28 @@ internal sealed unsafe class Closer(Worker worker)
     }
 
     // A reset discards what the kernel still holds for the peer, so it has to wait until the peer has it all.
-    private void ContinueDelivering(int index, ref Slot slot)
+    private void ContinueFlushing(int index, ref Slot slot)
     {
-        bool clientLives = (slot.ClientState & SideState.Reset) == 0;
-        bool backendLives = (slot.BackendState & SideState.Reset) == 0;
-        bool waits = (clientLives && TcpSocket.Unacknowledged(slot.Client) > 0)
-            || (backendLives && TcpSocket.Unacknowledged(slot.Backend) > 0);
-        if (waits && worker.Now < slot.CloseBy)
+        bool unacknowledged = (!slot.End.IsLost(Side.Client) && TcpSocket.Unacknowledged(slot.Client) > 0)
+            || (!slot.End.IsLost(Side.Backend) && TcpSocket.Unacknowledged(slot.Backend) > 0);
+        EndActions actions = slot.End.Flushed(unacknowledged, worker.Now);
+        if (actions == EndActions.None)
         {
-            worker.SetTimer(index, worker.Now + SendQueuePoll);
-            return;
+            worker.SetTimer(index, worker.Now + ConnectionEnd.FlushPoll);
         }
-
-        End(index, ref slot, resetClient: clientLives, resetBackend: backendLives);
+        else
+        {
+            End(index, ref slot, actions);
+        }
     }
 
-    private void End(int index, ref Slot slot, bool resetClient, bool resetBackend)
+    private void End(int index, ref Slot slot, EndActions actions)
     {
         worker.Transfer.Release(ref slot.ToBackend);
         worker.Transfer.Release(ref slot.ToClient);
-        CloseSocket(ref slot.Client, resetClient);
-        CloseSocket(ref slot.Backend, resetBackend);
-        bool wasFirst = !resetBackend && (slot.BackendState & (SideState.FinFirst | SideState.Reset)) == SideState.FinFirst;
-        slot.Record.Close(worker.Engine.Snapshot.Cell, slot.Cause.Reason, wasFirst, worker.Now);
+        CloseSocket(ref slot.Client, reset: (actions & EndActions.ResetClient) != 0);
+        CloseSocket(ref slot.Backend, reset: (actions & EndActions.ResetBackend) != 0);
+        slot.Record.Close(worker.Engine.Snapshot.Cell, slot.End.Reason, slot.End.LeavesTimeWait(actions), worker.Now);
         Free(index, ref slot);
     }
 

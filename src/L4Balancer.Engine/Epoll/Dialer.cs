@@ -29,7 +29,6 @@ internal sealed class Dialer(Worker worker)
         ref Slot slot = ref worker.Slots[index];
         slot.Client = handover.Descriptor;
         slot.State = SlotState.Pausing;
-        slot.CloseBy = Instant.Never;
         slot.LastActivity = worker.Now;
         slot.Setup = RentSetup();
         return index;
@@ -205,7 +204,7 @@ internal sealed class Dialer(Worker worker)
 
         _setups[slot.Setup].Connected(ref slot.Record, local, worker.Now);
         ReturnSetup(ref slot);
-        slot.State = SlotState.Relaying;
+        slot.State = SlotState.Established;
         slot.Traffic = slot.Record.Backend!.Traffic(worker.Number);
         slot.LastActivity = worker.Now;
         worker.Engine.Options.Records.Established(slot.Record);
@@ -213,7 +212,7 @@ internal sealed class Dialer(Worker worker)
         worker.Closer.SetDeadline(index, ref slot);
         if (gone)
         {
-            worker.Relay.PeerGone(index, ref slot, backend: true);
+            worker.Relay.PeerGone(index, ref slot, Side.Backend);
         }
 
         worker.Relay.Turn(index, ref slot);

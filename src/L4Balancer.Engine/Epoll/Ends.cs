@@ -1,9 +1,12 @@
+using L4Balancer.Core.Connections;
+
 namespace L4Balancer.Engine.Epoll;
 
 /// <summary>The two sockets of a slot as one direction sees them.</summary>
 internal readonly ref struct Ends
 {
-    public readonly bool ToBackend;
+    public readonly Side From;
+    public readonly Side To;
     public readonly int Source;
     public readonly int Sink;
     public readonly ref SideState SourceState;
@@ -11,7 +14,8 @@ internal readonly ref struct Ends
 
     public Ends(ref Slot slot, bool toBackend)
     {
-        ToBackend = toBackend;
+        From = toBackend ? Side.Client : Side.Backend;
+        To = toBackend ? Side.Backend : Side.Client;
         Source = toBackend ? slot.Client : slot.Backend;
         Sink = toBackend ? slot.Backend : slot.Client;
         SourceState = ref toBackend ? ref slot.ClientState : ref slot.BackendState;

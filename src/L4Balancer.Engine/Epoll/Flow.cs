@@ -22,12 +22,6 @@ internal struct Flow
     /// <summary>Index in the thread's <see cref="BufferPool"/>, or <see cref="BufferPool.None"/>.</summary>
     public int Buffer;
 
-    /// <summary>The source sent FIN, or is gone: nothing more is to be read.</summary>
-    public bool SourceEnded;
-
-    /// <summary>Everything was passed on, the end included; or nobody is there to take it.</summary>
-    public bool Done;
-
     /// <summary>Bytes go by splice(2) instead of through the thread's buffer.</summary>
     public bool Splicing;
 

@@ -17,7 +17,7 @@ internal sealed unsafe class Migration(Worker worker)
         for (int index = 0; index < worker.Slots.End; index++)
         {
             ref Slot slot = ref worker.Slots[index];
-            if (slot.State == SlotState.Relaying && !slot.Cause.IsSet)
+            if (slot.IsRelaying && !slot.End.HasCause)
             {
                 worker.Guarded(
                     static (w, export) => export.To.Add(w.Migration.Export(export.Index, ref w.Slots[export.Index])), (To: exported, Index: index), index);
@@ -39,8 +39,8 @@ internal sealed unsafe class Migration(Worker worker)
         ref Slot slot = ref worker.Slots[index];
         slot.Client = connection.Client;
         slot.Backend = connection.Backend;
-        slot.CloseBy = Instant.Never;
-        slot.State = SlotState.Relaying;
+        slot.State = SlotState.Established;
+        slot.End = connection.End;
         slot.Record = connection.Record;
         slot.Record.Join(worker.Engine.Snapshot.Cell);
         worker.Guarded(static (w, adopt) => w.Migration.Begin(adopt.Index, adopt.Connection), (Index: index, Connection: connection), index);
@@ -69,8 +69,6 @@ internal sealed unsafe class Migration(Worker worker)
         ref Slot slot = ref worker.Slots[index];
         slot.Traffic = slot.Record.Backend!.Traffic(worker.Number);
         slot.LastActivity = connection.LastActivity;
-        slot.FirstEnd = connection.FirstEnd;
-        slot.BackendState |= connection.WasFirstAtBackend ? SideState.FinFirst : SideState.None;
         Put(ref slot.ToBackend, connection.ToBackend);
         Put(ref slot.ToClient, connection.ToClient);
 
@@ -94,8 +92,8 @@ internal sealed unsafe class Migration(Worker worker)
         }
 
         // First what may throw: until then the connection is whole, and can be ended.
-        ExportedDirection toBackend = Take(ref slot.ToBackend);
-        ExportedDirection toClient = Take(ref slot.ToClient);
+        byte[] toBackend = Take(ref slot.ToBackend);
+        byte[] toClient = Take(ref slot.ToClient);
         worker.Unregister(slot.Client);
         worker.Unregister(slot.Backend);
         slot.Record.Leave(worker.Engine.Snapshot.Cell);
@@ -107,8 +105,7 @@ internal sealed unsafe class Migration(Worker worker)
             ToBackend = toBackend,
             ToClient = toClient,
             LastActivity = slot.LastActivity,
-            FirstEnd = slot.FirstEnd,
-            WasFirstAtBackend = (slot.BackendState & SideState.FinFirst) != 0,
+            End = slot.End,
         };
         worker.SetTimer(index, Instant.Never);
         worker.Slots.Return(index);
@@ -116,7 +113,7 @@ internal sealed unsafe class Migration(Worker worker)
         return exported;
     }
 
-    private ExportedDirection Take(ref Flow flow)
+    private byte[] Take(ref Flow flow)
     {
         byte[] unsent = new byte[flow.Held];
         fixed (byte* start = unsent)
@@ -144,20 +141,18 @@ internal sealed unsafe class Migration(Worker worker)
         }
 
         worker.Transfer.Release(ref flow);
-        return new ExportedDirection(unsent, flow.SourceEnded, flow.Done);
+        return unsent;
     }
 
-    private void Put(ref Flow flow, ExportedDirection direction)
+    private void Put(ref Flow flow, ReadOnlyMemory<byte> unsent)
     {
-        flow.SourceEnded = direction.SourceEnded;
-        flow.Done = direction.Done;
-        if (direction.Unsent.Length == 0)
+        if (unsent.Length == 0)
         {
             return;
         }
 
-        flow.Buffer = worker.Buffers.RentFor(direction.Unsent.Length);
-        flow.Held = direction.Unsent.Length;
-        direction.Unsent.Span.CopyTo(new Span<byte>(worker.Buffers[flow.Buffer], flow.Held));
+        flow.Buffer = worker.Buffers.RentFor(unsent.Length);
+        flow.Held = unsent.Length;
+        unsent.Span.CopyTo(new Span<byte>(worker.Buffers[flow.Buffer], flow.Held));
     }
 }

@@ -1,4 +1,4 @@
-using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Connections;
 using L4Balancer.Engine.Linux;
 
 namespace L4Balancer.Engine.Epoll;
@@ -18,7 +18,7 @@ internal sealed class Relay(Worker worker)
     /// <summary>Moves what can be moved without waiting, both ways; then sees whether the connection is at its end.</summary>
     public void Turn(int index, ref Slot slot)
     {
-        if (HasWork(slot.ToBackend, slot.ClientState))
+        if (HasWork(slot, slot.ToBackend, Side.Client, slot.ClientState))
         {
             long moved = Pump(index, ref slot, ref slot.ToBackend, new Ends(ref slot, toBackend: true));
             if (moved > 0)
@@ -29,7 +29,7 @@ internal sealed class Relay(Worker worker)
             }
         }
 
-        if (HasWork(slot.ToClient, slot.BackendState))
+        if (HasWork(slot, slot.ToClient, Side.Backend, slot.BackendState))
         {
             long moved = Pump(index, ref slot, ref slot.ToClient, new Ends(ref slot, toBackend: false));
             if (moved > 0)
@@ -40,44 +40,32 @@ internal sealed class Relay(Worker worker)
             }
         }
 
-        if (slot.ToBackend.Done && slot.ToClient.Done)
-        {
-            worker.Closer.BothDone(index, ref slot);
-        }
+        worker.Closer.Follow(index, ref slot, slot.End.Settle(worker.Now));
     }
 
     /// <summary>
     /// An edge carried EPOLLERR. Reading finds the error behind the last byte; where the side has sent its FIN already and is not
     /// read any more, it has to be asked for.
     /// </summary>
-    public void SideFailed(int index, ref Slot slot, bool backend)
+    public void SideFailed(int index, ref Slot slot, Side side)
     {
-        worker.Closer.LimitGrace(index, ref slot);
-        bool ended = backend ? slot.ToClient.SourceEnded : slot.ToBackend.SourceEnded;
-        if (ended && TcpSocket.TakeError(backend ? slot.Backend : slot.Client) != Errno.None)
+        slot.End.ErrorPending(side, worker.Now);
+        worker.Closer.SetDeadline(index, ref slot);
+        if (slot.End.SourceEnded(side) && TcpSocket.TakeError(side == Side.Backend ? slot.Backend : slot.Client) != Errno.None)
         {
-            PeerGone(index, ref slot, backend);
+            PeerGone(index, ref slot, side);
         }
     }
 
     /// <summary>The error of this side was taken: its connection is gone. What it had sent before is passed on.</summary>
-    public void PeerGone(int index, ref Slot slot, bool backend) =>
-        SinkGone(index, ref slot, ref backend ? ref slot.ToBackend : ref slot.ToClient, new Ends(ref slot, toBackend: backend));
-
-    /// <summary>Sends FIN, and notes where it is the first of the two.</summary>
-    /// <param name="back">The direction that reads from the same socket.</param>
-    public static void Finish(int socket, in Flow back, ref SideState state)
+    public void PeerGone(int index, ref Slot slot, Side side)
     {
-        if (!back.SourceEnded && (state & SideState.Ending) == 0)
-        {
-            state |= SideState.FinFirst;
-        }
-
-        TcpSocket.ShutdownWrite(socket);
+        bool backend = side == Side.Backend;
+        SinkGone(index, ref slot, ref backend ? ref slot.ToBackend : ref slot.ToClient, new Ends(ref slot, toBackend: backend));
     }
 
-    private static bool HasWork(in Flow flow, SideState source) =>
-        !flow.Done && (flow.Held > 0 || flow.SourceEnded || (source & SideState.Readable) != 0);
+    private static bool HasWork(in Slot slot, in Flow flow, Side from, SideState source) =>
+        !slot.End.IsPassedOn(from) && (flow.Held > 0 || slot.End.SourceEnded(from) || (source & SideState.Readable) != 0);
 
     /// <returns>Bytes written to the sink.</returns>
     private long Pump(int index, ref Slot slot, ref Flow flow, Ends ends)
@@ -108,7 +96,7 @@ internal sealed class Relay(Worker worker)
                 }
             }
 
-            if (flow.SourceEnded)
+            if (slot.End.SourceEnded(ends.From))
             {
                 PassEndOn(index, ref slot, ref flow, ends);
                 return moved;
@@ -158,32 +146,26 @@ internal sealed class Relay(Worker worker)
     private void PassEndOn(int index, ref Slot slot, ref Flow flow, Ends ends)
     {
         worker.Transfer.Release(ref flow);
-        flow.Done = true;
-        ref Flow back = ref ends.ToBackend ? ref slot.ToClient : ref slot.ToBackend;
-        if ((ends.SourceState & SideState.Reset) != 0)
+        if (slot.End.Delivered(ends.From, sinkIsEnding: (ends.SinkState & SideState.Ending) != 0) != EndActions.None)
         {
-            worker.Transfer.Release(ref back);
-            back.Done = true;
-        }
-        else if (!back.Done)
-        {
-            Finish(ends.Sink, back, ref ends.SinkState);
+            TcpSocket.ShutdownWrite(ends.Sink);
             slot.LastActivity = worker.Now;
             worker.Closer.SetDeadline(index, ref slot);
         }
-
-        // Where both directions are done, the close that follows sends the FIN.
+        else
+        {
+            // The other direction is through as well, or has nobody left to take what it holds.
+            worker.Transfer.Release(ref ends.From == Side.Client ? ref slot.ToClient : ref slot.ToBackend);
+        }
     }
 
     // A write found the sink's connection gone. What its peer had sent before is still to be read, by the other direction.
     private void SinkGone(int index, ref Slot slot, ref Flow flow, Ends ends)
     {
         worker.Transfer.Release(ref flow);
-        flow.SourceEnded = true;
-        flow.Done = true;
-        ends.SinkState |= SideState.Reset | SideState.Readable | SideState.Ending;
-        slot.Cause.TrySet(ends.ToBackend ? CloseReason.BackendReset : CloseReason.ClientReset);
-        worker.Closer.LimitGrace(index, ref slot);
+        ends.SinkState |= SideState.Readable | SideState.Ending;
+        slot.End.WriteFailed(ends.To, worker.Now);
+        worker.Closer.SetDeadline(index, ref slot);
         worker.MakeReady(index, ref slot);
     }
 }

@@ -15,15 +15,9 @@ internal enum SideState : byte
     /// <summary>An edge carried RDHUP, HUP or ERR. Data and FIN come in one edge, so a short read no longer means an empty queue.</summary>
     Ending = 4,
 
-    /// <summary>The peer reset the connection, or the kernel gave it up.</summary>
-    Reset = 8,
-
     /// <summary>
     /// An edge carried PRI: the peer has sent urgent data. A read stops at its mark and looks short, also with SO_OOBINLINE, and
     /// splice(2) does not come past it at all (net/ipv4/tcp.c, tcp_recvmsg_locked and tcp_read_sock).
     /// </summary>
-    Urgent = 16,
-
-    /// <summary>Our FIN went to this peer before its own was known: it is our port that stays in TIME_WAIT (RFC 9293, 3.6).</summary>
-    FinFirst = 32,
+    Urgent = 8,
 }

@@ -15,14 +15,8 @@ internal enum SlotState : byte
     /// <summary>Waiting before the same backend is asked again.</summary>
     Pausing,
 
-    /// <summary>Bytes go both ways.</summary>
-    Relaying,
-
-    /// <summary>One side was reset; the other gets its reset when it has received everything.</summary>
-    Delivering,
-
-    /// <summary>Closed by us: what was read is written, FIN goes both ways, and what still comes is discarded.</summary>
-    Leaving,
+    /// <summary>Connected to a backend. What stage of its end it has reached stands in <see cref="Slot.End"/>.</summary>
+    Established,
 }
 
 /// <summary>
@@ -40,10 +34,8 @@ internal struct Slot
     /// <summary>The last moment at which a byte moved; before that, when it was accepted.</summary>
     public Instant LastActivity;
 
-    /// <summary>When patience with a close or a delivery ends.</summary>
-    public Instant CloseBy;
-
-    public AgeLimit Age;
+    /// <summary>How it ends, as Core decides.</summary>
+    public ConnectionEnd End;
 
     public int Client;
     public int Backend;
@@ -60,14 +52,12 @@ internal struct Slot
     public SlotState State;
     public SideState ClientState;
     public SideState BackendState;
-    public CloseCause Cause;
-
-    /// <summary>The reason where both sides end in good order: that of the side whose FIN came first.</summary>
-    public CloseReason FirstEnd;
-
     /// <summary>The backend's socket has no keepalive yet: most connections that are short are over before it matters.</summary>
     public bool LacksKeepalive;
 
     /// <summary>It is in the list of those that wait for their next turn.</summary>
     public bool IsReady;
+
+    /// <summary>Bytes go both ways, and nothing has ended it yet.</summary>
+    public readonly bool IsRelaying => State == SlotState.Established && End.Phase == EndPhase.Relaying;
 }

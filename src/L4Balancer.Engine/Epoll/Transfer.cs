@@ -17,7 +17,7 @@ internal sealed unsafe class Transfer(Worker worker)
         int count = received.IsError ? 0 : received.Value;
         if (count == 0)
         {
-            NothingRead(ref slot, ref flow, ends, received.Errno);
+            NothingRead(ref slot, ends, received.Errno);
             return 0;
         }
 
@@ -71,7 +71,7 @@ internal sealed unsafe class Transfer(Worker worker)
         flow.Held = filled.IsError ? 0 : filled.Value;
         if (filled.IsError)
         {
-            NothingRead(ref slot, ref flow, ends, filled.Errno);
+            NothingRead(ref slot, ends, filled.Errno);
         }
         else if (flow.Held == 0)
         {
@@ -125,23 +125,19 @@ internal sealed unsafe class Transfer(Worker worker)
     }
 
     // A read that brought nothing: empty for now, or the source's end.
-    private static void NothingRead(ref Slot slot, ref Flow flow, Ends ends, Errno error)
+    private void NothingRead(ref Slot slot, Ends ends, Errno error)
     {
-        if (error == Errno.EAGAIN)
+        switch (error)
         {
-            ends.SourceState &= ~SideState.Readable;
-            return;
-        }
-
-        flow.SourceEnded = true;
-        if (error != Errno.None)
-        {
-            ends.SourceState |= SideState.Reset;
-            slot.Cause.TrySet(ends.ToBackend ? CloseReason.ClientReset : CloseReason.BackendReset);
-        }
-        else if (slot.FirstEnd == CloseReason.None)
-        {
-            slot.FirstEnd = ends.ToBackend ? CloseReason.ClientClosed : CloseReason.BackendClosed;
+            case Errno.EAGAIN:
+                ends.SourceState &= ~SideState.Readable;
+                break;
+            case Errno.None:
+                slot.End.FinRead(ends.From);
+                break;
+            default:
+                slot.End.ReadFailed(ends.From, worker.Now);
+                break;
         }
     }
 }

@@ -1,4 +1,5 @@
 using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Connections;
 using L4Balancer.Core.Timing;
 using L4Balancer.Engine.Linux;
 
@@ -294,16 +295,13 @@ internal sealed class Worker : IDisposable
             case SlotState.Connecting or SlotState.Pausing:
                 Dialer.SideEvent(tag.Index, ref slot, tag.IsBackend, events);
                 break;
-            case SlotState.Relaying:
-                if ((events & Libc.EPOLLERR) != 0)
+            case SlotState.Established:
+                if (slot.IsRelaying && (events & Libc.EPOLLERR) != 0)
                 {
-                    Relay.SideFailed(tag.Index, ref slot, tag.IsBackend);
+                    Relay.SideFailed(tag.Index, ref slot, tag.IsBackend ? Side.Backend : Side.Client);
                 }
 
-                Relay.Turn(tag.Index, ref slot);
-                break;
-            case SlotState.Leaving:
-                Closer.ContinueLeaving(tag.Index, ref slot);
+                GoOn(tag.Index, ref slot);
                 break;
             default:
                 break;
@@ -351,13 +349,22 @@ internal sealed class Worker : IDisposable
     private void Continue(int index)
     {
         ref Slot slot = ref Slots[index];
-        if (slot.State == SlotState.Relaying)
+        if (slot.State == SlotState.Established)
+        {
+            GoOn(index, ref slot);
+        }
+    }
+
+    // While a connection is flushed no event says anything new: its timer looks at the send queues.
+    private void GoOn(int index, ref Slot slot)
+    {
+        if (slot.End.Phase == EndPhase.Relaying)
         {
             Relay.Turn(index, ref slot);
         }
-        else if (slot.State == SlotState.Leaving)
+        else if (slot.End.Phase == EndPhase.Lingering)
         {
-            Closer.ContinueLeaving(index, ref slot);
+            Closer.ContinueLingering(index, ref slot);
         }
     }
 

@@ -11,7 +11,7 @@ internal sealed class EventTagTests
         [Values(0u, 1u, EventTag.GenerationMask)] uint generation,
         [Values(0, 1, 255)] byte attempt)
     {
-        var slot = new Slot { Generation = generation, Attempt = attempt, State = SlotState.Relaying };
+        var slot = new Slot { Generation = generation, Attempt = attempt, State = SlotState.Established };
         foreach (EventTag made in new[] { EventTag.Client(index, slot), EventTag.Backend(index, slot) })
         {
             var tag = new EventTag(made.Value);
@@ -38,7 +38,7 @@ internal sealed class EventTagTests
     [Test]
     public void A_stale_event_is_not_of_the_slot_s_next_connection()
     {
-        var slot = new Slot { Generation = 5, Attempt = 1, State = SlotState.Relaying };
+        var slot = new Slot { Generation = 5, Attempt = 1, State = SlotState.Established };
         EventTag client = EventTag.Client(3, slot);
         EventTag backend = EventTag.Backend(3, slot);
 

@@ -28,7 +28,7 @@ internal sealed class SlotTableTests
         _slots[index].Generation = EventTag.GenerationMask;
         _slots.Return(index);
         _slots.Rent();
-        _slots[index].State = SlotState.Relaying;
+        _slots[index].State = SlotState.Established;
 
         Assert.That(_slots[index].Generation, Is.Zero);
         Assert.That(EventTag.Client(index, _slots[index]).IsOf(index, _slots[index]), Is.True);
@@ -42,10 +42,10 @@ internal sealed class SlotTableTests
         slot.Client = 7;
         slot.Backend = 8;
         slot.IsReady = true;
-        slot.ClientState = SideState.Reset;
+        slot.ClientState = SideState.Urgent;
         slot.ToBackend.Held = 9;
         slot.ToClient.Pipe = 3;
-        slot.Cause.TrySet(Core.Accounting.CloseReason.Admin);
+        slot.End.Abort(Core.Accounting.CloseReason.Admin);
         _slots.Return(index);
         _slots.Rent();
 
@@ -54,7 +54,7 @@ internal sealed class SlotTableTests
             Assert.That((slot.Client, slot.Backend, slot.Setup), Is.EqualTo((Slot.NoDescriptor, Slot.NoDescriptor, -1)));
             Assert.That((slot.IsReady, slot.ClientState, slot.ToBackend.Held), Is.EqualTo((false, SideState.None, 0)));
             Assert.That((slot.ToClient.Pipe, slot.ToClient.Buffer), Is.EqualTo((PipePool.None, BufferPool.None)));
-            Assert.That(slot.Cause.Reason, Is.EqualTo(Core.Accounting.CloseReason.None));
+            Assert.That(slot.End.Reason, Is.EqualTo(Core.Accounting.CloseReason.None));
         }
     }
 

@@ -20,7 +20,7 @@ internal sealed class WorkerTests() : EpollFixture(workers: 1)
         {
             for (int i = 0; i < connections; i++)
             {
-                w.Slots[w.Slots.Rent()].State = SlotState.Delivering;
+                w.Slots[w.Slots.Rent()].State = SlotState.Established;
             }
 
             List<int> counts = [];
