@@ -22,7 +22,7 @@ internal sealed class ManagedConnection
     private readonly Relay _relay;
     private ConnectionSetup _setup;
     private ConnectionRecord _record;
-    private AgeLimit _age;
+    private int _checkIsDue;
 
     public ManagedConnection(ManagedEngine engine, Socket client)
     {
@@ -113,19 +113,19 @@ internal sealed class ManagedConnection
     /// <returns>False where it is on its way out already.</returns>
     public bool Close(CloseReason reason)
     {
-        BackendCell? shedding;
+        ConnectionRecord record;
         lock (_gate)
         {
-            shedding = _record.IsEstablished && reason.IsPaced() ? _record.Backend : null;
+            record = _record;
+            if (!record.IsEstablished)
+            {
+                bool first = _closing.Abort(reason);
+                _closing.StopReading();
+                return first;
+            }
         }
 
-        if (!_closing.Ask(reason))
-        {
-            return false;
-        }
-
-        shedding?.Shed.Count(reason);
-        return true;
+        return _closing.Ask(record, reason);
     }
 
     /// <summary>Closes without waiting for anything: both peers are reset.</summary>
@@ -134,26 +134,34 @@ internal sealed class ManagedConnection
     /// <summary>Called every now and then: acts on deadlines that have passed.</summary>
     public void CheckDeadlines(Instant now)
     {
-        _relay.CheckDeadlines(now);
-        TimeSpan wait;
+        ConnectionRecord record;
         lock (_gate)
         {
-            if (!_record.IsEstablished || _closing.HasCause || !_age.TryReserve(_record, now))
-            {
-                return;
-            }
-
-            wait = _age.Due(_record) - now;
+            record = _record;
         }
 
-        _ = AgeAsync(wait);
+        if (!record.IsEstablished)
+        {
+            return;
+        }
+
+        TimeSpan wait = _relay.CheckDeadlines(record, now) - now;
+        if (wait < ManagedEngine.LongestCheck && Interlocked.Exchange(ref _checkIsDue, 1) == 0)
+        {
+            _ = CheckAsync(wait);
+        }
     }
 
-    // Many that are due at one look have turns one after the other.
-    private async Task AgeAsync(TimeSpan wait)
+    // What is due before the next look at all connections: those that reach max_age together are closed one after the other.
+    private async Task CheckAsync(TimeSpan wait)
     {
-        await Task.Delay(wait, _engine.Options.Clock, _closing.Reading).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        Close(CloseReason.MaxAge);
+        TimeSpan atLeast = wait > TimeSpan.Zero ? wait : TimeSpan.Zero;
+        await Task.Delay(atLeast, _engine.Options.Clock, _closing.Reading).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        Volatile.Write(ref _checkIsDue, 0);
+        if (!_closing.Reading.IsCancellationRequested)
+        {
+            _engine.CheckDeadlines(this, _engine.Now);
+        }
     }
 
     // Counts the connection as accepted and decides where it goes.
@@ -195,7 +203,7 @@ internal sealed class ManagedConnection
                     : _setup.DeadlinePassed(ref _record, _engine.Snapshot, now);
             }
 
-            if (!_relay.TryConnect(result.Socket, _record.Origin.Policy, _record.Backend!.Traffic(worker: 0), result.Gone))
+            if (!_relay.TryConnect(result.Socket, _record.Backend!.Traffic(worker: 0), result.Gone))
             {
                 result.Socket.Dispose();
                 return _setup.Abandon(ref _record, _closing.Reason, now);
@@ -228,8 +236,12 @@ internal sealed class ManagedConnection
         {
             if (_record.IsEstablished)
             {
-                _closing.Note(_relay.FinishedReason);
-                _record.Close(_engine.Snapshot.Cell, _closing.Reason, _relay.WasFirstAtBackend, _engine.Now);
+                if (!_closing.HasCause)
+                {
+                    _closing.Abort(CloseReason.Internal);
+                }
+
+                _record.Close(_engine.Snapshot.Cell, _closing.Reason, _closing.LeavesTimeWait, _engine.Now);
             }
             else if (_record is { Id: > 0, Reason: CloseReason.None })
             {

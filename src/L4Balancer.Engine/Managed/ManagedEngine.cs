@@ -20,7 +20,7 @@ public sealed class ManagedEngine : IEngine
 {
     /// <summary>How late a timeout may come where connections are few, and where they are many.</summary>
     private static readonly TimeSpan ShortestCheck = TimeSpan.FromMilliseconds(50);
-    private static readonly TimeSpan LongestCheck = TimeSpan.FromSeconds(1);
+    internal static readonly TimeSpan LongestCheck = TimeSpan.FromSeconds(1);
 
     /// <summary>Each look at a connection costs about a microsecond: so many do not add up to more than a hundredth of a processor.</summary>
     private static readonly TimeSpan CheckPerConnection = TimeSpan.FromMicroseconds(100);
@@ -218,7 +218,7 @@ public sealed class ManagedEngine : IEngine
     }
 
     // What one connection meets must not take their timeouts from all others.
-    private void CheckDeadlines(ManagedConnection connection, Instant now)
+    internal void CheckDeadlines(ManagedConnection connection, Instant now)
     {
         try
         {

@@ -1,6 +1,6 @@
 using System.Net.Sockets;
 using L4Balancer.Core.Accounting;
-using L4Balancer.Core.Routing;
+using L4Balancer.Core.Connections;
 using L4Balancer.Core.Timing;
 
 namespace L4Balancer.Engine.Managed;
@@ -14,20 +14,18 @@ internal sealed class Relay
     private readonly Lock _gate = new();
     private readonly ManagedEngine _engine;
     private readonly Closing _closing;
-    private readonly Side _client;
+    private readonly SideSocket _client;
     private readonly Direction _toBackend;
     private readonly Direction _toClient;
     private readonly Meter _meter;
     private Task<FillEnd> _fromClient = Task.FromResult(FillEnd.Stopped);
-    private Side? _backend;
-    private Side? _firstFinished;
-    private ConnectionPolicy? _policy;
+    private SideSocket? _backend;
 
     public Relay(ManagedEngine engine, Closing closing, Socket client)
     {
         _engine = engine;
         _closing = closing;
-        _client = Side.Client(client);
+        _client = new SideSocket(client, Side.Client);
         _meter = new Meter(engine);
         _toBackend = new Direction(_meter.Received, _meter.SentToBackend);
         _toClient = new Direction(_meter.Received, _meter.SentToClient);
@@ -39,28 +37,13 @@ internal sealed class Relay
 
     public Instant LastActivity => _meter.LastActivity;
 
-    /// <summary>The reason where nobody closed or reset the connection: both sides have finished, and this one was the first.</summary>
-    public CloseReason FinishedReason => _firstFinished?.ClosedReason ?? CloseReason.Internal;
-
-    /// <summary>Our FIN went to the backend before its own came, and nobody has reset the connection.</summary>
-    public bool WasFirstAtBackend
-    {
-        get
-        {
-            lock (_gate)
-            {
-                return _backend is { LeavesTimeWait: true };
-            }
-        }
-    }
-
     /// <summary>Reads the client up to the pipe's threshold; only a socket that is being read tells of its reset.</summary>
     public void ReadClient() => _fromClient = FillAsync(_toBackend, _client);
 
     /// <summary>There is a backend: <see cref="RunAsync"/> may begin.</summary>
     /// <param name="gone">The backend has reset it, and no receive will say so.</param>
     /// <returns>False where the connection has met its end meanwhile; the socket stays the caller's.</returns>
-    public bool TryConnect(Socket backend, ConnectionPolicy policy, RelayedBytes traffic, bool gone)
+    public bool TryConnect(Socket backend, RelayedBytes traffic, bool gone)
     {
         lock (_gate)
         {
@@ -70,13 +53,12 @@ internal sealed class Relay
             }
 
             _meter.Begin(traffic);
-            _policy = policy;
-            _backend = Side.Backend(backend);
+            _backend = new SideSocket(backend, Side.Backend);
         }
 
         if (gone)
         {
-            NoteReset(_backend);
+            _closing.WriteFailed(Side.Backend);
         }
 
         return true;
@@ -91,47 +73,38 @@ internal sealed class Relay
             GuardAsync(PassOnAsync(_toClient, fromBackend, _backend!, _client), fromBackend)).ConfigureAwait(false);
         if (_closing.Reading.IsCancellationRequested)
         {
-            // Closed by us: what was read is written by now. Wait for the peers to close as well.
-            await Task.WhenAll(LeaveAsync(_client), LeaveAsync(_backend!)).ConfigureAwait(false);
+            // Closed by the balancer: what was read is written by now. Wait for the peers to close as well.
+            await Task.WhenAll(LingerAsync(_client), LingerAsync(_backend!)).ConfigureAwait(false);
         }
+
+        _closing.Settle();
     }
 
     /// <summary>Acts on deadlines that have passed. Nothing is due here before there is a backend.</summary>
-    public void CheckDeadlines(Instant now)
+    /// <returns>When the next one is due.</returns>
+    public Instant CheckDeadlines(in ConnectionRecord record, Instant now)
     {
-        TimeSpan quiet;
-        CloseReason reason;
-        lock (_gate)
+        (EndActions actions, Instant next) = _closing.DeadlinePassed(record, _meter.LastActivity, now);
+        if ((actions & EndActions.Linger) != 0)
         {
-            if (_backend is null)
-            {
-                return;
-            }
-
-            (quiet, reason) = _firstFinished is null
-                ? (_policy!.IdleTimeout, CloseReason.IdleTimeout)
-                : (_policy!.HalfCloseTimeout, CloseReason.HalfCloseTimeout);
+            _closing.StopReading();
         }
-
-        if (_closing.IsGraceOver)
+        else if ((actions & EndActions.Close) != 0)
         {
             _closing.StopDiscarding();
-            _client.ResetUnlessFinished();
-            _backend.ResetUnlessFinished();
+            Reset(actions);
         }
-        else if (now >= _meter.LastActivity.After(quiet))
-        {
-            _closing.Ask(reason);
-        }
+
+        return next;
     }
 
     /// <summary>Resets both peers without waiting for anything.</summary>
     public void Abort(CloseReason reason)
     {
-        _closing.Note(reason);
+        _closing.Abort(reason);
 
         // First of all: what stops reading goes on to an orderly close, and a peer that has seen a FIN no longer sees the reset.
-        Side? backend;
+        SideSocket? backend;
         lock (_gate)
         {
             // A backend that connects at this moment is seen here, or it sees the cause.
@@ -160,31 +133,51 @@ internal sealed class Relay
     }
 
     // One direction: write what is read; then pass the source's end on to the sink.
-    private async Task PassOnAsync(Direction direction, Task<FillEnd> fill, Side source, Side sink)
+    private async Task PassOnAsync(Direction direction, Task<FillEnd> fill, SideSocket source, SideSocket sink)
     {
-        if (!await direction.DrainAsync(sink.Socket).ConfigureAwait(false))
+        if (await direction.DrainAsync(sink.Socket).ConfigureAwait(false))
         {
-            // The other direction still carries what the sink's peer had sent, and resets the source after it; unless it is done.
-            if (NoteReset(sink))
-            {
-                await source.ResetAfterDeliveryAsync(_closing, _engine.Options.Clock).ConfigureAwait(false);
-            }
-
             await fill.ConfigureAwait(false);
-            return;
+            if (_closing.Delivered(source.Side) != EndActions.None)
+            {
+                sink.Finish();
+            }
+        }
+        else
+        {
+            _closing.WriteFailed(sink.Side);
         }
 
-        switch (await fill.ConfigureAwait(false))
+        if (_closing.Settle() == EndActions.Flush)
         {
-            // A reset that a send ran into leaves nothing but an end of file to the receives after it.
-            case FillEnd.Finished when !NoteFinished(source):
-            case FillEnd.Gone:
-                await sink.ResetAfterDeliveryAsync(_closing, _engine.Options.Clock).ConfigureAwait(false);
-                break;
-            case FillEnd.Finished:
-            case FillEnd.Stopped:
-                Finish(sink);
-                break;
+            await FlushAsync().ConfigureAwait(false);
+        }
+    }
+
+    // One side was reset. The other is reset once it has everything: a reset discards what the kernel still holds for it.
+    private async Task FlushAsync()
+    {
+        EndActions actions;
+        while ((actions = _closing.Flushed(IsUnacknowledged(_client) || IsUnacknowledged(_backend!))) == EndActions.None)
+        {
+            await Task.Delay(ConnectionEnd.FlushPoll, _engine.Options.Clock).ConfigureAwait(false);
+        }
+
+        Reset(actions);
+    }
+
+    private bool IsUnacknowledged(SideSocket side) => !_closing.IsLost(side.Side) && side.Unacknowledged > 0;
+
+    private void Reset(EndActions actions)
+    {
+        if ((actions & EndActions.ResetClient) != 0)
+        {
+            _client.Reset();
+        }
+
+        if ((actions & EndActions.ResetBackend) != 0)
+        {
+            _backend!.Reset();
         }
     }
 
@@ -206,7 +199,7 @@ internal sealed class Relay
         }
     }
 
-    private async Task<FillEnd> FillAsync(Direction direction, Side source)
+    private async Task<FillEnd> FillAsync(Direction direction, SideSocket source)
     {
         try
         {
@@ -215,15 +208,15 @@ internal sealed class Relay
             {
                 // The half-close timeout counts from here, however long the connection was quiet before.
                 _meter.Touch();
-                lock (_gate)
-                {
-                    source.FinRead = true;
-                    _firstFinished ??= source;
-                }
+                _closing.FinRead(source.Side);
             }
             else if (end == FillEnd.Gone)
             {
-                NoteReset(source);
+                _closing.ReadFailed(source.Side);
+                if (IsBeingSetUp)
+                {
+                    _closing.StopReading();
+                }
             }
 
             return end;
@@ -235,52 +228,27 @@ internal sealed class Relay
         }
     }
 
-    /// <returns>Whether everything that this side had sent is delivered, and its direction at its end.</returns>
-    private bool NoteReset(Side side)
+    private bool IsBeingSetUp
     {
-        bool finished;
-        bool isBeingSetUp;
-        _closing.Note(side.ResetReason);
-        lock (_gate)
+        get
         {
-            side.WasReset = true;
-            finished = side.Finished;
-            isBeingSetUp = _backend is null;
-        }
-
-        _closing.LimitGrace();
-        if (isBeingSetUp)
-        {
-            _closing.StopReading();
-        }
-
-        return finished;
-    }
-
-    /// <returns>False where the side was reset before its end of file was passed on.</returns>
-    private bool NoteFinished(Side side)
-    {
-        lock (_gate)
-        {
-            side.Finished = !side.WasReset;
-            return side.Finished;
+            lock (_gate)
+            {
+                return _backend is null;
+            }
         }
     }
 
-    // A second call finds the first one's answer: what is read after our FIN changes nothing.
-    private void Finish(Side side)
+    private async Task LingerAsync(SideSocket side)
     {
-        lock (_gate)
+        switch (await side.DiscardAsync(_closing.Discarding).ConfigureAwait(false))
         {
-            side.WasFirst |= !side.FinRead;
+            case IoEnd.Done:
+                _closing.FinRead(side.Side);
+                break;
+            case IoEnd.Gone:
+                _closing.ReadFailed(side.Side);
+                break;
         }
-
-        side.Finish();
-    }
-
-    private Task LeaveAsync(Side side)
-    {
-        Finish(side);
-        return side.DiscardAsync(_closing.Discarding);
     }
 }

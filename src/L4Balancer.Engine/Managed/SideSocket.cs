@@ -1,0 +1,77 @@
+using System.Net.Sockets;
+using L4Balancer.Core.Connections;
+using L4Balancer.Engine.Linux;
+
+namespace L4Balancer.Engine.Managed;
+
+/// <summary>One of the two sockets of a connection. Any thread.</summary>
+internal sealed class SideSocket(Socket socket, Side side)
+{
+    /// <summary>Where bytes go that nobody wants any more: shared by all, written by all, read by none.</summary>
+    private static readonly byte[] Discarded = new byte[64 * 1024];
+
+    public Socket Socket { get; } = socket;
+
+    public Side Side { get; } = side;
+
+    /// <summary>Bytes sent to this peer that it has not acknowledged; 0 where the platform cannot say, or the socket is closed.</summary>
+    public int Unacknowledged
+    {
+        get
+        {
+            try
+            {
+                return OperatingSystem.IsLinux() ? SocketQueues.Unacknowledged(Socket.SafeHandle) : 0;
+            }
+            catch (ObjectDisposedException)
+            {
+                return 0;
+            }
+        }
+    }
+
+    /// <summary>Sends FIN; a peer that is gone already needs none.</summary>
+    public void Finish()
+    {
+        try
+        {
+            Socket.Shutdown(SocketShutdown.Send);
+        }
+        catch (SocketException)
+        {
+            // ENOTCONN: a reset was faster. What reads from this side finds it.
+        }
+        catch (ObjectDisposedException)
+        {
+            // A close at once was faster.
+        }
+    }
+
+    /// <summary>Reads what the peer still sends, until it has finished too or the token says that nobody waits for that any more.</summary>
+    /// <returns>How it ended: end of file (<see cref="IoEnd.Done"/>), gone, or cancelled.</returns>
+    public async Task<IoEnd> DiscardAsync(CancellationToken stop)
+    {
+        IoResult received;
+        do
+        {
+            received = await IoResult.ReceiveAsync(Socket, Discarded, stop).ConfigureAwait(false);
+        }
+        while (received is { End: IoEnd.Done, Bytes: > 0 });
+        return received.End;
+    }
+
+    /// <summary>Resets the peer: close(2) with a linger time of zero (socket(7), SO_LINGER). Pending operations end.</summary>
+    public void Reset()
+    {
+        try
+        {
+            Socket.LingerState = new LingerOption(true, 0);
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            // EINVAL: the kernel has dropped the connection already. The close below is all that is left to do.
+        }
+
+        Socket.Dispose();
+    }
+}
