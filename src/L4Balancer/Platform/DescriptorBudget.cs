@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using L4Balancer.Core.Config;
 using L4Balancer.Engine.Linux;
 using L4Balancer.Engine.Probing;
@@ -15,8 +16,14 @@ internal sealed record DescriptorBudget(long Limit, long Reserve, int PipesPerWo
     /// <summary>One towards the client, one towards the backend.</summary>
     private const int PerConnection = 2;
 
-    /// <summary>The runtime, its assemblies, standard streams, the log, and the scrapes of the metrics.</summary>
-    private const int Base = 256;
+    /// <summary>
+    /// The runtime, standard streams, the log, name look-ups and scrapes of the metrics. A native daemon holds about 20 of them at rest and was
+    /// seen to hold 31 under scrapes, look-ups and reloads at once. The portable runtime adds one or more for each assembly: about 150 at
+    /// its start, 200 after some use.
+    /// </summary>
+    private const int NativeBase = 64;
+
+    private const int PortableBase = 256;
 
     /// <summary>What the admin API may hold on its local socket, and again on the address of <c>listen</c>.</summary>
     public const int PerAdminAddress = 64;
@@ -31,6 +38,8 @@ internal sealed record DescriptorBudget(long Limit, long Reserve, int PipesPerWo
 
     /// <summary>At most one descriptor in so many is for pipes: without one a stream is copied, without the other a client is refused.</summary>
     private const int PipeShare = 16;
+
+    internal static int Base => RuntimeFeature.IsDynamicCodeSupported ? PortableBase : NativeBase;
 
     /// <summary>What the configuration asks for besides: each bind listens, the admin API
     /// answers, and backends are under probe at the same time.</summary>

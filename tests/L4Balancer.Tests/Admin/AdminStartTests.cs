@@ -4,6 +4,7 @@ using System.Net.Sockets;
 namespace L4Balancer.Tests.Admin;
 
 /// <summary>What a daemon makes of its socket, its address and its token file when it starts, reloads and ends.</summary>
+[Category(DaemonProcess.Category)]
 internal sealed class AdminStartTests
 {
     private SocketFolder _folder = null!;

@@ -5,6 +5,7 @@ using L4Balancer.CommandLine;
 namespace L4Balancer.Tests.Admin;
 
 /// <summary>Every command that asks a running daemon, in this process against a real one.</summary>
+[Category(DaemonProcess.Category)]
 internal sealed class AskingCommandTests
 {
     [Test]

@@ -14,6 +14,7 @@ namespace L4Balancer.Tests.Control;
 /// <summary>The one writer over an engine that does nothing.</summary>
 [FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 [CancelAfter(60_000)]
+[Category(DaemonProcess.Category)]
 internal sealed class BalancerControlTests : IAsyncDisposable
 {
     private readonly StillEngine _engine = new();

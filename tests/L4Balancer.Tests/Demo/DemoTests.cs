@@ -6,6 +6,7 @@ using System.Text;
 
 namespace L4Balancer.Tests.Demo;
 
+[Category(DaemonProcess.Category)]
 internal sealed class DemoTests
 {
     [TestCase(DaemonProcess.SIGINT)]

@@ -4,6 +4,7 @@ using System.Net.Sockets;
 namespace L4Balancer.Tests.Hosting;
 
 /// <summary>What a daemon does from its start to its signal, and how it ends.</summary>
+[Category(DaemonProcess.Category)]
 internal sealed class DaemonTests
 {
     [Test]

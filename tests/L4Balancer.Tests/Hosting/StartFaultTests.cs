@@ -4,6 +4,7 @@ using System.Net.Sockets;
 namespace L4Balancer.Tests.Hosting;
 
 /// <summary>What keeps a daemon from starting is one line with the mend, and an exit code; what does not is told.</summary>
+[Category(DaemonProcess.Category)]
 internal sealed class StartFaultTests
 {
     [Test]

@@ -4,6 +4,7 @@ using System.Text;
 namespace L4Balancer.Tests.Hosting;
 
 /// <summary>What a daemon takes from its surroundings (environment, limits, service manager), what it gives them, and what it ignores.</summary>
+[Category(DaemonProcess.Category)]
 internal sealed class SurroundingsTests
 {
     [Test]
@@ -14,6 +15,22 @@ internal sealed class SurroundingsTests
         Assert.That(await daemon.ExitAsync(), Is.EqualTo(2));
         Assert.That(daemon.Errors, Has.Count.EqualTo(1));
         Assert.That(daemon.Errors[0], Does.StartWith("/nonexistent/from-environment.toml: no such file"));
+    }
+
+    [Test]
+    [Platform("Linux")]
+    public async Task A_SIGINT_that_the_shell_ignores_stays_ignored()
+    {
+        await using var backend = new EchoPeer();
+        string path = DaemonProcess.ConfigFileWith(OneBackend.Config(backend.Endpoint));
+        await using DaemonProcess daemon = DaemonProcess.Start(
+            new Dictionary<string, string>(), ["/usr/bin/env", "--ignore-signal=INT"], "run", "--config", path);
+        await daemon.ReadyAsync();
+        daemon.Signal(DaemonProcess.SIGINT);
+        daemon.Signal(DaemonProcess.SIGTERM);
+        Assert.That(await daemon.ExitAsync(), Is.Zero);
+        Assert.That(daemon.Output, Has.None.Contain("SIGINT"));
+        Assert.That(daemon.Output, Has.Some.Contain("SIGTERM"));
     }
 
     [Test]

@@ -4,6 +4,7 @@ using L4Balancer.Tests.Hosting;
 namespace L4Balancer.Tests.Metrics;
 
 /// <summary>What the address of <c>[metrics] listen</c> answers, and what it does not.</summary>
+[Category(DaemonProcess.Category)]
 internal sealed class MetricsServerTests
 {
     [Test]

@@ -16,6 +16,7 @@ namespace L4Balancer.Tests.Metrics;
 
 /// <summary>What an OTLP collector gets, and that none is missed.</summary>
 [NonParallelizable]
+[Category(DaemonProcess.Category)]
 internal sealed class OtlpPushTests
 {
     private static readonly TimeSpan Soon = TimeSpan.FromMilliseconds(50);

@@ -11,6 +11,7 @@ namespace L4Balancer.Tests.Metrics;
 /// <summary>What a scraper gets, as the tools of the formats' makers judge it.</summary>
 [NonParallelizable]
 [Platform("Linux")]
+[Category(DaemonProcess.Category)]
 internal sealed class ScrapeTests
 {
     private const string OpenMetrics = "application/openmetrics-text; version=1.0.0";

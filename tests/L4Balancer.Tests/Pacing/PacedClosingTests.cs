@@ -6,6 +6,7 @@ namespace L4Balancer.Tests.Pacing;
 
 /// <summary>Drain, rebalance, on_backend_down and max_age over real daemons, through the commands.</summary>
 [NonParallelizable]
+[Category(DaemonProcess.Category)]
 internal sealed partial class PacedClosingTests
 {
     [Test]

@@ -18,6 +18,7 @@ namespace L4Balancer.Tests.Resolving;
 /// </summary>
 [CancelAfter(30_000)]
 [FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
+[Category(DaemonProcess.Category)]
 internal sealed class NamesInTimeTests : IAsyncDisposable
 {
     private readonly TimerClock _clock = new();

@@ -6,6 +6,7 @@ namespace L4Balancer.Tests.Systemd;
 [Platform("Linux")]
 [System.Runtime.Versioning.SupportedOSPlatform("linux")]
 [NonParallelizable]
+[Category(DaemonProcess.Category)]
 internal sealed class BootedTests
 {
     [Test]
@@ -24,7 +25,7 @@ internal sealed class BootedTests
             health = { type = "none" }
             [[pools.backends]]
             name = "ws1"
-            address = "127.0.0.1:9000"
+            address = "backend.test:9000"
             """);
         JsonElement seen = await container.RunAsync();
         TestContext.Out.WriteLine(seen.ToString());

@@ -7,6 +7,7 @@ namespace L4Balancer.Tests.Systemd;
 
 /// <summary>What a real daemon tells the one who watches over it, and the sockets that it is handed.</summary>
 [Platform("Linux")]
+[Category(DaemonProcess.Category)]
 internal sealed class ServiceTests
 {
     private const string HandOver = """
