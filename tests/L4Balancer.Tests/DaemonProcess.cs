@@ -51,6 +51,9 @@ internal sealed partial class DaemonProcess : IAsyncDisposable
     /// <summary>What a shell has to run for <c>l4balancer</c>.</summary>
     public static string Command => string.Join(' ', CommandLine);
 
+    /// <summary>What it keeps for itself, the portable runtime's open assemblies included.</summary>
+    public static int OwnDescriptors => Executable is null ? 256 : 64;
+
     // A shell that runs the tests in the background ignores SIGINT, and so would every program that is started below it.
     private static string[] WithSigint => OperatingSystem.IsLinux() ? ["/usr/bin/env", "--default-signal=INT"] : [];
 
@@ -80,7 +83,7 @@ internal sealed partial class DaemonProcess : IAsyncDisposable
     public static DaemonProcess Start(IReadOnlyDictionary<string, string> environment, string[] wrapper, params string[] args)
     {
         Assert.That(
-            TestContext.CurrentContext.Test.AllPropertyValues(PropertyNames.Category), Does.Contain(Category),
+            CategoriesOf(TestExecutionContext.CurrentContext.CurrentTest), Does.Contain(Category),
             $"a fixture that starts the daemon has [Category(DaemonProcess.{nameof(Category)})], or make test-native would pass it over");
         string[] command = [.. WithSigint, .. wrapper, .. CommandLine, .. args];
         var start = new ProcessStartInfo(command[0], command[1..]) { RedirectStandardOutput = true, RedirectStandardError = true };
@@ -200,6 +203,18 @@ internal sealed partial class DaemonProcess : IAsyncDisposable
             {
                 lines.Add(line);
                 Monitor.PulseAll(lines);
+            }
+        }
+    }
+
+    // Its own, and those of the fixtures around it.
+    private static IEnumerable<object?> CategoriesOf(Test? test)
+    {
+        for (; test is not null; test = test.Parent as Test)
+        {
+            foreach (object? category in test.Properties[PropertyNames.Category])
+            {
+                yield return category;
             }
         }
     }

@@ -59,7 +59,7 @@ internal sealed class SurroundingsTests
         await using DaemonProcess daemon = OneBackend.StartLimited("ulimit -Sn 1000 && ulimit -Hn 2000");
         string line = await daemon.LineWithAsync("descriptor limit ");
         int workers = Environment.ProcessorCount;
-        int reserve = 258 + (workers * (2 + (2 * (2000 / 32 / workers))));
+        int reserve = DaemonProcess.OwnDescriptors + 2 + (workers * (2 + (2 * (2000 / 32 / workers))));
         Assert.That(
             line, Does.Contain($"up to {(2000 - reserve) / 2} connections (descriptor limit 2000, two each, {reserve} in reserve)"));
     }
