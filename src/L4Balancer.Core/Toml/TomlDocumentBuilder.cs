@@ -160,8 +160,8 @@ internal sealed class TomlDocumentBuilder(TomlErrorList errors)
 
     private bool IsTooDeep(int depth, TomlKeyPart part)
     {
-        if (depth <= TomlTableBuilder.MaxDepth) return false;
-        errors.AddConflict(part.Position, $"tables are nested too deeply: {TomlTableBuilder.MaxDepth} levels are allowed");
+        if (depth <= TomlReader.MaxDepth) return false;
+        errors.AddConflict(part.Position, $"tables are nested too deeply: {TomlReader.MaxDepth} levels are allowed");
         return true;
     }
 }

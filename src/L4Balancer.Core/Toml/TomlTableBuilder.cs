@@ -5,9 +5,6 @@ namespace L4Balancer.Core.Toml;
 /// <summary>A table under construction, with the rules about who may add to what.</summary>
 internal sealed class TomlTableBuilder(TomlPosition position, int depth, TomlTableOrigin origin)
 {
-    /// <summary>Tables and arrays within one another; what walks a document may recurse that deep.</summary>
-    public const int MaxDepth = 128;
-
     private readonly Dictionary<string, TomlSlot> _byName = [];
     private readonly List<TomlSlot> _inOrder = [];
 
@@ -70,9 +67,9 @@ internal sealed class TomlTableBuilder(TomlPosition position, int depth, TomlTab
         TomlSlot? slot = Find(part.Name);
         if (slot is null)
         {
-            if (Depth >= MaxDepth)
+            if (Depth >= TomlReader.MaxDepth)
             {
-                errors.AddConflict(part.Position, $"tables are nested too deeply: {MaxDepth} levels are allowed");
+                errors.AddConflict(part.Position, $"tables are nested too deeply: {TomlReader.MaxDepth} levels are allowed");
                 return null;
             }
 
@@ -104,5 +101,46 @@ internal sealed class TomlTableBuilder(TomlPosition position, int depth, TomlTab
     {
         _byName.Add(slot.Key.Name, slot);
         _inOrder.Add(slot);
+    }
+}
+
+/// <summary>One name of a dotted key, unquoted, and where it stands.</summary>
+internal readonly record struct TomlKeyPart(string Name, TomlPosition Position);
+
+/// <summary>How a table came to be, which decides what may still be added to it.</summary>
+internal enum TomlTableOrigin
+{
+    /// <summary>Only named on the way to another table, as <c>a</c> in <c>[a.b]</c>: it may still be defined, once.</summary>
+    Implied,
+
+    /// <summary>Defined by <c>[a]</c> or <c>[[a]]</c>: dotted keys from outside cannot add to it.</summary>
+    Header,
+
+    /// <summary>Defined by dotted keys: more of these may add to it, a header cannot define it again.</summary>
+    DottedKey,
+}
+
+/// <summary>
+/// What a key of a table under construction holds: a finished value, an open table, or an open array of tables. None of them where the
+/// value could not be read: the key is taken all the same.
+/// </summary>
+internal sealed class TomlSlot(TomlKeyPart key)
+{
+    public TomlKeyPart Key { get; } = key;
+
+    public TomlNode? Value { get; init; }
+
+    public TomlTableBuilder? Table { get; init; }
+
+    /// <summary>The elements so far, at least one.</summary>
+    public List<TomlTableBuilder>? Elements { get; init; }
+
+    /// <summary>For "… is already …".</summary>
+    public string What => Elements is not null ? "an array of tables" : Table is not null ? "a table" : "a value";
+
+    public TomlNode? Build()
+    {
+        if (Elements is not null) return new TomlArray(Elements[0].Position, [.. Elements.Select(element => element.Build())]);
+        return Table is not null ? Table.Build() : Value;
     }
 }
