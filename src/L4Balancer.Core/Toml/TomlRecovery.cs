@@ -99,8 +99,40 @@ internal sealed class TomlRecovery(string text, TomlTreeWalk walk, TomlErrorList
         if (leftOut.Length > 1 && !isLast && text.AsSpan(mistake.LeftOutStart, mistake.LeftOutLength).Contains(',')) leftOut[1] = ',';
     }
 
-    private static TomlMistake Refused(TomlStatement statement) => new(statement.Start, "this statement cannot be read");
+    /// <summary>Where Tomlyn throws: what is known to do it are dates that it takes for local ones of the machine's time zone.</summary>
+    private TomlMistake Refused(TomlStatement statement)
+    {
+        ReadOnlySpan<char> written = TomlLineShape.SkipBlankLines(text.AsSpan(statement.Start, statement.End - statement.Start));
+        return new TomlMistake(statement.End - written.Length, "this statement cannot be read: it holds a date or time that does not exist");
+    }
 
     private TomlPosition PositionOf(TomlStatement statement, int offset) =>
         new TomlPosition(statement.LinesBefore + 1, 1).Behind(text.AsSpan(statement.Start, offset - statement.Start));
 }
+
+/// <summary>
+/// One statement of a text with mistakes, cut out by <see cref="TomlStatementScanner"/>: a header, or a key and its value, over as many lines
+/// as its value takes.
+/// </summary>
+internal sealed class TomlStatement(int start, int line)
+{
+    public int Start { get; } = start;
+
+    /// <summary>Behind its last character; the line break is not part of it.</summary>
+    public int End { get; set; }
+
+    /// <summary>Lines of the text before it.</summary>
+    public int LinesBefore { get; } = line;
+
+    /// <summary>Mistakes inside strings and comments, in the order of the text.</summary>
+    public List<TomlMistake> Mistakes { get; } = [];
+
+    /// <summary>Brackets that are not closed, the innermost last.</summary>
+    public List<int> OpenBrackets { get; } = [];
+
+    /// <summary>The bracket that goes beyond the depth allowed, or -1. Nothing behind it has been looked at.</summary>
+    public int TooDeep { get; set; } = -1;
+}
+
+/// <summary>A mistake, and the part of the text that is to be left out to read what is around it; none where its length is 0.</summary>
+internal readonly record struct TomlMistake(int Offset, string Message, int LeftOutStart = 0, int LeftOutLength = 0);

@@ -9,19 +9,19 @@ namespace L4Balancer.Core.Toml;
 /// </summary>
 internal sealed class TomlTreeWalk(TomlErrorList errors)
 {
-    private readonly TomlDocumentBuilder _document = new(errors);
+    private readonly TomlTables _tables = new(errors);
     private int _linesBefore;
     private HashSet<int> _unreadable = [];
 
-    public TomlTable Build() => _document.Build();
+    public TomlTable Build() => _tables.Build();
 
     public void AddDocument(DocumentSyntax document)
     {
-        foreach (KeyValueSyntax pair in document.KeyValues) Assign(pair, _document.Open);
+        foreach (KeyValueSyntax pair in document.KeyValues) Assign(pair, _tables.Current);
         foreach (TableSyntaxBase table in document.Tables)
         {
             OpenTable(table);
-            foreach (KeyValueSyntax pair in table.Items) Assign(pair, _document.Open);
+            foreach (KeyValueSyntax pair in table.Items) Assign(pair, _tables.Current);
         }
     }
 
@@ -33,26 +33,22 @@ internal sealed class TomlTreeWalk(TomlErrorList errors)
     {
         _linesBefore = linesBefore;
         _unreadable = unreadable;
-        if (document.KeyValues.ChildrenCount > 0) Assign(document.KeyValues.GetChild(0)!, _document.Open);
+        if (document.KeyValues.ChildrenCount > 0) Assign(document.KeyValues.GetChild(0)!, _tables.Current);
         else if (document.Tables.ChildrenCount > 0) OpenTable(document.Tables.GetChild(0)!);
     }
 
     private void OpenTable(TableSyntaxBase table)
     {
-        TomlPosition header = PositionOf(table);
-        if (!TryReadKey(table.Name, out List<TomlKeyPart> key)) _document.OpenStray(header, key);
-        else if (table is TableArraySyntax || table.CloseBracket is InvalidSyntaxToken { InvalidKind: TokenKind.CloseBracketDouble })
-        {
-            // A bracket too few or too many is reported, and most likely meant this: else all that follows would be wrong too.
-            _document.OpenArrayElement(header, key);
-        }
-        else _document.OpenTable(header, key);
+        // A bracket too few or too many is reported, and most likely meant this: else all that follows would be wrong too.
+        bool isElement = table is TableArraySyntax || table.CloseBracket is InvalidSyntaxToken { InvalidKind: TokenKind.CloseBracketDouble };
+        bool isWhole = TryReadKey(table.Name, out List<TomlKeyPart> key);
+        _tables.Open(PositionOf(table), key, isElement, isWhole);
     }
 
-    private void Assign(KeyValueSyntax pair, TomlTableBuilder table)
+    private void Assign(KeyValueSyntax pair, TomlOpenTable table)
     {
         if (!TryReadKey(pair.Key, out List<TomlKeyPart> key) || pair.EqualToken is null) return;
-        table.Assign(key, Read(pair.Value, table.Depth + key.Count), errors);
+        _tables.Assign(table, key, Read(pair.Value, table.Depth + key.Count));
     }
 
     /// <returns>False where a part of the key could not be read; <paramref name="parts"/> then holds those before it.</returns>
@@ -110,7 +106,7 @@ internal sealed class TomlTreeWalk(TomlErrorList errors)
             case ArraySyntax array:
                 return ReadArray(array, position, depth);
             case InlineTableSyntax { CloseBrace: not null } inline:
-                TomlTableBuilder table = new(position, depth, TomlTableOrigin.Header);
+                TomlOpenTable table = new(position, depth, TomlTableOrigin.Header);
                 foreach (InlineTableItemSyntax item in inline.Items)
                 {
                     if (item.KeyValue is { } pair) Assign(pair, table);

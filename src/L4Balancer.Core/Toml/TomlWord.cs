@@ -16,6 +16,7 @@ internal static class TomlWord
         int end = EndOf(text, offset);
 
         // The one value with a blank in it: a date, a blank, a time.
+        if (start >= 11 && HasShape(text.AsSpan(start - 11), "0000-00-00 0")) start -= 11;
         if (end - start == 10 && HasShape(text.AsSpan(start), "0000-00-00") && HasShape(text.AsSpan(end), " 0")) end = EndOf(text, end + 1);
         return start..end;
     }
