@@ -81,6 +81,7 @@ internal sealed class RecordLogTests
     }
 
     [Test]
+    [NonParallelizable]
     public async Task A_flood_loses_lines_but_the_histograms_count_everybody()
     {
         const int flood = 50_000;
