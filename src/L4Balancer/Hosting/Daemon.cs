@@ -36,7 +36,7 @@ internal sealed class Daemon : IAsyncDisposable
     private volatile BalancerControl? _control;
     private volatile RoutingSnapshot? _first;
     private BalancerMetrics? _metrics;
-    private MetricsEndpoint? _metricsEndpoint;
+    private PrometheusEndpoint? _metricsEndpoint;
     private MetricsServer? _metricsServer;
     private RecordLog? _records;
     private volatile IEngine? _engine;
@@ -171,18 +171,18 @@ internal sealed class Daemon : IAsyncDisposable
             return null;
         }
 
-        _parts.Own(_metrics = new BalancerMetrics(() => Snapshot, () => _engine, _clock, pushed: config.Metrics?.Otlp is not null));
+        _parts.Own(_metrics = new BalancerMetrics(() => Snapshot, () => _engine, _clock));
         if (config.Metrics?.Otlp is Uri collector)
         {
-            _parts.Own(new OtlpPush(collector, _metrics.Backends, FirstPush, BetweenPushes, _loggers.CreateLogger<OtlpPush>()));
+            _parts.Own(new OtlpPush(collector, _metrics, FirstPush, BetweenPushes, _loggers.CreateLogger<OtlpPush>()));
         }
 
-        _parts.Own(_metricsEndpoint = new MetricsEndpoint(_metrics, _loggers.CreateLogger<MetricsEndpoint>()));
+        _parts.Own(_metricsEndpoint = new PrometheusEndpoint(_metrics));
         try
         {
             if (config.Metrics is not null)
             {
-                _parts.Own(_metricsServer = await MetricsServer.StartAsync(config.Metrics.Listen, _metricsEndpoint, _loggers));
+                _parts.Own(_metricsServer = await MetricsServer.StartAsync(config.Metrics.Listen, _metrics, _metricsEndpoint, _loggers));
             }
 
             return null;

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Sockets;
 using L4Balancer.Core.Addressing;
 
@@ -7,6 +8,9 @@ namespace L4Balancer.Web;
 /// <param name="table">As in the file: <c>[metrics]</c>.</param>
 internal sealed class ListenException(string table, Endpoint listen, Exception cause) : Exception(Describe(table, listen, cause), cause)
 {
+    /// <summary>What bind(2) said; null where it was something else.</summary>
+    public SocketError? Error { get; } = ErrorOf(cause);
+
     private static string Describe(string table, Endpoint listen, Exception cause) =>
         $"cannot listen on {listen} ({table} listen): " + ErrorOf(cause) switch
         {
@@ -16,11 +20,20 @@ internal sealed class ListenException(string table, Endpoint listen, Exception c
             _ => $"{cause.Message}; change `listen`",
         };
 
-    // Kestrel wraps some of the errors of bind(2) in exceptions of its own, others it lets through.
+    // Kestrel wraps some of the errors of bind(2) in exceptions of its own, others it lets through. HttpListener keeps the errno.
     private static SocketError? ErrorOf(Exception? cause) => cause switch
     {
         null => null,
         SocketException e => e.SocketErrorCode,
+        HttpListenerException e => OfErrno(e.ErrorCode),
         _ => ErrorOf(cause.InnerException),
+    };
+
+    private static SocketError? OfErrno(int errno) => errno switch
+    {
+        13 => SocketError.AccessDenied,
+        98 => SocketError.AddressAlreadyInUse,
+        99 => SocketError.AddressNotAvailable,
+        _ => null,
     };
 }

@@ -1,11 +1,10 @@
-using System.Buffers;
 using System.Text;
 using L4Balancer.AccessLog;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Routing;
 using L4Balancer.Logging;
-using L4Balancer.Metrics;
+using L4Balancer.Tests.Metrics;
 using L4Balancer.Tests.Truth;
 using Microsoft.Extensions.Logging;
 using Level = L4Balancer.Core.Config.LogLevel;
@@ -82,16 +81,17 @@ internal sealed class RecordLogTests
     }
 
     [Test]
+    [NonParallelizable]
     public async Task A_flood_loses_lines_but_the_histograms_count_everybody()
     {
         const int flood = 50_000;
         RoutingSnapshot snapshot = Connections.Snapshot();
-        using var metrics = new BalancerMetrics(() => snapshot, () => null, TimeProvider.System);
+        using var metrics = new ScrapedMetrics(() => snapshot);
         var record = Connections.Closed(snapshot, CloseReason.ClientClosed);
         using var output = new LogOutput(Stream.Null, LogFormat.Text, TimeProvider.System);
         using ILoggerFactory loggers = LogSetup.CreateFactory(output, new LevelSwitch(Level.Info), TimeProvider.System);
         await using (var log = new RecordLog(
-            new BalancerSettings(), output, metrics.Durations, TimeProvider.System, loggers.CreateLogger<RecordLog>()))
+            new BalancerSettings(), output, metrics.Of.Durations, TimeProvider.System, loggers.CreateLogger<RecordLog>()))
         {
             for (int i = 0; i < flood; i++)
             {
@@ -100,9 +100,7 @@ internal sealed class RecordLogTests
             }
         }
 
-        var text = new ArrayBufferWriter<byte>();
-        metrics.Write(text, ExpositionFormat.Prometheus);
-        var exposition = new Exposition(Encoding.UTF8.GetString(text.WrittenSpan));
+        var exposition = new Exposition(metrics.Text());
         Assert.That(exposition.Sum("connect_duration_seconds_count"), Is.EqualTo(flood));
         Assert.That(exposition.Sum("connection_duration_seconds_count"), Is.EqualTo(flood));
     }

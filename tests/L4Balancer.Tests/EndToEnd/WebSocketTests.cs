@@ -110,7 +110,7 @@ internal sealed class WebSocketTests
         double sum = 0;
         foreach (WebSocketBackend backend in _backends)
         {
-            sum += await _front.OfBackendAsync("l4balancer_connections_active", backend.Name, cancel) ?? 0;
+            sum += await _front.OfBackendAsync("connections_active", backend.Name, cancel);
         }
 
         return sum;

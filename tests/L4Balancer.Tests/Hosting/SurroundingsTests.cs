@@ -49,7 +49,7 @@ internal sealed class SurroundingsTests
         await using DaemonProcess daemon = DaemonProcess.Start(
             environment, [], "run", "--config", DaemonProcess.ConfigFileWith(OneBackend.Config(backend.Endpoint)));
         await daemon.ReadyAsync();
-        Assert.That(await OneBackend.ScrapeAsync(daemon), Does.Contain("l4balancer_config_generation 1\n"));
+        Assert.That(await OneBackend.ScrapeAsync(daemon), Does.Contain("l4balancer_config_generation{} 1\n"));
     }
 
     [Test]
