@@ -20,13 +20,13 @@ internal sealed class RepeatLimitTests
             ILogger other = loggers.CreateLogger("other");
             for (int i = 0; i < 1000; i++)
             {
-                one.ManagerNotTold();
+                one.ManagerNotTold("nobody listens");
                 one.Stopped();
             }
 
-            other.ManagerNotTold();
+            other.ManagerNotTold("nobody listens");
             clock.Now += RepeatLimit.Span;
-            one.ManagerNotTold();
+            one.ManagerNotTold("nobody listens");
         }
 
         string[] lines = Encoding.UTF8.GetString(stream.ToArray()).Split('\n', StringSplitOptions.RemoveEmptyEntries);

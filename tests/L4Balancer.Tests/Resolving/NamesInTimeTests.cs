@@ -8,7 +8,9 @@ using L4Balancer.Hosting;
 using L4Balancer.Logging;
 using L4Balancer.Resolving;
 using L4Balancer.Systemd;
+using L4Balancer.Tests.Systemd;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Testing;
 
 namespace L4Balancer.Tests.Resolving;
 
@@ -23,7 +25,7 @@ internal sealed class NamesInTimeTests : IAsyncDisposable
     private readonly TimerClock _clock = new();
     private readonly TwoPeers _peers = new();
     private readonly LogOutput _output = new(Stream.Null, LogFormat.Text, TimeProvider.System);
-    private readonly SystemdNotifier _nobody = new(null);
+    private readonly ServiceNotifications _nobody = NotifySocket.NotificationsTo(null, new FakeLogger());
     private readonly ILoggerFactory _loggers;
     private readonly Daemon _daemon;
     private readonly BlockingCollection<string> _asked = [];
