@@ -3,6 +3,7 @@ using System.Diagnostics.Metrics;
 using System.Text;
 using L4Balancer.Engine;
 using L4Balancer.Metrics;
+using Microsoft.Extensions.Time.Testing;
 
 namespace L4Balancer.Tests.Metrics;
 
@@ -11,7 +12,7 @@ internal sealed class WorkerInstrumentsTests
     [Test]
     public void A_worker_is_busy_by_the_processor_time_since_the_last_look()
     {
-        var clock = new ManualClock();
+        var clock = new FakeTimeProvider();
         WorkerLoad[] loads = [new(0, 7, TimeSpan.Zero), new(1, 5, TimeSpan.Zero)];
         using var meter = new Meter(nameof(WorkerInstrumentsTests));
         using var reader = new PrometheusReader(meter);
@@ -40,15 +41,5 @@ internal sealed class WorkerInstrumentsTests
         reader.Write(output, ExpositionFormat.Prometheus);
         return Encoding.UTF8.GetString(output.WrittenSpan);
     }
-
-    private sealed class ManualClock : TimeProvider
-    {
-        private long _now;
-
-        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
-
-        public override long GetTimestamp() => _now;
-
-        public void Advance(TimeSpan span) => _now += span.Ticks;
-    }
 }
+
