@@ -29,7 +29,7 @@ internal sealed class Daemon : IAsyncDisposable
     private readonly LogOutput _output;
     private readonly LevelSwitch _level;
     private readonly ILoggerFactory _loggers;
-    private readonly SystemdNotifier _systemd;
+    private readonly ServiceNotifications _systemd;
     private readonly ServiceReport _service;
     private readonly ILogger _log;
     private readonly Parts _parts = new();
@@ -44,7 +44,7 @@ internal sealed class Daemon : IAsyncDisposable
     private StopExtension? _stopExtension;
     private AdminServer? _admin;
 
-    public Daemon(TimeProvider clock, LogOutput output, LevelSwitch level, ILoggerFactory loggers, SystemdNotifier systemd)
+    public Daemon(TimeProvider clock, LogOutput output, LevelSwitch level, ILoggerFactory loggers, ServiceNotifications systemd)
     {
         _clock = clock;
         _output = output;
@@ -52,7 +52,7 @@ internal sealed class Daemon : IAsyncDisposable
         _loggers = loggers;
         _systemd = systemd;
         _log = loggers.CreateLogger<Daemon>();
-        _service = new ServiceReport(systemd, Status, _log);
+        _service = new ServiceReport(systemd, Status);
     }
 
     /// <summary>Whom host names are asked of; blocks and must not throw.</summary>

@@ -18,7 +18,7 @@ namespace L4Balancer.Tests.Control;
 internal sealed class BalancerControlTests : IAsyncDisposable
 {
     private readonly StillEngine _engine = new();
-    private readonly TimerClock _clock = new();
+    private readonly TestClock _clock = new();
     private readonly string _file = DaemonProcess.ConfigFileWith(Text(weight: 100));
     private readonly RoutingSnapshot _first;
     private readonly Lazy<BalancerControl> _control;

@@ -1,5 +1,4 @@
-using System.Net.Sockets;
-using System.Text;
+using L4Balancer.Tests.Systemd;
 
 namespace L4Balancer.Tests.Hosting;
 
@@ -86,30 +85,32 @@ internal sealed class SurroundingsTests
 
     [Test]
     [Platform("Linux")]
-    public async Task Systemd_hears_of_the_start_and_the_end_and_the_journal_gets_priorities()
+    public async Task Systemd_is_told_of_the_start_and_the_end()
     {
-        string path = Path.Combine(Path.GetTempPath(), $"l4balancer-notify-{Guid.NewGuid():N}");
-        using var manager = new Socket(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified) { ReceiveTimeout = 60_000 };
-        manager.Bind(new UnixDomainSocketEndPoint(path));
+        using var manager = new NotifySocket();
         await using var backend = new EchoPeer();
-        var environment = new Dictionary<string, string>
-        {
-            ["NOTIFY_SOCKET"] = path,
-            ["JOURNAL_STREAM"] = "8:12345",
-            ["INVOCATION_ID"] = "0123456789abcdef",
-        };
+        var environment = new Dictionary<string, string> { ["NOTIFY_SOCKET"] = manager.Address };
         await using DaemonProcess daemon = DaemonProcess.Start(
             environment, [], "run", "--config", DaemonProcess.ConfigFileWith(OneBackend.Config(backend.Endpoint)));
-        Assert.That(Receive(manager), Does.StartWith("READY=1\nSTATUS=").And.Contain("1 of 1 backends up"));
+        Assert.That(manager.Next(), Does.StartWith("READY=1\nSTATUS=").And.Contain("1 of 1 backends up"));
         daemon.Signal(DaemonProcess.SIGTERM);
-        Assert.That(Receive(manager), Does.StartWith("STOPPING=1\n"));
+        Assert.That(manager.Next(), Does.StartWith("STOPPING=1\n"));
         Assert.That(await daemon.ExitAsync(), Is.Zero);
-        Assert.That(daemon.Output, Has.All.Match(@"^<\d>"));
     }
 
-    private static string Receive(Socket manager)
+    [TestCase("JOURNAL_STREAM=$(stat -L -c %d:%i /proc/$$/fd/1)", @"^<\d>")]
+    [TestCase("JOURNAL_STREAM=8:1", @"^\d{4}-\d\d-\d\dT")]
+    [Platform("Linux")]
+    public async Task The_journal_gets_priorities_and_a_pipe_under_a_service_does_not(string setVariable, string line)
     {
-        var datagram = new byte[4096];
-        return Encoding.UTF8.GetString(datagram, 0, manager.Receive(datagram));
+        await using var backend = new EchoPeer();
+        string script = $"{setVariable}; export JOURNAL_STREAM; exec \"$@\"";
+        await using DaemonProcess daemon = DaemonProcess.Start(
+            new Dictionary<string, string> { ["INVOCATION_ID"] = "0123456789abcdef" }, ["/bin/sh", "-c", script, "sh"],
+            "run", "--config", DaemonProcess.ConfigFileWith(OneBackend.Config(backend.Endpoint)));
+        await daemon.ReadyAsync();
+        daemon.Signal(DaemonProcess.SIGTERM);
+        Assert.That(await daemon.ExitAsync(), Is.Zero);
+        Assert.That(daemon.Output, Has.All.Match(line));
     }
 }

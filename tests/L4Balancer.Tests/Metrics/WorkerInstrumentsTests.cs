@@ -1,6 +1,7 @@
 using L4Balancer.Core.Routing;
 using L4Balancer.Engine;
 using L4Balancer.Tests.Control;
+using Microsoft.Extensions.Time.Testing;
 
 namespace L4Balancer.Tests.Metrics;
 
@@ -10,7 +11,7 @@ internal sealed class WorkerInstrumentsTests
     [Test]
     public void A_worker_is_busy_by_the_processor_time_since_the_last_look()
     {
-        var clock = new ManualClock();
+        var clock = new FakeTimeProvider();
         var engine = new StillEngine { Loads = [new(0, 7, TimeSpan.Zero), new(1, 5, TimeSpan.Zero)] };
         RoutingSnapshot snapshot = Connections.Snapshot();
         using var metrics = new ScrapedMetrics(() => snapshot, () => engine, clock);
@@ -30,16 +31,5 @@ internal sealed class WorkerInstrumentsTests
         engine.Loads = [new(0, 8, TimeSpan.FromSeconds(3)), new(1, 5, TimeSpan.FromSeconds(0.5))];
         Assert.That(metrics.Text(), Does.Contain("l4balancer_worker_busy_ratio{worker=\"0\"} 1\n")
             .And.Contain("l4balancer_worker_busy_ratio{worker=\"1\"} 0\n"));
-    }
-
-    private sealed class ManualClock : TimeProvider
-    {
-        private long _now;
-
-        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
-
-        public override long GetTimestamp() => _now;
-
-        public void Advance(TimeSpan span) => _now += span.Ticks;
     }
 }

@@ -35,6 +35,7 @@ internal sealed class BootedTests
             Assert.That(seen.GetProperty("activated").GetBoolean(), "the first connection starts it");
             Assert.That(seen.GetProperty("active").GetBoolean(), "it says that it is ready");
             Assert.That(seen.GetProperty("status").GetString(), Does.Contain("1 of 1 backends up"));
+            Assert.That(seen.GetProperty("journal").GetString(), Does.Match("(?m)^ready: "), "the journal's format is picked: no time, no level");
             Assert.That(seen.GetProperty("watchdog").GetBoolean(), "watchdog pings come");
             Assert.That(seen.GetProperty("reload")[0].GetInt32(), Is.Zero);
             Assert.That(seen.GetProperty("reloaded").GetBoolean(), "the reload is in force");
