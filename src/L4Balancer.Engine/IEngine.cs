@@ -24,7 +24,9 @@ public interface IEngine : IAsyncDisposable
     /// Binds every listener, or takes the socket of <see cref="EngineOptions.Inherited"/> that has its address, and begins to accept;
     /// either all of it, or nothing.
     /// </summary>
-    /// <returns>What could not be bound; empty where the engine runs now.</returns>
+    /// <returns>
+    /// What could not be bound, or why the event loops could not be started (descriptors, memory, threads); empty where the engine runs now.
+    /// </returns>
     IReadOnlyList<ListenFailure> Start(RoutingSnapshot snapshot);
 
     /// <summary>
@@ -70,7 +72,10 @@ public interface IEngine : IAsyncDisposable
     /// <returns>Null where this engine cannot.</returns>
     Task<IReadOnlyList<ExportedConnection>?> ExportAsync();
 
-    /// <summary>Goes on with connections that another engine has handed out. Their sockets belong to this engine now.</summary>
+    /// <summary>
+    /// Goes on with connections that another engine has handed out. Their sockets belong to this engine now: what it cannot serve, because it
+    /// stops or the kernel has no room, is reset, and has a record that says why.
+    /// </summary>
     /// <exception cref="NotSupportedException">This engine cannot: <see cref="ExportAsync"/> answers null.</exception>
     void Adopt(IReadOnlyList<ExportedConnection> connections);
 

@@ -4,9 +4,13 @@ using L4Balancer.Core.Addressing;
 namespace L4Balancer.Engine;
 
 /// <summary>A listener that could not be bound.</summary>
+/// <param name="Listener">Empty where it is not about one listener; then <paramref name="Endpoint"/> says nothing either.</param>
 /// <param name="Message">What is wrong and how to mend it, one line.</param>
 public sealed record ListenFailure(string Listener, Endpoint Endpoint, string Message)
 {
+    internal static ListenFailure OfEventLoops(string error) => new(
+        "", default, $"cannot start the event loops ({error}): raise LimitNOFILE (ulimit -n) or the limit of threads, or lower `workers`");
+
     internal static ListenFailure From(string listener, Endpoint endpoint, SocketError error) => new(listener, endpoint, error switch
     {
         SocketError.AddressAlreadyInUse =>

@@ -17,7 +17,7 @@ internal static partial class Log
 
     [LoggerMessage(2003, LogLevel.Warning,
         "cannot accept on {Endpoint} ({Error}): waiting; connections queue in the kernel meanwhile. Raise LimitNOFILE if this stays")]
-    public static partial void AcceptBacksOff(this ILogger logger, Endpoint endpoint, string error);
+    public static partial void AcceptBacksOff(this ILogger logger, Endpoint endpoint, string error, Exception? exception);
 
     [LoggerMessage(2004, LogLevel.Information, "accepting again on {Endpoint} after {Count} failures")]
     public static partial void AcceptRecovered(this ILogger logger, Endpoint endpoint, int count);
@@ -32,6 +32,12 @@ internal static partial class Log
         "a socket was handed in that no listener is for: descriptor {Descriptor}, {Endpoint}; closed. Add the address to a `bind`, or take it "
         + "out of the socket unit")]
     public static partial void InheritedForNothing(this ILogger logger, int descriptor, string endpoint);
+
+    [LoggerMessage(2009, LogLevel.Error, "a step of event loop {Worker} failed; the loop goes on")]
+    public static partial void LoopStepFailed(this ILogger logger, int worker, Exception exception);
+
+    [LoggerMessage(2010, LogLevel.Error, "{Count} further exceptions in event loop {Worker} were not logged")]
+    public static partial void ExceptionsNotLogged(this ILogger logger, int count, int worker);
 
     [LoggerMessage(2008, LogLevel.Warning,
         "the socket of {Endpoint} that was handed in takes IPv4 as well; set BindIPv6Only=ipv6-only in the socket unit if it shall not")]

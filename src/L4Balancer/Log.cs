@@ -107,8 +107,8 @@ internal static partial class Log
     [LoggerMessage(1033, LogLevel.Warning, "{Warning}")]
     public static partial void PortsRest(this ILogger logger, string warning);
 
-    [LoggerMessage(1034, LogLevel.Error, "the use of local ports was not looked at this time")]
-    public static partial void PortsNotSeen(this ILogger logger, Exception exception);
+    [LoggerMessage(1035, LogLevel.Error, "{Job} failed this time and will run again")]
+    public static partial void PeriodicJobFailed(this ILogger logger, string job, Exception exception);
 
     [LoggerMessage(1100, LogLevel.Warning, "backend {Pool}/{Backend} ({Address}) is down: {Detail}")]
     public static partial void BackendDown(this ILogger logger, string pool, string backend, string address, string detail);

@@ -29,6 +29,9 @@ public sealed class SourceTable
     /// <returns>False where it is over a limit; then it is not counted.</returns>
     public bool TryEnter(HostAddress address, int most, int rate, Instant now) => ShardOf(KeyOf(address)).TryEnter(KeyOf(address), most, rate, now);
 
+    /// <summary>One more connection of this source, whatever its limits: it is established already, and comes from another engine.</summary>
+    public void Join(HostAddress address) => ShardOf(KeyOf(address)).Join(KeyOf(address));
+
     /// <summary>A connection that entered is over.</summary>
     public void Leave(HostAddress address) => ShardOf(KeyOf(address)).Leave(KeyOf(address));
 
@@ -79,6 +82,17 @@ public sealed class SourceTable
 
                 _entries[key] = entry;
                 return enters;
+            }
+        }
+
+        // A source that was not known has all its tokens: the entry is as old as the clock.
+        public void Join(HostAddress key)
+        {
+            lock (_gate)
+            {
+                bool known = _entries.TryGetValue(key, out Entry entry);
+                _atRest -= known && entry.Open == 0 ? 1 : 0;
+                _entries[key] = entry with { Open = entry.Open + 1 };
             }
         }
 

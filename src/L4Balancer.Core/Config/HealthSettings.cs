@@ -49,4 +49,11 @@ public sealed record HealthSettings
 
     /// <summary>What <see cref="CaFile"/> holds, in PEM. <see cref="ConfigReader"/> leaves it empty and says in its result what to read.</summary>
     public string CaCertificates { get; init; } = "";
+
+    /// <summary>Whether all of it has the same values; the equality of records compares collections by reference.</summary>
+    public bool HasSameValues(HealthSettings other)
+    {
+        ArgumentNullException.ThrowIfNull(other);
+        return Headers.SequenceEqual(other.Headers) && this with { Headers = other.Headers } == other;
+    }
 }

@@ -58,4 +58,15 @@ public sealed record PoolSettings
     public PassiveSettings Passive { get; init; } = new();
 
     public ImmutableArray<BackendSettings> Backends { get; init; } = [];
+
+    /// <summary>Whether all of it has the same values; the equality of records compares collections by reference.</summary>
+    public bool HasSameValues(PoolSettings other)
+    {
+        ArgumentNullException.ThrowIfNull(other);
+        return ReferenceEquals(this, other)
+            || (SourceIps.SequenceEqual(other.SourceIps)
+                && Backends.SequenceEqual(other.Backends)
+                && Health.HasSameValues(other.Health)
+                && this with { SourceIps = other.SourceIps, Backends = other.Backends, Health = other.Health } == other);
+    }
 }

@@ -10,9 +10,8 @@ internal static class Admission
 {
     /// <summary>Counts a connection as accepted, whatever becomes of it.</summary>
     /// <returns>Why it may not come in; none where it may.</returns>
-    public static CloseReason WhyNot(ref ConnectionRecord record, RoutingSnapshot snapshot, Instant now)
+    public static CloseReason WhyNot(ref ConnectionRecord record, RoutingSnapshot snapshot, Listener listener, Instant now)
     {
-        Listener listener = record.Listener;
         int openHere = listener.Cell.CountAccepted();
         int openInAll = snapshot.Cell.CountAccepted();
         int most = listener.Settings.MaxConnections;

@@ -20,7 +20,7 @@ public struct AgeLimit
     {
         if (_due.Ticks == 0)
         {
-            TimeSpan age = record.Pool.Settings.MaxAge;
+            TimeSpan age = record.Origin.Policy.MaxAge;
             double sooner = Jitter * Mix.Of(record.Id) / ulong.MaxValue;
             _due = age == TimeSpan.Zero ? Instant.Never : record.EstablishedAt.After(age * (1 - sooner));
         }
@@ -38,7 +38,7 @@ public struct AgeLimit
         }
 
         _reserved = true;
-        _due = record.Pool.Cell.Closing.Reserve(now, Pace.Between(record.Pool.Settings.CloseRate));
+        _due = record.Pool.Closing.Reserve(now, Pace.Between(record.Origin.Policy.CloseRate));
         return true;
     }
 }

@@ -15,12 +15,16 @@ internal struct BackendWalk
     /// <summary>How long a connection waits for its turn (<c>new_connection_rate</c>) where connect_timeout sets no bound.</summary>
     private static readonly TimeSpan LongestQueue = TimeSpan.FromSeconds(3);
 
+    private Backend? _backend;
     private TriedBackends _tried;
     private BackendPlace _place;
     private Instant _queueUntil;
     private CloseReason _lastFailure;
     private bool _blamed;
     private bool _hasTrialed;
+
+    /// <summary>Where it was sent last; null before that.</summary>
+    public readonly Backend? Backend => _backend;
 
     /// <summary>Its trial of the backend that it was sent to last; 0 where it is an ordinary connection.</summary>
     public readonly int Trial => _place.Trial;
@@ -31,9 +35,8 @@ internal struct BackendWalk
     /// <summary>Lets go of the backend before, and sends the connection to the next one.</summary>
     /// <param name="turn">When it may connect there: now, or later where <c>new_connection_rate</c> spaces connections out.</param>
     /// <returns>False where nobody is left.</returns>
-    public bool TryNext(ref ConnectionRecord record, Instant now, out Instant turn)
+    public bool TryNext(ref ConnectionRecord record, Pool pool, Instant now, out Instant turn)
     {
-        Pool pool = record.Pool;
         TimeSpan between = Pace.Between(pool.Settings.NewConnectionRate);
         Instant until = between > TimeSpan.Zero ? QueueUntil(pool, now) : now;
         while (true)
@@ -60,7 +63,8 @@ internal struct BackendWalk
             }
             else
             {
-                record.Backend = backend;
+                _backend = backend;
+                record.Backend = backend.Cell;
                 _place = BackendPlace.Take(backend.Cell, trial);
                 _hasTrialed |= trial != 0;
                 return true;
@@ -88,6 +92,9 @@ internal struct BackendWalk
     /// <summary>Goes on in the pool of another snapshot.</summary>
     public void Follow(Pool before, Pool now) => _tried.Follow(before, now);
 
+    /// <summary>The same backend that it was sent to last, as another snapshot has it.</summary>
+    public void Follow(Backend backend) => _backend = backend;
+
     /// <summary>This backend is not asked again.</summary>
     public void Skip(int backend) => _tried.Add(backend);
 
@@ -107,15 +114,16 @@ internal struct BackendWalk
     }
 
     /// <summary>The connect came to nothing, by the backend, by the network, or by a policy of this host.</summary>
-    public ConnectNews NoteFailed(in ConnectionRecord record, ConnectFailure failure)
+    /// <param name="most">Of the pool: see <see cref="BackendPlace.NoteFailed"/>.</param>
+    public ConnectNews NoteFailed(ConnectFailure failure, int most)
     {
         bool blamed = failure != ConnectFailure.NotPermitted;
         _lastFailure = failure == ConnectFailure.TimedOut ? CloseReason.ConnectTimeout : CloseReason.ConnectFailed;
         _blamed |= blamed;
-        Backend backend = record.Backend!;
+        Backend backend = _backend!;
         _tried.Add(backend.Index);
         backend.Cell.ConnectFailures.Count(_lastFailure);
-        return blamed ? _place.NoteFailed(FaultOf(failure), record.Pool.Settings.Passive.Failures) : ConnectNews.None;
+        return blamed ? _place.NoteFailed(FaultOf(failure), most) : ConnectNews.None;
     }
 
     /// <summary>The backend that it was sent to last is not waited for any more.</summary>

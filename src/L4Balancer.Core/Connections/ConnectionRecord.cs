@@ -15,13 +15,14 @@ public struct ConnectionRecord
     /// <summary>Unique within the process, from 1.</summary>
     public ulong Id { get; internal set; }
 
-    public Listener Listener { get; internal set; }
+    /// <summary>The listener and pool that it counts for, with the settings that hold for it; never null once it is accepted.</summary>
+    public ConnectionOrigin Origin { get; internal set; }
 
     /// <summary>The client, and the address of ours that it connected to.</summary>
     public FourTuple Tuple { get; internal set; }
 
     /// <summary>The backend connected to or, where none was reached, the last one tried; null where none was picked.</summary>
-    public Backend? Backend { get; internal set; }
+    public BackendCell? Backend { get; internal set; }
 
     /// <summary>Our side of the connection to the backend, as the kernel reports it; zero until connected.</summary>
     public Endpoint Source { get; internal set; }
@@ -56,7 +57,9 @@ public struct ConnectionRecord
 
     public readonly bool IsEstablished => EstablishedAt.Ticks != 0;
 
-    public readonly Pool Pool => Listener.Pool;
+    public readonly ListenerCell Listener => Origin.Listener;
+
+    public readonly PoolCell Pool => Origin.Pool;
 
     /// <summary>From accept to the attempt that succeeded, or to the last one; to the end where none was made.</summary>
     public readonly TimeSpan QueueTime => (Attempts > 0 ? ConnectStartedAt : EndedAt) - AcceptedAt;
@@ -71,8 +74,8 @@ public struct ConnectionRecord
     public readonly void Leave(BalancerCell balancer)
     {
         ArgumentNullException.ThrowIfNull(balancer);
-        Backend!.Cell.CountLeft();
-        Listener.Cell.CountClosed();
+        Backend!.CountLeft();
+        Listener.CountClosed();
         LeaveSource();
         Lease.Leave();
         balancer.CountEnded();
@@ -82,8 +85,13 @@ public struct ConnectionRecord
     public readonly void Join(BalancerCell balancer)
     {
         ArgumentNullException.ThrowIfNull(balancer);
-        Backend!.Cell.CountEstablished();
-        Listener.Cell.CountJoined();
+        Backend!.CountEstablished();
+        Listener.CountJoined();
+        if (HasSourcePlace)
+        {
+            Listener.BySource.Join(Tuple.Source.Address);
+        }
+
         Lease.Join();
         balancer.CountAccepted();
     }
@@ -96,8 +104,8 @@ public struct ConnectionRecord
     {
         Reason = reason;
         EndedAt = now;
-        Backend!.Cell.CountClosed(reason);
-        Listener.Cell.CountClosed();
+        Backend!.CountClosed(reason);
+        Listener.CountClosed();
         LeaveSource();
         Lease.Return(Source.Port, wasFirst, now);
         balancer.CountEnded();
@@ -108,7 +116,7 @@ public struct ConnectionRecord
     {
         if (HasSourcePlace)
         {
-            Listener.Cell.BySource.Leave(Tuple.Source.Address);
+            Listener.BySource.Leave(Tuple.Source.Address);
         }
     }
 }

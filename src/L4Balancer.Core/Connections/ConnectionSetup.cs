@@ -1,5 +1,6 @@
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
+using L4Balancer.Core.Config;
 using L4Balancer.Core.Ports;
 using L4Balancer.Core.Routing;
 using L4Balancer.Core.Timing;
@@ -8,7 +9,8 @@ namespace L4Balancer.Core.Connections;
 
 /// <summary>
 /// The life of a connection from accept to relay, as a state machine: the engine tells what happened, and is told what to do. It
-/// counts everything that happens in that time. One thread at a time; allocates nothing.
+/// counts everything that happens in that time. One thread at a time; allocates nothing. It refers to a snapshot and its rings: who keeps
+/// it beyond the end of the set-up clears it.
 /// </summary>
 public struct ConnectionSetup
 {
@@ -16,11 +18,18 @@ public struct ConnectionSetup
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(1);
 
     private RoutingSnapshot _snapshot;
+    private Listener _listener;
     private BackendWalk _backends;
     private SourceWalk _sources;
     private uint _turn;
     private bool _connecting;
     private bool _queued;
+
+    /// <summary>Settings of the pool that decides.</summary>
+    public readonly PoolSettings PoolSettings => _listener.Pool.Settings;
+
+    /// <summary>Where the connect that was asked for last goes to.</summary>
+    public readonly Endpoint Target => _backends.Backend?.Endpoint ?? default;
 
     /// <summary>A connection was accepted: admit it, and pick its first backend.</summary>
     /// <param name="record">Overwritten whole.</param>
@@ -28,16 +37,17 @@ public struct ConnectionSetup
     {
         this = default;
         _snapshot = snapshot;
+        _listener = listener;
         _turn = listener.Pool.Sources.NextTurn();
         record = new ConnectionRecord
         {
             Id = snapshot.Cell.NextId(),
-            Listener = listener,
+            Origin = listener.Origin,
             Tuple = tuple,
             AcceptedAt = now,
             Generation = snapshot.Generation,
         };
-        CloseReason whyNot = Admission.WhyNot(ref record, snapshot, now);
+        CloseReason whyNot = Admission.WhyNot(ref record, snapshot, listener, now);
         return whyNot == CloseReason.None ? TryNextBackend(ref record, now) : Refuse(ref record, whyNot, now);
     }
 
@@ -49,10 +59,10 @@ public struct ConnectionSetup
         record.Source = source;
         record.EstablishedAt = now;
         record.Lease.Connected(source.Port, now);
-        BackendCell cell = record.Backend!.Cell;
+        BackendCell cell = record.Backend!;
         cell.CountEstablished();
         Tell(cell, _backends.NoteConnected());
-        record.Listener.Cell.CountEstablished();
+        record.Listener.CountEstablished();
         return SetupStep.Relay;
     }
 
@@ -66,14 +76,14 @@ public struct ConnectionSetup
                 return LookElsewhere(ref record, now);
             case ConnectFailure.SourceUnusable:
                 record.Lease.ReturnNothing();
-                PortUse unusable = _sources.Current(record.Backend!.Sources)!;
+                PortUse unusable = _sources.Current(_backends.Backend!.Sources)!;
                 unusable.Source.CountUnusable();
                 unusable.NoteUnusable(now);
                 return TryNextSource(ref record, CloseReason.ConnectFailed, now);
             case ConnectFailure.NoSuchFamily:
                 record.Lease.ReturnNothing();
                 _backends.NoteShortage(CloseReason.ConnectFailed);
-                _backends.Skip(record.Backend!.Index);
+                _backends.Skip(_backends.Backend!.Index);
                 return TryNextBackend(ref record, now);
             case ConnectFailure.LocalShortage:
                 if (record.Lease.IsHeld)
@@ -85,8 +95,8 @@ public struct ConnectionSetup
             default:
                 CountAttempt(ref record);
                 record.Lease.Return(0, waits: false, now);
-                Tell(record.Backend!.Cell, _backends.NoteFailed(record, failure));
-                return record.Attempts >= _backends.AttemptsIn(record.Pool)
+                Tell(record.Backend!, _backends.NoteFailed(failure, PoolSettings.Passive.Failures));
+                return record.Attempts >= _backends.AttemptsIn(_listener.Pool)
                     ? Refuse(ref record, _backends.LastFailure, now)
                     : TryNextBackend(ref record, now);
         }
@@ -126,7 +136,7 @@ public struct ConnectionSetup
     private SetupStep TryNextBackend(ref ConnectionRecord record, Instant now)
     {
         _connecting = false;
-        while (_backends.TryNext(ref record, now, out Instant turn))
+        while (_backends.TryNext(ref record, _listener.Pool, now, out Instant turn))
         {
             _queued = turn > now;
             if (_queued)
@@ -139,16 +149,16 @@ public struct ConnectionSetup
                 return step;
             }
 
-            _backends.Skip(record.Backend!.Index);
+            _backends.Skip(_backends.Backend!.Index);
         }
 
-        CloseReason why = _backends.WhyNone(record.Pool);
-        return why == CloseReason.None ? Pause(record, now) : Refuse(ref record, why, now);
+        CloseReason why = _backends.WhyNone(_listener.Pool);
+        return why == CloseReason.None ? Pause(now) : Refuse(ref record, why, now);
     }
 
-    private static SetupStep Pause(in ConnectionRecord record, Instant now)
+    private readonly SetupStep Pause(Instant now)
     {
-        TimeSpan timeout = record.Pool.Settings.ConnectTimeout;
+        TimeSpan timeout = PoolSettings.ConnectTimeout;
         return SetupStep.WaitUntil(now + (timeout > TimeSpan.Zero && timeout < LongestPause ? timeout : LongestPause));
     }
 
@@ -156,9 +166,11 @@ public struct ConnectionSetup
     private SetupStep TakeTurn(ref ConnectionRecord record, RoutingSnapshot newest, Instant now)
     {
         int picked = Follow(ref record, newest);
-        if (picked != Pool.None && record.Pool.StillTakes(picked, _backends.Trial))
+        if (picked != Pool.None && _listener.Pool.StillTakes(picked, _backends.Trial))
         {
-            record.Backend = record.Pool.Backends[picked];
+            Backend backend = _listener.Pool.Backends[picked];
+            _backends.Follow(backend);
+            record.Backend = backend.Cell;
             if (TryBegin(ref record, now, out SetupStep step))
             {
                 return step;
@@ -174,31 +186,32 @@ public struct ConnectionSetup
     // The answer is the place there of the backend that was picked last, or none.
     private int Follow(ref ConnectionRecord record, RoutingSnapshot newest)
     {
-        Backend picked = record.Backend!;
+        Backend picked = _backends.Backend!;
         if (ReferenceEquals(newest, _snapshot))
         {
             return picked.Index;
         }
 
         _snapshot = newest;
-        Pool before = record.Pool;
+        Pool before = _listener.Pool;
         foreach (Listener listener in newest.Listeners)
         {
-            if (listener.Cell == record.Listener.Cell)
+            if (listener.Cell == record.Listener)
             {
-                record.Listener = listener;
-                _backends.Follow(before, record.Pool);
+                _listener = listener;
+                record.Origin = listener.Origin;
+                _backends.Follow(before, listener.Pool);
                 break;
             }
         }
 
-        return record.Pool.IndexOf(picked.Cell);
+        return _listener.Pool.IndexOf(picked.Cell);
     }
 
     // A window without a free port says little: others use ports too, and only the whole range is the kernel's last word.
     private SetupStep LookElsewhere(ref ConnectionRecord record, Instant now)
     {
-        PortUse use = _sources.Current(record.Backend!.Sources)!;
+        PortUse use = _sources.Current(_backends.Backend!.Sources)!;
         if (_sources.Window is not { } window)
         {
             use.NoteRefused(now);
@@ -219,20 +232,20 @@ public struct ConnectionSetup
             return step;
         }
 
-        _backends.Skip(record.Backend!.Index);
+        _backends.Skip(_backends.Backend!.Index);
         return TryNextBackend(ref record, now);
     }
 
     private bool TryBegin(ref ConnectionRecord record, Instant now, out SetupStep step)
     {
-        _sources.Begin(record.Backend!.Sources, _turn, now);
+        _sources.Begin(_backends.Backend!.Sources, _turn, now);
         return TryConnect(ref record, now, out step);
     }
 
     // From the walk's place on. What the kernel has refused a moment ago is not asked for again: it would search every port in vain.
     private bool TryConnect(ref ConnectionRecord record, Instant now, out SetupStep step)
     {
-        Backend backend = record.Backend!;
+        Backend backend = _backends.Backend!;
         for (; _sources.Current(backend.Sources) is { } use; _sources.MoveOn())
         {
             if (use.IsRefused(now))
@@ -248,7 +261,7 @@ public struct ConnectionSetup
             _connecting = true;
             _backends.NoteConnecting();
             step = SetupStep.Connect(
-                use.Source.Address, _sources.Window, backend.Endpoint, now.After(record.Pool.Settings.ConnectTimeout));
+                use.Source.Address, _sources.Window, backend.Endpoint, now.After(PoolSettings.ConnectTimeout));
             return true;
         }
 
@@ -269,7 +282,7 @@ public struct ConnectionSetup
         _backends.LetGo();
         record.Reason = reason;
         record.EndedAt = now;
-        record.Listener.Cell.CountRefused(reason);
+        record.Listener.CountRefused(reason);
         record.LeaveSource();
         _snapshot.Cell.CountEnded();
         return SetupStep.Refuse(reason);
@@ -279,7 +292,7 @@ public struct ConnectionSetup
     {
         _connecting = false;
         record.Attempts++;
-        record.Backend!.Cell.CountConnectAttempt();
+        record.Backend!.CountConnectAttempt();
     }
 
     private readonly void Tell(BackendCell cell, ConnectNews news)

@@ -26,4 +26,7 @@ public sealed record Backend(int Index, BackendSettings Settings, BackendCell Ce
 
     /// <summary>The pool's sources that can reach it, each with the ports that are in use towards it.</summary>
     public ImmutableArray<PortUse> Sources { get; init; } = [];
+
+    /// <summary>Whether all of it has the same values, and the same objects count for it.</summary>
+    internal bool HasSameValues(Backend other) => Sources.SequenceEqual(other.Sources) && this with { Sources = other.Sources } == other;
 }

@@ -12,6 +12,9 @@ public sealed record Listener(ListenerSettings Settings, Pool Pool, ListenerCell
 
     public string Name => Settings.Name;
 
+    /// <summary>What its connections keep of it.</summary>
+    public ConnectionOrigin Origin { get; init; } = new(Cell, Pool.Cell, ConnectionPolicy.Of(Pool.Settings));
+
     /// <summary>Whether a client may connect at all: not denied, and allowed where only some are.</summary>
     public bool Allows(HostAddress client) => !_deny.Contains(client) && (_allow.IsEmpty || _allow.Contains(client));
 

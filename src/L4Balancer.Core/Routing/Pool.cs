@@ -130,6 +130,26 @@ public sealed class Pool
         return home != None && _cells[home] != from;
     }
 
+    /// <summary>Whether a pool that is built of this would pick as this one does now; its health and ramps go with the cells anyway.</summary>
+    /// <param name="modes">By the backends' index.</param>
+    internal bool IsBuiltOf(PoolSettings settings, PoolCell cell, ImmutableArray<Backend> backends, ReadOnlySpan<BackendMode> modes)
+    {
+        if (Cell != cell || Backends.Length != backends.Length || !modes.SequenceEqual(_modes) || !Settings.HasSameValues(settings))
+        {
+            return false;
+        }
+
+        for (int i = 0; i < backends.Length; i++)
+        {
+            if (!Backends[i].HasSameValues(backends[i]))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
     /// <summary>The place of a backend by its cell, which lives on from snapshot to snapshot; or <see cref="None"/>.</summary>
     internal int IndexOf(BackendCell cell) => Array.IndexOf(_cells, cell);
 

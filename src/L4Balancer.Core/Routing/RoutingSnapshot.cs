@@ -9,6 +9,8 @@ namespace L4Balancer.Core.Routing;
 /// <summary>
 /// Everything that deciding about a connection needs, as one object that is swapped whole by one writer. The cells that count live
 /// on from snapshot to snapshot by identity: listeners by name, backends by pool, name and address, sources by address, ports by source and destination.
+/// A pool of which nothing has changed is the same object in the next snapshot, with its rings, health and ramps: building a snapshot costs
+/// what has changed.
 /// </summary>
 public sealed class RoutingSnapshot
 {
@@ -85,16 +87,14 @@ public sealed class RoutingSnapshot
             poolCells.TryAdd(departed.Cell.Pool, departed.Cell.PoolCell);
         }
 
+        Dictionary<string, Pool> poolsBefore = previous?.Pools.ToDictionary(p => p.Name) ?? [];
         Dictionary<string, SourceCell> sourceCells = previous?.Sources.ToDictionary(s => s.Label) ?? [];
         PortBook.Successor ports = (previous?.Ports ?? PortBook.Empty).Next();
 
         ImmutableArray<Pool> pools = [.. config.Pools.Select(BuildPool)];
         Dictionary<string, Pool> poolsByName = pools.ToDictionary(p => p.Name);
-        ImmutableArray<Listener> listeners =
-        [
-            .. config.Listeners.Select(l => new Listener(
-                l, poolsByName[l.Pool], listenerCells.GetValueOrDefault(l.Name) ?? new ListenerCell(l.Name))),
-        ];
+        Dictionary<ListenerCell, ConnectionOrigin> origins = previous?.Listeners.ToDictionary(l => l.Cell, l => l.Origin) ?? [];
+        ImmutableArray<Listener> listeners = [.. config.Listeners.Select(BuildListener)];
         return new RoutingSnapshot(
             generation, maxConnections, previous?.Cell ?? new BalancerCell(), pools, listeners, [.. sourceCells.Values])
         {
@@ -103,17 +103,27 @@ public sealed class RoutingSnapshot
             Ports = ports.Finish(),
         };
 
+        Listener BuildListener(ListenerSettings settings)
+        {
+            var listener = new Listener(
+                settings, poolsByName[settings.Pool], listenerCells.GetValueOrDefault(settings.Name) ?? new ListenerCell(settings.Name));
+
+            // Connections of many snapshots share one object as long as it says the same.
+            return origins.TryGetValue(listener.Cell, out ConnectionOrigin? before) && before == listener.Origin
+                ? listener with { Origin = before }
+                : listener;
+        }
+
         Pool BuildPool(PoolSettings settings)
         {
             PoolCell cell = poolCells.GetValueOrDefault(settings.Name) ?? new PoolCell(settings.Name);
             ImmutableArray<SourceCell> sources =
                 settings.SourceIps.IsEmpty ? [SourceFor(null)] : [.. settings.SourceIps.Select(ip => SourceFor(ip))];
-            return new(
-                settings,
-                cell,
-                [.. settings.Backends.Select((b, i) => WithSources(BuildBackend(cell, b, i), sources))],
-                new SourceRotation(sources),
-                [.. settings.Backends.Select(b => overrides[settings.Name, b.Name].Mode)]);
+            ImmutableArray<Backend> backends = [.. settings.Backends.Select((b, i) => WithSources(BuildBackend(cell, b, i), sources))];
+            BackendMode[] modes = [.. settings.Backends.Select(b => overrides[settings.Name, b.Name].Mode)];
+            return poolsBefore.TryGetValue(settings.Name, out Pool? before) && before.IsBuiltOf(settings, cell, backends, modes)
+                ? before
+                : new Pool(settings, cell, backends, new SourceRotation(sources), modes);
         }
 
         Backend BuildBackend(PoolCell pool, BackendSettings settings, int index)

@@ -1,6 +1,6 @@
 using L4Balancer.Core.Addressing;
-using L4Balancer.Core.Timing;
 using L4Balancer.Engine.Linux;
+using L4Balancer.Engine.Listening;
 
 namespace L4Balancer.Engine.Epoll;
 
@@ -10,19 +10,13 @@ namespace L4Balancer.Engine.Epoll;
 /// </summary>
 internal sealed class Acceptor(Worker worker)
 {
+    private static readonly Action<Worker, (int Index, Handover Handover)> Begin = static (w, begin) => w.Dialer.Begin(begin.Index, begin.Handover);
+
     /// <summary>Then others get their turn; what still waits is a new event, as listening sockets are level-triggered.</summary>
     private const int AcceptsPerTurn = 32;
 
-    private static readonly TimeSpan FirstBackoff = TimeSpan.FromMilliseconds(10);
-    private static readonly TimeSpan LongestBackoff = TimeSpan.FromSeconds(1);
-
-    /// <summary>A shortage that comes and goes is told once in this time.</summary>
-    private static readonly TimeSpan BetweenLines = TimeSpan.FromMinutes(1);
-
     private readonly Dictionary<int, EpollListeningSocket> _watched = [];
-    private int _failures;
-    private Instant _nextLine;
-    private bool _told;
+    private readonly AcceptBackoff _backoff = new(worker.Engine.Log);
     private bool _paused;
     private bool _ended;
 
@@ -68,13 +62,27 @@ internal sealed class Acceptor(Worker worker)
     /// <returns>EAGAIN where nothing is queued any more; none where others get their turn first.</returns>
     private Errno AcceptSome(EpollListeningSocket listening)
     {
+        try
+        {
+            return AcceptUpToLimit(listening);
+        }
+        catch (Exception e)
+        {
+            // Without a pause the loop would spin: the socket stays readable.
+            BackOff(listening, e.Message, e);
+            return Errno.None;
+        }
+    }
+
+    private Errno AcceptUpToLimit(EpollListeningSocket listening)
+    {
         for (int i = 0; i < AcceptsPerTurn; i++)
         {
             SysResult accepted = TcpSocket.Accept(listening.Descriptor, out Endpoint peer);
             switch (accepted.Errno)
             {
                 case Errno.None:
-                    NoteAccepted(listening);
+                    _backoff.Succeeded(listening.Endpoint);
                     if (listening.WasFiltered)
                     {
                         SynFilter.Detach(accepted.Value);
@@ -85,7 +93,7 @@ internal sealed class Acceptor(Worker worker)
                 case Errno.EAGAIN:
                     return Errno.EAGAIN;
                 case Errno.EMFILE or Errno.ENFILE or Errno.ENOBUFS or Errno.ENOMEM:
-                    BackOff(listening, accepted.Errno);
+                    BackOff(listening, accepted.Errno.ToString());
                     return accepted.Errno;
                 default:
                     // ECONNABORTED and what else accept(2) passes on of a connection that ended while it was queued: the next one, please.
@@ -106,7 +114,8 @@ internal sealed class Acceptor(Worker worker)
             return;
         }
 
-        worker.Dialer.Begin(handover);
+        int index = worker.Dialer.Rent(handover);
+        worker.Guarded(Begin, (index, handover), index);
     }
 
     /// <summary>The pause after a shortage is over.</summary>
@@ -117,14 +126,26 @@ internal sealed class Acceptor(Worker worker)
             _paused = false;
             foreach (EpollListeningSocket listening in _watched.Values)
             {
-                Register(listening);
+                if (!Register(listening))
+                {
+                    return;
+                }
             }
         }
     }
 
-    // EPOLLEXCLUSIVE (Linux 4.5): an arriving connection wakes one thread, not all.
-    private void Register(EpollListeningSocket listening) =>
-        worker.Register(listening.Descriptor, Libc.EPOLLIN | Libc.EPOLLEXCLUSIVE, EventTag.Listening(listening.Number));
+    // EPOLLEXCLUSIVE (Linux 4.5): an arriving connection wakes one thread, not all. ENOSPC and ENOMEM are tried again after a pause.
+    private bool Register(EpollListeningSocket listening)
+    {
+        SysResult registered =
+            worker.Register(listening.Descriptor, Libc.EPOLLIN | Libc.EPOLLEXCLUSIVE, EventTag.Listening(listening.Number));
+        if (registered.IsError)
+        {
+            BackOff(listening, registered.Errno.ToString());
+        }
+
+        return !registered.IsError;
+    }
 
     private void Place(in Handover handover)
     {
@@ -140,31 +161,12 @@ internal sealed class Acceptor(Worker worker)
         }
     }
 
-    private void NoteAccepted(EpollListeningSocket listening)
-    {
-        if (_told)
-        {
-            worker.Engine.Log.AcceptRecovered(listening.Endpoint, _failures);
-            _told = false;
-        }
-
-        _failures = 0;
-    }
-
     // The socket stays readable, so watching it would spin. What waits stays queued in the kernel meanwhile.
-    private void BackOff(EpollListeningSocket listening, Errno error)
+    private void BackOff(EpollListeningSocket listening, string error, Exception? exception = null)
     {
-        _failures++;
-        if (worker.Now >= _nextLine)
-        {
-            worker.Engine.Log.AcceptBacksOff(listening.Endpoint, error.ToString());
-            _told = true;
-            _nextLine = worker.Now + BetweenLines;
-        }
-
+        TimeSpan pause = _backoff.Failed(listening.Endpoint, error, worker.Now, exception);
         Pause();
-        long backoff = Math.Min(FirstBackoff.Ticks << Math.Min(_failures - 1, 10), LongestBackoff.Ticks);
-        worker.SetAcceptTimer(worker.Now + new TimeSpan(backoff));
+        worker.SetAcceptTimer(worker.Now + pause);
     }
 
     private void Pause()

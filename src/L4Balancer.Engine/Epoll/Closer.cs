@@ -1,7 +1,8 @@
 using L4Balancer.Core.Accounting;
-using L4Balancer.Core.Config;
+using L4Balancer.Core.Routing;
 using L4Balancer.Core.Timing;
 using L4Balancer.Engine.Linux;
+using L4Balancer.Engine.Sockets;
 
 namespace L4Balancer.Engine.Epoll;
 
@@ -55,13 +56,42 @@ internal sealed unsafe class Closer(Worker worker)
 
         if (reason.IsPaced())
         {
-            slot.Record.Backend!.Cell.Shed.Count(reason);
+            slot.Record.Backend!.Shed.Count(reason);
         }
 
         slot.State = SlotState.Leaving;
         LimitGrace(index, ref slot);
         ContinueLeaving(index, ref slot);
         return true;
+    }
+
+    /// <summary>As <see cref="Close(int, ref Slot, CloseReason)"/>; an exception ends this connection, and not the request that it was part of.</summary>
+    public bool CloseGuarded(int index, CloseReason reason)
+    {
+        try
+        {
+            return Close(index, ref worker.Slots[index], reason);
+        }
+        catch (Exception e)
+        {
+            worker.Fail(index, e);
+            return true;
+        }
+    }
+
+    /// <summary>
+    /// Gives back what a connection holds and says nothing of it: for one that was never counted, or that cannot be ended as it should be.
+    /// </summary>
+    public void Drop(int index, ref Slot slot)
+    {
+        worker.Dialer.Drop(ref slot);
+        worker.Transfer.Release(ref slot.ToBackend);
+        worker.Transfer.Release(ref slot.ToClient);
+        CloseSocket(ref slot.Client, reset: true);
+        CloseSocket(ref slot.Backend, reset: true);
+        worker.SetTimer(index, Instant.Never);
+        worker.Slots.Return(index);
+        worker.Unassign();
     }
 
     /// <summary>Closed without waiting for anything: both peers are reset.</summary>
@@ -151,13 +181,13 @@ internal sealed unsafe class Closer(Worker worker)
     public static void Keep(ref Slot slot)
     {
         slot.LacksKeepalive = false;
-        SocketOptions.Keep(slot.Backend, slot.Record.Pool.Settings.Keepalive);
+        SocketOptions.Keep(slot.Backend, slot.Record.Origin.Policy.Keepalive);
     }
 
     /// <summary>The set-up refused the client, and has counted it.</summary>
     public void EndRefused(int index, ref Slot slot)
     {
-        TcpSocket.Reset(slot.Client);
+        CloseSocket(ref slot.Client, reset: true);
         Free(index, ref slot);
     }
 
@@ -165,8 +195,8 @@ internal sealed unsafe class Closer(Worker worker)
 
     private static Instant QuietUntil(in Slot slot)
     {
-        PoolSettings pool = slot.Record.Pool.Settings;
-        return slot.LastActivity.After(slot.FirstEnd == CloseReason.None ? pool.IdleTimeout : pool.HalfCloseTimeout);
+        ConnectionPolicy policy = slot.Record.Origin.Policy;
+        return slot.LastActivity.After(slot.FirstEnd == CloseReason.None ? policy.IdleTimeout : policy.HalfCloseTimeout);
     }
 
     private void Leave(ref Slot slot, ref Flow flow, in Flow back, int sink, ref SideState sinkState)
@@ -240,22 +270,30 @@ internal sealed unsafe class Closer(Worker worker)
     {
         worker.Transfer.Release(ref slot.ToBackend);
         worker.Transfer.Release(ref slot.ToClient);
-        CloseSocket(slot.Client, resetClient);
-        CloseSocket(slot.Backend, resetBackend);
+        CloseSocket(ref slot.Client, resetClient);
+        CloseSocket(ref slot.Backend, resetBackend);
         bool wasFirst = !resetBackend && (slot.BackendState & (SideState.FinFirst | SideState.Reset)) == SideState.FinFirst;
         slot.Record.Close(worker.Engine.Snapshot.Cell, slot.Cause.Reason, wasFirst, worker.Now);
         Free(index, ref slot);
     }
 
-    private static void CloseSocket(int socket, bool reset)
+    // Forgotten with the close: where what follows throws, a second close would hit whoever has the number by then.
+    private static void CloseSocket(ref int socket, bool reset)
     {
+        int descriptor = socket;
+        socket = Slot.NoDescriptor;
+        if (descriptor == Slot.NoDescriptor)
+        {
+            return;
+        }
+
         if (reset)
         {
-            TcpSocket.Reset(socket);
+            TcpSocket.Reset(descriptor);
         }
         else
         {
-            TcpSocket.Close(socket);
+            TcpSocket.Close(descriptor);
         }
     }
 

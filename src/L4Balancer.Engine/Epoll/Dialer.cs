@@ -6,6 +6,7 @@ using L4Balancer.Core.Ports;
 using L4Balancer.Core.Routing;
 using L4Balancer.Core.Timing;
 using L4Balancer.Engine.Linux;
+using L4Balancer.Engine.Sockets;
 
 namespace L4Balancer.Engine.Epoll;
 
@@ -22,7 +23,20 @@ internal sealed class Dialer(Worker worker)
     private readonly Stack<int> _freeSetups = new();
     private int _highestSetup;
 
-    public void Begin(in Handover handover)
+    /// <summary>A slot for an accepted socket, which owns the socket from now on.</summary>
+    public int Rent(in Handover handover)
+    {
+        int index = worker.Slots.Rent();
+        ref Slot slot = ref worker.Slots[index];
+        slot.Client = handover.Descriptor;
+        slot.State = SlotState.Pausing;
+        slot.CloseBy = Instant.Never;
+        slot.LastActivity = worker.Now;
+        slot.Setup = RentSetup();
+        return index;
+    }
+
+    public void Begin(int index, in Handover handover)
     {
         (RoutingSnapshot snapshot, Listener listener) = handover.Listening.Target;
         Endpoint destination = handover.Listening.Endpoint;
@@ -31,13 +45,7 @@ internal sealed class Dialer(Worker worker)
             destination = TcpSocket.LocalEndpoint(handover.Descriptor);
         }
 
-        int index = worker.Slots.Rent();
         ref Slot slot = ref worker.Slots[index];
-        slot.Client = handover.Descriptor;
-        slot.State = SlotState.Pausing;
-        slot.CloseBy = Instant.Never;
-        slot.LastActivity = worker.Now;
-        slot.Setup = RentSetup();
         SetupStep step = _setups[slot.Setup].Accepted(
             ref slot.Record, snapshot, listener, new FourTuple(handover.Peer, destination), worker.Now);
         if (step.Action != SetupAction.Refuse
@@ -86,6 +94,15 @@ internal sealed class Dialer(Worker worker)
     public void Abandon(int index, ref Slot slot, CloseReason reason) =>
         Follow(index, ref slot, _setups[slot.Setup].Abandon(ref slot.Record, reason, worker.Now));
 
+    /// <summary>Gives back what the set-up of a connection holds, without counting anything.</summary>
+    public void Drop(ref Slot slot)
+    {
+        if (slot.Setup >= 0)
+        {
+            ReturnSetup(ref slot);
+        }
+    }
+
     private void Follow(int index, ref Slot slot, SetupStep step)
     {
         while (true)
@@ -128,16 +145,17 @@ internal sealed class Dialer(Worker worker)
         slot.Backend = opened.Value;
         slot.BackendState = SideState.None;
         slot.Attempt++;
-        PoolSettings pool = slot.Record.Pool.Settings;
+        PoolSettings pool = _setups[slot.Setup].PoolSettings;
         SocketOptions.Apply(slot.Backend, pool.UserTimeout, pool.CongestionControl);
         if (step.Source is { } source && Bind(slot.Backend, source) is { } unusable)
         {
             return unusable;
         }
 
-        if (step.Window is { } window)
+        if (step.Window is { } window
+            && SourceBinding.LimitPorts(slot.Backend, window, worker.Engine.Snapshot.Ports.Supply) is { } refused)
         {
-            LimitPorts(slot.Backend, window);
+            return refused;
         }
 
         SysResult connecting = TcpSocket.Connect(slot.Backend, step.Target);
@@ -159,27 +177,16 @@ internal sealed class Dialer(Worker worker)
 
     private static ConnectFailure? Bind(int socket, HostAddress source)
     {
-        // Linux 4.2; ENOPROTOOPT before it: bind then takes a port for all destinations at once, and there are fewer connections.
-        TcpSocket.SetOption(socket, Libc.IPPROTO_IP, Libc.IP_BIND_ADDRESS_NO_PORT, 1);
+        SourceBinding.DeferPort(socket);
         SysResult bound = TcpSocket.Bind(socket, new Endpoint(source, 0));
         return bound.IsError ? ConnectErrors.OfBind(bound.Errno) : null;
-    }
-
-    // Linux 6.3, for sockets of either family at SOL_IP; ENOPROTOOPT before it, and then it is not asked for again.
-    private void LimitPorts(int socket, PortWindow window)
-    {
-        SysResult limited = TcpSocket.SetOption(socket, Libc.IPPROTO_IP, Libc.IP_LOCAL_PORT_RANGE, (int)window.Packed);
-        if (limited.Errno == Errno.ENOPROTOOPT)
-        {
-            worker.Engine.Snapshot.Ports.Supply.LacksWindows();
-        }
     }
 
     /// <param name="gone">The backend has reset it already, and its error is taken: the relay would read an end in good order.</param>
     private void Connected(int index, ref Slot slot, bool gone)
     {
         Endpoint local = TcpSocket.LocalEndpoint(slot.Backend);
-        if (local == slot.Record.Backend!.Endpoint)
+        if (local == _setups[slot.Setup].Target)
         {
             // The kernel chose the very port that nobody listens on, and TCP's simultaneous open (RFC 9293, 3.5) connected the socket
             // to itself.
@@ -190,7 +197,7 @@ internal sealed class Dialer(Worker worker)
         _setups[slot.Setup].Connected(ref slot.Record, local, worker.Now);
         ReturnSetup(ref slot);
         slot.State = SlotState.Relaying;
-        slot.Traffic = slot.Record.Backend!.Cell.Traffic(worker.Number);
+        slot.Traffic = slot.Record.Backend!.Traffic(worker.Number);
         slot.LastActivity = worker.Now;
         worker.Engine.Options.Records.Established(slot.Record);
         slot.LacksKeepalive = true;
@@ -231,6 +238,8 @@ internal sealed class Dialer(Worker worker)
 
     private void ReturnSetup(ref Slot slot)
     {
+        // A free entry would keep the snapshot of its last connection alive.
+        _setups[slot.Setup] = default;
         _freeSetups.Push(slot.Setup);
         slot.Setup = -1;
     }

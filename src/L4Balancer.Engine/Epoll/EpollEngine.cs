@@ -45,6 +45,9 @@ public sealed class EpollEngine : IEngine
 
     internal RoutingSnapshot Snapshot => _snapshot!;
 
+    /// <summary>Nothing comes in any more.</summary>
+    internal bool IsStopping => _stopping;
+
     internal IReadOnlyList<Worker> Workers => _workers;
 
     internal IReadOnlyList<EpollListeningSocket> Listening => _listening.Serving;
@@ -53,24 +56,20 @@ public sealed class EpollEngine : IEngine
     {
         ArgumentNullException.ThrowIfNull(snapshot);
         _snapshot = snapshot;
+        if (StartWorkers() is { } fault)
+        {
+            return [fault];
+        }
+
         IReadOnlyList<ListenFailure> failures = _listening.Start(snapshot);
         if (failures.Count > 0)
         {
+            DropWorkers();
             return failures;
         }
 
-        for (int number = 0; number < Options.Workers; number++)
-        {
-            _workers.Add(new Worker(this, number));
-        }
-
-        // Nobody was there to be told when the sockets were opened.
-        foreach (EpollListeningSocket socket in _listening.Serving)
-        {
-            _accepting.Watch(socket);
-        }
-
-        _workers.ForEach(w => w.Start());
+        // The workers watch the sockets when this is answered.
+        TurnAsync().GetAwaiter().GetResult();
         return [];
     }
 
@@ -125,7 +124,11 @@ public sealed class EpollEngine : IEngine
         {
             Worker worker = _workers.MinBy(w => w.Assigned) ?? throw new InvalidOperationException("the engine is not running");
             worker.Assign();
-            worker.Mailbox.TryPost(w => w.Migration.Adopt(connection));
+            if (!worker.Mailbox.TryPost(w => w.Migration.Adopt(connection)))
+            {
+                Migration.Refuse(this, connection);
+                worker.Unassign();
+            }
         }
     }
 
@@ -179,6 +182,32 @@ public sealed class EpollEngine : IEngine
         }
     }
 
+    // Before there are listening sockets: what fails here leaves nothing behind but itself.
+    private ListenFailure? StartWorkers()
+    {
+        try
+        {
+            for (int number = 0; number < Options.Workers; number++)
+            {
+                _workers.Add(new Worker(this, number));
+            }
+
+            _workers.ForEach(w => w.Start());
+            return null;
+        }
+        catch (Exception e) when (e is InvalidOperationException or OutOfMemoryException or ThreadStartException)
+        {
+            DropWorkers();
+            return ListenFailure.OfEventLoops(e.Message);
+        }
+    }
+
+    private void DropWorkers()
+    {
+        _workers.ForEach(w => w.End());
+        _workers.Clear();
+    }
+
     // Those being set up at once, the established ones evenly over the grace, or until nobody is connected any more.
     private async Task CloseAllAsync(TimeSpan grace, CancellationToken atOnce)
     {
@@ -212,11 +241,7 @@ public sealed class EpollEngine : IEngine
             worker.Mailbox.TryPost(static w => w.Stop());
         }
 
-        foreach (Worker worker in _workers)
-        {
-            worker.Join();
-            worker.Dispose();
-        }
+        _workers.ForEach(w => w.End());
     }
 
     private void PostToAll(Action<Worker, int> act)
@@ -233,7 +258,7 @@ public sealed class EpollEngine : IEngine
         {
             if (worker.Slots[index].State != SlotState.Free)
             {
-                act(worker, index);
+                worker.Guarded(act, index, index);
             }
         }
     }

@@ -30,7 +30,6 @@ internal sealed class EpollListeningSocket(int number, int descriptor, Endpoint 
         // SO_REUSEADDR lets a restart bind over connections in TIME_WAIT; two listening sockets still exclude each other (socket(7)).
         TcpSocket.SetOption(descriptor, Libc.SOL_SOCKET, Libc.SO_REUSEADDR, 1);
         TcpSocket.SetOption(descriptor, Libc.SOL_SOCKET, Libc.SO_REUSEPORT, share ? 1 : 0);
-        Prepare(descriptor);
         SysResult bound = TcpSocket.Bind(descriptor, endpoint);
         if (bound.IsError)
         {
@@ -44,7 +43,6 @@ internal sealed class EpollListeningSocket(int number, int descriptor, Endpoint 
     public static EpollListeningSocket Inherit(int number, int descriptor, Endpoint endpoint, Target target)
     {
         TcpSocket.MakeOurs(descriptor);
-        Prepare(descriptor);
 
         // Whoever keeps it for us has it as the one before us left it.
         SynFilter.Detach(descriptor);
@@ -58,6 +56,4 @@ internal sealed class EpollListeningSocket(int number, int descriptor, Endpoint 
     }
 
     public override void Dispose() => TcpSocket.Close(Descriptor);
-
-    private static void Prepare(int descriptor) => SocketOptions.Apply(descriptor, TimeSpan.Zero, "");
 }

@@ -27,7 +27,7 @@ internal sealed class EpollShedding(IReadOnlyList<Worker> workers) : IShedding
         bool posted = workers[candidate.Worker].Mailbox.TryPost(worker =>
         {
             ref Slot slot = ref worker.Slots[index];
-            told(slot.State == SlotState.Relaying && slot.Generation == generation && worker.Closer.Close(index, ref slot, reason));
+            told(slot.State == SlotState.Relaying && slot.Generation == generation && worker.Closer.CloseGuarded(index, reason));
         });
         if (!posted)
         {
@@ -43,10 +43,10 @@ internal sealed class EpollShedding(IReadOnlyList<Worker> workers) : IShedding
         for (int index = from; index < end; index++)
         {
             ref Slot slot = ref worker.Slots[index];
-            if (slot.State == SlotState.Relaying && !slot.Cause.IsSet && isMeant(slot.Record.Backend!.Cell))
+            if (slot.State == SlotState.Relaying && !slot.Cause.IsSet && slot.Record.Backend is { } backend && isMeant(backend))
             {
                 long rank = order.Rank?.Invoke(slot.Record) ?? 0;
-                found.Add(new ShedCandidate(slot.Record.Backend.Cell, rank, slot.Record.Id, worker.Number, index, slot.Generation));
+                found.Add(new ShedCandidate(backend, rank, slot.Record.Id, worker.Number, index, slot.Generation));
             }
         }
 

@@ -1,3 +1,5 @@
+using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Connections;
 using L4Balancer.Core.Timing;
 using L4Balancer.Engine.Linux;
 
@@ -17,31 +19,70 @@ internal sealed unsafe class Migration(Worker worker)
             ref Slot slot = ref worker.Slots[index];
             if (slot.State == SlotState.Relaying && !slot.Cause.IsSet)
             {
-                exported.Add(Export(index, ref slot));
+                worker.Guarded(
+                    static (w, export) => export.To.Add(w.Migration.Export(export.Index, ref w.Slots[export.Index])), (To: exported, Index: index), index);
             }
         }
     }
 
+    /// <summary>Goes on with a connection; where the engine stops, or the kernel does not let it be watched, it is reset and told of.</summary>
     public void Adopt(ExportedConnection connection)
     {
+        if (worker.Engine.IsStopping)
+        {
+            Refuse(worker.Engine, connection);
+            worker.Unassign();
+            return;
+        }
+
         int index = worker.Slots.Rent();
         ref Slot slot = ref worker.Slots[index];
-        slot.Record = connection.Record;
-        slot.Record.Join(worker.Engine.Snapshot.Cell);
         slot.Client = connection.Client;
         slot.Backend = connection.Backend;
-        slot.Traffic = slot.Record.Backend!.Cell.Traffic(worker.Number);
+        slot.CloseBy = Instant.Never;
+        slot.State = SlotState.Relaying;
+        slot.Record = connection.Record;
+        slot.Record.Join(worker.Engine.Snapshot.Cell);
+        worker.Guarded(static (w, adopt) => w.Migration.Begin(adopt.Index, adopt.Connection), (Index: index, Connection: connection), index);
+    }
+
+    /// <summary>Ends a connection that no worker serves any more, with both peers reset and one record. Any thread.</summary>
+    public static void Refuse(EpollEngine engine, ExportedConnection connection)
+    {
+        TcpSocket.Reset(connection.Client);
+        TcpSocket.Reset(connection.Backend);
+        ConnectionRecord record = connection.Record;
+        record.Join(engine.Snapshot.Cell);
+        record.Close(engine.Snapshot.Cell, CloseReason.Shutdown, wasFirst: false, Instant.Now(engine.Options.Clock));
+        try
+        {
+            engine.Options.Records.Ended(record);
+        }
+        catch (Exception e)
+        {
+            engine.Log.RecordNotTaken(record.Id, e);
+        }
+    }
+
+    private void Begin(int index, ExportedConnection connection)
+    {
+        ref Slot slot = ref worker.Slots[index];
+        slot.Traffic = slot.Record.Backend!.Traffic(worker.Number);
         slot.LastActivity = connection.LastActivity;
         slot.FirstEnd = connection.FirstEnd;
         slot.BackendState |= connection.WasFirstAtBackend ? SideState.FinFirst : SideState.None;
-        slot.CloseBy = Instant.Never;
-        slot.State = SlotState.Relaying;
         Put(ref slot.ToBackend, connection.ToBackend);
         Put(ref slot.ToClient, connection.ToClient);
 
         // Registering reports what is ready by now, FIN and errors included, so nothing that happened in between is missed.
-        worker.Register(slot.Client, Dialer.ConnectionEvents, EventTag.Client(index, slot));
-        worker.Register(slot.Backend, Dialer.ConnectionEvents, EventTag.Backend(index, slot));
+        if (worker.Register(slot.Client, Dialer.ConnectionEvents, EventTag.Client(index, slot)).IsError
+            || worker.Register(slot.Backend, Dialer.ConnectionEvents, EventTag.Backend(index, slot)).IsError)
+        {
+            // ENOSPC (fs.epoll.max_user_watches) or ENOMEM, for which a new connection would be refused by the same reason.
+            worker.Closer.Abort(index, ref slot, CloseReason.Limit);
+            return;
+        }
+
         worker.Closer.SetDeadline(index, ref slot);
     }
 
@@ -52,6 +93,9 @@ internal sealed unsafe class Migration(Worker worker)
             Closer.Keep(ref slot);
         }
 
+        // First what may throw: until then the connection is whole, and can be ended.
+        ExportedDirection toBackend = Take(ref slot.ToBackend);
+        ExportedDirection toClient = Take(ref slot.ToClient);
         worker.Unregister(slot.Client);
         worker.Unregister(slot.Backend);
         slot.Record.Leave(worker.Engine.Snapshot.Cell);
@@ -60,8 +104,8 @@ internal sealed unsafe class Migration(Worker worker)
             Record = slot.Record,
             Client = slot.Client,
             Backend = slot.Backend,
-            ToBackend = Take(ref slot.ToBackend),
-            ToClient = Take(ref slot.ToClient),
+            ToBackend = toBackend,
+            ToClient = toClient,
             LastActivity = slot.LastActivity,
             FirstEnd = slot.FirstEnd,
             WasFirstAtBackend = (slot.BackendState & SideState.FinFirst) != 0,

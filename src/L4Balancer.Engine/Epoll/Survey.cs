@@ -85,7 +85,7 @@ internal static class Survey
             ref Slot slot = ref worker.Slots[index];
             if (slot.State != SlotState.Free && slot.Record.Id == id)
             {
-                worker.Closer.Close(index, ref slot, reason);
+                worker.Closer.CloseGuarded(index, reason);
                 return (true, Over);
             }
         }

@@ -16,27 +16,61 @@ internal sealed class Worker : IDisposable
     /// <summary>Timer 0 is the acceptor's; the timer of a slot is its index plus one.</summary>
     private const int AcceptTimer = 0;
 
+    /// <summary>In place of a slot's index: a step that is about no connection.</summary>
+    public const int NoSlot = -1;
+
+    /// <summary>Between two exceptions that are logged; a fault that meets every connection must not fill the log.</summary>
+    private static readonly TimeSpan BetweenFaultLines = TimeSpan.FromSeconds(1);
+
+    // Delegates are made here and not where they are used: a lambda allocates its delegate the first time, which may be in the middle of work.
+    private static readonly Action<Worker, int> AcceptStep = static (w, number) => w.Acceptor.Accept(number);
+    private static readonly Action<Worker, (EventTag Tag, uint Events)> HandleStep = static (w, e) => w.Handle(e.Tag, e.Events);
+    private static readonly Action<Worker, int> ContinueStep = static (w, index) => w.Continue(index);
+    private static readonly Action<Worker, int> DeadlineStep = static (w, index) => w.DeadlinePassed(index);
+    private static readonly Action<Worker, int> ResumeStep = static (w, _) => w.Acceptor.Resume();
+    private static readonly Action<Worker, Handover> TakeStep = static (w, handover) => w.Acceptor.Take(handover);
+    private static readonly Action<Worker, Action<Worker>> RequestStep = static (w, request) => request(w);
+
     private readonly EventPoll _poll = new(EventsPerWait);
     private readonly TimerWheel _wheel;
     private readonly Queue<(int Index, uint Generation)> _ready = new(256);
     private readonly Thread _thread;
     private int _assigned;
     private bool _stopped;
+    private Instant _nextFaultLine;
+    private int _faultsNotLogged;
 
+    /// <exception cref="InvalidOperationException">The kernel gives no epoll instance or no eventfd; nothing is left behind.</exception>
     public Worker(EpollEngine engine, int number)
     {
+        try
+        {
+            Mailbox = new Mailbox();
+            SysResult registered = Register(Mailbox.Descriptor, Libc.EPOLLIN, EventTag.WakeUp);
+            if (registered.IsError)
+            {
+                Mailbox.Dispose();
+                throw new InvalidOperationException($"epoll_ctl: {registered.Errno}");
+            }
+        }
+        catch (InvalidOperationException)
+        {
+            _poll.Dispose();
+            throw;
+        }
+
         Engine = engine;
         Number = number;
         Now = Instant.Now(engine.Options.Clock);
         _wheel = new TimerWheel(Now, TimerFired);
         Pipes = new PipePool(engine.Options.PipesPerWorker);
+        Buffers = new BufferPool();
         Acceptor = new Acceptor(this);
         Dialer = new Dialer(this);
         Transfer = new Transfer(this);
         Relay = new Relay(this);
         Closer = new Closer(this);
         Migration = new Migration(this);
-        Register(Mailbox.Descriptor, Libc.EPOLLIN, EventTag.WakeUp);
         _thread = new Thread(Run) { Name = $"{ThreadNames.Worker}{number}", IsBackground = true };
     }
 
@@ -49,12 +83,12 @@ internal sealed class Worker : IDisposable
 
     public SlotTable Slots { get; } = new();
 
-    public BufferPool Buffers { get; } = new();
+    public BufferPool Buffers { get; }
 
     /// <summary>Two descriptors and up to 256 KiB of kernel memory each: more streams than it holds copy.</summary>
     public PipePool Pipes { get; }
 
-    public Mailbox Mailbox { get; } = new();
+    public Mailbox Mailbox { get; }
 
     public Acceptor Acceptor { get; }
 
@@ -78,10 +112,70 @@ internal sealed class Worker : IDisposable
 
     /// <summary>Lets the worker answer on its own thread, between two events. Any thread asks.</summary>
     /// <param name="afterwards">The answer of a worker that has ended.</param>
+    /// <returns>Faulted where the question throws; the worker goes on.</returns>
     public Task<T> AskAsync<T>(Func<Worker, T> question, T afterwards)
     {
         var answer = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
-        return Mailbox.TryPost(w => answer.SetResult(question(w))) ? answer.Task : Task.FromResult(afterwards);
+        return Mailbox.TryPost(Answer) ? answer.Task : Task.FromResult(afterwards);
+
+        void Answer(Worker worker)
+        {
+            try
+            {
+                answer.SetResult(question(worker));
+            }
+            catch (Exception e)
+            {
+                answer.TrySetException(e);
+            }
+        }
+    }
+
+    /// <summary>
+    /// Runs one step of a turn. An exception in it is logged and ends the connection that the step was about, with the reason
+    /// <see cref="CloseReason.Internal"/>; one that left the loop would end the process.
+    /// </summary>
+    /// <param name="index">The slot of that connection, or <see cref="NoSlot"/>.</param>
+    public void Guarded<T>(Action<Worker, T> step, T argument, int index = NoSlot)
+    {
+        try
+        {
+            step(this, argument);
+        }
+        catch (Exception e)
+        {
+            Fail(index, e);
+        }
+    }
+
+    /// <summary>A step has thrown.</summary>
+    public void Fail(int index, Exception exception)
+    {
+        LogFault(index, exception);
+        if (index == NoSlot || Slots[index].State == SlotState.Free)
+        {
+            return;
+        }
+
+        ref Slot slot = ref Slots[index];
+        uint generation = slot.Generation;
+        try
+        {
+            // Id 0: it threw before the connection was counted.
+            if (slot.Record.Id != 0)
+            {
+                Closer.Abort(index, ref slot, CloseReason.Internal);
+            }
+        }
+        catch (Exception e)
+        {
+            LogFault(index, e);
+        }
+
+        if (slot.State != SlotState.Free && slot.Generation == generation)
+        {
+            Closer.Drop(index, ref slot);
+        }
     }
 
     public void Assign() => Interlocked.Increment(ref _assigned);
@@ -95,7 +189,21 @@ internal sealed class Worker : IDisposable
     /// <summary>Ends the loop; for the worker's own thread, as a request.</summary>
     public void Stop() => _stopped = true;
 
-    public void Join() => _thread.Join();
+    /// <summary>Ends the thread where it was started, and gives everything back. Not for the worker's own thread.</summary>
+    public void End()
+    {
+        if (_thread.ThreadState.HasFlag(ThreadState.Unstarted))
+        {
+            Mailbox.Close();
+        }
+        else
+        {
+            Mailbox.TryPost(static w => w.Stop());
+            _thread.Join();
+        }
+
+        Dispose();
+    }
 
     public SysResult Register(int descriptor, uint events, EventTag tag) => _poll.Add(descriptor, events, tag.Value);
 
@@ -160,18 +268,11 @@ internal sealed class Worker : IDisposable
         }
         else if (tag.IsListening)
         {
-            Acceptor.Accept(tag.Index);
+            Guarded(AcceptStep, tag.Index);
         }
         else if (tag.Index < Slots.End && tag.IsOf(tag.Index, Slots[tag.Index]))
         {
-            try
-            {
-                Handle(tag, events);
-            }
-            catch (Exception e)
-            {
-                Fail(tag.Index, e);
-            }
+            Guarded(HandleStep, (tag, events), tag.Index);
         }
     }
 
@@ -243,21 +344,20 @@ internal sealed class Worker : IDisposable
             }
 
             slot.IsReady = false;
-            try
-            {
-                if (slot.State == SlotState.Relaying)
-                {
-                    Relay.Turn(index, ref slot);
-                }
-                else if (slot.State == SlotState.Leaving)
-                {
-                    Closer.ContinueLeaving(index, ref slot);
-                }
-            }
-            catch (Exception e)
-            {
-                Fail(index, e);
-            }
+            Guarded(ContinueStep, index, index);
+        }
+    }
+
+    private void Continue(int index)
+    {
+        ref Slot slot = ref Slots[index];
+        if (slot.State == SlotState.Relaying)
+        {
+            Relay.Turn(index, ref slot);
+        }
+        else if (slot.State == SlotState.Leaving)
+        {
+            Closer.ContinueLeaving(index, ref slot);
         }
     }
 
@@ -265,29 +365,27 @@ internal sealed class Worker : IDisposable
     {
         if (timer == AcceptTimer)
         {
-            Acceptor.Resume();
-            return;
+            Guarded(ResumeStep, 0);
         }
+        else
+        {
+            Guarded(DeadlineStep, timer - 1, timer - 1);
+        }
+    }
 
-        int slotIndex = timer - 1;
-        ref Slot slot = ref Slots[slotIndex];
-        try
+    private void DeadlinePassed(int index)
+    {
+        ref Slot slot = ref Slots[index];
+        switch (slot.State)
         {
-            switch (slot.State)
-            {
-                case SlotState.Connecting or SlotState.Pausing:
-                    Dialer.DeadlinePassed(slotIndex, ref slot);
-                    break;
-                case SlotState.Free:
-                    break;
-                default:
-                    Closer.DeadlinePassed(slotIndex, ref slot);
-                    break;
-            }
-        }
-        catch (Exception e)
-        {
-            Fail(slotIndex, e);
+            case SlotState.Connecting or SlotState.Pausing:
+                Dialer.DeadlinePassed(index, ref slot);
+                break;
+            case SlotState.Free:
+                break;
+            default:
+                Closer.DeadlinePassed(index, ref slot);
+                break;
         }
     }
 
@@ -296,23 +394,37 @@ internal sealed class Worker : IDisposable
     {
         while (Mailbox.TryTake(out Handover handover))
         {
-            Acceptor.Take(handover);
+            Guarded(TakeStep, handover);
         }
 
         for (int i = Mailbox.Requests; i > 0 && Mailbox.TryTake(out Action<Worker>? request); i--)
         {
-            request!(this);
+            Guarded(RequestStep, request!);
         }
     }
 
-    // A bug in serving one connection costs that one connection.
-    private void Fail(int index, Exception exception)
+    private void LogFault(int index, Exception exception)
     {
-        ref Slot slot = ref Slots[index];
-        Engine.Log.ServingFailed(slot.Record.Id, exception);
-        if (slot.State != SlotState.Free)
+        if (Now < _nextFaultLine)
         {
-            Closer.Abort(index, ref slot, CloseReason.Internal);
+            _faultsNotLogged++;
+            return;
+        }
+
+        _nextFaultLine = Now + BetweenFaultLines;
+        if (_faultsNotLogged > 0)
+        {
+            Engine.Log.ExceptionsNotLogged(_faultsNotLogged, Number);
+            _faultsNotLogged = 0;
+        }
+
+        if (index == NoSlot)
+        {
+            Engine.Log.LoopStepFailed(Number, exception);
+        }
+        else
+        {
+            Engine.Log.ServingFailed(Slots[index].Record.Id, exception);
         }
     }
 }

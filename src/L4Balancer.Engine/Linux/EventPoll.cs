@@ -16,7 +16,8 @@ internal sealed unsafe class EventPoll : IDisposable
     /// <exception cref="InvalidOperationException">The kernel gives no instance: descriptors or memory are out.</exception>
     public EventPoll(int capacity)
     {
-        SysResult created = SysResult.From(Libc.epoll_create1(Libc.EPOLL_CLOEXEC));
+        Errno fault = TcpSocket.Fault(SystemCall.EpollCreate, -1);
+        SysResult created = fault != Errno.None ? SysResult.Error(fault) : SysResult.From(Libc.epoll_create1(Libc.EPOLL_CLOEXEC));
         if (created.IsError)
         {
             throw new InvalidOperationException($"epoll_create1: {created.Errno}");

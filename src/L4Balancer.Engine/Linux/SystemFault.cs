@@ -12,6 +12,8 @@ internal enum SystemCall
     Send,
     Recv,
     EpollAdd,
+    EpollCreate,
+    EventFd,
 }
 
 /// <summary>

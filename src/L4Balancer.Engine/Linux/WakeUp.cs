@@ -6,7 +6,9 @@ internal sealed unsafe class WakeUp : IDisposable
     /// <exception cref="InvalidOperationException">The kernel gives none: descriptors or memory are out.</exception>
     public WakeUp()
     {
-        SysResult created = SysResult.From(Libc.eventfd(0, Libc.EFD_NONBLOCK | Libc.EFD_CLOEXEC));
+        Errno fault = TcpSocket.Fault(SystemCall.EventFd, -1);
+        SysResult created = fault != Errno.None
+            ? SysResult.Error(fault) : SysResult.From(Libc.eventfd(0, Libc.EFD_NONBLOCK | Libc.EFD_CLOEXEC));
         if (created.IsError)
         {
             throw new InvalidOperationException($"eventfd: {created.Errno}");

@@ -2,6 +2,7 @@ using System.Net.Sockets;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
 using L4Balancer.Engine.Linux;
+using L4Balancer.Engine.Sockets;
 
 namespace L4Balancer.Engine.Listening;
 
@@ -84,7 +85,8 @@ internal abstract class ListeningSocket(int descriptor, Endpoint endpoint, Endpo
     }
 
     /// <summary>
-    /// What connections that come from now on inherit; connections that are there keep what they have. TCP_USER_TIMEOUT (Linux 2.6.37),
+    /// What connections that come from now on inherit; connections that are there keep what they have. TCP_NODELAY, SO_OOBINLINE (urgent data
+    /// stays in the stream, from the first byte on), TCP_USER_TIMEOUT (Linux 2.6.37),
     /// TCP_CONGESTION (Linux 2.6.13), TCP_DEFER_ACCEPT (Linux 2.4), keepalive as in tcp(7). An option that the kernel lacks is left out:
     /// ENOPROTOOPT of any is tolerated, and ENOENT and EPERM of TCP_CONGESTION, because modules or rights may change.
     /// </summary>
@@ -95,16 +97,17 @@ internal abstract class ListeningSocket(int descriptor, Endpoint endpoint, Endpo
             return;
         }
 
-        bool keep = settings.Keepalive.Idle > TimeSpan.Zero;
-        if (keep)
+        if (settings.Keepalive.Idle > TimeSpan.Zero)
         {
-            SetTcp(Libc.TCP_KEEPIDLE, (int)settings.Keepalive.Idle.TotalSeconds);
-            SetTcp(Libc.TCP_KEEPINTVL, (int)settings.Keepalive.Interval.TotalSeconds);
-            SetTcp(Libc.TCP_KEEPCNT, settings.Keepalive.Count);
+            SocketOptions.Keep(Descriptor, settings.Keepalive);
+        }
+        else
+        {
+            TcpSocket.SetOption(Descriptor, Libc.SOL_SOCKET, Libc.SO_KEEPALIVE, 0);
         }
 
-        TcpSocket.SetOption(Descriptor, Libc.SOL_SOCKET, Libc.SO_KEEPALIVE, keep ? 1 : 0);
-        SetTcp(Libc.TCP_USER_TIMEOUT, (int)settings.UserTimeout.TotalMilliseconds);
+        SocketOptions.SetUserTimeout(Descriptor, settings.UserTimeout);
+        SocketOptions.Apply(Descriptor, TimeSpan.Zero, "");
         SetTcp(Libc.TCP_DEFER_ACCEPT, (int)settings.DeferAccept.TotalSeconds);
         if (settings.CongestionControl != _congestionControl)
         {

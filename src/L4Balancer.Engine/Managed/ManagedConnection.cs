@@ -60,31 +60,53 @@ internal sealed class ManagedConnection
     }
 
     /// <summary>The life of the connection. It ends with both sockets closed, everything returned, and one record sent out.</summary>
-    public async Task ServeAsync(RoutingSnapshot snapshot, Listener listener, FourTuple tuple)
+    /// <remarks>Not async: what an async method is given lives as long as the method, and a snapshot has to go before the connection.</remarks>
+    public Task ServeAsync(RoutingSnapshot snapshot, Listener listener, in FourTuple tuple)
     {
+        SetupStep first;
         try
         {
-            SetupStep first = Accept(snapshot, listener, tuple);
+            first = Accept(snapshot, listener, tuple);
             _engine.Remember(this);
             if (first.Action != SetupAction.Refuse)
             {
                 ListenerSettings settings = listener.Settings;
-                TcpOptions.Apply(_client, settings.Keepalive, settings.UserTimeout, settings.CongestionControl);
+                SocketOptions.Apply(_client, settings.Keepalive, settings.UserTimeout, settings.CongestionControl);
                 _relay.ReadClient();
-                if (await SetUpAsync(first).ConfigureAwait(false))
-                {
-                    _engine.Options.Records.Established(_record);
-                    await _relay.RunAsync().ConfigureAwait(false);
-                }
             }
         }
         catch (Exception e)
         {
-            _engine.Log.ServingFailed(_record.Id, e);
-            Abort(CloseReason.Internal);
+            return FailAsync(e);
+        }
+
+        return ServeAsync(first);
+    }
+
+    private async Task ServeAsync(SetupStep first)
+    {
+        try
+        {
+            if (await SetUpAsync(first).ConfigureAwait(false))
+            {
+                _engine.Options.Records.Established(_record);
+                await _relay.RunAsync().ConfigureAwait(false);
+            }
+        }
+        catch (Exception e)
+        {
+            await FailAsync(e).ConfigureAwait(false);
+            return;
         }
 
         await EndAsync().ConfigureAwait(false);
+    }
+
+    private Task FailAsync(Exception exception)
+    {
+        _engine.Log.ServingFailed(_record.Id, exception);
+        Abort(CloseReason.Internal);
+        return EndAsync();
     }
 
     /// <summary>Asks for a close by us. What is being set up is abandoned; what is established ends in good order.</summary>
@@ -94,7 +116,7 @@ internal sealed class ManagedConnection
         BackendCell? shedding;
         lock (_gate)
         {
-            shedding = _record.IsEstablished && reason.IsPaced() ? _record.Backend!.Cell : null;
+            shedding = _record.IsEstablished && reason.IsPaced() ? _record.Backend : null;
         }
 
         if (!_closing.Ask(reason))
@@ -161,7 +183,7 @@ internal sealed class ManagedConnection
         // The source's own timer, because one that fires while its source is disposed of must not throw: nobody would catch that.
         using var deadline = new CancellationTokenSource(_engine.Until(step.Deadline), _engine.Options.Clock);
         using var attempt = CancellationTokenSource.CreateLinkedTokenSource(_closing.Reading, deadline.Token);
-        PoolSettings pool = _record.Pool.Settings;
+        PoolSettings pool = _setup.PoolSettings;
         ConnectResult result = await BackendConnector.ConnectAsync(step, pool, _engine.Snapshot.Ports.Supply, attempt.Token).ConfigureAwait(false);
         lock (_gate)
         {
@@ -173,13 +195,17 @@ internal sealed class ManagedConnection
                     : _setup.DeadlinePassed(ref _record, _engine.Snapshot, now);
             }
 
-            if (!_relay.TryConnect(result.Socket, pool, _record.Backend!.Cell.Traffic(worker: 0), result.Gone))
+            if (!_relay.TryConnect(result.Socket, _record.Origin.Policy, _record.Backend!.Traffic(worker: 0), result.Gone))
             {
                 result.Socket.Dispose();
                 return _setup.Abandon(ref _record, _closing.Reason, now);
             }
 
-            return _setup.Connected(ref _record, result.LocalEndpoint, now);
+            SetupStep relay = _setup.Connected(ref _record, result.LocalEndpoint, now);
+
+            // It would keep the snapshot alive for as long as the connection lives.
+            _setup = default;
+            return relay;
         }
     }
 
@@ -205,7 +231,7 @@ internal sealed class ManagedConnection
                 _closing.Note(_relay.FinishedReason);
                 _record.Close(_engine.Snapshot.Cell, _closing.Reason, _relay.WasFirstAtBackend, _engine.Now);
             }
-            else if (_record.Reason == CloseReason.None)
+            else if (_record is { Id: > 0, Reason: CloseReason.None })
             {
                 _setup.Abandon(ref _record, CloseReason.Internal, _engine.Now);
             }

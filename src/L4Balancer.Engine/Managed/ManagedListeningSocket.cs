@@ -9,10 +9,8 @@ namespace L4Balancer.Engine.Managed;
 /// <summary>A listening socket of the framework, and its accept loop.</summary>
 internal sealed class ManagedListeningSocket : ListeningSocket
 {
-    private static readonly TimeSpan FirstBackoff = TimeSpan.FromMilliseconds(10);
-    private static readonly TimeSpan LongestBackoff = TimeSpan.FromSeconds(1);
-
     private readonly Socket _socket;
+    private AcceptBackoff? _backoff;
     private CancellationTokenSource _stop = new();
     private Task _loop = Task.CompletedTask;
 
@@ -84,7 +82,8 @@ internal sealed class ManagedListeningSocket : ListeningSocket
         if (_loop.IsCompleted || _stop.IsCancellationRequested)
         {
             _stop = new CancellationTokenSource();
-            _loop = AcceptAsync(engine, _stop.Token);
+            _backoff ??= new AcceptBackoff(engine.Log);
+            _loop = AcceptAsync(engine, _backoff, _stop.Token);
         }
     }
 
@@ -115,20 +114,14 @@ internal sealed class ManagedListeningSocket : ListeningSocket
 
     // Hands every accepted socket to the engine until it is stopped. An accept that fails for want of something waits, longer each time,
     // up to a second.
-    private async Task AcceptAsync(ManagedEngine engine, CancellationToken stop)
+    private async Task AcceptAsync(ManagedEngine engine, AcceptBackoff backoff, CancellationToken stop)
     {
-        int failures = 0;
         while (!stop.IsCancellationRequested)
         {
             try
             {
                 Socket client = await _socket.AcceptAsync(stop).ConfigureAwait(false);
-                if (failures > 0)
-                {
-                    engine.Log.AcceptRecovered(Endpoint, failures);
-                    failures = 0;
-                }
-
+                backoff.Succeeded(Endpoint);
                 Serve(engine, client);
             }
             catch (OperationCanceledException)
@@ -141,13 +134,8 @@ internal sealed class ManagedListeningSocket : ListeningSocket
             }
             catch (Exception e)
             {
-                if (failures++ == 0)
-                {
-                    engine.Log.AcceptBacksOff(Endpoint, e.Message);
-                }
-
-                TimeSpan backoff = TimeSpan.FromTicks(Math.Min(FirstBackoff.Ticks << Math.Min(failures - 1, 10), LongestBackoff.Ticks));
-                await Task.Delay(backoff, engine.Options.Clock, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                TimeSpan pause = backoff.Failed(Endpoint, e.Message, engine.Now, e is SocketException ? null : e);
+                await Task.Delay(pause, engine.Options.Clock, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
     }

@@ -19,9 +19,9 @@ internal sealed class ManagedShedding(ConcurrentDictionary<ulong, ManagedConnect
         foreach ((ulong id, ManagedConnection connection) in connections)
         {
             ConnectionRecord record = connection.Record;
-            if (record.IsEstablished && !connection.IsEnding && isMeant(record.Backend!.Cell))
+            if (record.IsEstablished && !connection.IsEnding && record.Backend is { } backend && isMeant(backend))
             {
-                found.Add(new ShedCandidate(record.Backend.Cell, order.Rank?.Invoke(record) ?? 0, id));
+                found.Add(new ShedCandidate(backend, order.Rank?.Invoke(record) ?? 0, id));
             }
         }
 

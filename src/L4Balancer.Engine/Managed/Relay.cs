@@ -1,6 +1,6 @@
 using System.Net.Sockets;
 using L4Balancer.Core.Accounting;
-using L4Balancer.Core.Config;
+using L4Balancer.Core.Routing;
 using L4Balancer.Core.Timing;
 
 namespace L4Balancer.Engine.Managed;
@@ -21,7 +21,7 @@ internal sealed class Relay
     private Task<FillEnd> _fromClient = Task.FromResult(FillEnd.Stopped);
     private Side? _backend;
     private Side? _firstFinished;
-    private PoolSettings? _pool;
+    private ConnectionPolicy? _policy;
 
     public Relay(ManagedEngine engine, Closing closing, Socket client)
     {
@@ -60,7 +60,7 @@ internal sealed class Relay
     /// <summary>There is a backend: <see cref="RunAsync"/> may begin.</summary>
     /// <param name="gone">The backend has reset it, and no receive will say so.</param>
     /// <returns>False where the connection has met its end meanwhile; the socket stays the caller's.</returns>
-    public bool TryConnect(Socket backend, PoolSettings pool, RelayedBytes traffic, bool gone)
+    public bool TryConnect(Socket backend, ConnectionPolicy policy, RelayedBytes traffic, bool gone)
     {
         lock (_gate)
         {
@@ -70,7 +70,7 @@ internal sealed class Relay
             }
 
             _meter.Begin(traffic);
-            _pool = pool;
+            _policy = policy;
             _backend = Side.Backend(backend);
         }
 
@@ -109,8 +109,8 @@ internal sealed class Relay
             }
 
             (quiet, reason) = _firstFinished is null
-                ? (_pool!.IdleTimeout, CloseReason.IdleTimeout)
-                : (_pool!.HalfCloseTimeout, CloseReason.HalfCloseTimeout);
+                ? (_policy!.IdleTimeout, CloseReason.IdleTimeout)
+                : (_policy!.HalfCloseTimeout, CloseReason.HalfCloseTimeout);
         }
 
         if (_closing.IsGraceOver)

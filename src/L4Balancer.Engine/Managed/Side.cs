@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Engine.Linux;
+using L4Balancer.Engine.Sockets;
 
 namespace L4Balancer.Engine.Managed;
 
@@ -39,7 +40,19 @@ internal sealed class Side(Socket socket, CloseReason closed, CloseReason reset)
     public bool LeavesTimeWait => WasFirst && !WasReset && !Volatile.Read(ref _wasResetByUs);
 
     // Bytes sent to this peer that it has not acknowledged; 0 where the platform cannot say.
-    private int Unacknowledged => OperatingSystem.IsLinux() ? SocketQueues.Unacknowledged(Socket.SafeHandle) : 0;
+    private int Unacknowledged
+    {
+        get
+        {
+            if (!OperatingSystem.IsLinux())
+            {
+                return 0;
+            }
+
+            using var descriptor = new BorrowedDescriptor(Socket);
+            return TcpSocket.Unacknowledged(descriptor.Number);
+        }
+    }
 
     public static Side Client(Socket socket) => new(socket, CloseReason.ClientClosed, CloseReason.ClientReset);
 

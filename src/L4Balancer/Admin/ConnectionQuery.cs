@@ -67,7 +67,7 @@ internal sealed record ConnectionQuery((string Pool, string Name)? Backend, Cidr
     public bool Matches(in OpenConnection connection) =>
         (Source is not Cidr range || range.Contains(connection.Record.Tuple.Source.Address))
         && (Backend is not (string pool, string name)
-            || (connection.Record.Backend is Backend at && at.Name == name && at.Cell.Pool == pool));
+            || (connection.Record.Backend is { } at && at.Name == name && at.Pool == pool));
 
     /// <summary>The greater comes first.</summary>
     public long KeyOf(in OpenConnection connection) => Sort switch

@@ -115,7 +115,7 @@ internal sealed class Rebalancers(IEngine engine, Func<RoutingSnapshot> snapshot
         Tempo = running.Tempo,
         Pace = running.Pace,
         Quotas = plan.AtMost(most),
-        Rank = record => pool.HasMoved(record.Tuple, record.Backend!.Cell) ? 0 : 1,
+        Rank = record => pool.HasMoved(record.Tuple, record.Backend!) ? 0 : 1,
     };
 
     // While they come back they still go where they are missing; then whatever landed elsewhere shows.

@@ -232,7 +232,7 @@ internal sealed class Daemon : IAsyncDisposable
         _parts.Own(new SourceWatch(() => Snapshot, _clock, _loggers.CreateLogger<SourceWatch>()));
         if (_engine!.Load().Count > 0)
         {
-            _parts.Own(new QuietControlPlane(_clock));
+            _parts.Own(new QuietControlPlane(_clock, _loggers.CreateLogger<QuietControlPlane>()));
         }
 
         if (_systemd.IsEnabled)

@@ -1,3 +1,5 @@
+using System.Runtime.ExceptionServices;
+
 namespace L4Balancer.Hosting;
 
 /// <summary>What a daemon is put together from, taken apart in the reverse order: each may use what was there before it. One thread at a time.</summary>
@@ -13,11 +15,30 @@ internal sealed class Parts : IAsyncDisposable
         return ValueTask.CompletedTask;
     });
 
+    /// <summary>Takes all parts apart, also where one throws: a socket or a file that stays open would be in the way of whoever comes next.</summary>
+    /// <exception cref="AggregateException">More than one part threw; where it was one, its own exception comes out.</exception>
     public async ValueTask DisposeAsync()
     {
+        List<Exception> thrown = [];
         while (_ends.TryPop(out Func<ValueTask>? end))
         {
-            await end();
+            try
+            {
+                await end();
+            }
+            catch (Exception e)
+            {
+                thrown.Add(e);
+            }
+        }
+
+        if (thrown is [Exception only])
+        {
+            ExceptionDispatchInfo.Throw(only);
+        }
+        else if (thrown.Count > 0)
+        {
+            throw new AggregateException(thrown);
         }
     }
 }

@@ -28,8 +28,8 @@ internal sealed class PortWatch : IAsyncDisposable
     private readonly Func<PortRange> _range;
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
-    private readonly PeriodicTimer _timer;
-    private readonly Task _working;
+    private readonly PeriodicJob _job;
+    private int _looks;
 
     /// <param name="range">Asked now and then.</param>
     public PortWatch(Func<RoutingSnapshot> snapshot, Func<PortRange> range, TimeProvider clock, ILogger<PortWatch> log)
@@ -38,15 +38,10 @@ internal sealed class PortWatch : IAsyncDisposable
         _range = range;
         _clock = clock;
         _log = log;
-        _timer = new PeriodicTimer(BetweenLooks, clock);
-        _working = WorkAsync();
+        _job = new PeriodicJob("the check of local ports", BetweenLooks, clock, log, Work);
     }
 
-    public async ValueTask DisposeAsync()
-    {
-        _timer.Dispose();
-        await _working;
-    }
+    public ValueTask DisposeAsync() => _job.DisposeAsync();
 
     /// <summary>Asks for the range, and tells where it is another one. One thread at a time.</summary>
     internal void AskRange()
@@ -114,24 +109,9 @@ internal sealed class PortWatch : IAsyncDisposable
         }
     }
 
-    private async Task WorkAsync()
+    private void Work()
     {
-        for (int look = 1; await _timer.WaitForNextTickAsync(); look++)
-        {
-            try
-            {
-                Work(look);
-            }
-            catch (Exception e)
-            {
-                // One look that fails, for want of memory or descriptors, must not be the last.
-                _log.PortsNotSeen(e);
-            }
-        }
-    }
-
-    private void Work(int look)
-    {
+        int look = ++_looks;
         Look();
         if (look % LooksPerSweep == 0)
         {

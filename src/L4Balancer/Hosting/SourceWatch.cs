@@ -15,22 +15,16 @@ internal sealed class SourceWatch : IAsyncDisposable
     private readonly Dictionary<SourceCell, (long Exhausted, long Unusable)> _seen = [];
     private readonly Func<RoutingSnapshot> _snapshot;
     private readonly ILogger _log;
-    private readonly PeriodicTimer _timer;
-    private readonly Task _working;
+    private readonly PeriodicJob _job;
 
     public SourceWatch(Func<RoutingSnapshot> snapshot, TimeProvider clock, ILogger<SourceWatch> log)
     {
         _snapshot = snapshot;
         _log = log;
-        _timer = new PeriodicTimer(BetweenLooks, clock);
-        _working = WorkAsync();
+        _job = new PeriodicJob("the check of source addresses", BetweenLooks, clock, log, Look);
     }
 
-    public async ValueTask DisposeAsync()
-    {
-        _timer.Dispose();
-        await _working;
-    }
+    public ValueTask DisposeAsync() => _job.DisposeAsync();
 
     /// <summary>Says what has happened since the last look. One thread at a time.</summary>
     internal void Look()
@@ -38,14 +32,6 @@ internal sealed class SourceWatch : IAsyncDisposable
         foreach (SourceCell source in _snapshot().Sources)
         {
             Look(source);
-        }
-    }
-
-    private async Task WorkAsync()
-    {
-        while (await _timer.WaitForNextTickAsync())
-        {
-            Look();
         }
     }
 

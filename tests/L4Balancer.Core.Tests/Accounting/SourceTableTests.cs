@@ -24,6 +24,17 @@ internal sealed class SourceTableTests
     }
 
     [Test]
+    public void Who_joins_is_counted_whatever_the_limit_and_leaves_as_often()
+    {
+        _table.Join(One);
+        _table.Join(One);
+        Assert.That(Enter(1, One, most: 2, rate: 2), Is.Zero);
+        _table.Leave(One);
+        _table.Leave(One);
+        Assert.That(Enter(3, One, most: 2, rate: 2), Is.EqualTo(2), "none is owed, and no rate is used up");
+    }
+
+    [Test]
     public void A_v6_source_is_its_64()
     {
         var first = new HostAddress(0x2001_0DB8_0000_0001, 1);

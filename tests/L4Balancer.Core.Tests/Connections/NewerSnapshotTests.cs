@@ -39,7 +39,7 @@ internal sealed class NewerSnapshotTests
         waiting.MissDeadline();
 
         Assert.That((waiting.Action, waiting.Record.Backend!.Name), Is.EqualTo((SetupAction.Connect, home)));
-        Assert.That(waiting.Record.Backend, Is.SameAs(scene.Pool.Backends[waiting.Backend]));
+        Assert.That(waiting.Record.Backend, Is.SameAs(scene.Backend(waiting.Backend)));
     }
 
     [Test]

@@ -30,6 +30,9 @@ internal sealed class SetupScene
 
     public BackendCell Backend(int index) => Pool.Backends[index].Cell;
 
+    /// <summary>Its place in the pool of the newest snapshot.</summary>
+    public int IndexOf(BackendCell backend) => Pool.Backends.Select(b => b.Cell).ToList().IndexOf(backend);
+
     /// <summary>The first source's towards the first backend.</summary>
     public PortUse Ports => Pool.Backends[0].Sources[0];
 

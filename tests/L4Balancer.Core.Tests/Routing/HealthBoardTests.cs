@@ -80,7 +80,7 @@ internal sealed class HealthBoardTests
     {
         RoutingSnapshot before = Build(SetupScene.PoolOf(2));
         _board.Follow(before, Now);
-        RoutingSnapshot after = Build(SetupScene.PoolOf(2), before);
+        RoutingSnapshot after = Build(SetupScene.PoolOf(2) with { ConnectAttempts = 9 }, before);
         _board.Follow(after, Now);
 
         Assert.That(Report(before.Pools[0], before.Pools[0].Backends[0], ProbeOutcome.Failure), Is.True);

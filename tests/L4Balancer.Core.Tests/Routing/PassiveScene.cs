@@ -114,6 +114,8 @@ internal sealed class PassiveScene
         100_000,
         previous);
 
+    public int IndexOf(Core.Accounting.BackendCell backend) => Snapshot.Pools[0].Backends.Select(b => b.Cell).ToList().IndexOf(backend);
+
     /// <summary>Where each of so many connections goes; -1: nowhere. They all come before the first leaves.</summary>
     public int[] Homes(int count, bool leave = true)
     {
@@ -144,7 +146,7 @@ internal sealed class PassiveScene
         public SetupStep Step { get; private set; }
 
         /// <summary>Where it is being connected to; -1: nowhere.</summary>
-        public int Backend => Step.Action == SetupAction.Connect ? _record.Backend!.Index : -1;
+        public int Backend => Step.Action == SetupAction.Connect ? _scene.IndexOf(_record.Backend!) : -1;
 
         public void Succeed()
         {

@@ -84,8 +84,8 @@ internal abstract class AccountingContract(Func<EngineOptions, IEngine> create) 
         {
             Assert.That(record.Id, Is.EqualTo(1));
             Assert.That((record.Tuple.Source, record.Tuple.Destination), Is.EqualTo((client.Local, rig.Address)));
-            Assert.That(record.Backend, Is.SameAs(rig.Pool.Backends[0]));
-            Assert.That(record.Listener, Is.SameAs(rig.Snapshot.Listeners[0]));
+            Assert.That(record.Backend, Is.SameAs(rig.Backend()));
+            Assert.That(record.Listener, Is.SameAs(rig.Listener));
             Assert.That(record.Source, Is.EqualTo(server.Remote));
             Assert.That((record.IsEstablished, record.Attempts, record.Generation, record.Reason), Is.EqualTo((true, 1, 1L, CloseReason.None)));
             Assert.That(record.AcceptedAt, Is.LessThanOrEqualTo(record.ConnectStartedAt));

@@ -51,7 +51,7 @@ internal abstract class BalanceContract(Func<EngineOptions, IEngine> create) : E
         Rig rig = Start(settings);
         List<Peer> clients = await OpenManyAsync(rig, 30);
         FourTuple[] tuples = [.. clients.Select(c => new FourTuple(c.Local, rig.Address))];
-        Dictionary<Endpoint, int> went = rig.List().ToDictionary(r => r.Tuple.Source, r => r.Backend!.Index);
+        Dictionary<Endpoint, int> went = rig.List().ToDictionary(r => r.Tuple.Source, r => rig.IndexOf(r.Backend!));
 
         Assert.That(tuples.Select(t => went[t.Source]), Is.EqualTo(Picks(settings, tuples)));
         Assert.That(Picks(settings with { Balance = other }, tuples), Is.Not.EqualTo(Picks(settings, tuples)), "a ring is no table");
@@ -101,7 +101,7 @@ internal abstract class BalanceContract(Func<EngineOptions, IEngine> create) : E
     private static async Task LeaveAsync(Rig rig, List<Peer> clients, int from, int count)
     {
         int before = Held(rig)[from];
-        HashSet<Endpoint> there = [.. rig.List().Where(r => r.Backend!.Index == from).Select(r => r.Tuple.Source)];
+        HashSet<Endpoint> there = [.. rig.List().Where(r => r.Backend == rig.Backend(from)).Select(r => r.Tuple.Source)];
         clients.Where(c => there.Contains(c.Local)).Take(count).ToList().ForEach(c => c.Reset());
         await Patience.Until(() => Held(rig)[from] == before - count, "they have left");
     }

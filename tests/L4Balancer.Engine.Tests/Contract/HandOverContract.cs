@@ -113,6 +113,50 @@ internal abstract class HandOverContract(Func<EngineOptions, IEngine> create) : 
         Assert.That(rig.Snapshot.Ports.Uses.Sum(u => u.InUse(Instant.Now(TimeProvider.System))), Is.EqualTo(1), "in TIME_WAIT");
     }
 
+    [Test]
+    public async Task What_counts_by_client_address_counts_once_on_either_side()
+    {
+        TestBackend backend = Backend();
+        Rig rig = Start(Settings.Pool(backend), Settings.Listener("127.0.0.1:0") with { MaxConnectionsPerSource = 1 });
+        await using IEngine? second = await StartSecondAsync(rig);
+        if (second is null)
+        {
+            return;
+        }
+
+        (Peer client, Peer server) = await OpenAsync(rig, backend);
+        Assert.That(await HandOverAsync(rig.Engine, second), Is.EqualTo(1));
+        await second.TurnAsync().Soon();
+        await ExpectResetAsync(rig);
+        Assert.That((await rig.Records.NextEndAsync()).Reason, Is.EqualTo(CloseReason.Limit), "the place went along");
+
+        await FinishAsync(client, server);
+        await rig.AtRestAsync();
+        await OpenAsync(rig, backend);
+        await ExpectResetAsync(rig);
+        Assert.That(rig.Listener.Refused[CloseReason.Limit], Is.EqualTo(2), "and was given back once");
+    }
+
+    [Test]
+    public async Task An_engine_that_has_stopped_resets_what_it_is_to_adopt_and_says_so_in_a_record()
+    {
+        (TestBackend backend, Rig rig) = StartFirst();
+        await using IEngine? second = await StartSecondAsync(rig);
+        if (second is null)
+        {
+            return;
+        }
+
+        (Peer client, Peer server) = await OpenAsync(rig, backend);
+        await second.StopAsync(TimeSpan.Zero, CancellationToken.None).Soon();
+        Assert.That(await HandOverAsync(rig.Engine, second), Is.EqualTo(1));
+
+        Assert.That((await client.ReceiveAllAsync().Soon()).End, Is.EqualTo(StreamEnd.Reset));
+        Assert.That((await server.ReceiveAllAsync().Soon()).End, Is.EqualTo(StreamEnd.Reset));
+        Assert.That((await rig.Records.NextEndAsync()).Reason, Is.EqualTo(CloseReason.Shutdown));
+        Assert.That(second.Count, Is.Zero);
+    }
+
     private static async Task<int> HandOverAsync(IEngine from, IEngine to)
     {
         IReadOnlyList<ExportedConnection> exported = (await from.ExportAsync().Soon())!;

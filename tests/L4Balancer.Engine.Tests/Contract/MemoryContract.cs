@@ -1,4 +1,7 @@
+using System.Runtime.CompilerServices;
 using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Config;
+using L4Balancer.Core.Routing;
 using L4Balancer.Engine.Tests.Peers;
 
 namespace L4Balancer.Engine.Tests.Contract;
@@ -92,6 +95,67 @@ internal abstract class MemoryContract(Func<EngineOptions, IEngine> create) : En
             Assert.That(EngineSocket.CountDescriptors(), Is.LessThanOrEqualTo(descriptors));
             Assert.That(GC.GetTotalMemory(forceFullCollection: true), Is.LessThan(memory + (2 * MiB)));
         }
+    }
+
+    [Test]
+    public async Task An_old_snapshot_is_collected_while_its_connections_live()
+    {
+        const int publishes = 50;
+        TestBackend backend = Backend();
+        PoolSettings pool = Settings.Pool(backend);
+        Rig rig = Start(pool);
+        List<WeakReference<Pool>> old = [];
+        for (int i = 1; i <= publishes; i++)
+        {
+            await OpenAsync(rig, backend);
+            old.Add(WeakPool(rig));
+            rig.Publish(Weighted(pool, i));
+        }
+
+        await SettleAsync(() => Alive(old) == 0);
+        Assert.That(Alive(old), Is.Zero, "pools that only established connections could still know");
+        Assert.That(rig.List(), Has.Count.EqualTo(publishes));
+    }
+
+    [Test]
+    public async Task Two_hundred_weight_changes_cost_their_connections_nothing()
+    {
+        const int changes = 200;
+        const int backends = 40;
+        TestBackend backend = Backend();
+        BackendSettings real = Settings.Backend(backend, "b");
+        PoolSettings pool = Settings.Pool() with
+        {
+            Backends = [.. Enumerable.Range(1, backends).Select(i => real with { Name = $"b{i}", Address = $"10.0.0.{i}:80" })],
+        };
+        Rig rig = Start(pool);
+        await OpenAsync(rig, backend);
+        long before = GC.GetTotalMemory(forceFullCollection: true);
+        for (int i = 1; i <= changes; i++)
+        {
+            rig.Publish(Weighted(pool, i));
+            await OpenAsync(rig, backend);
+        }
+
+        await SettleAsync(() => Grown() < changes * IdleBound);
+        TestContext.Out.WriteLine($"{Grown() / changes} managed bytes for each connection and the snapshot that it came by");
+        Assert.That(Grown(), Is.LessThan(changes * IdleBound), "about half a megabyte each, where a connection holds a ring");
+
+        long Grown() => GC.GetTotalMemory(forceFullCollection: true) - before;
+    }
+
+    private static BalancerConfig Weighted(PoolSettings pool, int weight) => Settings.Config(
+        pool with { Backends = [pool.Backends[0] with { Weight = weight }, .. pool.Backends[1..]] }, Settings.Listener("127.0.0.1:0"));
+
+    // Not inlined: a local of the test would keep the pool alive.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static WeakReference<Pool> WeakPool(Rig rig) => new(rig.Pool);
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static int Alive(List<WeakReference<Pool>> pools)
+    {
+        GC.Collect();
+        return pools.Count(p => p.TryGetTarget(out _));
     }
 
     /// <summary>With one buffer for all: sockets remember the last one that they were given.</summary>

@@ -1,3 +1,5 @@
+using System.Net.Sockets;
+using System.Text;
 using L4Balancer.Engine.Tests.Peers;
 
 namespace L4Balancer.Engine.Tests.Contract;
@@ -14,6 +16,35 @@ internal abstract class RelayContract(Func<EngineOptions, IEngine> create) : Eng
         (Peer client, Peer server) = await OpenAsync(Start(Settings.Pool(backend)), backend);
 
         await ExchangeAsync(client, server, seed, 24 * MiB);
+    }
+
+    /// <summary>Urgent data (RFC 6093) is one byte of the stream with a mark: it stays where it was sent.</summary>
+    [Test]
+    public async Task An_urgent_byte_is_passed_on_where_it_was_sent([Values] bool byClient)
+    {
+        TestBackend backend = Backend();
+        (Peer client, Peer server) = await OpenAsync(Start(Settings.Pool(backend)), backend);
+        (Peer from, Peer to) = byClient ? (client, server) : (server, client);
+        await from.SendAsync("before"u8.ToArray());
+        Assert.That(from.Socket.Send("!"u8, SocketFlags.OutOfBand), Is.EqualTo(1));
+        await from.SendAsync("after"u8.ToArray());
+
+        Assert.That(Encoding.ASCII.GetString(await to.ReceiveAsync(12)), Is.EqualTo("before!after"));
+        await FinishAsync(client, server);
+    }
+
+    [Test]
+    public async Task An_urgent_byte_that_comes_before_there_is_a_backend_is_passed_on_too()
+    {
+        TestBackend backend = Keep(await TestBackend.SilentAsync());
+        Rig rig = Start(Settings.Pool(backend));
+        Peer client = await ConnectAsync(rig);
+        Assert.That(client.Socket.Send("!"u8, SocketFlags.OutOfBand), Is.EqualTo(1));
+        await client.SendAsync("after"u8.ToArray());
+        await backend.Unblock();
+        Peer server = Keep(await backend.AcceptAsync());
+
+        Assert.That(Encoding.ASCII.GetString(await server.ReceiveAsync(6)), Is.EqualTo("!after"));
     }
 
     [Test]

@@ -28,6 +28,9 @@ internal sealed class Rig(IEngine engine, RoutingSnapshot snapshot, RecordedConn
 
     public BackendCell Backend(int index = 0) => Pool.Backends[index].Cell;
 
+    /// <summary>Its place in the pool of the newest snapshot.</summary>
+    public int IndexOf(BackendCell backend) => Pool.Backends.Single(b => b.Cell == backend).Index;
+
     /// <summary>Closed connections of all backends, those of snapshots before included.</summary>
     public long Closed => _cells.Sum(c => c.Closed.Total);
 

@@ -20,7 +20,7 @@ internal sealed class RebalanceOrderTests
         ConnectionRecord[] records = [.. Enumerable.Range(1, 60).Select(i => Connections.Established(alone, Tuple(i)))];
         RoutingSnapshot now = RoutingSnapshot.Build(Config(3, key), maxConnections: 1000, alone);
         Pool pool = now.Pools[0];
-        bool[] stay = [.. records.Select(r => pool.Backends[pool.Pick(r.Tuple, [])].Cell == r.Backend!.Cell)];
+        bool[] stay = [.. records.Select(r => pool.Backends[pool.Pick(r.Tuple, [])].Cell == r.Backend!)];
 
         var engine = new StillEngine();
         await using var closings = new Closings(engine, () => now, TimeProvider.System, NullLogger.Instance);

@@ -29,7 +29,7 @@ internal sealed class PortWatchTests
         watch.Look();
         Assert.That(Lines(log), Is.EqualTo(new[]
         {
-            $"source address auto: 7 of 10 local ports towards {open[0].Backend!.Endpoint} are in use: "
+            $"source address auto: 7 of 10 local ports towards {snapshot.Pools[0].Backends[0].Endpoint} are in use: "
                 + "add addresses to source_ips, or backends, or widen ip_local_port_range",
         }));
 
@@ -118,7 +118,7 @@ internal sealed class PortWatchTests
         }
 
         await watch.DisposeAsync();
-        Assert.That(Lines(log), Has.Exactly(3).EqualTo("the use of local ports was not looked at this time"));
+        Assert.That(Lines(log), Has.Exactly(3).EqualTo("the check of local ports failed this time and will run again"));
     }
 
     private static string[] Lines(FakeLogger log) => [.. log.Collector.GetSnapshot().Select(r => r.Message)];

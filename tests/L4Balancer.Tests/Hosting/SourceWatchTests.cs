@@ -37,5 +37,29 @@ internal sealed class SourceWatchTests
         Assert.That(Lines(log), Has.Length.EqualTo(2), "nothing new, nothing said");
     }
 
+    [Test]
+    public async Task A_look_that_fails_is_said_and_is_not_the_last()
+    {
+        var clock = new FakeTimeProvider();
+        using var looked = new SemaphoreSlim(0);
+        var log = new FakeLogger<SourceWatch>();
+        var watch = new SourceWatch(
+            () =>
+            {
+                looked.Release();
+                throw new IOException("too many open files");
+            },
+            clock,
+            log);
+        for (int i = 0; i < 3; i++)
+        {
+            clock.Advance(TimeSpan.FromSeconds(10));
+            Assert.That(await looked.WaitAsync(TimeSpan.FromSeconds(30)), Is.True);
+        }
+
+        await watch.DisposeAsync();
+        Assert.That(Lines(log), Has.Exactly(3).EqualTo("the check of source addresses failed this time and will run again"));
+    }
+
     private static string[] Lines(FakeLogger log) => [.. log.Collector.GetSnapshot().Select(r => r.Message)];
 }

@@ -1,0 +1,21 @@
+using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Config;
+
+namespace L4Balancer.Core.Routing;
+
+/// <summary>
+/// What an established connection keeps of the snapshot that admitted it: which listener and pool it counts for, and the settings that
+/// hold for the rest of its life. It refers to no pool, ring or snapshot, so that those can be collected while connections live.
+/// Immutable; one object per listener, shared by all its connections.
+/// </summary>
+public sealed record ConnectionOrigin(ListenerCell Listener, PoolCell Pool, ConnectionPolicy Policy);
+
+/// <summary>The settings of a pool that apply to established connections, as in <see cref="PoolSettings"/>.</summary>
+/// <param name="MaxAge">Zero: no limit.</param>
+/// <param name="CloseRate">Connections per second over the whole pool; 0: no limit.</param>
+public sealed record ConnectionPolicy(
+    TimeSpan IdleTimeout, TimeSpan HalfCloseTimeout, TimeSpan MaxAge, int CloseRate, KeepaliveSettings Keepalive)
+{
+    internal static ConnectionPolicy Of(PoolSettings pool) =>
+        new(pool.IdleTimeout, pool.HalfCloseTimeout, pool.MaxAge, pool.CloseRate, pool.Keepalive);
+}

@@ -1,0 +1,42 @@
+using Microsoft.Extensions.Logging;
+
+namespace L4Balancer.Hosting;
+
+/// <summary>
+/// Runs an action again and again, on the thread pool, one run at a time; a run that takes longer than the interval delays the next. A run
+/// that throws is logged and is not the last: want of memory or descriptors passes.
+/// </summary>
+internal sealed class PeriodicJob : IAsyncDisposable
+{
+    private readonly PeriodicTimer _timer;
+    private readonly Task _running;
+
+    /// <param name="name">What it does, for the log: a noun phrase.</param>
+    public PeriodicJob(string name, TimeSpan interval, TimeProvider clock, ILogger log, Action action)
+    {
+        _timer = new PeriodicTimer(interval, clock);
+        _running = RunAsync(name, log, action);
+    }
+
+    /// <summary>Completes when the run under way has ended; none comes after it.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        _timer.Dispose();
+        await _running;
+    }
+
+    private async Task RunAsync(string name, ILogger log, Action action)
+    {
+        while (await _timer.WaitForNextTickAsync())
+        {
+            try
+            {
+                action();
+            }
+            catch (Exception e)
+            {
+                log.PeriodicJobFailed(name, e);
+            }
+        }
+    }
+}
