@@ -79,7 +79,7 @@ internal readonly record struct Setting(TomlNode Node, string Key, ErrorCollecto
 
         if (!Duration.TryParse(text, out value))
         {
-            return Reject($"{Quoted.Text(text)} is not a duration; allowed: a number of whole milliseconds at least, with a unit of "
+            return Reject($"{Quoted.Text(text)} is not a duration; allowed: a multiple of 1 ms, written as a number with a unit of "
                 + "ms, s, m, h or d, like \"250ms\", \"1.5s\" or \"5m\"");
         }
 
