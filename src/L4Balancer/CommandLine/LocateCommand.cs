@@ -127,7 +127,7 @@ internal static class LocateCommand
         """);
 
     private static string WithoutHash(LocateAnswer answer) => string.Create(CultureInfo.InvariantCulture, $"""
-        backend   any of pool {answer.Pool}: balance = "{answer.Balance}" decides at each connection, and not by who connects
+        backend   any of pool {answer.Pool}: balance = "{answer.Balance}" chooses per connection, independent of the client
         listener  {answer.Listener}
         tuple     {answer.Source} to {answer.Destination}
         health    {(answer.LivingBackends is int living ? $"{living} of {answer.RingBackends} accept connections" : UnknownHealth)}
