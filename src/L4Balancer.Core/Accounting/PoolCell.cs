@@ -18,7 +18,7 @@ public sealed class PoolCell(string name)
 
     /// <summary>
     /// During a rebalance, the number of connections each backend should hold; a backend at its number takes no more. Null if no
-/// rebalance is in progress. One writer.
+    /// rebalance is in progress. One writer.
     /// </summary>
     public IReadOnlyDictionary<BackendCell, int>? Targets
     {

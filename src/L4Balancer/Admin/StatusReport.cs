@@ -86,7 +86,7 @@ internal static class StatusReport
     private static WorkerAnswer Of(WorkerLoad load) => new(load.Worker, load.Connections, Math.Round(load.CpuTime.TotalSeconds, 3));
 
     // Entries are counted without reading their names, which would allocate hundreds of thousands of strings. The directory's own
-// descriptor is not counted.
+    // descriptor is not counted.
     private static DescriptorsAnswer Descriptors() => OperatingSystem.IsLinux()
         ? new DescriptorsAnswer(
             new FileSystemEnumerable<byte>(DescriptorFolder, static (ref FileSystemEntry _) => 0).LongCount() - 1,
