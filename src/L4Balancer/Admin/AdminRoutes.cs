@@ -13,7 +13,7 @@ using Microsoft.Extensions.Logging;
 
 namespace L4Balancer.Admin;
 
-/// <summary>Every path of the admin API. <c>docs/openapi.json</c> describes them, and a test holds the two together.</summary>
+/// <summary>All paths of the admin API. A test compares them with <c>docs/openapi.json</c>.</summary>
 internal sealed class AdminRoutes
 {
     private static readonly string[] Reading = [HttpMethods.Get, HttpMethods.Head];

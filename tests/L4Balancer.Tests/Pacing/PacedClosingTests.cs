@@ -36,7 +36,7 @@ internal sealed partial class PacedClosingTests
             Assert.That(closed, Is.LessThanOrEqualTo(1.3 * surplus));
             Assert.That(took, Is.GreaterThan(TimeSpan.FromSeconds((closed - 10) / 500.0)), "500 a second");
             Assert.That(took, Is.LessThan(TimeSpan.FromSeconds((closed / 500.0 * 1.3) + 4)));
-            Assert.That(output, Does.Match(@"^chat: 6000 connections, \d+ in surplus, \d+ missing elsewhere\n\d+ connections were closed\n$"));
+            Assert.That(output, Does.Match(@"^chat: 6000 connections, \d+ in surplus, \d+ missing on other backends\n\d+ connections were closed\n$"));
             Assert.That(scene.Clients.Resets, Is.Zero);
         }
     }
