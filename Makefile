@@ -4,6 +4,8 @@ PREFIX        ?= /usr/local
 DESTDIR       ?=
 CONFIGURATION ?= Debug
 ARGS          ?=
+# 1: native code, compiled ahead of time. 0: the portable runtime in one file, for a machine without a C linker.
+NATIVE        ?= 1
 
 # The SDK's own install script puts it into the home directory and not on the PATH.
 DOTNET ?= $(or $(shell command -v dotnet 2>/dev/null),$(wildcard $(HOME)/.dotnet/dotnet),dotnet)
@@ -33,15 +35,18 @@ SHAREDIR = $(PREFIX)/share
 CONFDIR  = /etc/l4balancer
 
 .DEFAULT_GOAL := help
-.PHONY: help sdk build test test-deps run bench lint publish package install install-files install-units uninstall clean
+.PHONY: help sdk linker build test test-native test-deps run bench lint publish package install install-files install-units uninstall clean
 
 help: ## lists the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 sdk:
 	@$(DOTNET) --list-sdks 2>/dev/null | grep -q '^10\.' || { \
 	  echo "make: the .NET 10 SDK is missing: install the package dotnet-sdk-10.0, or https://dotnet.microsoft.com/download/dotnet/10.0" >&2; \
 	  exit 1; }
+
+linker:
+	@packaging/native-tools
 
 build: sdk ## compiles everything
 	$(DOTNET) build $(SOLUTION) -c $(CONFIGURATION) -v q
@@ -52,6 +57,13 @@ test: build ## builds and runs every test; what is not installed is skipped, wit
 	@$(DOTNET) test $(SOLUTION) -c $(CONFIGURATION) --no-build -m:1 \
 	  --results-directory $(RESULTS) --logger trx --logger "console;verbosity=minimal" $(ARGS); \
 	  status=$$?; .ci/summary $(RESULTS) || status=1; exit $$status
+
+# Those tests that start the daemon as a process, once more against what is shipped.
+test-native: build $(PUBLISH)/l4balancer ## publishes, and runs the tests of the daemon's process against the published executable
+	@rm -rf $(RESULTS)-native
+	@L4BALANCER_TEST_DAEMON=$(CURDIR)/$(PUBLISH)/l4balancer $(DOTNET) test tests/L4Balancer.Tests -c $(CONFIGURATION) --no-build \
+	  --filter "TestCategory=Daemon" --results-directory $(RESULTS)-native --logger trx --logger "console;verbosity=minimal" $(ARGS); \
+	  status=$$?; .ci/summary $(RESULTS)-native || status=1; exit $$status
 
 test-deps: ## installs what optional tests need (Debian and npm packages), where it may
 	@.ci/test-deps
@@ -67,11 +79,10 @@ lint: sdk ## checks format, style and analyzers
 	$(DOTNET) restore $(SOLUTION) -v q
 	$(DOTNET) format $(SOLUTION) --verify-no-changes --no-restore
 
-# One file: an upgrade of the package replaces it at once, and a daemon that runs keeps the old one whole.
-publish: sdk ## self-contained build into artifacts/publish
+# One executable: an upgrade of the package replaces it at once, and a daemon that runs keeps the old one whole.
+publish: sdk $(if $(filter 0,$(NATIVE)),,linker) ## the release into artifacts/publish: native code (NATIVE=0: the portable runtime in one file)
 	rm -rf $(PUBLISH)
-	$(DOTNET) publish src/L4Balancer -c Release -r $(RID) --self-contained -p:PublishReadyToRun=true -p:PublishSingleFile=true \
-	  -p:DebugType=embedded -o $(PUBLISH) -v q
+	$(DOTNET) publish src/L4Balancer -c Release -r $(RID) -p:Native=$(NATIVE) -o $(PUBLISH) -v q
 
 $(PUBLISH)/l4balancer: $(SOURCES)
 	@$(MAKE) --no-print-directory publish
@@ -88,6 +99,7 @@ install-files:
 	install -d $(DESTDIR)$(LIBDIR) $(DESTDIR)$(BINDIR) $(DESTDIR)$(CONFDIR) $(DESTDIR)$(SHAREDIR)/man/man5 $(DESTDIR)$(SHAREDIR)/man/man8 \
 	  $(DESTDIR)$(SHAREDIR)/bash-completion/completions $(DESTDIR)$(SHAREDIR)/zsh/vendor-completions
 	cp -R $(PUBLISH)/. $(DESTDIR)$(LIBDIR)/
+	rm -f $(DESTDIR)$(LIBDIR)/*.dbg
 	chmod -R u=rwX,go=rX $(DESTDIR)$(LIBDIR)
 	ln -sf ../lib/l4balancer/l4balancer $(DESTDIR)$(BINDIR)/l4balancer
 	install -m 644 packaging/man/l4balancer.8 $(DESTDIR)$(SHAREDIR)/man/man8/l4balancer.8

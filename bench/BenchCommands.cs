@@ -74,7 +74,7 @@ internal static class BenchCommands
         var congestion = new Option<string?>("--congestion") { Description = "TCP congestion control for everybody (\"cubic\"); default: the host's." };
         var only = new Option<string?>("--only") { Description = "Only rows whose name has this in it (\"bulk\", \"64 conn\", \"idle\", \"allocations\")." };
         var seed = new Option<int>("--seed") { Description = "Of the order of the bursts.", DefaultValueFactory = _ => 4711 };
-        var daemon = new Option<string?>("--daemon") { Description = "Another l4balancer executable than the one that is built here." };
+        var daemon = new Option<string?>("--daemon") { Description = "Another l4balancer executable than the published one (artifacts/publish/l4balancer)." };
         var command = new Command(name, description) { rounds, burst, congestion, only, seed, daemon };
         command.SetAction(parsed =>
         {

@@ -7,7 +7,7 @@ namespace L4Balancer.Bench.Contestants;
 
 /// <summary>Our daemon with one of its engines.</summary>
 /// <param name="engine">As in the configuration.</param>
-/// <param name="program">The executable; null: what was built beside the bench.</param>
+/// <param name="program">The executable; null: the one that <c>make publish</c> leaves.</param>
 /// <param name="surname">Tells it from another one of the same engine.</param>
 /// <param name="tables">Further tables of its configuration.</param>
 /// <param name="listener">Further lines of each listener.</param>
@@ -16,7 +16,7 @@ internal sealed class DaemonKind(
     string engine, string? program, string surname = "", string tables = "", string listener = "", string pool = "") : ContestantKind
 {
     private readonly string _program = Path.GetFullPath(
-        program ?? Path.Combine(OwnCommand.Repository, "src/L4Balancer/bin/Release/net10.0/l4balancer"));
+        program ?? Path.Combine(OwnCommand.Repository, "artifacts/publish/l4balancer"));
 
     public override string Name => $"l4balancer {engine}{surname}";
 

@@ -11,8 +11,9 @@ namespace L4Balancer.Bench.Micro;
 public class TomlLoadBenchmarks
 {
     private byte[] _file = [];
+    private byte[] _broken = [];
 
-    [Params(1_000)]
+    [Params(1_000, 10_000)]
     public int Backends { get; set; }
 
     [GlobalSetup]
@@ -47,6 +48,7 @@ public class TomlLoadBenchmarks
         }
 
         _file = Encoding.UTF8.GetBytes(text.ToString());
+        _broken = [.. _file, .. "weight 5\n"u8];
         ConfigResult result = ConfigReader.Read(_file);
         if (result.Config?.Pools[0].Backends.Length != Backends)
         {
@@ -59,4 +61,8 @@ public class TomlLoadBenchmarks
 
     [Benchmark]
     public ConfigResult Text_to_configuration() => ConfigReader.Read(_file);
+
+    /// <summary>A mistake in the last line: every statement is then parsed for itself.</summary>
+    [Benchmark]
+    public TomlDocument Text_with_a_mistake() => TomlReader.Read(_broken);
 }

@@ -41,8 +41,9 @@ internal static partial class Log
     [LoggerMessage(1009, LogLevel.Error, "the engine did not end in time; {Count} connections are left to the kernel")]
     public static partial void EngineHangs(this ILogger logger, int count);
 
-    [LoggerMessage(1010, LogLevel.Warning, "systemd could not be told: the socket in NOTIFY_SOCKET does not answer")]
-    public static partial void ManagerNotTold(this ILogger logger);
+    [LoggerMessage(1010, LogLevel.Warning,
+        "systemd could not be notified at the socket that NOTIFY_SOCKET names: {Why}; this is not logged again until a message goes through")]
+    public static partial void ManagerNotTold(this ILogger logger, string why);
 
     [LoggerMessage(1011, LogLevel.Error,
         "source_ips of pool {Pool}: {Address} is not an address of this host, so nothing can be connected from it: "

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Net;
 using System.Runtime.InteropServices;
 using System.Text.RegularExpressions;
+using NUnit.Framework.Internal;
 
 namespace L4Balancer.Tests;
 
@@ -11,6 +12,11 @@ namespace L4Balancer.Tests;
 /// </summary>
 internal sealed partial class DaemonProcess : IAsyncDisposable
 {
+    /// <summary>
+    /// Of every fixture that starts the daemon as a process. <c>make test-native</c> runs them once more, against the published executable.
+    /// </summary>
+    public const string Category = "Daemon";
+
     public const int SIGHUP = 1;
     public const int SIGINT = 2;
     public const int SIGKILL = 9;
@@ -34,8 +40,22 @@ internal sealed partial class DaemonProcess : IAsyncDisposable
         _reading = Task.WhenAll(ReadAsync(process.StandardOutput, _output), ReadAsync(process.StandardError, _errors));
     }
 
+    /// <summary>The executable that L4BALANCER_TEST_DAEMON names; null where the tests run the build beside them.</summary>
+    public static string? Executable =>
+        Environment.GetEnvironmentVariable("L4BALANCER_TEST_DAEMON") is { Length: > 0 } path ? Path.GetFullPath(path) : null;
+
+    /// <summary>The program and its first arguments that stand for <c>l4balancer</c>.</summary>
+    public static IReadOnlyList<string> CommandLine { get; } =
+        Executable is string executable ? [executable] : [Host(), Path.Combine(AppContext.BaseDirectory, "l4balancer.dll")];
+
     /// <summary>What a shell has to run for <c>l4balancer</c>.</summary>
-    public static string Command => $"{Host()} {Path.Combine(AppContext.BaseDirectory, "l4balancer.dll")}";
+    public static string Command => string.Join(' ', CommandLine);
+
+    /// <summary>What it keeps for itself, the portable runtime's open assemblies included.</summary>
+    public static int OwnDescriptors => Executable is null ? 256 : 64;
+
+    // A shell that runs the tests in the background ignores SIGINT, and so would every program that is started below it.
+    private static string[] WithSigint => OperatingSystem.IsLinux() ? ["/usr/bin/env", "--default-signal=INT"] : [];
 
     public int Id => _process.Id;
 
@@ -62,7 +82,10 @@ internal sealed partial class DaemonProcess : IAsyncDisposable
     /// <param name="wrapper">A program with arguments that starts the daemon in its place (<c>prlimit --nofile=300</c>); it must exec.</param>
     public static DaemonProcess Start(IReadOnlyDictionary<string, string> environment, string[] wrapper, params string[] args)
     {
-        string[] command = [.. wrapper, Host(), Path.Combine(AppContext.BaseDirectory, "l4balancer.dll"), .. args];
+        Assert.That(
+            CategoriesOf(TestExecutionContext.CurrentContext.CurrentTest), Does.Contain(Category),
+            $"a fixture that starts the daemon has [Category(DaemonProcess.{nameof(Category)})], or make test-native would pass it over");
+        string[] command = [.. WithSigint, .. wrapper, .. CommandLine, .. args];
         var start = new ProcessStartInfo(command[0], command[1..]) { RedirectStandardOutput = true, RedirectStandardError = true };
         Array.ForEach(Inherited, name => start.Environment.Remove(name));
         foreach ((string name, string value) in environment)
@@ -180,6 +203,18 @@ internal sealed partial class DaemonProcess : IAsyncDisposable
             {
                 lines.Add(line);
                 Monitor.PulseAll(lines);
+            }
+        }
+    }
+
+    // Its own, and those of the fixtures around it.
+    private static IEnumerable<object?> CategoriesOf(Test? test)
+    {
+        for (; test is not null; test = test.Parent as Test)
+        {
+            foreach (object? category in test.Properties[PropertyNames.Category])
+            {
+                yield return category;
             }
         }
     }

@@ -4,10 +4,10 @@ using L4Balancer.Core.Timing;
 namespace L4Balancer.Core.Accounting;
 
 /// <summary>
-/// What happened at one backend of one pool. Kept by pool, name and address from snapshot to snapshot, so that counts survive a
-/// reload. Any thread may call anything here, but for <see cref="Traffic"/>, which says its own rule.
+/// Counters and state of one backend of one pool. Kept by pool, name and address across snapshots, so that counts survive a
+/// reload. Any thread may call any member, except that <see cref="Traffic"/> has a rule of its own.
 /// </summary>
-/// <param name="pool">Counts along.</param>
+/// <param name="pool">The pool, which counts the same connections.</param>
 public sealed class BackendCell(PoolCell pool, string name)
 {
     private int _active;
@@ -18,7 +18,7 @@ public sealed class BackendCell(PoolCell pool, string name)
 
     public string Pool { get; } = pool.Name;
 
-    /// <summary>The pool that it counts for; it is kept as long as one of its backends is.</summary>
+    /// <summary>The pool that this backend counts for. It lives as long as one of its backends does.</summary>
     internal PoolCell PoolCell { get; } = pool;
 
     public string Name { get; } = name;
@@ -26,7 +26,7 @@ public sealed class BackendCell(PoolCell pool, string name)
     /// <summary>Established connections.</summary>
     public int Active => Volatile.Read(ref _active);
 
-    /// <summary>Established, and those for which a connect is under way.</summary>
+    /// <summary>Established connections and connects in progress.</summary>
     public int Load => Volatile.Read(ref _active) + Volatile.Read(ref _connecting);
 
     public long ConnectAttempts => Volatile.Read(ref _connectAttempts);
@@ -35,10 +35,10 @@ public sealed class BackendCell(PoolCell pool, string name)
 
     public ReasonCounters Closed { get; } = new();
 
-    /// <summary>Established connections that we have begun to close at a pace, whatever became of them.</summary>
+    /// <summary>Established connections that the balancer began to close at a pace, however they ended.</summary>
     public ReasonCounters Shed { get; } = new();
 
-    /// <summary>Established connections that nobody has begun to close at a pace.</summary>
+    /// <summary>Established connections that are not being closed at a pace.</summary>
     public int Staying
     {
         get
@@ -55,10 +55,10 @@ public sealed class BackendCell(PoolCell pool, string name)
 
     public HealthCounters Health { get; } = new();
 
-    /// <summary>What the connects of clients say of it.</summary>
+    /// <summary>Passive health: the results of connects made for clients.</summary>
     public ConnectHealth Connects { get; } = new();
 
-    /// <summary>Bytes written to the backend, over all workers; a moment's value that never goes back.</summary>
+    /// <summary>Bytes written to the backend, summed over all workers; never decreases.</summary>
     public long BytesToBackend
     {
         get
@@ -73,7 +73,7 @@ public sealed class BackendCell(PoolCell pool, string name)
         }
     }
 
-    /// <summary>Bytes written to clients, over all workers; a moment's value that never goes back.</summary>
+    /// <summary>Bytes written to clients, summed over all workers; never decreases.</summary>
     public long BytesToClient
     {
         get
@@ -90,17 +90,17 @@ public sealed class BackendCell(PoolCell pool, string name)
 
     public void CountConnectAttempt() => Interlocked.Increment(ref _connectAttempts);
 
-    /// <summary>A connection has picked this backend; it is told of the end of that by <see cref="CountLetGo"/>.</summary>
+    /// <summary>Counts a connection that picked this backend, until <see cref="CountLetGo"/> is called.</summary>
     public void CountPicked() => Interlocked.Increment(ref _connecting);
 
     /// <summary>
-    /// Takes the next turn of those that <c>new_connection_rate</c> spaces out: whoever asks first has the earlier one (generic cell rate
-    /// algorithm, ITU-T I.371, in one word). A turn that is not used is lost.
+    /// Reserves the next start time allowed by <c>new_connection_rate</c>, in the order of the calls (generic cell rate algorithm, ITU-T
+    /// I.371, in one 64-bit word). A reserved time that is not used is lost.
     /// </summary>
-    /// <param name="between">The space between two turns; zero: no limit.</param>
-    /// <param name="until">No turn later than this is taken.</param>
-    /// <param name="turn">When it is; now at the earliest.</param>
-    /// <returns>False where the queue is longer than that.</returns>
+    /// <param name="between">The interval between two start times; zero means no limit.</param>
+    /// <param name="until">The latest acceptable start time.</param>
+    /// <param name="turn">The reserved start time, not earlier than now.</param>
+    /// <returns>False if the next start time is after <paramref name="until"/>.</returns>
     public bool TryReserve(Instant now, TimeSpan between, Instant until, out Instant turn)
     {
         turn = now;
@@ -109,7 +109,7 @@ public sealed class BackendCell(PoolCell pool, string name)
             return true;
         }
 
-        // With the turn that is due now no more come at once than belong to the slack: see Pace.
+        // Together with the start that is due now, at most the number of starts that fit in the slack can follow at once (see Pace).
         long earliest = now.Ticks - Math.Max(0, (Pace.Slack - between).Ticks);
         while (true)
         {
@@ -128,7 +128,7 @@ public sealed class BackendCell(PoolCell pool, string name)
         }
     }
 
-    /// <summary>The connection is established, tries another backend, or is over.</summary>
+    /// <summary>Ends the count of <see cref="CountPicked"/>: the connection is established, tries another backend, or has ended.</summary>
     public void CountLetGo() => Interlocked.Decrement(ref _connecting);
 
     public void CountEstablished()
@@ -137,7 +137,7 @@ public sealed class BackendCell(PoolCell pool, string name)
         PoolCell.CountEstablished();
     }
 
-    /// <summary>An established connection went to another engine.</summary>
+    /// <summary>Counts an established connection that moved to another engine.</summary>
     public void CountLeft()
     {
         Interlocked.Decrement(ref _active);
@@ -150,7 +150,7 @@ public sealed class BackendCell(PoolCell pool, string name)
         Closed.Count(reason);
     }
 
-    /// <summary>The byte counters of one worker: only that worker may add with the plain methods, any thread may read.</summary>
+    /// <summary>The byte counters of one worker. Only that worker may call <see cref="RelayedBytes.Add"/>; any thread may read.</summary>
     public RelayedBytes Traffic(int worker)
     {
         RelayedBytes[] relayed = Volatile.Read(ref _relayed);

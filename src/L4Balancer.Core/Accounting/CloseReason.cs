@@ -1,6 +1,8 @@
 namespace L4Balancer.Core.Accounting;
 
-/// <summary>Why a connection ended, by side; also why it was refused. The names that users see are in <see cref="CloseReasons"/>.</summary>
+/// <summary>
+/// Why a connection ended or was refused, and which side caused it. <see cref="CloseReasons"/> has the names that users see.
+/// </summary>
 public enum CloseReason : byte
 {
     None,

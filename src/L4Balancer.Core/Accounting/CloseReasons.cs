@@ -1,6 +1,6 @@
 namespace L4Balancer.Core.Accounting;
 
-/// <summary>The published names of <see cref="CloseReason"/>, as they stand in metrics, the access log and the API.</summary>
+/// <summary>The published names of <see cref="CloseReason"/>, as used in metrics, the access log and the API.</summary>
 public static class CloseReasons
 {
     private static readonly string[] Names =
@@ -12,7 +12,7 @@ public static class CloseReasons
 
     public static int Count => Names.Length;
 
-    /// <summary>Those of closes by us that come at a pace: what <c>connections_shed_total</c> counts.</summary>
+    /// <summary>The reasons for which the balancer closes connections at a pace; <c>connections_shed_total</c> counts these.</summary>
     public static IReadOnlyList<CloseReason> Paced { get; } =
         [CloseReason.Drain, CloseReason.Rebalance, CloseReason.BackendDown, CloseReason.MaxAge, CloseReason.Shutdown];
 
@@ -21,6 +21,6 @@ public static class CloseReasons
 
     public static string Name(this CloseReason reason) => Names[(int)reason];
 
-    /// <summary>An ordinary end, one that nobody needs to look into.</summary>
+    /// <summary>Whether the reason is a normal end that needs no investigation.</summary>
     public static bool IsOrdinary(this CloseReason reason) => reason is CloseReason.ClientClosed or CloseReason.BackendClosed;
 }

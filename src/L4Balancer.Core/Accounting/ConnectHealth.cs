@@ -1,8 +1,9 @@
 namespace L4Balancer.Core.Accounting;
 
 /// <summary>
-/// What the connects of clients say of one backend: how many have failed in a row, and whether one may be let through although it is
-/// down. Connects count from any thread; what they come to is decided by one writer, who is told once a change.
+/// Passive health of one backend: the number of consecutive failed connects of clients, and whether one trial connection is allowed
+/// although the backend is down. Any thread counts connects. One writer (the control plane) acts on them and receives one event per
+/// change.
 /// </summary>
 public sealed class ConnectHealth
 {
@@ -14,25 +15,25 @@ public sealed class ConnectHealth
     private int _told;
     private volatile string _lastFault = "";
 
-    // 0: no trial. The number of the trial: it is free. Less than zero: somebody has it. By the number a late return finds that the
-    // trial is not his any more.
+    // 0: no trial. Positive: trial of this number is free. Negative: a connection has taken it. The number lets a late return detect
+    // that its trial is no longer current.
     private int _trial;
     private int _trials;
 
-    /// <summary>Failed connects since the last that succeeded.</summary>
+    /// <summary>Failed connects since the last successful one.</summary>
     public int FailedInARow => Volatile.Read(ref _failedInARow);
 
-    /// <summary>Why the latest that failed did, in a few words.</summary>
+    /// <summary>A short reason for the latest failure.</summary>
     public string LastFault => _lastFault;
 
-    /// <summary>Whether one connection is to be let through, and nobody has come yet.</summary>
+    /// <summary>Whether a trial connection is allowed and no connection has taken it yet.</summary>
     public bool IsTrialFree => Volatile.Read(ref _trial) > 0;
 
-    /// <param name="trial">From <see cref="TryTakeTrial"/>; 0 where it is none.</param>
-    /// <returns>What is to be told.</returns>
+    /// <param name="trial">The result of <see cref="TryTakeTrial"/>; 0 if the connection is not a trial.</param>
+    /// <returns>The event to report to the control plane.</returns>
     public ConnectNews CountSucceeded(int trial)
     {
-        // Nearly always zero: a cell that every connection writes would go from processor to processor.
+        // Read first, as it is nearly always zero: a write by every connection would move the cache line between processors.
         bool hadFailed = Volatile.Read(ref _failedInARow) != 0 && Interlocked.Exchange(ref _failedInARow, 0) != 0;
         if (trial != 0)
         {
@@ -44,10 +45,10 @@ public sealed class ConnectHealth
             ? ConnectNews.Working : ConnectNews.None;
     }
 
-    /// <param name="fault">Why, in a few words.</param>
-    /// <param name="most">So many in a row are told of; 0: never.</param>
-    /// <param name="trial">From <see cref="TryTakeTrial"/>; 0 where it is none.</param>
-    /// <returns>What is to be told.</returns>
+    /// <param name="fault">A short reason.</param>
+    /// <param name="most">Consecutive failures after which an event is reported; 0 means never.</param>
+    /// <param name="trial">The result of <see cref="TryTakeTrial"/>; 0 if the connection is not a trial.</param>
+    /// <returns>The event to report to the control plane.</returns>
     public ConnectNews CountFailed(string fault, int most, int trial)
     {
         _lastFault = fault;
@@ -63,27 +64,32 @@ public sealed class ConnectHealth
             ? ConnectNews.Failing : ConnectNews.None;
     }
 
-    /// <summary>Exactly one gets it.</summary>
-    /// <returns>The trial's number, for whoever is let through; 0: somebody else has it, or there is none.</returns>
+    /// <summary>Takes the trial; exactly one caller succeeds.</summary>
+    /// <returns>The trial's number; 0 if there is no trial or another connection has it.</returns>
     public int TryTakeTrial()
     {
         int free = Volatile.Read(ref _trial);
         return free > 0 && Interlocked.CompareExchange(ref _trial, -free, free) == free ? free : 0;
     }
 
-    /// <summary>Whoever was let through has left without an answer, or it was our own shortage: the next may try.</summary>
+    /// <summary>
+    /// Returns a trial without a result (the connection left, or the balancer lacked a resource), so that the next connection can take
+    /// it.
+    /// </summary>
     public void ReturnTrial(int trial) => Interlocked.CompareExchange(ref _trial, trial, -trial);
 
-    /// <summary>One connection may be let through. Only the one writer calls this.</summary>
+    /// <summary>Allows one trial connection. Only the one writer calls this.</summary>
     public void OfferTrial() => Volatile.Write(ref _trial, ++_trials);
 
-    /// <summary>Nobody is let through any more. Only the one writer calls this.</summary>
+    /// <summary>Ends the permission for a trial connection. Only the one writer calls this.</summary>
     public void WithdrawTrial() => Volatile.Write(ref _trial, 0);
 
-    /// <summary>What was told has not come true after all; the next failure too many is told again. Only the one writer calls this.</summary>
+    /// <summary>
+    /// Rejects the reported event, so that the next failure above the threshold is reported again. Only the one writer calls this.
+    /// </summary>
     public void Dismiss() => Volatile.Write(ref _told, Untold);
 
-    /// <summary>The backend is up: counting begins anew. Only the one writer calls this.</summary>
+    /// <summary>Restarts counting for a backend that is up. Only the one writer calls this.</summary>
     public void Reset()
     {
         WithdrawTrial();

@@ -1,17 +1,17 @@
 namespace L4Balancer.Core.Accounting;
 
-/// <summary>What a connect of a client tells the one who decides who is up.</summary>
+/// <summary>A passive-health event: what the connect of a client means for the backend's state.</summary>
 public enum ConnectNews
 {
-    /// <summary>Nothing that matters.</summary>
+    /// <summary>No event.</summary>
     None,
 
-    /// <summary>So many have failed in a row that the backend is to be marked down.</summary>
+    /// <summary>The threshold of consecutive failures is reached; the backend should be marked down.</summary>
     Failing,
 
-    /// <summary>After that, one has succeeded.</summary>
+    /// <summary>A connect succeeded after <see cref="Failing"/> was reported, or a trial connect succeeded.</summary>
     Working,
 
-    /// <summary>The one that was let through has failed.</summary>
+    /// <summary>The trial connect failed.</summary>
     TrialFailed,
 }

@@ -2,7 +2,7 @@ using L4Balancer.Core.Health;
 
 namespace L4Balancer.Core.Accounting;
 
-/// <summary>What the probes of one backend came to. Any thread may count and read.</summary>
+/// <summary>Results of the probes of one backend. Any thread may count and read.</summary>
 public sealed class HealthCounters
 {
     private long _succeeded;
@@ -17,27 +17,27 @@ public sealed class HealthCounters
 
     public long Failed => Volatile.Read(ref _failed);
 
-    /// <summary>Probes that our own shortage kept from saying anything.</summary>
+    /// <summary>Probes that were inconclusive because the balancer lacked a resource.</summary>
     public long LocalErrors => Volatile.Read(ref _localErrors);
 
     /// <summary>Changes between up, degraded and down.</summary>
     public long Transitions => Volatile.Read(ref _transitions);
 
-    /// <summary>Null until one has ended.</summary>
+    /// <summary>The latest probe; null before the first one has ended.</summary>
     public LastProbe? Last
     {
         get => _last;
         set => _last = value;
     }
 
-    /// <summary>How soon it should be probed again. One writer.</summary>
+    /// <summary>The interval until the next probe. One writer.</summary>
     public ProbePace Pace
     {
         get => _pace;
         set => _pace = value;
     }
 
-    /// <summary>Why it is not up; empty where it is. One writer.</summary>
+    /// <summary>Why the backend is not up; empty if it is. One writer.</summary>
     public string Detail
     {
         get => _detail;

@@ -1,8 +1,8 @@
 namespace L4Balancer.Core.Accounting;
 
 /// <summary>
-/// What happened at one listener. Kept by the listener's name from snapshot to snapshot, so that counts survive a reload.
-/// Any thread may call anything here.
+/// Counters and state of one listener. Kept by the listener's name across snapshots, so that counts survive a reload.
+/// Any thread may call any member.
 /// </summary>
 public sealed class ListenerCell(string name)
 {
@@ -12,22 +12,22 @@ public sealed class ListenerCell(string name)
 
     public string Name { get; } = name;
 
-    /// <summary>Connections that accept(2) returned, whatever became of them.</summary>
+    /// <summary>Connections that accept(2) returned, including refused ones.</summary>
     public long Accepted => Volatile.Read(ref _accepted);
 
-    /// <summary>Accepted, and no backend is connected yet.</summary>
+    /// <summary>Accepted connections without a connected backend yet.</summary>
     public int Pending => Volatile.Read(ref _pending);
 
-    /// <summary>Pending and active together: what <c>max_connections</c> bounds.</summary>
+    /// <summary>Pending and active connections, limited by <c>max_connections</c>.</summary>
     public int Open => Volatile.Read(ref _open);
 
     public ReasonCounters Refused { get; } = new();
 
-    /// <summary>Who holds how many; empty where no limit per source was ever set.</summary>
+    /// <summary>Connections by client address; empty if no limit per source was ever set.</summary>
     public SourceTable BySource { get; } = new();
 
     /// <summary>Counts an accepted connection as pending.</summary>
-    /// <returns>How many this listener holds open now, this one included.</returns>
+    /// <returns>The number of open connections of this listener, including this one.</returns>
     public int CountAccepted()
     {
         Interlocked.Increment(ref _accepted);
@@ -44,7 +44,7 @@ public sealed class ListenerCell(string name)
 
     public void CountEstablished() => Interlocked.Decrement(ref _pending);
 
-    /// <summary>An established connection came from another engine.</summary>
+    /// <summary>Counts an established connection that came from another engine.</summary>
     public void CountJoined() => Interlocked.Increment(ref _open);
 
     public void CountClosed() => Interlocked.Decrement(ref _open);

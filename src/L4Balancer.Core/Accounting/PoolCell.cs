@@ -2,7 +2,7 @@ using L4Balancer.Core.Pacing;
 
 namespace L4Balancer.Core.Accounting;
 
-/// <summary>What one pool holds over all its backends, those included that have left it. Kept by name. Any thread.</summary>
+/// <summary>Counters and state of one pool over all its backends, including removed ones. Kept by name. Any thread.</summary>
 public sealed class PoolCell(string name)
 {
     private int _active;
@@ -13,11 +13,12 @@ public sealed class PoolCell(string name)
     /// <summary>Established connections.</summary>
     public int Active => Volatile.Read(ref _active);
 
-    /// <summary>What everything that goes by <c>close_rate</c> shares.</summary>
+    /// <summary>The rate limiter that everything limited by <c>close_rate</c> shares.</summary>
     public Pace Closing { get; } = new();
 
     /// <summary>
-    /// While the pool is rebalanced, how many each backend is to hold: whoever holds them takes no more. Null: it is not. One writer.
+    /// During a rebalance, the number of connections each backend should hold; a backend at its number takes no more. Null if no
+    /// rebalance is in progress. One writer.
     /// </summary>
     public IReadOnlyDictionary<BackendCell, int>? Targets
     {

@@ -1,6 +1,8 @@
 namespace L4Balancer.Core.Accounting;
 
-/// <summary>One counter per <see cref="CloseReason"/>. Any thread may count and read; a read is a moment's value of one reason.</summary>
+/// <summary>
+/// One counter per <see cref="CloseReason"/>. Any thread may count and read; reads of different reasons are not atomic together.
+/// </summary>
 public sealed class ReasonCounters
 {
     private readonly long[] _counts = new long[CloseReasons.Count];

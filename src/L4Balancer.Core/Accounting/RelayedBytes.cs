@@ -10,7 +10,7 @@ public sealed class RelayedBytes
 
     public long ToClient => Volatile.Read(ref _toClient);
 
-    /// <summary>Adds without an atomic instruction: only for the one thread that owns this object.</summary>
+    /// <summary>Adds without an atomic instruction; only the thread that owns this object may call it.</summary>
     public void Add(long toBackend, long toClient)
     {
         Volatile.Write(ref _toBackend, _toBackend + toBackend);

@@ -1,12 +1,12 @@
 namespace L4Balancer.Core.Accounting;
 
-/// <summary>How the reloads of this process ended. Any thread may count and read.</summary>
+/// <summary>Results of the reloads of this process. Any thread may count and read.</summary>
 public sealed class ReloadCounters
 {
     private long _succeeded;
     private long _failed;
 
-    /// <summary>Those included that changed nothing because there was nothing to change.</summary>
+    /// <summary>Successful reloads, including those that found nothing to change.</summary>
     public long Succeeded => Volatile.Read(ref _succeeded);
 
     public long Failed => Volatile.Read(ref _failed);

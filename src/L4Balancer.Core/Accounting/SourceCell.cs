@@ -3,10 +3,10 @@ using L4Balancer.Core.Addressing;
 namespace L4Balancer.Core.Accounting;
 
 /// <summary>
-/// What happened at one of the addresses that the balancer connects from. Process-wide, kept from snapshot to snapshot. Any thread
-/// may call anything here.
+/// Counters of one local address that the balancer connects from. Process-wide, kept across snapshots. Any thread may call any
+/// member.
 /// </summary>
-/// <param name="address">Null where the kernel chooses the address.</param>
+/// <param name="address">Null if the kernel chooses the address.</param>
 public sealed class SourceCell(HostAddress? address)
 {
     private long _exhausted;
@@ -15,21 +15,21 @@ public sealed class SourceCell(HostAddress? address)
 
     public HostAddress? Address { get; } = address;
 
-    /// <summary>How the metrics call it: the address, or <c>auto</c>.</summary>
+    /// <summary>The label in metrics: the address, or <c>auto</c>.</summary>
     public string Label { get; } = address?.ToString() ?? "auto";
 
     /// <summary>Connects that found no free local port towards their destination (connect(2), EADDRNOTAVAIL).</summary>
     public long Exhausted => Volatile.Read(ref _exhausted);
 
-    /// <summary>Connects that failed because the address is not one of this host (bind(2), EADDRNOTAVAIL).</summary>
+    /// <summary>Connects that failed because the address does not belong to this host (bind(2), EADDRNOTAVAIL).</summary>
     public long Unusable => Volatile.Read(ref _unusable);
 
-    /// <summary>Something was connected from here.</summary>
+    /// <summary>Whether a connect from this address was ever started.</summary>
     public bool IsTouched => _touched;
 
     public void Touch()
     {
-        // Read first: a line that every thread writes to would be written for each connection.
+        // Read first: a write by every connection would move the cache line between processors.
         if (!_touched)
         {
             _touched = true;

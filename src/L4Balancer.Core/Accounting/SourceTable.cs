@@ -4,13 +4,13 @@ using L4Balancer.Core.Timing;
 namespace L4Balancer.Core.Accounting;
 
 /// <summary>
-/// Connections and their rate by source, for one listener. A source is an IPv4 address or an IPv6 /64, which is what one customer gets
-/// (RFC 6177). Bounded: sources that hold no connection are forgotten when there are too many of them, those first whose rate is at
-/// rest, so a flood from many sources costs no more memory than this. Any thread.
+/// Connections and their rate by client, for one listener. A client is an IPv4 address or an IPv6 /64, the smallest network that is
+/// assigned to one site (RFC 6177). Memory is bounded: if too many clients without a connection are remembered, those that have been
+/// idle longest are removed, so that a flood from many addresses takes no more memory than this. Any thread.
 /// </summary>
 public sealed class SourceTable
 {
-    /// <summary>Sources that are remembered for their rate alone, over all shards: about 6 MB.</summary>
+    /// <summary>Maximum number of remembered clients without a connection, over all shards; takes about 6 MB.</summary>
     private const int MostAtRest = 65_536;
 
     private const int Shards = 64;
@@ -20,19 +20,21 @@ public sealed class SourceTable
 
     public SourceTable() => _shards = [.. Enumerable.Range(0, Shards).Select(_ => new Shard())];
 
-    /// <summary>Sources that are remembered now.</summary>
+    /// <summary>Number of remembered clients.</summary>
     public int Count => _shards.Sum(s => s.Count);
 
-    /// <summary>One more connection of this source, where its limits let it.</summary>
-    /// <param name="most">Open at a time; 0: any number.</param>
-    /// <param name="rate">New ones per second, in bursts of a second's worth; 0: any number.</param>
-    /// <returns>False where it is over a limit; then it is not counted.</returns>
+    /// <summary>Counts one more connection of this client if its limits allow it.</summary>
+    /// <param name="most">Maximum number of open connections; 0 means no limit.</param>
+    /// <param name="rate">Maximum number of new connections per second, with bursts of up to one second's worth; 0 means no limit.</param>
+    /// <returns>False if a limit is exceeded; the connection is then not counted.</returns>
     public bool TryEnter(HostAddress address, int most, int rate, Instant now) => ShardOf(KeyOf(address)).TryEnter(KeyOf(address), most, rate, now);
 
-    /// <summary>One more connection of this source, whatever its limits: it is established already, and comes from another engine.</summary>
+    /// <summary>
+    /// Counts one more connection of this source, whatever its limits: it is established already, and comes from another engine.
+    /// </summary>
     public void Join(HostAddress address) => ShardOf(KeyOf(address)).Join(KeyOf(address));
 
-    /// <summary>A connection that entered is over.</summary>
+    /// <summary>Counts the end of a connection for which <see cref="TryEnter"/> returned true, or that joined.</summary>
     public void Leave(HostAddress address) => ShardOf(KeyOf(address)).Leave(KeyOf(address));
 
     private static HostAddress KeyOf(HostAddress address) => address.IsV4 ? address : address.Masked(SourceBits);
@@ -113,7 +115,7 @@ public sealed class SourceTable
             }
         }
 
-        // Half of them at once, so that the pass over the table is paid for by as many that leave.
+        // Removes half of them at once, so that the cost of the pass over the table is amortised over as many calls of Leave.
         private void Forget()
         {
             int left = _atRest / 2;
@@ -128,7 +130,7 @@ public sealed class SourceTable
 
     private readonly record struct Entry(int Open, double Tokens, Instant At)
     {
-        /// <summary>A token bucket that holds a second's worth, one at least.</summary>
+        /// <summary>A token bucket that holds one second's worth of tokens, at least one.</summary>
         public Entry Refilled(int rate, Instant now) =>
             this with { Tokens = Math.Min(Math.Max(rate, 1), Tokens + ((now - At).TotalSeconds * rate)), At = now };
     }

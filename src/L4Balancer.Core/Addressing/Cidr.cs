@@ -3,21 +3,23 @@ using System.Globalization;
 
 namespace L4Balancer.Core.Addressing;
 
-/// <summary>A range of addresses: <c>203.0.113.0/24</c>, <c>2001:db8::/32</c>, or one address alone (RFC 4632, RFC 4291 2.3).</summary>
+/// <summary>A range of addresses: <c>203.0.113.0/24</c>, <c>2001:db8::/32</c>, or a single address (RFC 4632, RFC 4291 2.3).</summary>
 public readonly record struct Cidr
 {
-    /// <summary>Bits of the v4-mapped prefix, in whose form IPv4 is held.</summary>
+    /// <summary>Length in bits of the v4-mapped prefix (<c>::ffff:0:0/96</c>) under which IPv4 addresses are stored.</summary>
     internal const int MappedLength = 96;
 
     private Cidr(HostAddress network, int bits) => (Network, MappedBits) = (network, bits);
 
-    /// <summary>As written: bits after the prefix may be set.</summary>
+    /// <summary>The address as written; bits after the prefix may be set.</summary>
     internal HostAddress Network { get; }
 
-    /// <summary>Bits of the prefix in the 16 bytes of an address.</summary>
+    /// <summary>Length of the prefix in bits, counted in the 16 bytes of an address.</summary>
     internal int MappedBits { get; }
 
-    /// <summary>Bits after the prefix do not matter: <c>10.0.0.7/8</c> is 10.0.0.0/8. <c>::/0</c> does not hold IPv4.</summary>
+    /// <summary>
+    /// Bits after the prefix are ignored: <c>10.0.0.7/8</c> equals 10.0.0.0/8. <c>::/0</c> does not contain IPv4 addresses.
+    /// </summary>
     public static bool TryParse([NotNullWhen(true)] string? text, out Cidr range)
     {
         range = default;

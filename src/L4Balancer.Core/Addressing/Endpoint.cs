@@ -13,7 +13,9 @@ public readonly record struct Endpoint(HostAddress Address, ushort Port)
         return new Endpoint(HostAddress.From(endpoint.Address), (ushort)endpoint.Port);
     }
 
-    /// <summary>IPv4 as <c>a.b.c.d:port</c>, IPv6 as <c>[address]:port</c>; the port is required and decimal, 0 to 65535, without leading zeros.</summary>
+    /// <summary>
+    /// IPv4 as <c>a.b.c.d:port</c>, IPv6 as <c>[address]:port</c>; the port is required and decimal, 0 to 65535, without leading zeros.
+    /// </summary>
     public static bool TryParse([NotNullWhen(true)] string? text, out Endpoint endpoint)
     {
         endpoint = default;
@@ -44,7 +46,7 @@ public readonly record struct Endpoint(HostAddress Address, ushort Port)
     public override string ToString() =>
         string.Create(CultureInfo.InvariantCulture, $"{(Address.IsV4 ? "" : "[")}{Address}{(Address.IsV4 ? "" : "]")}:{Port}");
 
-    // The ring places a backend by its address as written: ":0443" beside ":443" would be one backend in two places.
+    // The ring places a backend by the text of its address: ":0443" and ":443" would put one backend at two places.
     private static bool TryParsePort(ReadOnlySpan<char> text, out ushort port) =>
         ushort.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out port) && (text.Length == 1 || text[0] != '0');
 }

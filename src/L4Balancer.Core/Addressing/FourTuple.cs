@@ -1,4 +1,6 @@
 namespace L4Balancer.Core.Addressing;
 
-/// <summary>What names a TCP connection on the client's side: where it comes from and which of our addresses it came to.</summary>
+/// <summary>
+/// Identifies the client's TCP connection: the client's endpoint (source) and the local endpoint that accepted it (destination).
+/// </summary>
 public readonly record struct FourTuple(Endpoint Source, Endpoint Destination);

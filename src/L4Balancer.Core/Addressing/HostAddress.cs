@@ -5,8 +5,8 @@ using System.Net;
 namespace L4Balancer.Core.Addressing;
 
 /// <summary>
-/// An IPv4 or IPv6 address as a value of 16 bytes. IPv4 is held in its v4-mapped form (RFC 4291, 2.5.5.2), so that a v4 client
-/// and the same client seen through a v6 socket are one and the same value. Scope identifiers are not kept.
+/// An IPv4 or IPv6 address as a value of 16 bytes. IPv4 is stored in its v4-mapped form (RFC 4291, 2.5.5.2), so that a v4 client
+/// equals the same client seen through a v6 socket. Scope identifiers are not kept.
 /// </summary>
 public readonly record struct HostAddress : IComparable<HostAddress>
 {
@@ -35,13 +35,13 @@ public readonly record struct HostAddress : IComparable<HostAddress>
     /// <summary>127.0.0.0/8 (RFC 1122, 3.2.1.3) or ::1.</summary>
     public bool IsLoopback => IsV4 ? (byte)(_low >> 24) == 127 : _high == 0 && _low == 1;
 
-    /// <summary>The address as a host-order number; only meaningful where <see cref="IsV4"/>.</summary>
+    /// <summary>The IPv4 address as a host-order number; only meaningful if <see cref="IsV4"/>.</summary>
     public uint V4 => (uint)_low;
 
     /// <param name="address">Host order: 127.0.0.1 is 0x7F000001.</param>
     public static HostAddress FromV4(uint address) => new(0, MappedPrefix | address);
 
-    /// <param name="bytes">Sixteen bytes in network order; a v4-mapped address comes out as IPv4.</param>
+    /// <param name="bytes">Sixteen bytes in network order; a v4-mapped address becomes IPv4.</param>
     public static HostAddress FromV6(ReadOnlySpan<byte> bytes) =>
         new(BinaryPrimitives.ReadUInt64BigEndian(bytes), BinaryPrimitives.ReadUInt64BigEndian(bytes[8..]));
 
@@ -53,7 +53,9 @@ public readonly record struct HostAddress : IComparable<HostAddress>
         return written == 4 ? FromV4(BinaryPrimitives.ReadUInt32BigEndian(bytes)) : FromV6(bytes);
     }
 
-    /// <summary>Dotted quad without leading zeros, or IPv6 text (RFC 4291, 2.2) without brackets and scope; nothing else.</summary>
+    /// <summary>
+    /// Accepts a dotted quad without leading zeros, or IPv6 text (RFC 4291, 2.2) without brackets and scope; nothing else.
+    /// </summary>
     public static bool TryParse([NotNullWhen(true)] string? text, out HostAddress address)
     {
         address = default;
@@ -81,18 +83,18 @@ public readonly record struct HostAddress : IComparable<HostAddress>
         return new IPAddress(IsV4 ? bytes[12..] : bytes);
     }
 
-    /// <summary>Whether the first bits are the same, counted in the 16 bytes: IPv4 begins at bit 96.</summary>
+    /// <summary>Whether both addresses have the same first bits, counted in the 16 bytes (IPv4 starts at bit 96).</summary>
     /// <param name="bits">0 to 128.</param>
     public bool SharesPrefix(HostAddress other, int bits)
     {
         return Masked(bits) == other.Masked(bits);
     }
 
-    /// <summary>The address with only its first bits, counted in the 16 bytes: IPv4 begins at bit 96.</summary>
+    /// <summary>Clears all but the first bits, counted in the 16 bytes (IPv4 starts at bit 96).</summary>
     /// <param name="bits">0 to 128.</param>
     public HostAddress Masked(int bits)
     {
-        // A shift by 64 would be one by 0.
+        // C# masks the shift count: a shift by 64 is a shift by 0.
         ulong high = bits == 0 ? 0 : ulong.MaxValue << (64 - Math.Min(bits, 64));
         ulong low = bits <= 64 ? 0 : ulong.MaxValue << (128 - bits);
         return new HostAddress(_high & high, _low & low);
@@ -111,7 +113,7 @@ public readonly record struct HostAddress : IComparable<HostAddress>
 
     public static bool operator >=(HostAddress left, HostAddress right) => left.CompareTo(right) >= 0;
 
-    // IPAddress.TryParse also takes "1", "0x7f.1" and "010.0.0.1" (octal): forms that hide mistakes in a configuration.
+    // IPAddress.TryParse also accepts "1", "0x7f.1" and "010.0.0.1" (octal), forms that hide mistakes in a configuration.
     private static bool IsWellFormed(string text)
     {
         if (text.Contains(':', StringComparison.Ordinal))

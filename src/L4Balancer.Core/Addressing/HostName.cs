@@ -3,17 +3,17 @@ using System.Globalization;
 
 namespace L4Balancer.Core.Addressing;
 
-/// <summary>A host name and a TCP port: <c>host.name:443</c>. What it stands for is not known here.</summary>
-/// <param name="Host">In lower case, as DNS does not tell cases apart (RFC 4343); a dot at its end, where written, stays.</param>
+/// <summary>A host name and a TCP port, <c>host.name:443</c>, not resolved.</summary>
+/// <param name="Host">In lower case, because DNS ignores case (RFC 4343); a trailing dot is kept.</param>
 public readonly record struct HostName(string Host, ushort Port)
 {
-    // RFC 1035, 2.3.4: 255 octets on the wire are 253 characters with the dots between.
+    // RFC 1035, 2.3.4: 255 octets on the wire correspond to 253 characters including the dots between labels.
     private const int Longest = 253;
     private const int LongestLabel = 63;
 
     /// <summary>
-    /// RFC 1123, 2.1: labels of letters, digits and inner hyphens, the last of them no number (RFC 3696, 2); a decimal port without
-    /// leading zeros. No wildcard, no underscore.
+    /// Accepts labels of letters, digits and inner hyphens (RFC 1123, 2.1), of which the last is not a number (RFC 3696, 2), and a
+    /// decimal port without leading zeros. Wildcards and underscores are rejected.
     /// </summary>
     public static bool TryParse([NotNullWhen(true)] string? text, out HostName name)
     {

@@ -3,8 +3,8 @@ using System.Collections.Frozen;
 namespace L4Balancer.Core.Addressing;
 
 /// <summary>
-/// Many address ranges, asked as one: a look-up for each length of prefix that occurs, however many ranges there are. Immutable; any
-/// thread; allocates nothing.
+/// A set of address ranges. A query costs one hash look-up for each distinct prefix length, independent of the number of ranges.
+/// Immutable; any thread; allocates nothing.
 /// </summary>
 public sealed class PrefixSet
 {
@@ -22,7 +22,7 @@ public sealed class PrefixSet
     {
         foreach ((int bits, FrozenSet<HostAddress> networks) in _byLength)
         {
-            // A short IPv6 prefix of zeros would otherwise hold all of IPv4 as well.
+            // A short IPv6 prefix of zeros would otherwise also match every IPv4 address.
             if ((!address.IsV4 || bits >= Cidr.MappedLength) && networks.Contains(address.Masked(bits)))
             {
                 return true;

@@ -1,6 +1,9 @@
 namespace L4Balancer.Core.Addressing;
 
-/// <summary>The parts of a <see cref="FourTuple"/> that a pool hashes. The order of hashing is that of the bits, whatever the file's order.</summary>
+/// <summary>
+/// The fields of a <see cref="FourTuple"/> that a pool hashes. They are hashed in the order of the bits, independent of the order in
+/// the file.
+/// </summary>
 [Flags]
 public enum TupleFields
 {

@@ -2,7 +2,10 @@ using L4Balancer.Core.Addressing;
 
 namespace L4Balancer.Core.Balancing;
 
-/// <summary><c>ring</c> and <c>maglev</c>: the connection's key decides, so that every balancer with this configuration decides alike.</summary>
+/// <summary>
+/// <c>ring</c> and <c>maglev</c>: picks by the connection's key, so that every balancer with the same configuration picks the same
+/// backend.
+/// </summary>
 internal sealed class HashPicker<TOwners>(TOwners owners, TupleFields fields) : IPicker
     where TOwners : IHashOwners
 {

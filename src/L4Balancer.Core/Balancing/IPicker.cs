@@ -2,12 +2,12 @@ using L4Balancer.Core.Addressing;
 
 namespace L4Balancer.Core.Balancing;
 
-/// <summary>How a pool chooses among its members (<c>balance</c>). Any thread; allocates nothing.</summary>
+/// <summary>Chooses one of a pool's members (<c>balance</c>). Any thread; allocates nothing.</summary>
 internal interface IPicker
 {
-    /// <param name="living">Of the picker's members.</param>
-    /// <param name="tried">Indices that this connection has tried in vain.</param>
-    /// <param name="admission">Who may take one more; null: everybody.</param>
+    /// <param name="living">The picker's members that are available for new connections.</param>
+    /// <param name="tried">Indices of members to which this connection has already failed to connect.</param>
+    /// <param name="admission">Decides which members may take one more connection; null means all of them.</param>
     /// <returns>The index of a member, or <see cref="Walk.None"/>.</returns>
     int Pick(in FourTuple tuple, LivingSet living, ReadOnlySpan<ushort> tried, IAdmission? admission);
 }

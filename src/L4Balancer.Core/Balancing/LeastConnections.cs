@@ -4,10 +4,10 @@ using L4Balancer.Core.Addressing;
 namespace L4Balancer.Core.Balancing;
 
 /// <summary>
-/// <c>least-connections</c>: the member that holds the fewest for its weight, connects under way included, so that a burst does not
-/// fall on one. Looks at every living member: a microsecond for each thousand.
+/// <c>least-connections</c>: picks the member with the fewest connections relative to its weight. Connects in progress count, so that
+/// a burst does not go to a single member. Examines every available member, about a microsecond per thousand.
 /// </summary>
-/// <param name="cells">By member index.</param>
+/// <param name="cells">State of the members, by member index.</param>
 internal sealed class LeastConnections(BackendCell[] cells) : IPicker
 {
     private uint _turn;
@@ -23,7 +23,7 @@ internal sealed class LeastConnections(BackendCell[] cells) : IPicker
         long bestLoad = 0;
         long bestWeight = 1;
 
-        // Among equals the turn decides, or the first in address order would get every first connection.
+        // The scan starts at a different member each time; otherwise ties would always go to the first in address order.
         uint turn = Interlocked.Increment(ref _turn);
         int place = (int)(turn % (uint)living.Count);
         for (int left = living.Count; left > 0; left--)

@@ -2,12 +2,12 @@ using System.Buffers;
 
 namespace L4Balancer.Core.Balancing;
 
-/// <summary>Which members of a ring may receive new connections at this moment. Immutable; a change is a new object.</summary>
+/// <summary>The members of a ring that may receive new connections at this moment. Immutable; every change makes a new object.</summary>
 public sealed class LivingSet
 {
     private readonly ulong[] _bitmap;
 
-    // In address order, so that two balancers draw alike; _upTo[i] is the weight of the members 0 to i together.
+    // In address order, so that two balancers draw the same members; _upTo[i] is the sum of the weights of the members 0 to i.
     private readonly ushort[] _indices;
     private readonly int[] _upTo;
 
@@ -32,20 +32,20 @@ public sealed class LivingSet
         }
     }
 
-    /// <summary>How many live; members of weight 0 take no new connections and are not counted.</summary>
+    /// <summary>Number of available members. Members of weight 0 take no new connections and are not counted.</summary>
     public int Count => _indices.Length;
 
-    /// <summary>Of all that live together.</summary>
+    /// <summary>Sum of the weights of the available members.</summary>
     public int Weight => _upTo.Length == 0 ? 0 : _upTo[^1];
 
-    /// <param name="living">Members of the ring that is to be picked from, in any order, each once.</param>
+    /// <param name="living">The available members of the ring, in any order, each once.</param>
     public static LivingSet Of(ReadOnlySpan<RingMember> living) => new(RingMember.InAddressOrder(living));
 
     /// <summary>
-    /// The members of a ring that are not marked. Sorting ten thousand anew for each that goes down takes 20 ms, so this does not.
+    /// The members of a ring that are not excluded. Does not sort: sorting ten thousand members on every state change would take 20 ms.
     /// </summary>
-    /// <param name="ordered">From <see cref="RingMember.InAddressOrder"/>.</param>
-    /// <param name="excluded">By the members' <see cref="RingMember.Index"/>.</param>
+    /// <param name="ordered">The result of <see cref="RingMember.InAddressOrder"/>.</param>
+    /// <param name="excluded">Indexed by <see cref="RingMember.Index"/>.</param>
     internal static LivingSet Without(ReadOnlySpan<RingMember> ordered, ReadOnlySpan<bool> excluded)
     {
         RingMember[] scratch = ArrayPool<RingMember>.Shared.Rent(ordered.Length);
@@ -70,7 +70,10 @@ public sealed class LivingSet
         return (uint)word < (uint)bitmap.Length && (bitmap[word] >> (index & 63) & 1) != 0;
     }
 
-    /// <summary>The place, in address order, on which a hash falls when each member takes room by its weight. Needs a member.</summary>
+    /// <summary>
+    /// Maps a hash to a position in address order, where each member covers a range of hashes proportional to its weight. Needs at
+    /// least one member.
+    /// </summary>
     internal int PlaceOf(ulong hash)
     {
         int weight = (int)Math.BigMul(hash, (ulong)_upTo[^1], out _);
@@ -94,6 +97,6 @@ public sealed class LivingSet
 
     internal int WeightAt(int place) => _upTo[place] - (place == 0 ? 0 : _upTo[place - 1]);
 
-    /// <summary>The member at a place in address order.</summary>
+    /// <summary>The member at a position in address order.</summary>
     internal ushort At(int place) => _indices[place];
 }

@@ -3,16 +3,16 @@ using L4Balancer.Core.Addressing;
 namespace L4Balancer.Core.Balancing;
 
 /// <summary>
-/// Maglev hashing (Eisenbud et al., NSDI 2016, section 3.4), weighted: a table whose entries the members take in turns, each by its own
-/// permutation, which its address alone decides. Shares are closer to the weights than a ring's, and a change of membership moves a
-/// little more than its own share. Immutable; any thread.
+/// Weighted Maglev hashing (Eisenbud et al., NSDI 2016, section 3.4): members take the entries of a table in turn, each in the order
+/// of a permutation that depends only on its address. Shares follow the weights more closely than on a ring; a change of
+/// membership moves slightly more than the share of the changed member. Immutable; any thread.
 /// </summary>
 internal sealed class Maglev : IHashOwners
 {
-    /// <summary>Entries for each member at least: with a hundred no share is off by more than a hundredth of itself.</summary>
+    /// <summary>Minimum number of entries per member: with a hundred entries a share deviates by at most 1% of itself.</summary>
     private const int EntriesPerMember = 100;
 
-    /// <summary>The largest primes below powers of two from 2^17 on, and the one that the paper uses first.</summary>
+    /// <summary>Table sizes: 65537, which the paper uses, and then the largest prime below each power of two from 2^17 on.</summary>
     private static readonly int[] Sizes = [65537, 131_071, 262_139, 524_287, 1_048_573, 2_097_143, 4_194_301, 8_388_593];
 
     private readonly ushort[] _owners;
@@ -21,7 +21,7 @@ internal sealed class Maglev : IHashOwners
 
     public int Size => _owners.Length;
 
-    /// <param name="members">In any order, each index once; the order does not show in any pick.</param>
+    /// <param name="members">In any order, each index once; the order does not affect any pick.</param>
     public static Maglev Build(ReadOnlySpan<RingMember> members)
     {
         RingMember[] ordered = RingMember.InAddressOrder(members);
@@ -37,7 +37,7 @@ internal sealed class Maglev : IHashOwners
     internal static int SizeFor(int members) =>
         Array.Find(Sizes, s => s >= (long)members * EntriesPerMember) is > 0 and int size ? size : Sizes[^1];
 
-    // The members in address order take turns; one whose weight is less than the greatest sits out its share of the turns.
+    // The members take turns in address order; a member whose weight is below the maximum skips a proportional part of its turns.
     private static ushort[] Fill(RingMember[] members, int size)
     {
         var owners = new ushort[size];

@@ -1,6 +1,6 @@
 namespace L4Balancer.Core.Balancing;
 
-/// <summary>Numbers that follow each other to numbers that look drawn: the finalizer of SplitMix64 (Steele et al., OOPSLA 2014).</summary>
+/// <summary>Maps consecutive numbers to pseudorandom numbers: the finalizer of SplitMix64 (Steele et al., OOPSLA 2014).</summary>
 internal static class Mix
 {
     public static ulong Of(ulong number)

@@ -4,11 +4,11 @@ using L4Balancer.Core.Addressing;
 namespace L4Balancer.Core.Balancing;
 
 /// <summary>
-/// <c>random-two</c>: of two members drawn by weight, the one that holds fewer for its weight (Mitzenmacher, The Power of Two Choices in
-/// Randomized Load Balancing, 2001). Costs the same whatever the size of the pool.
+/// <c>random-two</c>: draws two members by weight and picks the one with fewer connections relative to its weight (Mitzenmacher, The
+/// Power of Two Choices in Randomized Load Balancing, 2001). The cost does not depend on the size of the pool.
 /// </summary>
-/// <param name="cells">By member index.</param>
-/// <param name="seed">Of the draws.</param>
+/// <param name="cells">State of the members, by member index.</param>
+/// <param name="seed">Start of the pseudorandom sequence.</param>
 internal sealed class RandomTwo(BackendCell[] cells, ulong seed) : IPicker
 {
     private const int Draws = 16;
@@ -47,7 +47,7 @@ internal sealed class RandomTwo(BackendCell[] cells, ulong seed) : IPicker
     private bool IsLess(LivingSet living, int left, int right) =>
         (cells[living.At(left)].Load + 1L) * living.WeightAt(right) < (cells[living.At(right)].Load + 1L) * living.WeightAt(left);
 
-    // Almost all the weight was tried or is full: whoever is left.
+    // The draws found nothing, because members with almost all of the weight were tried or are full: take any member that is left.
     private static int Any(LivingSet living, int from, ReadOnlySpan<ushort> tried, IAdmission? admission)
     {
         int place = from;

@@ -1,15 +1,15 @@
 namespace L4Balancer.Core.Balancing;
 
-/// <summary>How many points a member has: the published step function of docs/hashing.md.</summary>
+/// <summary>The number of points per member: the step function that docs/hashing.md publishes.</summary>
 internal static class RingDensity
 {
     private const int OrdinaryWeight = 100;
 
     /// <summary>The points of a member of weight 100 in a ring of the given size.</summary>
     /// <remarks>
-    /// 1,024 points hold a member to about 3% of its share (one standard deviation, 1/sqrt(points)). From there each fourfold size
-    /// halves them, beyond 65,536 each doubling, so that a ring never has more than 4.2 million points (60 MB), not even
-    /// with 65,536 members of weight 1000.
+    /// With 1,024 points a member's share deviates by about 3% (one standard deviation, 1/sqrt(points)). In larger rings each fourfold
+    /// increase in size halves the points, and beyond 65,536 each doubling does, so that a ring never has more than 4.2 million points
+    /// (60 MB), even with 65,536 members of weight 1000.
     /// </remarks>
     public static int BasePoints(int size) => size switch
     {
@@ -25,8 +25,8 @@ internal static class RingDensity
     };
 
     /// <summary>
-    /// The size that chooses the step: the members, or the ordinary members whose weight they make up, whichever is more. Weights
-    /// must count, or ten times the weight would be ten times the memory.
+    /// The size that selects the step: the number of members, or the sum of the weights divided by 100, whichever is greater. Weights
+    /// count because otherwise ten times the weight would take ten times the memory.
     /// </summary>
     public static int SizeOf(ReadOnlySpan<RingMember> members)
     {
@@ -39,7 +39,7 @@ internal static class RingDensity
         return (int)Math.Max(members.Length, (weights + OrdinaryWeight - 1) / OrdinaryWeight);
     }
 
-    /// <summary>Proportional to the weight, rounded half up, at least one.</summary>
+    /// <summary>The points of one member: proportional to its weight, rounded half up, at least one.</summary>
     public static int PointsOf(int weight, int basePoints) =>
         Math.Max(1, ((basePoints * weight) + (OrdinaryWeight / 2)) / OrdinaryWeight);
 }

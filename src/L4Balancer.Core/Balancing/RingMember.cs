@@ -1,14 +1,16 @@
 namespace L4Balancer.Core.Balancing;
 
-/// <summary>One backend as the ring sees it.</summary>
-/// <param name="Index">What a pick answers: the backend's index in its pool, 0 to 65535.</param>
-/// <param name="Address">The address as written in the configuration; it alone says where on the ring the backend's points lie.</param>
-/// <param name="Weight">1 to 1000; 100 is the ordinary one. A member of weight 0 takes no new connections and is passed over.</param>
+/// <summary>One backend of a ring or Maglev table.</summary>
+/// <param name="Index">The value that a pick returns: the backend's index in its pool, 0 to 65535.</param>
+/// <param name="Address">
+/// The address as written in the configuration; it alone determines the position of the backend's points on the ring.
+/// </param>
+/// <param name="Weight">1 to 1000; the default is 100. A member of weight 0 takes no new connections and is ignored.</param>
 public readonly record struct RingMember(int Index, string Address, int Weight)
 {
     /// <summary>
-    /// The members that have a weight, by address in ordinal order. The order of the file never shows, except between backends
-    /// that share one address, where it cannot matter to a client.
+    /// The members whose weight is above 0, by address in ordinal order. The order of the file matters only between backends
+    /// that share one address, where it makes no difference to a client.
     /// </summary>
     internal static RingMember[] InAddressOrder(ReadOnlySpan<RingMember> members)
     {

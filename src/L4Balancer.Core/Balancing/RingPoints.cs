@@ -4,18 +4,20 @@ using System.Text;
 namespace L4Balancer.Core.Balancing;
 
 /// <summary>
-/// The points of a ring in ascending order, found through a table over the top bits of the hash: one or two points share a
-/// bucket, so a lookup reads one entry and scans a point or two, whatever the size. Immutable; any thread.
+/// The points of a ring in ascending order, with a lookup table over the top bits of the hash. A bucket has one or two points on
+/// average, so a lookup reads one entry and scans a point or two, independent of the size. Immutable; any thread.
 /// </summary>
 internal sealed class RingPoints
 {
-    /// <summary>The seed of a member's first point: "L4RING" and 16 zero bits, far from the small seeds that hash tuples.</summary>
+    /// <summary>
+    /// The seed of a member's first point: "L4RING" and 16 zero bits, which does not collide with the small seeds used for tuples.
+    /// </summary>
     internal const ulong FirstSeed = 0x4C34_5249_4E47_0000;
 
     private readonly ulong[] _hashes;
     private readonly ushort[] _owners;
 
-    // Where each bucket begins in the two arrays above. A scan may run past the end of its bucket: the next point is the owner then.
+    // The start of each bucket in the two arrays above. A scan may run past the end of its bucket; the next point is then the owner.
     private readonly int[] _starts;
     private readonly int _shift;
 
@@ -30,7 +32,7 @@ internal sealed class RingPoints
 
     public int Count => _hashes.Length;
 
-    /// <param name="members">In address order, each of a weight: between equal points the first member's comes first.</param>
+    /// <param name="members">In address order, all of a weight above 0. Of equal points, that of the earlier member comes first.</param>
     public static RingPoints Of(ReadOnlySpan<RingMember> members)
     {
         int basePoints = RingDensity.BasePoints(RingDensity.SizeOf(members));
@@ -47,7 +49,7 @@ internal sealed class RingPoints
         return points;
     }
 
-    /// <summary>The member whose point is the first at or after the hash, around the end to the first of all. Needs a point.</summary>
+    /// <summary>The member of the first point at or after the hash, wrapping around to the first point. Needs at least one point.</summary>
     public int OwnerOf(ulong hash)
     {
         ulong[] hashes = _hashes;
@@ -60,8 +62,8 @@ internal sealed class RingPoints
         return _owners[at == hashes.Length ? 0 : at];
     }
 
-    // A counting sort into buckets that hashes every point twice: 10 ns more for a point, and no second copy of them all.
-    // _starts is counted two entries ahead and filled one ahead, so that it ends up holding the beginnings.
+    // A counting sort into buckets. It hashes every point twice, which costs 10 ns per point and avoids a second copy of all points.
+    // The first pass counts into _starts two entries ahead and the second fills one ahead, so that _starts ends up with the starts.
     private void Place(ReadOnlySpan<RingMember> members, int basePoints, Span<byte> scratch)
     {
         Walk(members, basePoints, scratch, static (points, hash, _) => points._starts[(hash >> points._shift) + 2]++);
@@ -79,7 +81,7 @@ internal sealed class RingPoints
         SortWithinBuckets();
     }
 
-    // Backends that share an address share its one sequence of points, one after the other; each would else hide the next.
+    // Backends with the same address take consecutive parts of one sequence of points; otherwise their points would coincide.
     private void Walk(ReadOnlySpan<RingMember> members, int basePoints, Span<byte> scratch, Action<RingPoints, ulong, ushort> visit)
     {
         string? address = null;
@@ -101,7 +103,7 @@ internal sealed class RingPoints
         }
     }
 
-    // Insertion keeps equal points in the order of placing, which is that of the addresses.
+    // Insertion sort is stable: equal points stay in the order in which they were placed, which is the address order.
     private void SortWithinBuckets()
     {
         for (int next = 1; next < _hashes.Length; next++)

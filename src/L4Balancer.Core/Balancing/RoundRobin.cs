@@ -3,10 +3,11 @@ using L4Balancer.Core.Addressing;
 namespace L4Balancer.Core.Balancing;
 
 /// <summary>
-/// <c>round-robin</c>, smooth and weighted as in nginx: each pick gives every candidate its weight and takes the sum of them from the
-/// one that has most, so that 5, 1, 1 comes as a a b a c a a. All threads share the turn; looks at every living member.
+/// <c>round-robin</c>, smooth and weighted as in nginx: each pick adds to every candidate its weight, selects the candidate with the
+/// highest value and subtracts the sum of the weights from it, so that weights 5, 1, 1 give a a b a c a a. All threads share the
+/// values. Examines every available member.
 /// </summary>
-/// <param name="members">How many indices there are.</param>
+/// <param name="members">Number of member indices.</param>
 internal sealed class RoundRobin(int members) : IPicker
 {
     private readonly Lock _gate = new();

@@ -21,7 +21,7 @@ public static class TupleHash
         return XxHash64.Hash(bytes[..length], seed);
     }
 
-    /// <summary>Of a name, for what is to differ from name to name.</summary>
+    /// <summary>Hash of a text with seed 0, for values that must differ between names.</summary>
     internal static ulong OfText(string text) => XxHash64.Hash(System.Text.Encoding.UTF8.GetBytes(text), 0);
 
     /// <summary>Writes the chosen fields in network byte order, always source before destination and address before port.</summary>

@@ -3,20 +3,20 @@ using L4Balancer.Core.Addressing;
 namespace L4Balancer.Core.Balancing;
 
 /// <summary>
-/// How every hashed choice goes past members that cannot take the connection: the same key under another seed, so that what a dead
-/// member had is spread over the others by weight (docs/hashing.md). Bounded: 33 hashes on the table, 16 draws among the living, one
-/// pass over them.
+/// How hashed choices skip members that cannot take the connection: the key is hashed again with another seed, so that the share of
+/// an unavailable member is spread over the others by weight (docs/hashing.md). Bounded by 33 hashes on the table, 16 draws among the
+/// available members and one pass over them.
 /// </summary>
 internal static class Walk
 {
     /// <summary>No member can take the connection.</summary>
     public const int None = -1;
 
-    // With a tenth of the members alive, 33 hashes miss all of them 3% of the time; a draw among the living then ends the search.
+    // With a tenth of the members available, 33 hashes miss all of them in 3% of the cases; a draw among the available ones follows.
     private const ulong LastRehash = 32;
     private const ulong LastDraw = LastRehash + 16;
 
-    /// <param name="owners">Who owns a hash, dead or alive.</param>
+    /// <param name="owners">Assigns hashes to members, whether these are available or not.</param>
     public static int Pick<TOwners>(
         TOwners owners, in FourTuple tuple, TupleFields fields, LivingSet living, ReadOnlySpan<ushort> tried, IAdmission? admission)
         where TOwners : IHashOwners
@@ -48,7 +48,7 @@ internal static class Walk
             }
         }
 
-        // Almost all the weight was tried: the next in address order after the last draw, whoever is left.
+        // Members with almost all of the weight were tried or are full: take the next in address order after the last draw.
         for (int left = living.Count; left > 0; left--)
         {
             place = place + 1 == living.Count ? 0 : place + 1;

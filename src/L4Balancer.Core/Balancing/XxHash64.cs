@@ -4,8 +4,8 @@ using System.Numerics;
 namespace L4Balancer.Core.Balancing;
 
 /// <summary>
-/// XXH64 as Yann Collet published it (xxHash fast digest algorithm, version 0.1.1). Not a defence against an attacker who picks
-/// his tuples; it is here because it is short, fast on 36 bytes, and every language has it, so that others can agree with us.
+/// XXH64 as published by Yann Collet (xxHash fast digest algorithm, version 0.1.1). It is short, fast on 36 bytes and available in
+/// every language, so that other programs can compute the same choices. It does not protect against an attacker who chooses tuples.
 /// </summary>
 internal static class XxHash64
 {

@@ -11,7 +11,7 @@ internal static class BackendBinding
 
     private static readonly BackendSettings Defaults = new() { Name = "", Address = "" };
 
-    /// <summary>What could not be read keeps an empty name or no address; the file is refused then anyway.</summary>
+    /// <summary>A value that is wrong leaves the name empty or the address null; the file is rejected in that case.</summary>
     public static BackendSettings Bind(TableBinder table, Claims<string> names, Claims<string> addresses)
     {
         if (table.TryRequire("name", "a name", out Setting setting) && setting.TryName(out string name))

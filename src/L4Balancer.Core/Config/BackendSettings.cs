@@ -7,20 +7,20 @@ public sealed record BackendSettings
 {
     public required string Name { get; init; }
 
-    /// <summary>The address as written in the file: it places the backend on the ring.</summary>
+    /// <summary>The address as written in the file; it determines the backend's position on the ring.</summary>
     public required string Address { get; init; }
 
-    /// <summary>The address where it is an IP address; null where it is a host name.</summary>
+    /// <summary>The address if it is an IP address; null if it is a host name.</summary>
     public Endpoint? Endpoint { get; init; }
 
-    /// <summary>The address where it is a host name; null where it is an IP address.</summary>
+    /// <summary>The address if it is a host name; null if it is an IP address.</summary>
     public HostName? Host { get; init; }
 
-    /// <summary>0 to 1000; 0: no new connections.</summary>
+    /// <summary>0 to 1000; 0 means no new connections.</summary>
     public int Weight { get; init; } = 100;
 
     public bool Backup { get; init; }
 
-    /// <summary>0: no limit of its own.</summary>
+    /// <summary>Maximum number of connections; 0 means no limit for this backend.</summary>
     public int MaxConnections { get; init; }
 }

@@ -8,10 +8,10 @@ internal static class BalancerBinding
 {
     private const string ListenForm = "an IP address with a port, like \"127.0.0.1:9180\", or \"\"";
 
-    /// <summary>sun_path holds 108 bytes, the zero at the end included (unix(7)).</summary>
+    /// <summary>sun_path holds 108 bytes, including the terminating zero (unix(7)).</summary>
     private const int LongestSocketPath = 107;
 
-    /// <summary>PATH_MAX, the zero at the end included (limits.h).</summary>
+    /// <summary>PATH_MAX, including the terminating zero (limits.h).</summary>
     private const int LongestPath = 4095;
 
     private static readonly BalancerSettings Defaults = new();
@@ -61,7 +61,7 @@ internal static class BalancerBinding
         return admin;
     }
 
-    // Empty, or where a collector is: OTLP by gRPC over HTTP, 4317 by custom.
+    // Empty, or the URL of a collector: OTLP over gRPC, by convention on port 4317.
     private static bool TryOtlp(Setting setting, out Uri? collector)
     {
         collector = null;

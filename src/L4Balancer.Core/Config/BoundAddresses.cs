@@ -3,8 +3,8 @@ using L4Balancer.Core.Addressing;
 namespace L4Balancer.Core.Config;
 
 /// <summary>
-/// Every address the daemon will listen on. Without SO_REUSEPORT the kernel refuses a second socket (EADDRINUSE) not only on the same
-/// address and port, but also where one of the two is the wildcard of the same family; <c>[::]</c> is bound IPv6 only.
+/// Every address that the daemon will listen on. Without SO_REUSEPORT the kernel refuses a second socket (EADDRINUSE) on the same
+/// address and port, and also if one of the two is the wildcard of the same family; <c>[::]</c> is bound for IPv6 only.
 /// </summary>
 internal sealed class BoundAddresses
 {
@@ -12,7 +12,7 @@ internal sealed class BoundAddresses
 
     public void Add(Endpoint endpoint, Setting setting) => _all.Add((endpoint, setting));
 
-    /// <summary>Reports each address that one earlier in the text makes impossible.</summary>
+    /// <summary>Reports each address that conflicts with an earlier one.</summary>
     public void ReportConflicts()
     {
         Dictionary<Endpoint, Setting> exact = [];
@@ -23,7 +23,7 @@ internal sealed class BoundAddresses
         {
             if (endpoint.Port == 0)
             {
-                // The system gives each such socket a free port of its own.
+                // The kernel assigns a different free port to each such socket.
                 continue;
             }
 

@@ -2,14 +2,14 @@ using System.Collections.Immutable;
 
 namespace L4Balancer.Core.Config;
 
-/// <summary>A closed set of words: those that work, and those that the contract names but nothing serves yet.</summary>
+/// <summary>A closed set of words: those that are supported, and those that are reserved but not supported yet.</summary>
 internal sealed class Choice<T>
 {
     private readonly ImmutableArray<(string Word, T Value)> _works;
     private readonly ImmutableArray<string> _notYet;
 
-    /// <param name="works">The words with what they mean.</param>
-    /// <param name="notYet">Words without a meaning yet; one that ends in a colon stands for every word that begins so.</param>
+    /// <param name="works">The supported words and their values.</param>
+    /// <param name="notYet">Reserved words; one that ends in a colon stands for every word with this prefix.</param>
     public Choice(ImmutableArray<(string Word, T Value)> works, params ImmutableArray<string> notYet)
     {
         _works = works;
@@ -17,7 +17,7 @@ internal sealed class Choice<T>
         Allowed = string.Join(", ", works.Select(static w => $"\"{w.Word}\""));
     }
 
-    /// <summary>The words that work, quoted, for messages.</summary>
+    /// <summary>The supported words, quoted, for messages.</summary>
     public string Allowed { get; }
 
     public bool TryGet(string word, out T value)

@@ -24,7 +24,7 @@ public enum LogFormat
     Journal,
 }
 
-/// <summary><c>log_level</c>, from the most to the least talkative.</summary>
+/// <summary><c>log_level</c>, from the most to the least verbose.</summary>
 public enum LogLevel
 {
     Trace,
@@ -39,19 +39,19 @@ public enum HealthType
 {
     None,
 
-    /// <summary>A connect.</summary>
+    /// <summary>A TCP connect.</summary>
     Tcp,
 
-    /// <summary>A connect and a handshake.</summary>
+    /// <summary>A TCP connect and a TLS handshake.</summary>
     Tls,
 
-    /// <summary>A GET, and the status of its answer.</summary>
+    /// <summary>An HTTP GET; the response status is checked.</summary>
     Http,
 
     /// <summary><see cref="Http"/> over TLS.</summary>
     Https,
 
-    /// <summary>A WebSocket is opened, and a ping answered.</summary>
+    /// <summary>A WebSocket handshake, then a ping that must be answered.</summary>
     Ws,
 
     /// <summary><see cref="Ws"/> over TLS.</summary>

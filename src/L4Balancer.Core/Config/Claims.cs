@@ -2,8 +2,8 @@ using L4Balancer.Core.Toml;
 
 namespace L4Balancer.Core.Config;
 
-/// <summary>Values that may be used once: names of pools, addresses of backends. The second use is the mistake.</summary>
-/// <param name="scope">What they are unique among, for the message: <c>the backends of a pool</c>.</param>
+/// <summary>Values that must be unique, such as names of pools and addresses of backends. The second use is reported.</summary>
+/// <param name="scope">The set within which they are unique, for the message: <c>the backends of a pool</c>.</param>
 internal sealed class Claims<T>(string scope)
     where T : notnull
 {
@@ -11,7 +11,7 @@ internal sealed class Claims<T>(string scope)
 
     public ICollection<T> Values => _first.Keys;
 
-    /// <summary>False, with an error at the setting, where another has the value already.</summary>
+    /// <summary>Returns false and reports an error at the setting if the value is already used.</summary>
     public bool TryClaim(T value, Setting setting)
     {
         if (_first.TryAdd(value, setting.Position))

@@ -3,9 +3,9 @@ using L4Balancer.Core.Toml;
 
 namespace L4Balancer.Core.Config;
 
-/// <summary>One mistake of a configuration file.</summary>
-/// <param name="Position">Where the value stands; the key where the key is the mistake; the table's header where a key is missing.</param>
-/// <param name="Key">The dotted key it is about, <c>pools[0].health.rise</c>; empty for bad syntax.</param>
+/// <summary>One error in a configuration file.</summary>
+/// <param name="Position">Position of the value; of the key if the key is wrong; of the table's header if a key is missing.</param>
+/// <param name="Key">The dotted key, <c>pools[0].health.rise</c>; empty for syntax errors.</param>
 /// <param name="Message">One line: what is wrong and what is allowed.</param>
 public sealed record ConfigError(TomlPosition Position, string Key, string Message)
 {

@@ -4,8 +4,8 @@ using L4Balancer.Core.Toml;
 namespace L4Balancer.Core.Config;
 
 /// <summary>
-/// Text of <c>balancer.toml</c> to a validated configuration. Pure: no file is opened here. Never throws on bad text; every mistake
-/// comes in one go, those of the syntax and those found in what could be read despite them.
+/// Converts the text of <c>balancer.toml</c> into a validated configuration. Pure: opens no files. Never throws on invalid text;
+/// returns all errors at once, those of the syntax and those found in the parts that could be parsed.
 /// </summary>
 public static class ConfigReader
 {
@@ -65,7 +65,7 @@ public static class ConfigReader
             allNamed &= named;
         }
 
-        // A listener whose pool has lost its name would be blamed for the pool's mistake.
+        // With an unreadable pool name, a correct reference to that pool would be reported as an error.
         if (allNamed)
         {
             references.ReportDangling(names.Values);

@@ -1,8 +1,8 @@
 namespace L4Balancer.Core.Config;
 
 /// <summary>
-/// Every key of the configuration that users are promised, table by table, and which of them work now. What a file may contain,
-/// what is "not supported yet", which name is suggested for a misspelt one, and what docs/configuration.md must list: all from here.
+/// Every documented key of the configuration, by table, and whether it is supported yet. This schema defines what a file may
+/// contain, what is "not supported yet", which names are suggested for misspelt ones, and what docs/configuration.md must list.
 /// </summary>
 internal static class ConfigSchema
 {

@@ -1,9 +1,12 @@
 namespace L4Balancer.Core.Config;
 
-/// <summary><c>congestion_control</c> of listeners and pools. Which ones the kernel has is seen at start, on the machine that serves.</summary>
+/// <summary>
+/// <c>congestion_control</c> of listeners and pools. Whether the kernel has the algorithm is checked at start, on the host that runs
+/// the daemon.
+/// </summary>
 internal static class CongestionControlBinding
 {
-    /// <summary>TCP_CA_NAME_MAX of linux/tcp.h is 16, with the terminating zero.</summary>
+    /// <summary>TCP_CA_NAME_MAX in linux/tcp.h is 16, including the terminating zero.</summary>
     private const int LongestName = 15;
 
     public static string Bind(TableBinder table, string fallback)

@@ -3,13 +3,17 @@ using System.Globalization;
 
 namespace L4Balancer.Core.Config;
 
-/// <summary>The text of a duration: one number, whole or with a decimal point, and one unit of ms, s, m, h or d. <c>1.5h</c>.</summary>
+/// <summary>
+/// Parses and formats durations: one number, whole or with a decimal point, and one of the units ms, s, m, h and d, as in <c>1.5h</c>.
+/// </summary>
 public static class Duration
 {
-    /// <summary>The longest of all durations.</summary>
+    /// <summary>The maximum of every duration.</summary>
     public static readonly TimeSpan Longest = TimeSpan.FromDays(365);
 
-    /// <summary>For what is handed on as an int of milliseconds (24.8 days): TCP_USER_TIMEOUT, poll, timers.</summary>
+    /// <summary>
+    /// The maximum of durations that are passed on as an int of milliseconds (24.8 days): TCP_USER_TIMEOUT, poll, timers.
+    /// </summary>
     public static readonly TimeSpan LongestMilliseconds = TimeSpan.FromDays(24);
 
     private const int MaximumDigits = 20;
@@ -19,7 +23,9 @@ public static class Duration
     private static readonly (string Suffix, long Milliseconds)[] Units =
         [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 
-    /// <summary>False also for what is no whole number of milliseconds: rounded to nothing, a timeout would silently be off.</summary>
+    /// <summary>
+    /// Also returns false if the duration is not a whole number of milliseconds: rounded to zero, a timeout would silently be off.
+    /// </summary>
     public static bool TryParse(string text, out TimeSpan duration)
     {
         duration = default;
@@ -36,7 +42,7 @@ public static class Duration
             return false;
         }
 
-        // At most 20 digits times 86,400,000 stays below the 28 digits of a decimal; beyond a TimeSpan it is the caller's range error.
+        // At most 20 digits times 86,400,000 fits in the 28 digits of a decimal. The caller reports values beyond TimeSpan as out of range.
         decimal milliseconds = number * unit;
         if (milliseconds != decimal.Truncate(milliseconds))
         {
@@ -48,7 +54,7 @@ public static class Duration
         return true;
     }
 
-    /// <summary>In the largest unit that gives a whole number: <c>90s</c>, <c>24d</c>.</summary>
+    /// <summary>Formats in the largest unit that gives a whole number: <c>90s</c>, <c>24d</c>.</summary>
     public static string Format(TimeSpan duration)
     {
         long milliseconds = duration.Ticks / TimeSpan.TicksPerMillisecond;

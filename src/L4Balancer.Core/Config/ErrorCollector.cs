@@ -3,7 +3,7 @@ using L4Balancer.Core.Toml;
 
 namespace L4Balancer.Core.Config;
 
-/// <summary>Gathers every mistake of one file. It starts with those of the syntax.</summary>
+/// <summary>Collects all errors of one file, starting with those of the syntax.</summary>
 internal sealed class ErrorCollector
 {
     private readonly List<ConfigError> _errors = [];
@@ -18,14 +18,14 @@ internal sealed class ErrorCollector
     }
 
     /// <summary>
-    /// False where the text has syntax errors. The lines that were skipped may then hold whatever seems to be missing, so nothing
-    /// is to be called missing.
+    /// False if the text has syntax errors. The skipped lines may contain what seems to be missing, so nothing is reported as
+    /// missing in that case.
     /// </summary>
     public bool IsWhole { get; }
 
     public void Add(TomlPosition position, string key, string message) => _errors.Add(new ConfigError(position, key, message));
 
-    /// <summary>For what may only seem wrong because a part of the text could not be read.</summary>
+    /// <summary>Adds an error that may be a consequence of text that could not be parsed; ignored if there are syntax errors.</summary>
     public void AddIfWhole(TomlPosition position, string key, string message)
     {
         if (IsWhole)
@@ -34,7 +34,7 @@ internal sealed class ErrorCollector
         }
     }
 
-    /// <summary>In the order of the text; those of one place in the order in which they were found.</summary>
+    /// <summary>The errors in the order of the text; errors at the same position in the order in which they were found.</summary>
     public ImmutableArray<ConfigError> InOrder() =>
         [.. _errors.OrderBy(static e => e.Position.Line).ThenBy(static e => e.Position.Column)];
 }

@@ -7,7 +7,7 @@ using L4Balancer.Core.Toml;
 namespace L4Balancer.Core.Config;
 
 /// <summary>
-/// <c>[pools.health]</c>. A key that the type has no use for is read and checked all the same, so that a type can be changed to and fro.
+/// <c>[pools.health]</c>. Keys that the type does not use are validated as well, so that the type can be changed back and forth.
 /// </summary>
 internal static class HealthBinding
 {
@@ -28,12 +28,12 @@ internal static class HealthBinding
     private static readonly SearchValues<char> InHost = SearchValues.Create(
         "-._~:[]0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
 
-    /// <summary>What the probe itself says with them decides whether the exchange works.</summary>
+    /// <summary>Headers that the probe sets itself; the exchange depends on their values.</summary>
     private static readonly ImmutableArray<string> Ours =
         ["Connection", "Upgrade", "Sec-WebSocket-Key", "Sec-WebSocket-Version", "Content-Length", "Transfer-Encoding"];
 
-    /// <param name="table">One pool's.</param>
-    /// <param name="files">Those that it names are added.</param>
+    /// <param name="table">The health table of one pool.</param>
+    /// <param name="files">The files that the table refers to are added.</param>
     public static HealthSettings Bind(TableBinder table, List<NamedFile> files) => new()
     {
         Type = table.Choice("type", Defaults.Type, Vocabulary.Health),
@@ -78,7 +78,7 @@ internal static class HealthBinding
             ? host : Defaults.Host;
     }
 
-    // As a Host header has it (RFC 9110, 7.2): a name, an IPv4 address or one of IPv6 in brackets, and a port where one is given.
+    // The form of a Host header (RFC 9110, 7.2): a name, an IPv4 address or an IPv6 address in brackets, and optionally a port.
     private static bool HasHost(string text)
     {
         int end = text[0] == '[' ? text.IndexOf(']', StringComparison.Ordinal) + 1 : text.IndexOf(':', StringComparison.Ordinal);
@@ -123,7 +123,7 @@ internal static class HealthBinding
             }
             else if (header.TryText("a string", out string value))
             {
-                // RFC 9110, 5.5: CR, LF and NUL are what splits a request in two; others beyond ASCII have no meaning of their own.
+                // RFC 9110, 5.5: CR, LF and NUL allow request splitting; bytes beyond ASCII have no defined meaning.
                 bool fits = value.Length <= LongestValue && value.All(static c => c is '\t' or (>= ' ' and < '\x7F'));
                 _ = fits || header.Reject($"{Quoted.Text(value)} is no value of a header; allowed: up to {LongestValue} visible ASCII characters and blanks");
                 headers.Add(entry.Key, value.Trim());
@@ -134,10 +134,10 @@ internal static class HealthBinding
     }
 
     private static string? WhyNot(string name, ImmutableSortedDictionary<string, string>.Builder headers) =>
-        name.Length == 0 || name.AsSpan().ContainsAnyExcept(Token) ? "is no name of a header; allowed: letters, digits and ! # $ % & ' * + - . ^ _ ` | ~"
+        name.Length == 0 || name.AsSpan().ContainsAnyExcept(Token) ? "is not a header name; allowed: letters, digits and ! # $ % & ' * + - . ^ _ ` | ~"
         : name.Equals("Host", StringComparison.OrdinalIgnoreCase) ? "has a key of its own; use host"
         : Ours.Contains(name, StringComparer.OrdinalIgnoreCase) ? "is set by the probe itself; leave it out"
-        : headers.ContainsKey(name) ? "stands here already: names of headers are told apart without regard to case"
+        : headers.ContainsKey(name) ? "is given twice; header names are not case-sensitive"
         : null;
 
     private static string BindCaFile(TableBinder table, List<NamedFile> files)

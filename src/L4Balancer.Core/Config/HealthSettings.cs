@@ -9,45 +9,47 @@ public sealed record HealthSettings
 
     public TimeSpan Interval { get; init; } = TimeSpan.FromSeconds(2);
 
-    /// <summary>While it is open whether the backend changes its state.</summary>
+    /// <summary>Interval while a state change of the backend is pending.</summary>
     public TimeSpan FastInterval { get; init; } = TimeSpan.FromMilliseconds(500);
 
-    /// <summary>While the backend is not up.</summary>
+    /// <summary>Interval while the backend is not up.</summary>
     public TimeSpan DownInterval { get; init; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>Share of the interval by which a probe may come earlier or later.</summary>
+    /// <summary>Fraction of the interval by which a probe may be earlier or later.</summary>
     public double Jitter { get; init; } = 0.1;
 
     public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(1);
 
-    /// <summary>Good probes in a row that bring a backend back.</summary>
+    /// <summary>Consecutive good probes after which a backend is up again.</summary>
     public int Rise { get; init; } = 2;
 
-    /// <summary>Failed probes in a row that take a backend out.</summary>
+    /// <summary>Consecutive failed probes after which a backend is taken out.</summary>
     public int Fall { get; init; } = 3;
 
-    /// <summary>0: the backend's own port.</summary>
+    /// <summary>Port to probe; 0 means the backend's own port.</summary>
     public int Port { get; init; }
 
-    /// <summary>What http and WebSocket probes ask for: path and query.</summary>
+    /// <summary>Path and query that http and WebSocket probes request.</summary>
     public string Path { get; init; } = "/";
 
-    /// <summary>Host header and SNI; empty: the backend's address as written.</summary>
+    /// <summary>Host header and SNI; empty means the backend's address as written.</summary>
     public string Host { get; init; } = "";
 
-    /// <summary>Which answers to an http probe are good.</summary>
+    /// <summary>Response codes of an http probe that count as good.</summary>
     public StatusCodes Status { get; init; } = StatusCodes.Default;
 
-    /// <summary>Further fields of the request, by name.</summary>
+    /// <summary>Additional header fields of the request, by name.</summary>
     public ImmutableSortedDictionary<string, string> Headers { get; init; } = ImmutableSortedDictionary<string, string>.Empty;
 
-    /// <summary>Whether the certificate is checked.</summary>
+    /// <summary>Whether the certificate is verified.</summary>
     public bool Verify { get; init; }
 
-    /// <summary>A file of PEM certificates that are trusted, and no others; empty: the system's.</summary>
+    /// <summary>Path of a PEM file with the only trusted certificates; empty means the system's.</summary>
     public string CaFile { get; init; } = "";
 
-    /// <summary>What <see cref="CaFile"/> holds, in PEM. <see cref="ConfigReader"/> leaves it empty and says in its result what to read.</summary>
+    /// <summary>
+    /// The content of <see cref="CaFile"/> in PEM. <see cref="ConfigReader"/> leaves it empty and lists the file in its result.
+    /// </summary>
     public string CaCertificates { get; init; } = "";
 
     /// <summary>Whether all of it has the same values; the equality of records compares collections by reference.</summary>

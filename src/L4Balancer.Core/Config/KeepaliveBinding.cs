@@ -1,6 +1,6 @@
 namespace L4Balancer.Core.Config;
 
-/// <summary><c>keepalive</c> of listeners and pools. A part may be given; the rest keeps its default.</summary>
+/// <summary><c>keepalive</c> of listeners and pools. Keys that are not given keep their defaults.</summary>
 internal static class KeepaliveBinding
 {
     // tcp(7) and net/ipv4/tcp.c: MAX_TCP_KEEPIDLE and MAX_TCP_KEEPINTVL are 32767 seconds, MAX_TCP_KEEPCNT is 127.

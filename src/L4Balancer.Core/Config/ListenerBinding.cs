@@ -8,15 +8,15 @@ internal static class ListenerBinding
 {
     private const string BindForm = "an array of addresses with a port, like [\"0.0.0.0:443\", \"[::]:443\"]";
 
-    // The kernel counts in retransmissions, which come ever more rarely: beyond this it would round by a minute and more.
+    // The kernel counts in retransmissions, whose intervals double: beyond this value it would round by a minute and more.
     private static readonly TimeSpan LongestDefer = TimeSpan.FromMinutes(5);
 
     private static readonly ListenerSettings Defaults = new() { Name = "", Bind = [], Pool = "" };
 
-    /// <param name="table">One listener.</param>
-    /// <param name="names">The names of the listeners before it.</param>
-    /// <param name="bound">Takes what this one binds.</param>
-    /// <param name="pools">Takes the reference to its pool, to be resolved when all pools are known.</param>
+    /// <param name="table">The table of one listener.</param>
+    /// <param name="names">The names of the listeners read so far.</param>
+    /// <param name="bound">The addresses of this listener are added.</param>
+    /// <param name="pools">The reference to its pool is added, to be resolved once all pools are known.</param>
     public static ListenerSettings Bind(TableBinder table, Claims<string> names, BoundAddresses bound, PoolReferences pools)
     {
         if (table.TryRequire("name", "a name", out Setting setting) && setting.TryName(out string name))

@@ -14,21 +14,21 @@ public sealed record ListenerSettings
 
     public int Backlog { get; init; } = 4096;
 
-    /// <summary>0: no limit of its own.</summary>
+    /// <summary>Maximum number of connections; 0 means no limit for this listener.</summary>
     public int MaxConnections { get; init; }
 
-    /// <summary>Who may connect; empty: everybody who is not denied.</summary>
+    /// <summary>Client addresses that may connect; empty means all that are not denied.</summary>
     public ImmutableArray<Cidr> Allow { get; init; } = [];
 
     public ImmutableArray<Cidr> Deny { get; init; } = [];
 
-    /// <summary>A source is an IPv4 address or an IPv6 /64; 0: no limit.</summary>
+    /// <summary>Maximum number of connections per client, an IPv4 address or an IPv6 /64; 0 means no limit.</summary>
     public int MaxConnectionsPerSource { get; init; }
 
-    /// <summary>New connections of a source per second; 0: no limit.</summary>
+    /// <summary>Maximum number of new connections per second and client; 0 means no limit.</summary>
     public int ConnectionRatePerSource { get; init; }
 
-    /// <summary>TCP_DEFER_ACCEPT (tcp(7)), whole seconds; zero: off.</summary>
+    /// <summary>TCP_DEFER_ACCEPT (tcp(7)), whole seconds; zero means off.</summary>
     public TimeSpan DeferAccept { get; init; }
 
     public KeepaliveSettings Keepalive { get; init; } = new();
@@ -36,6 +36,6 @@ public sealed record ListenerSettings
     /// <summary>TCP_USER_TIMEOUT (tcp(7)).</summary>
     public TimeSpan UserTimeout { get; init; }
 
-    /// <summary>TCP_CONGESTION (tcp(7)); empty: the system's.</summary>
+    /// <summary>TCP_CONGESTION (tcp(7)); empty means the system's default.</summary>
     public string CongestionControl { get; init; } = "";
 }

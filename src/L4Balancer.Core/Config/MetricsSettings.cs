@@ -7,6 +7,6 @@ public sealed record MetricsSettings
 {
     public Endpoint Listen { get; init; } = new(HostAddress.FromV4(0x7F00_0001), 9464);
 
-    /// <summary>Where OTLP metrics are pushed to as well; null: nowhere.</summary>
+    /// <summary>Collector to which metrics are also pushed by OTLP; null means none.</summary>
     public Uri? Otlp { get; init; }
 }

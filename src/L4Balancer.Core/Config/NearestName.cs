@@ -1,12 +1,12 @@
 namespace L4Balancer.Core.Config;
 
-/// <summary>Finds what a misspelt name was meant to be, by edit distance (Damerau–Levenshtein, adjacent transpositions).</summary>
+/// <summary>Finds the known name nearest to a misspelt one, by edit distance (Damerau–Levenshtein, adjacent transpositions).</summary>
 internal static class NearestName
 {
-    /// <summary>Names are short; the rest of a longer one changes nothing about which known name is nearest.</summary>
+    /// <summary>Names are short; characters beyond this length do not affect which known name is nearest.</summary>
     private const int Compared = 80;
 
-    /// <summary>The candidate with the smallest distance, the first of equals; null where there is none.</summary>
+    /// <summary>The candidate with the smallest distance, the first of equals; null if there are no candidates.</summary>
     public static string? Of(string name, IEnumerable<string> candidates, out int distance)
     {
         string? nearest = null;
@@ -23,10 +23,10 @@ internal static class NearestName
         return nearest;
     }
 
-    /// <summary>Whether so few edits in such a name are a slip of the finger rather than another word.</summary>
+    /// <summary>Whether the number of edits suggests a typing error rather than a different word.</summary>
     public static bool IsSlip(string name, int distance) => distance <= Math.Max(1, name.Length / 3);
 
-    /// <summary>Insertions, deletions, replacements and swaps of neighbours that turn one name into the other.</summary>
+    /// <summary>Number of insertions, deletions, replacements and swaps of adjacent characters that turn one name into the other.</summary>
     public static int Distance(ReadOnlySpan<char> from, ReadOnlySpan<char> to)
     {
         from = from[..Math.Min(from.Length, Compared)];

@@ -1,11 +1,11 @@
 namespace L4Balancer.Core.Config;
 
-/// <summary>The table <c>[pools.passive]</c>: what the connects of clients say of a backend.</summary>
+/// <summary>The table <c>[pools.passive]</c>: passive health, based on connects made for clients.</summary>
 public sealed record PassiveSettings
 {
-    /// <summary>So many failed connects in a row mark a backend down; 0: they never do.</summary>
+    /// <summary>Consecutive failed connects after which a backend is marked down; 0 means never.</summary>
     public int Failures { get; init; } = 5;
 
-    /// <summary>Where nothing probes: after this time one connection is let through.</summary>
+    /// <summary>Without probes: time after which one trial connection is allowed.</summary>
     public TimeSpan Retry { get; init; } = TimeSpan.FromSeconds(10);
 }

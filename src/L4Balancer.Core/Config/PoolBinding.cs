@@ -7,7 +7,7 @@ namespace L4Balancer.Core.Config;
 /// <summary><c>[[pools]]</c>.</summary>
 internal static class PoolBinding
 {
-    /// <summary>Indices of backends on the ring are 16 bits wide.</summary>
+    /// <summary>The ring stores indices of backends in 16 bits.</summary>
     private const int MostBackends = 65_000;
 
     private const int HighestCloseRate = 1_000_000;
@@ -19,10 +19,10 @@ internal static class PoolBinding
 
     private static readonly PoolSettings Defaults = new() { Name = "" };
 
-    /// <param name="table">One pool.</param>
-    /// <param name="names">The names of the pools before it.</param>
-    /// <param name="files">Those that the pool names are added.</param>
-    /// <param name="named">False where the name could not be read, so that a reference to it cannot be called dangling.</param>
+    /// <param name="table">The table of one pool.</param>
+    /// <param name="names">The names of the pools read so far.</param>
+    /// <param name="files">The files that the pool refers to are added.</param>
+    /// <param name="named">False if the name could not be read, so that references to it cannot be checked.</param>
     public static PoolSettings Bind(TableBinder table, Claims<string> names, List<NamedFile> files, out bool named)
     {
         string name = Defaults.Name;
@@ -61,7 +61,7 @@ internal static class PoolBinding
         return pool;
     }
 
-    // At 1 exactly a pool whose shares are no whole numbers could take nothing more.
+    // At exactly 1, a pool whose shares are not whole numbers could not take its next connection.
     private static double BindBoundedLoad(TableBinder table)
     {
         double bound = table.Number("bounded_load", Defaults.BoundedLoad, 0, MostBoundedLoad);
@@ -100,8 +100,8 @@ internal static class PoolBinding
         return all;
     }
 
-    /// <param name="table">One pool.</param>
-    /// <param name="sources">The value, or the default where the key is absent or one of its items is wrong.</param>
+    /// <param name="table">The table of one pool.</param>
+    /// <param name="sources">The value, or the default if the key is absent or one of its items is wrong.</param>
     private static ImmutableArray<HostAddress> BindSources(TableBinder table, out Setting sources)
     {
         sources = default;
@@ -159,7 +159,7 @@ internal static class PoolBinding
         return [.. tables.Select(backend => BackendBinding.Bind(backend, names, addresses))];
     }
 
-    // Such a backend could never be reached: bind(2) takes no source of the other family.
+    // Such a backend could never be reached: bind(2) does not accept a source of the other family.
     private static void ReportFamiliesWithoutSource(PoolSettings pool, Setting sources)
     {
         if (sources.Node is null || pool.SourceIps.IsEmpty)

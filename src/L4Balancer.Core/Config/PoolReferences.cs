@@ -1,16 +1,20 @@
 namespace L4Balancer.Core.Config;
 
-/// <summary>Which listener names which pool, until all pools are known: a listener may stand before its pool.</summary>
+/// <summary>
+/// References from listeners to pools, kept until all pools are known, because a listener may precede its pool in the file.
+/// </summary>
 internal sealed class PoolReferences
 {
-    /// <summary>More pools than this are not searched for the nearest name; a file of many wrong references stays quick.</summary>
+    /// <summary>
+    /// With more pools than this no nearest name is searched, so that a file with many wrong references is still checked quickly.
+    /// </summary>
     private const int MostSuggestions = 1_000;
 
     private readonly List<(string Pool, Setting Setting)> _all = [];
 
     public void Add(string pool, Setting setting) => _all.Add((pool, setting));
 
-    /// <param name="names">The names of all pools. Not to be called where one of them could not be read.</param>
+    /// <param name="names">The names of all pools. Must not be called if one of them could not be read.</param>
     public void ReportDangling(ICollection<string> names)
     {
         HashSet<string> known = [.. names];

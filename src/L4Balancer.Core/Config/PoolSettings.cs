@@ -12,25 +12,25 @@ public sealed record PoolSettings
 
     public TupleFields HashKey { get; init; } = TupleFields.All;
 
-    /// <summary>No backend above so many times its fair share; 0: off. For ring and maglev.</summary>
+    /// <summary>Bounded load for ring and maglev: maximum load of a backend as a multiple of its fair share; 0 means off.</summary>
     public double BoundedLoad { get; init; }
 
-    /// <summary>Below this share of healthy backends health is ignored; 0: never.</summary>
+    /// <summary>Fraction of healthy backends below which health is ignored; 0 means never.</summary>
     public double PanicThreshold { get; init; }
 
-    /// <summary>Over this time the share of a backend that has come up or is new grows to all of it; zero: at once.</summary>
+    /// <summary>Slow start: time over which the share of a recovered or new backend grows to its full value; zero means at once.</summary>
     public TimeSpan SlowStart { get; init; }
 
-    /// <summary>Connections per second that each backend is sent; those above it wait their turn. 0: no limit.</summary>
+    /// <summary>Maximum number of new connections per second and backend; excess connections are queued. 0 means no limit.</summary>
     public int NewConnectionRate { get; init; }
 
-    /// <summary>What happens to established connections of a backend that goes down.</summary>
+    /// <summary>How established connections of a backend that goes down are handled.</summary>
     public OnBackendDown OnBackendDown { get; init; } = OnBackendDown.Keep;
 
-    /// <summary>Paced closing, connections per second over the whole pool; 0: all at once.</summary>
+    /// <summary>Rate of paced closing in connections per second over the whole pool; 0 means all at once.</summary>
     public int CloseRate { get; init; } = 500;
 
-    /// <summary>Addresses the balancer connects from; empty: the kernel's choice.</summary>
+    /// <summary>Addresses the balancer connects from; empty means the kernel chooses.</summary>
     public ImmutableArray<HostAddress> SourceIps { get; init; } = [];
 
     public TimeSpan ConnectTimeout { get; init; } = TimeSpan.FromSeconds(3);
@@ -39,10 +39,10 @@ public sealed record PoolSettings
 
     public TimeSpan IdleTimeout { get; init; } = TimeSpan.FromHours(1);
 
-    /// <summary>Filled with <see cref="IdleTimeout"/> where the file gives none.</summary>
+    /// <summary>Defaults to <see cref="IdleTimeout"/>.</summary>
     public TimeSpan HalfCloseTimeout { get; init; } = TimeSpan.FromHours(1);
 
-    /// <summary>Connections of this age are closed, each up to a tenth sooner; zero: never.</summary>
+    /// <summary>Maximum age of a connection; each is closed up to 10% earlier. Zero means no limit.</summary>
     public TimeSpan MaxAge { get; init; }
 
     public KeepaliveSettings Keepalive { get; init; } = new();
@@ -50,7 +50,7 @@ public sealed record PoolSettings
     /// <summary>TCP_USER_TIMEOUT (tcp(7)).</summary>
     public TimeSpan UserTimeout { get; init; }
 
-    /// <summary>TCP_CONGESTION (tcp(7)); empty: the system's.</summary>
+    /// <summary>TCP_CONGESTION (tcp(7)); empty means the system's default.</summary>
     public string CongestionControl { get; init; } = "";
 
     public HealthSettings Health { get; init; } = new();

@@ -3,7 +3,7 @@ using System.Text;
 
 namespace L4Balancer.Core.Config;
 
-/// <summary>Text of the file as it may stand in a message: quoted, in one line, without control characters, and not endless.</summary>
+/// <summary>Formats text of the file for a message: quoted, on one line, without control characters, and limited in length.</summary>
 internal static class Quoted
 {
     private const int Longest = 80;
@@ -25,7 +25,7 @@ internal static class Quoted
         return quoted.Append('"').ToString();
     }
 
-    /// <summary>A segment of a dotted key: bare where TOML lets it be (A-Z a-z 0-9 _ -), else quoted.</summary>
+    /// <summary>A segment of a dotted key: bare if TOML allows it (A-Z a-z 0-9 _ -), else quoted.</summary>
     public static string Key(string key) =>
         key.Length is > 0 and <= Longest && key.All(static c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-') ? key : Text(key);
 

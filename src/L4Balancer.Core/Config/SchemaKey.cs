@@ -1,6 +1,6 @@
 namespace L4Balancer.Core.Config;
 
-/// <summary>How the value of a key is written.</summary>
+/// <summary>The form in which the value of a key is written.</summary>
 internal enum KeyForm
 {
     Value,
@@ -11,9 +11,9 @@ internal enum KeyForm
     /// <summary><c>[[name]]</c>, or an array of inline tables.</summary>
     Tables,
 
-    /// <summary>The contract names the key, but nothing reads it yet.</summary>
+    /// <summary>The key is reserved but not supported yet.</summary>
     NotYet,
 }
 
-/// <summary>One key that the contract names. <paramref name="Table"/> says what lies in it where the form is a table.</summary>
+/// <summary>One documented key. <paramref name="Table"/> is the schema of its content if the form is a table.</summary>
 internal sealed record SchemaKey(string Name, KeyForm Form, SchemaTable? Table = null);

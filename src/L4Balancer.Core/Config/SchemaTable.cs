@@ -9,8 +9,8 @@ internal sealed class SchemaTable
 {
     private readonly FrozenDictionary<string, SchemaKey> _byName;
 
-    /// <param name="header">As it is written in a file: <c>[balancer]</c>, <c>[[pools.backends]]</c>.</param>
-    /// <param name="keys">Every key that the contract names for this table, whether it works yet or not.</param>
+    /// <param name="header">The header as written in a file: <c>[balancer]</c>, <c>[[pools.backends]]</c>.</param>
+    /// <param name="keys">Every documented key of this table, whether it is supported yet or not.</param>
     public SchemaTable(string header, params IEnumerable<SchemaKey> keys)
     {
         Header = header;
@@ -24,7 +24,7 @@ internal sealed class SchemaTable
 
     public bool TryGet(string name, [NotNullWhen(true)] out SchemaKey? key) => _byName.TryGetValue(name, out key);
 
-    /// <summary>For binding code: it asks only for keys that the schema calls working, or it is a bug.</summary>
+    /// <summary>Throws for a key that the schema does not list as supported, which is a bug in the binding code.</summary>
     public SchemaKey Working(string name, KeyForm form) =>
         _byName.TryGetValue(name, out SchemaKey? key) && key.Form == form
             ? key

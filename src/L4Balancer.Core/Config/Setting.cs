@@ -6,8 +6,8 @@ using L4Balancer.Core.Toml;
 namespace L4Balancer.Core.Config;
 
 /// <summary>
-/// One value of the file on its way to a typed setting. It knows its key and its place: each <c>Try</c> either gives a value of the
-/// type and range asked for, or has reported why not.
+/// One value of the file with its key and position, to be converted to a typed setting. Each <c>Try</c> method either returns a value
+/// of the requested type and range, or reports an error and returns false.
 /// </summary>
 internal readonly record struct Setting(TomlNode Node, string Key, ErrorCollector Errors)
 {
@@ -33,7 +33,7 @@ internal readonly record struct Setting(TomlNode Node, string Key, ErrorCollecto
         return true;
     }
 
-    /// <summary>A float, or a whole number in its place.</summary>
+    /// <summary>Accepts a float or an integer.</summary>
     public bool TryNumber(double minimum, double maximum, out double value)
     {
         value = Node switch { TomlFloat f => f.Value, TomlInteger i => i.Value, _ => double.NaN };
@@ -42,7 +42,7 @@ internal readonly record struct Setting(TomlNode Node, string Key, ErrorCollecto
             return WrongType(string.Create(CultureInfo.InvariantCulture, $"a number from {minimum} to {maximum}"));
         }
 
-        // Written so that nan, which TOML has, is out of every range.
+        // Written so that nan, which TOML allows, is outside every range.
         return (value >= minimum && value <= maximum) || Reject(string.Create(
             CultureInfo.InvariantCulture, $"{value} is out of range; allowed: {minimum} to {maximum}"));
     }
@@ -53,7 +53,7 @@ internal readonly record struct Setting(TomlNode Node, string Key, ErrorCollecto
         return Node is TomlBoolean || WrongType("true or false");
     }
 
-    /// <param name="wanted">What the string stands for, with an example, for the message.</param>
+    /// <param name="wanted">Description of the expected string, with an example, for the message.</param>
     /// <param name="value">The string's text.</param>
     public bool TryText(string wanted, out string value)
     {
@@ -66,7 +66,7 @@ internal readonly record struct Setting(TomlNode Node, string Key, ErrorCollecto
         value = default;
         if (Node is TomlInteger number)
         {
-            // The commonest slip. A number that is no duration either is shown with one that is.
+            // The most common mistake is a number without a unit; the message suggests the same number with one.
             long shown = number.Value is >= 0 and <= 31_536_000 ? number.Value : 30;
             return Reject(string.Create(
                 CultureInfo.InvariantCulture, $"{number.Value} has no unit; a duration is a string with its unit, like \"{shown}s\""));
@@ -79,7 +79,7 @@ internal readonly record struct Setting(TomlNode Node, string Key, ErrorCollecto
 
         if (!Duration.TryParse(text, out value))
         {
-            return Reject($"{Quoted.Text(text)} is not a duration; allowed: a number of whole milliseconds at least, with a unit of "
+            return Reject($"{Quoted.Text(text)} is not a duration; allowed: a multiple of 1 ms, written as a number with a unit of "
                 + "ms, s, m, h or d, like \"250ms\", \"1.5s\" or \"5m\"");
         }
 
@@ -99,13 +99,13 @@ internal readonly record struct Setting(TomlNode Node, string Key, ErrorCollecto
         return choice.TryGet(word, out value) || Reject($"{Quoted.Text(word)} is {reason}; allowed: {choice.Allowed}");
     }
 
-    /// <summary>A name stands in metric labels, URL paths and commands, hence few characters.</summary>
+    /// <summary>Names are used in metric labels, URL paths and commands, so only few characters are allowed.</summary>
     public bool TryName(out string value) =>
         TryText("a name", out value)
         && ((value.Length is > 0 and <= LongestName && value.All(static c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-'))
             || Reject($"{Quoted.Text(value)} is not a name; allowed: 1 to {LongestName} characters of A-Z a-z 0-9 . _ -"));
 
-    /// <param name="minimumPort">0 where the system may choose a port.</param>
+    /// <param name="minimumPort">0 if the system may choose a port.</param>
     /// <param name="value">The address with its port.</param>
     public bool TryEndpoint(int minimumPort, out Endpoint value)
     {
@@ -133,8 +133,8 @@ internal readonly record struct Setting(TomlNode Node, string Key, ErrorCollecto
             && (HostAddress.TryParse(text, out value) || Reject($"{Quoted.Text(text)} is not {Form}"));
     }
 
-    /// <param name="wanted">What the items are, with an example, for the message.</param>
-    /// <param name="items">Each item as a setting of its own: <c>bind[1]</c>.</param>
+    /// <param name="wanted">Description of the expected items, with an example, for the message.</param>
+    /// <param name="items">Each item as a separate setting: <c>bind[1]</c>.</param>
     public bool TryItems(string wanted, out ImmutableArray<Setting> items)
     {
         items = [];
@@ -148,7 +148,7 @@ internal readonly record struct Setting(TomlNode Node, string Key, ErrorCollecto
         return true;
     }
 
-    /// <summary>Reports a mistake at this value. Always false, so that a check can end with it.</summary>
+    /// <summary>Reports an error at this value. Always returns false, so that a check can return its result.</summary>
     public bool Reject(string message)
     {
         Errors.Add(Node.Position, Key, message);

@@ -3,7 +3,7 @@ using System.Globalization;
 
 namespace L4Balancer.Core.Config;
 
-/// <summary>A set of HTTP status codes as it is written: codes and ranges of them between commas, <c>200-299, 404</c>.</summary>
+/// <summary>A set of HTTP status codes, written as comma-separated codes and ranges: <c>200-299, 404</c>.</summary>
 public sealed class StatusCodes : IEquatable<StatusCodes>
 {
     private const int Lowest = 100;
@@ -16,10 +16,10 @@ public sealed class StatusCodes : IEquatable<StatusCodes>
 
     public static StatusCodes Default { get; } = new("200-399", [(200, 399)]);
 
-    /// <summary>As written.</summary>
+    /// <summary>The set as written.</summary>
     public string Text { get; }
 
-    /// <summary>False where a part is no code from 100 to 599 and no range of them, the lower first.</summary>
+    /// <summary>Returns false if a part is neither a code from 100 to 599 nor an ascending range of such codes.</summary>
     public static bool TryParse(string text, out StatusCodes codes)
     {
         codes = Default;

@@ -5,8 +5,8 @@ using L4Balancer.Core.Toml;
 namespace L4Balancer.Core.Config;
 
 /// <summary>
-/// Reads the keys of one table by its schema. Unknown keys and those that nothing serves yet are reported at once; each method then
-/// gives one key's value, or the fallback where the key is absent or its value has been reported as wrong.
+/// Reads the keys of one table by its schema. The constructor reports unknown keys and keys that are not supported yet. Each method
+/// returns the value of one key, or the fallback if the key is absent or its value is wrong and was reported.
 /// </summary>
 internal sealed class TableBinder
 {
@@ -16,9 +16,9 @@ internal sealed class TableBinder
     private HashSet<string>? _misspelt;
 
     /// <param name="schema">The keys this table may have.</param>
-    /// <param name="table">The table as read.</param>
+    /// <param name="table">The parsed table.</param>
     /// <param name="path">Its dotted key, <c>pools[0].health</c>; empty for the file itself.</param>
-    /// <param name="errors">Where mistakes go.</param>
+    /// <param name="errors">Receives the errors.</param>
     public TableBinder(SchemaTable schema, TomlTable table, string path, ErrorCollector errors)
     {
         _schema = schema;
@@ -42,12 +42,12 @@ internal sealed class TableBinder
 
     public TomlPosition Position => _table.Position;
 
-    /// <summary>The table as a value of its own, for a mistake that is about all of it.</summary>
+    /// <summary>The table as a setting, for errors about the whole table.</summary>
     public Setting Whole => new(_table, _path, Errors);
 
     public string KeyOf(string key) => _path.Length == 0 ? Quoted.Key(key) : $"{_path}.{Quoted.Key(key)}";
 
-    /// <summary>Whether the key stands in the table, with whatever value, or a misspelt one that was surely meant to be it.</summary>
+    /// <summary>Whether the table has the key, with any value, or a misspelt key that was probably meant to be it.</summary>
     public bool Mentions(string key) => _table.TryGet(key, out _) || _misspelt?.Contains(key) == true;
 
     public bool HasTable(string key) => _table.TryGet(key, out TomlEntry? entry) && entry.Value is TomlTable;
@@ -60,7 +60,7 @@ internal sealed class TableBinder
         return found;
     }
 
-    /// <summary>As <see cref="TryGet"/>, for a key without a default: its absence is reported at the table's header.</summary>
+    /// <summary>Like <see cref="TryGet"/>, for a required key: its absence is reported at the table's header.</summary>
     public bool TryRequire(string key, string wanted, out Setting setting)
     {
         bool found = TryGet(key, out setting);
@@ -92,7 +92,7 @@ internal sealed class TableBinder
     public TimeSpan Duration(string key, TimeSpan fallback, TimeSpan minimum, TimeSpan maximum) =>
         TryGet(key, out Setting setting) && setting.TryDuration(minimum, maximum, out TimeSpan value) ? value : fallback;
 
-    /// <summary>A duration that the kernel takes in seconds.</summary>
+    /// <summary>A duration that the kernel accepts in whole seconds.</summary>
     public TimeSpan WholeSeconds(string key, TimeSpan fallback, TimeSpan minimum, TimeSpan maximum)
     {
         if (!TryGet(key, out Setting setting) || !setting.TryDuration(minimum, maximum, out TimeSpan value))
@@ -109,7 +109,7 @@ internal sealed class TableBinder
     public T Choice<T>(string key, T fallback, Choice<T> choice) =>
         TryGet(key, out Setting setting) && setting.TryChoice(choice, out T value) ? value : fallback;
 
-    /// <summary>A table; one without keys where the file has none, so that its binding fills in the defaults.</summary>
+    /// <summary>A table; an empty one if the file has none, so that its binding fills in the defaults.</summary>
     public TableBinder Table(string key)
     {
         SchemaTable schema = _schema.Working(key, KeyForm.Table).Table!;
@@ -127,7 +127,7 @@ internal sealed class TableBinder
         return new TableBinder(schema, table, KeyOf(key), Errors);
     }
 
-    /// <summary>An array of tables; empty where the file has none.</summary>
+    /// <summary>An array of tables; empty if the file has none.</summary>
     public ImmutableArray<TableBinder> Tables(string key)
     {
         SchemaTable schema = _schema.Working(key, KeyForm.Tables).Table!;
@@ -139,7 +139,7 @@ internal sealed class TableBinder
         Setting whole = new(entry.Value, KeyOf(key), Errors);
         if (entry.Value is TomlTable single)
         {
-            // [pools] for [[pools]]: what it holds is meant, so its own mistakes can be told in the same run.
+            // [pools] was written for [[pools]]. The content is still read, so that its errors are reported in the same run.
             whole.Reject($"must be an array of tables; write {schema.Header}");
             return [new TableBinder(schema, single, $"{whole.Key}[0]", Errors)];
         }

@@ -2,7 +2,7 @@ using L4Balancer.Core.Addressing;
 
 namespace L4Balancer.Core.Config;
 
-/// <summary>The words that settings of a closed set take.</summary>
+/// <summary>The allowed words of settings with a closed set of values.</summary>
 internal static class Vocabulary
 {
     public static readonly Choice<EngineKind> Engine = new(

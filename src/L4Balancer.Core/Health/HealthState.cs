@@ -1,17 +1,17 @@
 namespace L4Balancer.Core.Health;
 
-/// <summary>What probes, and the connects of clients, say of one backend.</summary>
+/// <summary>Health of one backend, derived from probes and from the connects made for clients.</summary>
 public enum HealthState : byte
 {
-    /// <summary>It gets new connections.</summary>
+    /// <summary>The backend receives new connections.</summary>
     Up,
 
-    /// <summary>Connects succeed, but the application does not answer as it should: no new connections.</summary>
+    /// <summary>Connects succeed, but the application does not answer as expected. The backend receives no new connections.</summary>
     Degraded,
 
-    /// <summary>Connects fail: no new connections.</summary>
+    /// <summary>Connects fail. The backend receives no new connections.</summary>
     Down,
 
-    /// <summary>Down, and nobody probes it: one connection of a client is let through to see.</summary>
+    /// <summary>Half-open: the backend is down and has no probes, so one client connection is allowed through as a test.</summary>
     Trial,
 }

@@ -1,16 +1,16 @@
 namespace L4Balancer.Core.Health;
 
 /// <summary>
-/// The state of one backend. It begins up, and its first probe decides alone. From then on <c>fall</c> bad probes in a row take it out:
-/// down where none of them could connect, else degraded. <c>rise</c> good ones in a row bring it back from both, <c>fall</c> failed
-/// connects take it from degraded to down, and <c>rise</c> that worked from down to degraded. One writer.
+/// The state of one backend. It starts up, and its first probe alone sets the state. After that, <c>fall</c> bad probes in a row make
+/// it down if none of them could connect, else degraded. <c>rise</c> good probes in a row make it up again. <c>fall</c> failed
+/// connects move it from degraded to down, and <c>rise</c> successful connects from down to degraded. One writer.
 /// </summary>
 public sealed class HealthTracker(int rise, int fall)
 {
     private int _rise = rise;
     private int _fall = fall;
 
-    // How many in a row, up to the latest probe.
+    // Consecutive probes with this result, up to the latest one.
     private int _good;
     private int _bad;
     private int _failed;
@@ -21,10 +21,10 @@ public sealed class HealthTracker(int rise, int fall)
 
     public HealthState State { get; private set; }
 
-    /// <summary>Whether only the connects of clients have taken it down: probes have not said the same since.</summary>
+    /// <summary>Whether the backend is down because of failed connects of clients, not confirmed by probes since.</summary>
     public bool IsByConnects { get; private set; }
 
-    /// <summary>How soon it should be probed again.</summary>
+    /// <summary>The interval until the next probe.</summary>
     public ProbePace Pace => State switch
     {
         _ when _awaitsProbe => ProbePace.Fast,
@@ -33,7 +33,7 @@ public sealed class HealthTracker(int rise, int fall)
         _ => _connected > 0 ? ProbePace.Fast : ProbePace.Down,
     };
 
-    /// <summary>Other numbers from the next probe on; what was counted so far stays.</summary>
+    /// <summary>Changes the thresholds from the next probe on; the counts are kept.</summary>
     public void Retune(int rise, int fall) => (_rise, _fall) = (rise, fall);
 
     /// <returns>Whether <see cref="State"/> changed.</returns>
@@ -53,7 +53,7 @@ public sealed class HealthTracker(int rise, int fall)
         return State != before;
     }
 
-    /// <summary>The connects of clients fail, whatever probes say; they begin to count anew.</summary>
+    /// <summary>Marks the backend down because connects of clients fail, independent of probes, whose counts restart.</summary>
     public void MarkDown()
     {
         Forget();
@@ -63,10 +63,10 @@ public sealed class HealthTracker(int rise, int fall)
         _awaitsProbe = true;
     }
 
-    /// <summary>From down to <see cref="HealthState.Trial"/>, or back.</summary>
+    /// <summary>Switches between down and <see cref="HealthState.Trial"/>.</summary>
     public void SetTrial(bool on) => State = on ? HealthState.Trial : HealthState.Down;
 
-    /// <summary>As if nothing were known of it: it is up.</summary>
+    /// <summary>Returns to the initial state: up, with nothing counted.</summary>
     public void Forget()
     {
         (_good, _bad, _failed, _connected) = (0, 0, 0, 0);

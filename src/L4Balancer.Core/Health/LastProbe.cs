@@ -2,6 +2,6 @@ using L4Balancer.Core.Timing;
 
 namespace L4Balancer.Core.Health;
 
-/// <summary>How the latest probe of a backend ended.</summary>
-/// <param name="Detail">Why it failed; empty for a success.</param>
+/// <summary>The result of the latest probe of a backend.</summary>
+/// <param name="Detail">The reason for a failure; empty for a success.</param>
 public sealed record LastProbe(Instant At, ProbeOutcome Outcome, string Detail);

@@ -1,16 +1,16 @@
 namespace L4Balancer.Core.Health;
 
-/// <summary>How one probe ended.</summary>
+/// <summary>The result of one probe.</summary>
 public enum ProbeOutcome
 {
     Success,
 
-    /// <summary>The connect failed: refused, unreachable, or no answer in time.</summary>
+    /// <summary>The connect failed: refused, unreachable, or timed out.</summary>
     Failure,
 
-    /// <summary>The backend could be connected to, but did not answer as it should.</summary>
+    /// <summary>The connect succeeded, but the backend did not answer as expected.</summary>
     Unfit,
 
-    /// <summary>Our own shortage (descriptors, ports, memory): it says nothing about the backend.</summary>
+    /// <summary>The balancer lacked a resource (descriptors, ports, memory). The probe is inconclusive.</summary>
     LocalError,
 }

@@ -1,14 +1,14 @@
 namespace L4Balancer.Core.Health;
 
-/// <summary>How soon a backend is probed again.</summary>
+/// <summary>The interval between probes of a backend.</summary>
 public enum ProbePace : byte
 {
-    /// <summary>Nothing happens: <c>interval</c>.</summary>
+    /// <summary>The state is stable: <c>interval</c>.</summary>
     Steady,
 
-    /// <summary>It may be about to change its state: <c>fast_interval</c>.</summary>
+    /// <summary>A state change may be pending: <c>fast_interval</c>.</summary>
     Fast,
 
-    /// <summary>It is not up: <c>down_interval</c>.</summary>
+    /// <summary>The backend is not up: <c>down_interval</c>.</summary>
     Down,
 }

@@ -1,13 +1,14 @@
 namespace L4Balancer.Core.Health;
 
 /// <summary>
-/// When a backend is probed: the first probe anywhere within one interval, so that many backends do not come in one burst, and each
-/// further one an interval later, give or take the jitter. One caller at a time, as <see cref="Random"/> demands.
+/// The times at which a backend is probed: the first probe at a random time within one interval, so that probes of many backends do
+/// not coincide, and each further one an interval later, plus or minus the jitter. One caller at a time, because
+/// <see cref="Random"/> is not thread-safe.
 /// </summary>
-/// <param name="interval">Of the steady pace.</param>
-/// <param name="fast">While a change of state is open; where the steady pace is faster, that stays.</param>
-/// <param name="down">While the backend is not up.</param>
-/// <param name="jitter">Share of the interval, 0 to 1.</param>
+/// <param name="interval">Interval of <see cref="ProbePace.Steady"/>.</param>
+/// <param name="fast">Interval while a state change is pending; never longer than <paramref name="interval"/>.</param>
+/// <param name="down">Interval while the backend is not up.</param>
+/// <param name="jitter">Maximum deviation, as a fraction of the interval, 0 to 1.</param>
 public sealed class ProbeSchedule(TimeSpan interval, TimeSpan fast, TimeSpan down, double jitter, Random random)
 {
     private readonly TimeSpan _fast = fast < interval ? fast : interval;

@@ -1,13 +1,13 @@
 namespace L4Balancer.Core.Http;
 
-/// <summary>What a parser says of the bytes so far.</summary>
+/// <summary>The result of parsing the bytes received so far.</summary>
 public enum ParseResult
 {
     Parsed,
 
-    /// <summary>They are a beginning; more may make it whole.</summary>
+    /// <summary>The bytes are an incomplete beginning; more bytes are needed.</summary>
     NeedMore,
 
-    /// <summary>Nothing that may follow makes it right.</summary>
+    /// <summary>The bytes are invalid, whatever follows.</summary>
     Invalid,
 }

@@ -3,12 +3,12 @@ using System.Text;
 namespace L4Balancer.Core.Http;
 
 /// <summary>
-/// Status line and header fields of an HTTP/1 response (RFC 9112, 4 and 5), read where they lie. Lines may end in LF alone, which a
-/// recipient may take (RFC 9112, 2.2); folded fields are refused, as they have been obsolete for long.
+/// Status line and header fields of an HTTP/1 response (RFC 9112, 4 and 5), parsed without copying. A single LF is accepted as a line
+/// end, as RFC 9112, 2.2 allows; folded fields are rejected because they are obsolete (5.2).
 /// </summary>
 public readonly ref struct ResponseHead
 {
-    /// <summary>Longer ones are refused.</summary>
+    /// <summary>Maximum length in bytes; longer heads are rejected.</summary>
     public const int LongestHead = 16 * 1024;
 
     // "HTTP/1.1 200"
@@ -26,7 +26,7 @@ public readonly ref struct ResponseHead
     /// <summary>100 to 999.</summary>
     public int Status { get; }
 
-    /// <summary>How many bytes it takes, the empty line included.</summary>
+    /// <summary>Length in bytes, including the empty line.</summary>
     public int Length { get; }
 
     public static ParseResult TryParse(ReadOnlySpan<byte> bytes, out ResponseHead head)
@@ -73,7 +73,9 @@ public readonly ref struct ResponseHead
         return bytes.Length >= LongestHead ? ParseResult.Invalid : ParseResult.NeedMore;
     }
 
-    /// <summary>Whether a field of this name says this word, alone or between commas; without regard to case (RFC 9110, 5.6.1).</summary>
+    /// <summary>
+    /// Whether a field of this name contains this word, alone or in a comma-separated list (RFC 9110, 5.6.1); case-insensitive.
+    /// </summary>
     public bool Says(string name, string word)
     {
         foreach (ReadOnlySpan<byte> value in new Values(_fields, name))
@@ -104,7 +106,7 @@ public readonly ref struct ResponseHead
         return count == 1 && same;
     }
 
-    // As far as it has come: a server of another protocol is told by its first bytes, without waiting for a line that never ends.
+    // Checks the bytes received so far: a server of another protocol is recognised by its first bytes, even if it never ends a line.
     private static bool BeginsAsResponse(ReadOnlySpan<byte> bytes)
     {
         ReadOnlySpan<byte> form = "HTTP/1.0 000"u8;
@@ -132,7 +134,7 @@ public readonly ref struct ResponseHead
 
     private static ReadOnlySpan<byte> WithoutReturn(ReadOnlySpan<byte> line) => line is [.. var text, (byte)'\r'] ? text : line;
 
-    /// <summary>The values of the fields of one name, without the blanks around them.</summary>
+    /// <summary>The values of the fields of one name, without surrounding white space.</summary>
     private ref struct Values(ReadOnlySpan<byte> fields, string name)
     {
         private ReadOnlySpan<byte> _rest = fields;

@@ -2,22 +2,22 @@ using System.Buffers.Binary;
 
 namespace L4Balancer.Core.Http;
 
-/// <summary>The header of a WebSocket frame as a client sees it (RFC 6455, 5.2), where no extension was agreed on.</summary>
-/// <param name="HeaderLength">Bytes before the payload.</param>
-/// <param name="PayloadLength">Bytes of the payload.</param>
+/// <summary>The header of a WebSocket frame received by a client (RFC 6455, 5.2), without extensions.</summary>
+/// <param name="HeaderLength">Length of the header in bytes.</param>
+/// <param name="PayloadLength">Length of the payload in bytes.</param>
 public readonly record struct WebSocketFrame(byte Opcode, int HeaderLength, long PayloadLength)
 {
     public const byte Close = 8;
     public const byte Ping = 9;
     public const byte Pong = 10;
 
-    /// <summary>Of a control frame.</summary>
+    /// <summary>Maximum payload of a control frame in bytes.</summary>
     public const int LongestControl = 125;
 
-    // Two bytes and the key of the mask.
+    // Two bytes and the masking key.
     private const int MaskedHeader = 6;
 
-    /// <summary>From a server, hence without a mask (RFC 6455, 5.1).</summary>
+    /// <summary>Parses a frame from a server; a masked frame is invalid (RFC 6455, 5.1).</summary>
     public static ParseResult TryParse(ReadOnlySpan<byte> bytes, out WebSocketFrame frame)
     {
         frame = default;
@@ -52,11 +52,11 @@ public readonly record struct WebSocketFrame(byte Opcode, int HeaderLength, long
         return length <= long.MaxValue ? ParseResult.Parsed : ParseResult.Invalid;
     }
 
-    /// <summary>A control frame as a client sends it, under a mask.</summary>
+    /// <summary>Writes a control frame as a client sends it, masked.</summary>
     /// <param name="target">At least 6 bytes more than the payload.</param>
     /// <param name="payload">At most <see cref="LongestControl"/> bytes.</param>
-    /// <param name="mask">Chance, so that nobody can foretell the bytes on the wire (RFC 6455, 10.3).</param>
-    /// <returns>Bytes written.</returns>
+    /// <param name="mask">A random number, so that the bytes on the wire cannot be predicted (RFC 6455, 10.3).</param>
+    /// <returns>The number of bytes written.</returns>
     public static int WriteControl(Span<byte> target, byte opcode, ReadOnlySpan<byte> payload, uint mask)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(payload.Length, LongestControl);

@@ -1,13 +1,13 @@
 namespace L4Balancer.Core.Pacing;
 
-/// <summary>Which of many are closed, and in what order.</summary>
+/// <summary>Selects which connections are closed, and in what order.</summary>
 public static class Choosing
 {
     /// <summary>
-    /// Of each group its quota, the lowest rank first; the groups in turn by their size, so that each of them has lost half of its
-    /// quota when half of the work is done.
+    /// Takes from each group its quota, lowest rank first. The groups are interleaved in proportion to their quotas, so that each has
+    /// lost half of its quota when half of the work is done.
     /// </summary>
-    /// <param name="quotas">Null: everything, by rank alone. A group without one keeps all.</param>
+    /// <param name="quotas">Null selects everything, ordered by rank alone. A group without a quota loses nothing.</param>
     public static IReadOnlyList<T> Choose<T, TGroup>(
         IReadOnlyCollection<T> all, Func<T, TGroup> groupOf, Func<T, long> rankOf, IReadOnlyDictionary<TGroup, int>? quotas)
         where TGroup : notnull

@@ -3,22 +3,22 @@ using L4Balancer.Core.Timing;
 namespace L4Balancer.Core.Pacing;
 
 /// <summary>
-/// When the next of a row of acts may come. What was not done in time is made up for by at most <see cref="Slack"/>: a stall is
-/// followed by no burst, and nobody is ever further ahead than that. Any thread; several may share one, and share the rate then.
+/// A token bucket that spaces out actions. Unused tokens are kept for at most <see cref="Slack"/>, so that a stall is not followed by
+/// a burst. Any thread; callers that share one object share its rate.
 /// </summary>
 public sealed class Pace
 {
-    /// <summary>Tokens of this time are kept.</summary>
+    /// <summary>The time for which unused tokens are kept.</summary>
     public static readonly TimeSpan Slack = TimeSpan.FromMilliseconds(10);
 
     private readonly Lock _gate = new();
     private Instant _next;
 
-    /// <summary>The space between two acts; zero where the rate is no limit.</summary>
-    /// <param name="perSecond">0: no limit.</param>
+    /// <summary>The interval between two actions at a rate; zero means no limit.</summary>
+    /// <param name="perSecond">Actions per second; 0 means no limit.</param>
     public static TimeSpan Between(int perSecond) => perSecond == 0 ? TimeSpan.Zero : new TimeSpan(TimeSpan.TicksPerSecond / perSecond);
 
-    /// <summary>A row of acts begins: what was not used before it gives nothing.</summary>
+    /// <summary>Starts a sequence of actions and discards unused tokens.</summary>
     public void Begin(Instant now)
     {
         lock (_gate)
@@ -27,11 +27,11 @@ public sealed class Pace
         }
     }
 
-    /// <summary>Takes what may be done now.</summary>
-    /// <param name="between">The space between two acts; zero: no limit.</param>
-    /// <param name="most">How many are wanted.</param>
-    /// <param name="next">When to ask again.</param>
-    /// <returns>How many may be done now.</returns>
+    /// <summary>Takes the actions that may be done now.</summary>
+    /// <param name="between">The interval between two actions; zero means no limit.</param>
+    /// <param name="most">The maximum number to take.</param>
+    /// <param name="next">The time at which to call again.</param>
+    /// <returns>The number of actions that may be done now.</returns>
     public int Take(Instant now, TimeSpan between, int most, out Instant next)
     {
         if (between <= TimeSpan.Zero)
@@ -55,8 +55,8 @@ public sealed class Pace
         }
     }
 
-    /// <summary>Takes the next act, whenever it may be done.</summary>
-    /// <returns>When.</returns>
+    /// <summary>Reserves the next action, which may lie in the future.</summary>
+    /// <returns>The time at which the action may be done.</returns>
     public Instant Reserve(Instant now, TimeSpan between)
     {
         if (between <= TimeSpan.Zero)
@@ -73,7 +73,7 @@ public sealed class Pace
         }
     }
 
-    // With the act that is due now no more come at once than belong to the slack.
+    // Together with the action that is due now, at most the number of actions that fit in the slack can follow at once.
     private void CatchUp(Instant now, TimeSpan between)
     {
         Instant earliest = now + (between < Slack ? between - Slack : TimeSpan.Zero);

@@ -1,6 +1,6 @@
 namespace L4Balancer.Core.Pacing;
 
-/// <summary>How fast a number of connections is to be closed: at a rate, or evenly within a time.</summary>
+/// <summary>How fast a number of connections is closed: at a rate, or evenly spread over a duration.</summary>
 public readonly record struct Tempo
 {
     private readonly int _perSecond;
@@ -12,19 +12,21 @@ public readonly record struct Tempo
         _within = within;
     }
 
-    /// <param name="perSecond">0: all at once.</param>
+    /// <param name="perSecond">Connections per second; 0 means all at once.</param>
     public static Tempo AtRate(int perSecond) => new(perSecond, null);
 
-    /// <summary>The first at once, the last one step before the end. What a stall took is spread over what is left of the time.</summary>
+    /// <summary>
+    /// The first is closed at once, the last one interval before the end. After a stall the rest is spread over the remaining time.
+    /// </summary>
     public static Tempo Within(TimeSpan time) => new(0, time);
 
-    /// <summary>The same for what comes after it has begun.</summary>
+    /// <summary>The tempo of the remainder after some time has elapsed.</summary>
     public Tempo After(TimeSpan elapsed) =>
         _within is TimeSpan within ? Within(elapsed < within ? within - elapsed : TimeSpan.Zero) : this;
 
-    /// <summary>The space between two acts from now on; zero: none.</summary>
-    /// <param name="left">How many are still to come.</param>
-    /// <param name="elapsed">Since the first.</param>
+    /// <summary>The interval between two closes from now on; zero means no limit.</summary>
+    /// <param name="left">Number of connections that remain to be closed.</param>
+    /// <param name="elapsed">Time since the first close.</param>
     public TimeSpan Between(int left, TimeSpan elapsed) =>
         _within is not TimeSpan within ? Pace.Between(_perSecond)
         : left == 0 || elapsed >= within ? TimeSpan.Zero

@@ -5,12 +5,12 @@ using L4Balancer.Core.Timing;
 namespace L4Balancer.Core.Ports;
 
 /// <summary>
-/// The use of local ports by source and destination, as one snapshot knows it: what its pools can connect to, and what still has ports
-/// in use of what they could before. Immutable but for the counts.
+/// The use of local ports by source and destination in one snapshot: every pair that its pools can connect, and earlier pairs that
+/// still have ports in use. Immutable except for the counts.
 /// </summary>
 public sealed class PortBook
 {
-    // Nobody changes it any more.
+    // Not modified after construction.
     private readonly Dictionary<(HostAddress? Source, Endpoint Destination), PortUse> _byEnds;
     private readonly PortUse[] _uses;
 
@@ -27,7 +27,7 @@ public sealed class PortBook
 
     public IEnumerable<PortUse> Uses => _uses;
 
-    /// <summary>The fullest destination of each source from which ports are or were in use.</summary>
+    /// <summary>For each source from which ports are or were in use, the destination with the most ports in use.</summary>
     public IEnumerable<(PortUse Use, int InUse)> Fullest(Instant now)
     {
         var fullest = new Dictionary<SourceCell, (PortUse Use, int InUse)>();
@@ -43,7 +43,7 @@ public sealed class PortBook
         return fullest.Values;
     }
 
-    /// <summary>Forgets what time has ended. To be called every few seconds, at least every three minutes.</summary>
+    /// <summary>Removes expired TIME_WAIT entries. Must be called every few seconds, at least every three minutes.</summary>
     public void Sweep(Instant now)
     {
         foreach (PortUse use in _uses)
@@ -54,7 +54,7 @@ public sealed class PortBook
 
     internal Successor Next() => new(this);
 
-    /// <summary>The book of the next snapshot, in the making.</summary>
+    /// <summary>Builds the book of the next snapshot.</summary>
     internal sealed class Successor(PortBook before)
     {
         private readonly Dictionary<(HostAddress?, Endpoint), PortUse> _uses = [];

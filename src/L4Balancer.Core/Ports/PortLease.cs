@@ -3,7 +3,7 @@ using L4Balancer.Core.Timing;
 
 namespace L4Balancer.Core.Ports;
 
-/// <summary>The local port that one connection has, or is about to get. It is returned once.</summary>
+/// <summary>The local port that one connection has or is about to get. It must be returned exactly once.</summary>
 internal struct PortLease
 {
     private PortUse? _use;
@@ -20,17 +20,17 @@ internal struct PortLease
 
     public readonly void Connected(ushort port, Instant now) => _use?.Connected(port, now);
 
-    /// <param name="port">0 where the connect came to nothing.</param>
-    /// <param name="waits">We were the first to send FIN: the port stays in TIME_WAIT.</param>
+    /// <param name="port">0 if the connect failed.</param>
+    /// <param name="waits">Whether the balancer sent the first FIN, so that the port stays in TIME_WAIT.</param>
     public void Return(ushort port, bool waits, Instant now) => End()?.Return(port, waits, now);
 
-    /// <summary>The connect found no port.</summary>
+    /// <summary>Returns the lease of a connect that got no port.</summary>
     public void ReturnNothing() => End()?.ReturnNothing();
 
-    /// <summary>The connection goes to another engine with its port.</summary>
+    /// <summary>Moves the lease, with its connection, to another engine.</summary>
     public readonly void Leave() => _use?.ReturnNothing();
 
-    /// <summary>It has come to this one.</summary>
+    /// <summary>Accepts a lease that came with its connection from another engine.</summary>
     public readonly void Join() => _use?.Take();
 
     private PortUse? End()

@@ -1,32 +1,33 @@
 namespace L4Balancer.Core.Ports;
 
 /// <summary>
-/// What is known of each port from one source to one destination: a byte a port, and only for pairs that use many of them. It finds
-/// where free ports are; the kernel has the last word, so that a moment's error between threads does no harm. Any thread.
+/// The state of each port from one source to one destination, one byte per port, kept only for pairs that use many ports. It finds
+/// parts of the range with free ports. The kernel makes the final decision, so brief inconsistencies between threads are harmless.
+/// Any thread.
 /// </summary>
 internal sealed class PortMap
 {
     /// <summary>
-    /// A scan of so many ports costs about a microsecond. The kernel begins at a place of its own in it, so that ports stay as hard to
-    /// guess as there are free ones in it (RFC 6056).
+    /// Ports in a window; the kernel scans it in about a microsecond. It starts at a random position in the window, so a port is as hard
+    /// to guess as the number of free ports in the window allows (RFC 6056).
     /// </summary>
     private const int WindowSize = 32;
 
     private const byte Free = 0;
 
-    /// <summary>Stamps 1 to 250 say in which second a port was left in TIME_WAIT; it is swept long before they come round.</summary>
+    /// <summary>Stamps 1 to 250 encode the second in which a port entered TIME_WAIT. They are swept long before they repeat.</summary>
     private const int Stamps = 250;
 
     private const byte Foreign = 254;
     private const byte Held = 255;
 
-    /// <summary>Successive multiples of it fall far from each other (the golden ratio of 2^32; Knuth, 6.4).</summary>
+    /// <summary>Successive multiples of it are far apart modulo 2^32 (multiplicative hashing with the golden ratio; Knuth, 6.4).</summary>
     private const uint Golden = 2_654_435_769;
 
     private readonly byte[] _ports;
     private uint _turn;
 
-    /// <param name="before">What was known while the range was another.</param>
+    /// <param name="before">The map of the previous range, whose states are taken over; null if there is none.</param>
     public PortMap(PortRange range, PortMap? before)
     {
         Range = range;
@@ -42,8 +43,8 @@ internal sealed class PortMap
 
     public PortRange Range { get; }
 
-    /// <summary>A connection has this port.</summary>
-    /// <returns>The second since which it had been in TIME_WAIT; -1 where it was not.</returns>
+    /// <summary>Marks a port as used by a connection.</summary>
+    /// <returns>The second in which the port had entered TIME_WAIT; -1 if it was not in TIME_WAIT.</returns>
     public long Hold(int port, long second)
     {
         if (!Knows(port))
@@ -65,7 +66,9 @@ internal sealed class PortMap
         }
     }
 
-    /// <summary>The kernel has found no free port there: what we took for free belongs to others, until the next sweep.</summary>
+    /// <summary>
+    /// Records that the kernel found no free port in the window: ports believed free belong to other processes, until the next sweep.
+    /// </summary>
     public void NoteTaken(PortWindow window)
     {
         for (int port = window.First; port <= window.Last; port++)
@@ -78,8 +81,8 @@ internal sealed class PortMap
     }
 
     /// <summary>
-    /// A part of the range with a free port in it, from another place each time. Where none is free it is any part: a port in TIME_WAIT
-    /// may be given again.
+    /// Returns a part of the range that has a free port, starting at a different position each time. If no port is free it returns any
+    /// part, because the kernel may reuse a port in TIME_WAIT.
     /// </summary>
     public PortWindow Find()
     {
@@ -91,7 +94,9 @@ internal sealed class PortMap
         return new PortWindow((ushort)(Range.First + first), (ushort)(Range.First + last));
     }
 
-    /// <summary>Forgets TIME_WAIT that is over, and what others had. To be called at least every three minutes.</summary>
+    /// <summary>
+    /// Frees ports whose TIME_WAIT has expired and ports of other processes. Must be called at least every three minutes.
+    /// </summary>
     public void Sweep(long second)
     {
         foreach (ref byte state in _ports.AsSpan())

@@ -4,7 +4,7 @@ using System.Globalization;
 namespace L4Balancer.Core.Ports;
 
 /// <summary>
-/// The local ports that the kernel gives to connects: <c>ip_local_port_range</c> without <c>ip_local_reserved_ports</c> (ip(7)).
+/// The local ports that the kernel assigns to connects: <c>ip_local_port_range</c> without <c>ip_local_reserved_ports</c> (ip(7)).
 /// Immutable.
 /// </summary>
 public sealed class PortRange
@@ -25,20 +25,20 @@ public sealed class PortRange
         _reserved = [];
     }
 
-    /// <summary>Where nobody has said: there is no limit to compare with.</summary>
+    /// <summary>The range is not known, so there is no limit to compare with.</summary>
     public static PortRange Unknown { get; } = new();
 
     public int First { get; }
 
     public int Last { get; }
 
-    /// <summary>How many of them one source can use towards one destination; 0 where that is not known.</summary>
+    /// <summary>Number of ports that one source can use towards one destination; 0 if it is not known.</summary>
     public int Count { get; }
 
-    /// <summary>Reads what the two files below /proc/sys/net/ipv4 say.</summary>
+    /// <summary>Parses the content of the two files in /proc/sys/net/ipv4.</summary>
     /// <param name="range">Two numbers, the last port included.</param>
-    /// <param name="reserved">Ports and ranges with commas between them, as in <c>8080,9000-9010</c>; mostly empty.</param>
-    /// <returns><see cref="Unknown"/> where this is no range.</returns>
+    /// <param name="reserved">Comma-separated ports and ranges, as in <c>8080,9000-9010</c>; usually empty.</param>
+    /// <returns><see cref="Unknown"/> if <paramref name="range"/> is not a valid range.</returns>
     public static PortRange Parse(string range, string reserved)
     {
         ArgumentNullException.ThrowIfNull(range);
@@ -62,7 +62,7 @@ public sealed class PortRange
         return false;
     }
 
-    /// <summary>Whether both say the same.</summary>
+    /// <summary>Whether both have the same bounds and reserved ports.</summary>
     public bool Agrees(PortRange other)
     {
         ArgumentNullException.ThrowIfNull(other);

@@ -5,30 +5,33 @@ using L4Balancer.Core.Timing;
 namespace L4Balancer.Core.Ports;
 
 /// <summary>
-/// The local ports in use from one source address to one destination: those of connections, and those that we left in TIME_WAIT under
-/// a minute ago. Kept by source and destination from snapshot to snapshot. It chooses and warns; only the kernel refuses. Any thread.
+/// The local ports in use from one source address to one destination: those of connections, and those that the balancer left in
+/// TIME_WAIT less than a minute ago. Kept by source and destination across snapshots. The counts only guide the choice of ports and
+/// warnings; a connect fails only when the kernel refuses. Any thread.
 /// </summary>
 public sealed class PortUse(SourceCell source, Endpoint destination, PortSupply supply)
 {
-    /// <summary>Each port is known where this part of them is in use: before that a byte a port would be more than its connections.</summary>
+    /// <summary>
+    /// A map of the single ports is kept once 1/32 of the range is in use; below that it would take more memory than the connections.
+    /// </summary>
     private const int MapFrom = 32;
 
     /// <summary>
-    /// From this part on connects choose from windows. Left alone the kernel tries every second port first, so that half of the range in
-    /// use is enough to make it search the other half port by port.
+    /// Connects choose from windows once 1/4 of the range is in use. Without a window the kernel tries every second port first, so that
+    /// with half of the range in use it has to search the other half port by port.
     /// </summary>
     private const int WindowsFrom = 4;
 
-    /// <summary>A range as small as this is searched as fast as a window.</summary>
+    /// <summary>A range of this size or less is searched as fast as a window.</summary>
     private const int SmallRange = 128;
 
     /// <summary>
-    /// How long the kernel is not asked again after it has refused: to search 28,000 ports in vain takes about two milliseconds, which
-    /// every connection that is served meanwhile would wait for. A port of ours that gets free ends it.
+    /// After the kernel has refused, no connect is tried for this time: an unsuccessful search of 28,000 ports takes about two
+    /// milliseconds, which delays every connection of the thread. The time ends early when the balancer frees a port.
     /// </summary>
     private static readonly TimeSpan RefusalHolds = TimeSpan.FromMilliseconds(100);
 
-    /// <summary>How long other sources come first.</summary>
+    /// <summary>For this time after a refusal other sources are preferred.</summary>
     private static readonly TimeSpan AvoidedFor = TimeSpan.FromSeconds(1);
 
     private int _held;
@@ -41,25 +44,25 @@ public sealed class PortUse(SourceCell source, Endpoint destination, PortSupply 
 
     public Endpoint Destination { get; } = destination;
 
-    /// <summary>Ports of connections, those included that are being connected.</summary>
+    /// <summary>Ports of connections, including those that are being connected.</summary>
     public int Held => Volatile.Read(ref _held);
 
-    /// <summary>0 where it is not known.</summary>
+    /// <summary>Number of ports in the range; 0 if it is not known.</summary>
     public int Limit => supply.Range.Count;
 
-    /// <summary>Nothing is counted here, as of the last look.</summary>
+    /// <summary>Whether no port is in use, as of the last update.</summary>
     internal bool IsUnused => Held == 0 && Volatile.Read(ref _waits) is not { Total: > 0 };
 
-    /// <summary>Ports that a new connection can not have, as far as we know.</summary>
+    /// <summary>Ports that are not available for a new connection, as far as is known.</summary>
     public int InUse(Instant now) => Held + (Volatile.Read(ref _waits)?.At(SecondOf(now)) ?? 0);
 
-    /// <summary>For comparing sources: free ports, or less than that where the kernel has just refused.</summary>
+    /// <summary>Free ports, for comparing sources; strongly reduced if the kernel has refused recently.</summary>
     internal int Room(Instant now) => Limit - InUse(now) - (now.Ticks < Volatile.Read(ref _avoidedUntil) ? int.MaxValue / 2 : 0);
 
-    /// <summary>The kernel has refused a moment ago, and no port of ours has become free since.</summary>
+    /// <summary>Whether the kernel has refused recently and the balancer has not freed a port since.</summary>
     internal bool IsRefused(Instant now) => now.Ticks < Volatile.Read(ref _refusedUntil);
 
-    /// <summary>Where a connect should look for its port; null: anywhere.</summary>
+    /// <summary>The part of the range in which a connect should search for a port; null means the whole range.</summary>
     internal PortWindow? Window(Instant now)
     {
         PortRange range = supply.Range;
@@ -67,14 +70,14 @@ public sealed class PortUse(SourceCell source, Endpoint destination, PortSupply 
             && InUse(now) >= range.Count / WindowsFrom ? map.Find() : null;
     }
 
-    /// <summary>A connect begins.</summary>
+    /// <summary>Counts a connect that begins.</summary>
     internal void Take()
     {
         Interlocked.Increment(ref _held);
         Source.Touch();
     }
 
-    /// <summary>The connect that took a port has this one.</summary>
+    /// <summary>Records which port a connect got.</summary>
     internal void Connected(ushort port, Instant now)
     {
         long second = SecondOf(now);
@@ -84,9 +87,9 @@ public sealed class PortUse(SourceCell source, Endpoint destination, PortSupply 
         }
     }
 
-    /// <summary>A port is returned.</summary>
-    /// <param name="port">0 where none is known: the connect came to nothing.</param>
-    /// <param name="waits">It stays in TIME_WAIT.</param>
+    /// <summary>Returns a port.</summary>
+    /// <param name="port">0 if none is known, because the connect failed.</param>
+    /// <param name="waits">Whether the port stays in TIME_WAIT.</param>
     internal void Return(ushort port, bool waits, Instant now)
     {
         Interlocked.Decrement(ref _held);
@@ -105,23 +108,23 @@ public sealed class PortUse(SourceCell source, Endpoint destination, PortSupply 
         }
     }
 
-    /// <summary>A connect got no port at all.</summary>
+    /// <summary>Ends the count of a connect that got no port.</summary>
     internal void ReturnNothing() => Interlocked.Decrement(ref _held);
 
-    /// <summary>The kernel found no port in a window.</summary>
+    /// <summary>Records that the kernel found no port in a window.</summary>
     internal void NoteTaken(PortWindow window) => Volatile.Read(ref _map)?.NoteTaken(window);
 
-    /// <summary>The kernel found no port in the whole range.</summary>
+    /// <summary>Records that the kernel found no port in the whole range.</summary>
     internal void NoteRefused(Instant now)
     {
         Volatile.Write(ref _refusedUntil, (now + RefusalHolds).Ticks);
         Volatile.Write(ref _avoidedUntil, (now + AvoidedFor).Ticks);
     }
 
-    /// <summary>The source is not of this host.</summary>
+    /// <summary>Records that the source address does not belong to this host.</summary>
     internal void NoteUnusable(Instant now) => Volatile.Write(ref _avoidedUntil, (now + AvoidedFor).Ticks);
 
-    /// <summary>Forgets what time has ended. To be called every few seconds.</summary>
+    /// <summary>Removes expired TIME_WAIT entries. Must be called every few seconds.</summary>
     internal void Sweep(Instant now)
     {
         InUse(now);
@@ -133,7 +136,7 @@ public sealed class PortUse(SourceCell source, Endpoint destination, PortSupply 
     private static T Made<T>(ref T? place, T made)
         where T : class => Interlocked.CompareExchange(ref place, made, null) ?? made;
 
-    // The ports of connections that were there before the map are unknown to it: few, and a window that meets them moves on.
+    // The map does not know the ports of connections older than itself. They are few, and a connect whose window is full of them retries.
     private PortMap? MapOf(PortRange range, Instant now)
     {
         PortMap? map = Volatile.Read(ref _map);

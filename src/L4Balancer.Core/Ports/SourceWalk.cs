@@ -4,16 +4,19 @@ using L4Balancer.Core.Timing;
 namespace L4Balancer.Core.Ports;
 
 /// <summary>
-/// How one connection looks for a local port towards one backend: first from the source with most free ports, in a window where many
-/// are in use, and in the whole range where windows were full; then from the other sources, one after the other. One thread;
+/// The search of one connection for a local port towards one backend: first from the source with the most free ports, within a window
+/// if many ports are in use, then in the whole range if windows were full; then from the other sources in order. One thread;
 /// allocates nothing.
 /// </summary>
 internal struct SourceWalk
 {
-    /// <summary>Of many sources a few are compared, from the connection's turn on: that spreads as well, and costs the same for all.</summary>
+    /// <summary>
+    /// Number of sources that are compared, starting at the connection's turn: this spreads as evenly as comparing all, at a bounded
+    /// cost.
+    /// </summary>
     private const int MostCompared = 8;
 
-    /// <summary>Others may use the ports of a window; after so many the whole range is searched.</summary>
+    /// <summary>Other processes may use the ports of a window; after this many windows the whole range is searched.</summary>
     private const int MostWindows = 8;
 
     private int _turn;
@@ -21,10 +24,10 @@ internal struct SourceWalk
     private int _step;
     private int _windows;
 
-    /// <summary>In force for the connect that was asked for last.</summary>
+    /// <summary>The window of the latest connect.</summary>
     public PortWindow? Window { get; private set; }
 
-    /// <param name="turn">Another one for each connection.</param>
+    /// <param name="turn">A different value for each connection.</param>
     public void Begin(ImmutableArray<PortUse> sources, uint turn, Instant now)
     {
         this = default;
@@ -45,11 +48,11 @@ internal struct SourceWalk
         }
     }
 
-    /// <returns>Null where every source was tried.</returns>
+    /// <returns>Null if every source was tried.</returns>
     public readonly PortUse? Current(ImmutableArray<PortUse> sources) =>
         _step >= sources.Length ? null : sources[At(_step == 0 ? _first : _step <= _first ? _step - 1 : _step, sources.Length)];
 
-    /// <returns>Whether the kernel has refused every one of them a moment ago; then each is one more time exhausted.</returns>
+    /// <returns>Whether the kernel has recently refused every one of them; each is then counted as exhausted once more.</returns>
     public static bool CountIfRefused(ImmutableArray<PortUse> sources, Instant now)
     {
         foreach (PortUse use in sources)
@@ -75,7 +78,7 @@ internal struct SourceWalk
         Window = null;
     }
 
-    /// <summary>Decides where the next connect from this source looks.</summary>
+    /// <summary>Selects the window for the next connect from this source.</summary>
     public void Aim(PortUse use, Instant now)
     {
         Window = _windows < MostWindows ? use.Window(now) : null;

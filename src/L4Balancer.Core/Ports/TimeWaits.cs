@@ -1,21 +1,22 @@
 namespace L4Balancer.Core.Ports;
 
 /// <summary>
-/// How many ports we have left in TIME_WAIT under a minute ago, by the second. Whoever sends the first FIN of a connection keeps its
-/// port that long (RFC 9293, 3.6.1; Linux says 60 s, TCP_TIMEWAIT_LEN). Any thread; no lock, and what is added is taken off once.
+/// Counts, per second, the ports that the balancer left in TIME_WAIT less than a minute ago. The side that sends the first FIN keeps
+/// the port for that time (RFC 9293, 3.6.1; 60 s on Linux, TCP_TIMEWAIT_LEN). Any thread; lock-free, and every addition is
+/// subtracted exactly once.
 /// </summary>
 internal sealed class TimeWaits
 {
     public const int Seconds = 60;
 
-    // A slot is given up four seconds before it is used again, so that a thread whose clock is a little behind adds to the right one.
+    // A slot expires four seconds before it is reused, so that a thread whose clock is slightly behind still adds to the right one.
     private const int Slots = 64;
 
     private readonly int[] _slots = new int[Slots];
     private long _expired;
     private int _total;
 
-    /// <summary>As of the last look.</summary>
+    /// <summary>The count as of the last update.</summary>
     public int Total => Volatile.Read(ref _total);
 
     public int At(long second)
@@ -31,7 +32,9 @@ internal sealed class TimeWaits
         Interlocked.Increment(ref _total);
     }
 
-    /// <summary>A port that has waited since that second serves again: the kernel reuses them early where tcp_tw_reuse lets it.</summary>
+    /// <summary>
+    /// Removes a port that entered TIME_WAIT in that second and is used again; the kernel reuses ports early if tcp_tw_reuse allows it.
+    /// </summary>
     public void Remove(long second)
     {
         ref int slot = ref _slots[second % Slots];

@@ -2,11 +2,11 @@ namespace L4Balancer.Core.Timing;
 
 /// <summary>
 /// A point on the monotonic clock, in ticks of 100 ns since an arbitrary start. Wall-clock jumps do not move it
-/// (clock_gettime(2), CLOCK_MONOTONIC). Only instants of one <see cref="TimeProvider"/> compare.
+/// (clock_gettime(2), CLOCK_MONOTONIC). Only instants of the same <see cref="TimeProvider"/> can be compared.
 /// </summary>
 public readonly record struct Instant(long Ticks) : IComparable<Instant>
 {
-    /// <summary>Later than every instant: a deadline that never comes.</summary>
+    /// <summary>Later than every other instant: a deadline that never passes.</summary>
     public static Instant Never => new(long.MaxValue);
 
     public static Instant Now(TimeProvider clock)
@@ -15,7 +15,7 @@ public readonly record struct Instant(long Ticks) : IComparable<Instant>
         return new Instant(clock.GetElapsedTime(0, clock.GetTimestamp()).Ticks);
     }
 
-    /// <summary>The deadline that a timeout sets: zero switches a timeout off.</summary>
+    /// <summary>The deadline of a timeout that starts now; a timeout of zero is off and gives <see cref="Never"/>.</summary>
     public Instant After(TimeSpan timeout) =>
         timeout == TimeSpan.Zero || Ticks > long.MaxValue - timeout.Ticks ? Never : new Instant(Ticks + timeout.Ticks);
 

@@ -8,15 +8,14 @@ namespace L4Balancer.Core.Toml;
 /// </summary>
 internal sealed class TomlErrorList
 {
-    /// <summary>A person mends a few and tries again; a hundred says that the file is something else than TOML.</summary>
-    public const int MaxErrors = 100;
-
     private readonly List<TomlError> _errors = [];
     private readonly HashSet<int> _brokenLines = [];
     private bool _stopped;
 
     /// <summary>From now on nothing is recorded any more; reading further is a waste.</summary>
-    public bool Full => _stopped || _errors.Count >= MaxErrors;
+    public bool Full => _stopped || _errors.Count >= TomlReader.MaxErrors;
+
+    public bool IsEmpty => _errors.Count == 0;
 
     public void AddSyntax(TomlPosition position, string message)
     {

@@ -9,6 +9,16 @@ internal static class TomlExcerpt
 {
     private const int MaxRunes = 40;
 
+    private static readonly SearchValues<char> BareCharacters =
+        SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-");
+
+    /// <summary>Whether a key may stand without quotes.</summary>
+    public static bool IsBare(ReadOnlySpan<char> name) => !name.IsEmpty && !name.ContainsAnyExcept(BareCharacters);
+
+    /// <summary>How many characters of a bare key the text begins with.</summary>
+    public static int BareLength(ReadOnlySpan<char> text) =>
+        text.IndexOfAnyExcept(BareCharacters) is >= 0 and int end ? end : text.Length;
+
     public static string Of(ReadOnlySpan<char> text)
     {
         StringBuilder shown = new("`");
@@ -31,19 +41,19 @@ internal static class TomlExcerpt
         return shown.Append('`').ToString();
     }
 
-    /// <summary>What stands at the cursor, for "… is expected, found …".</summary>
-    public static string Of(TomlCursor cursor)
+    /// <summary>What stands there, for "… is expected, found …".</summary>
+    public static string At(string text, int offset)
     {
-        if (cursor.AtEnd) return "the end of the file";
-        if (cursor.AtNewline) return "the end of the line";
-        if (cursor.Current == '#') return "a comment";
-        ReadOnlySpan<char> rest = cursor.Rest;
+        if (offset >= text.Length) return "the end of the file";
+        ReadOnlySpan<char> rest = text.AsSpan(offset);
+        if (rest[0] == '\n' || rest.StartsWith("\r\n")) return "the end of the line";
+        if (rest[0] == '#') return "a comment";
         return Of(rest[..(char.IsHighSurrogate(rest[0]) ? Math.Min(2, rest.Length) : 1)]);
     }
 
     /// <summary>A dotted key as one would write it.</summary>
     public static string Of(IEnumerable<TomlKeyPart> key) =>
-        Of(string.Join('.', key.Select(part => TomlKeyReader.IsBare(part.Name) ? part.Name : $"\"{part.Name}\"")));
+        Of(string.Join('.', key.Select(part => IsBare(part.Name) ? part.Name : $"\"{part.Name}\"")));
 
     private static bool IsVisible(Rune rune) => Rune.GetUnicodeCategory(rune) switch
     {

@@ -1,9 +1,6 @@
 namespace L4Balancer.Core.Toml;
 
-/// <summary>
-/// Guesses what a line is meant to be, so that an array or inline table that was never closed does not swallow the statements behind it.
-/// Says yes only to what could not be part of a valid array.
-/// </summary>
+/// <summary>Guesses what a line is meant to be. Says yes only to what could not be part of a valid array.</summary>
 internal static class TomlLineShape
 {
     /// <summary><c>key =</c> or <c>[table]</c>.</summary>
@@ -40,7 +37,6 @@ internal static class TomlLineShape
     /// <summary>A bare word in brackets is a header, unless it is one of the words that are values.</summary>
     private static bool IsHeader(ReadOnlySpan<char> line)
     {
-        line = line.TrimStart(" \t");
         if (!TryTake(ref line, '[')) return false;
         bool doubled = TryTake(ref line, '[');
         line = line.TrimStart(" \t");
@@ -57,22 +53,15 @@ internal static class TomlLineShape
 
     private static int KeyLength(ReadOnlySpan<char> line)
     {
-        int length = 0;
-        if (line.IsEmpty) return 0;
-        if (line[0] is '"' or '\'')
+        if (line.IsEmpty || line[0] is not ('"' or '\'')) return TomlExcerpt.BareLength(line);
+        char quote = line[0];
+        for (int length = 1; length < line.Length && line[length] != '\n'; length++)
         {
-            char quote = line[0];
-            for (length = 1; length < line.Length && line[length] != '\n'; length++)
-            {
-                if (line[length] == quote) return length + 1;
-                if (line[length] == '\\' && quote == '"' && !line[(length + 1)..].StartsWith('\n')) length++;
-            }
-
-            return 0;
+            if (line[length] == quote) return length + 1;
+            if (line[length] == '\\' && quote == '"' && !line[(length + 1)..].StartsWith('\n')) length++;
         }
 
-        while (length < line.Length && TomlKeyReader.IsBare(line[length])) length++;
-        return length;
+        return 0;
     }
 
     private static bool TryTake(ref ReadOnlySpan<char> line, char expected)

@@ -1,8 +1,9 @@
 using System.Collections.Immutable;
+using System.Diagnostics.CodeAnalysis;
 
 namespace L4Balancer.Core.Toml;
 
-/// <summary>A value of TOML 1.0 (toml.io/en/v1.0.0) with the place where it begins.</summary>
+/// <summary>A value of TOML with the place where it begins.</summary>
 public abstract record TomlNode(TomlPosition Position);
 
 public sealed record TomlString(TomlPosition Position, string Value) : TomlNode(Position);
@@ -13,16 +14,47 @@ public sealed record TomlFloat(TomlPosition Position, double Value) : TomlNode(P
 
 public sealed record TomlBoolean(TomlPosition Position, bool Value) : TomlNode(Position);
 
-/// <summary>
-/// An RFC 3339 date-time with its offset; digits of the second beyond 100 ns are cut off, as the specification allows. An offset of
-/// more than 14 hours, which .NET cannot hold, is turned into UTC: the instant stays.
-/// </summary>
-public sealed record TomlOffsetDateTime(TomlPosition Position, DateTimeOffset Value) : TomlNode(Position);
-
-public sealed record TomlLocalDateTime(TomlPosition Position, DateTime Value) : TomlNode(Position);
-
-public sealed record TomlLocalDate(TomlPosition Position, DateOnly Value) : TomlNode(Position);
-
-public sealed record TomlLocalTime(TomlPosition Position, TimeOnly Value) : TomlNode(Position);
+/// <summary>A date, a time, or both, checked but kept as it is written: no setting takes one.</summary>
+public sealed record TomlDateTime(TomlPosition Position, string Text) : TomlNode(Position);
 
 public sealed record TomlArray(TomlPosition Position, ImmutableArray<TomlNode> Items) : TomlNode(Position);
+
+/// <summary>A key of a table, with the place where the key stands and its value.</summary>
+public sealed record TomlEntry(string Key, TomlPosition KeyPosition, TomlNode Value);
+
+/// <summary>A table in the order of the text. Arrays of tables are a <see cref="TomlArray"/> of these.</summary>
+public sealed record TomlTable(TomlPosition Position, ImmutableArray<TomlEntry> Entries) : TomlNode(Position)
+{
+    // Most tables have a dozen keys, where walking is as fast as hashing and an index would only cost.
+    private const int IndexedFrom = 16;
+
+    private readonly Dictionary<string, TomlEntry>? _index = IndexOf(Entries);
+
+    // Not settable by `with`: the index belongs to it.
+    public ImmutableArray<TomlEntry> Entries { get; } = Entries;
+
+    public bool TryGet(string key, [NotNullWhen(true)] out TomlEntry? entry)
+    {
+        if (_index is not null) return _index.TryGetValue(key, out entry);
+
+        foreach (TomlEntry candidate in Entries)
+        {
+            if (candidate.Key == key)
+            {
+                entry = candidate;
+                return true;
+            }
+        }
+
+        entry = null;
+        return false;
+    }
+
+    private static Dictionary<string, TomlEntry>? IndexOf(ImmutableArray<TomlEntry> entries)
+    {
+        if (entries.Length < IndexedFrom) return null;
+        Dictionary<string, TomlEntry> index = new(entries.Length);
+        foreach (TomlEntry entry in entries) index.TryAdd(entry.Key, entry);
+        return index;
+    }
+}

@@ -6,6 +6,7 @@ using L4Balancer.Core.Ports;
 using L4Balancer.Core.Routing;
 using L4Balancer.Core.Timing;
 using L4Balancer.Engine.Linux;
+using L4Balancer.Engine.Sockets;
 
 namespace L4Balancer.Engine.Epoll;
 
@@ -150,9 +151,10 @@ internal sealed class Dialer(Worker worker)
             return unusable;
         }
 
-        if (step.Window is { } window)
+        if (step.Window is { } window
+            && SourceBinding.LimitPorts(slot.Backend, window, worker.Engine.Snapshot.Ports.Supply) is { } refused)
         {
-            LimitPorts(slot.Backend, window);
+            return refused;
         }
 
         SysResult connecting = TcpSocket.Connect(slot.Backend, step.Target);
@@ -174,20 +176,9 @@ internal sealed class Dialer(Worker worker)
 
     private static ConnectFailure? Bind(int socket, HostAddress source)
     {
-        // Linux 4.2; ENOPROTOOPT before it: bind then takes a port for all destinations at once, and there are fewer connections.
-        TcpSocket.SetOption(socket, Libc.IPPROTO_IP, Libc.IP_BIND_ADDRESS_NO_PORT, 1);
+        SourceBinding.DeferPort(socket);
         SysResult bound = TcpSocket.Bind(socket, new Endpoint(source, 0));
         return bound.IsError ? ConnectErrors.OfBind(bound.Errno) : null;
-    }
-
-    // Linux 6.3, for sockets of either family at SOL_IP; ENOPROTOOPT before it, and then it is not asked for again.
-    private void LimitPorts(int socket, PortWindow window)
-    {
-        SysResult limited = TcpSocket.SetOption(socket, Libc.IPPROTO_IP, Libc.IP_LOCAL_PORT_RANGE, (int)window.Packed);
-        if (limited.Errno == Errno.ENOPROTOOPT)
-        {
-            worker.Engine.Snapshot.Ports.Supply.LacksWindows();
-        }
     }
 
     /// <param name="gone">The backend has reset it already, and its error is taken: the relay would read an end in good order.</param>

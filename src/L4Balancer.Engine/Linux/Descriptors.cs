@@ -7,11 +7,8 @@ namespace L4Balancer.Engine.Linux;
 [SupportedOSPlatform("linux")]
 public static class Descriptors
 {
-    private const int F_SETFD = 2;
-    private const int FD_CLOEXEC = 1;
-
     /// <summary>The programs that this process starts do not get it (fcntl(2), F_SETFD).</summary>
     /// <returns>0, or an errno: EBADF where it is not open.</returns>
     public static int CloseOnExec(int descriptor) =>
-        Libc.fcntl(descriptor, F_SETFD, FD_CLOEXEC) < 0 ? Marshal.GetLastSystemError() : 0;
+        Libc.fcntl(descriptor, Libc.F_SETFD, Libc.FD_CLOEXEC) < 0 ? Marshal.GetLastSystemError() : 0;
 }

@@ -2,6 +2,7 @@ using System.Net.Sockets;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
 using L4Balancer.Engine.Linux;
+using L4Balancer.Engine.Sockets;
 
 namespace L4Balancer.Engine.Listening;
 
@@ -96,18 +97,17 @@ internal abstract class ListeningSocket(int descriptor, Endpoint endpoint, Endpo
             return;
         }
 
-        SetTcp(Libc.TCP_NODELAY, 1);
-        TcpSocket.SetOption(Descriptor, Libc.SOL_SOCKET, Libc.SO_OOBINLINE, 1);
-        bool keep = settings.Keepalive.Idle > TimeSpan.Zero;
-        if (keep)
+        if (settings.Keepalive.Idle > TimeSpan.Zero)
         {
-            SetTcp(Libc.TCP_KEEPIDLE, (int)settings.Keepalive.Idle.TotalSeconds);
-            SetTcp(Libc.TCP_KEEPINTVL, (int)settings.Keepalive.Interval.TotalSeconds);
-            SetTcp(Libc.TCP_KEEPCNT, settings.Keepalive.Count);
+            SocketOptions.Keep(Descriptor, settings.Keepalive);
+        }
+        else
+        {
+            TcpSocket.SetOption(Descriptor, Libc.SOL_SOCKET, Libc.SO_KEEPALIVE, 0);
         }
 
-        TcpSocket.SetOption(Descriptor, Libc.SOL_SOCKET, Libc.SO_KEEPALIVE, keep ? 1 : 0);
-        SetTcp(Libc.TCP_USER_TIMEOUT, (int)settings.UserTimeout.TotalMilliseconds);
+        SocketOptions.SetUserTimeout(Descriptor, settings.UserTimeout);
+        SocketOptions.Apply(Descriptor, TimeSpan.Zero, "");
         SetTcp(Libc.TCP_DEFER_ACCEPT, (int)settings.DeferAccept.TotalSeconds);
         if (settings.CongestionControl != _congestionControl)
         {

@@ -47,10 +47,10 @@ internal static class BackendConnector
         try
         {
             socket = new Socket(target.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
-            TcpOptions.Apply(socket, pool.Keepalive, pool.UserTimeout, pool.CongestionControl);
-            if (step.Window is { } window && !SourceBinding.LimitPorts(socket, window))
+            SocketOptions.Apply(socket, pool.Keepalive, pool.UserTimeout, pool.CongestionControl);
+            if (step.Window is { } window && SourceBinding.LimitPorts(socket, window, ports) is { } refused)
             {
-                ports.LacksWindows();
+                return refused;
             }
 
             return step.Source is { } source ? SourceBinding.Bind(socket, source) : null;

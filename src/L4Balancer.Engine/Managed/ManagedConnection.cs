@@ -71,7 +71,7 @@ internal sealed class ManagedConnection
             if (first.Action != SetupAction.Refuse)
             {
                 ListenerSettings settings = listener.Settings;
-                TcpOptions.Apply(_client, settings.Keepalive, settings.UserTimeout, settings.CongestionControl);
+                SocketOptions.Apply(_client, settings.Keepalive, settings.UserTimeout, settings.CongestionControl);
                 _relay.ReadClient();
             }
         }

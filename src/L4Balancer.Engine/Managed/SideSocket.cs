@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using L4Balancer.Core.Connections;
 using L4Balancer.Engine.Linux;
+using L4Balancer.Engine.Sockets;
 
 namespace L4Balancer.Engine.Managed;
 
@@ -19,14 +20,13 @@ internal sealed class SideSocket(Socket socket, Side side)
     {
         get
         {
-            try
-            {
-                return OperatingSystem.IsLinux() ? SocketQueues.Unacknowledged(Socket.SafeHandle) : 0;
-            }
-            catch (ObjectDisposedException)
+            if (!OperatingSystem.IsLinux())
             {
                 return 0;
             }
+
+            using var descriptor = new BorrowedDescriptor(Socket);
+            return TcpSocket.Unacknowledged(descriptor.Number);
         }
     }
 

@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Connections;
 using L4Balancer.Core.Ports;
+using L4Balancer.Engine.Linux;
 
 namespace L4Balancer.Engine.Sockets;
 
@@ -12,19 +13,26 @@ namespace L4Balancer.Engine.Sockets;
 /// </summary>
 internal static class SourceBinding
 {
-    private const int SolIp = 0;
-
     /// <summary>
     /// IP_BIND_ADDRESS_NO_PORT (ip(7), Linux 4.2): bind takes the address only, and connect chooses the port when it knows the
-    /// destination, so that one local port serves many destinations. It stands at SOL_IP for IPv6 sockets too.
+    /// destination, so that one local port serves many destinations. It stands at SOL_IP for IPv6 sockets too. ENOPROTOOPT before Linux 4.2:
+    /// bind takes a port for all destinations at once, and there are fewer connections.
     /// </summary>
-    private const int BindAddressNoPort = 24;
+    public static void DeferPort(int socket) => TcpSocket.SetOption(socket, Libc.IPPROTO_IP, Libc.IP_BIND_ADDRESS_NO_PORT, 1);
 
-    /// <summary>IP_LOCAL_PORT_RANGE (ip(7), Linux 6.3): connect chooses its port from this part of the range.</summary>
-    private const int LocalPortRange = 51;
+    /// <summary>IP_LOCAL_PORT_RANGE (ip(7), Linux 6.3), at SOL_IP for sockets of either family: connect chooses its port from this part of the range.</summary>
+    /// <returns>Null where it does, or where the kernel cannot (ENOPROTOOPT before Linux 6.3), which the supply notes; else our own failure.</returns>
+    public static ConnectFailure? LimitPorts(int socket, PortWindow window, PortSupply ports)
+    {
+        Errno error = TcpSocket.SetOption(socket, Libc.IPPROTO_IP, Libc.IP_LOCAL_PORT_RANGE, (int)window.Packed).Errno;
+        if (error == Errno.ENOPROTOOPT)
+        {
+            ports.LacksWindows();
+            return null;
+        }
 
-    private static readonly byte[] On = [1, 0, 0, 0];
-    private static readonly byte[] OnBigEndian = [0, 0, 0, 1];
+        return error == Errno.None ? null : ConnectErrors.OfSocket(error);
+    }
 
     /// <summary>Binds to the address and leaves the port to connect.</summary>
     /// <param name="socket">A new one, of the address's family.</param>
@@ -74,37 +82,25 @@ internal static class SourceBinding
     public static ConnectFailure ClassifyOwn(SocketError error) => error is SocketError.AddressFamilyNotSupported
         ? ConnectFailure.NoSuchFamily : ConnectFailure.LocalShortage;
 
-    /// <summary>Lets connect choose from these ports alone.</summary>
-    /// <returns>False where the platform cannot: ENOPROTOOPT before Linux 6.3.</returns>
-    public static bool LimitPorts(Socket socket, PortWindow window)
+    /// <summary>As <see cref="LimitPorts(int, PortWindow, PortSupply)"/>; other platforms than Linux cannot.</summary>
+    public static ConnectFailure? LimitPorts(Socket socket, PortWindow window, PortSupply ports)
     {
-        Span<byte> packed = stackalloc byte[sizeof(uint)];
-        BitConverter.TryWriteBytes(packed, window.Packed);
-        try
+        if (!OperatingSystem.IsLinux())
         {
-            socket.SetRawSocketOption(SolIp, LocalPortRange, packed);
-            return true;
+            ports.LacksWindows();
+            return null;
         }
-        catch (SocketException e) when (e.SocketErrorCode is SocketError.ProtocolOption or SocketError.OperationNotSupported)
-        {
-            return false;
-        }
+
+        using var descriptor = new BorrowedDescriptor(socket);
+        return LimitPorts(descriptor.Number, window, ports);
     }
 
     private static void DeferPort(Socket socket)
     {
-        if (!OperatingSystem.IsLinux())
+        if (OperatingSystem.IsLinux())
         {
-            return;
-        }
-
-        try
-        {
-            socket.SetRawSocketOption(SolIp, BindAddressNoPort, BitConverter.IsLittleEndian ? On : OnBigEndian);
-        }
-        catch (SocketException e) when (e.SocketErrorCode == SocketError.ProtocolOption)
-        {
-            // ENOPROTOOPT, before Linux 4.2: bind takes a port for all destinations at once, and there are fewer connections.
+            using var descriptor = new BorrowedDescriptor(socket);
+            DeferPort(descriptor.Number);
         }
     }
 }

@@ -11,9 +11,10 @@ using Level = Microsoft.Extensions.Logging.LogLevel;
 namespace L4Balancer.AccessLog;
 
 /// <summary>
-/// One connection as one line. The keys are the same in every format: time id listener client destination pool backend source sni
-/// queue connect total to_backend to_client attempts reason. Durations are milliseconds, bytes are counted each way. What does not
-/// exist (no backend was reached, say) is <c>-</c> in text and null in JSON; so is what is not known yet in the line at connect.
+/// Formats one connection as one line. The keys are the same in every format: time id listener client destination pool backend source
+/// sni queue connect total to_backend to_client attempts reason. Durations are in milliseconds, bytes are counted per direction. A value
+/// that does not exist (for example if no backend was reached), or is not known yet in the line at connect, is <c>-</c> in text and
+/// null in JSON.
 /// </summary>
 internal static class AccessLine
 {
@@ -102,7 +103,7 @@ internal static class AccessLine
 
     private static string? SourceOf(in ConnectionRecord record) => record.IsEstablished ? record.Source.ToString() : null;
 
-    // Whole microseconds: a connect within a rack takes a tenth of a millisecond.
+    // Microsecond resolution, because a connect within a rack takes a tenth of a millisecond.
     private static double Milliseconds(TimeSpan duration) => Math.Round(duration.TotalMilliseconds, 3);
 
     private static string Text(TimeSpan duration) => Milliseconds(duration).ToString("0.###", CultureInfo.InvariantCulture);

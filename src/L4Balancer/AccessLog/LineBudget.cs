@@ -3,7 +3,7 @@ using L4Balancer.Core.Timing;
 namespace L4Balancer.AccessLog;
 
 /// <summary>
-/// Lets so many lines through in each second and counts what it holds back, so that a storm of failures fills neither the disk nor
+/// Limits the number of lines per second and counts dropped lines, so that a storm of failures fills neither the disk nor
 /// the queue. One thread.
 /// </summary>
 internal sealed class LineBudget(int perSecond)
@@ -13,7 +13,7 @@ internal sealed class LineBudget(int perSecond)
     private Instant _windowEnd;
     private int _used;
 
-    /// <summary>Held back since <see cref="TakeHeldBack"/> last said so.</summary>
+    /// <summary>Lines dropped since <see cref="TakeHeldBack"/> last reported them.</summary>
     public int HeldBack { get; private set; }
 
     public bool TryTake(Instant now)
@@ -34,7 +34,7 @@ internal sealed class LineBudget(int perSecond)
         return false;
     }
 
-    /// <returns>How many lines were held back, once their second is over; 0 before.</returns>
+    /// <returns>The number of dropped lines once their second is over; 0 before.</returns>
     public int TakeHeldBack(Instant now)
     {
         if (HeldBack == 0 || now < _windowEnd)

@@ -10,9 +10,9 @@ using Microsoft.Extensions.Logging;
 namespace L4Balancer.AccessLog;
 
 /// <summary>
-/// Takes the engine's records, and on one task of its own writes the access log and feeds the histograms. The engine's side only
-/// copies a record into a bounded queue, and not even that where nobody would see it; the line of a record that does not fit is dropped
-/// and counted.
+/// Receives the engine's records, writes the access log and updates the histograms on a task of its own. The engine's thread only
+/// copies a record into a bounded queue, and skips records that are neither logged nor measured. If the queue is full, the line is
+/// dropped and counted.
 /// </summary>
 internal sealed class RecordLog : IRecordSink, IAsyncDisposable
 {
@@ -38,7 +38,7 @@ internal sealed class RecordLog : IRecordSink, IAsyncDisposable
     private long _dropped;
     private long _droppedTold;
 
-    /// <param name="histograms">Null where no metrics are asked for.</param>
+    /// <param name="histograms">Null if metrics are off.</param>
     public RecordLog(
         BalancerSettings settings, LogOutput output, DurationHistograms? histograms, TimeProvider clock, ILogger<RecordLog> log)
     {
@@ -50,7 +50,7 @@ internal sealed class RecordLog : IRecordSink, IAsyncDisposable
         _writing = WriteAllAsync();
     }
 
-    /// <summary>Takes <c>access_log</c> and <c>log_level</c> as they are from now on. Any thread.</summary>
+    /// <summary>Applies changed values of <c>access_log</c> and <c>log_level</c>. Any thread.</summary>
     public void Apply(BalancerSettings settings)
     {
         _mode = settings.AccessLog;
@@ -73,7 +73,7 @@ internal sealed class RecordLog : IRecordSink, IAsyncDisposable
         }
     }
 
-    /// <summary>Writes what is queued and ends.</summary>
+    /// <summary>Writes the queued records and ends the task.</summary>
     public async ValueTask DisposeAsync()
     {
         _entries.Writer.TryComplete();
@@ -87,7 +87,7 @@ internal sealed class RecordLog : IRecordSink, IAsyncDisposable
             return;
         }
 
-        // The line is lost, but what is counted has to be right: here the engine's thread pays for it.
+        // The line is dropped, but the histograms must be correct, so the engine's thread updates them here.
         Interlocked.Add(ref _dropped, (ended ? IsLogged(record.Reason) : _logsConnects) ? 1 : 0);
         if (ended)
         {
@@ -106,7 +106,7 @@ internal sealed class RecordLog : IRecordSink, IAsyncDisposable
     {
         while (await WaitAsync())
         {
-            // Whoever comes within a moment is written in one go: waking this task for each record costs the engine more than the record.
+            // Batches the records of a short interval: waking this task for each record costs the engine more than the record.
             await Task.Delay(Gathering, _clock).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             while (_entries.Reader.TryRead(out Entry entry))
             {
@@ -116,7 +116,7 @@ internal sealed class RecordLog : IRecordSink, IAsyncDisposable
                 }
                 catch (Exception e)
                 {
-                    // A fault of ours in one record must not end the log of all others.
+                    // A bug in the handling of one record must not end the log.
                     _log.RecordFailed(e);
                 }
             }
@@ -127,7 +127,7 @@ internal sealed class RecordLog : IRecordSink, IAsyncDisposable
         TellLosses(everything: true);
     }
 
-    /// <returns>False when there will be no more.</returns>
+    /// <returns>False after the last record.</returns>
     private async Task<bool> WaitAsync()
     {
         if (_failures.HeldBack == 0 && Interlocked.Read(ref _dropped) == _droppedTold)
@@ -135,7 +135,7 @@ internal sealed class RecordLog : IRecordSink, IAsyncDisposable
             return await _entries.Reader.WaitToReadAsync();
         }
 
-        // Losses are told when their second is over, also when nothing follows.
+        // Drops are reported when their second is over, even if no record follows.
         using var overdue = new CancellationTokenSource(Second, _clock);
         try
         {
@@ -192,7 +192,7 @@ internal sealed class RecordLog : IRecordSink, IAsyncDisposable
             _log.FailuresSuppressed(heldBack);
         }
 
-        // Under a flood this is asked at every batch, hundreds of times a second.
+        // Under a flood this runs for every batch, hundreds of times per second.
         Instant now = Instant.Now(_clock);
         long dropped = Interlocked.Read(ref _dropped);
         if (dropped != _droppedTold && (everything || now >= _nextTelling))

@@ -13,7 +13,7 @@ using Microsoft.Extensions.Logging;
 
 namespace L4Balancer.Admin;
 
-/// <summary>Every path of the admin API. <c>docs/openapi.json</c> describes them, and a test holds the two together.</summary>
+/// <summary>All paths of the admin API. A test compares them with <c>docs/openapi.json</c>.</summary>
 internal sealed class AdminRoutes
 {
     private static readonly string[] Reading = [HttpMethods.Get, HttpMethods.Head];
@@ -42,7 +42,7 @@ internal sealed class AdminRoutes
         routes.MapMethods("/", Reading, StatusPage.WriteAsync);
         routes.MapMethods("/healthz", Reading, HealthAsync);
         routes.MapMethods("/readyz", Reading, ReadyAsync);
-        routes.MapMethods("/metrics", Reading, http => _target.Metrics.AnswerAsync(http));
+        routes.MapMethods("/metrics", Reading, _target.Metrics.Answer);
         routes.MapMethods("/v1/status", Reading, StatusAsync);
         routes.MapMethods("/v1/events", Reading, EventsAsync);
         routes.MapMethods("/v1/config", Reading, ConfigAsync);

@@ -14,8 +14,8 @@ using Microsoft.Extensions.Logging;
 namespace L4Balancer.Admin;
 
 /// <summary>
-/// The admin API on its local socket, and on a TCP address where the configuration names one. Every request is bounded. Without the
-/// socket the daemon runs on and says why; an address that was asked for and cannot be had is a fault.
+/// The admin API on its local socket, and on a TCP address if one is configured. Every request is limited in size and time. If the
+/// socket cannot be created, the daemon logs the reason and continues; a configured address that cannot be bound is an error.
 /// </summary>
 internal sealed class AdminServer : IAsyncDisposable
 {
@@ -31,16 +31,16 @@ internal sealed class AdminServer : IAsyncDisposable
 
     private AdminServer(ILogger log) => _log = log;
 
-    /// <summary>The local socket's path; null where there is none.</summary>
+    /// <summary>The local socket's path; null if there is none.</summary>
     public string? SocketPath => _socket?.Path;
 
-    /// <summary>The status page's address; null where only the local socket answers.</summary>
+    /// <summary>The status page's address; null if the API is served only on the local socket.</summary>
     public string? Url { get; private set; }
 
-    /// <summary>Whether the configuration asks for any of it.</summary>
+    /// <summary>Whether a local socket or an address is configured.</summary>
     public static bool IsWanted(AdminSettings settings) => settings.Socket.Length > 0 || settings.Listen is not null;
 
-    /// <summary>Binds and begins to answer.</summary>
+    /// <summary>Binds and starts to serve requests.</summary>
     /// <exception cref="ListenException">The address of <c>listen</c> cannot be bound.</exception>
     public static async Task<AdminServer> StartAsync(AdminSettings settings, AdminTarget target, ILoggerFactory loggers)
     {
@@ -59,8 +59,8 @@ internal sealed class AdminServer : IAsyncDisposable
         }
     }
 
-    /// <summary>Reads the token again, wherever its file lies: that may take its time.</summary>
-    /// <returns>From its call on only what the file says counts.</returns>
+    /// <summary>Reads the token again; may be slow, depending on the file system of the file.</summary>
+    /// <returns>An action that activates the new token.</returns>
     public Action ReadToken(BalancerConfig config) => ReadToken(config.Admin);
 
     private Action ReadToken(AdminSettings settings)
@@ -120,7 +120,7 @@ internal sealed class AdminServer : IAsyncDisposable
         builder.WebHost.UseKestrelCore().ConfigureKestrel(options => Bound(options, settings));
         if (_socket is AdminSocket ours)
         {
-            // Ours is bound and has its mode already; what is left to do is to listen.
+            // The local socket is already bound and has its mode; Kestrel only has to listen on it.
             builder.Services.Configure<SocketTransportOptions>(options => options.CreateBoundListenSocket = endpoint =>
                 endpoint.AddressFamily == ours.Listener.AddressFamily
                     ? ours.Listener : SocketTransportOptions.CreateDefaultBoundListenSocket(endpoint));
@@ -172,7 +172,7 @@ internal sealed class AdminServer : IAsyncDisposable
         }
     }
 
-    // Who asks hangs on the connection: which way it came is known here and nowhere else.
+    // Attaches the requester to the connection; only here it is known through which endpoint the connection came.
     private static void From(ListenOptions listen, Func<Microsoft.AspNetCore.Connections.ConnectionContext, Requester> requester)
     {
         listen.Protocols = HttpProtocols.Http1;

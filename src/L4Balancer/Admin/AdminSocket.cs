@@ -5,8 +5,8 @@ using System.Runtime.Versioning;
 namespace L4Balancer.Admin;
 
 /// <summary>
-/// The file of the local socket: made with mode 0660 before anyone can connect, and removed at the end if it is still ours. Whoever may
-/// open it may do everything, so what it replaces is looked at first.
+/// The file of the local socket: created with mode 0660 before clients can connect, and removed at the end if no other process has
+/// replaced it. Everyone who may open the socket has full access, so an existing file is checked before it is replaced.
 /// </summary>
 internal sealed class AdminSocket : IDisposable
 {
@@ -16,7 +16,7 @@ internal sealed class AdminSocket : IDisposable
     private const UnixFileMode FolderMode = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute
         | UnixFileMode.GroupRead | UnixFileMode.GroupExecute | UnixFileMode.OtherRead | UnixFileMode.OtherExecute;
 
-    /// <summary>open(2) of a socket; the same on x86-64 and arm64.</summary>
+    /// <summary>The errno of open(2) for a socket; the same on x86-64 and arm64.</summary>
     private const int ENXIO = 6;
 
     private readonly DateTime _madeAt;
@@ -30,11 +30,11 @@ internal sealed class AdminSocket : IDisposable
 
     public string Path { get; }
 
-    /// <summary>Bound; nobody can connect until it listens (connect(2): ECONNREFUSED).</summary>
+    /// <summary>The bound socket. Connects fail (connect(2): ECONNREFUSED) until it listens.</summary>
     public Socket Listener { get; }
 
-    /// <summary>Binds, replacing a socket that nobody holds any more.</summary>
-    /// <param name="fault">Why there is none, with the mend.</param>
+    /// <summary>Binds the socket and replaces a stale one.</summary>
+    /// <param name="fault">The reason for a failure, with the remedy.</param>
     [UnsupportedOSPlatform("windows")]
     public static AdminSocket? TryCreate(string path, out string fault)
     {
@@ -56,12 +56,12 @@ internal sealed class AdminSocket : IDisposable
         catch (Exception e) when (e is IOException or SocketException or UnauthorizedAccessException)
         {
             listener.Dispose();
-            fault = $"it cannot be made: {e.Message.TrimEnd('.')}; make its folder writable for the daemon, or change `socket`";
+            fault = $"it cannot be created: {e.Message.TrimEnd('.')}; make its directory writable for the daemon, or change `socket`";
             return null;
         }
     }
 
-    /// <summary>Ends the listening and removes the file, unless another process has put its own there.</summary>
+    /// <summary>Closes the socket and removes the file, unless another process has replaced it.</summary>
     public void Dispose()
     {
         Listener.Dispose();
@@ -74,7 +74,7 @@ internal sealed class AdminSocket : IDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // It stays as a stale one, which the next daemon replaces.
+            // The file remains as a stale socket, which the next daemon replaces.
         }
     }
 
@@ -88,7 +88,7 @@ internal sealed class AdminSocket : IDisposable
 
         if (!IsSocket(path))
         {
-            fault = "something there is not a socket: remove it, or change `socket`";
+            fault = "the existing file is not a socket: remove it, or change `socket`";
             return false;
         }
 
@@ -98,23 +98,23 @@ internal sealed class AdminSocket : IDisposable
                 File.Delete(path);
                 return true;
             case SocketError.AddressNotAvailable:
-                // Its owner has taken it away meanwhile.
+                // Its owner has removed it meanwhile.
                 return true;
             case SocketError.AccessDenied:
                 fault = "it belongs to another user: remove it, or change `socket`";
                 return false;
             default:
-                fault = "another daemon holds it: stop that one, or change `socket`";
+                fault = "another daemon uses it: stop that daemon, or change `socket`";
                 return false;
         }
     }
 
-    // connect(2) refuses for a file of another kind as for a socket that nobody holds, but only a socket cannot be opened.
+    // connect(2) fails alike for a stale socket and for a file of another kind, but only a socket cannot be opened.
     private static bool IsSocket(string path)
     {
         try
         {
-            // Reading and writing: this way open(2) does not wait at a FIFO.
+            // Opened for reading and writing, so that open(2) does not block on a FIFO.
             using var file = new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
             return false;
         }
@@ -130,7 +130,7 @@ internal sealed class AdminSocket : IDisposable
 
     private static SocketError Connect(string path)
     {
-        // Without waiting: where the queue of a living daemon is full, connect(2) says EAGAIN at once.
+        // Non-blocking: if the queue of a running daemon is full, connect(2) returns EAGAIN at once.
         using var probe = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified) { Blocking = false };
         try
         {
@@ -143,7 +143,9 @@ internal sealed class AdminSocket : IDisposable
         }
     }
 
-    /// <summary>An address whose file the framework does not delete when the socket is closed: it would also delete a successor's.</summary>
+    /// <summary>
+    /// An address whose file the framework does not delete when the socket is closed, because it could delete a successor's file.
+    /// </summary>
     private sealed class KeptEndPoint(string path) : EndPoint
     {
         private readonly UnixDomainSocketEndPoint _address = new(path);

@@ -5,8 +5,8 @@ using L4Balancer.Metrics;
 
 namespace L4Balancer.Admin;
 
-/// <summary>What the admin API shows and changes.</summary>
-/// <param name="IsReady">Whether it takes connections and goes on to; false while it drains.</param>
+/// <summary>The parts of the daemon that the admin API shows and changes.</summary>
+/// <param name="IsReady">Whether the daemon accepts connections; false during shutdown.</param>
 internal sealed record AdminTarget(
-    BalancerControl Control, IEngine Engine, MetricsEndpoint Metrics, RecentLines Events, TimeProvider Clock, DateTimeOffset StartedAt,
+    BalancerControl Control, IEngine Engine, PrometheusEndpoint Metrics, RecentLines Events, TimeProvider Clock, DateTimeOffset StartedAt,
     Func<bool> IsReady);

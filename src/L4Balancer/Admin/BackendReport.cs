@@ -9,7 +9,7 @@ using L4Balancer.Metrics;
 
 namespace L4Balancer.Admin;
 
-/// <summary>How the backends stand, as the API tells it. Made one by one as they are written.</summary>
+/// <summary>The state of the backends as the API reports it. Each answer is created when it is written.</summary>
 internal sealed class BackendReport
 {
     private static readonly FrozenDictionary<string, long> NoReasons = FrozenDictionary<string, long>.Empty;
@@ -25,7 +25,7 @@ internal sealed class BackendReport
         _shedding = target.Control.SheddingOf;
     }
 
-    /// <summary>Those of the configuration in its order, then those that have left it and still hold connections.</summary>
+    /// <summary>The backends of the configuration in its order, then removed ones that still have connections.</summary>
     public IEnumerable<BackendAnswer> All(RoutingSnapshot snapshot)
     {
         foreach (Pool pool in snapshot.Pools)
@@ -43,7 +43,7 @@ internal sealed class BackendReport
         }
     }
 
-    /// <summary>Null where there is none.</summary>
+    /// <summary>Null if the backend does not exist.</summary>
     public BackendAnswer? Find(RoutingSnapshot snapshot, string pool, string name)
     {
         if (snapshot.Pools.FirstOrDefault(p => p.Name == pool) is Pool found

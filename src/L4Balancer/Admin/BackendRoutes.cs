@@ -9,7 +9,7 @@ using Microsoft.AspNetCore.Routing;
 
 namespace L4Balancer.Admin;
 
-/// <summary>Backends: listing them, and changing one at run time.</summary>
+/// <summary>Routes that list backends and change one at run time.</summary>
 internal sealed class BackendRoutes(AdminTarget target)
 {
     private const string One = "/v1/backends/{pool}/{name}";

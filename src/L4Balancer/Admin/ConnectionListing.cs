@@ -4,18 +4,18 @@ using L4Balancer.Engine;
 namespace L4Balancer.Admin;
 
 /// <summary>
-/// Takes what an engine lists and keeps the first of those that were asked for: memory goes by the limit and not by the connections,
-/// and comes in pieces that stay out of the large-object heap. One thread.
+/// Receives an engine's listing and keeps the first matching connections: memory depends on the limit, not on the number of
+/// connections, and is allocated in pieces below the size of large objects. One thread.
 /// </summary>
 internal sealed class ConnectionListing(ConnectionQuery query) : ConnectionSink, IDisposable
 {
-    /// <summary>A connection has 232 bytes here; arrays of 85,000 bytes and more are large objects.</summary>
+    /// <summary>A connection takes 232 bytes here; arrays of 85,000 bytes and more go to the large-object heap.</summary>
     private const int PieceLength = 256;
 
     private readonly List<OpenConnection[]> _pieces = [];
     private readonly PriorityQueue<int, long> _least = new();
 
-    /// <summary>How many match.</summary>
+    /// <summary>The number of matching connections.</summary>
     public int Total { get; private set; }
 
     public override int Count => _least.Count;
@@ -51,7 +51,7 @@ internal sealed class ConnectionListing(ConnectionQuery query) : ConnectionSink,
         _pieces[place / PieceLength][place % PieceLength] = item;
     }
 
-    /// <summary>Those that were kept, in the order that was asked for.</summary>
+    /// <summary>The kept connections in the requested order.</summary>
     public IEnumerable<OpenConnection> InOrder()
     {
         var places = new int[_least.Count];
@@ -66,10 +66,10 @@ internal sealed class ConnectionListing(ConnectionQuery query) : ConnectionSink,
         }
     }
 
-    /// <summary>Nothing of it may be read any more.</summary>
+    /// <summary>Returns the memory; the listing must not be used afterwards.</summary>
     public void Dispose()
     {
-        // What they refer to (snapshots of the past) must not live on in the pool.
+        // Cleared, because the array pool would otherwise keep old snapshots alive.
         _pieces.ForEach(p => ArrayPool<OpenConnection>.Shared.Return(p, clearArray: true));
         _pieces.Clear();
     }

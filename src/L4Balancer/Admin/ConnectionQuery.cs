@@ -6,7 +6,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace L4Balancer.Admin;
 
-/// <summary>By what a listing of connections is ordered, the most first.</summary>
+/// <summary>The order of a listing of connections, descending.</summary>
 internal enum ConnectionSort
 {
     Age,
@@ -14,9 +14,9 @@ internal enum ConnectionSort
     Idle,
 }
 
-/// <summary>Which connections are asked for.</summary>
-/// <param name="Backend">Pool and name; null: all.</param>
-/// <param name="Source">Of the clients; null: all.</param>
+/// <summary>The filter, order and limit of a listing of connections.</summary>
+/// <param name="Backend">Pool and name; null means all.</param>
+/// <param name="Source">Addresses of clients; null means all.</param>
 internal sealed record ConnectionQuery((string Pool, string Name)? Backend, Cidr? Source, ConnectionSort Sort, int Limit)
 {
     public const int DefaultLimit = 1000;
@@ -24,7 +24,7 @@ internal sealed record ConnectionQuery((string Pool, string Name)? Backend, Cidr
 
     public static readonly string[] Parameters = ["backend", "source", "sort", "limit"];
 
-    /// <param name="mistake">What is wrong with the parameters, where the answer is null.</param>
+    /// <param name="mistake">The error in the parameters, if null is returned.</param>
     public static ConnectionQuery? TryRead(HttpContext http, out string mistake)
     {
         mistake = "";
@@ -69,7 +69,7 @@ internal sealed record ConnectionQuery((string Pool, string Name)? Backend, Cidr
         && (Backend is not (string pool, string name)
             || (connection.Record.Backend is { } at && at.Name == name && at.Pool == pool));
 
-    /// <summary>The greater comes first.</summary>
+    /// <summary>The sort key; greater values come first.</summary>
     public long KeyOf(in OpenConnection connection) => Sort switch
     {
         ConnectionSort.Bytes => connection.Record.BytesToBackend + connection.Record.BytesToClient,

@@ -12,11 +12,11 @@ using Microsoft.Extensions.Logging;
 
 namespace L4Balancer.Admin;
 
-/// <summary>Connections: listing them, and closing one.</summary>
+/// <summary>Routes that list connections and close one.</summary>
 internal sealed class ConnectionRoutes(AdminTarget target, ILogger log)
 {
-    // A listing asks every event loop: however many clients poll, there is one at a time, and the others wait without a thread. Static, for
-    // the routes end with the process, and a semaphore whose wait handle nobody asks for has nothing to be disposed of.
+    // A listing interrupts every event loop, so only one runs at a time and further requests wait asynchronously. The field is static
+    // because the routes live as long as the process; a semaphore whose wait handle is not used needs no disposal.
     private static readonly SemaphoreSlim Listing = new(1, 1);
 
     private static readonly TimeSpan AgesFor = TimeSpan.FromSeconds(2);
@@ -47,7 +47,7 @@ internal sealed class ConnectionRoutes(AdminTarget target, ILogger log)
 
     private Task AgesAsync(HttpContext http) => Query.OnlyAsync(http, [], async () =>
     {
-        // Everybody who looks is shown the same count: it costs by the connections there are.
+        // All clients share one count, because its cost is proportional to the number of connections.
         Instant now = Instant.Now(target.Clock);
         if (_ages is not { } ages || now - ages.At > AgesFor)
         {
@@ -77,7 +77,7 @@ internal sealed class ConnectionRoutes(AdminTarget target, ILogger log)
         var text = (string)http.Request.RouteValues["id"]!;
         if (!ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out ulong id))
         {
-            return Reply.ProblemAsync(http, StatusCodes.Status400BadRequest, $"{Query.Shown(text)} is not the id of a connection: it is a number");
+            return Reply.ProblemAsync(http, StatusCodes.Status400BadRequest, $"{Query.Shown(text)} is not the id of a connection: it must be a number");
         }
 
         if (!target.Engine.Close(id, CloseReason.Admin))
@@ -102,6 +102,6 @@ internal sealed class ConnectionRoutes(AdminTarget target, ILogger log)
 
     private sealed record Counted(Instant At, AgesAnswer Answer);
 
-    // The record is that of another thread: it may be a moment younger than now.
+    // Another thread made the record: its time may be slightly later than now.
     private static double Seconds(TimeSpan time) => Math.Max(0, Math.Round(time.TotalSeconds, 3));
 }

@@ -3,7 +3,7 @@ using L4Balancer.Engine;
 
 namespace L4Balancer.Admin;
 
-/// <summary>What an engine lists its connections into, where each is looked at once and not kept as it comes.</summary>
+/// <summary>A target of an engine's listing that processes each connection when it is added, instead of storing all.</summary>
 internal abstract class ConnectionSink : ICollection<OpenConnection>
 {
     public abstract int Count { get; }

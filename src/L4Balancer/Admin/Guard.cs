@@ -8,16 +8,16 @@ using Microsoft.Extensions.Logging;
 namespace L4Balancer.Admin;
 
 /// <summary>
-/// Stands around every route: headers that each answer carries, access, one spelling per path, and that whatever goes wrong is told as
-/// a problem.
+/// Middleware around every route: sets common headers, checks access, accepts only one spelling per path, and reports errors as
+/// problem details.
 /// </summary>
-/// <param name="token">The one in force.</param>
+/// <param name="token">Returns the active token.</param>
 internal sealed class Guard(Func<AccessToken> token, ILogger log)
 {
-    /// <summary>What a body may have.</summary>
+    /// <summary>Maximum size of a request body in bytes.</summary>
     public const int LargestBody = 64 * 1024;
 
-    /// <summary>Around everything, the routing too.</summary>
+    /// <summary>Runs around all other middleware, including routing.</summary>
     public async Task AroundAsync(HttpContext http, RequestDelegate next)
     {
         IHeaderDictionary headers = http.Response.Headers;
@@ -40,7 +40,7 @@ internal sealed class Guard(Func<AccessToken> token, ILogger log)
         }
         catch (Exception e) when (http.Response.HasStarted)
         {
-            // Half an answer must not look like a whole one.
+            // The connection is aborted so that a partial answer is not mistaken for a complete one.
             log.AnswerFailed(http.Request.Method, http.Request.Path, e);
             http.Abort();
         }
@@ -50,16 +50,16 @@ internal sealed class Guard(Func<AccessToken> token, ILogger log)
         }
         catch (ObjectDisposedException)
         {
-            await Reply.ProblemAsync(http, StatusCodes.Status503ServiceUnavailable, "the daemon is at its end: nothing is changed any more");
+            await Reply.ProblemAsync(http, StatusCodes.Status503ServiceUnavailable, "the daemon is shutting down and accepts no changes");
         }
         catch (Exception e)
         {
             log.AnswerFailed(http.Request.Method, http.Request.Path, e);
-            await Reply.ProblemAsync(http, StatusCodes.Status500InternalServerError, "a fault of the daemon: its log says more");
+            await Reply.ProblemAsync(http, StatusCodes.Status500InternalServerError, "internal error of the daemon: see its log");
         }
     }
 
-    /// <summary>Between the routing and the route.</summary>
+    /// <summary>Runs between routing and the route.</summary>
     public Task BeforeAsync(HttpContext http, RequestDelegate next)
     {
         if (AccessRules.Check(http.Request, Requester.Of(http), token()) is Refusal refusal)
@@ -71,12 +71,12 @@ internal sealed class Guard(Func<AccessToken> token, ILogger log)
         if (!IsPlain(http))
         {
             http.SetEndpoint(null);
-            return Reply.ProblemAsync(http, StatusCodes.Status404NotFound, "no such path: write it plainly, as docs/admin.md has it");
+            return Reply.ProblemAsync(http, StatusCodes.Status404NotFound, "no such path: use the plain spelling of docs/admin.md, without escapes");
         }
 
         if (http.Request.ContentLength > LargestBody)
         {
-            // What is on its way will not be read.
+            // The body will not be read.
             http.Response.Headers.Connection = "close";
             return Reply.ProblemAsync(http, StatusCodes.Status413PayloadTooLarge, TooLarge());
         }
@@ -84,7 +84,7 @@ internal sealed class Guard(Func<AccessToken> token, ILogger log)
         return next(http);
     }
 
-    // Names take no character that must be escaped, so a path has one spelling: the one that was sent is the one that is decided about.
+    // Names contain no characters that need escaping, so a path has one spelling, and access is decided on exactly what was sent.
     private static bool IsPlain(HttpContext http)
     {
         string target = http.Features.Get<IHttpRequestFeature>()!.RawTarget;
@@ -109,9 +109,9 @@ internal sealed class Guard(Func<AccessToken> token, ILogger log)
     private static string Detail(HttpContext http) => http.Response.StatusCode switch
     {
         StatusCodes.Status404NotFound => NotBuiltYet.Of(http.Request.Path) ?? "no such path: docs/admin.md lists all",
-        StatusCodes.Status405MethodNotAllowed => $"this path takes {http.Response.Headers.Allow}",
-        _ => "this request cannot be answered",
+        StatusCodes.Status405MethodNotAllowed => $"this path allows {http.Response.Headers.Allow}",
+        _ => "this request cannot be processed",
     };
 
-    private static string TooLarge() => $"the body is larger than {LargestBody / 1024} KiB: no request here needs that";
+    private static string TooLarge() => $"the body is larger than {LargestBody / 1024} KiB, the maximum";
 }

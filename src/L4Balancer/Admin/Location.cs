@@ -8,12 +8,12 @@ using L4Balancer.Core.Routing;
 
 namespace L4Balancer.Admin;
 
-/// <summary>Where one connection would go, and why.</summary>
-/// <param name="Backend">Null where the pool has no backend that takes connections, or no hash decides.</param>
-/// <param name="Owner">To whom the hash falls while every backend lives; null where no hash decides.</param>
-/// <param name="Hash">Of the tuple by the pool's key, seed 0; null where no hash decides.</param>
-/// <param name="Candidates">How many backends it is chosen from.</param>
-/// <param name="IsLive">False where only the configuration is known, and not what is down.</param>
+/// <summary>Which backend a connection would be sent to, and why.</summary>
+/// <param name="Backend">Null if no backend of the pool accepts connections, or the choice does not depend on a hash.</param>
+/// <param name="Owner">The backend that owns the hash if all backends are available; null if the choice does not depend on a hash.</param>
+/// <param name="Hash">Hash of the tuple by the pool's key with seed 0; null if the choice does not depend on a hash.</param>
+/// <param name="Candidates">The number of backends to choose from.</param>
+/// <param name="IsLive">False if only the configuration is known, but not the health of backends.</param>
 internal sealed record Location(
     FourTuple Tuple, Listener Listener, Backend? Backend, Backend? Owner, ulong? Hash, int Candidates, bool IsLive)
 {
@@ -24,7 +24,7 @@ internal sealed record Location(
         IsLive ? Listener.Pool.Backends.Count(b => Listener.Pool.Takes(b.Index)) : null, Owner?.Name,
         !IsLive || Hash is null ? "unknown" : Owner is null ? "down" : BackendReport.NameOf(Listener.Pool.StateOf(Owner.Index)));
 
-    /// <summary>Worked out from a configuration alone.</summary>
+    /// <summary>Computes the choice from a configuration alone.</summary>
     public static Location Of(BalancerConfig config, string listenerName, in FourTuple tuple)
     {
         var snapshot = RoutingSnapshot.Build(config, maxConnections: 1, resolutions: Resolutions.Assumed);
@@ -38,13 +38,13 @@ internal sealed record Location(
         int candidates = pool.Backends.Count(b => b.Settings.Backup == backups && b.Weight > 0);
         if (pool.Settings.Balance is not (BalanceKind.Ring or BalanceKind.Maglev))
         {
-            // The next connection may go elsewhere than the one after it, and asking would be one of them.
+            // The choice differs from connection to connection, and calling the picker would change its state.
             return new Location(tuple, listener, null, null, null, candidates, isLive);
         }
 
         int index = pool.Pick(tuple, []);
 
-        // A ring in which everybody lives is built only where somebody does not.
+        // A ring with all backends available is built only if some are not.
         bool all = pool.Backends.All(b => pool.StateOf(b.Index) == BackendState.Up);
         int owner = all ? index : new Pool(pool.Settings, pool.Cell, [.. pool.Backends.Select(AsResolved)], pool.Sources).Pick(tuple, []);
         return new Location(
@@ -56,9 +56,9 @@ internal sealed record Location(
     }
 
     /// <summary>
-    /// The address that the client connects to: as given, or the listener's own where it leaves no choice that the key would see.
+    /// The address that the client connects to: as given, or the listener's own if it is unique or does not affect the key.
     /// </summary>
-    /// <param name="mistake">One line with the mend, where there is no answer.</param>
+    /// <param name="mistake">One line with the remedy, if null is returned.</param>
     public static Endpoint? DestinationFor(
         ListenerSettings listener, TupleFields key, Endpoint source, Endpoint? given, out string mistake)
     {

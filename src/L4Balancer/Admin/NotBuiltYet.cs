@@ -1,6 +1,6 @@
 namespace L4Balancer.Admin;
 
-/// <summary>Paths of the contract that are not there yet: a 404 that says so.</summary>
+/// <summary>Reserved paths that are not supported yet; the 404 says so.</summary>
 internal static class NotBuiltYet
 {
     public static string? Of(string? path) => path switch

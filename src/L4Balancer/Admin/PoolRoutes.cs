@@ -7,7 +7,7 @@ using Microsoft.AspNetCore.Routing;
 
 namespace L4Balancer.Admin;
 
-/// <summary>Pools: bringing their backends to their fair shares.</summary>
+/// <summary>The route that rebalances a pool.</summary>
 internal sealed class PoolRoutes(AdminTarget target)
 {
     public void Map(IEndpointRouteBuilder routes) => routes.MapPost("/v1/pools/{pool}/rebalance", RebalanceAsync);

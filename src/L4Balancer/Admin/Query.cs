@@ -3,17 +3,17 @@ using Microsoft.Extensions.Primitives;
 
 namespace L4Balancer.Admin;
 
-/// <summary>Parameters after the question mark: what a path does not know is a mistake, not silence.</summary>
+/// <summary>Query parameters; unknown ones are an error instead of being ignored.</summary>
 internal static class Query
 {
-    /// <summary>Answers if there is no parameter but these, each once.</summary>
+    /// <summary>Calls the route if there are no other parameters than these, each at most once; otherwise answers with 400.</summary>
     public static Task OnlyAsync(HttpContext http, string[] known, Func<Task> answer)
     {
         foreach ((string name, StringValues values) in http.Request.Query)
         {
             if (!known.Contains(name, StringComparer.Ordinal))
             {
-                string allowed = known.Length == 0 ? "this path takes none" : $"allowed: {string.Join(", ", known)}";
+                string allowed = known.Length == 0 ? "this path has none" : $"allowed: {string.Join(", ", known)}";
                 return Reply.ProblemAsync(http, StatusCodes.Status400BadRequest, $"no parameter {Shown(name)}; {allowed}");
             }
 
@@ -26,9 +26,9 @@ internal static class Query
         return answer();
     }
 
-    /// <summary>Null where it is not given.</summary>
+    /// <summary>Null if it is not given.</summary>
     public static string? Value(HttpContext http, string name) => http.Request.Query.TryGetValue(name, out StringValues found) ? found[0] : null;
 
-    /// <summary>What a client sent, in a message: its beginning in quotes.</summary>
+    /// <summary>Formats client input for a message: quoted, at most 80 characters.</summary>
     public static string Shown(string? text) => text is null ? "" : $"\"{(text.Length > 80 ? text[..80] + "…" : text)}\"";
 }

@@ -2,7 +2,7 @@ using L4Balancer.Core.Accounting;
 
 namespace L4Balancer.Admin;
 
-/// <summary>Counters by reason as an answer has them: those that were touched, by their published names.</summary>
+/// <summary>Counters by reason for an answer: those above zero, by their published names.</summary>
 internal static class ReasonCounts
 {
     public static IReadOnlyDictionary<string, long> Of(ReasonCounters counters)

@@ -9,7 +9,7 @@ namespace L4Balancer.Admin;
 /// <summary>Writes answers.</summary>
 internal static class Reply
 {
-    /// <summary>Streams the value: no part of it is held longer than its writing takes.</summary>
+    /// <summary>Streams the value, so that it is never in memory as a whole.</summary>
     public static Task JsonAsync<T>(HttpContext http, T value, JsonTypeInfo<T> type, int status = StatusCodes.Status200OK)
     {
         http.Response.StatusCode = status;
@@ -17,8 +17,8 @@ internal static class Reply
         return JsonSerializer.SerializeAsync(http.Response.BodyWriter, value, type, http.RequestAborted);
     }
 
-    /// <param name="detail">What is wrong, with the mend.</param>
-    /// <param name="errors">Where there is more than one: a line each.</param>
+    /// <param name="detail">What is wrong, with the remedy.</param>
+    /// <param name="errors">One line per error if there are several.</param>
     public static Task ProblemAsync(HttpContext http, int status, string detail, IReadOnlyList<string>? errors = null)
     {
         http.Response.StatusCode = status;

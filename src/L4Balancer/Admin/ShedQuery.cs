@@ -5,7 +5,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace L4Balancer.Admin;
 
-/// <summary>How fast connections are to be closed, as a request says it.</summary>
+/// <summary>Parses the parameters that control how fast connections are closed.</summary>
 internal static class ShedQuery
 {
     public const string Rate = "rate";
@@ -13,8 +13,8 @@ internal static class ShedQuery
     public const string Tolerance = "tolerance";
     public const int HighestRate = 1_000_000;
 
-    /// <param name="tempo">Null where nothing is to be closed.</param>
-    /// <returns>What is wrong with it; null where it is fine.</returns>
+    /// <param name="tempo">Null if no connections are to be closed.</param>
+    /// <returns>An error; null if the parameters are valid.</returns>
     public static string? Fault(HttpContext http, out Tempo? tempo)
     {
         tempo = null;
@@ -39,7 +39,7 @@ internal static class ShedQuery
         return null;
     }
 
-    /// <param name="rate">Null where none is given.</param>
+    /// <param name="rate">Null if none is given.</param>
     public static string? RateFault(HttpContext http, out int? rate)
     {
         rate = null;
@@ -57,7 +57,7 @@ internal static class ShedQuery
         return null;
     }
 
-    /// <param name="tolerance">What is given, or a hundredth.</param>
+    /// <param name="tolerance">The given value, or 0.01.</param>
     public static string? ToleranceFault(HttpContext http, out double tolerance)
     {
         tolerance = 0.01;

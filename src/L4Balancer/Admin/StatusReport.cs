@@ -12,7 +12,7 @@ using L4Balancer.Engine.Linux;
 
 namespace L4Balancer.Admin;
 
-/// <summary>GET /v1/status: sums over the cells, taken when someone asks.</summary>
+/// <summary>GET /v1/status: totals, computed for each request.</summary>
 internal static class StatusReport
 {
     private const string DescriptorFolder = "/proc/self/fd";
@@ -39,7 +39,7 @@ internal static class StatusReport
             ]);
     }
 
-    /// <summary>As the configuration writes it.</summary>
+    /// <summary>The value as written in the configuration.</summary>
     public static string NameOf(BalanceKind balance) => JsonNamingPolicy.KebabCaseLower.ConvertName(balance.ToString());
 
     private static SortedDictionary<string, long> SumOf(IEnumerable<ReasonCounters> all)
@@ -53,7 +53,7 @@ internal static class StatusReport
         return sum;
     }
 
-    // The engine names what is bound in the order of the configuration; in the moment of a reload it may be that of the other one.
+    // The engine lists bound addresses in the order of the configuration; during a reload it may be the order of the other configuration.
     private static IEnumerable<ListenerAnswer> ListenersOf(RoutingSnapshot snapshot, IReadOnlyList<Endpoint> bound)
     {
         bool agree = bound.Count == snapshot.Listeners.Sum(l => l.Settings.Bind.Length);
@@ -85,7 +85,8 @@ internal static class StatusReport
 
     private static WorkerAnswer Of(WorkerLoad load) => new(load.Worker, load.Connections, Math.Round(load.CpuTime.TotalSeconds, 3));
 
-    // A name per entry would be garbage by the hundred thousand; the folder's own descriptor is not counted.
+    // Entries are counted without reading their names, which would allocate hundreds of thousands of strings. The directory's own
+    // descriptor is not counted.
     private static DescriptorsAnswer Descriptors() => OperatingSystem.IsLinux()
         ? new DescriptorsAnswer(
             new FileSystemEnumerable<byte>(DescriptorFolder, static (ref FileSystemEntry _) => 0).LongCount() - 1,

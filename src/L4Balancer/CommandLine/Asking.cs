@@ -6,7 +6,7 @@ using L4Balancer.Platform;
 
 namespace L4Balancer.CommandLine;
 
-/// <summary>What every command does that asks a running daemon: find it, ask, and tell what went wrong in one line.</summary>
+/// <summary>Shared by all commands that use a running daemon: find it, send the request, and report errors, one line each.</summary>
 internal sealed class Asking(Screen screen)
 {
     private const int LongestToken = 4096;
@@ -15,21 +15,21 @@ internal sealed class Asking(Screen screen)
 
     public Option<string?> Admin { get; } = new("--admin")
     {
-        Description = "The daemon to ask: the path of its local socket, or HOST:PORT; else the local daemon",
+        Description = "The daemon's address: the path of its local socket, or HOST:PORT; default: the local daemon",
         HelpName = "ADDRESS",
         Recursive = true,
     };
 
     public Option<FileInfo?> TokenFile { get; } = new("--token-file")
     {
-        Description = "A file with the token that the daemon wants over TCP",
+        Description = "A file with the token that the daemon requires over TCP",
         HelpName = "FILE",
         Recursive = true,
     };
 
-    public static Option<bool> Json() => new("--json") { Description = "Prints the API's JSON" };
+    public static Option<bool> Json() => new("--json") { Description = "Prints the JSON of the API" };
 
-    /// <summary>Runs a command's question, and turns its faults into lines and an exit code.</summary>
+    /// <summary>Runs the request of a command and converts errors into messages and an exit code.</summary>
     public async Task<int> RunAsync(ParseResult parsed, Func<AdminClient, Task<int>> ask)
     {
         string command = parsed.CommandResult.Command.Name;
@@ -56,14 +56,14 @@ internal sealed class Asking(Screen screen)
         }
     }
 
-    /// <returns>The daemon that is meant; null where what was given is no address.</returns>
+    /// <returns>The address of the daemon; null if the option is not an address.</returns>
     public AdminAddress? AddressIn(ParseResult parsed) => parsed.GetValue(Admin) is string given
         ? AdminAddress.TryParse(given)
         : AdminAddress.OfSocket(LocalSocket.ForClient(Environment.IsPrivilegedProcess, Environment.GetEnvironmentVariable));
 
-    /// <summary>Asks for one answer and shows it.</summary>
-    /// <param name="type">What the answer should be.</param>
-    /// <param name="show">Returns the exit code.</param>
+    /// <summary>Requests one answer and shows it.</summary>
+    /// <param name="type">The expected type of the answer.</param>
+    /// <param name="show">Shows the answer and returns the exit code.</param>
     public Task<int> ShowAsync<T>(ParseResult parsed, Option<bool> json, string path, JsonTypeInfo<T> type, Func<T, int> show)
         where T : class => RunAsync(parsed, async client =>
         {
@@ -88,7 +88,7 @@ internal sealed class Asking(Screen screen)
             return show(answer);
         });
 
-    /// <returns>The exit code, where the daemon did not do it; it is told already.</returns>
+    /// <returns>The exit code if the request failed, after the error was printed; null if it succeeded.</returns>
     public int? Fault(string command, AdminReply reply)
     {
         if (reply.IsSuccess)
@@ -110,7 +110,7 @@ internal sealed class Asking(Screen screen)
     }
 
     public int Foreign(string command) =>
-        Fail(ExitCode.NoDaemon, $"{command}: what answers there is no l4balancer of this version; name another with --admin");
+        Fail(ExitCode.NoDaemon, $"{command}: the server at this address is not an l4balancer of this version; use another address with --admin");
 
     public int Fail(int code, string line)
     {
@@ -121,7 +121,7 @@ internal sealed class Asking(Screen screen)
     private static bool TryReadToken(FileInfo file, out string? token, out string fault)
     {
         token = null;
-        fault = "it must hold the token, one word";
+        fault = "it must contain the token, one word";
         try
         {
             if (file.Length <= LongestToken)

@@ -4,10 +4,10 @@ using L4Balancer.Admin.Client;
 
 namespace L4Balancer.CommandLine;
 
-/// <summary>What a shell offers where a backend is to be named: those of the daemon that would be asked; none where it does not answer.</summary>
+/// <summary>Completions for BACKEND: the backends of the daemon that the command would use; none if the daemon does not answer.</summary>
 internal static class BackendNames
 {
-    /// <summary>Somebody waits at a keyboard.</summary>
+    /// <summary>Short, because completion is interactive.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
 
     public static IEnumerable<CompletionItem> Of(Asking asking, CompletionContext context)

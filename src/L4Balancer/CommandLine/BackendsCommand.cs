@@ -4,7 +4,7 @@ using L4Balancer.Hosting;
 
 namespace L4Balancer.CommandLine;
 
-/// <summary><c>backends</c>: a line each.</summary>
+/// <summary><c>backends</c>: one line per backend.</summary>
 internal static class BackendsCommand
 {
     public static (Command, string) Create(Asking asking)
@@ -38,7 +38,7 @@ internal static class BackendsCommand
         backend.ResolvedAddress is null || backend.ResolvedAddress == backend.Address ? backend.Address : $"{backend.Address} ({backend.ResolvedAddress})";
 
     private static string Health(BackendAnswer backend) =>
-        !backend.InConfiguration ? "not in the file any more"
+        !backend.InConfiguration ? "removed from the file"
         : backend.Health.Detail.Length > 0 ? backend.Health.Detail
         : backend.Health.LastProbe is not ProbeAnswer last ? "-"
         : last.Detail.Length > 0 ? last.Detail

@@ -15,8 +15,8 @@ internal static class ChangeCommands
 
     public static IEnumerable<(Command, string)> Create(Asking asking)
     {
-        yield return Mode(asking, "ready", "Takes a backend back into service.", "l4balancer ready chat/ws1");
-        yield return Mode(asking, "maint", "Takes a backend out for maintenance: no new connections.", "l4balancer maint chat/ws1");
+        yield return Mode(asking, "ready", "Puts a backend back into service.", "l4balancer ready chat/ws1");
+        yield return Mode(asking, "maint", "Takes a backend out of service for maintenance: no new connections.", "l4balancer maint chat/ws1");
         yield return Weight(asking);
         yield return Close(asking);
     }
@@ -43,7 +43,7 @@ internal static class ChangeCommands
 
     private static (Command, string) Close(Asking asking)
     {
-        var id = new Argument<ulong>("ID") { Description = "The connection, as `connections` lists it" };
+        var id = new Argument<ulong>("ID") { Description = "The connection's id, as `connections` lists it" };
         var command = new Command("close", "Closes one connection.") { id };
         command.SetAction((parsed, _) => asking.RunAsync(parsed, async client =>
         {
@@ -78,7 +78,7 @@ internal static class ChangeCommands
         return ExitCode.Fine;
     }
 
-    /// <summary>How a backend stands, after it was changed.</summary>
+    /// <summary>The state of a backend after a change.</summary>
     public static string Line(BackendAnswer now) =>
         $"{now.Pool}/{now.Name} is {now.State}, weight {now.Weight}, {now.Connections} connections";
 
@@ -97,7 +97,7 @@ internal static class ChangeCommands
         return backend;
     }
 
-    // As the configuration has names: what else there is would be escaped in a path, and is no backend.
+    // The characters of names in the configuration. Other characters would need escaping in a path and cannot be in a name.
     public static bool IsName(string text) =>
         text.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-') && text is not "." and not "..";
 

@@ -5,7 +5,7 @@ using L4Balancer.Platform;
 
 namespace L4Balancer.CommandLine;
 
-/// <summary><c>check</c>: every mistake of a configuration file in one go.</summary>
+/// <summary><c>check</c>: reports all errors of a configuration file at once.</summary>
 internal static class CheckCommand
 {
     public static (Command, string) Create(TextWriter output, TextWriter errors)

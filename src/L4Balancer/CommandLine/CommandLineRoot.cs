@@ -6,7 +6,7 @@ using L4Balancer.Hosting;
 
 namespace L4Balancer.CommandLine;
 
-/// <summary>The whole command line: what there is, and how mistakes in it are told.</summary>
+/// <summary>The command line: all commands, and the reporting of usage errors.</summary>
 internal static class CommandLineRoot
 {
     private const string Example = "l4balancer run --config /etc/l4balancer/balancer.toml";
@@ -16,7 +16,7 @@ internal static class CommandLineRoot
     {
         RootCommand root = Build(output, errors);
 
-        // A file name that begins with @ is a file name, not a list of arguments.
+        // An argument that starts with @ is taken literally; response files are disabled.
         ParseResult parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
         if (parsed.Action is ParseErrorAction)
         {
@@ -28,7 +28,7 @@ internal static class CommandLineRoot
             return ExitCode.BadUsage;
         }
 
-        // The daemon has its own signals: the library's would end the process after two seconds.
+        // The daemon handles signals itself; the library's handler would end the process after two seconds.
         return await parsed.InvokeAsync(new InvocationConfiguration
         {
             Output = output,
@@ -40,9 +40,9 @@ internal static class CommandLineRoot
 
     private static RootCommand Build(TextWriter output, TextWriter errors)
     {
-        var root = new RootCommand("A layer-4 load balancer: it spreads TCP connections over backends and relays their bytes untouched.");
+        var root = new RootCommand("A layer-4 load balancer: it distributes TCP connections over backends and relays their bytes unchanged.");
 
-        // What the completions of the shells ask; the others are for the library's own developers.
+        // The directive that shell completions use; the others are for the library's developers.
         root.Directives.Clear();
         root.Directives.Add(new SuggestDirective());
         var asking = new Asking(new Screen(output, errors));
@@ -72,7 +72,7 @@ internal static class CommandLineRoot
         return root;
     }
 
-    // An argument that is not known makes the library also complain of a missing command: one mistake, one line.
+    // For an unknown argument the library also reports a missing command; only one of the two errors is printed.
     private static string[] Mistakes(ParseResult parsed)
     {
         string[] all = [.. parsed.Errors.Select(e => e.Message.TrimEnd('.')).Distinct()];

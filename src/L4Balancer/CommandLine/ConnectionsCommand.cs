@@ -5,20 +5,20 @@ using L4Balancer.Hosting;
 
 namespace L4Balancer.CommandLine;
 
-/// <summary><c>connections</c>: a line each, the most of what is asked for first.</summary>
+/// <summary><c>connections</c>: one line per connection, in the order of <c>--sort</c>.</summary>
 internal static class ConnectionsCommand
 {
     public static (Command, string) Create(Asking asking)
     {
         Option<bool> json = Asking.Json();
-        var backend = new Option<string?>("--backend") { Description = "Only those of one backend", HelpName = "POOL/NAME" };
-        var source = new Option<string?>("--source") { Description = "Only those of these clients", HelpName = "CIDR" };
+        var backend = new Option<string?>("--backend") { Description = "Only connections of one backend", HelpName = "POOL/NAME" };
+        var source = new Option<string?>("--source") { Description = "Only connections of these clients", HelpName = "CIDR" };
         var sort = new Option<string?>("--sort")
         {
-            Description = "What comes first: the oldest, the most bytes, the longest idle",
+            Description = "The order: oldest, most bytes or longest idle first",
             HelpName = "age|bytes|idle",
         };
-        var limit = new Option<int?>("--limit") { Description = "At most so many (1000), up to 100000", HelpName = "N" };
+        var limit = new Option<int?>("--limit") { Description = "The maximum number of lines, up to 100000; default: 1000", HelpName = "N" };
         var command = new Command("connections", "Lists the connections of the running daemon.") { backend, source, sort, limit, json };
         command.SetAction((parsed, _) =>
         {

@@ -7,31 +7,31 @@ using L4Balancer.Hosting;
 
 namespace L4Balancer.CommandLine;
 
-/// <summary><c>demo</c>: backends and a balancer in one process, nothing to configure.</summary>
+/// <summary><c>demo</c>: backends and a balancer in one process, without any configuration.</summary>
 internal static class DemoCommand
 {
     private const int MostBackends = 1000;
 
-    /// <summary>The demo's end does not wait for whoever stays connected.</summary>
+    /// <summary>Shutdown of the demo does not wait longer for connected clients.</summary>
     private static readonly TimeSpan AtOnceAfter = TimeSpan.FromSeconds(2);
 
     public static (Command, string) Create(TextWriter output, TextWriter errors)
     {
         var backends = new Option<int>("--backends")
         {
-            Description = "How many echo backends, half ws and half wss",
+            Description = "The number of echo backends, half of them ws and half wss",
             HelpName = "N",
             DefaultValueFactory = _ => 4,
             CustomParser = result => ParseWithin(result, 2, MostBackends),
         };
         var port = new Option<int>("--port")
         {
-            Description = "The port for ws; wss gets the next one. 0: any that are free",
+            Description = "The port for ws; wss uses the next one. 0: any free ports",
             HelpName = "P",
             DefaultValueFactory = _ => 8080,
             CustomParser = result => ParseWithin(result, 0, ushort.MaxValue - 1),
         };
-        var command = new Command("demo", "Starts WebSocket echo backends and a balancer before them; nothing to configure.")
+        var command = new Command("demo", "Starts WebSocket echo backends and a balancer in front of them; needs no configuration.")
         {
             backends, port,
         };
@@ -54,7 +54,7 @@ internal static class DemoCommand
         int code = await foreground.RunAsync(config, path: null);
         if (code != ExitCode.Fine)
         {
-            errors.WriteLine("l4balancer: the demo did not run: choose other ports with --port P (make run ARGS=\"--port P\")");
+            errors.WriteLine("l4balancer: the demo could not start: choose other ports with --port P (make run ARGS=\"--port P\")");
         }
 
         return code;

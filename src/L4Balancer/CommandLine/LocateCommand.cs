@@ -11,7 +11,9 @@ using L4Balancer.Hosting;
 
 namespace L4Balancer.CommandLine;
 
-/// <summary><c>locate</c>: which backend a connection goes to, and why. By a running daemon, or offline by a configuration file.</summary>
+/// <summary>
+/// <c>locate</c>: shows which backend a connection is sent to, and why; from a running daemon, or offline from a configuration file.
+/// </summary>
 internal static class LocateCommand
 {
     private const string UnknownHealth = "not known offline: every backend counts as up";
@@ -19,7 +21,7 @@ internal static class LocateCommand
     public static (Command, string) Create(Asking asking)
     {
         Option<string?> config = Options.Config();
-        config.Description = "Offline, by this configuration file: every backend counts as up. Without it a running daemon is asked";
+        config.Description = "Use this configuration file, offline, with every backend up. Default: query a running daemon";
         var listener = new Option<string>("--listener") { Description = "The listener's name", HelpName = "NAME", Required = true };
         var source = new Option<Endpoint>("--source")
         {
@@ -30,13 +32,13 @@ internal static class LocateCommand
         };
         var destination = new Option<Endpoint?>("--destination")
         {
-            Description = "The address that the client connects to; required where the bind is a wildcard and the key uses it",
+            Description = "The address that the client connects to; required if the listener is bound to a wildcard and hash_key contains the address",
             HelpName = "IP:PORT",
             CustomParser = result => ParseEndpoint(result),
         };
         var sni = new Option<string?>("--sni") { Description = "Not supported yet", HelpName = "NAME" };
         Option<bool> json = Asking.Json();
-        var command = new Command("locate", "Says which backend a connection goes to, and why.")
+        var command = new Command("locate", "Shows which backend a connection is sent to, and why.")
         {
             config, listener, source, destination, sni, json,
         };
@@ -107,7 +109,7 @@ internal static class LocateCommand
         if (answer.Backend is null)
         {
             string mend = answer.LivingBackends is null ? "give one a weight" : "l4balancer backends shows why";
-            return asking.Fail(ExitCode.Failed, $"pool {answer.Pool} has no backend that takes connections; {mend}");
+            return asking.Fail(ExitCode.Failed, $"pool {answer.Pool} has no backend that accepts connections; {mend}");
         }
 
         asking.Screen.Output.WriteLine(Text(answer));
@@ -125,16 +127,16 @@ internal static class LocateCommand
         """);
 
     private static string WithoutHash(LocateAnswer answer) => string.Create(CultureInfo.InvariantCulture, $"""
-        backend   any of pool {answer.Pool}: balance = "{answer.Balance}" decides at each connection, and not by who connects
+        backend   any of pool {answer.Pool}: balance = "{answer.Balance}" chooses per connection, independent of the client
         listener  {answer.Listener}
         tuple     {answer.Source} to {answer.Destination}
-        health    {(answer.LivingBackends is int living ? $"{living} of {answer.RingBackends} take connections" : UnknownHealth)}
+        health    {(answer.LivingBackends is int living ? $"{living} of {answer.RingBackends} accept connections" : UnknownHealth)}
         """);
 
     private static string Health(LocateAnswer answer) =>
         answer.LivingBackends is not int living ? UnknownHealth : string.Create(
             CultureInfo.InvariantCulture,
-            $"{answer.Owner} is {answer.Health}{(answer.Owner == answer.Backend ? "" : ", so the next on the ring")}; {living} take connections");
+            $"{answer.Owner} is {answer.Health}{(answer.Owner == answer.Backend ? "" : ", so the next on the ring")}; {living} accept connections");
 
     private static Endpoint ParseEndpoint(ArgumentResult result)
     {

@@ -4,12 +4,12 @@ using L4Balancer.Hosting;
 
 namespace L4Balancer.CommandLine;
 
-/// <summary>Options that more than one command takes.</summary>
+/// <summary>Options that several commands share.</summary>
 internal static class Options
 {
     public static Option<string?> Config() => new("--config")
     {
-        Description = $"The configuration file; else the one that {ConfigFile.Variable} names, else {ConfigFile.DefaultPath}",
+        Description = $"The configuration file; default: the value of {ConfigFile.Variable}, else {ConfigFile.DefaultPath}",
         HelpName = "FILE",
     };
 }

@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace L4Balancer.CommandLine;
 
-/// <summary>Numbers as people read them; <c>--json</c> has them exact.</summary>
+/// <summary>Formats numbers for people; <c>--json</c> prints exact values.</summary>
 internal static class Quantity
 {
     private static readonly string[] Units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
@@ -20,7 +20,7 @@ internal static class Quantity
         return $"{bytes.ToString(format, CultureInfo.InvariantCulture)} {Units[unit]}";
     }
 
-    /// <summary>The two largest units that count.</summary>
+    /// <summary>Formats a duration with its two largest units.</summary>
     public static string Seconds(double seconds)
     {
         var time = TimeSpan.FromSeconds(seconds);
@@ -38,7 +38,7 @@ internal static class Quantity
 
     public static string Ratio(double? ratio) => ratio?.ToString("0.00", CultureInfo.InvariantCulture) ?? "-";
 
-    /// <summary><c>denied 3, limit 1</c>, the most frequent first.</summary>
+    /// <summary>Formats counts as <c>denied 3, limit 1</c>, the most frequent first.</summary>
     public static string Reasons(IReadOnlyDictionary<string, long> counts) =>
         string.Join(", ", counts.OrderByDescending(c => c.Value).Select(c => $"{c.Key} {Count(c.Value)}"));
 }

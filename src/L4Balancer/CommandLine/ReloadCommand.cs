@@ -6,22 +6,22 @@ using L4Balancer.Hosting;
 
 namespace L4Balancer.CommandLine;
 
-/// <summary><c>reload</c>: the daemon reads its file again, and says what changed.</summary>
+/// <summary><c>reload</c>: makes the daemon read its file again, and prints the changes.</summary>
 internal static class ReloadCommand
 {
     public static (Command, string) Create(Asking asking)
     {
         Option<bool> json = Asking.Json();
-        var command = new Command("reload", "Has the running daemon read its configuration again; connections stay.") { json };
+        var command = new Command("reload", "Makes the running daemon read its configuration again; connections are kept.") { json };
         command.SetAction((parsed, _) => asking.RunAsync(parsed, async client =>
         {
-            AdminReply reply = await asking.Screen.WaitAsync(client.SendAsync(HttpMethod.Post, "/v1/reload"), "the daemon reads its file");
+            AdminReply reply = await asking.Screen.WaitAsync(client.SendAsync(HttpMethod.Post, "/v1/reload"), "the daemon is reading its file");
             return ToldAs(asking, reply) ?? Show(asking, reply, parsed.GetValue(json));
         }));
         return (command, "l4balancer reload");
     }
 
-    // The lines of a file's errors stand alone, as those of `check` do.
+    // Errors in the file are printed without a prefix, as `check` prints them.
     private static int? ToldAs(Asking asking, AdminReply reply)
     {
         if (reply.Status != 422 || reply.Problems is not { Count: > 1 } lines)

@@ -4,7 +4,7 @@ using L4Balancer.Hosting;
 
 namespace L4Balancer.CommandLine;
 
-/// <summary><c>run</c>: the daemon in the foreground.</summary>
+/// <summary><c>run</c>: runs the daemon in the foreground.</summary>
 internal static class RunCommand
 {
     public static (Command, string) Create(TextWriter errors)
@@ -17,7 +17,7 @@ internal static class RunCommand
 
     private static async Task<int> RunAsync(string? option, TextWriter errors)
     {
-        // From the first moment, so that no signal of the contract kills.
+        // Installed first, so that no handled signal can kill the process during start.
         using var signals = new Signals();
         ConfigFile file = ConfigFile.Load(option);
         if (file.Config is null)

@@ -4,7 +4,7 @@ using Spectre.Console;
 namespace L4Balancer.CommandLine;
 
 /// <summary>
-/// Where a command writes: a terminal gets tables with lines, colour and progress, anything else plain text that a script can read.
+/// The output of a command: tables with lines, colour and progress on a terminal, otherwise plain text that a script can read.
 /// </summary>
 internal sealed class Screen
 {
@@ -30,12 +30,12 @@ internal sealed class Screen
 
     public bool IsTerminal { get; }
 
-    /// <summary>no-color.org: set to anything but nothing.</summary>
+    /// <summary>NO_COLOR is set and not empty (no-color.org).</summary>
     private static bool Colourless => Environment.GetEnvironmentVariable("NO_COLOR") is { Length: > 0 };
 
     public IAnsiConsole Terminal => Make(Output);
 
-    /// <summary>Waits; where it takes longer than two seconds, a terminal is told that it does.</summary>
+    /// <summary>Waits for a task; after two seconds a terminal shows a message.</summary>
     public async Task<T> WaitAsync<T>(Task<T> work, string what)
     {
         if (!_errorsAreTerminal || Colourless || await Task.WhenAny(work, Task.Delay(Patience)) == work)
@@ -46,8 +46,8 @@ internal sealed class Screen
         return await Make(Errors).Status().StartAsync(what, _ => work);
     }
 
-    /// <summary>Looks again and again until there is nothing more to see; a terminal is shown a bar after two seconds.</summary>
-    /// <param name="look">How much is done, of how much; null at the end.</param>
+    /// <summary>Polls until the operation has ended; after two seconds a terminal shows a progress bar.</summary>
+    /// <param name="look">Returns the progress as part and total; null at the end.</param>
     public async Task FollowAsync(string what, Func<Task<(long Done, long All)?>> look)
     {
         long start = Stopwatch.GetTimestamp();
@@ -85,7 +85,7 @@ internal sealed class Screen
             return;
         }
 
-        // An address that is cut off is of no use: where the terminal is too narrow, it breaks the lines itself.
+        // Truncated addresses would be useless, so a terminal that is too narrow wraps the lines.
         IAnsiConsole terminal = Terminal;
         terminal.Profile.Width = Math.Max(terminal.Profile.Width, WidestTable);
         terminal.Write(table.ToRenderable());

@@ -8,7 +8,7 @@ using L4Balancer.Hosting;
 
 namespace L4Balancer.CommandLine;
 
-/// <summary><c>drain</c> and <c>rebalance</c>: what closes connections at a pace, watched until it has ended.</summary>
+/// <summary><c>drain</c> and <c>rebalance</c>: close connections at a pace and show the progress until the end.</summary>
 internal static class ShedCommands
 {
     private const string Draining = "draining";
@@ -23,8 +23,8 @@ internal static class ShedCommands
     private static (Command, string) Drain(Asking asking)
     {
         Argument<string> backend = ChangeCommands.Backend(asking);
-        Option<int?> rate = Rate("Closes its connections, so many a second; 0: all at once");
-        var within = new Option<string?>("--within") { Description = "Closes its connections evenly within this time: 90s, 10m", HelpName = "DURATION" };
+        Option<int?> rate = Rate("Closes the connections at this rate per second; 0: all at once");
+        var within = new Option<string?>("--within") { Description = "Closes the connections evenly within this time: 90s, 10m", HelpName = "DURATION" };
         within.Validators.Add(result =>
         {
             if (result.Tokens is [{ Value: string text }] && !ShedQuery.TryTime(text, out _))
@@ -33,7 +33,7 @@ internal static class ShedCommands
             }
         });
         var command = new Command(
-            "drain", "Sends a backend no new connections; the others leave by themselves, or are closed at a rate or within a time.")
+            "drain", "Sends no new connections to a backend; established ones are kept, or closed at a rate or within a time.")
         {
             backend, rate, within,
         };
@@ -84,12 +84,12 @@ internal static class ShedCommands
 
         asking.Screen.Output.WriteLine(Invariant($"{Shed(now, "drain") - before} connections were closed"));
         return now.State == Draining ? ExitCode.Fine
-            : asking.Fail(ExitCode.Failed, $"drain: somebody has set {backend} to {now.State} meanwhile: what was left stays");
+            : asking.Fail(ExitCode.Failed, $"drain: {backend} was set to {now.State} meanwhile: the remaining connections are kept");
     }
 
     private static (Command, string) Rebalance(Asking asking)
     {
-        var pool = new Argument<string>("POOL") { Description = "As `status` lists it" };
+        var pool = new Argument<string>("POOL") { Description = "The pool's name, as `status` lists it" };
         pool.Validators.Add(result =>
         {
             if (!ChangeCommands.IsName(result.Tokens[0].Value))
@@ -97,17 +97,17 @@ internal static class ShedCommands
                 result.AddError($"{result.Tokens[0].Value}: write the name of a pool");
             }
         });
-        Option<int?> rate = Rate("Connections to close per second; 0: all at once; else the pool's close_rate");
+        Option<int?> rate = Rate("Connections to close per second; 0: all at once; default: the pool's close_rate");
         var tolerance = new Option<double?>("--tolerance")
         {
-            Description = "How much more than its fair share a backend may keep, 0 to 1; else 0.01",
+            Description = "How much a backend may exceed its fair share, 0 to 1; default: 0.01",
             HelpName = "RATIO",
             CustomParser = result => double.TryParse(
                 result.Tokens[0].Value, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double ratio) && ratio <= 1
                 ? ratio : Wrong<double?>(result, $"--tolerance {result.Tokens[0].Value}: must be a ratio from 0 to 1, like 0.01"),
         };
         var command = new Command(
-            "rebalance", "Closes the surplus of a pool's over-full backends at a pace; what comes goes to those that lack connections.")
+            "rebalance", "Closes the surplus of a pool's overfull backends at a pace; new connections go to backends below their share.")
         {
             pool, rate, tolerance,
         };
@@ -139,7 +139,7 @@ internal static class ShedCommands
         }
 
         asking.Screen.Output.WriteLine(Invariant(
-            $"{pool}: {plan.Connections} connections, {plan.Surplus} in surplus, {plan.Deficit} missing elsewhere"));
+            $"{pool}: {plan.Connections} connections, {plan.Surplus} in surplus, {plan.Deficit} missing on other backends"));
         if (plan.Surplus == 0)
         {
             return ExitCode.Fine;
@@ -154,7 +154,7 @@ internal static class ShedCommands
         });
         asking.Screen.Output.WriteLine(Invariant($"{now.Sum(b => Shed(b, "rebalance")) - before} connections were closed"));
         return now.FirstOrDefault(b => b.State == Down) is BackendAnswer down
-            ? asking.Fail(ExitCode.Failed, $"rebalance: backend {pool}/{down.Name} is down, which ends a rebalance: what was left stays")
+            ? asking.Fail(ExitCode.Failed, $"rebalance: backend {pool}/{down.Name} is down, which ends a rebalance: the remaining connections are kept")
             : ExitCode.Fine;
     }
 

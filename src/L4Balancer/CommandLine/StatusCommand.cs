@@ -5,7 +5,7 @@ using L4Balancer.Hosting;
 
 namespace L4Balancer.CommandLine;
 
-/// <summary><c>status</c>: the daemon and its sums.</summary>
+/// <summary><c>status</c>: the state of the daemon, with totals.</summary>
 internal static class StatusCommand
 {
     public static (Command, string) Create(Asking asking)

@@ -3,15 +3,15 @@ using Spectre.Console.Rendering;
 
 namespace L4Balancer.CommandLine;
 
-/// <summary>Rows and columns: with lines for a terminal, aligned by blanks for everything else.</summary>
-/// <param name="columns">Their headings; one that begins with <c>&gt;</c> is of numbers, which end under each other.</param>
+/// <summary>A table: with lines on a terminal, otherwise aligned by spaces.</summary>
+/// <param name="columns">The headings; a heading that starts with <c>&gt;</c> marks a right-aligned column of numbers.</param>
 internal sealed class TextTable(params string[] columns)
 {
     private const string Gap = "  ";
 
     private readonly List<string[]> _rows = [];
 
-    /// <summary>Below the table.</summary>
+    /// <summary>A note below the table.</summary>
     public string? Note { get; init; }
 
     public void Add(params string[] cells) => _rows.Add([.. cells.Select(Printable)]);
@@ -57,6 +57,6 @@ internal sealed class TextTable(params string[] columns)
         _ => Style.Plain,
     };
 
-    // What a daemon says must not steer the terminal.
+    // Control characters from a daemon must not reach the terminal.
     private static string Printable(string cell) => string.Concat(cell.Select(c => char.IsControl(c) ? '?' : c));
 }

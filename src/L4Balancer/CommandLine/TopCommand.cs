@@ -8,7 +8,7 @@ using Spectre.Console;
 
 namespace L4Balancer.CommandLine;
 
-/// <summary><c>top</c>: the state live, every second, with rates; one table where the output is no terminal.</summary>
+/// <summary><c>top</c>: shows the state with rates, updated every second; prints a single table if the output is not a terminal.</summary>
 internal static class TopCommand
 {
     private const string Name = "top";
@@ -62,7 +62,7 @@ internal static class TopCommand
             }
             catch (OperationCanceledException)
             {
-                // Ctrl-C: the last state stays on the screen.
+                // Ctrl-C: the last state remains on the screen.
             }
         });
         return code;
@@ -89,7 +89,7 @@ internal static class TopCommand
             : (null, asking.Foreign(Name));
     }
 
-    /// <summary>What the daemon said at one moment.</summary>
+    /// <summary>The answers of the daemon at one moment.</summary>
     private sealed record Sample(StatusAnswer Status, BackendAnswer[] Backends)
     {
         public string Heading(Sample? before)
@@ -104,7 +104,7 @@ internal static class TopCommand
                 + $"{Quantity.Bytes(Rate(before, t => t.Status.BytesToClient))} to clients");
         }
 
-        /// <summary>The busiest first, as many as are read at a glance.</summary>
+        /// <summary>The busiest backends first, limited to the number that fits at a glance.</summary>
         public TextTable Table(Sample? before)
         {
             var table = new TextTable(

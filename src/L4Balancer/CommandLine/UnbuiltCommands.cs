@@ -3,12 +3,12 @@ using L4Balancer.Hosting;
 
 namespace L4Balancer.CommandLine;
 
-/// <summary>Commands of the contract that are not built yet: they say so, whatever follows them, and fail as bad usage.</summary>
+/// <summary>Reserved commands that are not supported yet: they report this for any arguments and fail as bad usage.</summary>
 internal static class UnbuiltCommands
 {
     private static readonly (string Name, string What, string Example)[] All =
     [
-        ("upgrade", "Replaces the running process by a new one", "l4balancer upgrade"),
+        ("upgrade", "Replaces the running process with a new one", "l4balancer upgrade"),
     ];
 
     public static IEnumerable<(Command, string)> Create(TextWriter errors)

@@ -5,12 +5,12 @@ using L4Balancer.Hosting;
 
 namespace L4Balancer.CommandLine;
 
-/// <summary><c>version</c>: what runs here.</summary>
+/// <summary><c>version</c>: prints version information.</summary>
 internal static class VersionCommand
 {
     public static (Command, string) Create(TextWriter output)
     {
-        var command = new Command("version", "Prints version, commit, runtime, and the engine that `auto` picks here.");
+        var command = new Command("version", "Prints version, commit, runtime, and the engine that `auto` selects on this host.");
         command.SetAction(_ =>
         {
             output.WriteLine($"l4balancer {BuildVersion.Current.Version}");

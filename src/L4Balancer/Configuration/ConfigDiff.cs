@@ -1,6 +1,5 @@
 using System.Security.Cryptography;
 using System.Text;
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using L4Balancer.Core.Config;
 
@@ -80,5 +79,5 @@ internal static class ConfigDiff
 
     private static string Join(string path, string name) => path.Length == 0 ? name : $"{path}.{name}";
 
-    private static string? Text(JsonNode? node) => node?.ToJsonString(JsonSerializerOptions.Default);
+    private static string? Text(JsonNode? node) => node?.ToJsonString();
 }

@@ -3,13 +3,16 @@ using L4Balancer.Core.Config;
 
 namespace L4Balancer.Demo;
 
-/// <summary>What the demo runs: a listener and a pool for ws, the same for wss, probes, metrics, the status page, every connection in the log.</summary>
+/// <summary>
+/// The configuration of the demo: a listener and a pool for ws and for wss, probes, metrics, the status page, and a log line per
+/// connection.
+/// </summary>
 internal static class DemoConfig
 {
     private static readonly HostAddress Loopback = HostAddress.FromV4(0x7F00_0001);
 
-    /// <param name="port">Of ws; wss has the next one. 0: the kernel chooses both.</param>
-    /// <param name="tokenFile">What changes on the status page take.</param>
+    /// <param name="port">The port for ws; wss uses the next one. 0: the kernel chooses both.</param>
+    /// <param name="tokenFile">The file with the token for changes on the status page.</param>
     public static BalancerConfig Of(EchoBackends backends, ushort port, string tokenFile) => new()
     {
         Admin = new AdminSettings { Listen = new Endpoint(Loopback, 0), TokenFile = tokenFile },

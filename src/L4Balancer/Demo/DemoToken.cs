@@ -2,7 +2,7 @@ using System.Security.Cryptography;
 
 namespace L4Balancer.Demo;
 
-/// <summary>A bearer token for as long as the demo runs, in a file that only its user may read, as the folder is.</summary>
+/// <summary>A bearer token that is valid while the demo runs, in a file and a directory that only its user may read.</summary>
 internal sealed class DemoToken : IDisposable
 {
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("l4balancer-demo-");

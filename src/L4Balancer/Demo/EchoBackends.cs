@@ -17,8 +17,8 @@ using Endpoint = L4Balancer.Core.Addressing.Endpoint;
 namespace L4Balancer.Demo;
 
 /// <summary>
-/// WebSocket echo servers on loopback, each on a port of its own that the kernel chooses: the first half plain, the second half
-/// behind TLS. A plain GET is answered with the server's name, so that a browser or curl sees where it landed.
+/// WebSocket echo servers on loopback, each on a port chosen by the kernel: the first half plain, the second half
+/// with TLS. A plain GET returns the server's name, so that a browser or curl shows which server was reached.
 /// </summary>
 internal sealed class EchoBackends : IAsyncDisposable
 {
@@ -38,7 +38,7 @@ internal sealed class EchoBackends : IAsyncDisposable
 
     public IReadOnlyList<Endpoint> Tls { get; private set; } = [];
 
-    /// <param name="certificate">Disposed of together with the servers.</param>
+    /// <param name="certificate">Disposed together with the servers.</param>
     public static async Task<EchoBackends> StartAsync(int plain, int tls, X509Certificate2 certificate)
     {
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
@@ -68,12 +68,12 @@ internal sealed class EchoBackends : IAsyncDisposable
         return backends;
     }
 
-    /// <summary>The name under which the server on this port answers.</summary>
+    /// <summary>The name of the server on this port.</summary>
     public string NameOf(Endpoint backend) => _names[backend.Port];
 
     public async ValueTask DisposeAsync()
     {
-        // The balancer has closed every connection by now; whoever came past it is not waited for.
+        // The balancer has closed all its connections by now; connections made directly to a server are not waited for.
         using var now = new CancellationTokenSource(TimeSpan.FromMilliseconds(100));
         await _app.StopAsync(now.Token);
         await _app.DisposeAsync();
@@ -108,7 +108,7 @@ internal sealed class EchoBackends : IAsyncDisposable
         }
         catch (Exception e) when (e is WebSocketException or OperationCanceledException or IOException)
         {
-            // A client that goes without a farewell is everyday.
+            // Clients commonly disconnect without a close handshake.
         }
     }
 

@@ -4,7 +4,7 @@ using System.Security.Cryptography.X509Certificates;
 
 namespace L4Balancer.Demo;
 
-/// <summary>A certificate for localhost that nobody has signed, made anew at each start and never written to a disk.</summary>
+/// <summary>A self-signed certificate for localhost, created at each start and never written to disk.</summary>
 internal static class SelfSignedCertificate
 {
     public static X509Certificate2 Create(TimeProvider clock)

@@ -3,7 +3,7 @@ using L4Balancer.Hosting;
 
 namespace L4Balancer.Demo;
 
-/// <summary>What the demo prints once it runs: where everything is, and what to try.</summary>
+/// <summary>The text that the demo prints once it runs: addresses, and commands to try.</summary>
 internal static class Welcome
 {
     public static void Write(TextWriter output, Daemon daemon, EchoBackends backends, DemoToken token)
@@ -12,25 +12,25 @@ internal static class Welcome
         Endpoint wss = daemon.Bound[1];
         output.WriteLine($"""
 
-            The balancer takes  ws://{ws}/   and spreads it over {backends.Plain.Count} echo backends,
-                           and  wss://{wss}/  over {backends.Tls.Count} more (TLS goes through untouched; self-signed).
-            The status page is  {daemon.PageUrl}
-                                (changes there take the token {token.Text})
-            Metrics are at      {daemon.MetricsUrl}
+            The balancer serves  ws://{ws}/   with {backends.Plain.Count} echo backends,
+                           and   wss://{wss}/  with {backends.Tls.Count} more (TLS passes through unchanged; self-signed).
+            The status page is   {daemon.PageUrl}
+                                 (changes there require the token {token.Text})
+            Metrics are at       {daemon.MetricsUrl}
 
-            Try, more than once, and see the backend change:
+            Run these more than once to see the backend change:
               {PlainRequest(ws)}
               {TlsRequest(wss)}
             A WebSocket, in the console of a browser that shows http://{ws}/:
               s = new WebSocket("ws://{ws}/"); s.onmessage = e => console.log(e.data); s.onopen = () => s.send("hello")
 
-            Each connection becomes one line below. Ctrl-C ends it all.
+            Each connection is logged as one line below. Ctrl-C ends the demo.
 
             """);
         output.Flush();
     }
 
-    // The command that is printed must work on this very machine.
+    // The printed command must work on this host.
     private static string PlainRequest(Endpoint target) =>
         Has("curl") ? $"curl -s http://{target}/"
         : Has("wget") ? $"wget -qO- http://{target}/"
@@ -42,7 +42,7 @@ internal static class Welcome
         : Has("wget") ? $"wget -qO- --no-check-certificate https://{target}/"
         : Has("python3") ? "python3 -c \"import ssl, urllib.request as r; "
             + $"print(r.urlopen('https://{target}/', context=ssl._create_unverified_context()).read().decode())\""
-        : $"https://{target}/ in a browser that is told to trust it";
+        : $"https://{target}/ in a browser, with an exception for its certificate";
 
     private static bool Has(string program) =>
         (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)

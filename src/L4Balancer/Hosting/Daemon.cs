@@ -29,14 +29,14 @@ internal sealed class Daemon : IAsyncDisposable
     private readonly LogOutput _output;
     private readonly LevelSwitch _level;
     private readonly ILoggerFactory _loggers;
-    private readonly SystemdNotifier _systemd;
+    private readonly ServiceNotifications _systemd;
     private readonly ServiceReport _service;
     private readonly ILogger _log;
     private readonly Parts _parts = new();
     private volatile BalancerControl? _control;
     private volatile RoutingSnapshot? _first;
     private BalancerMetrics? _metrics;
-    private MetricsEndpoint? _metricsEndpoint;
+    private PrometheusEndpoint? _metricsEndpoint;
     private MetricsServer? _metricsServer;
     private RecordLog? _records;
     private volatile IEngine? _engine;
@@ -44,7 +44,7 @@ internal sealed class Daemon : IAsyncDisposable
     private StopExtension? _stopExtension;
     private AdminServer? _admin;
 
-    public Daemon(TimeProvider clock, LogOutput output, LevelSwitch level, ILoggerFactory loggers, SystemdNotifier systemd)
+    public Daemon(TimeProvider clock, LogOutput output, LevelSwitch level, ILoggerFactory loggers, ServiceNotifications systemd)
     {
         _clock = clock;
         _output = output;
@@ -52,7 +52,7 @@ internal sealed class Daemon : IAsyncDisposable
         _loggers = loggers;
         _systemd = systemd;
         _log = loggers.CreateLogger<Daemon>();
-        _service = new ServiceReport(systemd, Status, _log);
+        _service = new ServiceReport(systemd, Status);
     }
 
     /// <summary>Whom host names are asked of; blocks and must not throw.</summary>
@@ -171,18 +171,18 @@ internal sealed class Daemon : IAsyncDisposable
             return null;
         }
 
-        _parts.Own(_metrics = new BalancerMetrics(() => Snapshot, () => _engine, _clock, pushed: config.Metrics?.Otlp is not null));
+        _parts.Own(_metrics = new BalancerMetrics(() => Snapshot, () => _engine, _clock));
         if (config.Metrics?.Otlp is Uri collector)
         {
-            _parts.Own(new OtlpPush(collector, _metrics.Backends, FirstPush, BetweenPushes, _loggers.CreateLogger<OtlpPush>()));
+            _parts.Own(new OtlpPush(collector, _metrics, FirstPush, BetweenPushes, _loggers.CreateLogger<OtlpPush>()));
         }
 
-        _parts.Own(_metricsEndpoint = new MetricsEndpoint(_metrics, _loggers.CreateLogger<MetricsEndpoint>()));
+        _parts.Own(_metricsEndpoint = new PrometheusEndpoint(_metrics));
         try
         {
             if (config.Metrics is not null)
             {
-                _parts.Own(_metricsServer = await MetricsServer.StartAsync(config.Metrics.Listen, _metricsEndpoint, _loggers));
+                _parts.Own(_metricsServer = await MetricsServer.StartAsync(config.Metrics.Listen, _metrics, _metricsEndpoint, _loggers));
             }
 
             return null;

@@ -26,13 +26,12 @@ internal sealed class Foreground(Signals signals, TextWriter errors)
     /// <returns>The exit code.</returns>
     public async Task<int> RunAsync(BalancerConfig config, string? path)
     {
-        bool journal = ServiceEnvironment.OutputIsJournal(Environment.GetEnvironmentVariable, Console.IsOutputRedirected);
         TimeProvider clock = TimeProvider.System;
         using var output = new LogOutput(
-            Console.OpenStandardOutput(), LogSetup.FormatFor(config.Balancer.LogFormat, journal), clock);
+            Console.OpenStandardOutput(), LogSetup.FormatFor(config.Balancer.LogFormat, ServiceEnvironment.OutputIsJournal()), clock);
         var level = new LevelSwitch(config.Balancer.LogLevel);
         using ILoggerFactory loggers = LogSetup.CreateFactory(output, level, clock);
-        using var systemd = new SystemdNotifier(Environment.GetEnvironmentVariable(SystemdNotifier.Variable));
+        using var systemd = ServiceNotifications.ToManager(loggers.CreateLogger<ServiceNotifications>());
         ILogger log = loggers.CreateLogger<Foreground>();
         var daemon = new Daemon(clock, output, level, loggers, systemd);
         ImmutableArray<string> faults = await daemon.StartAsync(config, path);

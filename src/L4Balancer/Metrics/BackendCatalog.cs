@@ -2,34 +2,13 @@ using L4Balancer.Core.Routing;
 
 namespace L4Balancer.Metrics;
 
-/// <summary>
-/// The series of the backends that metrics speak of: those in force in their order, then those that have left. Made once per
-/// snapshot, because a scrape asks a dozen times. Any thread.
-/// </summary>
-internal sealed class BackendCatalog(Func<RoutingSnapshot> snapshot)
+/// <summary>The series of the backends that metrics report: those in force in their order, then those that have left.</summary>
+internal static class BackendCatalog
 {
-    private volatile Made? _made;
-
-    public IReadOnlyList<BackendSeries> Series
-    {
-        get
-        {
-            RoutingSnapshot now = snapshot();
-            Made? made = _made;
-            if (made?.Of != now)
-            {
-                // Two threads may both make it; they make the same.
-                _made = made = new Made(now, Make(now));
-            }
-
-            return made.Series;
-        }
-    }
-
-    private static List<BackendSeries> Make(RoutingSnapshot snapshot)
+    public static IReadOnlyCollection<BackendSeries> Of(RoutingSnapshot snapshot)
     {
         var series = new List<BackendSeries>();
-        var known = new Dictionary<(string Pool, string Name), BackendSeries>();
+        var known = new Dictionary<object, BackendSeries>();
         foreach (Pool pool in snapshot.Pools)
         {
             foreach (Backend backend in pool.Backends)
@@ -40,13 +19,14 @@ internal sealed class BackendCatalog(Func<RoutingSnapshot> snapshot)
 
         foreach (Backend backend in snapshot.Departed.Backends)
         {
-            if (known.TryGetValue((backend.Cell.Pool, backend.Name), out BackendSeries? same))
+            var departed = new BackendSeries(null, backend);
+            if (known.TryGetValue(departed.Key, out BackendSeries? same))
             {
                 same.Add(backend.Cell);
             }
             else
             {
-                Add(new BackendSeries(null, backend));
+                Add(departed);
             }
         }
 
@@ -55,9 +35,7 @@ internal sealed class BackendCatalog(Func<RoutingSnapshot> snapshot)
         void Add(BackendSeries one)
         {
             series.Add(one);
-            known[(one.Backend.Cell.Pool, one.Backend.Name)] = one;
+            known[one.Key] = one;
         }
     }
-
-    private sealed record Made(RoutingSnapshot Of, IReadOnlyList<BackendSeries> Series);
 }

@@ -4,22 +4,22 @@ using L4Balancer.Core.Accounting;
 namespace L4Balancer.Metrics;
 
 /// <summary>
-/// What is counted per backend, read from the cells when someone asks. A series appears when it is first touched. Of a backend that
-/// has left the file the counters stay, and the gauge while it holds connections.
+/// What is counted per backend, read from the cells at a scrape. The series of a backend in force exist from the start, except those by
+/// reason, which appear when they are first touched. Of a backend that has left the file the counters stay that are not zero, and the
+/// gauge while it holds connections.
 /// </summary>
 internal sealed class BackendInstruments
 {
     private static readonly KeyValuePair<string, object?> ToBackend = new(MetricNames.Direction, MetricNames.ToBackend);
     private static readonly KeyValuePair<string, object?> ToClient = new(MetricNames.Direction, MetricNames.ToClient);
 
-    private readonly BackendCatalog _backends;
-    private readonly bool _endsGauges;
+    private readonly List<BackendSeries> _backends;
 
-    /// <param name="endsGauges">Whether gauges of what has left end with its connections, or say zero from then on.</param>
-    public BackendInstruments(Meter meter, BackendCatalog backends, bool endsGauges)
+    /// <param name="group">Its members change between two scrapes.</param>
+    public BackendInstruments(SeriesGroup<BackendSeries> group)
     {
-        _endsGauges = endsGauges;
-        _backends = backends;
+        _backends = group.Members;
+        Meter meter = group.Meter;
         meter.CreateObservableGauge(MetricNames.ConnectionsActive, Active, null, "Established connections.");
         meter.CreateObservableCounter(
             MetricNames.ConnectionsClosed, () => ByReason(static c => c.Closed), null, "Established connections that ended, by reason.");
@@ -35,10 +35,10 @@ internal sealed class BackendInstruments
 
     private IEnumerable<Measurement<long>> Active()
     {
-        foreach (BackendSeries backend in _backends.Series)
+        foreach (BackendSeries backend in _backends)
         {
             int active = backend.Active;
-            if (active > 0 || ((backend.Pool is not null || !_endsGauges) && backend.Sum(static c => c.ConnectAttempts) > 0))
+            if (active > 0 || backend.IsInForce)
             {
                 yield return backend.Measure(active);
             }
@@ -47,14 +47,14 @@ internal sealed class BackendInstruments
 
     private IEnumerable<Measurement<long>> Relayed()
     {
-        foreach (BackendSeries backend in _backends.Series)
+        foreach (BackendSeries backend in _backends)
         {
-            if (backend.Sum(static c => c.BytesToBackend) is > 0 and long toBackend)
+            if (backend.Shows(backend.Sum(static c => c.BytesToBackend), out long toBackend))
             {
                 yield return backend.Measure(toBackend, ToBackend);
             }
 
-            if (backend.Sum(static c => c.BytesToClient) is > 0 and long toClient)
+            if (backend.Shows(backend.Sum(static c => c.BytesToClient), out long toClient))
             {
                 yield return backend.Measure(toClient, ToClient);
             }
@@ -63,9 +63,9 @@ internal sealed class BackendInstruments
 
     private IEnumerable<Measurement<long>> Attempts()
     {
-        foreach (BackendSeries backend in _backends.Series)
+        foreach (BackendSeries backend in _backends)
         {
-            if (backend.Sum(static c => c.ConnectAttempts) is > 0 and long attempts)
+            if (backend.Shows(backend.Sum(static c => c.ConnectAttempts), out long attempts))
             {
                 yield return backend.Measure(attempts);
             }
@@ -74,7 +74,7 @@ internal sealed class BackendInstruments
 
     private IEnumerable<Measurement<long>> ByReason(Func<BackendCell, ReasonCounters> counters)
     {
-        foreach (BackendSeries backend in _backends.Series)
+        foreach (BackendSeries backend in _backends)
         {
             for (var reason = CloseReason.None; (int)reason < CloseReasons.Count; reason++)
             {

@@ -24,11 +24,16 @@ internal sealed class BackendSeries
         _name = new KeyValuePair<string, object?>(MetricNames.Backend, backend.Name);
     }
 
+    /// <summary>Equal for two that are one series.</summary>
+    public (string Pool, string Name) Key => (Backend.Cell.Pool, Backend.Name);
+
     /// <summary>The pool in force that it belongs to; null where it has left the file.</summary>
     public Pool? Pool { get; }
 
     /// <summary>The one in force or, where there is none, the latest to leave.</summary>
     public Backend Backend { get; }
+
+    public bool IsInForce => Pool is not null;
 
     public int Active
     {
@@ -43,6 +48,9 @@ internal sealed class BackendSeries
             return sum;
         }
     }
+
+    /// <summary>Whether a counter is reported: a zero only where the backend is in force.</summary>
+    public bool Shows(long count, out long shown) => (shown = count) > 0 || IsInForce;
 
     public void Add(BackendCell departed) => _cells = [.. _cells, departed];
 
@@ -73,9 +81,11 @@ internal sealed class BackendSeries
         return sum;
     }
 
-    public Measurement<long> Measure(long value) => new(value, _pool, _name);
+    public Measurement<long> Measure(long value) => new(value, _name, _pool);
 
-    public Measurement<double> Measure(double value) => new(value, _pool, _name);
+    public Measurement<double> Measure(double value) => new(value, _name, _pool);
 
-    public Measurement<long> Measure(long value, in KeyValuePair<string, object?> label) => new(value, _pool, _name, label);
+    // Sorted by name, as the SDK keeps them: in another order it would keep both.
+    public Measurement<long> Measure(long value, in KeyValuePair<string, object?> label) =>
+        string.CompareOrdinal(label.Key, MetricNames.Pool) < 0 ? new(value, _name, label, _pool) : new(value, _name, _pool, label);
 }

@@ -26,15 +26,8 @@ internal sealed class ControlInstruments
     private IEnumerable<Measurement<long>> Reloads()
     {
         ReloadCounters reloads = _snapshot().Cell.Reloads;
-        if (reloads.Succeeded is > 0 and long succeeded)
-        {
-            yield return new Measurement<long>(succeeded, new KeyValuePair<string, object?>(MetricNames.Result, MetricNames.Success));
-        }
-
-        if (reloads.Failed is > 0 and long failed)
-        {
-            yield return new Measurement<long>(failed, new KeyValuePair<string, object?>(MetricNames.Result, MetricNames.Failure));
-        }
+        yield return new Measurement<long>(reloads.Succeeded, new KeyValuePair<string, object?>(MetricNames.Result, MetricNames.Success));
+        yield return new Measurement<long>(reloads.Failed, new KeyValuePair<string, object?>(MetricNames.Result, MetricNames.Failure));
     }
 
     private IEnumerable<Measurement<long>> Build()

@@ -6,8 +6,8 @@ using L4Balancer.Core.Routing;
 namespace L4Balancer.Metrics;
 
 /// <summary>
-/// How the backends are and what their probes came to, read when someone asks. One that has left the file is draining while it
-/// holds connections; nobody probes it any more, so nothing is said of its being up.
+/// How the backends are and what their probes came to, read at a scrape. One that has left the file is draining while it holds
+/// connections; it is not probed any more, so it has no <c>backend_up</c>.
 /// </summary>
 internal sealed class HealthInstruments
 {
@@ -21,14 +21,13 @@ internal sealed class HealthInstruments
     private static readonly KeyValuePair<string, object?> Failure = Label(MetricNames.Result, MetricNames.Failure);
     private static readonly KeyValuePair<string, object?> LocalError = Label(MetricNames.Result, MetricNames.LocalError);
 
-    private readonly BackendCatalog _backends;
-    private readonly bool _endsGauges;
+    private readonly List<BackendSeries> _backends;
 
-    /// <param name="endsGauges">Whether gauges of what has left end with its connections, or say zero from then on.</param>
-    public HealthInstruments(Meter meter, BackendCatalog backends, bool endsGauges)
+    /// <param name="group">Its members change between two scrapes.</param>
+    public HealthInstruments(SeriesGroup<BackendSeries> group)
     {
-        _endsGauges = endsGauges;
-        _backends = backends;
+        _backends = group.Members;
+        Meter meter = group.Meter;
         meter.CreateObservableGauge(MetricNames.BackendUp, Up, null, "1 where the backend is up, 0 where it is degraded or down.");
         meter.CreateObservableGauge(MetricNames.BackendState, State, null, "1 for the state that the backend is in, 0 for the others.");
         meter.CreateObservableGauge(
@@ -41,7 +40,7 @@ internal sealed class HealthInstruments
 
     private IEnumerable<Measurement<long>> Up()
     {
-        foreach (BackendSeries backend in _backends.Series)
+        foreach (BackendSeries backend in _backends)
         {
             if (backend.Pool is Pool pool)
             {
@@ -52,10 +51,9 @@ internal sealed class HealthInstruments
 
     private IEnumerable<Measurement<long>> State()
     {
-        foreach (BackendSeries backend in _backends.Series)
+        foreach (BackendSeries backend in _backends)
         {
-            bool gone = backend.Pool is null && backend.Active == 0;
-            if (gone && _endsGauges)
+            if (!backend.IsInForce && backend.Active == 0)
             {
                 continue;
             }
@@ -63,7 +61,7 @@ internal sealed class HealthInstruments
             BackendState state = backend.Pool?.StateOf(backend.Backend.Index) ?? BackendState.Draining;
             for (int i = 0; i < States.Length; i++)
             {
-                yield return backend.Measure(i == (int)state && !gone ? 1 : 0, States[i]);
+                yield return backend.Measure(i == (int)state ? 1 : 0, States[i]);
             }
         }
     }
@@ -71,7 +69,7 @@ internal sealed class HealthInstruments
     private IEnumerable<Measurement<double>> ShareRatio()
     {
         FairShares? shares = null;
-        foreach (BackendSeries backend in _backends.Series)
+        foreach (BackendSeries backend in _backends)
         {
             if (backend.Pool is Pool pool)
             {
@@ -84,19 +82,19 @@ internal sealed class HealthInstruments
 
     private IEnumerable<Measurement<long>> Checks()
     {
-        foreach (BackendSeries backend in _backends.Series)
+        foreach (BackendSeries backend in _backends)
         {
-            if (backend.Sum(static c => c.Health.Succeeded) is > 0 and long succeeded)
+            if (backend.Shows(backend.Sum(static c => c.Health.Succeeded), out long succeeded))
             {
                 yield return backend.Measure(succeeded, Success);
             }
 
-            if (backend.Sum(static c => c.Health.Failed) is > 0 and long failed)
+            if (backend.Shows(backend.Sum(static c => c.Health.Failed), out long failed))
             {
                 yield return backend.Measure(failed, Failure);
             }
 
-            if (backend.Sum(static c => c.Health.LocalErrors) is > 0 and long localErrors)
+            if (backend.Shows(backend.Sum(static c => c.Health.LocalErrors), out long localErrors))
             {
                 yield return backend.Measure(localErrors, LocalError);
             }
@@ -105,9 +103,9 @@ internal sealed class HealthInstruments
 
     private IEnumerable<Measurement<long>> Transitions()
     {
-        foreach (BackendSeries backend in _backends.Series)
+        foreach (BackendSeries backend in _backends)
         {
-            if (backend.Sum(static c => c.Health.Transitions) is > 0 and long transitions)
+            if (backend.Shows(backend.Sum(static c => c.Health.Transitions), out long transitions))
             {
                 yield return backend.Measure(transitions);
             }

@@ -1,47 +1,52 @@
 using System.Diagnostics.Metrics;
 using L4Balancer.Core.Accounting;
-using L4Balancer.Core.Routing;
 
 namespace L4Balancer.Metrics;
 
 /// <summary>
-/// What is counted per listener and per source address, read from the cells when someone asks. Of a listener that has left the file
-/// the counters stay, and the gauge while something is pending there.
+/// What is counted per listener, read from the cells at a scrape. Of a listener that has left the file the counters stay that are not
+/// zero, and the gauge while something is pending there.
 /// </summary>
 internal sealed class ListenerInstruments
 {
-    private readonly Func<RoutingSnapshot> _snapshot;
+    private readonly List<ListenerSeries> _listeners;
 
-    public ListenerInstruments(Meter meter, Func<RoutingSnapshot> snapshot)
+    /// <param name="group">Its members change between two scrapes.</param>
+    public ListenerInstruments(SeriesGroup<ListenerSeries> group)
     {
-        _snapshot = snapshot;
+        _listeners = group.Members;
+        Meter meter = group.Meter;
         meter.CreateObservableCounter(MetricNames.ConnectionsAccepted, Accepted, null, "Connections accepted, whatever became of them.");
         meter.CreateObservableCounter(
             MetricNames.ConnectionsRefused, Refused, null, "Connections that ended before a backend was connected.");
         meter.CreateObservableGauge(
             MetricNames.ConnectionsPending, Pending, null, "Connections accepted for which no backend is connected yet.");
-        meter.CreateObservableCounter(
-            MetricNames.SourcePortsExhausted, Exhausted, null,
-            "Connects that found no free local port from this source to their destination.");
     }
 
-    private IEnumerable<Measurement<long>> Accepted() => Touched().Select(l => new Measurement<long>(l.Accepted, Label(l)));
+    /// <summary>
+    /// Why a connection is refused that should not be, and what <c>packaging/prometheus/alerts.yml</c> alerts to: a rate needs the zero
+    /// before the first.
+    /// </summary>
+    public static IReadOnlyList<CloseReason> Alerted { get; } =
+    [
+        CloseReason.ConnectFailed, CloseReason.ConnectTimeout, CloseReason.NoBackend, CloseReason.SourcePortsExhausted,
+        CloseReason.InspectTimeout, CloseReason.InspectInvalid, CloseReason.ProxyHeaderInvalid, CloseReason.Limit, CloseReason.Internal,
+    ];
 
-    private IEnumerable<Measurement<long>> Pending()
-    {
-        RoutingSnapshot snapshot = _snapshot();
-        return snapshot.Listeners.Select(l => l.Cell).Where(l => l.Accepted > 0)
-            .Concat(snapshot.Departed.Listeners.Where(l => l.Pending > 0))
-            .Select(l => new Measurement<long>(l.Pending, Label(l)));
-    }
+    private IEnumerable<Measurement<long>> Accepted() =>
+        _listeners.Where(l => l.IsInForce || l.Cell.Accepted > 0).Select(l => new Measurement<long>(l.Cell.Accepted, Label(l)));
+
+    private IEnumerable<Measurement<long>> Pending() =>
+        _listeners.Where(l => l.IsInForce || l.Cell.Pending > 0).Select(l => new Measurement<long>(l.Cell.Pending, Label(l)));
 
     private IEnumerable<Measurement<long>> Refused()
     {
-        foreach (ListenerCell listener in Touched())
+        foreach (ListenerSeries listener in _listeners)
         {
             for (var reason = CloseReason.None; (int)reason < CloseReasons.Count; reason++)
             {
-                if (listener.Refused[reason] is > 0 and long count)
+                long count = listener.Cell.Refused[reason];
+                if (count > 0 || (listener.IsInForce && Alerted.Contains(reason)))
                 {
                     yield return new Measurement<long>(count, Label(listener), new(MetricNames.Reason, reason.Name()));
                 }
@@ -49,15 +54,8 @@ internal sealed class ListenerInstruments
         }
     }
 
-    private IEnumerable<Measurement<long>> Exhausted() =>
-        _snapshot().Sources.Where(s => s.Exhausted > 0)
-            .Select(s => new Measurement<long>(s.Exhausted, new KeyValuePair<string, object?>(MetricNames.SourceIp, s.Label)));
-
-    private IEnumerable<ListenerCell> Touched()
-    {
-        RoutingSnapshot snapshot = _snapshot();
-        return snapshot.Listeners.Select(l => l.Cell).Concat(snapshot.Departed.Listeners).Where(l => l.Accepted > 0);
-    }
-
-    private static KeyValuePair<string, object?> Label(ListenerCell listener) => new(MetricNames.Listener, listener.Name);
+    private static KeyValuePair<string, object?> Label(ListenerSeries listener) => new(MetricNames.Listener, listener.Cell.Name);
 }
+
+/// <summary>A listener in the configuration, or one that has left it.</summary>
+internal sealed record ListenerSeries(ListenerCell Cell, bool IsInForce);

@@ -1,62 +1,55 @@
-using System.Diagnostics.Metrics;
 using Microsoft.Extensions.Logging;
 using OpenTelemetry.Exporter;
+using OpenTelemetry.Metrics;
 
 namespace L4Balancer.Metrics;
 
 /// <summary>
 /// Pushes the metrics to an OTLP collector, on a thread of its own and one push at a time: a collector that does not answer costs that
-/// thread its patience and nobody anything else. The SDK's limits of series are fixed when its provider is built: when the backends
-/// outgrow it, a larger one takes its place. The histograms have one that stays, because they add up in there.
+/// thread its patience and nobody anything else. Not the SDK's own periodic reader, which pushes once more at its end and waits for the
+/// answer, and whose faults are in no log of ours.
 /// </summary>
 internal sealed class OtlpPush : IDisposable
 {
-    /// <summary>Series for which no backend has to stand: listeners, pools, workers, and a few that a reload may add.</summary>
-    private const int Slack = 2000;
-
-    /// <summary>Reasons that can end an established connection; what a refusal can say besides belongs to the listener.</summary>
-    private const int ReasonsPerBackend = 14;
-
-    private const int StatesPerBackend = 5;
+    /// <summary>A collector that takes longer than this to answer has missed the figures of one time.</summary>
+    private const int LongestCollect = 15_000;
 
     private static readonly TimeSpan LongestExport = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan BetweenComplaints = TimeSpan.FromMinutes(10);
 
-    private readonly BackendCatalog _backends;
     private readonly TimeSpan _every;
     private readonly ILogger _log;
     private readonly string _address;
-    private readonly OtlpExporterOptions _options;
     private readonly LastFault _fault = new();
     private readonly HttpClient _http;
-    private readonly OtlpPipeline _histograms;
+    private readonly OtlpExporter _exporter;
+    private readonly BaseExportingMetricReader _reader;
+    private readonly MetricsPipeline _pipeline;
     private readonly ManualResetEventSlim _ended = new();
     private readonly Thread _pushing;
-    private OtlpPipeline? _observed;
-    private int _roomForBackends;
     private bool _works;
     private int _failures;
     private long _complainedAt;
 
     /// <param name="collector">With the path <c>/v1/metrics</c> HTTP, otherwise gRPC.</param>
     /// <param name="every">Between two pushes; the first comes soon.</param>
-    public OtlpPush(Uri collector, BackendCatalog backends, TimeSpan first, TimeSpan every, ILogger<OtlpPush> log)
+    public OtlpPush(Uri collector, BalancerMetrics metrics, TimeSpan first, TimeSpan every, ILogger<OtlpPush> log)
     {
-        _backends = backends;
         _every = every;
         _log = log;
 
         // Without what may stand before the host: that is a secret.
         _address = collector.GetComponents(UriComponents.SchemeAndServer | UriComponents.Path, UriFormat.UriEscaped);
         _http = new HttpClient(_fault) { Timeout = LongestExport };
-        _options = new OtlpExporterOptions
+        _exporter = new OtlpExporter(new OtlpExporterOptions
         {
             Endpoint = collector,
             Protocol = collector.AbsolutePath == "/v1/metrics" ? OtlpExportProtocol.HttpProtobuf : OtlpExportProtocol.Grpc,
             TimeoutMilliseconds = (int)LongestExport.TotalMilliseconds,
             HttpClientFactory = () => _http,
-        };
-        _histograms = new OtlpPipeline(_options, i => i is Histogram<double> ? Slack : null);
+        });
+        _reader = new BaseExportingMetricReader(_exporter);
+        _pipeline = new MetricsPipeline(metrics, "Otlp", builder => builder.AddReader(_reader));
         _pushing = new Thread(() => PushAll(first)) { IsBackground = true, Name = "otlp" };
         _pushing.Start();
     }
@@ -68,8 +61,7 @@ internal sealed class OtlpPush : IDisposable
         _http.CancelPendingRequests();
         if (_pushing.Join(TimeSpan.FromSeconds(1)))
         {
-            _observed?.Dispose();
-            _histograms.Dispose();
+            _pipeline.Dispose();
             _http.Dispose();
             _ended.Dispose();
         }
@@ -81,8 +73,9 @@ internal sealed class OtlpPush : IDisposable
         {
             try
             {
-                bool taken = Observed().Push();
-                Note(_histograms.Push() && taken);
+                _exporter.IsAsked = true;
+                Note(_reader.Collect(LongestCollect));
+                _exporter.IsAsked = false;
             }
             catch (Exception e)
             {
@@ -92,36 +85,6 @@ internal sealed class OtlpPush : IDisposable
             }
         }
     }
-
-    // Twice the room that is needed: whoever counts by differences sees a new provider as a new start, so there are to be few.
-    private OtlpPipeline Observed()
-    {
-        int backends = _backends.Series.Count;
-        if (_observed is null || backends > _roomForBackends)
-        {
-            _observed?.Dispose();
-            _roomForBackends = 2 * backends;
-            int room = _roomForBackends;
-            _observed = new OtlpPipeline(_options, i => i is Histogram<double> ? null : MostSeries(i, room));
-        }
-
-        return _observed;
-    }
-
-    // drain, rebalance, backend_down, max_age, shutdown.
-    private const int ShedReasons = 5;
-
-    private static int MostSeries(Instrument instrument, int backends) => Slack + (backends * instrument.Name switch
-    {
-        MetricNames.ConnectionsClosed => ReasonsPerBackend,
-        MetricNames.BackendState => StatesPerBackend,
-        MetricNames.ConnectionsShed => ShedReasons,
-        MetricNames.HealthChecks or MetricNames.ConnectFailures => 4,
-        MetricNames.RelayedBytes => 2,
-        MetricNames.ConnectionsActive or MetricNames.ConnectAttempts or MetricNames.BackendUp or MetricNames.BackendShareRatio
-            or MetricNames.HealthTransitions => 1,
-        _ => 0,
-    });
 
     private void Note(bool taken)
     {

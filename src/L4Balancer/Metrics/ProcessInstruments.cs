@@ -9,6 +9,7 @@ namespace L4Balancer.Metrics;
 internal sealed class ProcessInstruments
 {
     private const string DescriptorFolder = "/proc/self/fd";
+    private const string ThreadFolder = "/proc/self/task";
 
     public ProcessInstruments(Meter meter)
     {
@@ -28,12 +29,19 @@ internal sealed class ProcessInstruments
         }
     }
 
-    // A name per entry would be garbage by the hundred thousand; the folder's own descriptor is not counted.
-    private static long CountDescriptors() =>
-        new FileSystemEnumerable<byte>(DescriptorFolder, static (ref FileSystemEntry _) => 0).LongCount() - 1;
+    // The folder's own descriptor is not counted.
+    private static long CountDescriptors() => CountEntries(DescriptorFolder) - 1;
+
+    // A name per entry would be garbage by the hundred thousand.
+    private static long CountEntries(string folder) => new FileSystemEnumerable<byte>(folder, static (ref FileSystemEntry _) => 0).LongCount();
 
     private static long CountThreads()
     {
+        if (OperatingSystem.IsLinux())
+        {
+            return CountEntries(ThreadFolder);
+        }
+
         using var process = Process.GetCurrentProcess();
         return process.Threads.Count;
     }

@@ -1,32 +1,47 @@
 using System.Diagnostics.Metrics;
+using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Ports;
 using L4Balancer.Core.Routing;
 using L4Balancer.Core.Timing;
 
 namespace L4Balancer.Metrics;
 
-/// <summary>Local ports by the address that is connected from, counted towards the fullest destination, when someone asks.</summary>
+/// <summary>Local ports by the address that is connected from, counted towards the fullest destination, read at a scrape.</summary>
 internal sealed class SourcePortInstruments
 {
+    private readonly List<SourceCell> _sources;
     private readonly Func<RoutingSnapshot> _snapshot;
     private readonly TimeProvider _clock;
-    private volatile (PortUse Use, int InUse)[]? _fullest;
 
-    public SourcePortInstruments(Meter meter, Func<RoutingSnapshot> snapshot, TimeProvider clock)
+    /// <param name="group">Its members change between two scrapes.</param>
+    public SourcePortInstruments(SeriesGroup<SourceCell> group, Func<RoutingSnapshot> snapshot, TimeProvider clock)
     {
+        _sources = group.Members;
         _snapshot = snapshot;
         _clock = clock;
+        Meter meter = group.Meter;
         meter.CreateObservableGauge(
-            MetricNames.SourcePortsInUse, () => Look().Select(f => Measure(f.Use, f.InUse)), null,
+            MetricNames.SourcePortsInUse, InUse, null,
             "Local ports in use from this source to its fullest destination: of connections, and in TIME_WAIT under a minute ago.");
         meter.CreateObservableGauge(
-            MetricNames.SourcePortsLimit, () => (_fullest ?? Look()).Where(f => f.Use.Limit > 0).Select(f => Measure(f.Use, f.Use.Limit)), null,
-            "Local ports that one source has towards one destination.");
+            MetricNames.SourcePortsLimit, Limit, null, "Local ports that one source has towards one destination.");
+        meter.CreateObservableCounter(
+            MetricNames.SourcePortsExhausted, Exhausted, null,
+            "Connects that found no free local port from this source to their destination.");
     }
 
-    // Both are asked in the order in which they were made: the first looks at all ports, the second at what it has found.
-    private (PortUse Use, int InUse)[] Look() => _fullest = [.. _snapshot().Ports.Fullest(Instant.Now(_clock))];
+    private IEnumerable<Measurement<long>> InUse()
+    {
+        Dictionary<SourceCell, int> fullest = _snapshot().Ports.Fullest(Instant.Now(_clock)).ToDictionary(f => f.Use.Source, f => f.InUse);
+        return _sources.Select(s => Measure(s, fullest.GetValueOrDefault(s)));
+    }
 
-    private static Measurement<long> Measure(PortUse use, long value) =>
-        new(value, new KeyValuePair<string, object?>(MetricNames.SourceIp, use.Source.Label));
+    // Where the system does not say what the range is, there is no series.
+    private IEnumerable<Measurement<long>> Limit() =>
+        _snapshot().Ports.Supply.Range.Count is > 0 and int limit ? _sources.Select(s => Measure(s, limit)) : [];
+
+    private IEnumerable<Measurement<long>> Exhausted() => _sources.Select(s => Measure(s, s.Exhausted));
+
+    private static Measurement<long> Measure(SourceCell source, long value) =>
+        new(value, new KeyValuePair<string, object?>(MetricNames.SourceIp, source.Label));
 }

@@ -5,12 +5,12 @@ using Microsoft.AspNetCore.Http;
 namespace L4Balancer.Page;
 
 /// <summary>
-/// The status page: one document with everything in it, put together once from the files in <c>assets</c>. It asks nobody but the daemon
-/// that served it, and its policy (CSP 3) lets it run nothing but its own style and script.
+/// The status page: one self-contained document, assembled once from the files in <c>assets</c>. It contacts only the daemon
+/// that served it, and its policy (CSP 3) allows only its own style and script.
 /// </summary>
 internal static class StatusPage
 {
-    /// <summary>In the order in which the later ones use the earlier.</summary>
+    /// <summary>In dependency order: later scripts use earlier ones.</summary>
     private static readonly string[] Scripts = ["text.js", "api.js", "chart.js", "dialogs.js", "backends.js", "overview.js", "page.js"];
 
     private static readonly Lazy<(byte[] Document, string Policy)> Page = new(Make);

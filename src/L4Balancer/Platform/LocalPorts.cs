@@ -4,13 +4,13 @@ using L4Balancer.Core.Ports;
 
 namespace L4Balancer.Platform;
 
-/// <summary>What this host gives to connects: the range of local ports, and whether it gives one again that rests in TIME_WAIT (ip(7), tcp(7)).</summary>
+/// <summary>The local ports of this host: their range, and whether a port in TIME_WAIT is reused (ip(7), tcp(7)).</summary>
 internal static class LocalPorts
 {
     private const string Folder = "/proc/sys/net/ipv4/";
     private const string Reuse = "tcp_tw_reuse";
 
-    /// <summary>Of the network namespace that the process is in; <see cref="PortRange.Unknown"/> where the platform does not say.</summary>
+    /// <summary>The range of the process's network namespace; <see cref="PortRange.Unknown"/> if the platform does not report it.</summary>
     public static PortRange Range()
     {
         string? range = Read("ip_local_port_range");
@@ -18,10 +18,12 @@ internal static class LocalPorts
         return range is null || reserved is null ? PortRange.Unknown : PortRange.Parse(range, reserved);
     }
 
-    /// <returns>What to say to whoever wrote the configuration, without a full stop; null where all is well.</returns>
+    /// <returns>A warning about the configuration, without a final full stop; null if there is none.</returns>
     public static string? Warning(BalancerConfig config) => Warning(config, Read(Reuse)?.Trim());
 
-    /// <param name="reuse">What tcp_tw_reuse says: 0 never, 1 after a second, 2 so on loopback only; null where nobody knows.</param>
+    /// <param name="reuse">
+    /// The value of tcp_tw_reuse: 0 never, 1 after a second, 2 after a second on loopback only; null if it is not known.
+    /// </param>
     internal static string? Warning(BalancerConfig config, string? reuse)
     {
         ImmutableArray<string> away =
@@ -31,11 +33,11 @@ internal static class LocalPorts
         ];
         return reuse is null or "1" || away.IsEmpty ? null
             : $"net.ipv4.{Reuse} is {reuse} and backends are not on loopback ({away[0]}{(away.Length > 1 ? $" and {away.Length - 1} more" : "")}): "
-                + "where clients close first the local port of each connection rests for 60 s, so that a source address carries only so many "
-                + $"of them a minute to a backend as it has ports; sysctl net.ipv4.{Reuse}=1 lets ports serve again after a second";
+                + "if clients close first, the local port of each connection stays in TIME_WAIT for 60 s, so the connections per minute from a "
+                + $"source address to a backend are limited to its number of ports; sysctl net.ipv4.{Reuse}=1 allows reuse after a second";
     }
 
-    // What a name stands for is not asked here: a file is checked where its names need not be known.
+    // Names are not resolved here: `check` may run on a host where they do not resolve.
     private static bool IsAway(BackendSettings backend) =>
         backend.Endpoint is { } known ? !known.Address.IsLoopback : backend.Host is { } name && name.Host != "localhost";
 

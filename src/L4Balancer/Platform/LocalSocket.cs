@@ -3,8 +3,8 @@ using L4Balancer.Core.Config;
 namespace L4Balancer.Platform;
 
 /// <summary>
-/// Where the local socket is when nobody says: that of root in /run, that of another user below XDG_RUNTIME_DIR. A service that is
-/// not root has no such folder; its service manager made it one (RuntimeDirectory, systemd.exec(5)).
+/// The default path of the local socket: in /run for root, below XDG_RUNTIME_DIR for other users. A service without root has no
+/// XDG_RUNTIME_DIR and uses the directory that its service manager created (RuntimeDirectory, systemd.exec(5)).
 /// </summary>
 internal static class LocalSocket
 {
@@ -14,8 +14,8 @@ internal static class LocalSocket
     private const string Name = "admin.sock";
     private const string Folder = "l4balancer";
 
-    /// <summary>What a daemon makes of its configuration.</summary>
-    /// <returns>Null where a user's daemon has no folder for it.</returns>
+    /// <summary>The path that a daemon uses.</summary>
+    /// <returns>Null if a daemon without root has no directory for it.</returns>
     public static string? ForDaemon(string configured, bool root, Func<string, string?> variable)
     {
         if (configured != AdminSettings.DefaultSocket || root)
@@ -23,7 +23,7 @@ internal static class LocalSocket
             return configured;
         }
 
-        // A list with colons where the unit names more than one.
+        // A colon-separated list if the unit names several directories.
         if (variable(ServiceFolderVariable)?.Split(':')[0] is { Length: > 0 } service)
         {
             return Path.Combine(service, Name);
@@ -32,7 +32,7 @@ internal static class LocalSocket
         return OfUser(variable);
     }
 
-    /// <summary>Where a command looks: the user's own daemon where there is one, else the host's.</summary>
+    /// <summary>The path that a command uses: the user's own daemon if it exists, else the host's.</summary>
     public static string ForClient(bool root, Func<string, string?> variable) =>
         !root && OfUser(variable) is string own && File.Exists(own) ? own : AdminSettings.DefaultSocket;
 

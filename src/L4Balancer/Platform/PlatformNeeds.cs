@@ -5,10 +5,10 @@ using L4Balancer.Engine.Linux;
 
 namespace L4Balancer.Platform;
 
-/// <summary>What a configuration asks of the machine and a look at the file alone cannot tell; so it is asked for at start.</summary>
+/// <summary>Requirements of a configuration that depend on the host and are therefore checked at start.</summary>
 internal static class PlatformNeeds
 {
-    /// <returns>What this machine lacks, one line with the mend each.</returns>
+    /// <returns>The missing requirements, one line each, with the remedy.</returns>
     public static ImmutableArray<string> Missing(BalancerConfig config) =>
         OperatingSystem.IsLinux() ? MissingOnLinux(config) : LinuxOnly(config);
 

@@ -5,12 +5,12 @@ using L4Balancer.Core.Config;
 
 namespace L4Balancer.Platform;
 
-/// <summary>Looks at the start whether the addresses in <c>source_ips</c> can be connected from.</summary>
+/// <summary>Checks at start whether the addresses in <c>source_ips</c> can be used.</summary>
 internal static class SourceAddresses
 {
     /// <summary>
-    /// Those that bind(2) refuses with EADDRNOTAVAIL: the host does not have them. It is told and no more, because an address that
-    /// moves between hosts may come later.
+    /// Addresses that bind(2) refuses with EADDRNOTAVAIL because the host does not have them. They cause only a warning, because an
+    /// address that moves between hosts may be added later.
     /// </summary>
     public static IEnumerable<(string Pool, HostAddress Address)> NotHere(BalancerConfig config) =>
         config.Pools.SelectMany(p => p.SourceIps, (p, address) => (p.Name, address)).Where(s => !IsHere(s.address));

@@ -4,11 +4,11 @@ using Microsoft.Extensions.Logging;
 
 namespace L4Balancer.Resolving;
 
-/// <summary>The host names among the backends of a configuration: followed, and turned into what a snapshot is built with.</summary>
-/// <param name="resolver">Disposed of with this.</param>
+/// <summary>Resolves the host names of backends continuously, and provides the addresses from which a snapshot is built.</summary>
+/// <param name="resolver">Disposed together with this object.</param>
 internal sealed class BackendNames(NameResolver resolver, TimeProvider clock, ILogger<BackendNames> log) : IDisposable
 {
-    /// <summary>How long a start or a reload waits for names that it meets first.</summary>
+    /// <summary>Maximum time for which a start or a reload waits for new names.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
 
     private readonly Dictionary<string, string> _faults = [];
@@ -17,8 +17,8 @@ internal sealed class BackendNames(NameResolver resolver, TimeProvider clock, IL
         config.Pools.SelectMany(p => p.Backends).Where(b => b.Host is not null).Select(b => b.Host!.Value.Host).ToHashSet();
 
     /// <summary>
-    /// Looks the names of a configuration up that may come into force, and waits a moment for those that are new. The known ones are
-    /// looked up again beside it.
+    /// Resolves the names of a configuration that may be activated, and waits a limited time for new names. Known names are
+    /// resolved again in the background.
     /// </summary>
     public async Task PrepareAsync(BalancerConfig config)
     {
@@ -28,17 +28,17 @@ internal sealed class BackendNames(NameResolver resolver, TimeProvider clock, IL
         }
         catch (TimeoutException)
         {
-            // They come when they come; until then what has only a name is down.
+            // The answers will be applied when they arrive; until then a backend without an address is down.
         }
     }
 
-    /// <summary>What the names of this configuration stand for now.</summary>
+    /// <summary>The current addresses of the names in this configuration.</summary>
     public Resolutions After(Resolutions before, BalancerConfig config) => before.After(config, resolver.Answers);
 
-    /// <summary>This configuration is in force and no other is being prepared: other names are forgotten.</summary>
+    /// <summary>Forgets names that are not in this configuration, which is active while no other is being prepared.</summary>
     public void Keep(BalancerConfig config) => resolver.Keep(In(config));
 
-    /// <summary>Says in the log which look-ups of the configuration in force fail now and did not before.</summary>
+    /// <summary>Logs which look-ups of the active configuration started to fail or succeed again.</summary>
     public void Complain(BalancerConfig config)
     {
         IReadOnlySet<string> names = In(config);
@@ -54,7 +54,7 @@ internal sealed class BackendNames(NameResolver resolver, TimeProvider clock, IL
             _faults[host] = answer.Fault;
             if (answer.Fault.Length > 0 && answer.Fault != before)
             {
-                string stays = answer.Addresses.IsEmpty ? "nothing, it never resolved" : string.Join(", ", answer.Addresses);
+                string stays = answer.Addresses.IsEmpty ? "no address, it never resolved" : string.Join(", ", answer.Addresses);
                 log.NameFails(host, answer.Fault, stays);
             }
             else if (answer.Fault.Length == 0 && before.Length > 0)

@@ -5,16 +5,16 @@ using L4Balancer.Core.Addressing;
 
 namespace L4Balancer.Resolving;
 
-/// <summary>How one look-up of a host name ended.</summary>
-/// <param name="Fault">Why it failed, in a few words; empty where it did not.</param>
+/// <summary>The result of one look-up of a host name.</summary>
+/// <param name="Fault">A short reason for a failure; empty for a success.</param>
 internal readonly record struct LookUp(ImmutableArray<HostAddress> Addresses, string Fault)
 {
-    /// <summary>Asks the system, as every program of this host does: /etc/hosts, DNS, whatever nsswitch.conf(5) names. Blocks.</summary>
+    /// <summary>Uses the host's resolver: /etc/hosts, DNS and other sources in nsswitch.conf(5). Blocks.</summary>
     public static LookUp OfSystem(string host)
     {
         try
         {
-            // A link-local address is nothing without its interface, which an address of ours does not hold.
+            // A link-local address is unusable without its interface, which HostAddress does not store.
             ImmutableArray<HostAddress> addresses =
             [
                 .. Dns.GetHostAddresses(host).Where(a => !a.IsIPv6LinkLocal).Select(HostAddress.From).Where(a => !a.IsAny).Distinct(),
@@ -33,7 +33,7 @@ internal readonly record struct LookUp(ImmutableArray<HostAddress> Addresses, st
         }
         catch (Exception e)
         {
-            // Whatever the platform has against a name is said, and ends no thread.
+            // Any other error of the platform becomes a result, so that it does not end the thread.
             return new LookUp([], e.Message);
         }
     }

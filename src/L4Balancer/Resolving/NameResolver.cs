@@ -5,15 +5,15 @@ using L4Balancer.Core.Routing;
 namespace L4Balancer.Resolving;
 
 /// <summary>
-/// Looks host names up, again and again, and keeps what they last stood for. A look-up blocks (getaddrinfo(3)) for as long as name servers
-/// take: it has threads of its own, so that slow ones keep neither health checks nor connections waiting. Any thread may call.
+/// Resolves host names periodically and keeps the latest addresses. A look-up blocks (getaddrinfo(3)) until name servers answer, so
+/// look-ups have their own threads and slow ones delay neither health checks nor connections. Any thread may call.
 /// </summary>
 internal sealed class NameResolver : IDisposable
 {
-    /// <summary>From one look-up of a name to the next.</summary>
+    /// <summary>Time between two look-ups of a name.</summary>
     public static readonly TimeSpan Interval = TimeSpan.FromSeconds(30);
 
-    /// <summary>Look-ups at once. Those of a name server that does not answer take ten seconds and more each.</summary>
+    /// <summary>Maximum number of simultaneous look-ups. With a name server that does not answer each takes ten seconds or more.</summary>
     internal const int MostAtOnce = 16;
 
     private readonly Lock _gate = new();
@@ -26,9 +26,9 @@ internal sealed class NameResolver : IDisposable
     private int _threads;
     private bool _disposed;
 
-    /// <param name="lookUp">Blocks; must not throw.</param>
-    /// <param name="changed">Something in <see cref="Answers"/> is different now. Comes on a thread of the resolver's.</param>
-    /// <param name="start">Starts a thread; null: one of the system's.</param>
+    /// <param name="lookUp">Resolves a name. May block; must not throw.</param>
+    /// <param name="changed">Called on a thread of the resolver when <see cref="Answers"/> has changed.</param>
+    /// <param name="start">Starts a thread; null starts a background thread.</param>
     public NameResolver(Func<string, LookUp> lookUp, TimeProvider clock, Action changed, Action<ThreadStart>? start = null)
     {
         _start = start ?? StartInBackground;
@@ -37,7 +37,7 @@ internal sealed class NameResolver : IDisposable
         _timer = clock.CreateTimer(_ => Again(), null, Interval, Interval);
     }
 
-    /// <summary>What is known of each name that is followed, those without an answer yet left out.</summary>
+    /// <summary>The latest answer for each name, without names that have no answer yet.</summary>
     public IReadOnlyDictionary<string, NameAnswer> Answers
     {
         get
@@ -49,8 +49,8 @@ internal sealed class NameResolver : IDisposable
         }
     }
 
-    /// <summary>Looks these up now, the known ones again too, and goes on with them. None is given up by this.</summary>
-    /// <returns>Done when each of them that was not known has had its first look-up.</returns>
+    /// <summary>Resolves these names now, including known ones, and periodically from now on. Other names are kept.</summary>
+    /// <returns>Completes when each name that was not known has had its first look-up.</returns>
     public Task AddAsync(IEnumerable<string> hosts)
     {
         List<Task> first = [];
@@ -71,7 +71,7 @@ internal sealed class NameResolver : IDisposable
         return Task.WhenAll(first);
     }
 
-    /// <summary>Only these from now on, and all of them; what was known of others is forgotten.</summary>
+    /// <summary>Resolves exactly these names from now on; answers for other names are forgotten.</summary>
     public void Keep(IReadOnlySet<string> hosts)
     {
         lock (_gate)
@@ -90,7 +90,7 @@ internal sealed class NameResolver : IDisposable
         }
     }
 
-    /// <summary>No look-up begins any more; one that is under way comes to nothing.</summary>
+    /// <summary>Starts no more look-ups and ignores the results of those in progress.</summary>
     public void Dispose()
     {
         lock (_gate)
@@ -113,7 +113,7 @@ internal sealed class NameResolver : IDisposable
         }
     }
 
-    // One look-up of a name at a time: a name server that hangs must not collect them.
+    // At most one look-up per name is in progress, so that they do not accumulate if a name server hangs.
     private void Enqueue(string host, Name name)
     {
         if (_disposed || (name.IsDue && _threads > 0))
@@ -133,7 +133,7 @@ internal sealed class NameResolver : IDisposable
         }
     }
 
-    // Where the host gives no thread, those that run look everything up; where there is none, the next round tries again.
+    // If the host cannot start a thread, the running ones do all look-ups; if there is none, the next round tries again.
     private void StartThread()
     {
         try
@@ -143,7 +143,7 @@ internal sealed class NameResolver : IDisposable
         }
         catch (Exception e) when (e is OutOfMemoryException or ThreadStartException)
         {
-            // What is due stays so.
+            // Due names remain due.
         }
     }
 
@@ -197,7 +197,7 @@ internal sealed class NameResolver : IDisposable
     {
         public NameAnswer? Answer { get; set; }
 
-        /// <summary>It waits for its look-up, or that is under way.</summary>
+        /// <summary>Whether a look-up is pending or in progress.</summary>
         public bool IsDue { get; set; }
 
         public TaskCompletionSource First { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);

@@ -1,15 +1,35 @@
+using System.Globalization;
+
 namespace L4Balancer.Systemd;
 
-/// <summary>What systemd tells a service by its environment (systemd.exec(5)).</summary>
+/// <summary>What systemd says to a service by its environment (systemd.exec(5)).</summary>
 internal static class ServiceEnvironment
 {
+    /// <summary>What standard output is, as the kernel names it: <c>socket:[4711]</c> for the journal's.</summary>
+    private const string StandardOutput = "/proc/self/fd/1";
+
     /// <summary>
-    /// Whether standard output goes to the journal. JOURNAL_STREAM holds the device and inode of that stream; comparing them would
-    /// take fstat(2), and a shell that inherited the variable is told apart well enough by INVOCATION_ID or NOTIFY_SOCKET and a
-    /// standard output that is no terminal.
+    /// Whether standard output goes to the journal. JOURNAL_STREAM holds the device and inode of that stream as <c>8:4711</c>. Programs
+    /// that a service starts inherit the variable, and a terminal under a desktop is started by one; so the inode is compared.
     /// </summary>
-    public static bool OutputIsJournal(Func<string, string?> variable, bool outputIsRedirected) =>
-        outputIsRedirected
-        && !string.IsNullOrEmpty(variable("JOURNAL_STREAM"))
-        && (!string.IsNullOrEmpty(variable("INVOCATION_ID")) || !string.IsNullOrEmpty(variable(SystemdNotifier.Variable)));
+    public static bool OutputIsJournal() =>
+        OperatingSystem.IsLinux() && OutputIsJournal(Environment.GetEnvironmentVariable("JOURNAL_STREAM"), LinkOf(StandardOutput));
+
+    /// <param name="stream">The value of JOURNAL_STREAM.</param>
+    /// <param name="output">What standard output is, by its link in /proc.</param>
+    internal static bool OutputIsJournal(string? stream, string? output) =>
+        stream?.Split(':') is [_, string inode] && ulong.TryParse(inode, NumberStyles.None, CultureInfo.InvariantCulture, out _)
+        && output is not null && output.EndsWith($":[{inode}]", StringComparison.Ordinal);
+
+    private static string? LinkOf(string path)
+    {
+        try
+        {
+            return new FileInfo(path).LinkTarget;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
 }

@@ -12,12 +12,12 @@ internal sealed class StopExtension : IAsyncDisposable
     /// <summary>For the orderly close of the last connections (5 s), probes and logs.</summary>
     private static readonly TimeSpan Margin = TimeSpan.FromSeconds(15);
 
-    private readonly SystemdNotifier _systemd;
+    private readonly ServiceNotifications _systemd;
     private readonly TimeProvider _clock;
     private PeriodicTimer? _timer;
     private Task _working = Task.CompletedTask;
 
-    public StopExtension(SystemdNotifier systemd, TimeProvider clock)
+    public StopExtension(ServiceNotifications systemd, TimeProvider clock)
     {
         _systemd = systemd;
         _clock = clock;

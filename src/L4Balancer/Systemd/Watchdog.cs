@@ -9,7 +9,7 @@ namespace L4Balancer.Systemd;
 /// </summary>
 internal sealed class Watchdog : IAsyncDisposable
 {
-    private readonly SystemdNotifier _systemd;
+    private readonly ServiceNotifications _systemd;
     private readonly Func<Task> _turn;
     private readonly TimeSpan _time;
     private readonly ILogger _log;
@@ -19,7 +19,7 @@ internal sealed class Watchdog : IAsyncDisposable
 
     /// <param name="turn">Done when every event loop has turned.</param>
     /// <param name="time">After so long without an answer systemd ends the process.</param>
-    public Watchdog(SystemdNotifier systemd, Func<Task> turn, TimeSpan time, TimeProvider clock, ILogger<Watchdog> log)
+    public Watchdog(ServiceNotifications systemd, Func<Task> turn, TimeSpan time, TimeProvider clock, ILogger<Watchdog> log)
     {
         _systemd = systemd;
         _turn = turn;

@@ -2,7 +2,7 @@ using Microsoft.Extensions.Hosting;
 
 namespace L4Balancer.Web;
 
-/// <summary>The lifetime of a web application whose owner starts and stops it. The framework's own would take the signals.</summary>
+/// <summary>The lifetime of a web application that its owner starts and stops. The framework's default would handle signals.</summary>
 internal sealed class OwnerDecides : IHostLifetime
 {
     public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;

@@ -5,10 +5,12 @@ using Microsoft.Extensions.Logging;
 
 namespace L4Balancer.Web;
 
-/// <summary>Web applications inside of the daemon: no environment, no appsettings.json, no command line, no signals.</summary>
+/// <summary>
+/// Builder of web applications within the daemon: they ignore the environment, appsettings.json, the command line and signals.
+/// </summary>
 internal static class QuietHost
 {
-    /// <summary>What slow readers may hold up the end of the daemon.</summary>
+    /// <summary>Maximum time for which slow readers may delay the shutdown of the daemon.</summary>
     private static readonly TimeSpan StopWithin = TimeSpan.FromMilliseconds(200);
 
     public static WebApplicationBuilder CreateBuilder(ILoggerFactory loggers)

@@ -28,7 +28,7 @@ internal sealed class SourceTableTests
     {
         _table.Join(One);
         _table.Join(One);
-        Assert.That(Enter(1, One, most: 2), Is.Zero);
+        Assert.That(Enter(1, One, most: 2, rate: 2), Is.Zero);
         _table.Leave(One);
         _table.Leave(One);
         Assert.That(Enter(3, One, most: 2, rate: 2), Is.EqualTo(2), "none is owed, and no rate is used up");

@@ -27,6 +27,18 @@ internal sealed class PrefixSetTests
         Assert.That(inside, Is.InRange(5_000, 15_000), "both answers occurred");
     }
 
+    /// <summary>
+    /// The same over few ranges that lie close to each other: one address differs from a range's in a single bit. A set that fails is cut
+    /// down to the ranges that it needs.
+    /// </summary>
+    [FsCheck.NUnit.Property(MaxTest = 500, EndSize = 30)]
+    public bool Few_ranges_that_overlap_answer_as_each_would(Neighbour[] neighbours)
+    {
+        Cidr[] ranges = [.. neighbours.Select(n => Range($"{n.Address}/{n.Length}"))];
+        var set = new PrefixSet(ranges);
+        return neighbours.Select(n => Parse(n.Probe)).All(probe => set.Contains(probe) == ranges.Any(r => r.Contains(probe)));
+    }
+
     [TestCase("::/0", "10.0.0.1", ExpectedResult = false)]
     [TestCase("0.0.0.0/0", "10.0.0.1", ExpectedResult = true)]
     [TestCase("0.0.0.0/0", "::1", ExpectedResult = false)]
@@ -48,4 +60,19 @@ internal sealed class PrefixSetTests
     private static string Address(Random random) => HostAddress.FromV4((uint)random.NextInt64(1L << 32)).ToString();
 
     private static string Address6(Random random) => new HostAddress((ulong)random.NextInt64(), (ulong)random.NextInt64()).ToString();
+
+    /// <summary>A range and an address near it, as FsCheck draws them.</summary>
+    public sealed record Neighbour(bool IsSix, byte Low, byte High, byte Prefix, byte FlippedBit)
+    {
+        public int Length => IsSix ? Prefix % 129 : Prefix % 33;
+
+        public string Address => Text(High, Low);
+
+        public string Probe => IsSix
+            ? Text((byte)(High ^ (FlippedBit % 2 == 0 ? 1 << (FlippedBit / 2 % 8) : 0)), (byte)(Low ^ (FlippedBit % 2 == 1 ? 1 << (FlippedBit / 2 % 8) : 0)))
+            : HostAddress.FromV4(((uint)High << 24 | Low) ^ (1u << (FlippedBit % 32))).ToString();
+
+        private string Text(byte high, byte low) =>
+            IsSix ? new HostAddress((ulong)high << 56, low).ToString() : HostAddress.FromV4((uint)high << 24 | low).ToString();
+    }
 }

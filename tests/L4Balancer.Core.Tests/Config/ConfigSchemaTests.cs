@@ -109,7 +109,7 @@ internal sealed class ConfigSchemaTests
 
     private static ImmutableArray<ConfigError> ReadWithDateAt(ImmutableArray<SchemaKey> path)
     {
-        TomlNode node = new TomlLocalDate(Marked, new DateOnly(2026, 11, 20));
+        TomlNode node = new TomlDateTime(Marked, "2026-11-20");
         for (int i = path.Length - 1; i >= 0; i--)
         {
             TomlTable table = new(new TomlPosition(1, 1), [new TomlEntry(path[i].Name, new TomlPosition(1, 1), node)]);

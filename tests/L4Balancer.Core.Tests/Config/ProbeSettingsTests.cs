@@ -56,14 +56,14 @@ internal sealed class ProbeSettingsTests
     [TestCase("{ Host = \"a\" }", "pools[0].health.headers.Host: has a key of its own; use host")]
     [TestCase("{ connection = \"close\" }", "pools[0].health.headers.connection: is set by the probe itself; leave it out")]
     [TestCase("{ Sec-WebSocket-Key = \"a\" }", "pools[0].health.headers.Sec-WebSocket-Key: is set by the probe itself; leave it out")]
-    [TestCase("{ A = \"1\", a = \"2\" }", "pools[0].health.headers.a: stands here already: names of headers are told apart without regard to case")]
+    [TestCase("{ A = \"1\", a = \"2\" }", "pools[0].health.headers.a: is given twice; header names are not case-sensitive")]
     [TestCase("{ A = 1 }", "pools[0].health.headers.A: must be a string, not an integer")]
     [TestCase("[\"A: 1\"]", "pools[0].health.headers: must be a table of strings, like { Authorization = \"Bearer …\" }, not an array")]
     public void A_header_that_would_spoil_the_probe_is_an_error(string headers, string error) =>
         Assert.That(Errors($"headers = {headers}"), Is.EqualTo(new[] { error }));
 
-    [TestCase("\"a b\" = \"1\"", "is no name of a header")]
-    [TestCase("\"\" = \"1\"", "is no name of a header")]
+    [TestCase("\"a b\" = \"1\"", "is not a header name")]
+    [TestCase("\"\" = \"1\"", "is not a header name")]
     [TestCase("A = \"1\\r\\nB: 2\"", "is no value of a header")]
     [TestCase("A = \"é\"", "is no value of a header")]
     public void A_header_cannot_smuggle_another(string header, string message) =>

@@ -78,13 +78,8 @@ internal static class TaggedJson
         "integer" => actual is TomlInteger node && node.Value == long.Parse(value, CultureInfo.InvariantCulture),
         "float" => actual is TomlFloat node && SameFloat(node.Value, value),
         "bool" => actual is TomlBoolean node && node.Value == bool.Parse(value),
-        "datetime" => actual is TomlOffsetDateTime node
-            && node.Value.EqualsExact(DateTimeOffset.Parse(WithTicks(value), CultureInfo.InvariantCulture)),
-        "datetime-local" => actual is TomlLocalDateTime node
-            && node.Value == DateTime.Parse(WithTicks(value), CultureInfo.InvariantCulture),
-        "date-local" => actual is TomlLocalDate node
-            && node.Value == DateOnly.ParseExact(value, "yyyy-MM-dd", CultureInfo.InvariantCulture),
-        "time-local" => actual is TomlLocalTime node && node.Value == TimeOnly.Parse(WithTicks(value), CultureInfo.InvariantCulture),
+        "datetime" or "datetime-local" or "date-local" or "time-local" =>
+            actual is TomlDateTime node && KindOf(node.Text) == type && Instant(node.Text) == Instant(value),
         _ => false,
     };
 
@@ -96,13 +91,12 @@ internal static class TaggedJson
             && double.IsNegative(value) == double.IsNegative(actual),
     };
 
-    // .NET rounds an eighth digit of the second, the reader cuts it off.
-    private static string WithTicks(string value)
-    {
-        int dot = value.IndexOf('.', StringComparison.Ordinal);
-        if (dot < 0) return value;
-        int end = dot + 1;
-        while (end < value.Length && char.IsAsciiDigit(value[end])) end++;
-        return end - dot - 1 <= 7 ? value : value[..(dot + 8)] + value[end..];
-    }
+    private static string KindOf(string text) =>
+        text.IndexOf(':', StringComparison.Ordinal) < 0 ? "date-local"
+        : text[2] == ':' ? "time-local"
+        : text[^1] is 'z' or 'Z' || text[10..].AsSpan().ContainsAny('+', '-') ? "datetime"
+        : "datetime-local";
+
+    private static DateTimeOffset Instant(string text) => DateTimeOffset.Parse(
+        KindOf(text) == "time-local" ? "2000-01-01T" + text : text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal);
 }

@@ -22,10 +22,10 @@ internal sealed class TomlRecoveryTests
             port 443
             pool = "chat" pool
             [balancer]
-            keepalive = { idle = "60s", }
+            keepalive = { idle = "60s",, }
             """);
 
-        Assert.That(Places(document), Is.EqualTo("2:11 3:10 4:9 5:12 7:23 8:1 9:6 10:15 11:2 12:29"));
+        Assert.That(Places(document), Is.EqualTo("2:11 3:10 4:9 5:12 7:23 8:1 9:6 10:15 11:2 12:28"));
         TomlTable listener = (TomlTable)((TomlArray)Value(document.Root, "listeners")).Items[0];
         Assert.That(((TomlString)Value(listener, "name")).Value, Is.EqualTo("wss"));
         Assert.That(((TomlArray)Value(listener, "bind")).Items, Has.Length.EqualTo(2));
@@ -38,10 +38,8 @@ internal sealed class TomlRecoveryTests
     [TestCase("bind = [\"a:1\",\n[pools]\nx = 1", "1:8", Description = "an array is not closed before a header")]
     [TestCase("bind = [\n  \"a:1\",\n\n  # more\n\"y\".z = 1\nx = 1", "1:8", Description = "an array is not closed before a key")]
     [TestCase("bind = [\n  1,\n}\nx = 1", "3:1", Description = "an array is closed by a brace")]
-    [TestCase("t = {\n  a = 1,\n  b = 2\n}\nx = 1", "1:6", Description = "an inline table takes several lines")]
-    [TestCase("t = {\n  a = 1, # one\n  b = 2 # two\n  ,\n\n  c = 3\n}\nx = 1", "1:6", Description = "the same with comments")]
-    [TestCase("t = { a = 1\n[pools]\nx = 1", "1:12", Description = "an inline table is not closed")]
-    [TestCase("t = [\n  { a = 1, b = 2\n  { a = 2, b = 3 },\n]\nx = 1", "2:17", Description = "one of several inline tables is not closed")]
+    [TestCase("t = { a = 1\n[pools]\nx = 1", "1:5", Description = "an inline table is not closed")]
+    [TestCase("t = [\n  { a = 1, b = 2\n  { a = 2, b = 3 },\n]\nx = 1", "3:3", Description = "one of several inline tables is not closed")]
     [TestCase("t = [1,{a=1]\nx = 1", "1:12", Description = "an inline table is closed by a bracket")]
     [TestCase("t = \"\"\"a\n\\q\nb\"\"\"\nx = 1", "2:1", Description = "a wrong escape inside a multi-line string")]
     [TestCase("[[pools]\nname = 1\n[pools.health]\n[[pools]]\nx = 1", "1:8", Description = "a bracket too few, with tables below")]
@@ -57,6 +55,15 @@ internal sealed class TomlRecoveryTests
     }
 
     [Test]
+    public void Several_mistakes_in_one_array_are_all_reported()
+    {
+        TomlDocument document = Read("a = [\n  \"x\",\n  y,\n  z \"v\",\n  \"w\n  \"\\q\",\n  1__0\n]\nb = ?\n");
+
+        Assert.That(Places(document), Is.EqualTo("3:3 4:3 5:3 6:4 7:3 9:5"));
+        Assert.That(((TomlArray)Value(document.Root, "a")).Items.Select(item => ((TomlString)item).Value), Is.EqualTo(["x", "v"]));
+    }
+
+    [Test]
     public void Statements_behind_an_array_that_is_not_closed_are_read()
     {
         TomlDocument document = Read("bind = [\"a:1\",\n  \"b:1\"\nname = \"n\"\n[[pools]]\nbad = ?\n");
@@ -69,6 +76,7 @@ internal sealed class TomlRecoveryTests
     [TestCase("a = [\n\"x\\\\\",\"=\",\n'y','= 1',\n\"[t]\"\n]")]
     [TestCase("a = [\n\"\"\"\nb = 1\n[c]\n\"\"\",\n'''x = 1'''\n]")]
     [TestCase("a = [ # [x]\n# b = 1\n{ c = 1 } # d = 1\n]")]
+    [TestCase("t = {\n  a = 1, # one\n  b = 2 # two\n  ,\n\n  c = 3,\n}", Description = "TOML 1.1")]
     public void Good_array_is_not_taken_for_one_that_is_not_closed(string text)
     {
         TomlDocument document = Read(text);

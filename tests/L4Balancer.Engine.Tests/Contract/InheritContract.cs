@@ -1,9 +1,10 @@
-using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
 using L4Balancer.Engine.Tests.Peers;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Testing;
 
 namespace L4Balancer.Engine.Tests.Contract;
 
@@ -13,7 +14,9 @@ internal abstract class InheritContract(Func<EngineOptions, IEngine> create) : E
     private const int LevelTcp = 6;
     private const int UserTimeout = 18;
 
-    private readonly ConcurrentQueue<string> _warnings = [];
+    private readonly FakeLogCollector _log = new();
+
+    private string[] Warnings => [.. _log.GetSnapshot().Where(r => r.Level >= Microsoft.Extensions.Logging.LogLevel.Warning).Select(r => r.Message)];
 
     [Test]
     public async Task A_socket_is_used_for_its_address_with_the_options_of_its_listener()
@@ -32,7 +35,7 @@ internal abstract class InheritContract(Func<EngineOptions, IEngine> create) : E
         {
             Assert.That(rig.Engine.Bound[0], Is.EqualTo(endpoint));
             Assert.That((socket.Descriptor, socket.Backlog, socket.Option(LevelTcp, UserTimeout)), Is.EqualTo((descriptor, 55, 4000)));
-            Assert.That(_warnings, Is.Empty);
+            Assert.That(Warnings, Is.Empty);
         }
 
         await FinishAsync(early, served);
@@ -50,16 +53,16 @@ internal abstract class InheritContract(Func<EngineOptions, IEngine> create) : E
 
         // The wildcard is another address than one of those that it covers: it cannot be bound beside a socket that is handed in for nothing.
         Endpoint wildcard = otherEndpoint with { Address = HostAddress.Any4 };
-        await using IEngine engine = NewEngine(new RecordedConnections(), [single, other, datagram], new LoggedLines(_warnings));
+        await using IEngine engine = NewEngine(new RecordedConnections(), [single, other, datagram], Loggers());
         BalancerConfig config = Settings.Config(Settings.Pool(backend), Settings.Listener(endpoint.ToString(), wildcard.ToString()));
         IReadOnlyList<ListenFailure> failures = engine.Start(Core.Routing.RoutingSnapshot.Build(config, 1000));
 
         using (Assert.EnterMultipleScope())
         {
             Assert.That(failures.Select(f => f.Endpoint), Is.EqualTo(new[] { wildcard }));
-            Assert.That(_warnings, Has.Count.EqualTo(2));
-            Assert.That(_warnings.First(), Does.Contain(otherEndpoint.ToString()));
-            Assert.That(_warnings.Last(), Does.Contain($"descriptor {datagram}"));
+            Assert.That(Warnings, Has.Length.EqualTo(2));
+            Assert.That(Warnings.First(), Does.Contain(otherEndpoint.ToString()));
+            Assert.That(Warnings.Last(), Does.Contain($"descriptor {datagram}"));
             Assert.That(EngineSocket.TryFindListening(otherEndpoint), Is.Null);
         }
     }
@@ -70,7 +73,7 @@ internal abstract class InheritContract(Func<EngineOptions, IEngine> create) : E
         TestBackend backend = Backend();
         (int descriptor, Endpoint endpoint) = Listening("::", dualStack: true);
         Rig rig = Inheriting(backend, [descriptor], Settings.Listener(endpoint.ToString()));
-        Assert.That(_warnings.Single(), Does.Contain(endpoint.ToString()).And.Contain("IPv4"));
+        Assert.That(Warnings.Single(), Does.Contain(endpoint.ToString()).And.Contain("IPv4"));
 
         Endpoint v4 = endpoint with { Address = Settings.Address("127.0.0.1") };
         Peer client = Keep(await Peer.ConnectAsync(v4));
@@ -99,7 +102,9 @@ internal abstract class InheritContract(Func<EngineOptions, IEngine> create) : E
     }
 
     private Rig Inheriting(TestBackend backend, int[] descriptors, ListenerSettings listener) =>
-        Start(Settings.Pool(backend), listener, inherited: descriptors, log: new LoggedLines(_warnings));
+        Start(Settings.Pool(backend), listener, inherited: descriptors, log: Loggers());
+
+    private LoggerFactory Loggers() => new([new FakeLoggerProvider(_log)]);
 
     private static (int Descriptor, Endpoint Endpoint) Listening(string address, bool dualStack = false)
     {

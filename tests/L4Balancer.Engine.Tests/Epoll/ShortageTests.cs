@@ -5,6 +5,8 @@ using L4Balancer.Engine.Epoll;
 using L4Balancer.Engine.Linux;
 using L4Balancer.Engine.Tests.Contract;
 using L4Balancer.Engine.Tests.Peers;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Testing;
 
 namespace L4Balancer.Engine.Tests.Epoll;
 
@@ -19,7 +21,7 @@ internal sealed class ShortageTests() : EpollFixture(workers: 2)
     {
         TestBackend backend = Backend();
         backend.ServeEcho();
-        var log = new LineCounter();
+        var log = new FakeLogCollector();
         await using EpollEngine engine = StartLogging(backend, log);
         SystemFault.Installed = new FailingCalls(SystemCall.Accept, Enum.Parse<Errno>(error));
         List<Peer> clients = [];
@@ -31,11 +33,11 @@ internal sealed class ShortageTests() : EpollFixture(workers: 2)
         TimeSpan before = await BusyAsync(engine);
         await Patience.Elapse(Watched);
         TimeSpan busy = await BusyAsync(engine) - before;
-        TestContext.Out.WriteLine($"{busy.TotalMilliseconds:F1} ms busy in {Watched.TotalMilliseconds} ms, {log.Lines} lines");
+        TestContext.Out.WriteLine($"{busy.TotalMilliseconds:F1} ms busy in {Watched.TotalMilliseconds} ms, {log.Count} lines");
         using (Assert.EnterMultipleScope())
         {
             Assert.That(busy, Is.LessThan(Watched * 0.05));
-            Assert.That(log.Lines - log.AtStart, Is.InRange(1, engine.Workers.Count));
+            Assert.That(log.Count, Is.InRange(1, engine.Workers.Count));
         }
 
         SystemFault.Installed = null;
@@ -45,7 +47,7 @@ internal sealed class ShortageTests() : EpollFixture(workers: 2)
             await client.ReceiveAsync(1);
         }
 
-        Assert.That(log.Lines - log.AtStart, Is.LessThanOrEqualTo(2 * engine.Workers.Count));
+        Assert.That(log.Count, Is.LessThanOrEqualTo(2 * engine.Workers.Count));
     }
 
     [Test]
@@ -53,7 +55,7 @@ internal sealed class ShortageTests() : EpollFixture(workers: 2)
     {
         TestBackend backend = Backend();
         backend.ServeEcho();
-        var log = new LineCounter();
+        var log = new FakeLogCollector();
         await using EpollEngine engine = StartLogging(backend, log);
         SystemFault.Installed = new EverySecondCall(SystemCall.Accept, Errno.EMFILE);
         for (int i = 0; i < 50; i++)
@@ -63,7 +65,7 @@ internal sealed class ShortageTests() : EpollFixture(workers: 2)
             await client.ReceiveAsync(1);
         }
 
-        Assert.That(log.Lines - log.AtStart, Is.LessThanOrEqualTo(2 * engine.Workers.Count));
+        Assert.That(log.Count, Is.LessThanOrEqualTo(2 * engine.Workers.Count));
     }
 
     [Test]
@@ -143,18 +145,18 @@ internal sealed class ShortageTests() : EpollFixture(workers: 2)
         Assert.That(process.ExitCode, Is.Zero, errors);
     }
 
-    private static EpollEngine StartLogging(TestBackend backend, LineCounter log)
+    private static EpollEngine StartLogging(TestBackend backend, FakeLogCollector log)
     {
         var engine = new EpollEngine(new EngineOptions
         {
             Clock = TimeProvider.System,
             Records = new RecordedConnections(),
-            Loggers = log,
+            Loggers = new LoggerFactory([new FakeLoggerProvider(log)], new LoggerFilterOptions { MinLevel = LogLevel.Trace }),
             Workers = 2,
         });
         Core.Config.BalancerConfig config = Settings.Config(Settings.Pool(backend), Settings.Listener("127.0.0.1:0"));
         Assert.That(engine.Start(Core.Routing.RoutingSnapshot.Build(config, 1000)), Is.Empty);
-        log.AtStart = log.Lines;
+        log.Clear();
         return engine;
     }
 

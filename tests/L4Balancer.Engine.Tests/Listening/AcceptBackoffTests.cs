@@ -1,7 +1,7 @@
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Timing;
 using L4Balancer.Engine.Listening;
-using L4Balancer.Engine.Tests.Epoll;
+using Microsoft.Extensions.Logging.Testing;
 
 namespace L4Balancer.Engine.Tests.Listening;
 
@@ -13,7 +13,7 @@ internal sealed class AcceptBackoffTests
     [Test]
     public void Pauses_double_from_ten_milliseconds_up_to_a_second_and_begin_anew_after_a_success()
     {
-        using var log = new LineCounter();
+        var log = new FakeLogger();
         var backoff = new AcceptBackoff(log);
         TimeSpan[] pauses = [.. Enumerable.Range(0, 100).Select(_ => backoff.Failed(default, "EMFILE", Start))];
         backoff.Succeeded(default);
@@ -26,7 +26,7 @@ internal sealed class AcceptBackoffTests
     [Test]
     public void A_shortage_that_comes_and_goes_has_a_line_a_minute_and_one_for_the_recovery()
     {
-        using var log = new LineCounter();
+        var log = new FakeLogger();
         var backoff = new AcceptBackoff(log);
         for (int second = 0; second < 600; second++)
         {
@@ -34,6 +34,6 @@ internal sealed class AcceptBackoffTests
             backoff.Succeeded(default);
         }
 
-        Assert.That(log.Lines, Is.EqualTo(2 * 10));
+        Assert.That(log.Collector.Count, Is.EqualTo(2 * 10));
     }
 }

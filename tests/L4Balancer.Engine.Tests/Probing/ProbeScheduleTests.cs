@@ -22,7 +22,7 @@ public sealed class ProbeScheduleTests
     };
 
     private readonly Dictionary<string, List<TimeSpan>> _seen = [];
-    private ManualClock _clock = null!;
+    private TestClock _clock = null!;
     private Prober _prober = null!;
     private Pool? _lastPool;
 
@@ -30,7 +30,7 @@ public sealed class ProbeScheduleTests
     public void StartProber()
     {
         _seen.Clear();
-        _clock = new ManualClock();
+        _clock = new TestClock();
         _prober = new Prober(_clock, new Random(5), Note);
     }
 

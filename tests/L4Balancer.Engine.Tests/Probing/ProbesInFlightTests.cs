@@ -11,11 +11,11 @@ public sealed class ProbesInFlightTests
 {
     private static readonly HealthSettings Health = new() { Interval = TimeSpan.FromSeconds(20), Timeout = TimeSpan.FromSeconds(5) };
 
-    private ManualClock _clock = null!;
+    private TestClock _clock = null!;
     private ReportLog _log = null!;
 
     [SetUp]
-    public void StartClock() => (_clock, _log) = (new ManualClock(), new ReportLog());
+    public void StartClock() => (_clock, _log) = (new TestClock(), new ReportLog());
 
     [Test]
     public async Task No_more_probes_are_in_flight_than_the_bound_and_none_is_forgotten()

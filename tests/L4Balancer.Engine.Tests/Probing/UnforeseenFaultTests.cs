@@ -14,12 +14,12 @@ public sealed class UnforeseenFaultTests
     public async Task A_goodbye_that_fails_gives_its_place_back()
     {
         var log = new ReportLog();
-        var clock = new FaultyClock();
+        var clock = new ObservedClock();
         await using var backend = new TalkingBackend(TalkingBackend.Answering("HTTP/1.1 204 No Content\r\n\r\n"));
 
         // Disposed of only where it is well: with a place that nobody gives back it would wait for ever.
         Prober prober = new(clock, new Random(17), log.Take) { MostInFlight = 2 };
-        clock.IsBroken = true;
+        clock.TimerMade = static () => throw new InvalidOperationException("no timer");
         prober.Publish(ProbedPool.Snapshot(Http, backend.Endpoint));
 
         for (int i = 0; i < 5; i++)

@@ -1,11 +1,10 @@
-using System.Buffers;
 using System.Text;
 using L4Balancer.AccessLog;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Routing;
 using L4Balancer.Logging;
-using L4Balancer.Metrics;
+using L4Balancer.Tests.Metrics;
 using L4Balancer.Tests.Truth;
 using Microsoft.Extensions.Logging;
 using Level = L4Balancer.Core.Config.LogLevel;
@@ -82,16 +81,17 @@ internal sealed class RecordLogTests
     }
 
     [Test]
+    [NonParallelizable]
     public async Task A_flood_loses_lines_but_the_histograms_count_everybody()
     {
         const int flood = 50_000;
         RoutingSnapshot snapshot = Connections.Snapshot();
-        using var metrics = new BalancerMetrics(() => snapshot, () => null, TimeProvider.System);
+        using var metrics = new ScrapedMetrics(() => snapshot);
         var record = Connections.Closed(snapshot, CloseReason.ClientClosed);
         using var output = new LogOutput(Stream.Null, LogFormat.Text, TimeProvider.System);
         using ILoggerFactory loggers = LogSetup.CreateFactory(output, new LevelSwitch(Level.Info), TimeProvider.System);
         await using (var log = new RecordLog(
-            new BalancerSettings(), output, metrics.Durations, TimeProvider.System, loggers.CreateLogger<RecordLog>()))
+            new BalancerSettings(), output, metrics.Of.Durations, TimeProvider.System, loggers.CreateLogger<RecordLog>()))
         {
             for (int i = 0; i < flood; i++)
             {
@@ -100,9 +100,7 @@ internal sealed class RecordLogTests
             }
         }
 
-        var text = new ArrayBufferWriter<byte>();
-        metrics.Write(text, ExpositionFormat.Prometheus);
-        var exposition = new Exposition(Encoding.UTF8.GetString(text.WrittenSpan));
+        var exposition = new Exposition(metrics.Text());
         Assert.That(exposition.Sum("connect_duration_seconds_count"), Is.EqualTo(flood));
         Assert.That(exposition.Sum("connection_duration_seconds_count"), Is.EqualTo(flood));
     }
@@ -139,7 +137,8 @@ internal sealed class RecordLogTests
         }
 
         // The clock is asked for the time of day once for each line.
-        var clock = new CountingClock();
+        int asked = 0;
+        var clock = new ObservedClock { TimeOfDayAsked = () => asked++ };
         using ILoggerFactory loggers = LogSetup.CreateFactory(output, Level.Info, TimeProvider.System);
         await using (var log = new RecordLog(
             new BalancerSettings { AccessLog = AccessLogMode.All }, output, null, clock, loggers.CreateLogger<RecordLog>()))
@@ -151,7 +150,7 @@ internal sealed class RecordLogTests
             }
         }
 
-        Assert.That(clock.Lines, Is.Zero);
+        Assert.That(asked, Is.Zero);
         await stream.DisposeAsync();
     }
 
@@ -180,17 +179,6 @@ internal sealed class RecordLogTests
         }
 
         return Encoding.UTF8.GetString(stream.ToArray()).Split('\n', StringSplitOptions.RemoveEmptyEntries);
-    }
-
-    private sealed class CountingClock : TimeProvider
-    {
-        public int Lines { get; private set; }
-
-        public override DateTimeOffset GetUtcNow()
-        {
-            Lines++;
-            return base.GetUtcNow();
-        }
     }
 
     /// <summary>A pipe that is full: what is written waits until the end.</summary>

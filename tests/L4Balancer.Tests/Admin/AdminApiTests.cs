@@ -5,6 +5,7 @@ using System.Text.Json;
 namespace L4Balancer.Tests.Admin;
 
 /// <summary>Every path of the API, asked over the local socket of a real daemon.</summary>
+[Category(DaemonProcess.Category)]
 internal sealed class AdminApiTests
 {
     [Test]

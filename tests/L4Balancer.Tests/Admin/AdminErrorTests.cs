@@ -4,6 +4,7 @@ using System.Text.Json;
 namespace L4Balancer.Tests.Admin;
 
 /// <summary>What is asked wrongly: each answer is a problem with the mend, and carries the headers that every answer does.</summary>
+[Category(DaemonProcess.Category)]
 internal sealed class AdminErrorTests
 {
     [TestCase("GET", "/v1/nope", 404, "no such path")]

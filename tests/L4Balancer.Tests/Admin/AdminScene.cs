@@ -8,6 +8,7 @@ namespace L4Balancer.Tests.Admin;
 
 /// <summary>One daemon with two backends for all tests of the API and its commands, over its socket and over TCP.</summary>
 [SetUpFixture]
+[Category(DaemonProcess.Category)]
 internal sealed class AdminScene
 {
     public const string Token = "t0ken-of-the-tests";

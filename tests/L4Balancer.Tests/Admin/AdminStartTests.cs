@@ -4,6 +4,7 @@ using System.Net.Sockets;
 namespace L4Balancer.Tests.Admin;
 
 /// <summary>What a daemon makes of its socket, its address and its token file when it starts, reloads and ends.</summary>
+[Category(DaemonProcess.Category)]
 internal sealed class AdminStartTests
 {
     private SocketFolder _folder = null!;
@@ -26,7 +27,7 @@ internal sealed class AdminStartTests
         await using (DaemonProcess second = DaemonProcess.Run(Config()))
         {
             await second.ReadyAsync();
-            Assert.That(second.Output, Has.Some.Contains($"no local socket at {SocketPath}: another daemon holds it"));
+            Assert.That(second.Output, Has.Some.Contains($"no local socket at {SocketPath}: another daemon uses it"));
         }
 
         Assert.That(await HealthAsync(), Is.EqualTo("ok\n"));
@@ -48,7 +49,7 @@ internal sealed class AdminStartTests
         await File.WriteAllTextAsync(SocketPath, "precious");
         await using DaemonProcess daemon = DaemonProcess.Run(Config());
         await daemon.ReadyAsync();
-        Assert.That(daemon.Output, Has.Some.Contains($"no local socket at {SocketPath}: something there is not a socket"));
+        Assert.That(daemon.Output, Has.Some.Contains($"no local socket at {SocketPath}: the existing file is not a socket"));
         Assert.That(await File.ReadAllTextAsync(SocketPath), Is.EqualTo("precious"));
     }
 

@@ -5,6 +5,7 @@ using L4Balancer.CommandLine;
 namespace L4Balancer.Tests.Admin;
 
 /// <summary>Every command that asks a running daemon, in this process against a real one.</summary>
+[Category(DaemonProcess.Category)]
 internal sealed class AskingCommandTests
 {
     [Test]
@@ -126,7 +127,7 @@ internal sealed class AskingCommandTests
     {
         Result text = await InvokeAsync("locate", "--listener", "wss", "--source", "203.0.113.7:51234");
         Assert.That(text.Code, Is.Zero, text.Errors);
-        Assert.That(text.Output, Does.Match(@"^backend   chat/ws[12] \(127\.0\.0\.1:\d+\)\n").And.Contain("2 take connections"));
+        Assert.That(text.Output, Does.Match(@"^backend   chat/ws[12] \(127\.0\.0\.1:\d+\)\n").And.Contain("2 accept connections"));
         Result unknown = await InvokeAsync("locate", "--listener", "nope", "--source", "203.0.113.7:51234", "--json");
         Assert.That((unknown.Code, unknown.Errors.Count(c => c == '\n')), Is.EqualTo((2, 1)));
     }

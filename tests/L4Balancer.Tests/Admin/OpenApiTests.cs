@@ -11,6 +11,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace L4Balancer.Tests.Admin;
 
 /// <summary><c>docs/openapi.json</c> against what is there: the routes both ways, the parameters, and the names in the answers.</summary>
+[Category(DaemonProcess.Category)]
 internal sealed class OpenApiTests
 {
     private static readonly string[] Verbs = ["get", "post", "put", "delete", "patch"];

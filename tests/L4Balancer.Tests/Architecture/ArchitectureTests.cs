@@ -14,12 +14,15 @@ internal sealed partial class ArchitectureTests
     private const string Daemon = "l4balancer";
     private const string Tests = "L4Balancer.Tests";
 
-    /// <summary>What Core may stand on: language, collections, numbers, text. A new line here is a decision.</summary>
+    /// <summary>
+    /// What Core may stand on: language, collections, numbers, text, and one package, which reads TOML
+    /// (docs/decisions/0004-tomlyn.md). A new line here is a decision.
+    /// </summary>
     private static readonly string[] CoreMayReference =
     [
         "System.Collections", "System.Collections.Concurrent", "System.Collections.Immutable", "System.Linq", "System.Memory",
         "System.Net.Primitives", "System.Numerics.Vectors", "System.Runtime", "System.Runtime.InteropServices",
-        "System.Runtime.Intrinsics", "System.Runtime.Extensions", "System.Text.Encoding.Extensions", "System.Threading",
+        "System.Runtime.Intrinsics", "System.Runtime.Extensions", "System.Text.Encoding.Extensions", "System.Threading", "Tomlyn",
     ];
 
     /// <summary>What Engine may add to the framework.</summary>
@@ -37,6 +40,13 @@ internal sealed partial class ArchitectureTests
     [Test]
     public void Core_stands_on_nothing_that_touches_the_world() =>
         Assert.That(AssemblyFacts.Read(Core).References.Except(CoreMayReference), Is.Empty);
+
+    [Test]
+    public void Tomlyn_is_the_one_package_of_Core_and_known_to_no_other_project()
+    {
+        Assert.That(BeyondTheFramework(AssemblyFacts.Read(Core)), Is.EqualTo(["Tomlyn"]));
+        Assert.That(AssemblyFacts.Read(Engine).References.Concat(AssemblyFacts.Read(Daemon).References), Has.None.EqualTo("Tomlyn"));
+    }
 
     [Test]
     public void Core_opens_no_file_and_no_socket_and_has_no_clock_or_chance_of_its_own() =>

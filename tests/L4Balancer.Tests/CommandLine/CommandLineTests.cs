@@ -4,6 +4,7 @@ using L4Balancer.CommandLine;
 namespace L4Balancer.Tests.CommandLine;
 
 /// <summary>The commands that end by themselves, in this process.</summary>
+[Category(DaemonProcess.Category)]
 internal sealed class CommandLineTests
 {
     private const string Config = """

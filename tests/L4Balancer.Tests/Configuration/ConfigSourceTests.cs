@@ -1,4 +1,5 @@
 using L4Balancer.Configuration;
+using Microsoft.Extensions.Time.Testing;
 
 namespace L4Balancer.Tests.Configuration;
 
@@ -9,15 +10,15 @@ internal sealed class ConfigSourceTests
     [Test]
     public async Task A_read_that_hangs_fails_after_its_time_and_what_it_brings_later_is_dropped()
     {
-        var clock = new TimerClock();
-        using var hangs = new ManualResetEventSlim();
+        var clock = new FakeTimeProvider();
+        var hangs = new TaskCompletionSource();
         using var returned = new SemaphoreSlim(0);
         bool known = false;
         var source = new ConfigSource(
             "/etc/some.toml",
             givenUp =>
             {
-                hangs.Wait(CancellationToken.None);
+                hangs.Task.Wait(CancellationToken.None);
                 known = givenUp.IsCancellationRequested;
                 returned.Release();
                 return ReadConfig.Failed("late", "late");
@@ -25,9 +26,9 @@ internal sealed class ConfigSourceTests
             clock);
 
         Task<ReadConfig> reading = source.ReadAsync(CancellationToken.None);
-        clock.Pass(ConfigSource.Within - TimeSpan.FromTicks(1));
+        clock.Advance(ConfigSource.Within - TimeSpan.FromTicks(1));
         Assert.That(reading.IsCompleted, Is.False);
-        clock.Pass(TimeSpan.FromTicks(1));
+        clock.Advance(TimeSpan.FromTicks(1));
         ReadConfig read = await reading.WaitAsync(Patience);
         Assert.That(read.File.Config, Is.Null);
         Assert.That(read.File.Errors, Is.EqualTo(new[]
@@ -35,7 +36,7 @@ internal sealed class ConfigSourceTests
             "/etc/some.toml: could not be read within 30s: see to its file system, or to who writes to it if it is a pipe",
         }));
 
-        hangs.Set();
+        hangs.SetResult();
         Assert.That(await returned.WaitAsync(Patience), Is.True);
         Assert.That(known, Is.True, "the read can find that nobody waits for it");
         Assert.That((await source.ReadAsync(CancellationToken.None).WaitAsync(Patience)).File.Errors, Is.EqualTo(new[] { "late" }), "a new read");
@@ -44,15 +45,15 @@ internal sealed class ConfigSourceTests
     [Test]
     public async Task Reads_that_hang_are_few()
     {
-        var clock = new TimerClock();
-        using var hangs = new ManualResetEventSlim();
+        var clock = new FakeTimeProvider();
+        var hangs = new TaskCompletionSource();
         using var began = new SemaphoreSlim(0);
         var source = new ConfigSource(
             "/etc/some.toml",
             _ =>
             {
                 began.Release();
-                hangs.Wait(CancellationToken.None);
+                hangs.Task.Wait(CancellationToken.None);
                 return ReadConfig.Failed("p", "read");
             },
             clock);
@@ -60,32 +61,32 @@ internal sealed class ConfigSourceTests
         {
             Task<ReadConfig> reading = source.ReadAsync(CancellationToken.None);
             Assert.That(await began.WaitAsync(Patience), Is.True);
-            clock.Pass(ConfigSource.Within);
+            clock.Advance(ConfigSource.Within);
             Assert.That((await reading.WaitAsync(Patience)).File.Errors, Has.Exactly(1).Contains("within 30s"));
         }
 
         ReadConfig refused = await source.ReadAsync(CancellationToken.None).WaitAsync(Patience);
         Assert.That(refused.File.Errors, Has.Exactly(1).Contains("4 reads of it hang already"));
-        hangs.Set();
+        hangs.SetResult();
     }
 
     [Test]
     public void Who_stops_waits_for_no_read()
     {
-        using var hangs = new ManualResetEventSlim();
+        var hangs = new TaskCompletionSource();
         using var stop = new CancellationTokenSource();
         var source = new ConfigSource(
             "/etc/some.toml",
             _ =>
             {
-                hangs.Wait(CancellationToken.None);
+                hangs.Task.Wait(CancellationToken.None);
                 return ReadConfig.Failed("p", "read");
             },
-            new TimerClock());
+            new FakeTimeProvider());
 
         Task<ReadConfig> reading = source.ReadAsync(stop.Token);
         stop.Cancel();
         Assert.That(async () => await reading.WaitAsync(Patience), Throws.InstanceOf<OperationCanceledException>());
-        hangs.Set();
+        hangs.SetResult();
     }
 }

@@ -14,10 +14,11 @@ namespace L4Balancer.Tests.Control;
 /// <summary>The one writer over an engine that does nothing.</summary>
 [FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 [CancelAfter(60_000)]
+[Category(DaemonProcess.Category)]
 internal sealed class BalancerControlTests : IAsyncDisposable
 {
     private readonly StillEngine _engine = new();
-    private readonly TimerClock _clock = new();
+    private readonly TestClock _clock = new();
     private readonly string _file = DaemonProcess.ConfigFileWith(Text(weight: 100));
     private readonly RoutingSnapshot _first;
     private readonly Lazy<BalancerControl> _control;

@@ -1,6 +1,7 @@
 using L4Balancer.Control;
 using L4Balancer.Resolving;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
 
 namespace L4Balancer.Tests.Control;
 
@@ -10,7 +11,7 @@ internal sealed class NameControlTests
     [Test]
     public void Names_that_keep_changing_make_a_snapshot_a_second_the_first_ones_one_at_once()
     {
-        var clock = new TimerClock();
+        var clock = new FakeTimeProvider();
         int settled = 0;
         using var names = new BackendNames(
             new NameResolver(static _ => new LookUp([], "no such name"), TimeProvider.System, static () => { }),
@@ -19,21 +20,21 @@ internal sealed class NameControlTests
         using var control = new NameControl(names, static _ => { }, clock, NullLogger.Instance, () => settled++);
         control.Changed();
         control.Changed();
-        clock.Pass(NameControl.Settle);
+        clock.Advance(NameControl.Settle);
         Assert.That(settled, Is.EqualTo(1));
 
         for (int i = 0; i < 1000; i++)
         {
             control.Changed();
-            clock.Pass(TimeSpan.FromMilliseconds(10));
+            clock.Advance(TimeSpan.FromMilliseconds(10));
         }
 
         Assert.That(settled, Is.InRange(10, 12), "in ten seconds");
-        clock.Pass(NameControl.SettleInStorm);
-        clock.Pass(NameControl.SettleInStorm);
+        clock.Advance(NameControl.SettleInStorm);
+        clock.Advance(NameControl.SettleInStorm);
         settled = 0;
         control.Changed();
-        clock.Pass(NameControl.Settle);
+        clock.Advance(NameControl.Settle);
         Assert.That(settled, Is.EqualTo(1), "after a rest it is quick again");
     }
 }

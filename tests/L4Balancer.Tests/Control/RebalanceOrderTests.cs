@@ -9,6 +9,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace L4Balancer.Tests.Control;
 
 /// <summary>Whom a rebalance lets go first.</summary>
+[Category(DaemonProcess.Category)]
 internal sealed class RebalanceOrderTests
 {
     [TestCase(TupleFields.SourceIp, true)]

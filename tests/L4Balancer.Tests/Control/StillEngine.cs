@@ -45,7 +45,9 @@ internal sealed class StillEngine : IEngine
     {
     }
 
-    public IReadOnlyList<WorkerLoad> Load() => [];
+    public IReadOnlyList<WorkerLoad> Loads { get; set; } = [];
+
+    public IReadOnlyList<WorkerLoad> Load() => Loads;
 
     public Task TurnAsync() => Task.CompletedTask;
 

@@ -6,6 +6,7 @@ using System.Text;
 
 namespace L4Balancer.Tests.Demo;
 
+[Category(DaemonProcess.Category)]
 internal sealed class DemoTests
 {
     [TestCase(DaemonProcess.SIGINT)]
@@ -34,7 +35,7 @@ internal sealed class DemoTests
     public async Task Every_command_that_it_prints_works()
     {
         await using DaemonProcess demo = DaemonProcess.Start("demo", "--port", "0");
-        await demo.LineWithAsync("Ctrl-C ends it all");
+        await demo.LineWithAsync("Ctrl-C ends the demo");
         string[] commands = [.. demo.Output.Where(l => l.StartsWith("  ", StringComparison.Ordinal) && l.Contains("://", StringComparison.Ordinal))
             .Select(l => l.Trim()).Where(l => !l.StartsWith("s = ", StringComparison.Ordinal) && !l.StartsWith("and", StringComparison.Ordinal))];
         Assert.That(commands, Has.Length.EqualTo(2), string.Join('\n', demo.Output));

@@ -4,6 +4,7 @@ namespace L4Balancer.Tests.Documents;
 
 /// <summary>What the pages tell an operator to type works when it is typed.</summary>
 [System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
+[Category(DaemonProcess.Category)]
 internal sealed class RunbookTests
 {
     private RunbookScene _scene = null!;

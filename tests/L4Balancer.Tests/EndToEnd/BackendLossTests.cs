@@ -4,6 +4,7 @@ namespace L4Balancer.Tests.EndToEnd;
 
 /// <summary>What a user has the balancer for: a backend dies under load, and only its own connections notice.</summary>
 [CancelAfter(120_000)]
+[Category(DaemonProcess.Category)]
 internal sealed class BackendLossTests
 {
     private const int Backends = 4;
@@ -38,7 +39,7 @@ internal sealed class BackendLossTests
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         Task<bool>[] talks = [.. clients.Select(c => c.TalkAsync(stop.Token))];
         await ProgressAsync(clients, cancel);
-        while (await front.OfBackendAsync("l4balancer_health_checks_total", $"b{Killed}", cancel) is null)
+        while (await front.OfBackendAsync("health_checks_total", $"b{Killed}", cancel) == 0)
         {
             // The first probe decides alone; the rule of this test begins after it.
             cancel.ThrowIfCancellationRequested();
@@ -85,7 +86,7 @@ internal sealed class BackendLossTests
                 }
             }
 
-            bool down = await front.OfBackendAsync("l4balancer_backend_up", $"b{Killed}", cancel) == 0;
+            bool down = await front.OfBackendAsync("backend_up", $"b{Killed}", cancel) == 0;
             afterwards = down ? afterwards + 20 : 0;
         }
 

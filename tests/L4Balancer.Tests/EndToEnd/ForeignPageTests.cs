@@ -4,6 +4,7 @@ namespace L4Balancer.Tests.EndToEnd;
 
 /// <summary>A page of another origin, in a real browser, can neither read nor change anything, whatever a browser lets it try.</summary>
 [CancelAfter(120_000)]
+[Category(DaemonProcess.Category)]
 internal sealed class ForeignPageTests
 {
     [Test]

@@ -5,6 +5,7 @@ namespace L4Balancer.Tests.EndToEnd;
 /// where a language or package is missing, and say which.
 /// </summary>
 [CancelAfter(240_000)]
+[Category(DaemonProcess.Category)]
 internal sealed class ForeignPeerTests
 {
     private const int Connections = 500;

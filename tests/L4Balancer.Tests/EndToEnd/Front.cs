@@ -1,4 +1,5 @@
 using System.Net;
+using L4Balancer.Tests.Truth;
 
 namespace L4Balancer.Tests.EndToEnd;
 
@@ -39,14 +40,12 @@ internal sealed class Front : IAsyncDisposable
         return new Front(daemon, await daemon.ListenerAsync("front"));
     }
 
-    /// <summary>The value of a metric for one backend; null where that series has not appeared.</summary>
-    public async Task<double?> OfBackendAsync(string metric, string backend, CancellationToken cancel)
+    /// <summary>The sum of a metric's series for one backend.</summary>
+    public async Task<double> OfBackendAsync(string metric, string backend, CancellationToken cancel)
     {
         using var http = new HttpClient();
         string text = await http.GetStringAsync(await _daemon.MetricsAsync(), cancel);
-        string? line = text.Split('\n').FirstOrDefault(l =>
-            l.StartsWith(metric + "{", StringComparison.Ordinal) && l.Contains($"backend=\"{backend}\"", StringComparison.Ordinal));
-        return line is null ? null : double.Parse(line[(line.LastIndexOf(' ') + 1)..], System.Globalization.CultureInfo.InvariantCulture);
+        return new Exposition(text).Sum(metric, $"backend={backend}");
     }
 
     public ValueTask DisposeAsync() => _daemon.DisposeAsync();

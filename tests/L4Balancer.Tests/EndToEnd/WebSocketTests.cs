@@ -8,6 +8,7 @@ namespace L4Balancer.Tests.EndToEnd;
 
 /// <summary>wss as a .NET user has it: <see cref="ClientWebSocket"/> through the daemon to ASP.NET Core, two backends.</summary>
 [CancelAfter(180_000)]
+[Category(DaemonProcess.Category)]
 internal sealed class WebSocketTests
 {
     private WebSocketBackend[] _backends = [];
@@ -109,7 +110,7 @@ internal sealed class WebSocketTests
         double sum = 0;
         foreach (WebSocketBackend backend in _backends)
         {
-            sum += await _front.OfBackendAsync("l4balancer_connections_active", backend.Name, cancel) ?? 0;
+            sum += await _front.OfBackendAsync("connections_active", backend.Name, cancel);
         }
 
         return sum;

@@ -3,6 +3,7 @@ using L4Balancer.Tests.EndToEnd;
 namespace L4Balancer.Tests.Hosting;
 
 /// <summary>Probes that talk to the application, from the file to what an operator sees; the backend is ASP.NET Core's own server.</summary>
+[Category(DaemonProcess.Category)]
 internal sealed class ApplicationProbeTests
 {
     [TestCase("wss", "")]

@@ -5,6 +5,7 @@ using System.Net.Sockets;
 namespace L4Balancer.Tests.Hosting;
 
 /// <summary><c>new_connection_rate</c> through the file, on both engines.</summary>
+[Category(DaemonProcess.Category)]
 internal sealed class ConnectionRateTests
 {
     [Test]

@@ -4,6 +4,7 @@ using System.Net.Sockets;
 namespace L4Balancer.Tests.Hosting;
 
 /// <summary>What a daemon does from its start to its signal, and how it ends.</summary>
+[Category(DaemonProcess.Category)]
 internal sealed class DaemonTests
 {
     [Test]
@@ -16,15 +17,15 @@ internal sealed class DaemonTests
         {
             Assert.That(await Talk.EchoAsync(client, "hello"), Is.EqualTo("hello"));
             string open = await OneBackend.ScrapeAsync(daemon);
-            Assert.That(open, Does.Contain("l4balancer_connections_active{pool=\"chat\",backend=\"ws1\"} 1\n"));
-            Assert.That(open, Does.Contain("l4balancer_build_info{version=\"").And.Contain("process_open_fds "));
+            Assert.That(open, Does.Contain("l4balancer_connections_active{backend=\"ws1\",pool=\"chat\"} 1\n"));
+            Assert.That(open, Does.Contain("l4balancer_build_info{commit=\"").And.Contain("process_open_fds{} "));
         }
 
         string line = await daemon.LineWithAsync("reason=client_closed");
         Assert.That(line, Does.Match(@"^time=\S+Z id=\d+ listener=wss client=127\.0\.0\.1:\d+ destination=127\.0\.0\.1:\d+ pool=chat backend=ws1 ")
             .And.Contain(" to_backend=5 to_client=5 attempts=1 reason=client_closed"));
         string after = await OneBackend.ScrapeAsync(daemon);
-        Assert.That(after, Does.Contain("l4balancer_connections_closed_total{pool=\"chat\",backend=\"ws1\",reason=\"client_closed\"} 1\n")
+        Assert.That(after, Does.Contain("l4balancer_connections_closed_total{backend=\"ws1\",pool=\"chat\",reason=\"client_closed\"} 1\n")
             .And.Contain("l4balancer_connection_duration_seconds_count{pool=\"chat\"} 1\n")
             .And.Contain("l4balancer_connect_duration_seconds_count{pool=\"chat\"} 1\n"));
 
@@ -43,7 +44,7 @@ internal sealed class DaemonTests
         await backend.DisposeAsync();
         Assert.That(await daemon.LineWithAsync("backend chat/ws1"), Does.Contain("is down: "));
         await daemon.LineWithAsync("pool chat has no backend that is up");
-        Assert.That(await OneBackend.ScrapeAsync(daemon), Does.Contain("l4balancer_backend_up{pool=\"chat\",backend=\"ws1\"} 0\n"));
+        Assert.That(await OneBackend.ScrapeAsync(daemon), Does.Contain("l4balancer_backend_up{backend=\"ws1\",pool=\"chat\"} 0\n"));
         Assert.That(await Talk.IsRefusedAsync(await daemon.ListenerAsync("wss")), Is.True);
         await daemon.LineWithAsync("reason=no_backend");
     }

@@ -11,6 +11,7 @@ namespace L4Balancer.Tests.Hosting;
 /// What a probe by <c>wss</c> is for: an application that still welcomes everybody and answers nobody, before a real daemon.
 /// </summary>
 [CancelAfter(180_000)]
+[Category(DaemonProcess.Category)]
 internal sealed class DeafBackendTests
 {
     private const int Clients = 12;

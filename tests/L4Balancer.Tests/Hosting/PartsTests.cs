@@ -41,7 +41,7 @@ internal sealed class PartsTests
         parts.Own(new Quick(() => throw new IOException("one")));
         parts.Own(new Slow(() => throw new InvalidOperationException("two")));
 
-        AggregateException thrown = Assert.ThrowsAsync<AggregateException>(async () => await parts.DisposeAsync());
+        AggregateException thrown = Assert.ThrowsAsync<AggregateException>(async () => await parts.DisposeAsync())!;
         Assert.That(thrown.InnerExceptions.Select(e => e.Message), Is.EqualTo(new[] { "two", "one" }));
     }
 

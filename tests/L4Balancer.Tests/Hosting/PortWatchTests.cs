@@ -4,7 +4,8 @@ using L4Balancer.Core.Ports;
 using L4Balancer.Core.Routing;
 using L4Balancer.Core.Timing;
 using L4Balancer.Hosting;
-using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Testing;
+using Microsoft.Extensions.Time.Testing;
 
 namespace L4Balancer.Tests.Hosting;
 
@@ -16,35 +17,38 @@ internal sealed class PortWatchTests
     {
         RoutingSnapshot snapshot = Connections.Snapshot();
         snapshot.Ports.Supply.Range = PortRange.Parse("40000 40009", "");
-        var clock = new SteppedClock();
-        var log = new Lines();
+        var clock = new FakeTimeProvider();
+        var log = new FakeLogger<PortWatch>();
         await using var watch = new PortWatch(() => snapshot, () => snapshot.Ports.Supply.Range, clock, log);
         List<ConnectionRecord> open = [.. Enumerable.Range(0, 6).Select(_ => Connections.Established(snapshot))];
         watch.Look();
-        Assert.That(log.Text, Is.Empty, "60%");
+        Assert.That(Lines(log), Is.Empty, "60%");
 
         open.Add(Connections.Established(snapshot));
         watch.Look();
         watch.Look();
-        Assert.That(log.Text, Is.EqualTo(new[]
+        Assert.That(Lines(log), Is.EqualTo(new[]
         {
             $"source address auto: 7 of 10 local ports towards {snapshot.Pools[0].Backends[0].Endpoint} are in use: "
                 + "add addresses to source_ips, or backends, or widen ip_local_port_range",
         }));
 
         Cross();
-        Assert.That(log.Text, Has.Count.EqualTo(1), "within the minute");
+        Assert.That(Lines(log), Has.Length.EqualTo(1), "within the minute");
 
-        clock.Now += TimeSpan.FromMinutes(1);
+        Pass(1);
         watch.Look();
-        Assert.That(log.Text, Has.Count.EqualTo(2), "still past it after the second crossing");
+        Assert.That(Lines(log), Has.Length.EqualTo(2), "still past it after the second crossing");
 
-        clock.Now += TimeSpan.FromMinutes(2);
+        Pass(2);
         watch.Look();
-        Assert.That(log.Text, Has.Count.EqualTo(2), "no crossing since");
+        Assert.That(Lines(log), Has.Length.EqualTo(2), "no crossing since");
 
         Cross();
-        Assert.That(log.Text, Has.Count.EqualTo(3));
+        Assert.That(Lines(log), Has.Length.EqualTo(3));
+
+        // Its own timer stays where it is: the test looks.
+        void Pass(int minutes) => clock.AdjustTime(clock.GetUtcNow() + TimeSpan.FromMinutes(minutes));
 
         void Cross()
         {
@@ -68,15 +72,15 @@ internal sealed class PortWatchTests
         PortRange first = PortRange.Parse("40000 40009", "");
         snapshot.Ports.Supply.Range = first;
         PortRange host = PortRange.Parse("40000 40009", "");
-        var log = new Lines();
+        var log = new FakeLogger<PortWatch>();
         await using var watch = new PortWatch(() => snapshot, () => host, TimeProvider.System, log);
         watch.AskRange();
-        Assert.That((log.Text.Count, snapshot.Ports.Supply.Range), Is.EqualTo((0, first)));
+        Assert.That((Lines(log).Length, snapshot.Ports.Supply.Range), Is.EqualTo((0, first)));
 
         host = PortRange.Parse("40000 40099", "40050");
         watch.AskRange();
         Assert.That(snapshot.Ports.Supply.Range.Count, Is.EqualTo(99));
-        Assert.That(log.Text, Is.EqualTo(new[] { "ip_local_port_range gives 99 local ports now" }));
+        Assert.That(Lines(log), Is.EqualTo(new[] { "ip_local_port_range gives 99 local ports now" }));
     }
 
     [Test]
@@ -85,19 +89,19 @@ internal sealed class PortWatchTests
         RoutingSnapshot snapshot = Connections.Snapshot();
         PortRange first = PortRange.Parse("40000 40009", "");
         snapshot.Ports.Supply.Range = first;
-        var log = new Lines();
+        var log = new FakeLogger<PortWatch>();
         await using var watch = new PortWatch(() => snapshot, () => PortRange.Unknown, TimeProvider.System, log);
         watch.AskRange();
 
-        Assert.That((snapshot.Ports.Supply.Range, log.Text.Count), Is.EqualTo((first, 0)));
+        Assert.That((snapshot.Ports.Supply.Range, Lines(log).Length), Is.EqualTo((first, 0)));
     }
 
     [Test]
     public async Task A_look_that_fails_is_said_and_is_not_the_last()
     {
-        var clock = new TimerClock();
+        var clock = new FakeTimeProvider();
         using var looked = new SemaphoreSlim(0);
-        var log = new Lines();
+        var log = new FakeLogger<PortWatch>();
         await using var watch = new PortWatch(
             () =>
             {
@@ -109,34 +113,13 @@ internal sealed class PortWatchTests
             log);
         for (int i = 0; i < 3; i++)
         {
-            clock.Pass(TimeSpan.FromSeconds(1));
+            clock.Advance(TimeSpan.FromSeconds(1));
             Assert.That(await looked.WaitAsync(TimeSpan.FromSeconds(30)), Is.True);
         }
 
         await watch.DisposeAsync();
-        Assert.That(log.Text, Has.Exactly(3).EqualTo("the check of local ports failed this time and will run again"));
+        Assert.That(Lines(log), Has.Exactly(3).EqualTo("the check of local ports failed this time and will run again"));
     }
 
-    private sealed class SteppedClock : TimeProvider
-    {
-        public TimeSpan Now { get; set; } = TimeSpan.FromDays(1);
-
-        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
-
-        public override long GetTimestamp() => Now.Ticks;
-    }
-
-    private sealed class Lines : ILogger<PortWatch>
-    {
-        public List<string> Text { get; } = [];
-
-        public IDisposable? BeginScope<TState>(TState state)
-            where TState : notnull => null;
-
-        public bool IsEnabled(Microsoft.Extensions.Logging.LogLevel logLevel) => true;
-
-        public void Log<TState>(
-            Microsoft.Extensions.Logging.LogLevel logLevel, EventId eventId, TState state, Exception? exception,
-            Func<TState, Exception?, string> formatter) => Text.Add(formatter(state, exception));
-    }
+    private static string[] Lines(FakeLogger log) => [.. log.Collector.GetSnapshot().Select(r => r.Message)];
 }

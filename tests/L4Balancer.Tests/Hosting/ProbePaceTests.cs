@@ -5,6 +5,7 @@ namespace L4Balancer.Tests.Hosting;
 
 /// <summary>How often a backend is asked, by its own count.</summary>
 [CancelAfter(120_000)]
+[Category(DaemonProcess.Category)]
 internal sealed class ProbePaceTests
 {
     [Test]

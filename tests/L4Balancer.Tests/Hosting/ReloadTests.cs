@@ -5,6 +5,7 @@ using System.Net.Sockets;
 namespace L4Balancer.Tests.Hosting;
 
 /// <summary>SIGHUP over a real daemon: the file is read again, and whoever is connected notices nothing.</summary>
+[Category(DaemonProcess.Category)]
 internal sealed class ReloadTests
 {
     [Test]

@@ -6,6 +6,7 @@ namespace L4Balancer.Tests.Hosting;
 
 /// <summary>What an operator sees of local ports that become few: a daemon in a network namespace that gives sixteen.</summary>
 [Platform("Linux")]
+[Category(DaemonProcess.Category)]
 internal sealed class SourcePortTests
 {
     private const string SetUp = "ip link set lo up && echo '40000 40019' > /proc/sys/net/ipv4/ip_local_port_range "

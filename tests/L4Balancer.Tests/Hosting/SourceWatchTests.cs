@@ -3,7 +3,8 @@ using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Routing;
 using L4Balancer.Hosting;
-using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Testing;
+using Microsoft.Extensions.Time.Testing;
 
 namespace L4Balancer.Tests.Hosting;
 
@@ -14,19 +15,19 @@ internal sealed class SourceWatchTests
     {
         var pool = new PoolSettings { Name = "pool", SourceIps = [HostAddress.FromV4(0x7F00_0002), HostAddress.FromV4(0x7F00_0003)] };
         RoutingSnapshot snapshot = RoutingSnapshot.Build(new BalancerConfig { Pools = [pool] }, maxConnections: 10);
-        var log = new Lines();
+        var log = new FakeLogger<SourceWatch>();
         await using var watch = new SourceWatch(() => snapshot, TimeProvider.System, log);
         SourceCell exhausted = snapshot.Sources.Single(s => s.Label == "127.0.0.2");
         SourceCell unusable = snapshot.Sources.Single(s => s.Label == "127.0.0.3");
 
         watch.Look();
-        Assert.That(log.Text, Is.Empty);
+        Assert.That(Lines(log), Is.Empty);
 
         exhausted.CountExhausted();
         exhausted.CountExhausted();
         unusable.CountUnusable();
         watch.Look();
-        Assert.That(log.Text, Is.EqualTo(new[]
+        Assert.That(Lines(log), Is.EqualTo(new[]
         {
             "source address 127.0.0.2 had no free port 2 times: add addresses to source_ips, or backends, or widen ip_local_port_range",
             "source address 127.0.0.3 is not an address of this host; 1 connects left from elsewhere or failed: "
@@ -34,15 +35,15 @@ internal sealed class SourceWatchTests
         }));
 
         watch.Look();
-        Assert.That(log.Text, Has.Count.EqualTo(2), "nothing new, nothing said");
+        Assert.That(Lines(log), Has.Length.EqualTo(2), "nothing new, nothing said");
     }
 
     [Test]
     public async Task A_look_that_fails_is_said_and_is_not_the_last()
     {
-        var clock = new TimerClock();
+        var clock = new FakeTimeProvider();
         using var looked = new SemaphoreSlim(0);
-        var log = new Lines();
+        var log = new FakeLogger<SourceWatch>();
         var watch = new SourceWatch(
             () =>
             {
@@ -53,25 +54,13 @@ internal sealed class SourceWatchTests
             log);
         for (int i = 0; i < 3; i++)
         {
-            clock.Pass(TimeSpan.FromSeconds(10));
+            clock.Advance(TimeSpan.FromSeconds(10));
             Assert.That(await looked.WaitAsync(TimeSpan.FromSeconds(30)), Is.True);
         }
 
         await watch.DisposeAsync();
-        Assert.That(log.Text, Has.Exactly(3).EqualTo("the check of source addresses failed this time and will run again"));
+        Assert.That(Lines(log), Has.Exactly(3).EqualTo("the check of source addresses failed this time and will run again"));
     }
 
-    private sealed class Lines : ILogger<SourceWatch>
-    {
-        public List<string> Text { get; } = [];
-
-        public IDisposable? BeginScope<TState>(TState state)
-            where TState : notnull => null;
-
-        public bool IsEnabled(Microsoft.Extensions.Logging.LogLevel logLevel) => true;
-
-        public void Log<TState>(
-            Microsoft.Extensions.Logging.LogLevel logLevel, EventId eventId, TState state, Exception? exception,
-            Func<TState, Exception?, string> formatter) => Text.Add(formatter(state, exception));
-    }
+    private static string[] Lines(FakeLogger log) => [.. log.Collector.GetSnapshot().Select(r => r.Message)];
 }

@@ -4,6 +4,7 @@ using System.Net.Sockets;
 namespace L4Balancer.Tests.Hosting;
 
 /// <summary>What keeps a daemon from starting is one line with the mend, and an exit code; what does not is told.</summary>
+[Category(DaemonProcess.Category)]
 internal sealed class StartFaultTests
 {
     [Test]
@@ -56,10 +57,11 @@ internal sealed class StartFaultTests
     [Platform("Linux")]
     public async Task Too_few_descriptors_are_one_line_with_the_mend()
     {
-        await using DaemonProcess daemon = OneBackend.StartLimited("ulimit -n 200");
+        int limit = DaemonProcess.OwnDescriptors - 4;
+        await using DaemonProcess daemon = OneBackend.StartLimited($"ulimit -n {limit}");
         Assert.That(await daemon.ExitAsync(), Is.EqualTo(1));
         Assert.That(daemon.Errors, Has.Count.EqualTo(1));
-        Assert.That(daemon.Errors[0], Does.Contain("descriptor limit of 200").And.Contain("LimitNOFILE"));
+        Assert.That(daemon.Errors[0], Does.Contain($"descriptor limit of {limit}").And.Contain("LimitNOFILE"));
     }
 
     [Test]

@@ -4,6 +4,7 @@ namespace L4Balancer.Tests.Hosting;
 
 /// <summary>A reload does not forget what is known of a backend, nor what an operator wants of it.</summary>
 [CancelAfter(120_000)]
+[Category(DaemonProcess.Category)]
 internal sealed class StateAcrossReloadTests
 {
     [Test]

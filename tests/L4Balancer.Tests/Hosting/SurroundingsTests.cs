@@ -1,9 +1,9 @@
-using System.Net.Sockets;
-using System.Text;
+using L4Balancer.Tests.Systemd;
 
 namespace L4Balancer.Tests.Hosting;
 
 /// <summary>What a daemon takes from its surroundings (environment, limits, service manager), what it gives them, and what it ignores.</summary>
+[Category(DaemonProcess.Category)]
 internal sealed class SurroundingsTests
 {
     [Test]
@@ -14,6 +14,22 @@ internal sealed class SurroundingsTests
         Assert.That(await daemon.ExitAsync(), Is.EqualTo(2));
         Assert.That(daemon.Errors, Has.Count.EqualTo(1));
         Assert.That(daemon.Errors[0], Does.StartWith("/nonexistent/from-environment.toml: no such file"));
+    }
+
+    [Test]
+    [Platform("Linux")]
+    public async Task A_SIGINT_that_the_shell_ignores_stays_ignored()
+    {
+        await using var backend = new EchoPeer();
+        string path = DaemonProcess.ConfigFileWith(OneBackend.Config(backend.Endpoint));
+        await using DaemonProcess daemon = DaemonProcess.Start(
+            new Dictionary<string, string>(), ["/usr/bin/env", "--ignore-signal=INT"], "run", "--config", path);
+        await daemon.ReadyAsync();
+        daemon.Signal(DaemonProcess.SIGINT);
+        daemon.Signal(DaemonProcess.SIGTERM);
+        Assert.That(await daemon.ExitAsync(), Is.Zero);
+        Assert.That(daemon.Output, Has.None.Contain("SIGINT"));
+        Assert.That(daemon.Output, Has.Some.Contain("SIGTERM"));
     }
 
     [Test]
@@ -32,7 +48,7 @@ internal sealed class SurroundingsTests
         await using DaemonProcess daemon = DaemonProcess.Start(
             environment, [], "run", "--config", DaemonProcess.ConfigFileWith(OneBackend.Config(backend.Endpoint)));
         await daemon.ReadyAsync();
-        Assert.That(await OneBackend.ScrapeAsync(daemon), Does.Contain("l4balancer_config_generation 1\n"));
+        Assert.That(await OneBackend.ScrapeAsync(daemon), Does.Contain("l4balancer_config_generation{} 1\n"));
     }
 
     [Test]
@@ -42,7 +58,7 @@ internal sealed class SurroundingsTests
         await using DaemonProcess daemon = OneBackend.StartLimited("ulimit -Sn 1000 && ulimit -Hn 2000");
         string line = await daemon.LineWithAsync("descriptor limit ");
         int workers = Environment.ProcessorCount;
-        int reserve = 258 + (workers * (2 + (2 * (2000 / 32 / workers))));
+        int reserve = DaemonProcess.OwnDescriptors + 2 + (workers * (2 + (2 * (2000 / 32 / workers))));
         Assert.That(
             line, Does.Contain($"up to {(2000 - reserve) / 2} connections (descriptor limit 2000, two each, {reserve} in reserve)"));
     }
@@ -69,30 +85,32 @@ internal sealed class SurroundingsTests
 
     [Test]
     [Platform("Linux")]
-    public async Task Systemd_hears_of_the_start_and_the_end_and_the_journal_gets_priorities()
+    public async Task Systemd_is_told_of_the_start_and_the_end()
     {
-        string path = Path.Combine(Path.GetTempPath(), $"l4balancer-notify-{Guid.NewGuid():N}");
-        using var manager = new Socket(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified) { ReceiveTimeout = 60_000 };
-        manager.Bind(new UnixDomainSocketEndPoint(path));
+        using var manager = new NotifySocket();
         await using var backend = new EchoPeer();
-        var environment = new Dictionary<string, string>
-        {
-            ["NOTIFY_SOCKET"] = path,
-            ["JOURNAL_STREAM"] = "8:12345",
-            ["INVOCATION_ID"] = "0123456789abcdef",
-        };
+        var environment = new Dictionary<string, string> { ["NOTIFY_SOCKET"] = manager.Address };
         await using DaemonProcess daemon = DaemonProcess.Start(
             environment, [], "run", "--config", DaemonProcess.ConfigFileWith(OneBackend.Config(backend.Endpoint)));
-        Assert.That(Receive(manager), Does.StartWith("READY=1\nSTATUS=").And.Contain("1 of 1 backends up"));
+        Assert.That(manager.Next(), Does.StartWith("READY=1\nSTATUS=").And.Contain("1 of 1 backends up"));
         daemon.Signal(DaemonProcess.SIGTERM);
-        Assert.That(Receive(manager), Does.StartWith("STOPPING=1\n"));
+        Assert.That(manager.Next(), Does.StartWith("STOPPING=1\n"));
         Assert.That(await daemon.ExitAsync(), Is.Zero);
-        Assert.That(daemon.Output, Has.All.Match(@"^<\d>"));
     }
 
-    private static string Receive(Socket manager)
+    [TestCase("JOURNAL_STREAM=$(stat -L -c %d:%i /proc/$$/fd/1)", @"^<\d>")]
+    [TestCase("JOURNAL_STREAM=8:1", @"^\d{4}-\d\d-\d\dT")]
+    [Platform("Linux")]
+    public async Task The_journal_gets_priorities_and_a_pipe_under_a_service_does_not(string setVariable, string line)
     {
-        var datagram = new byte[4096];
-        return Encoding.UTF8.GetString(datagram, 0, manager.Receive(datagram));
+        await using var backend = new EchoPeer();
+        string script = $"{setVariable}; export JOURNAL_STREAM; exec \"$@\"";
+        await using DaemonProcess daemon = DaemonProcess.Start(
+            new Dictionary<string, string> { ["INVOCATION_ID"] = "0123456789abcdef" }, ["/bin/sh", "-c", script, "sh"],
+            "run", "--config", DaemonProcess.ConfigFileWith(OneBackend.Config(backend.Endpoint)));
+        await daemon.ReadyAsync();
+        daemon.Signal(DaemonProcess.SIGTERM);
+        Assert.That(await daemon.ExitAsync(), Is.Zero);
+        Assert.That(daemon.Output, Has.All.Match(line));
     }
 }

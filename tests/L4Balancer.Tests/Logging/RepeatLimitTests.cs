@@ -2,6 +2,7 @@ using System.Text;
 using L4Balancer.Core.Config;
 using L4Balancer.Logging;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Time.Testing;
 using Level = L4Balancer.Core.Config.LogLevel;
 
 namespace L4Balancer.Tests.Logging;
@@ -11,7 +12,7 @@ internal sealed class RepeatLimitTests
     [Test]
     public void A_warning_that_repeats_is_cut_and_what_was_cut_is_told_later()
     {
-        var clock = new ManualClock();
+        var clock = new FakeTimeProvider();
         using var stream = new MemoryStream();
         using (var output = new LogOutput(stream, LogFormat.Text, TimeProvider.System))
         using (var loggers = new LoggerFactory([new LineLoggerProvider(output, clock)], new LevelSwitch(Level.Info)))
@@ -20,13 +21,13 @@ internal sealed class RepeatLimitTests
             ILogger other = loggers.CreateLogger("other");
             for (int i = 0; i < 1000; i++)
             {
-                one.ManagerNotTold();
+                one.ManagerNotTold("nobody listens");
                 one.Stopped();
             }
 
-            other.ManagerNotTold();
-            clock.Now += RepeatLimit.Span;
-            one.ManagerNotTold();
+            other.ManagerNotTold("nobody listens");
+            clock.Advance(RepeatLimit.Span);
+            one.ManagerNotTold("nobody listens");
         }
 
         string[] lines = Encoding.UTF8.GetString(stream.ToArray()).Split('\n', StringSplitOptions.RemoveEmptyEntries);
@@ -54,13 +55,5 @@ internal sealed class RepeatLimitTests
 
         Assert.That(Encoding.UTF8.GetString(stream.ToArray()).Split('\n', StringSplitOptions.RemoveEmptyEntries), Has.Length.EqualTo(1));
     }
-
-    private sealed class ManualClock : TimeProvider
-    {
-        public TimeSpan Now { get; set; } = TimeSpan.FromSeconds(1);
-
-        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
-
-        public override long GetTimestamp() => Now.Ticks;
-    }
 }
+

@@ -1,5 +1,3 @@
-using System.Buffers;
-using System.Text;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Connections;
 using L4Balancer.Core.Health;
@@ -32,16 +30,16 @@ internal sealed class BalancerMetricsTests
             "l4balancer_connections_accepted_total{listener=\"wss\"} 4",
             "l4balancer_connections_refused_total{listener=\"wss\",reason=\"client_reset\"} 1",
             "l4balancer_connections_pending{listener=\"wss\"} 0",
-            "l4balancer_connections_active{pool=\"chat\",backend=\"ws1\"} 1",
-            "l4balancer_connections_closed_total{pool=\"chat\",backend=\"ws1\",reason=\"client_closed\"} 1",
-            "l4balancer_connections_closed_total{pool=\"chat\",backend=\"ws1\",reason=\"idle_timeout\"} 1",
-            "l4balancer_connect_attempts_total{pool=\"chat\",backend=\"ws1\"} 4",
-            "l4balancer_relayed_bytes_total{pool=\"chat\",backend=\"ws1\",direction=\"to_backend\"} 10",
-            "l4balancer_relayed_bytes_total{pool=\"chat\",backend=\"ws1\",direction=\"to_client\"} 20",
+            "l4balancer_connections_active{backend=\"ws1\",pool=\"chat\"} 1",
+            "l4balancer_connections_closed_total{backend=\"ws1\",pool=\"chat\",reason=\"client_closed\"} 1",
+            "l4balancer_connections_closed_total{backend=\"ws1\",pool=\"chat\",reason=\"idle_timeout\"} 1",
+            "l4balancer_connect_attempts_total{backend=\"ws1\",pool=\"chat\"} 4",
+            "l4balancer_relayed_bytes_total{backend=\"ws1\",direction=\"to_backend\",pool=\"chat\"} 10",
+            "l4balancer_relayed_bytes_total{backend=\"ws1\",direction=\"to_client\",pool=\"chat\"} 20",
             "l4balancer_source_ports_exhausted_total{source_ip=\"auto\"} 1",
             "l4balancer_reloads_total{result=\"success\"} 1",
             "l4balancer_reloads_total{result=\"failure\"} 2",
-            "l4balancer_config_generation 1",
+            "l4balancer_config_generation{} 1",
         }));
     }
 
@@ -49,7 +47,11 @@ internal sealed class BalancerMetricsTests
     public void Source_ports_are_those_towards_the_fullest_destination()
     {
         RoutingSnapshot snapshot = Connections.Snapshot(backends: 3);
-        Assert.That(Expose(snapshot), Does.Not.Contain("source_ports_"), "nothing was connected yet");
+        Assert.That(Lines(snapshot), Is.SupersetOf(new[]
+        {
+            "l4balancer_source_ports_in_use{source_ip=\"auto\"} 0", "l4balancer_source_ports_exhausted_total{source_ip=\"auto\"} 0",
+        }));
+        Assert.That(Expose(snapshot), Does.Not.Contain("source_ports_limit{"), "the range is not known yet");
 
         snapshot.Ports.Supply.Range = Core.Ports.PortRange.Parse("40000 40999", "40500-40599");
         for (int i = 0; i < 5; i++)
@@ -67,13 +69,29 @@ internal sealed class BalancerMetricsTests
     }
 
     [Test]
-    public void A_series_appears_when_it_is_first_touched()
+    public void Series_exist_at_zero_from_the_start()
     {
-        RoutingSnapshot snapshot = Connections.Snapshot();
-        string before = Expose(snapshot);
-        Assert.That(before, Does.Not.Contain("connections_").And.Not.Contain("connect_").And.Not.Contain("relayed_bytes").And.Not.Contain("health_")
-            .And.Not.Contain("reloads_"));
-        Assert.That(before, Does.Contain("l4balancer_backend_up{pool=\"chat\",backend=\"ws1\"} 1\n"));
+        string[] lines = Lines(Connections.Snapshot());
+        Assert.That(lines, Is.SupersetOf(new[]
+        {
+            "l4balancer_connections_accepted_total{listener=\"wss\"} 0",
+            "l4balancer_connections_pending{listener=\"wss\"} 0",
+            "l4balancer_connections_active{backend=\"ws1\",pool=\"chat\"} 0",
+            "l4balancer_relayed_bytes_total{backend=\"ws1\",direction=\"to_backend\",pool=\"chat\"} 0",
+            "l4balancer_relayed_bytes_total{backend=\"ws1\",direction=\"to_client\",pool=\"chat\"} 0",
+            "l4balancer_connect_attempts_total{backend=\"ws1\",pool=\"chat\"} 0",
+            "l4balancer_backend_up{backend=\"ws1\",pool=\"chat\"} 1",
+            "l4balancer_health_checks_total{backend=\"ws1\",pool=\"chat\",result=\"success\"} 0",
+            "l4balancer_health_checks_total{backend=\"ws1\",pool=\"chat\",result=\"failure\"} 0",
+            "l4balancer_health_checks_total{backend=\"ws1\",pool=\"chat\",result=\"local_error\"} 0",
+            "l4balancer_health_transitions_total{backend=\"ws1\",pool=\"chat\"} 0",
+            "l4balancer_source_ports_in_use{source_ip=\"auto\"} 0",
+            "l4balancer_reloads_total{result=\"success\"} 0",
+            "l4balancer_reloads_total{result=\"failure\"} 0",
+            "l4balancer_connections_refused_total{listener=\"wss\",reason=\"no_backend\"} 0",
+        }));
+        Assert.That(lines, Has.None.Contains("connections_closed_total{").And.None.Contains("connections_shed_total{")
+            .And.None.Contains("connect_failures_total{").And.None.Contains("reason=\"client_reset\""));
     }
 
     [Test]
@@ -84,11 +102,11 @@ internal sealed class BalancerMetricsTests
 
         Assert.That(Lines(snapshot), Is.SupersetOf(new[]
         {
-            "l4balancer_backend_up{pool=\"chat\",backend=\"ws2\"} 0",
-            "l4balancer_backend_state{pool=\"chat\",backend=\"ws1\",state=\"degraded\"} 0",
-            "l4balancer_backend_state{pool=\"chat\",backend=\"ws2\",state=\"degraded\"} 1",
-            "l4balancer_backend_state{pool=\"chat\",backend=\"ws2\",state=\"down\"} 0",
-            "l4balancer_backend_state{pool=\"chat\",backend=\"ws2\",state=\"up\"} 0",
+            "l4balancer_backend_up{backend=\"ws2\",pool=\"chat\"} 0",
+            "l4balancer_backend_state{backend=\"ws1\",pool=\"chat\",state=\"degraded\"} 0",
+            "l4balancer_backend_state{backend=\"ws2\",pool=\"chat\",state=\"degraded\"} 1",
+            "l4balancer_backend_state{backend=\"ws2\",pool=\"chat\",state=\"down\"} 0",
+            "l4balancer_backend_state{backend=\"ws2\",pool=\"chat\",state=\"up\"} 0",
         }));
     }
 
@@ -107,20 +125,20 @@ internal sealed class BalancerMetricsTests
 
         Assert.That(Lines(snapshot), Is.SupersetOf(new[]
         {
-            "l4balancer_backend_up{pool=\"chat\",backend=\"ws1\"} 1",
-            "l4balancer_backend_up{pool=\"chat\",backend=\"ws2\"} 0",
-            "l4balancer_backend_state{pool=\"chat\",backend=\"ws1\",state=\"up\"} 1",
-            "l4balancer_backend_state{pool=\"chat\",backend=\"ws2\",state=\"up\"} 0",
-            "l4balancer_backend_state{pool=\"chat\",backend=\"ws2\",state=\"down\"} 1",
-            "l4balancer_backend_state{pool=\"chat\",backend=\"ws3\",state=\"up\"} 0",
-            "l4balancer_backend_state{pool=\"chat\",backend=\"ws3\",state=\"draining\"} 1",
-            "l4balancer_backend_state{pool=\"chat\",backend=\"ws4\",state=\"maintenance\"} 1",
-            "l4balancer_backend_share_ratio{pool=\"chat\",backend=\"ws1\"} 0",
-            "l4balancer_backend_share_ratio{pool=\"chat\",backend=\"ws2\"} NaN",
-            "l4balancer_health_checks_total{pool=\"chat\",backend=\"ws1\",result=\"success\"} 1",
-            "l4balancer_health_checks_total{pool=\"chat\",backend=\"ws1\",result=\"local_error\"} 1",
-            "l4balancer_health_checks_total{pool=\"chat\",backend=\"ws2\",result=\"failure\"} 1",
-            "l4balancer_health_transitions_total{pool=\"chat\",backend=\"ws2\"} 1",
+            "l4balancer_backend_up{backend=\"ws1\",pool=\"chat\"} 1",
+            "l4balancer_backend_up{backend=\"ws2\",pool=\"chat\"} 0",
+            "l4balancer_backend_state{backend=\"ws1\",pool=\"chat\",state=\"up\"} 1",
+            "l4balancer_backend_state{backend=\"ws2\",pool=\"chat\",state=\"up\"} 0",
+            "l4balancer_backend_state{backend=\"ws2\",pool=\"chat\",state=\"down\"} 1",
+            "l4balancer_backend_state{backend=\"ws3\",pool=\"chat\",state=\"up\"} 0",
+            "l4balancer_backend_state{backend=\"ws3\",pool=\"chat\",state=\"draining\"} 1",
+            "l4balancer_backend_state{backend=\"ws4\",pool=\"chat\",state=\"maintenance\"} 1",
+            "l4balancer_backend_share_ratio{backend=\"ws1\",pool=\"chat\"} 0",
+            "l4balancer_backend_share_ratio{backend=\"ws2\",pool=\"chat\"} NaN",
+            "l4balancer_health_checks_total{backend=\"ws1\",pool=\"chat\",result=\"success\"} 1",
+            "l4balancer_health_checks_total{backend=\"ws1\",pool=\"chat\",result=\"local_error\"} 1",
+            "l4balancer_health_checks_total{backend=\"ws2\",pool=\"chat\",result=\"failure\"} 1",
+            "l4balancer_health_transitions_total{backend=\"ws2\",pool=\"chat\"} 1",
         }));
     }
 
@@ -128,13 +146,13 @@ internal sealed class BalancerMetricsTests
     public void Durations_fall_into_the_buckets_of_the_contract()
     {
         RoutingSnapshot snapshot = Connections.Snapshot();
-        using var metrics = new BalancerMetrics(() => snapshot, () => null, TimeProvider.System);
+        using var metrics = new ScrapedMetrics(() => snapshot);
         ConnectionRecord record = Connections.Closed(snapshot, CloseReason.ClientClosed);
-        metrics.Durations.Established(record);
-        metrics.Durations.Ended(record);
-        metrics.Durations.Ended(Connections.Refused(snapshot, CloseReason.NoBackend));
+        metrics.Of.Durations.Established(record);
+        metrics.Of.Durations.Ended(record);
+        metrics.Of.Durations.Ended(Connections.Refused(snapshot, CloseReason.NoBackend));
 
-        string text = Expose(metrics);
+        string text = metrics.Text();
         Assert.That(text, Does.Contain("l4balancer_connect_duration_seconds_bucket{pool=\"chat\",le=\"0.001\"} 0\n")
             .And.Contain("l4balancer_connect_duration_seconds_bucket{pool=\"chat\",le=\"0.0025\"} 1\n")
             .And.Contain("l4balancer_connection_duration_seconds_bucket{pool=\"chat\",le=\"5\"} 0\n")
@@ -189,8 +207,8 @@ internal sealed class BalancerMetricsTests
             "process_open_fds", "process_max_fds",
         })
         {
-            string line = text.Split('\n').Single(l => l.StartsWith(name + " ", StringComparison.Ordinal));
-            Assert.That(double.Parse(line[(name.Length + 1)..], System.Globalization.CultureInfo.InvariantCulture), Is.GreaterThan(0), line);
+            string line = text.Split('\n').Single(l => l.StartsWith(name + "{} ", StringComparison.Ordinal));
+            Assert.That(double.Parse(line[(name.Length + 3)..], System.Globalization.CultureInfo.InvariantCulture), Is.GreaterThan(0), line);
         }
 
         Assert.That(text, Does.Contain("# TYPE process_cpu_seconds_total counter\n"));
@@ -200,14 +218,7 @@ internal sealed class BalancerMetricsTests
 
     private static string Expose(RoutingSnapshot snapshot)
     {
-        using var metrics = new BalancerMetrics(() => snapshot, () => null, TimeProvider.System);
-        return Expose(metrics);
-    }
-
-    private static string Expose(BalancerMetrics metrics)
-    {
-        var output = new ArrayBufferWriter<byte>();
-        metrics.Write(output, ExpositionFormat.Prometheus);
-        return Encoding.UTF8.GetString(output.WrittenSpan);
+        using var metrics = new ScrapedMetrics(() => snapshot);
+        return metrics.Text();
     }
 }

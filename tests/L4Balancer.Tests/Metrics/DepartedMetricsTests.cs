@@ -1,5 +1,3 @@
-using System.Buffers;
-using System.Text;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Connections;
@@ -16,7 +14,7 @@ internal sealed class DepartedMetricsTests
     public void A_backend_that_left_keeps_its_counts_and_is_draining_while_it_holds_connections()
     {
         RoutingSnapshot snapshot = Connections.Snapshot();
-        using var metrics = new BalancerMetrics(() => snapshot, () => null, TimeProvider.System);
+        using var metrics = new ScrapedMetrics(() => snapshot);
         Connections.Closed(snapshot, CloseReason.ClientClosed);
         ConnectionRecord open = Connections.Established(snapshot);
         snapshot = Reloaded(snapshot, "other", "elsewhere");
@@ -25,18 +23,18 @@ internal sealed class DepartedMetricsTests
         Assert.That(lines, Is.SupersetOf(new[]
         {
             "l4balancer_connections_accepted_total{listener=\"wss\"} 2",
-            "l4balancer_connections_active{pool=\"chat\",backend=\"ws1\"} 1",
-            "l4balancer_connections_closed_total{pool=\"chat\",backend=\"ws1\",reason=\"client_closed\"} 1",
-            "l4balancer_connect_attempts_total{pool=\"chat\",backend=\"ws1\"} 2",
-            "l4balancer_backend_state{pool=\"chat\",backend=\"ws1\",state=\"draining\"} 1",
-            "l4balancer_backend_state{pool=\"chat\",backend=\"ws1\",state=\"up\"} 0",
-            "l4balancer_backend_up{pool=\"elsewhere\",backend=\"ws1\"} 1",
+            "l4balancer_connections_active{backend=\"ws1\",pool=\"chat\"} 1",
+            "l4balancer_connections_closed_total{backend=\"ws1\",pool=\"chat\",reason=\"client_closed\"} 1",
+            "l4balancer_connect_attempts_total{backend=\"ws1\",pool=\"chat\"} 2",
+            "l4balancer_backend_state{backend=\"ws1\",pool=\"chat\",state=\"draining\"} 1",
+            "l4balancer_backend_state{backend=\"ws1\",pool=\"chat\",state=\"up\"} 0",
+            "l4balancer_backend_up{backend=\"ws1\",pool=\"elsewhere\"} 1",
         }));
         Assert.That(lines, Has.None.StartWith("l4balancer_backend_up{pool=\"chat\""));
 
         open.Close(snapshot.Cell, CloseReason.BackendClosed, wasFirst: false, Connections.Start);
         lines = Lines(metrics);
-        Assert.That(lines, Has.Member("l4balancer_connections_closed_total{pool=\"chat\",backend=\"ws1\",reason=\"backend_closed\"} 1"));
+        Assert.That(lines, Has.Member("l4balancer_connections_closed_total{backend=\"ws1\",pool=\"chat\",reason=\"backend_closed\"} 1"));
         Assert.That(lines, Has.None.StartWith("l4balancer_connections_active{pool=\"chat\"").And.None.StartWith("l4balancer_backend_state{pool=\"chat\""));
     }
 
@@ -44,7 +42,7 @@ internal sealed class DepartedMetricsTests
     public void A_backend_at_another_address_goes_on_with_the_counts_of_its_name()
     {
         RoutingSnapshot snapshot = Connections.Snapshot();
-        using var metrics = new BalancerMetrics(() => snapshot, () => null, TimeProvider.System);
+        using var metrics = new ScrapedMetrics(() => snapshot);
         Connections.Closed(snapshot, CloseReason.ClientClosed);
         Connections.Established(snapshot);
         snapshot = Moved(snapshot);
@@ -53,10 +51,10 @@ internal sealed class DepartedMetricsTests
         string[] lines = Lines(metrics);
         Assert.That(lines, Is.SupersetOf(new[]
         {
-            "l4balancer_connections_active{pool=\"chat\",backend=\"ws1\"} 1",
-            "l4balancer_connections_closed_total{pool=\"chat\",backend=\"ws1\",reason=\"client_closed\"} 2",
-            "l4balancer_connect_attempts_total{pool=\"chat\",backend=\"ws1\"} 3",
-            "l4balancer_backend_state{pool=\"chat\",backend=\"ws1\",state=\"up\"} 1",
+            "l4balancer_connections_active{backend=\"ws1\",pool=\"chat\"} 1",
+            "l4balancer_connections_closed_total{backend=\"ws1\",pool=\"chat\",reason=\"client_closed\"} 2",
+            "l4balancer_connect_attempts_total{backend=\"ws1\",pool=\"chat\"} 3",
+            "l4balancer_backend_state{backend=\"ws1\",pool=\"chat\",state=\"up\"} 1",
         }));
         Assert.That(lines.Select(l => l.Split(' ')[0]).Where(l => l.Contains('{')), Is.Unique);
     }
@@ -65,12 +63,12 @@ internal sealed class DepartedMetricsTests
     public void A_reload_that_adds_thousands_of_backends_loses_no_series_and_no_duration()
     {
         RoutingSnapshot snapshot = Connections.Snapshot();
-        using var metrics = new BalancerMetrics(() => snapshot, () => null, TimeProvider.System);
-        metrics.Durations.Ended(Connections.Closed(snapshot, CloseReason.ClientClosed));
+        using var metrics = new ScrapedMetrics(() => snapshot);
+        metrics.Of.Durations.Ended(Connections.Closed(snapshot, CloseReason.ClientClosed));
         Assert.That(Lines(metrics).Count(l => l.StartsWith("l4balancer_backend_up{", StringComparison.Ordinal)), Is.EqualTo(1));
 
         snapshot = RoutingSnapshot.Build(Connections.Config(backends: 9000), 1000, snapshot);
-        metrics.Durations.Ended(Connections.Closed(snapshot, CloseReason.ClientClosed));
+        metrics.Of.Durations.Ended(Connections.Closed(snapshot, CloseReason.ClientClosed));
         string[] lines = Lines(metrics);
         Assert.That(lines.Count(l => l.StartsWith("l4balancer_backend_up{", StringComparison.Ordinal)), Is.EqualTo(9000));
         Assert.That(lines, Has.Member("l4balancer_connection_duration_seconds_count{pool=\"chat\"} 2"));
@@ -87,10 +85,5 @@ internal sealed class DepartedMetricsTests
         return RoutingSnapshot.Build(config with { Pools = [pool with { Backends = [moved] }] }, 1000, before);
     }
 
-    private static string[] Lines(BalancerMetrics metrics)
-    {
-        var output = new ArrayBufferWriter<byte>();
-        metrics.Write(output, ExpositionFormat.Prometheus);
-        return Encoding.UTF8.GetString(output.WrittenSpan).Split('\n');
-    }
+    private static string[] Lines(ScrapedMetrics metrics) => metrics.Text().Split('\n');
 }

@@ -1,7 +1,8 @@
-using L4Balancer.Metrics;
+using L4Balancer.Core.Routing;
 
 namespace L4Balancer.Tests.Metrics;
 
+[NonParallelizable]
 internal sealed class NegotiationTests
 {
     // What Prometheus itself has sent over the years, then what people and other scrapers send.
@@ -17,6 +18,14 @@ internal sealed class NegotiationTests
     [TestCase("text/html", false)]
     [TestCase("", false)]
     [TestCase(";;,q=", false)]
-    public void The_scraper_says_which_text_it_gets(string accept, bool open) =>
-        Assert.That(Negotiation.Choose(accept), Is.EqualTo(open ? ExpositionFormat.OpenMetrics : ExpositionFormat.Prometheus));
+    public void The_scraper_says_which_text_it_gets(string accept, bool open)
+    {
+        RoutingSnapshot snapshot = Connections.Snapshot();
+        using var metrics = new ScrapedMetrics(() => snapshot);
+        string text = metrics.Text(accept);
+        Assert.That(text, open ? Does.EndWith("\n# EOF\n") : Does.Not.Contain("# EOF"));
+        Assert.That(text, Does.Contain($"# TYPE l4balancer_connections_accepted{(open ? "" : "_total")} counter\n"));
+        Assert.That(text, Does.Contain("l4balancer_connections_accepted_total{listener=\"wss\"} 0\n"));
+        Assert.That(text, Does.Not.Contain("otel_scope").And.Not.Contain("target_info").And.Not.Contain("collection_begins"));
+    }
 }

@@ -16,6 +16,7 @@ namespace L4Balancer.Tests.Metrics;
 
 /// <summary>What an OTLP collector gets, and that none is missed.</summary>
 [NonParallelizable]
+[Category(DaemonProcess.Category)]
 internal sealed class OtlpPushTests
 {
     private static readonly TimeSpan Soon = TimeSpan.FromMilliseconds(50);
@@ -26,7 +27,7 @@ internal sealed class OtlpPushTests
     {
         await using var collector = new Collector(path == "/" ? HttpProtocols.Http2 : HttpProtocols.Http1);
         RoutingSnapshot snapshot = Connections.Snapshot();
-        using var metrics = new BalancerMetrics(() => snapshot, () => null, TimeProvider.System, pushed: true);
+        using var metrics = new BalancerMetrics(() => snapshot, () => null, TimeProvider.System);
         using OtlpPush push = Push(new Uri(await collector.StartAsync(), path), metrics);
         metrics.Durations.Ended(Connections.Closed(snapshot, CloseReason.IdleTimeout));
         string seen = await collector.UntilAsync(s => s.Contains("l4balancer_connection_duration_seconds", StringComparison.Ordinal)
@@ -43,7 +44,7 @@ internal sealed class OtlpPushTests
     {
         await using var collector = new Collector(HttpProtocols.Http1);
         RoutingSnapshot snapshot = Connections.Snapshot();
-        using var metrics = new BalancerMetrics(() => snapshot, () => null, TimeProvider.System, pushed: true);
+        using var metrics = new BalancerMetrics(() => snapshot, () => null, TimeProvider.System);
         using OtlpPush push = Push(new Uri(await collector.StartAsync(), "/v1/metrics"), metrics);
         metrics.Durations.Ended(Connections.Closed(snapshot, CloseReason.ClientClosed));
         await collector.UntilAsync(s => s.Contains("ws1", StringComparison.Ordinal));
@@ -58,9 +59,9 @@ internal sealed class OtlpPushTests
     {
         var log = new Lines();
         RoutingSnapshot snapshot = Connections.Snapshot();
-        using var metrics = new BalancerMetrics(() => snapshot, () => null, TimeProvider.System, pushed: true);
+        using var metrics = new BalancerMetrics(() => snapshot, () => null, TimeProvider.System);
         int port = FreePort();
-        using var push = new OtlpPush(new Uri($"http://user:secret@127.0.0.1:{port}/v1/metrics"), metrics.Backends, Soon, Soon, log);
+        using var push = new OtlpPush(new Uri($"http://user:secret@127.0.0.1:{port}/v1/metrics"), metrics, Soon, Soon, log);
         await log.UntilAsync("could not be pushed");
         await using var collector = new Collector(HttpProtocols.Http1, port);
         await collector.StartAsync();
@@ -75,14 +76,14 @@ internal sealed class OtlpPushTests
         using var silent = new TcpListener(IPAddress.Loopback, 0);
         silent.Start();
         RoutingSnapshot snapshot = Connections.Snapshot();
-        using var metrics = new BalancerMetrics(() => snapshot, () => null, TimeProvider.System, pushed: true);
+        using var metrics = new BalancerMetrics(() => snapshot, () => null, TimeProvider.System);
         OtlpPush push = Push(new Uri($"http://{silent.LocalEndpoint}/v1/metrics"), metrics);
         using Socket peer = await silent.AcceptSocketAsync();
         await Task.Run(push.Dispose).WaitAsync(TimeSpan.FromSeconds(5));
     }
 
     private static OtlpPush Push(Uri collector, BalancerMetrics metrics) =>
-        new(collector, metrics.Backends, Soon, Soon, NullLogger<OtlpPush>.Instance);
+        new(collector, metrics, Soon, Soon, NullLogger<OtlpPush>.Instance);
 
     private static int FreePort()
     {

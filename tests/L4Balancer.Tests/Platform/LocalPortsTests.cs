@@ -14,7 +14,7 @@ internal sealed class LocalPortsTests
         string? warning = LocalPorts.Warning(Of("127.0.0.1:80", "10.0.0.1:80", "[2001:db8::1]:80"), reuse);
 
         Assert.That(warning, Does.StartWith($"net.ipv4.tcp_tw_reuse is {reuse} and backends are not on loopback (chat/b1 and 1 more)"));
-        Assert.That(warning, Does.EndWith("sysctl net.ipv4.tcp_tw_reuse=1 lets ports serve again after a second"));
+        Assert.That(warning, Does.EndWith("sysctl net.ipv4.tcp_tw_reuse=1 allows reuse after a second"));
     }
 
     [TestCase("1", "10.0.0.1:80")]

@@ -3,6 +3,7 @@ using L4Balancer.Core.Config;
 using L4Balancer.Core.Routing;
 using L4Balancer.Resolving;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
 
 namespace L4Balancer.Tests.Resolving;
 
@@ -10,7 +11,7 @@ internal sealed class BackendNamesTests
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
-    private readonly TimerClock _clock = new();
+    private readonly FakeTimeProvider _clock = new();
 
     [Test]
     public async Task What_was_looked_up_for_a_file_outlasts_a_change_that_comes_before_it_is_in_force()
@@ -32,23 +33,23 @@ internal sealed class BackendNamesTests
     [Test]
     public async Task Names_that_hang_are_waited_for_two_seconds_and_no_longer()
     {
-        using var hangs = new ManualResetEventSlim();
+        var hangs = new TaskCompletionSource();
         using var names = Names(_ =>
         {
-            hangs.Wait();
+            hangs.Task.Wait();
             return new LookUp([HostAddress.FromV4(0x0A00_0001)], "");
         });
         BalancerConfig config = ConfigOf("a.test");
 
         Task prepared = names.PrepareAsync(config);
-        _clock.Pass(TimeSpan.FromSeconds(2) - TimeSpan.FromTicks(1));
+        _clock.Advance(TimeSpan.FromSeconds(2) - TimeSpan.FromTicks(1));
         Assert.That(prepared.IsCompleted, Is.False);
-        _clock.Pass(TimeSpan.FromTicks(1));
+        _clock.Advance(TimeSpan.FromTicks(1));
         await prepared.WaitAsync(Patience);
 
         Assert.That(names.After(Resolutions.None, config), Is.SameAs(Resolutions.None));
         Assert.That(names.WhyNone(config.Pools[0].Backends[0]), Is.EqualTo("name does not resolve: no answer yet"));
-        hangs.Set();
+        hangs.SetResult();
     }
 
     private static BalancerConfig ConfigOf(string host) => new()

@@ -6,6 +6,7 @@ using L4Balancer.Tests.Admin;
 namespace L4Balancer.Tests.Resolving;
 
 /// <summary>Backends that have host names, before a real daemon whose /etc/hosts a test writes.</summary>
+[Category(DaemonProcess.Category)]
 internal sealed class HostNameTests
 {
     private SocketFolder _folder = null!;

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Routing;
 using L4Balancer.Resolving;
+using Microsoft.Extensions.Time.Testing;
 
 namespace L4Balancer.Tests.Resolving;
 
@@ -12,7 +13,7 @@ internal sealed class NameResolverTests
 
     private readonly ConcurrentDictionary<string, LookUp> _world = new();
     private readonly ConcurrentQueue<string> _asked = new();
-    private readonly TimerClock _clock = new();
+    private readonly FakeTimeProvider _clock = new();
     private int _changes;
 
     [SetUp]
@@ -33,12 +34,12 @@ internal sealed class NameResolverTests
         Assert.That(_asked, Is.EquivalentTo(new[] { "a", "b" }));
         Assert.That((Known(names, "a"), Known(names, "b")), Is.EqualTo(("10.0.0.1", "10.0.0.2")));
 
-        _clock.Pass(NameResolver.Interval - TimeSpan.FromTicks(1));
+        _clock.Advance(NameResolver.Interval - TimeSpan.FromTicks(1));
         Assert.That(_asked, Has.Count.EqualTo(2));
         Say("b", "10.0.0.3");
-        _clock.Pass(TimeSpan.FromTicks(1));
+        _clock.Advance(TimeSpan.FromTicks(1));
         await UntilAsync(() => Known(names, "b") == "10.0.0.3");
-        _clock.Pass(NameResolver.Interval);
+        _clock.Advance(NameResolver.Interval);
         await UntilAsync(() => _asked.Count == 6);
         await UntilAsync(() => _changes == 3);
     }
@@ -59,11 +60,11 @@ internal sealed class NameResolverTests
                 new Thread(work) { IsBackground = true }.Start();
             });
         Task first = names.AddAsync(["a"]);
-        _clock.Pass(NameResolver.Interval);
+        _clock.Advance(NameResolver.Interval);
         Assert.That(first.IsCompleted, Is.False);
 
         fails = false;
-        _clock.Pass(NameResolver.Interval);
+        _clock.Advance(NameResolver.Interval);
         await first.WaitAsync(Patience);
         Assert.That(Known(names, "a"), Is.EqualTo("10.0.0.1"));
     }
@@ -75,7 +76,7 @@ internal sealed class NameResolverTests
         using NameResolver names = Resolver();
         await names.AddAsync(["a"]).WaitAsync(Patience);
         _world["a"] = new LookUp([], "no name server answers");
-        _clock.Pass(NameResolver.Interval);
+        _clock.Advance(NameResolver.Interval);
 
         await UntilAsync(() => names.Answers["a"].Fault == "no name server answers");
         Assert.That(Known(names, "a"), Is.EqualTo("10.0.0.1"));
@@ -89,10 +90,10 @@ internal sealed class NameResolverTests
         await names.AddAsync(["a"]).WaitAsync(Patience);
         await UntilAsync(() => _changes == 1);
         Say("a", "10.0.0.2", "10.0.0.1");
-        _clock.Pass(NameResolver.Interval);
+        _clock.Advance(NameResolver.Interval);
         await UntilAsync(() => _asked.Count == 2);
         Say("a", "10.0.0.2");
-        _clock.Pass(NameResolver.Interval);
+        _clock.Advance(NameResolver.Interval);
 
         await UntilAsync(() => Known(names, "a") == "10.0.0.2");
         await UntilAsync(() => _changes == 2);
@@ -120,7 +121,7 @@ internal sealed class NameResolverTests
         await UntilAsync(() => Known(names, "b") == "10.0.0.2");
         for (int i = 2; i < 5; i++)
         {
-            _clock.Pass(NameResolver.Interval);
+            _clock.Advance(NameResolver.Interval);
             await UntilAsync(() => _asked.Count(a => a == "b") == i);
         }
 
@@ -167,7 +168,7 @@ internal sealed class NameResolverTests
         using NameResolver names = Resolver();
         await names.AddAsync(["a", "b"]).WaitAsync(Patience);
         names.Keep(new HashSet<string> { "b" });
-        _clock.Pass(NameResolver.Interval);
+        _clock.Advance(NameResolver.Interval);
         await UntilAsync(() => _asked.Count == 3);
 
         Assert.That(names.Answers.Keys, Is.EqualTo(new[] { "b" }));

@@ -8,7 +8,10 @@ using L4Balancer.Hosting;
 using L4Balancer.Logging;
 using L4Balancer.Resolving;
 using L4Balancer.Systemd;
+using L4Balancer.Tests.Systemd;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Testing;
+using Microsoft.Extensions.Time.Testing;
 
 namespace L4Balancer.Tests.Resolving;
 
@@ -18,12 +21,13 @@ namespace L4Balancer.Tests.Resolving;
 /// </summary>
 [CancelAfter(30_000)]
 [FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
+[Category(DaemonProcess.Category)]
 internal sealed class NamesInTimeTests : IAsyncDisposable
 {
-    private readonly TimerClock _clock = new();
+    private readonly FakeTimeProvider _clock = new();
     private readonly TwoPeers _peers = new();
     private readonly LogOutput _output = new(Stream.Null, LogFormat.Text, TimeProvider.System);
-    private readonly SystemdNotifier _nobody = new(null);
+    private readonly ServiceNotifications _nobody = NotifySocket.NotificationsTo(null, new FakeLogger());
     private readonly ILoggerFactory _loggers;
     private readonly Daemon _daemon;
     private readonly BlockingCollection<string> _asked = [];
@@ -46,7 +50,7 @@ internal sealed class NamesInTimeTests : IAsyncDisposable
         while (!ends.IsCompleted)
         {
             await steps.WaitForNextTickAsync(deadline.Token);
-            _clock.Pass(TimeSpan.FromSeconds(1));
+            _clock.Advance(TimeSpan.FromSeconds(1));
         }
 
         await ends;
@@ -66,17 +70,17 @@ internal sealed class NamesInTimeTests : IAsyncDisposable
         Assert.That(_peers.Accepted, Is.EqualTo((1, 0)));
 
         _answer = "127.0.0.42";
-        _clock.Pass(NameResolver.Interval - TimeSpan.FromSeconds(1));
+        _clock.Advance(NameResolver.Interval - TimeSpan.FromSeconds(1));
         using TcpClient early = await ComeAsync();
         Assert.That((_asked.Count, _peers.Accepted), Is.EqualTo((0, (2, 0))));
-        _clock.Pass(TimeSpan.FromSeconds(1));
+        _clock.Advance(TimeSpan.FromSeconds(1));
         Assert.That(_asked.Take(cancel), Is.EqualTo("ws1.test"));
         await LineAsync("is 127.0.0.42:", cancel);
         using TcpClient late = await ComeAsync();
         Assert.That(_peers.Accepted, Is.EqualTo((2, 1)));
 
         _answer = "";
-        _clock.Pass(NameResolver.Interval);
+        _clock.Advance(NameResolver.Interval);
         Assert.That(_asked.Take(cancel), Is.EqualTo("ws1.test"));
         await LineAsync("host name ws1.test does not resolve: no such name", cancel);
         using TcpClient after = await ComeAsync();
@@ -126,7 +130,7 @@ internal sealed class NamesInTimeTests : IAsyncDisposable
         while (!_output.Recent.After(0).Any(l => l.Text.Contains(text, StringComparison.Ordinal)))
         {
             await steps.WaitForNextTickAsync(cancel);
-            _clock.Pass(TimeSpan.FromMilliseconds(1));
+            _clock.Advance(TimeSpan.FromMilliseconds(1));
         }
     }
 }

@@ -38,6 +38,8 @@ internal sealed class BootedContainer : IDisposable
         Write("etc/os-release", File.ReadAllText("/etc/os-release"));
         Write("etc/passwd", "root:x:0:0:root:/root:/bin/sh\nl4balancer:x:990:990::/:/usr/sbin/nologin\n");
         Write("etc/group", "root:x:0:\nl4balancer:x:990:\n");
+        Write("etc/hosts", "127.0.0.1 localhost backend.test\n");
+        Write("etc/nsswitch.conf", "hosts: files\n");
         Write("etc/l4balancer/balancer.toml", configuration);
         Write("etc/systemd/system/l4balancer.service", Unit());
         Write("etc/systemd/system/l4balancer.socket", SocketUnit());
@@ -80,7 +82,7 @@ internal sealed class BootedContainer : IDisposable
         [
             "systemd-nspawn", "--quiet", "--boot", "--register=no", "--private-network", "--console=pipe", "--kill-signal=SIGRTMIN+4",
             $"--machine={_name}", $"--directory={_folder.FullName}", "--bind-ro=/usr", $"--bind-ro={dotnet}:/opt/dotnet",
-            $"--bind-ro={AppContext.BaseDirectory.TrimEnd('/')}:/opt/l4balancer",
+            $"--bind-ro={Program}:/opt/l4balancer",
             $"--bind-ro={Repository.PathOf("tests", "L4Balancer.Tests", "Systemd", "booted")}:/scenario",
         ];
         string script = Directory.Exists("/run/systemd/system") ? "exec \"$@\"" : OwnGroup();
@@ -152,11 +154,20 @@ internal sealed class BootedContainer : IDisposable
         new[] { "/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified", "/sys/fs/cgroup" }
             .Where(g => File.Exists(Path.Combine(g, "cgroup.procs"))).Select(g => Path.Combine(g, _name));
 
+    // The folder of what the tests run as l4balancer.
+    private static string Program => Path.GetDirectoryName(DaemonProcess.Executable) ?? AppContext.BaseDirectory.TrimEnd('/');
+
     private static string Unit()
     {
-        string unit = File.ReadAllText(Repository.PathOf("packaging", "systemd", "l4balancer.service"));
-        return unit.Replace("/usr/local/bin/l4balancer ", "/opt/dotnet/dotnet /opt/l4balancer/l4balancer.dll ", StringComparison.Ordinal)
+        string unit = File.ReadAllText(Repository.PathOf("packaging", "systemd", "l4balancer.service"))
             .Replace("WatchdogSec=30s", "WatchdogSec=3s", StringComparison.Ordinal);
+        const string installed = "/usr/local/bin/l4balancer ";
+
+        // The runtime that the build beside the tests needs compiles to memory that it then executes; what is shipped does not.
+        return DaemonProcess.Executable is string executable
+            ? unit.Replace(installed, $"/opt/l4balancer/{Path.GetFileName(executable)} ", StringComparison.Ordinal)
+            : unit.Replace(installed, "/opt/dotnet/dotnet /opt/l4balancer/l4balancer.dll ", StringComparison.Ordinal)
+                .Replace("MemoryDenyWriteExecute=yes\n", "", StringComparison.Ordinal);
     }
 
     private static string SocketUnit()

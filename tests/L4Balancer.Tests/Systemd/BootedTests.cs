@@ -6,6 +6,7 @@ namespace L4Balancer.Tests.Systemd;
 [Platform("Linux")]
 [System.Runtime.Versioning.SupportedOSPlatform("linux")]
 [NonParallelizable]
+[Category(DaemonProcess.Category)]
 internal sealed class BootedTests
 {
     [Test]
@@ -24,7 +25,7 @@ internal sealed class BootedTests
             health = { type = "none" }
             [[pools.backends]]
             name = "ws1"
-            address = "127.0.0.1:9000"
+            address = "backend.test:9000"
             """);
         JsonElement seen = await container.RunAsync();
         TestContext.Out.WriteLine(seen.ToString());
@@ -34,6 +35,7 @@ internal sealed class BootedTests
             Assert.That(seen.GetProperty("activated").GetBoolean(), "the first connection starts it");
             Assert.That(seen.GetProperty("active").GetBoolean(), "it says that it is ready");
             Assert.That(seen.GetProperty("status").GetString(), Does.Contain("1 of 1 backends up"));
+            Assert.That(seen.GetProperty("journal").GetString(), Does.Match("(?m)^ready: "), "the journal's format is picked: no time, no level");
             Assert.That(seen.GetProperty("watchdog").GetBoolean(), "watchdog pings come");
             Assert.That(seen.GetProperty("reload")[0].GetInt32(), Is.Zero);
             Assert.That(seen.GetProperty("reloaded").GetBoolean(), "the reload is in force");

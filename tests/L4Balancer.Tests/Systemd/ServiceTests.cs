@@ -1,12 +1,12 @@
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
-using System.Text;
 
 namespace L4Balancer.Tests.Systemd;
 
 /// <summary>What a real daemon tells the one who watches over it, and the sockets that it is handed.</summary>
 [Platform("Linux")]
+[Category(DaemonProcess.Category)]
 internal sealed class ServiceTests
 {
     private const string HandOver = """
@@ -136,25 +136,22 @@ internal sealed class ServiceTests
         return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
-    /// <summary>The end of NOTIFY_SOCKET that systemd would hold.</summary>
+    /// <summary>A service manager that keeps what it has read.</summary>
     private sealed class Manager : IDisposable
     {
-        private readonly Socket _socket = new(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified);
+        private readonly NotifySocket _socket = new();
 
-        public Manager() => _socket.Bind(new UnixDomainSocketEndPoint(Path));
-
-        public string Path { get; } = System.IO.Path.Combine(System.IO.Path.GetTempPath(), $"l4balancer-notify-{Guid.NewGuid():N}");
+        public string Path => _socket.Address;
 
         public List<string> Heard { get; } = [];
 
-        /// <summary>The next message that begins so; what comes before it is heard and passed over.</summary>
+        /// <summary>The next message that begins so; what comes before it is kept too.</summary>
         public async Task<string> UntilAsync(string start)
         {
             using var patience = new CancellationTokenSource(DaemonProcess.Deadline);
-            var datagram = new byte[4096];
             while (true)
             {
-                string message = Encoding.UTF8.GetString(datagram, 0, await _socket.ReceiveAsync(datagram, patience.Token));
+                string message = await _socket.NextAsync(patience.Token);
                 Heard.Add(message);
                 if (message.StartsWith(start, StringComparison.Ordinal))
                 {
@@ -163,20 +160,9 @@ internal sealed class ServiceTests
             }
         }
 
-        /// <summary>What has been said by now.</summary>
-        public void HearTheRest()
-        {
-            var datagram = new byte[4096];
-            while (_socket.Available > 0)
-            {
-                Heard.Add(Encoding.UTF8.GetString(datagram, 0, _socket.Receive(datagram)));
-            }
-        }
+        /// <summary>What has been sent by now.</summary>
+        public void HearTheRest() => Heard.AddRange(_socket.Rest());
 
-        public void Dispose()
-        {
-            _socket.Dispose();
-            File.Delete(Path);
-        }
+        public void Dispose() => _socket.Dispose();
     }
 }

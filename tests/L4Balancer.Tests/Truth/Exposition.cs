@@ -14,7 +14,7 @@ internal sealed class Exposition
             int space = line.LastIndexOf(' ');
             int brace = line.IndexOf('{', StringComparison.Ordinal);
             string name = line[..(brace < 0 ? space : brace)];
-            string[] labels = brace < 0 ? [] : line[(brace + 1)..(space - 1)].Split(',');
+            string[] labels = brace < 0 || brace == space - 2 ? [] : line[(brace + 1)..(space - 1)].Split(',');
             _samples.Add((
                 name, labels.Select(l => l.Split('=')).ToDictionary(l => l[0], l => l[1].Trim('"')),
                 double.Parse(line.AsSpan(space + 1), CultureInfo.InvariantCulture)));

@@ -5,15 +5,15 @@ using Microsoft.Extensions.Primitives;
 namespace L4Balancer.Admin.Access;
 
 /// <summary>
-/// Who may do what. Whoever may open the local socket may do everything. By TCP a change takes the token, from loopback too, and so
-/// does reading from elsewhere. What a browser sends on behalf of another site is refused whatever it carries.
+/// The access rules. Clients of the local socket have full access. Over TCP changes require the token, also from loopback, and so
+/// does reading from other addresses. Requests that a browser sends on behalf of another site are refused, even with the token.
 /// </summary>
 internal static class AccessRules
 {
     private const string Scheme = "Bearer ";
     private const string Realm = "Bearer realm=\"l4balancer\"";
 
-    /// <returns>Null where the request may be answered.</returns>
+    /// <returns>Null if the request is allowed.</returns>
     public static Refusal? Check(HttpRequest request, Requester requester, AccessToken token)
     {
         if (requester.IsLocal)
@@ -24,12 +24,12 @@ internal static class AccessRules
         return Foreign(request) ?? Unauthorised(request, requester, token);
     }
 
-    // A page of another origin can reach loopback, by its address or by a name that it makes resolve to it (DNS rebinding).
+    // A page of another origin can reach loopback by its address, or by a name that the attacker resolves to it (DNS rebinding).
     private static Refusal? Foreign(HttpRequest request)
     {
         if (!IsOurs(request.Host.Host))
         {
-            return new Refusal(StatusCodes.Status403Forbidden, "this Host is not ours: use an IP address, or localhost");
+            return new Refusal(StatusCodes.Status403Forbidden, "this Host is not accepted: use an IP address, or localhost");
         }
 
         StringValues site = request.Headers["Sec-Fetch-Site"];
@@ -37,18 +37,18 @@ internal static class AccessRules
         StringValues origin = request.Headers.Origin;
         bool otherOrigin = origin.Count > 0 && !(origin is [string one] && one == $"http://{request.Host.Value}");
         return crossSite || otherOrigin
-            ? new Refusal(StatusCodes.Status403Forbidden, "a page of another site must not ask: open this address in the browser itself")
+            ? new Refusal(StatusCodes.Status403Forbidden, "requests from pages of other sites are refused: open this address directly in the browser")
             : null;
     }
 
-    // An address cannot be rebound. Without any Host there is no browser (HTTP/1.0 checks of load balancers).
+    // An IP address cannot be rebound. A request without Host does not come from a browser (HTTP/1.0 checks of load balancers).
     private static bool IsOurs(string host) =>
         host.Length == 0 || host.Equals("localhost", StringComparison.OrdinalIgnoreCase)
         || HostAddress.TryParse(host is ['[', .., ']'] ? host[1..^1] : host, out _);
 
     private static Refusal? Unauthorised(HttpRequest request, Requester requester, AccessToken token)
     {
-        // The page itself says nothing: it asks for everything that it shows, and for that it needs what everybody needs.
+        // The page itself contains no data: its script requests everything it shows, under the same access rules.
         bool reads = HttpMethods.IsGet(request.Method) || HttpMethods.IsHead(request.Method);
         if (reads && (requester.IsLoopback || request.Path == "/" || request.Path == "/healthz" || request.Path == "/readyz"))
         {

@@ -3,7 +3,7 @@ using System.Text;
 
 namespace L4Balancer.Admin.Access;
 
-/// <summary>The bearer token of the admin API, or that there is none. Only its hash is kept.</summary>
+/// <summary>The bearer token of the admin API, or none. Only its hash is kept.</summary>
 internal sealed class AccessToken
 {
     private const int Longest = 4096;
@@ -12,15 +12,15 @@ internal sealed class AccessToken
 
     private AccessToken(byte[]? hash) => _hash = hash;
 
-    /// <summary>Nobody has it.</summary>
+    /// <summary>No token is configured; no request matches.</summary>
     public static AccessToken None { get; } = new(null);
 
     public bool Exists => _hash is not null;
 
     public static AccessToken Of(string token) => new(SHA256.HashData(Encoding.UTF8.GetBytes(token)));
 
-    /// <summary>Reads the file; what stands around the token (a line's end) does not belong to it.</summary>
-    /// <param name="warning">What is wrong with the file, with the mend; null where nothing is.</param>
+    /// <summary>Reads the file; white space around the token (such as a line end) is ignored.</summary>
+    /// <param name="warning">What is wrong with the file, with the remedy; null if it is fine.</param>
     public static AccessToken Read(string path, out string? warning)
     {
         warning = null;
@@ -37,7 +37,7 @@ internal sealed class AccessToken
             string token = Encoding.UTF8.GetString(text, 0, length).Trim();
             if (length > Longest || token.Length == 0 || token.Any(c => c is <= ' ' or > '~'))
             {
-                warning = $"it must hold one word of printable ASCII, at most {Longest} bytes: write one (openssl rand -hex 32) and reload";
+                warning = $"it must contain one word of printable ASCII, at most {Longest} bytes: write one (openssl rand -hex 32) and reload";
                 return None;
             }
 
@@ -50,12 +50,12 @@ internal sealed class AccessToken
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            warning = $"it cannot be read ({e.Message.TrimEnd('.')}): nobody has the token until it can be and a reload has read it";
+            warning = $"it cannot be read ({e.Message.TrimEnd('.')}): no token is accepted until a reload has read it";
             return None;
         }
     }
 
-    /// <summary>Takes the same time whatever is wrong, and says nothing about the length.</summary>
+    /// <summary>Compares in constant time, which does not reveal the length.</summary>
     public bool Matches(string offered) =>
         _hash is not null && CryptographicOperations.FixedTimeEquals(SHA256.HashData(Encoding.UTF8.GetBytes(offered)), _hash);
 }

@@ -8,9 +8,9 @@ using Microsoft.AspNetCore.Http;
 
 namespace L4Balancer.Admin.Access;
 
-/// <summary>Who is at the other end of a connection to the admin API.</summary>
-/// <param name="IsLocal">Came over the local socket.</param>
-/// <param name="IsLoopback">Came by TCP from this host's loopback addresses.</param>
+/// <summary>The peer of a connection to the admin API.</summary>
+/// <param name="IsLocal">Whether it came over the local socket.</param>
+/// <param name="IsLoopback">Whether it came over TCP from a loopback address.</param>
 /// <param name="Name">For the log: <c>uid 1000 (pid 4242)</c>, or the peer's address.</param>
 internal sealed record Requester(bool IsLocal, bool IsLoopback, string Name)
 {
@@ -20,7 +20,7 @@ internal sealed record Requester(bool IsLocal, bool IsLoopback, string Name)
 
     private static readonly Requester Unknown = new(false, false, "unknown");
 
-    /// <summary>Of a request; a connection that nobody has looked at has no rights.</summary>
+    /// <summary>The requester of a request; a connection without one has no rights.</summary>
     public static Requester Of(HttpContext http) => http.Features.Get<Requester>() ?? Unknown;
 
     public static Requester OfLocal(ConnectionContext connection) =>

@@ -3,7 +3,7 @@ using System.Text.Json.Serialization;
 
 namespace L4Balancer.Admin.Answers;
 
-/// <summary>What goes over the wire, written and read by generated code.</summary>
+/// <summary>The types of requests and answers, serialized by generated code.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
 [JsonSerializable(typeof(AgesAnswer))]
 [JsonSerializable(typeof(BackendAnswer))]

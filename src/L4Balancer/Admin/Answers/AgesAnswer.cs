@@ -1,7 +1,7 @@
 namespace L4Balancer.Admin.Answers;
 
-/// <summary>GET /v1/ages: how old the established connections are.</summary>
-/// <param name="At">When they were counted.</param>
-/// <param name="BoundsSeconds">Upper bounds, rising.</param>
-/// <param name="Counts">One more than there are bounds: the last has those that are older than all of them.</param>
+/// <summary>GET /v1/ages: the ages of the established connections.</summary>
+/// <param name="At">Time of the count.</param>
+/// <param name="BoundsSeconds">Upper bounds in ascending order.</param>
+/// <param name="Counts">One count more than there are bounds: the last counts connections older than all bounds.</param>
 internal sealed record AgesAnswer(DateTime At, IReadOnlyList<double> BoundsSeconds, IReadOnlyList<long> Counts);

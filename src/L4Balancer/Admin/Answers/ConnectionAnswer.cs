@@ -1,18 +1,18 @@
 namespace L4Balancer.Admin.Answers;
 
 /// <summary>GET /v1/connections.</summary>
-/// <param name="Total">How many match, however many of them are listed.</param>
+/// <param name="Total">Number of matching connections, independent of how many are listed.</param>
 internal sealed record ConnectionsAnswer(int Total, IEnumerable<ConnectionAnswer> Connections);
 
 /// <summary>One open connection.</summary>
-/// <param name="Destination">The address of ours that the client connected to.</param>
-/// <param name="Backend">Null where none was picked yet.</param>
-/// <param name="Source">Our side towards the backend; null until it is connected.</param>
-/// <param name="Generation">Of the configuration that admitted it.</param>
+/// <param name="Destination">The balancer's address that the client connected to.</param>
+/// <param name="Backend">Null if none was chosen yet.</param>
+/// <param name="Source">The balancer's endpoint of the backend connection; null before it is connected.</param>
+/// <param name="Generation">Generation of the configuration under which it was accepted.</param>
 /// <param name="State"><c>pending</c> or <c>active</c>.</param>
 internal sealed record ConnectionAnswer(
     ulong Id, string Client, string Destination, string Listener, string Pool, string? Backend, string? Source, double AgeSeconds,
     double IdleSeconds, long BytesToBackend, long BytesToClient, long Generation, string State);
 
-/// <summary>DELETE /v1/connections/{id}: it is being closed.</summary>
+/// <summary>DELETE /v1/connections/{id}: the connection is being closed.</summary>
 internal sealed record ClosingAnswer(ulong Id, string Reason);

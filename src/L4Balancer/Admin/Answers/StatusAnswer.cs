@@ -1,11 +1,11 @@
 namespace L4Balancer.Admin.Answers;
 
-/// <summary>GET /v1/status: the process and its sums.</summary>
-/// <param name="Commit"><c>unknown</c> in a build outside a checkout.</param>
-/// <param name="Ready">As /readyz: false while it drains.</param>
-/// <param name="Accepted">Connections since the start, over all listeners.</param>
-/// <param name="Refused">By reason, over all listeners.</param>
-/// <param name="Closed">By reason, over all backends.</param>
+/// <summary>GET /v1/status: the state of the process, with totals.</summary>
+/// <param name="Commit">The commit of the build; <c>unknown</c> for a build outside a checkout.</param>
+/// <param name="Ready">Same as /readyz: false during shutdown.</param>
+/// <param name="Accepted">Connections accepted since the start, over all listeners.</param>
+/// <param name="Refused">Refused connections by reason, over all listeners.</param>
+/// <param name="Closed">Closed connections by reason, over all backends.</param>
 internal sealed record StatusAnswer(
     string Version, string Commit, string Runtime, string Engine, int Pid, DateTime StartedAt, double UptimeSeconds, bool Ready,
     long Generation, OpenAnswer Connections, long Accepted, IReadOnlyDictionary<string, long> Refused,
@@ -13,31 +13,31 @@ internal sealed record StatusAnswer(
     IReadOnlyList<PoolAnswer> Pools, IReadOnlyList<WorkerAnswer> Workers, DescriptorsAnswer Descriptors,
     IReadOnlyList<SourcePortsAnswer> SourcePorts);
 
-/// <summary>Connections that are open.</summary>
-/// <param name="Pending">No backend is connected yet.</param>
-/// <param name="Limit">Of both together.</param>
+/// <summary>Open connections.</summary>
+/// <param name="Pending">Connections without a connected backend yet.</param>
+/// <param name="Limit">The maximum of both together.</param>
 internal sealed record OpenAnswer(int Pending, int Active, int Limit);
 
 /// <summary>One listener.</summary>
-/// <param name="Addresses">Where it is bound, with the ports that the kernel chose.</param>
-/// <param name="Open">Pending and active.</param>
+/// <param name="Addresses">The addresses it is bound to, with the ports that the kernel assigned.</param>
+/// <param name="Open">Pending and active connections.</param>
 internal sealed record ListenerAnswer(
     string Name, string Pool, IReadOnlyList<string> Addresses, long Accepted, int Pending, int Open, IReadOnlyDictionary<string, long> Refused);
 
-/// <summary>One pool: how many of its backends stand how, and what they hold together.</summary>
+/// <summary>One pool, with the number of its backends by state and their connections.</summary>
 internal sealed record PoolAnswer(
     string Name, string Balance, int Backends, int Up, int Degraded, int Down, int Draining, int Maintenance, long Connections);
 
 /// <summary>One event loop.</summary>
 internal sealed record WorkerAnswer(int Worker, int Connections, double CpuSeconds);
 
-/// <summary>Local ports of one address that is connected from, towards its fullest destination.</summary>
-/// <param name="SourceIp"><c>auto</c> where the kernel chooses.</param>
-/// <param name="InUse">Of connections, and in TIME_WAIT under a minute ago.</param>
-/// <param name="Limit">Null where the platform does not say.</param>
+/// <summary>Local ports of one source address, towards the destination with the most ports in use.</summary>
+/// <param name="SourceIp"><c>auto</c> if the kernel chooses.</param>
+/// <param name="InUse">Ports of connections, and ports in TIME_WAIT for less than a minute.</param>
+/// <param name="Limit">Null if the platform does not report it.</param>
 internal sealed record SourcePortsAnswer(string SourceIp, string Destination, int InUse, int? Limit);
 
 /// <summary>File descriptors of the process.</summary>
-/// <param name="Open">Null where the platform does not say.</param>
-/// <param name="Limit">Null where the platform has none.</param>
+/// <param name="Open">Null if the platform does not report it.</param>
+/// <param name="Limit">Null if the platform has none.</param>
 internal sealed record DescriptorsAnswer(long? Open, long? Limit);

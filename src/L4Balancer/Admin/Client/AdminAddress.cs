@@ -4,9 +4,9 @@ using System.Net.Sockets;
 
 namespace L4Balancer.Admin.Client;
 
-/// <summary>Where a daemon's admin API is: a path of a local socket, or a host and port.</summary>
-/// <param name="Text">As an error shows it.</param>
-/// <param name="Base">What requests are made against.</param>
+/// <summary>The address of a daemon's admin API: the path of a local socket, or a host and port.</summary>
+/// <param name="Text">The address as shown in errors.</param>
+/// <param name="Base">The base URI of requests.</param>
 internal sealed record AdminAddress(string Text, EndPoint EndPoint, Uri Base)
 {
     private const string Http = "http://";
@@ -15,7 +15,7 @@ internal sealed record AdminAddress(string Text, EndPoint EndPoint, Uri Base)
 
     public static AdminAddress OfSocket(string path) => new(path, new UnixDomainSocketEndPoint(path), new Uri("http://localhost/"));
 
-    /// <summary><c>/path</c>, <c>HOST:PORT</c> or <c>http://HOST:PORT</c>; null for anything else.</summary>
+    /// <summary>Accepts <c>/path</c>, <c>HOST:PORT</c> or <c>http://HOST:PORT</c>; returns null for anything else.</summary>
     public static AdminAddress? TryParse(string text)
     {
         if (text.Contains('/', StringComparison.Ordinal) && !text.StartsWith(Http, StringComparison.Ordinal))
@@ -26,7 +26,7 @@ internal sealed record AdminAddress(string Text, EndPoint EndPoint, Uri Base)
             }
             catch (ArgumentException)
             {
-                // Longer than sun_path (unix(7)).
+                // The path is longer than sun_path (unix(7)).
                 return null;
             }
         }

@@ -3,21 +3,24 @@ using System.Net.Sockets;
 
 namespace L4Balancer.Admin.Client;
 
-/// <summary>Asks one daemon, over its local socket or TCP. No proxy, no redirects: what is asked is meant for this daemon alone.</summary>
+/// <summary>
+/// Sends requests to one daemon, over its local socket or TCP. Proxies and redirects are disabled, so that requests reach only this
+/// daemon.
+/// </summary>
 internal sealed class AdminClient : IDisposable
 {
-    /// <summary>100,000 connections take 40 MB.</summary>
+    /// <summary>Maximum size of an answer; 100,000 connections take 40 MB.</summary>
     private const int LargestAnswer = 1 << 30;
 
     private static readonly TimeSpan ConnectWithin = TimeSpan.FromSeconds(5);
 
-    /// <summary>For the reload of a large file, say. Whoever does not want to wait ends the command.</summary>
+    /// <summary>Long enough for the reload of a large file; the user can interrupt the command.</summary>
     private static readonly TimeSpan AnswerWithin = TimeSpan.FromMinutes(5);
 
     private readonly AdminAddress _address;
     private readonly HttpClient _http;
 
-    /// <param name="token">Null: none is sent.</param>
+    /// <param name="token">The token to send; null means none.</param>
     public AdminClient(AdminAddress address, string? token)
     {
         _address = address;
@@ -40,9 +43,9 @@ internal sealed class AdminClient : IDisposable
         }
     }
 
-    /// <param name="path">With its query.</param>
-    /// <param name="json">The body; null: none.</param>
-    /// <exception cref="NoDaemonException">Nobody answered.</exception>
+    /// <param name="path">The path with its query.</param>
+    /// <param name="json">The body; null means none.</param>
+    /// <exception cref="NoDaemonException">There was no answer.</exception>
     public async Task<AdminReply> SendAsync(HttpMethod method, string path, string? json = null, CancellationToken cancel = default)
     {
         using var request = new HttpRequestMessage(method, path);
@@ -63,7 +66,7 @@ internal sealed class AdminClient : IDisposable
         }
         catch (OperationCanceledException e) when (!cancel.IsCancellationRequested)
         {
-            throw new NoDaemonException($"the daemon at {_address.Text} does not answer: look at its log, or restart it", e);
+            throw new NoDaemonException($"the daemon at {_address.Text} does not answer: check its log, or restart it", e);
         }
     }
 
@@ -93,11 +96,11 @@ internal sealed class AdminClient : IDisposable
         {
             SocketError.AccessDenied => "no permission to open its socket; be root or of the socket's group",
             SocketError.AddressNotAvailable or SocketError.ConnectionRefused when _address.IsLocal =>
-                "none is running there; start it (l4balancer run), or name it with --admin",
-            SocketError.ConnectionRefused => "nothing listens there; see [admin] listen of the daemon, or name its local socket with --admin",
-            SocketError.HostNotFound or SocketError.TryAgain => "this host is not known; name another with --admin",
-            null => "what is there ended the connection or does not speak HTTP; name another with --admin",
-            _ => $"{e.InnerException!.Message.TrimEnd('.')}; name another with --admin",
+                "no daemon is running there; start it (l4balancer run), or give its address with --admin",
+            SocketError.ConnectionRefused => "connection refused; check [admin] listen of the daemon, or give its local socket with --admin",
+            SocketError.HostNotFound or SocketError.TryAgain => "unknown host; give another address with --admin",
+            null => "the server closed the connection or does not speak HTTP; give another address with --admin",
+            _ => $"{e.InnerException!.Message.TrimEnd('.')}; give another address with --admin",
         };
     }
 }

@@ -5,14 +5,14 @@ using L4Balancer.Admin.Answers;
 
 namespace L4Balancer.Admin.Client;
 
-/// <summary>What a daemon answered.</summary>
+/// <summary>An answer of a daemon.</summary>
 internal sealed record AdminReply(int Status, string? MediaType, byte[] Body)
 {
     public bool IsSuccess => Status is >= 200 and < 300;
 
     public string Text => Encoding.UTF8.GetString(Body);
 
-    /// <summary>The errors of a problem, one line each; null where the answer is none.</summary>
+    /// <summary>The errors of a problem, one line each; null if the answer is not a problem.</summary>
     public IReadOnlyList<string>? Problems
     {
         get
@@ -26,7 +26,7 @@ internal sealed record AdminReply(int Status, string? MediaType, byte[] Body)
         }
     }
 
-    /// <summary>Null where the body is something else.</summary>
+    /// <summary>Null if the body has a different format.</summary>
     public T? TryRead<T>(JsonTypeInfo<T> type)
         where T : class
     {

@@ -1,4 +1,4 @@
-// What the page asks of the daemon that served it.
+// Requests to the daemon that served the page.
 
 class Refused extends Error {
   constructor(status, problem) {

@@ -1,7 +1,7 @@
-// Pools and their backends: a row each, made once and changed where something has changed.
+// Pools and their backends: one row per backend, created once and updated in place.
 
 const STATES = ['up', 'degraded', 'down', 'draining', 'maintenance'];
-const SHOWN_AT_FIRST = 100; // rows of a pool; the others on demand, so that a thousand cost nothing until somebody wants them
+const SHOWN_AT_FIRST = 100; // rows per pool; the others are created on demand, so that a pool of a thousand backends stays cheap
 
 class BackendRow {
   constructor(backend) {
@@ -40,7 +40,7 @@ class BackendRow {
     return this.backend.state === 'draining' || this.backend.state === 'maintenance' ? setMode(this.backend, 'ready') : drain(this.backend);
   }
 
-  // most: connections of the fullest backend of the pool; speed: since the look before, null at the first
+  // most: connections of the fullest backend of the pool; speed: rates since the previous poll, null at the first
   show(backend, most, speed, now) {
     this.backend = backend;
     setText(this.state, backend.state);
@@ -92,11 +92,11 @@ function addressLine(backend) {
   if (backend.resolved_address && backend.resolved_address !== backend.address) { marks.push(`→ ${backend.resolved_address}`); }
   if (backend.weight !== 100) { marks.push(`weight ${backend.weight}`); }
   if (backend.backup) { marks.push('backup'); }
-  if (!backend.in_configuration) { marks.push('not in the configuration any more'); }
+  if (!backend.in_configuration) { marks.push('removed from the configuration'); }
   return marks.join(' · ');
 }
 
-// column of the table: what it sorts by
+// columns of the table: class, title, sort key
 const COLUMNS = [
   ['c-state', 'State', b => STATES.indexOf(b.state) * -1],
   ['c-name', 'Backend', b => b.name],
@@ -162,7 +162,7 @@ class PoolCard {
     cut.forEach(b => this.rows.get(keyOf(b)).show(b, most, speeds.get(keyOf(b)), now));
   }
 
-  // Rows are moved only where the order is another one: a focus stays where it is.
+  // Rows are moved only if the order has changed, so that the focus is kept.
   place(backends) {
     const keys = new Set(backends.map(keyOf));
     for (const [key, row] of this.rows) {

@@ -1,6 +1,6 @@
-// Lines over the last five minutes, and bars.
+// Line charts of the last five minutes, and bar charts.
 
-const HISTORY = 150; // points, one for each look at the daemon
+const HISTORY = 150; // points, one per poll
 
 function svg(name, attributes, ...children) {
   const made = document.createElementNS('http://www.w3.org/2000/svg', name);
@@ -12,7 +12,7 @@ function svg(name, attributes, ...children) {
 }
 
 class LineChart {
-  // names: of one line or two; format: of a value
+  // names: of one or two lines; format: formats a value
   constructor(figure, title, names, format) {
     this.names = names;
     this.format = format;
@@ -78,7 +78,7 @@ class LineChart {
   }
 }
 
-// One bar each; counts may be small beside one that is large, and still be seen.
+// One bar per count; a minimum height keeps small counts visible beside large ones.
 function drawBars(holder, labels, counts) {
   const most = Math.max(1, ...counts);
   if (holder.children.length !== labels.length) {

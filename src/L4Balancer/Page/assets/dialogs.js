@@ -1,4 +1,4 @@
-// What the page asks the reader, and tells him in passing.
+// Dialogs and short messages.
 
 function toast(text, bad) {
   const made = element(bad ? 'div.toast.bad' : 'div.toast', {}, text);
@@ -30,7 +30,7 @@ async function askToken(why) {
   return api.token !== null;
 }
 
-// Does what changes something; asks for the token where that is what is missing.
+// Sends a request that changes something; asks for the token if it is missing or wrong.
 async function change(method, path, done) {
   if (api.token === null && !await askToken()) {
     return false;
@@ -56,7 +56,7 @@ async function drain(backend) {
     const how = dialog.querySelector('[name=how]:checked').value;
     const value = how === 'stay' ? '' : document.getElementById(`drain-${how}`).value.trim();
     await change('POST', `/v1/backends/${backend.pool}/${backend.name}/drain${how === 'stay' ? '' : `?${how}=${encodeURIComponent(value)}`}`,
-      `${backend.pool}/${backend.name} drains`);
+      `${backend.pool}/${backend.name} is draining`);
   }
 }
 

@@ -1,10 +1,10 @@
-// Everything that is not a backend: charts, room that is left, reasons, events.
+// Everything except backends: charts, capacity, reasons, events.
 
 const overview = {
   start() {
     this.connections = new LineChart(document.getElementById('chart-connections'), 'Connections', ['open'], count);
-    this.accepts = new LineChart(document.getElementById('chart-accepts'), 'New connections a second', ['accepted', 'refused'], rate);
-    this.traffic = new LineChart(document.getElementById('chart-traffic'), 'Traffic a second', ['to clients', 'to backends'], bytes);
+    this.accepts = new LineChart(document.getElementById('chart-accepts'), 'New connections per second', ['accepted', 'refused'], rate);
+    this.traffic = new LineChart(document.getElementById('chart-traffic'), 'Traffic per second', ['to clients', 'to backends'], bytes);
     for (const [name, title] of [['backends', 'Backends up'], ['ports', 'Source ports, fullest destination'], ['descriptors', 'File descriptors'], ['workers', 'Busiest event loop']]) {
       const meter = element('div.meter', {}, element('i'));
       const value = element('div.value');
@@ -14,7 +14,7 @@ const overview = {
     }
   },
 
-  // before: the look before this one, or null
+  // before: the result of the previous poll, or null
   show(now, before) {
     const { status, time } = now;
     setText(document.getElementById('about'), `${status.version} · ${status.engine} · generation ${status.generation} · up ${duration(status.uptime_seconds)} · pid ${status.pid}`);
@@ -24,7 +24,7 @@ const overview = {
     document.title = `${count(status.connections.active)} · L4Balancer`;
 
     const open = status.connections;
-    this.setValue(this.connections, count(open.active), `open, ${count(open.pending)} pending, room for ${count(open.limit)}`);
+    this.setValue(this.connections, count(open.active), `open, ${count(open.pending)} pending, limit ${count(open.limit)}`);
     this.connections.add(time, [open.active]);
     if (before) {
       const seconds = (time - before.time) / 1000;
@@ -60,7 +60,7 @@ const overview = {
     const up = there.filter(b => b.state === 'up').length;
     const others = STATES.slice(1).map(s => [s, there.filter(b => b.state === s).length]).filter(([, n]) => n > 0);
     this.setTile(this.backends, count(up), `of ${count(there.length)}`, there.length ? up / there.length : 0,
-      others.map(([s, n]) => `${n} ${s}`).join(', ') || 'all of them', 2, 3);
+      others.map(([s, n]) => `${n} ${s}`).join(', ') || 'all', 2, 3);
     setClass(this.backends.meter, up === 0 ? 'meter bad' : up < there.length ? 'meter warn' : 'meter');
 
     const share = s => (s.limit ? s.in_use / s.limit : 0);
@@ -70,7 +70,7 @@ const overview = {
     this.showSources(status.source_ports);
 
     const { open, limit } = status.descriptors;
-    this.setTile(this.descriptors, open === null ? '?' : count(open), limit ? `of ${count(limit)}` : '', limit ? open / limit : 0, 'two for each connection');
+    this.setTile(this.descriptors, open === null ? '?' : count(open), limit ? `of ${count(limit)}` : '', limit ? open / limit : 0, 'two per connection');
   },
 
   showWorkers(status, before, seconds) {
@@ -80,7 +80,7 @@ const overview = {
     });
     const most = busy.length ? Math.max(...busy) : null;
     this.setTile(this.workers, most === null ? 'none' : percent(Math.min(1, most)), most === null ? '' : 'of a processor', most,
-      most === null ? 'this engine has no loops of its own' : `${busy.length} event loop${busy.length > 1 ? 's' : ''}`);
+      most === null ? 'this engine has no event loops' : `${busy.length} event loop${busy.length > 1 ? 's' : ''}`);
   },
 
   showSources(sources) {
@@ -132,7 +132,7 @@ const overview = {
       list.lastElementChild.remove();
     }
     if (!list.children.length) {
-      list.append(element('li', {}, element('span'), element('span.dim', {}, 'nothing yet')));
+      list.append(element('li', {}, element('span'), element('span.dim', {}, 'no events yet')));
     }
   },
 };

@@ -1,7 +1,7 @@
-// Looks at the daemon again and again, while somebody looks at the page.
+// Polls the daemon while the page is visible.
 
 const EVERY = 2000; // milliseconds
-const AGES_EVERY = 5; // looks
+const AGES_EVERY = 5; // polls
 
 const looking = { before: null, rounds: 0, lastEvent: 0, failedSince: null };
 
@@ -25,7 +25,7 @@ async function look() {
   looking.before = now;
 }
 
-// What each backend did a second, since the look before.
+// Rates of each backend per second since the previous poll.
 function speeds(now, before) {
   const found = new Map();
   if (before) {
@@ -66,7 +66,7 @@ function told(fault) {
   line.hidden = !fault;
   document.body.classList.toggle('stale', !!fault);
   if (fault) {
-    setText(line, fault instanceof Refused ? `The daemon refuses to answer: ${fault.message}` : `No answer since ${clock(looking.failedSince)}; still trying.`);
+    setText(line, fault instanceof Refused ? `The daemon refused the request: ${fault.message}` : `No answer since ${clock(looking.failedSince)}; retrying.`);
   }
 }
 

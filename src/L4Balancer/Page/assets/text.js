@@ -1,4 +1,4 @@
-// Numbers, times and elements.
+// Formatting of numbers and times, and creation of elements.
 
 const whole = new Intl.NumberFormat('en');
 const short = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 });
@@ -62,7 +62,7 @@ function element(kind, attributes, ...children) {
   return made;
 }
 
-// Writes only what has changed: the browser then lays out only what it must.
+// Writes only changes, to avoid unnecessary layout work in the browser.
 function setText(node, text) {
   if (node.textContent !== text) {
     node.textContent = text;
@@ -75,7 +75,7 @@ function setClass(node, name) {
   }
 }
 
-// The policy of the page allows no style attributes in its text; the object model may set them.
+// The content security policy forbids style attributes in markup; setting styles through the DOM is allowed.
 function setStyle(node, property, value) {
   if (node.style[property] !== value) {
     node.style[property] = value;

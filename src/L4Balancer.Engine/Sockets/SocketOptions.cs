@@ -1,0 +1,96 @@
+using System.Net.Sockets;
+using L4Balancer.Core.Config;
+using L4Balancer.Engine.Linux;
+
+namespace L4Balancer.Engine.Sockets;
+
+/// <summary>
+/// What every relayed socket is given: on Linux by descriptor, for both engines alike, and elsewhere as far as the framework knows the
+/// option. One that the platform lacks is left out: it tunes a connection, it is no condition of having one.
+/// </summary>
+internal static class SocketOptions
+{
+    /// <summary>tcp(7): Linux takes at most these values (MAX_TCP_KEEPIDLE, MAX_TCP_KEEPINTVL, MAX_TCP_KEEPCNT), and EINVAL beyond them.</summary>
+    private const int LongestKeepalive = 32_767;
+    private const int MostKeepalives = 127;
+
+    /// <summary>
+    /// TCP_NODELAY: a balancer forwards what it gets when it gets it, and gathering small writes (RFC 9293, 3.7.4) is the sender's choice.
+    /// SO_OOBINLINE: urgent data (RFC 6093) is part of the stream and stays where it was sent. TCP_USER_TIMEOUT (Linux 2.6.37);
+    /// TCP_CONGESTION (Linux 2.6.13). ENOPROTOOPT of any is tolerated, and ENOENT and EPERM of the last: the start has asked for it, so
+    /// modules or rights have changed.
+    /// </summary>
+    /// <param name="userTimeout">Zero: the kernel's own limit of retransmissions (tcp_retries2).</param>
+    /// <param name="congestionControl">Empty: the system's.</param>
+    public static void Apply(int socket, TimeSpan userTimeout, string congestionControl)
+    {
+        TcpSocket.SetOption(socket, Libc.IPPROTO_TCP, Libc.TCP_NODELAY, 1);
+        TcpSocket.SetOption(socket, Libc.SOL_SOCKET, Libc.SO_OOBINLINE, 1);
+        if (userTimeout > TimeSpan.Zero)
+        {
+            SetUserTimeout(socket, userTimeout);
+        }
+
+        if (congestionControl.Length > 0)
+        {
+            CongestionControl.Set(socket, congestionControl);
+        }
+    }
+
+    /// <summary>In milliseconds; zero: the kernel's own limit of retransmissions.</summary>
+    public static void SetUserTimeout(int socket, TimeSpan userTimeout) => TcpSocket.SetOption(
+        socket, Libc.IPPROTO_TCP, Libc.TCP_USER_TIMEOUT, (int)Math.Clamp(Math.Ceiling(userTimeout.TotalMilliseconds), 0, int.MaxValue));
+
+    /// <summary>
+    /// SO_KEEPALIVE with TCP_KEEPIDLE, TCP_KEEPINTVL and TCP_KEEPCNT (Linux 2.4), in whole seconds rounded up; ENOPROTOOPT is tolerated.
+    /// Does nothing where keepalive is off.
+    /// </summary>
+    public static void Keep(int socket, KeepaliveSettings keepalive)
+    {
+        if (keepalive.Idle > TimeSpan.Zero)
+        {
+            TcpSocket.SetOption(socket, Libc.IPPROTO_TCP, Libc.TCP_KEEPIDLE, Seconds(keepalive.Idle));
+            TcpSocket.SetOption(socket, Libc.IPPROTO_TCP, Libc.TCP_KEEPINTVL, Seconds(keepalive.Interval));
+            TcpSocket.SetOption(socket, Libc.IPPROTO_TCP, Libc.TCP_KEEPCNT, Math.Clamp(keepalive.Count, 1, MostKeepalives));
+            TcpSocket.SetOption(socket, Libc.SOL_SOCKET, Libc.SO_KEEPALIVE, 1);
+        }
+    }
+
+    /// <summary>All of it for a socket of the framework. A socket that is closed already is left alone.</summary>
+    public static void Apply(Socket socket, KeepaliveSettings keepalive, TimeSpan userTimeout, string congestionControl)
+    {
+        if (!OperatingSystem.IsLinux())
+        {
+            ApplyPortable(socket, keepalive);
+            return;
+        }
+
+        using var descriptor = new BorrowedDescriptor(socket);
+        Apply(descriptor.Number, userTimeout, congestionControl);
+        Keep(descriptor.Number, keepalive);
+    }
+
+    // Without TCP_USER_TIMEOUT and TCP_CONGESTION, which the framework has no names for.
+    private static void ApplyPortable(Socket socket, KeepaliveSettings keepalive)
+    {
+        try
+        {
+            socket.NoDelay = true;
+            socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.OutOfBandInline, true);
+            if (keepalive.Idle > TimeSpan.Zero)
+            {
+                socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
+                socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, Seconds(keepalive.Idle));
+                socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, Seconds(keepalive.Interval));
+                socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, Math.Clamp(keepalive.Count, 1, MostKeepalives));
+            }
+        }
+        catch (SocketException e) when (e.SocketErrorCode is SocketError.InvalidArgument or SocketError.ConnectionReset
+            or SocketError.NotConnected or SocketError.ProtocolOption or SocketError.OperationNotSupported)
+        {
+            // EINVAL and ECONNRESET: macOS refuses any option on a socket whose peer has reset it. The others: the platform lacks the option.
+        }
+    }
+
+    private static int Seconds(TimeSpan time) => (int)Math.Clamp(Math.Ceiling(time.TotalSeconds), 1, LongestKeepalive);
+}
