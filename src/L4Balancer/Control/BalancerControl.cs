@@ -30,14 +30,15 @@ internal sealed class BalancerControl : IAsyncDisposable
     private volatile InForce _now;
 
     /// <param name="snapshot">The one that the engine runs.</param>
+    /// <param name="desired">What that one was built from.</param>
     /// <param name="names">Those of the configuration.</param>
     /// <param name="descriptorLimit">How many descriptors the process may hold.</param>
     /// <param name="path">Where the configuration was read; null where it was not read from a file.</param>
     public BalancerControl(
-        BalancerConfig config, RoutingSnapshot snapshot, IEngine engine, BackendNames names, long descriptorLimit, string? path,
+        DesiredState desired, RoutingSnapshot snapshot, IEngine engine, BackendNames names, long descriptorLimit, string? path,
         TimeProvider clock, ILoggerFactory loggers)
     {
-        _now = new InForce(config, snapshot, BackendOverrides.None);
+        _now = new InForce(desired, snapshot);
         _engine = engine;
         _log = loggers.CreateLogger<BalancerControl>();
         _closings = new Closings(engine, () => Snapshot, clock, _log);
@@ -50,7 +51,7 @@ internal sealed class BalancerControl : IAsyncDisposable
         _health.Follow(snapshot);
         _slowStarts = new SlowStarts(() => Snapshot, clock, _queue.Post);
         _names = new NameControl(names, _health.TellIfDead, clock, _log, () => _queue.Post(PutNamesInForce));
-        _names.Follow(null, config, snapshot);
+        _names.Follow(null, desired.File, snapshot);
         _reload = new ConfigReload(() => _now, PutInForce, _names, descriptorLimit, _log) { Succeeded = () => Reloaded?.Invoke(Config) };
         _reloads = path is null ? null : new Reloads(_queue, new ConfigSource(path, givenUp => _reload.Read(path, givenUp), clock));
         _prober.Publish(snapshot);
@@ -107,8 +108,9 @@ internal sealed class BalancerControl : IAsyncDisposable
             return false;
         }
 
-        BackendOverride before = _now.Overrides[pool, backend];
-        _now = _now with { Overrides = _now.Overrides.With(pool, backend, before with { Mode = mode }) };
+        BackendOverrides overrides = _now.Desired.Overrides;
+        BackendOverride before = overrides[pool, backend];
+        _now = _now with { Desired = _now.Desired with { Overrides = overrides.With(pool, backend, before with { Mode = mode }) } };
         if (mode == BackendMode.Ready && before.Mode != BackendMode.Ready)
         {
             _slowStarts.Begin(member.Cell);
@@ -148,9 +150,9 @@ internal sealed class BalancerControl : IAsyncDisposable
         }
 
         int? set = weight == member.Settings.Weight ? null : weight;
-        BackendOverrides overrides = before.Overrides.With(pool, backend, before.Overrides[pool, backend] with { Weight = set });
-        var next = new InForce(before.Config, before.Snapshot.With(before.Config, overrides), overrides);
-        if (PutInForce(next) is { Count: > 0 } failures)
+        BackendOverrides overrides = before.Desired.Overrides;
+        overrides = overrides.With(pool, backend, overrides[pool, backend] with { Weight = set });
+        if (PutInForce(before.Desired with { Overrides = overrides }) is { Count: > 0 } failures)
         {
             throw new InvalidOperationException($"the weight was not set: {failures[0].Message}");
         }
@@ -172,17 +174,17 @@ internal sealed class BalancerControl : IAsyncDisposable
     }
 
     // The engine is the only one that can refuse, so everybody else follows after it; but what is down must be known to it at once.
-    private IReadOnlyList<ListenFailure> PutInForce(InForce next)
+    private IReadOnlyList<ListenFailure> PutInForce(DesiredState desired)
     {
         InForce before = _now;
-        RoutingSnapshot snapshot = next.Snapshot;
+        RoutingSnapshot snapshot = RoutingSnapshot.Build(desired, before.Snapshot);
         _health.Board.Mark(snapshot);
         _slowStarts.BeginNew(before.Snapshot, snapshot);
         _slowStarts.SetShares(snapshot);
         IReadOnlyList<ListenFailure> failures = _engine.Publish(snapshot);
         if (failures.Count == 0)
         {
-            _now = next;
+            _now = new InForce(desired, snapshot);
             _prober.Publish(snapshot);
             _health.Follow(snapshot);
             _closings.Follow(before.Snapshot, snapshot);
@@ -195,11 +197,10 @@ internal sealed class BalancerControl : IAsyncDisposable
     private void PutNamesInForce()
     {
         InForce before = _now;
-        Resolutions resolutions = _names.After(before.Snapshot.Resolutions, before.Config);
-        if (resolutions != before.Snapshot.Resolutions)
+        Resolutions resolutions = _names.After(before.Desired.Names, before.Config);
+        if (resolutions != before.Desired.Names)
         {
-            RoutingSnapshot next = before.Snapshot.With(before.Config, before.Overrides, resolutions);
-            foreach (ListenFailure failure in PutInForce(before with { Snapshot = next }))
+            foreach (ListenFailure failure in PutInForce(before.Desired with { Names = resolutions }))
             {
                 _log.NamesNotInForce(failure.Message);
             }

@@ -16,7 +16,7 @@ namespace L4Balancer.Control;
 /// <param name="putInForce">Puts another in its place; what it answers kept it from that.</param>
 /// <param name="descriptorLimit">How many descriptors the process may hold.</param>
 internal sealed class ConfigReload(
-    Func<InForce> inForce, Func<InForce, IReadOnlyList<ListenFailure>> putInForce, NameControl names, long descriptorLimit, ILogger log)
+    Func<InForce> inForce, Func<DesiredState, IReadOnlyList<ListenFailure>> putInForce, NameControl names, long descriptorLimit, ILogger log)
 {
     /// <summary>
     /// Reads what else belongs to a configuration, on a thread where that may take its time, and answers what puts it in force: the
@@ -100,14 +100,14 @@ internal sealed class ConfigReload(
             return [noRoom];
         }
 
-        BackendOverrides overrides = before.Overrides.After(before.Config, config);
-        Resolutions resolutions = names.After(before.Snapshot.Resolutions, config);
-        int connections = budget.ConnectionsFor(config.Balancer, log);
-        var next = new InForce(config, RoutingSnapshot.Build(config, connections, before.Snapshot, overrides, resolutions), overrides);
+        DesiredState next = before.Desired.WithFile(config, budget.ConnectionsFor(config.Balancer, log)) with
+        {
+            Names = names.After(before.Desired.Names, config),
+        };
         IReadOnlyList<ListenFailure> failures = putInForce(next);
         if (failures.Count == 0)
         {
-            names.Follow(before.Snapshot, config, next.Snapshot);
+            names.Follow(before.Snapshot, config, inForce().Snapshot);
         }
 
         return [.. failures.Select(f => f.Message)];

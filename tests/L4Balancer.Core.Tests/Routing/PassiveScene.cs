@@ -106,12 +106,13 @@ internal sealed class PassiveScene
     }
 
     private static RoutingSnapshot Build(PoolSettings pool, RoutingSnapshot? previous) => RoutingSnapshot.Build(
-        new BalancerConfig
-        {
-            Listeners = [new ListenerSettings { Name = "l", Bind = [SetupScene.At("127.0.0.1:80")], Pool = pool.Name }],
-            Pools = [pool],
-        },
-        100_000,
+        new(
+            new BalancerConfig
+            {
+                Listeners = [new ListenerSettings { Name = "l", Bind = [SetupScene.At("127.0.0.1:80")], Pool = pool.Name }],
+                Pools = [pool],
+            },
+            100_000),
         previous);
 
     public int IndexOf(Core.Accounting.BackendCell backend) => Snapshot.Pools[0].Backends.Select(b => b.Cell).ToList().IndexOf(backend);

@@ -50,7 +50,7 @@ internal sealed class Rig(IEngine engine, RoutingSnapshot snapshot, RecordedConn
 
     public IReadOnlyList<ListenFailure> TryPublish(BalancerConfig config)
     {
-        RoutingSnapshot snapshot = RoutingSnapshot.Build(config, Snapshot.MaxConnections, Snapshot);
+        RoutingSnapshot snapshot = RoutingSnapshot.Build(new(config, Snapshot.MaxConnections), Snapshot);
         IReadOnlyList<ListenFailure> failures = Engine.Publish(snapshot);
         if (failures.Count == 0)
         {

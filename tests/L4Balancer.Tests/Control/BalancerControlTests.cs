@@ -24,10 +24,10 @@ internal sealed class BalancerControlTests : IAsyncDisposable
 
     public BalancerControlTests()
     {
-        BalancerConfig config = Read(_file);
-        _first = RoutingSnapshot.Build(config, 1000);
+        var desired = new DesiredState(Read(_file), 1000);
+        _first = RoutingSnapshot.Build(desired);
         _control = new Lazy<BalancerControl>(() => new BalancerControl(
-            config, _first, _engine, Names(), 10_000, _file, _clock, NullLoggerFactory.Instance));
+            desired, _first, _engine, Names(), 10_000, _file, _clock, NullLoggerFactory.Instance));
     }
 
     private BalancerControl Control => _control.Value;

@@ -187,28 +187,28 @@ internal sealed class ClosingsTests : IAsyncDisposable
     private static RoutingSnapshot Build(
         OnBackendDown onBackendDown, RoutingSnapshot? previous, double panic = 0, string only = "",
         BackendOverrides? overrides = null) => RoutingSnapshot.Build(
-        new BalancerConfig
-        {
-            Pools =
-            [
-                new PoolSettings
-                {
-                    Name = "chat",
-                    OnBackendDown = onBackendDown,
-                    PanicThreshold = panic,
-                    Backends =
-                    [
-                        .. Enumerable.Range(1, 2).Select(i => new BackendSettings
-                        {
-                            Name = $"ws{i}",
-                            Address = $"10.0.0.{i}:80",
-                            Endpoint = new Endpoint(HostAddress.FromV4(0x0A00_0000u + (uint)i), 80),
-                        }).Where(b => only.Length == 0 || b.Name == only),
-                    ],
-                },
-            ],
-        },
-        1000,
-        previous,
-        overrides);
+        new(
+            new BalancerConfig
+            {
+                Pools =
+                [
+                    new PoolSettings
+                    {
+                        Name = "chat",
+                        OnBackendDown = onBackendDown,
+                        PanicThreshold = panic,
+                        Backends =
+                        [
+                            .. Enumerable.Range(1, 2).Select(i => new BackendSettings
+                            {
+                                Name = $"ws{i}",
+                                Address = $"10.0.0.{i}:80",
+                                Endpoint = new Endpoint(HostAddress.FromV4(0x0A00_0000u + (uint)i), 80),
+                            }).Where(b => only.Length == 0 || b.Name == only),
+                        ],
+                    },
+                ],
+            },
+            1000) { Overrides = overrides ?? BackendOverrides.None },
+        previous);
 }
