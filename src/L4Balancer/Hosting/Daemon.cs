@@ -108,8 +108,9 @@ internal sealed class Daemon : IAsyncDisposable
             return [.. failures.Select(f => f.Message)];
         }
 
-        StartControl(desired, budget, snapshot, path);
+        CreateControl(desired, budget, snapshot, path);
         StartWatches();
+        _control!.Start();
         if (await StartAdminAsync(config.Admin) is string noAdmin)
         {
             return [noAdmin];
@@ -207,17 +208,18 @@ internal sealed class Daemon : IAsyncDisposable
         return _engine.Start(snapshot);
     }
 
-    private void StartControl(DesiredState desired, DescriptorBudget budget, RoutingSnapshot snapshot, string? path)
+    private void CreateControl(DesiredState desired, DescriptorBudget budget, RoutingSnapshot snapshot, string? path)
     {
         Warn(desired.File);
-        var control = new BalancerControl(desired, snapshot, _engine!, _names!, budget.Limit, path, _clock, _loggers);
+        var control = new BalancerControl(
+            new InForce(desired, snapshot), _engine!, _names!, budget.Limit, path, _clock, _loggers);
         _parts.Own(_control = control);
 
-        // Whoever answered since the first snapshot was built had nobody to tell.
+        // A name server that has answered since the first snapshot was built found no control to report to.
         control.NamesChanged();
-        control.ReloadBegins += _service.Reloading;
-        control.ReloadEnds += _service.Ready;
-        control.Reloaded += now =>
+        control.Events.ReloadBegins += _service.Reloading;
+        control.Events.ReloadEnds += _service.Ready;
+        control.Events.Reloaded += now =>
         {
             _level.Set(now.Balancer.LogLevel);
             _records!.Apply(now.Balancer);
@@ -244,7 +246,7 @@ internal sealed class Daemon : IAsyncDisposable
     {
         var statusLine = new StatusLine(_service.StatusChanged, _clock);
         _parts.Own(statusLine);
-        _control!.HealthChanged += statusLine.Change;
+        _control!.Events.HealthChanged += statusLine.Change;
         _parts.Own(_stopExtension = new StopExtension(_systemd, _clock));
         if (Watchdog.TimeFrom(Environment.GetEnvironmentVariable, Environment.ProcessId) is TimeSpan time)
         {

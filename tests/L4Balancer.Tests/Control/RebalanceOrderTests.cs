@@ -22,8 +22,8 @@ internal sealed class RebalanceOrderTests
         bool[] stay = [.. records.Select(r => pool.Backends[pool.Pick(r.Tuple, [])].Cell == r.Backend!)];
 
         var engine = new StillEngine();
-        await using var closings = new Closings(engine, () => now, TimeProvider.System, NullLogger.Instance);
-        closings.Rebalance(pool, tolerance: 0, perSecond: null);
+        await using var closes = new PacedCloses(engine, now, TimeProvider.System, NullLogger.Instance);
+        closes.Rebalance(pool, tolerance: 0, perSecond: null);
         ShedOrder order = await engine.Ordered.WaitAsync(DaemonProcess.Deadline);
 
         Assert.That(stay, Has.Some.True.And.Some.False);
