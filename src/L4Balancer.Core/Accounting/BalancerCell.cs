@@ -5,22 +5,11 @@ public sealed class BalancerCell
 {
     private int _open;
     private long _lastId;
-    private volatile Action<BackendCell, ConnectNews>? _onConnectNews;
 
     /// <summary>Pending and active connections: what <c>[balancer] max_connections</c> bounds.</summary>
     public int Open => Volatile.Read(ref _open);
 
     public ReloadCounters Reloads { get; } = new();
-
-    /// <summary>
-    /// Who decides what the connects of clients mean. Called by the thread that serves the connection, at most once a change: it neither
-    /// blocks nor throws.
-    /// </summary>
-    public Action<BackendCell, ConnectNews>? OnConnectNews
-    {
-        get => _onConnectNews;
-        set => _onConnectNews = value;
-    }
 
     /// <returns>How many connections are open now, this one included.</returns>
     public int CountAccepted() => Interlocked.Increment(ref _open);

@@ -43,6 +43,8 @@ public sealed class RoutingSnapshot
     /// <summary>What was in an earlier file and is no more: its connections finish, and its counts stay.</summary>
     public Departed Departed { get; private init; } = Departed.Nothing;
 
+    public ConnectReports ConnectReports { get; private init; } = new();
+
     /// <summary>The local ports in use, by source address and destination.</summary>
     public PortBook Ports { get; private init; } = PortBook.Empty;
 
@@ -80,6 +82,7 @@ public sealed class RoutingSnapshot
             desired.Generation, desired.MaxConnections, previous?.Cell ?? new BalancerCell(), pools, listeners, [.. sourceCells.Values])
         {
             Departed = Departed.Of(knownBackends, knownListeners, pools, listeners),
+            ConnectReports = previous?.ConnectReports ?? new ConnectReports(),
             Ports = ports.Finish(),
         };
 

@@ -82,7 +82,7 @@ internal sealed class BalancerControl : IAsyncDisposable
     /// <summary>Begins to apply changes. Called once, when those who listen to <see cref="Events"/> do.</summary>
     public void Start()
     {
-        Snapshot.Cell.OnConnectNews = (cell, news) => _queue.Post(new ConnectReported(cell, news));
+        Snapshot.ConnectReports.Handler = (cell, news) => _queue.Post(new ConnectReported(cell, news));
 
         // The engine has taken connections before, and a backend that fails is reported only once. This repeats such a report, and changes
         // nothing about a backend of which there was none.

@@ -19,7 +19,7 @@ internal sealed class PassiveScene
     {
         Snapshot = Build(pool, null);
         _board.Follow(Snapshot, Now);
-        Snapshot.Cell.OnConnectNews = (cell, news) => _news.Add((cell, news));
+        Snapshot.ConnectReports.Handler = (cell, news) => _news.Add((cell, news));
     }
 
     public static PassiveSettings Passive { get; } = new() { Failures = 3, Retry = TimeSpan.FromSeconds(10) };

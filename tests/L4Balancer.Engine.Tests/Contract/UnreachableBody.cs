@@ -29,7 +29,7 @@ internal static class UnreachableBody
         };
         RoutingSnapshot snapshot = RoutingSnapshot.Build(new(Settings.Config(pool, Settings.Listener("127.0.0.1:0")), MaxConnections: 1000));
         ConcurrentQueue<ConnectNews> news = new();
-        snapshot.Cell.OnConnectNews = (_, said) => news.Enqueue(said);
+        snapshot.ConnectReports.Handler = (_, said) => news.Enqueue(said);
         await using var rig = new Rig(EngineUnderTest.Create(engineName, options), snapshot, records);
         Assert.That(rig.Start(), Is.Empty);
 

@@ -95,7 +95,7 @@ internal sealed class BalancerControlTests : IAsyncDisposable
         _clock.Asked = () => most = Math.Max(most, ShareOfFirst());
         if (!byOperator)
         {
-            _first.Cell.OnConnectNews!(Cell, Cell.Connects.CountSucceeded(trial: 0));
+            _first.ConnectReports.Handler!(Cell, Cell.Connects.CountSucceeded(trial: 0));
         }
 
         await Control.SetModeAsync("chat", byOperator ? "ws1" : "none", BackendMode.Ready, "test");
