@@ -7,7 +7,7 @@ namespace L4Balancer.Admin;
 /// Takes what an engine lists and keeps the first of those that were asked for: memory goes by the limit and not by the connections,
 /// and comes in pieces that stay out of the large-object heap. One thread.
 /// </summary>
-internal sealed class ConnectionListing(ConnectionQuery query) : ConnectionSink, IDisposable
+internal sealed class ConnectionListing(ConnectionQuery query) : IDisposable
 {
     /// <summary>A connection has 232 bytes here; arrays of 85,000 bytes and more are large objects.</summary>
     private const int PieceLength = 256;
@@ -18,9 +18,7 @@ internal sealed class ConnectionListing(ConnectionQuery query) : ConnectionSink,
     /// <summary>How many match.</summary>
     public int Total { get; private set; }
 
-    public override int Count => _least.Count;
-
-    public override void Add(OpenConnection item)
+    public void Add(OpenConnection item)
     {
         if (!query.Matches(item))
         {

@@ -65,7 +65,7 @@ internal sealed class Rig(IEngine engine, RoutingSnapshot snapshot, RecordedConn
     public List<ConnectionRecord> List()
     {
         var open = new List<OpenConnection>();
-        Engine.List(open);
+        Engine.List(open.Add);
         return [.. open.Select(o => o.Record)];
     }
 
