@@ -36,7 +36,7 @@ internal sealed class EventLoopAllocations : IDisposable
             Loggers = NullLoggerFactory.Instance,
             Workers = 1,
         });
-        _engine.Start(RoutingSnapshot.Build(Config(wiring), maxConnections: 100_000));
+        _engine.Start(RoutingSnapshot.Build(new(Config(wiring), MaxConnections: 100_000)));
         _target = new Target(wiring.Listen, static () => 0, peers);
     }
 

@@ -42,10 +42,11 @@ public interface IEngine : IAsyncDisposable
     IReadOnlyList<ListenFailure> Publish(RoutingSnapshot snapshot);
 
     /// <summary>
-    /// Copies every connection that is open now, without holding up those that serve them. A record may be a moment old; what comes or
-    /// goes meanwhile may be missing. Waits for the event loops: not for a thread that must not.
+    /// Calls back with a copy of every connection that is open now, without holding up those that serve them. A record may be a moment old;
+    /// what comes or goes meanwhile may be missing. Waits for the event loops: not for a thread that must not.
     /// </summary>
-    void List(ICollection<OpenConnection> connections);
+    /// <param name="visit">Called on this thread.</param>
+    void List(Action<OpenConnection> visit);
 
     /// <summary>What each event loop has to do, by its number; empty where an engine has none of its own.</summary>
     IReadOnlyList<WorkerLoad> Load();

@@ -16,7 +16,7 @@ internal static class Connections
 
     /// <summary>One listener <c>wss</c> before one pool.</summary>
     public static RoutingSnapshot Snapshot(int backends = 1, string pool = "chat", string listener = "wss") =>
-        RoutingSnapshot.Build(Config(backends, pool, listener), maxConnections: 1000);
+        RoutingSnapshot.Build(new(Config(backends, pool, listener), MaxConnections: 1000));
 
     public static BalancerConfig Config(int backends = 1, string pool = "chat", string listener = "wss") => new()
     {

@@ -299,7 +299,7 @@ public struct ConnectionSetup
     {
         if (news != ConnectNews.None)
         {
-            _snapshot.Cell.OnConnectNews?.Invoke(cell, news);
+            _snapshot.ConnectReports.Report(cell, news);
         }
     }
 }

@@ -93,7 +93,7 @@ public sealed class HealthBoard
         return changed && Changed(entry, detail);
     }
 
-    /// <summary>What a connect of a client has told of its backend (<see cref="BalancerCell.OnConnectNews"/>).</summary>
+    /// <summary>What a connect of a client has told of its backend (<see cref="ConnectReports"/>).</summary>
     /// <returns>Whether the backend changed between up, degraded and down.</returns>
     public bool Hear(BackendCell cell, ConnectNews news, Instant now)
     {

@@ -43,36 +43,19 @@ public sealed class RoutingSnapshot
     /// <summary>What was in an earlier file and is no more: its connections finish, and its counts stay.</summary>
     public Departed Departed { get; private init; } = Departed.Nothing;
 
-    /// <summary>What its host names stand for.</summary>
-    public Resolutions Resolutions { get; private init; } = Resolutions.None;
+    public ConnectReports ConnectReports { get; private init; } = new();
 
     /// <summary>The local ports in use, by source address and destination.</summary>
     public PortBook Ports { get; private init; } = PortBook.Empty;
 
-    /// <param name="maxConnections">What the configuration or, where it says 0, the descriptor limit allows.</param>
+    /// <summary>
+    /// Builds what is desired. Whatever <paramref name="previous"/> has of it already is taken over: counters, ports, and the pools of which
+    /// nothing has changed.
+    /// </summary>
     /// <param name="previous">The snapshot in force until now, or null at start.</param>
-    /// <param name="overrides">What operators set at run time.</param>
-    /// <param name="resolutions">What host names stand for; null: as in the previous snapshot.</param>
-    public static RoutingSnapshot Build(
-        BalancerConfig config, int maxConnections, RoutingSnapshot? previous = null, BackendOverrides? overrides = null,
-        Resolutions? resolutions = null) => Build(
-            config, (previous?.Generation ?? 0) + 1, maxConnections, previous, overrides ?? BackendOverrides.None,
-            resolutions ?? previous?.Resolutions ?? Resolutions.None);
-
-    /// <summary>The same configuration and generation under other overrides.</summary>
-    public RoutingSnapshot With(BalancerConfig config, BackendOverrides overrides) =>
-        Build(config, Generation, MaxConnections, this, overrides, Resolutions);
-
-    /// <summary>The same configuration and generation after host names have come to stand for something else.</summary>
-    public RoutingSnapshot With(BalancerConfig config, BackendOverrides overrides, Resolutions resolutions) =>
-        Build(config, Generation, MaxConnections, this, overrides, resolutions);
-
-    private static RoutingSnapshot Build(
-        BalancerConfig config, long generation, int maxConnections, RoutingSnapshot? previous, BackendOverrides overrides,
-        Resolutions resolutions)
+    public static RoutingSnapshot Build(DesiredState desired, RoutingSnapshot? previous = null)
     {
-        ArgumentNullException.ThrowIfNull(config);
-        ArgumentNullException.ThrowIfNull(overrides);
+        ArgumentNullException.ThrowIfNull(desired);
         IEnumerable<Backend> knownBackends = previous is null
             ? [] : previous.Pools.SelectMany(p => p.Backends).Concat(previous.Departed.Backends);
         IEnumerable<ListenerCell> knownListeners = previous is null
@@ -91,15 +74,15 @@ public sealed class RoutingSnapshot
         Dictionary<string, SourceCell> sourceCells = previous?.Sources.ToDictionary(s => s.Label) ?? [];
         PortBook.Successor ports = (previous?.Ports ?? PortBook.Empty).Next();
 
-        ImmutableArray<Pool> pools = [.. config.Pools.Select(BuildPool)];
+        ImmutableArray<Pool> pools = [.. desired.File.Pools.Select(BuildPool)];
         Dictionary<string, Pool> poolsByName = pools.ToDictionary(p => p.Name);
         Dictionary<ListenerCell, ConnectionOrigin> origins = previous?.Listeners.ToDictionary(l => l.Cell, l => l.Origin) ?? [];
-        ImmutableArray<Listener> listeners = [.. config.Listeners.Select(BuildListener)];
+        ImmutableArray<Listener> listeners = [.. desired.File.Listeners.Select(BuildListener)];
         return new RoutingSnapshot(
-            generation, maxConnections, previous?.Cell ?? new BalancerCell(), pools, listeners, [.. sourceCells.Values])
+            desired.Generation, desired.MaxConnections, previous?.Cell ?? new BalancerCell(), pools, listeners, [.. sourceCells.Values])
         {
             Departed = Departed.Of(knownBackends, knownListeners, pools, listeners),
-            Resolutions = resolutions,
+            ConnectReports = previous?.ConnectReports ?? new ConnectReports(),
             Ports = ports.Finish(),
         };
 
@@ -120,7 +103,7 @@ public sealed class RoutingSnapshot
             ImmutableArray<SourceCell> sources =
                 settings.SourceIps.IsEmpty ? [SourceFor(null)] : [.. settings.SourceIps.Select(ip => SourceFor(ip))];
             ImmutableArray<Backend> backends = [.. settings.Backends.Select((b, i) => WithSources(BuildBackend(cell, b, i), sources))];
-            BackendMode[] modes = [.. settings.Backends.Select(b => overrides[settings.Name, b.Name].Mode)];
+            BackendMode[] modes = [.. settings.Backends.Select(b => desired.Overrides[settings.Name, b.Name].Mode)];
             return poolsBefore.TryGetValue(settings.Name, out Pool? before) && before.IsBuiltOf(settings, cell, backends, modes)
                 ? before
                 : new Pool(settings, cell, backends, new SourceRotation(sources), modes);
@@ -131,8 +114,8 @@ public sealed class RoutingSnapshot
             var backend = new Backend(
                 index, settings,
                 backendCells.GetValueOrDefault((pool.Name, settings.Name, settings.Address)) ?? new BackendCell(pool, settings.Name),
-                overrides[pool.Name, settings.Name].Weight ?? settings.Weight);
-            return settings.Host is { } name ? backend.At(resolutions[pool.Name, name.Host]) : backend;
+                desired.Overrides[pool.Name, settings.Name].Weight ?? settings.Weight);
+            return settings.Host is { } name ? backend.At(desired.Names[pool.Name, name.Host]) : backend;
         }
 
         Backend WithSources(Backend backend, ImmutableArray<SourceCell> sources) => !backend.IsResolved ? backend : backend with

@@ -85,11 +85,10 @@ public sealed class EpollEngine : IEngine
         return failures;
     }
 
-    public void List(ICollection<OpenConnection> connections)
+    public void List(Action<OpenConnection> visit)
     {
-        ArgumentNullException.ThrowIfNull(connections);
-        (connections as List<OpenConnection>)?.EnsureCapacity(connections.Count + Count);
-        Survey.List(_workers, connections);
+        ArgumentNullException.ThrowIfNull(visit);
+        Survey.List(_workers, visit);
     }
 
     public IReadOnlyList<WorkerLoad> Load() => [.. _workers.Select(w => new WorkerLoad(w.Number, w.Assigned, w.Clock.Total))];

@@ -16,7 +16,7 @@ internal static class Survey
     public const int Over = -1;
 
     /// <summary>Copies what is open. Any thread but a worker's.</summary>
-    public static void List(IEnumerable<Worker> workers, ICollection<OpenConnection> connections)
+    public static void List(IEnumerable<Worker> workers, Action<OpenConnection> visit)
     {
         OpenConnection[] slice = ArrayPool<OpenConnection>.Shared.Rent(Slice);
         try
@@ -29,7 +29,7 @@ internal static class Survey
                     (int count, from) = worker.AskAsync(w => Copy(w, start, slice), afterwards: (0, Over)).GetAwaiter().GetResult();
                     for (int i = 0; i < count; i++)
                     {
-                        connections.Add(slice[i]);
+                        visit(slice[i]);
                     }
                 }
             }

@@ -82,13 +82,12 @@ public sealed class ManagedEngine : IEngine
         return failures;
     }
 
-    public void List(ICollection<OpenConnection> connections)
+    public void List(Action<OpenConnection> visit)
     {
-        ArgumentNullException.ThrowIfNull(connections);
-        (connections as List<OpenConnection>)?.EnsureCapacity(connections.Count + Count);
+        ArgumentNullException.ThrowIfNull(visit);
         foreach ((_, ManagedConnection connection) in _connections)
         {
-            connections.Add(connection.Open);
+            visit(connection.Open);
         }
     }
 

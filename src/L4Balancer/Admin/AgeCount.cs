@@ -6,13 +6,11 @@ using L4Balancer.Metrics;
 namespace L4Balancer.Admin;
 
 /// <summary>Counts established connections by their age, in the buckets of <c>connection_duration_seconds</c>. One thread.</summary>
-internal sealed class AgeCount(Instant now) : ConnectionSink
+internal sealed class AgeCount(Instant now)
 {
     private readonly long[] _counts = new long[DurationHistograms.ConnectionBounds.Length + 1];
 
-    public override int Count => (int)_counts.Sum();
-
-    public override void Add(OpenConnection item)
+    public void Add(OpenConnection item)
     {
         if (item.Record.IsEstablished)
         {

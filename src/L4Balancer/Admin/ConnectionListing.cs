@@ -7,7 +7,7 @@ namespace L4Balancer.Admin;
 /// Receives an engine's listing and keeps the first matching connections: memory depends on the limit, not on the number of
 /// connections, and is allocated in pieces below the size of large objects. One thread.
 /// </summary>
-internal sealed class ConnectionListing(ConnectionQuery query) : ConnectionSink, IDisposable
+internal sealed class ConnectionListing(ConnectionQuery query) : IDisposable
 {
     /// <summary>A connection takes 232 bytes here; arrays of 85,000 bytes and more go to the large-object heap.</summary>
     private const int PieceLength = 256;
@@ -18,9 +18,7 @@ internal sealed class ConnectionListing(ConnectionQuery query) : ConnectionSink,
     /// <summary>The number of matching connections.</summary>
     public int Total { get; private set; }
 
-    public override int Count => _least.Count;
-
-    public override void Add(OpenConnection item)
+    public void Add(OpenConnection item)
     {
         if (!query.Matches(item))
         {

@@ -39,7 +39,7 @@ internal sealed class ConnectionRoutes(AdminTarget target, ILogger log)
         }
 
         using var listing = new ConnectionListing(query);
-        await ListAsync(http, listing);
+        await ListAsync(http, listing.Add);
         Instant now = Instant.Now(target.Clock);
         var answer = new ConnectionsAnswer(listing.Total, listing.InOrder().Select(c => Of(c, now)));
         await Reply.JsonAsync(http, answer, AdminJson.Default.ConnectionsAnswer);
@@ -52,19 +52,19 @@ internal sealed class ConnectionRoutes(AdminTarget target, ILogger log)
         if (_ages is not { } ages || now - ages.At > AgesFor)
         {
             var count = new AgeCount(now);
-            await ListAsync(http, count);
+            await ListAsync(http, count.Add);
             _ages = ages = new Counted(now, count.Answer(target.Clock.GetUtcNow()));
         }
 
         await Reply.JsonAsync(http, ages.Answer, AdminJson.Default.AgesAnswer);
     });
 
-    private async Task ListAsync(HttpContext http, ConnectionSink sink)
+    private async Task ListAsync(HttpContext http, Action<OpenConnection> visit)
     {
         await Listing.WaitAsync(http.RequestAborted);
         try
         {
-            target.Engine.List(sink);
+            target.Engine.List(visit);
         }
         finally
         {

@@ -27,7 +27,7 @@ internal sealed record Location(
     /// <summary>Computes the choice from a configuration alone.</summary>
     public static Location Of(BalancerConfig config, string listenerName, in FourTuple tuple)
     {
-        var snapshot = RoutingSnapshot.Build(config, maxConnections: 1, resolutions: Resolutions.Assumed);
+        var snapshot = RoutingSnapshot.Build(new(config, MaxConnections: 1) { Names = Resolutions.Assumed });
         return Of(snapshot.Listeners.First(l => l.Name == listenerName), tuple, isLive: false);
     }
 

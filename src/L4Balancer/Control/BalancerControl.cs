@@ -1,4 +1,3 @@
-using L4Balancer.Configuration;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Health;
@@ -12,213 +11,126 @@ using Microsoft.Extensions.Logging;
 namespace L4Balancer.Control;
 
 /// <summary>
-/// The one writer of what is in force: the configuration, what operators set at run time, and health. Everything that changes it comes
-/// through here, one change at a time, and ends in a snapshot that the engine reads. Any thread may call.
+/// The control plane: puts its parts together, and is how the rest of the daemon reads what is in force and asks for changes of it. Any thread
+/// may call; <see cref="ControlLoop"/> applies one change after the other.
 /// </summary>
 internal sealed class BalancerControl : IAsyncDisposable
 {
-    private readonly IEngine _engine;
-    private readonly ILogger _log;
     private readonly ControlQueue _queue;
-    private readonly ConfigReload _reload;
-    private readonly Reloads? _reloads;
-    private readonly HealthControl _health;
-    private readonly Prober _prober;
-    private readonly Closings _closings;
+    private readonly SnapshotPublisher _publisher;
     private readonly SlowStarts _slowStarts;
+    private readonly PacedCloses _closes;
+    private readonly Prober _prober;
+    private readonly HealthControl _health;
     private readonly NameControl _names;
-    private volatile InForce _now;
+    private readonly Reload _reload;
+    private readonly ControlLoop _loop;
 
-    /// <param name="snapshot">The one that the engine runs.</param>
+    /// <param name="first">What the engine was started with.</param>
     /// <param name="names">Those of the configuration.</param>
     /// <param name="descriptorLimit">How many descriptors the process may hold.</param>
     /// <param name="path">Where the configuration was read; null where it was not read from a file.</param>
     public BalancerControl(
-        BalancerConfig config, RoutingSnapshot snapshot, IEngine engine, BackendNames names, long descriptorLimit, string? path,
-        TimeProvider clock, ILoggerFactory loggers)
+        InForce first, IEngine engine, BackendNames names, long descriptorLimit, string? path, TimeProvider clock, ILoggerFactory loggers)
     {
-        _now = new InForce(config, snapshot, BackendOverrides.None);
-        _engine = engine;
-        _log = loggers.CreateLogger<BalancerControl>();
-        _closings = new Closings(engine, () => Snapshot, clock, _log);
-        var board = new HealthBoard { Rising = cell => _slowStarts!.Begin(cell) };
+        ILogger log = loggers.CreateLogger<BalancerControl>();
+        ControlQueue queue = _queue = new ControlQueue(log);
+        PacedCloses closes = _closes = new PacedCloses(engine, first.Snapshot, clock, log);
+        _slowStarts = new SlowStarts(first.Snapshot, () => queue.Post(new SlowStartTick()), clock);
+        _prober = new Prober(clock, Random.Shared, report => queue.Post(new ProbeReported(report)));
         _health = new HealthControl(
-            board, clock, loggers.CreateLogger<HealthControl>(), change => _queue!.Post(change), OnHealthChanged,
-            cell => _prober!.Replan(cell));
-        _queue = new ControlQueue(report => _health.Take(report), _log);
-        _prober = new Prober(clock, Random.Shared, _queue.Report);
-        _health.Follow(snapshot);
-        _slowStarts = new SlowStarts(() => Snapshot, clock, _queue.Post);
-        _names = new NameControl(names, _health.TellIfDead, clock, _log, () => _queue.Post(PutNamesInForce));
-        _names.Follow(null, config, snapshot);
-        _reload = new ConfigReload(() => _now, PutInForce, _names, descriptorLimit, _log) { Succeeded = () => Reloaded?.Invoke(Config) };
-        _reloads = path is null ? null : new Reloads(_queue, new ConfigSource(path, givenUp => _reload.Read(path, givenUp), clock));
-        _prober.Publish(snapshot);
-        snapshot.Cell.OnConnectNews = (cell, news) => _queue.Post(() => _health.Take(cell, news));
-        _queue.Post(() => _health.HearWhatWasSaid(snapshot));
+            new HealthBoard { Rising = _slowStarts.Begin }, _prober, OnHealthChanged, () => queue.Post(new TrialDue()), clock,
+            loggers.CreateLogger<HealthControl>());
+        _names = new NameControl(names, _health.TellIfDead, clock, log, () => queue.Post(new NamesChanged()));
+        _publisher = new SnapshotPublisher(
+            first,
+            engine,
+            [
+                _health, // Marks which backends are down, and carries their health over: all others read it from the snapshot.
+                _slowStarts, // Sets the shares of the backends that are up, before the engine gives them connections.
+                _closes, // Ends and begins closes by the health and modes that hold now.
+                _names, // Logs a pool without a living backend: once, as health has forgotten those that have one again.
+                Events, // Its handlers read what all the others have done.
+            ]);
+        _reload = new Reload(_publisher, _names, queue, Events, path, descriptorLimit, clock, log);
+        _loop = new ControlLoop(_publisher, _health, _slowStarts, _closes, _names, _reload, Events, log);
+
+        void OnHealthChanged(Pool pool, Backend backend)
+        {
+            closes.HealthChanged(pool, backend);
+            Events.OnHealthChanged();
+        }
     }
 
-    /// <summary>A backend has changed between up, degraded and down, or its mode. Called by the writer.</summary>
-    public event Action? HealthChanged;
+    public ControlEvents Events { get; } = new();
 
-    /// <summary>A reload begins. Called by the writer.</summary>
-    public event Action? ReloadBegins;
-
-    /// <summary>A reload has ended, whatever it came to. Called by the writer.</summary>
-    public event Action? ReloadEnds;
-
-    /// <summary>
-    /// The file was read again and is in force, whether it says something else or not. Called by the writer, before the reload is
-    /// answered.
-    /// </summary>
-    public event Action<BalancerConfig>? Reloaded;
-
-    /// <inheritdoc cref="ConfigReload.ReadsToo"/>
+    /// <inheritdoc cref="Reload.ReadsToo"/>
     public Func<BalancerConfig, Action> ReadsToo
     {
         get => _reload.ReadsToo;
         set => _reload.ReadsToo = value;
     }
 
-    /// <summary>What is in force: the file, but for what needs a restart.</summary>
-    public BalancerConfig Config => _now.Config;
+    /// <summary>The configuration in force: the file's, except for values that need a restart.</summary>
+    public BalancerConfig Config => _publisher.Now.Config;
 
-    public RoutingSnapshot Snapshot => _now.Snapshot;
+    public RoutingSnapshot Snapshot => _publisher.Now.Snapshot;
+
+    /// <inheritdoc cref="SnapshotPublisher.Participants"/>
+    internal IReadOnlyList<ISnapshotParticipant> Participants => _publisher.Participants;
+
+    /// <summary>Begins to apply changes. Called once, when those who listen to <see cref="Events"/> do.</summary>
+    public void Start()
+    {
+        Snapshot.ConnectReports.Handler = (cell, news) => _queue.Post(new ConnectReported(cell, news));
+
+        // The engine has taken connections before, and a backend that fails is reported only once. This repeats such a report, and changes
+        // nothing about a backend of which there was none.
+        foreach (Backend backend in Snapshot.Pools.SelectMany(p => p.Backends))
+        {
+            _queue.Post(new ConnectReported(backend.Cell, ConnectNews.Failing));
+        }
+
+        _queue.Start(_loop.Apply);
+    }
 
     /// <summary>Reads the file again and puts it in force; established connections stay as they are. A bad file changes nothing.</summary>
     /// <param name="who">Who asked, for the log.</param>
-    /// <exception cref="ObjectDisposedException">The daemon is at its end.</exception>
-    public Task<ReloadResult> ReloadAsync(string who) => _reloads is null
-        ? _queue.RunAsync(() => _reload.Refuse("there is no file to reload: this daemon was started without one", who))
-        : _reloads.RunAsync(() => ReloadBegins?.Invoke(), read => _reload.Apply(read, who), () => ReloadEnds?.Invoke());
+    /// <exception cref="ObjectDisposedException">The daemon stops.</exception>
+    public Task<ReloadResult> ReloadAsync(string who) => _reload.RunAsync(who);
 
-    /// <summary>Host names have come to stand for something else. Any thread; never blocks.</summary>
+    /// <summary>Host names resolve to other addresses than before. Any thread; never blocks.</summary>
     public void NamesChanged() => _names.Changed();
 
     /// <summary>What of this backend is being closed at a pace now; null: nothing.</summary>
-    public Shedding? SheddingOf(BackendCell cell) => _closings.Of(cell);
+    public Shedding? SheddingOf(BackendCell cell) => _closes.Of(cell);
 
     /// <param name="tempo">How fast its established connections are closed; null: they stay.</param>
     /// <returns>False where there is no such backend.</returns>
-    public Task<bool> SetModeAsync(string pool, string backend, BackendMode mode, string who, Tempo? tempo = null) => _queue.RunAsync(() =>
-    {
-        if (_now.Find(pool, backend) is not ({ } found, { } member))
-        {
-            return false;
-        }
-
-        BackendOverride before = _now.Overrides[pool, backend];
-        _now = _now with { Overrides = _now.Overrides.With(pool, backend, before with { Mode = mode }) };
-        if (mode == BackendMode.Ready && before.Mode != BackendMode.Ready)
-        {
-            _slowStarts.Begin(member.Cell);
-        }
-
-        found.SetMode(member.Index, mode);
-        _health.ModeSet(found);
-        _log.ModeSet(pool, backend, mode.ToString().ToLowerInvariant(), who);
-        _closings.ModeSet(found, member, tempo);
-        HealthChanged?.Invoke();
-        return true;
-    });
-
-    /// <summary>Begins to bring a pool's backends to their fair shares.</summary>
-    /// <param name="perSecond">Null: the pool's <c>close_rate</c>.</param>
-    /// <returns>What it sets out to do; null where there is no such pool.</returns>
-    public Task<RebalancePlan?> RebalanceAsync(string pool, double tolerance, int? perSecond, string who) => _queue.RunAsync(() =>
-    {
-        if (Snapshot.Pools.FirstOrDefault(p => p.Name == pool) is not Pool found)
-        {
-            return null;
-        }
-
-        _log.RebalanceAsked(pool, who);
-        return _closings.Rebalance(found, tolerance, perSecond);
-    });
+    public Task<bool> SetModeAsync(string pool, string backend, BackendMode mode, string who, Tempo? tempo = null) =>
+        _queue.AskAsync(new ModeSet(pool, backend, mode, tempo, who));
 
     /// <param name="weight">0 to 1000.</param>
     /// <returns>False where there is no such backend.</returns>
     /// <exception cref="InvalidOperationException">The engine did not take it; nothing was changed.</exception>
-    public Task<bool> SetWeightAsync(string pool, string backend, int weight, string who) => _queue.RunAsync(() =>
-    {
-        InForce before = _now;
-        if (before.Find(pool, backend) is not (_, { } member))
-        {
-            return false;
-        }
+    public Task<bool> SetWeightAsync(string pool, string backend, int weight, string who) =>
+        _queue.AskAsync(new WeightSet(pool, backend, weight, who));
 
-        int? set = weight == member.Settings.Weight ? null : weight;
-        BackendOverrides overrides = before.Overrides.With(pool, backend, before.Overrides[pool, backend] with { Weight = set });
-        var next = new InForce(before.Config, before.Snapshot.With(before.Config, overrides), overrides);
-        if (PutInForce(next) is { Count: > 0 } failures)
-        {
-            throw new InvalidOperationException($"the weight was not set: {failures[0].Message}");
-        }
-
-        _log.WeightSet(pool, backend, weight, who);
-        return true;
-    });
+    /// <summary>Begins to bring a pool's backends to their fair shares.</summary>
+    /// <param name="perSecond">Null: the pool's <c>close_rate</c>.</param>
+    /// <returns>What it sets out to do; null where there is no such pool.</returns>
+    public Task<RebalancePlan?> RebalanceAsync(string pool, double tolerance, int? perSecond, string who) =>
+        _queue.AskAsync(new RebalanceStarted(pool, tolerance, perSecond, who));
 
     /// <summary>No probes, no changes any more; what was asked before is done first.</summary>
     public async ValueTask DisposeAsync()
     {
-        _reloads?.Dispose();
+        _reload.Dispose();
         _names.Dispose();
         await _prober.DisposeAsync();
         await _health.DisposeAsync();
         await _slowStarts.DisposeAsync();
         await _queue.DisposeAsync();
-        await _closings.DisposeAsync();
-    }
-
-    // The engine is the only one that can refuse, so everybody else follows after it; but what is down must be known to it at once.
-    private IReadOnlyList<ListenFailure> PutInForce(InForce next)
-    {
-        InForce before = _now;
-        RoutingSnapshot snapshot = next.Snapshot;
-        _health.Board.Mark(snapshot);
-        _slowStarts.BeginNew(before.Snapshot, snapshot);
-        _slowStarts.SetShares(snapshot);
-        IReadOnlyList<ListenFailure> failures = _engine.Publish(snapshot);
-        if (failures.Count == 0)
-        {
-            _now = next;
-            _prober.Publish(snapshot);
-            _health.Follow(snapshot);
-            _closings.Follow(before.Snapshot, snapshot);
-        }
-
-        _slowStarts.Grow();
-        return failures;
-    }
-
-    private void PutNamesInForce()
-    {
-        InForce before = _now;
-        Resolutions resolutions = _names.After(before.Snapshot.Resolutions, before.Config);
-        if (resolutions != before.Snapshot.Resolutions)
-        {
-            RoutingSnapshot next = before.Snapshot.With(before.Config, before.Overrides, resolutions);
-            foreach (ListenFailure failure in PutInForce(before with { Snapshot = next }))
-            {
-                _log.NamesNotInForce(failure.Message);
-            }
-        }
-
-        _names.Follow(before.Snapshot, before.Config, Snapshot);
-        if (Snapshot != before.Snapshot)
-        {
-            HealthChanged?.Invoke();
-        }
-    }
-
-    private void OnHealthChanged(Pool pool, Backend backend)
-    {
-        if (_now.Find(pool.Name, backend.Name) is ({ } now, { } member) && member.Cell == backend.Cell)
-        {
-            _closings.HealthChanged(now, member);
-        }
-
-        HealthChanged?.Invoke();
+        await _closes.DisposeAsync();
     }
 }

@@ -1,88 +1,58 @@
 using System.Threading.Channels;
-using L4Balancer.Engine.Probing;
 using Microsoft.Extensions.Logging;
 
 namespace L4Balancer.Control;
 
-/// <summary>
-/// What makes the one writer one: reports and changes from any thread are taken one at a time, in the order in which they came.
-/// </summary>
-internal sealed class ControlQueue : IAsyncDisposable
+/// <summary>Changes from any thread, applied one at a time in the order in which they were posted.</summary>
+internal sealed class ControlQueue(ILogger log) : IAsyncDisposable
 {
-    // Unbounded in form only: there is at most one report per backend and interval, and changes come from people.
-    private readonly Channel<Entry> _entries = Channel.CreateUnbounded<Entry>(new UnboundedChannelOptions { SingleReader = true });
-    private readonly Action<ProbeReport> _take;
-    private readonly ILogger _log;
-    private readonly Task _working;
+    // Unbounded in form only: there is at most one report per backend and interval, and requests come from people.
+    private readonly Channel<Change> _changes = Channel.CreateUnbounded<Change>(new UnboundedChannelOptions { SingleReader = true });
+    private Task _applying = Task.CompletedTask;
 
-    /// <param name="take">What to do with a report.</param>
-    public ControlQueue(Action<ProbeReport> take, ILogger log)
+    /// <summary>Any thread; never blocks. What is posted after the end is dropped.</summary>
+    public void Post(Change change) => _changes.Writer.TryWrite(change);
+
+    /// <summary>Any thread except the one that applies changes, which would wait for itself.</summary>
+    /// <exception cref="ObjectDisposedException">The daemon stops.</exception>
+    public async Task<T> AskAsync<T>(Request<T> request)
     {
-        _take = take;
-        _log = log;
-        _working = WorkAsync();
+        ObjectDisposedException.ThrowIf(!_changes.Writer.TryWrite(request), this);
+        return await request.Result;
     }
 
-    /// <summary>Any thread; never blocks.</summary>
-    public void Report(ProbeReport report) => _entries.Writer.TryWrite(new Entry(report, null));
+    /// <summary>Begins to apply changes, those posted before included. Called once.</summary>
+    /// <param name="apply">An exception of it fails the request or is logged; the next change is applied all the same.</param>
+    public void Start(Action<Change> apply) => _applying = Task.Run(() => ApplyAllAsync(apply));
 
-    /// <summary>Any thread; never blocks. Nobody waits for it, and it must not throw.</summary>
-    public void Post(Action change) => _entries.Writer.TryWrite(new Entry(default, change));
-
-    /// <summary>Any thread but the queue's own.</summary>
-    /// <returns>What the change answered.</returns>
-    /// <exception cref="ObjectDisposedException">The daemon is at its end.</exception>
-    public async Task<T> RunAsync<T>(Func<T> change)
-    {
-        var done = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
-        bool queued = _entries.Writer.TryWrite(new Entry(default, () =>
-        {
-            try
-            {
-                done.SetResult(change());
-            }
-            catch (Exception e)
-            {
-                done.SetException(e);
-            }
-        }));
-        ObjectDisposedException.ThrowIf(!queued, this);
-        return await done.Task;
-    }
-
-    /// <summary>Takes what is queued and ends.</summary>
+    /// <summary>Applies what has been posted, and ends.</summary>
     public async ValueTask DisposeAsync()
     {
-        _entries.Writer.TryComplete();
-        await _working;
+        _changes.Writer.TryComplete();
+        await _applying;
     }
 
-    private async Task WorkAsync()
+    private async Task ApplyAllAsync(Action<Change> apply)
     {
-        await foreach (Entry entry in _entries.Reader.ReadAllAsync())
+        await foreach (Change change in _changes.Reader.ReadAllAsync())
         {
             try
             {
-                if (entry.Change is not null)
-                {
-                    entry.Change();
-                }
-                else
-                {
-                    _take(entry.Report);
-                }
+                apply(change);
             }
-            catch (Exception e) when (entry.Change is null)
+            catch (Exception e) when (change.TryFail(e))
             {
-                // A fault of ours about one backend must not freeze the health of all others.
-                _log.ReportFailed(e);
+                // The caller of the request has it.
+            }
+            catch (Exception e) when (change is ProbeReported)
+            {
+                // A fault in handling one backend must not freeze the health of all others.
+                log.ReportFailed(e);
             }
             catch (Exception e)
             {
-                _log.ChangeFailed(e);
+                log.ChangeFailed(e);
             }
         }
     }
-
-    private readonly record struct Entry(ProbeReport Report, Action? Change);
 }

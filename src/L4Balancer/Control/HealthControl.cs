@@ -9,55 +9,55 @@ using Microsoft.Extensions.Logging;
 namespace L4Balancer.Control;
 
 /// <summary>
-/// Puts on the board what probes and the connects of clients say, tells the log what changed, and has probes planned anew where that
-/// changes their pace. Only the one writer calls it.
+/// Puts on the board what probes and the connects of clients report, logs what changed, and has probes planned anew where that changes
+/// their pace. Only the control loop calls it.
 /// </summary>
-internal sealed class HealthControl : IAsyncDisposable
+internal sealed class HealthControl : ISnapshotParticipant, IAsyncDisposable
 {
     private static readonly TimeSpan BetweenComplaints = TimeSpan.FromMinutes(1);
 
+    private readonly HealthBoard _board;
+    private readonly Prober _prober;
+    private readonly Action<Pool, Backend> _changed;
     private readonly TimeProvider _clock;
     private readonly ILogger<HealthControl> _log;
-    private readonly Action<Pool, Backend> _changed;
-    private readonly Action<BackendCell> _replan;
     private readonly ITimer _trials;
     private readonly HashSet<PoolCell> _dead = [];
     private Instant _nextComplaint;
 
-    /// <param name="board">What it is put on.</param>
-    /// <param name="post">How the one writer is called from elsewhere.</param>
+    /// <param name="prober">Probes the backends of the snapshot in force.</param>
     /// <param name="changed">Called after each change between up, degraded and down, with the backend.</param>
-    /// <param name="replan">Called where a backend is to be probed at another pace than its next probe was planned with.</param>
+    /// <param name="trialDue">Called when <see cref="LetTry"/> has something to do, on any thread.</param>
     public HealthControl(
-        HealthBoard board, TimeProvider clock, ILogger<HealthControl> log, Action<Action> post, Action<Pool, Backend> changed,
-        Action<BackendCell> replan)
+        HealthBoard board, Prober prober, Action<Pool, Backend> changed, Action trialDue, TimeProvider clock, ILogger<HealthControl> log)
     {
-        Board = board;
+        _board = board;
+        _prober = prober;
+        _changed = changed;
         _clock = clock;
         _log = log;
-        _changed = changed;
-        _replan = replan;
-        _trials = clock.CreateTimer(_ => post(LetTry), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        _trials = clock.CreateTimer(_ => trialDue(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
-    public HealthBoard Board { get; }
+    public void Prepare(RoutingSnapshot next) => _board.Mark(next);
 
-    /// <summary>A snapshot is in force.</summary>
-    public void Follow(RoutingSnapshot snapshot)
+    public void Commit(RoutingSnapshot? before, RoutingSnapshot now)
     {
-        foreach ((Pool pool, Backend backend) in Board.Follow(snapshot, Instant.Now(_clock)))
+        // Before anything is replanned: the prober knows the backends of a snapshot that it was given.
+        _prober.Publish(now);
+        foreach ((Pool pool, Backend backend) in _board.Follow(now, Instant.Now(_clock)))
         {
             Tell(pool, backend);
         }
 
-        _dead.IntersectWith(snapshot.Pools.Where(p => !p.HasLiving).Select(p => p.Cell));
+        _dead.IntersectWith(now.Pools.Where(p => !p.HasLiving).Select(p => p.Cell));
         SetTimer();
-        foreach (Pool pool in snapshot.Pools.Where(p => p.Settings.Health.Type != HealthType.None))
+        foreach (Pool pool in now.Pools.Where(p => p.Settings.Health.Type != HealthType.None))
         {
             // Who is probed from now on, or again, was given the pace that stood before the snapshot was followed.
             foreach (Backend backend in pool.Backends.Where(b => b.Cell.Health.Pace != ProbePace.Steady))
             {
-                _replan(backend.Cell);
+                _prober.Replan(backend.Cell);
             }
         }
     }
@@ -85,7 +85,7 @@ internal sealed class HealthControl : IAsyncDisposable
             Complain(report);
         }
 
-        if (Board.Report(cell, report.Outcome, report.Detail))
+        if (_board.Report(cell, report.Outcome, report.Detail))
         {
             Tell(cell);
         }
@@ -97,7 +97,7 @@ internal sealed class HealthControl : IAsyncDisposable
     public void Take(BackendCell cell, ConnectNews news)
     {
         ProbePace planned = cell.Health.Pace;
-        if (Board.Hear(cell, news, Instant.Now(_clock)))
+        if (_board.Hear(cell, news, Instant.Now(_clock)))
         {
             Tell(cell);
         }
@@ -106,16 +106,11 @@ internal sealed class HealthControl : IAsyncDisposable
         Replan(cell, planned);
     }
 
-    /// <summary>
-    /// The engine takes connections before there is a control: what their connects told until then had no ear and is told only once. Of
-    /// whom nothing was told this says nothing either, and the next who fails too often is told.
-    /// </summary>
-    public void HearWhatWasSaid(RoutingSnapshot snapshot)
+    /// <summary>Lets one connection through to each backend whose time for that has come.</summary>
+    public void LetTry()
     {
-        foreach (Backend backend in snapshot.Pools.SelectMany(p => p.Backends))
-        {
-            Take(backend.Cell, ConnectNews.Failing);
-        }
+        _board.LetTry(Instant.Now(_clock));
+        SetTimer();
     }
 
     public ValueTask DisposeAsync() => _trials.DisposeAsync();
@@ -135,21 +130,15 @@ internal sealed class HealthControl : IAsyncDisposable
     {
         if (cell.Health.Pace != planned)
         {
-            _replan(cell);
+            _prober.Replan(cell);
         }
-    }
-
-    private void LetTry()
-    {
-        Board.LetTry(Instant.Now(_clock));
-        SetTimer();
     }
 
     private void SetTimer()
     {
-        if (Board.NextTrial != Instant.Never)
+        if (_board.NextTrial != Instant.Never)
         {
-            TimeSpan wait = Board.NextTrial - Instant.Now(_clock);
+            TimeSpan wait = _board.NextTrial - Instant.Now(_clock);
             _trials.Change(wait > TimeSpan.Zero ? wait : TimeSpan.Zero, Timeout.InfiniteTimeSpan);
         }
     }
@@ -157,7 +146,7 @@ internal sealed class HealthControl : IAsyncDisposable
     private void Tell(BackendCell cell)
     {
         // What was said may be about a snapshot that is no longer in force.
-        if (Board.Known(cell) is ({ } pool, { } backend))
+        if (_board.Known(cell) is ({ } pool, { } backend))
         {
             Tell(pool, backend);
         }

@@ -3,12 +3,13 @@ using L4Balancer.Core.Routing;
 
 namespace L4Balancer.Control;
 
-/// <summary>What is in force at one moment. The one writer puts another in its place; whoever reads it once has what belongs together.</summary>
-/// <param name="Config">The file, but for what needs a restart.</param>
-/// <param name="Snapshot">The one that the engine runs.</param>
-/// <param name="Overrides">What operators have set at run time.</param>
-internal sealed record InForce(BalancerConfig Config, RoutingSnapshot Snapshot, BackendOverrides Overrides)
+/// <summary>What is in force at one moment: whoever reads it once has parts that belong together.</summary>
+/// <param name="Desired">What the snapshot was built from, with the modes that were set in it since.</param>
+/// <param name="Snapshot">The one that the engine uses.</param>
+internal sealed record InForce(DesiredState Desired, RoutingSnapshot Snapshot)
 {
+    public BalancerConfig Config => Desired.File;
+
     /// <summary>Null where there is no such backend.</summary>
     public (Pool Pool, Backend Backend)? Find(string pool, string backend)
     {

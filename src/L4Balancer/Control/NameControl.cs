@@ -9,10 +9,10 @@ using Microsoft.Extensions.Logging;
 namespace L4Balancer.Control;
 
 /// <summary>
-/// Says what host names have come to stand for, and which backends are down for want of an address. Only the one writer calls it, but for
-/// <see cref="Changed"/> and <see cref="Prepare"/>.
+/// Says what host names have come to stand for, and which backends are down for want of an address. Only the control loop calls it, except
+/// for <see cref="Changed"/> and <see cref="LookUp"/>.
 /// </summary>
-internal sealed class NameControl : IDisposable
+internal sealed class NameControl : ISnapshotParticipant, IDisposable
 {
     /// <summary>Answers that come together make one snapshot.</summary>
     internal static readonly TimeSpan Settle = TimeSpan.FromMilliseconds(50);
@@ -65,7 +65,7 @@ internal sealed class NameControl : IDisposable
     /// <summary>
     /// Looks the names of a configuration up that may come into force, and waits a moment for new ones: for a thread that may block.
     /// </summary>
-    public void Prepare(BalancerConfig config) => _names.PrepareAsync(config).GetAwaiter().GetResult();
+    public void LookUp(BalancerConfig config) => _names.PrepareAsync(config).GetAwaiter().GetResult();
 
     /// <summary>A reload has ended: whatever was prepared, this is in force.</summary>
     public void Keep(BalancerConfig inForce) => _names.Keep(inForce);
@@ -73,15 +73,15 @@ internal sealed class NameControl : IDisposable
     /// <summary>What the names of this configuration stand for now; the very same where nothing has changed.</summary>
     public Resolutions After(Resolutions before, BalancerConfig config) => _names.After(before, config);
 
-    /// <summary>A snapshot is in force.</summary>
-    /// <param name="before">The one before it; null at the start.</param>
-    public void Follow(RoutingSnapshot? before, BalancerConfig config, RoutingSnapshot now)
+    /// <summary>Logs which addresses have changed, and which backends have none.</summary>
+    public void Commit(RoutingSnapshot? before, RoutingSnapshot now)
     {
-        _names.Complain(config);
+        _names.Complain(now.Pools.Select(p => p.Settings));
+        Dictionary<string, Pool> poolsBefore = before?.Pools.ToDictionary(p => p.Name) ?? [];
         foreach (Pool pool in now.Pools)
         {
-            Pool? then = before?.Pools.FirstOrDefault(p => p.Name == pool.Name);
-            Dictionary<BackendCell, Backend> known = then?.Backends.ToDictionary(b => b.Cell) ?? [];
+            Dictionary<BackendCell, Backend> known =
+                poolsBefore.GetValueOrDefault(pool.Name)?.Backends.ToDictionary(b => b.Cell) ?? [];
             foreach (Backend backend in pool.Backends.Where(b => b.Settings.Host is not null))
             {
                 Backend? old = known.GetValueOrDefault(backend.Cell);

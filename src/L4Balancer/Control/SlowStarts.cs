@@ -6,31 +6,34 @@ using L4Balancer.Core.Timing;
 namespace L4Balancer.Control;
 
 /// <summary>
-/// Backends that have come up a moment ago, and how large a share of their connections they get by now. Only the one writer calls it.
+/// Backends that have come up a moment ago, and how large a share of their connections they get by now. Only the control loop calls it.
 /// </summary>
-internal sealed class SlowStarts : IAsyncDisposable
+internal sealed class SlowStarts : ISnapshotParticipant, IAsyncDisposable
 {
-    /// <summary>Nobody begins with nothing, or the first connection would tell nothing.</summary>
+    /// <summary>A share of nothing would tell nothing about the backend.</summary>
     private const double FirstShare = 0.01;
 
     /// <summary>How often a growing share is set anew.</summary>
     private static readonly TimeSpan Step = TimeSpan.FromMilliseconds(100);
 
-    private readonly Dictionary<BackendCell, Instant> _since = [];
     private readonly TimeProvider _clock;
-    private readonly Func<RoutingSnapshot> _snapshot;
     private readonly ITimer _timer;
+    private RoutingSnapshot _snapshot;
+    private Dictionary<BackendCell, Instant> _since = [];
 
-    /// <param name="snapshot">The one in force.</param>
-    /// <param name="post">How the one writer is called from elsewhere.</param>
-    public SlowStarts(Func<RoutingSnapshot> snapshot, TimeProvider clock, Action<Action> post)
+    // Those of the snapshot that is being published.
+    private Dictionary<BackendCell, Instant> _prepared = [];
+
+    /// <param name="first">The snapshot in force: its backends have their whole share.</param>
+    /// <param name="tick">Called when <see cref="Grow"/> is due, on any thread.</param>
+    public SlowStarts(RoutingSnapshot first, Action tick, TimeProvider clock)
     {
-        _snapshot = snapshot;
+        _snapshot = first;
         _clock = clock;
-        _timer = clock.CreateTimer(_ => post(Grow), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        _timer = clock.CreateTimer(_ => tick(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
-    /// <summary>From now on its share grows. To be called before it takes connections, or it has all of them for a moment.</summary>
+    /// <summary>Its share grows from now on. To be called before the backend takes connections, or it has all of them for a moment.</summary>
     public void Begin(BackendCell backend)
     {
         _since[backend] = Instant.Now(_clock);
@@ -38,38 +41,36 @@ internal sealed class SlowStarts : IAsyncDisposable
     }
 
     /// <summary>
-    /// The backends that are in this snapshot and were not in the one before, or were not up in it: by a name that had no address, by
-    /// probes that are switched off. What is down must be marked in it.
+    /// Begins with the backends that are up in the next snapshot and are not in the one in force, or not up there: their name had no address,
+    /// or their probes are switched off. What is down must be marked in it.
     /// </summary>
-    public void BeginNew(RoutingSnapshot before, RoutingSnapshot now)
+    public void Prepare(RoutingSnapshot next)
     {
-        HashSet<BackendCell> known = [.. before.Pools.SelectMany(p => p.Backends, (p, b) => (Pool: p, Backend: b))
-            .Where(m => m.Pool.HealthOf(m.Backend.Index) == HealthState.Up).Select(m => m.Backend.Cell)];
-        foreach (Pool pool in now.Pools)
+        HashSet<BackendCell> known = [.. Up(_snapshot)];
+        _prepared = new Dictionary<BackendCell, Instant>(_since);
+        foreach (BackendCell risen in Up(next).Where(b => !known.Contains(b)))
         {
-            foreach (Backend backend in pool.Backends.Where(b => pool.HealthOf(b.Index) == HealthState.Up && !known.Contains(b.Cell)))
-            {
-                _since[backend.Cell] = Instant.Now(_clock);
-            }
+            _prepared[risen] = Instant.Now(_clock);
         }
+
+        SetShares(next, _prepared);
     }
 
-    /// <summary>Sets everybody's share as it is now, in a snapshot that may still be dropped.</summary>
-    public void SetShares(RoutingSnapshot snapshot) => Still(snapshot);
+    public void Commit(RoutingSnapshot? before, RoutingSnapshot now)
+    {
+        _snapshot = now;
+        _since = _prepared;
+        Grow();
+    }
 
     /// <summary>
-    /// Sets everybody's share as it is now, and goes on to while somebody's grows; who has all of it is forgotten, and so is who has left.
+    /// Sets every share as it is by now, and continues while any of them grows. A backend that has its whole share is forgotten, and so is
+    /// one that has left.
     /// </summary>
     public void Grow()
     {
-        Dictionary<BackendCell, Instant> still = Still(_snapshot());
-        _since.Clear();
-        foreach ((BackendCell cell, Instant since) in still)
-        {
-            _since.Add(cell, since);
-        }
-
-        if (still.Count > 0)
+        _since = SetShares(_snapshot, _since);
+        if (_since.Count > 0)
         {
             _timer.Change(Step, Timeout.InfiniteTimeSpan);
         }
@@ -77,28 +78,32 @@ internal sealed class SlowStarts : IAsyncDisposable
 
     public ValueTask DisposeAsync() => _timer.DisposeAsync();
 
-    private Dictionary<BackendCell, Instant> Still(RoutingSnapshot snapshot)
+    private static IEnumerable<BackendCell> Up(RoutingSnapshot snapshot) => snapshot.Pools.SelectMany(
+        p => p.Backends.Where(b => p.HealthOf(b.Index) == HealthState.Up), (_, b) => b.Cell);
+
+    /// <returns>Those whose share still grows.</returns>
+    private Dictionary<BackendCell, Instant> SetShares(RoutingSnapshot snapshot, Dictionary<BackendCell, Instant> since)
     {
-        Dictionary<BackendCell, Instant> still = [];
+        Dictionary<BackendCell, Instant> growing = [];
         Instant now = Instant.Now(_clock);
         foreach (Pool pool in snapshot.Pools)
         {
             foreach (Backend backend in pool.Backends)
             {
-                if (!_since.TryGetValue(backend.Cell, out Instant since))
+                if (!since.TryGetValue(backend.Cell, out Instant start))
                 {
                     continue;
                 }
 
-                double share = pool.Settings.SlowStart > TimeSpan.Zero ? (now - since) / pool.Settings.SlowStart : 1;
+                double share = pool.Settings.SlowStart > TimeSpan.Zero ? (now - start) / pool.Settings.SlowStart : 1;
                 pool.SetRamp(backend.Index, Math.Max(share, FirstShare));
                 if (share < 1)
                 {
-                    still.Add(backend.Cell, since);
+                    growing.Add(backend.Cell, start);
                 }
             }
         }
 
-        return still;
+        return growing;
     }
 }

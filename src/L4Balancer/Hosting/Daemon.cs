@@ -93,7 +93,9 @@ internal sealed class Daemon : IAsyncDisposable
             return [noRoom];
         }
 
-        RoutingSnapshot snapshot = await BuildFirstAsync(config, budget);
+        DesiredState desired = await DesireAsync(config, budget);
+        RoutingSnapshot snapshot = _first = RoutingSnapshot.Build(desired);
+        snapshot.Ports.Supply.Range = LocalPorts.Range();
         _log.Starting(
             BuildVersion.Current.Version, EngineChoice.NameOf(config.Balancer.Engine), snapshot.MaxConnections, budget.Limit, budget.Reserve);
         if (await StartMetricsAsync(config) is string noMetrics)
@@ -106,8 +108,9 @@ internal sealed class Daemon : IAsyncDisposable
             return [.. failures.Select(f => f.Message)];
         }
 
-        StartControl(config, budget, snapshot, path);
+        CreateControl(desired, budget, snapshot, path);
         StartWatches();
+        _control!.Start();
         if (await StartAdminAsync(config.Admin) is string noAdmin)
         {
             return [noAdmin];
@@ -152,15 +155,12 @@ internal sealed class Daemon : IAsyncDisposable
     }
 
     // Names are there before the control, and end after it: an answer that comes between is for nobody.
-    private async Task<RoutingSnapshot> BuildFirstAsync(BalancerConfig config, DescriptorBudget budget)
+    private async Task<DesiredState> DesireAsync(BalancerConfig config, DescriptorBudget budget)
     {
         _parts.Own(_names = new BackendNames(
             new NameResolver(Resolver, _clock, () => _control?.NamesChanged()), _clock, _loggers.CreateLogger<BackendNames>()));
         await _names.PrepareAsync(config);
-        _first = RoutingSnapshot.Build(
-            config, budget.ConnectionsFor(config.Balancer, _log), resolutions: _names.After(Resolutions.None, config));
-        _first.Ports.Supply.Range = LocalPorts.Range();
-        return _first;
+        return new DesiredState(config, budget.ConnectionsFor(config.Balancer, _log)) { Names = _names.After(Resolutions.None, config) };
     }
 
     // They outlive the engine, so that what it did at its end is counted.
@@ -208,17 +208,18 @@ internal sealed class Daemon : IAsyncDisposable
         return _engine.Start(snapshot);
     }
 
-    private void StartControl(BalancerConfig config, DescriptorBudget budget, RoutingSnapshot snapshot, string? path)
+    private void CreateControl(DesiredState desired, DescriptorBudget budget, RoutingSnapshot snapshot, string? path)
     {
-        Warn(config);
-        var control = new BalancerControl(config, snapshot, _engine!, _names!, budget.Limit, path, _clock, _loggers);
+        Warn(desired.File);
+        var control = new BalancerControl(
+            new InForce(desired, snapshot), _engine!, _names!, budget.Limit, path, _clock, _loggers);
         _parts.Own(_control = control);
 
-        // Whoever answered since the first snapshot was built had nobody to tell.
+        // A name server that has answered since the first snapshot was built found no control to report to.
         control.NamesChanged();
-        control.ReloadBegins += _service.Reloading;
-        control.ReloadEnds += _service.Ready;
-        control.Reloaded += now =>
+        control.Events.ReloadBegins += _service.Reloading;
+        control.Events.ReloadEnds += _service.Ready;
+        control.Events.Reloaded += now =>
         {
             _level.Set(now.Balancer.LogLevel);
             _records!.Apply(now.Balancer);
@@ -245,7 +246,7 @@ internal sealed class Daemon : IAsyncDisposable
     {
         var statusLine = new StatusLine(_service.StatusChanged, _clock);
         _parts.Own(statusLine);
-        _control!.HealthChanged += statusLine.Change;
+        _control!.Events.HealthChanged += statusLine.Change;
         _parts.Own(_stopExtension = new StopExtension(_systemd, _clock));
         if (Watchdog.TimeFrom(Environment.GetEnvironmentVariable, Environment.ProcessId) is TimeSpan time)
         {

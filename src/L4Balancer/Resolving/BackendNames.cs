@@ -13,8 +13,10 @@ internal sealed class BackendNames(NameResolver resolver, TimeProvider clock, IL
 
     private readonly Dictionary<string, string> _faults = [];
 
-    public static IReadOnlySet<string> In(BalancerConfig config) =>
-        config.Pools.SelectMany(p => p.Backends).Where(b => b.Host is not null).Select(b => b.Host!.Value.Host).ToHashSet();
+    public static IReadOnlySet<string> In(BalancerConfig config) => In(config.Pools);
+
+    private static HashSet<string> In(IEnumerable<PoolSettings> pools) =>
+        pools.SelectMany(p => p.Backends).Where(b => b.Host is not null).Select(b => b.Host!.Value.Host).ToHashSet();
 
     /// <summary>
     /// Resolves the names of a configuration that may be activated, and waits a limited time for new names. Known names are
@@ -39,9 +41,10 @@ internal sealed class BackendNames(NameResolver resolver, TimeProvider clock, IL
     public void Keep(BalancerConfig config) => resolver.Keep(In(config));
 
     /// <summary>Logs which look-ups of the active configuration started to fail or succeed again.</summary>
-    public void Complain(BalancerConfig config)
+    /// <param name="pools">All active pools.</param>
+    public void Complain(IEnumerable<PoolSettings> pools)
     {
-        IReadOnlySet<string> names = In(config);
+        HashSet<string> names = In(pools);
         IReadOnlyDictionary<string, NameAnswer> answers = resolver.Answers;
         foreach (string gone in _faults.Keys.Where(n => !names.Contains(n)).ToArray())
         {

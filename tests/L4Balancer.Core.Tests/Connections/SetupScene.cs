@@ -13,12 +13,12 @@ namespace L4Balancer.Core.Tests.Connections;
 internal sealed class SetupScene
 {
     public SetupScene(PoolSettings pool, int maxConnections = 1000, int listenerMax = 0, Func<ListenerSettings, ListenerSettings>? listener = null) =>
-        Snapshot = RoutingSnapshot.Build(
+        Snapshot = RoutingSnapshot.Build(new(
             Config(
                 pool,
                 (listener ?? (l => l))(
                     new ListenerSettings { Name = "l", Bind = [At("127.0.0.1:80")], Pool = pool.Name, MaxConnections = listenerMax })),
-            maxConnections);
+            maxConnections));
 
     public RoutingSnapshot Snapshot { get; private set; }
 
@@ -68,7 +68,7 @@ internal sealed class SetupScene
 
     /// <summary>The same listener over another pool, or the same pool as the file has it now.</summary>
     public void Reload(PoolSettings pool) =>
-        Snapshot = RoutingSnapshot.Build(Config(pool, Snapshot.Listeners[0].Settings), Snapshot.MaxConnections, Snapshot);
+        Snapshot = RoutingSnapshot.Build(new(Config(pool, Snapshot.Listeners[0].Settings), Snapshot.MaxConnections), Snapshot);
 
     public void Pass(TimeSpan time) => Now += time;
 

@@ -36,7 +36,7 @@ internal sealed class PortBookTests
         PortUse use = before.Pools[0].Backends[0].Sources[0];
         use.Take();
 
-        RoutingSnapshot after = RoutingSnapshot.Build(Config(Pool("other", "10.0.0.2", "10.0.0.1")), 100, before);
+        RoutingSnapshot after = RoutingSnapshot.Build(new(Config(Pool("other", "10.0.0.2", "10.0.0.1")), 100), before);
 
         Assert.That(after.Pools[0].Backends[0].Sources[1], Is.SameAs(use));
         Assert.That(after.Ports.Supply, Is.SameAs(before.Ports.Supply));
@@ -48,14 +48,14 @@ internal sealed class PortBookTests
         RoutingSnapshot before = Build(Pool("a", "10.0.0.1"));
         PortUse use = before.Pools[0].Backends[0].Sources[0];
         use.Take();
-        RoutingSnapshot after = RoutingSnapshot.Build(Config(Pool("a", "10.0.0.2")), 100, before);
+        RoutingSnapshot after = RoutingSnapshot.Build(new(Config(Pool("a", "10.0.0.2")), 100), before);
         Assert.That(after.Ports.Uses, Does.Contain(use));
 
         use.Return(10_000, waits: true, Now);
-        Assert.That(RoutingSnapshot.Build(Config(Pool("a", "10.0.0.2")), 100, after).Ports.Uses, Does.Contain(use), "TIME_WAIT");
+        Assert.That(RoutingSnapshot.Build(new(Config(Pool("a", "10.0.0.2")), 100), after).Ports.Uses, Does.Contain(use), "TIME_WAIT");
 
         use.Sweep(Now + TimeSpan.FromMinutes(1));
-        Assert.That(RoutingSnapshot.Build(Config(Pool("a", "10.0.0.2")), 100, after).Ports.Uses, Does.Not.Contain(use));
+        Assert.That(RoutingSnapshot.Build(new(Config(Pool("a", "10.0.0.2")), 100), after).Ports.Uses, Does.Not.Contain(use));
     }
 
     [Test]
@@ -77,5 +77,5 @@ internal sealed class PortBookTests
 
     private static BalancerConfig Config(params PoolSettings[] pools) => new() { Pools = [.. pools] };
 
-    private static RoutingSnapshot Build(params PoolSettings[] pools) => RoutingSnapshot.Build(Config(pools), 100);
+    private static RoutingSnapshot Build(params PoolSettings[] pools) => RoutingSnapshot.Build(new(Config(pools), 100));
 }

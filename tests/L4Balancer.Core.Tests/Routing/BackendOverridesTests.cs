@@ -15,7 +15,7 @@ internal sealed class BackendOverridesTests
     [TestCase(BackendMode.Maintenance, ExpectedResult = BackendState.Maintenance)]
     public BackendState A_mode_takes_a_backend_out_of_the_picks_and_ready_brings_it_back(BackendMode mode)
     {
-        Pool pool = RoutingSnapshot.Build(Config(), 5).Pools[0];
+        Pool pool = RoutingSnapshot.Build(new(Config(), 5)).Pools[0];
         int first = pool.Pick(Tuple, []);
 
         pool.SetMode(first, mode);
@@ -29,7 +29,7 @@ internal sealed class BackendOverridesTests
     [Test]
     public void What_is_down_stays_out_when_an_operator_calls_it_ready()
     {
-        Pool pool = RoutingSnapshot.Build(Config(), 5).Pools[0];
+        Pool pool = RoutingSnapshot.Build(new(Config(), 5)).Pools[0];
         int first = pool.Pick(Tuple, []);
         pool.SetMode(first, BackendMode.Draining);
         pool.SetHealth(new Dictionary<int, HealthState> { [first] = HealthState.Down });
@@ -42,10 +42,11 @@ internal sealed class BackendOverridesTests
     [Test]
     public void Weight_and_mode_are_in_force_in_the_next_snapshot_of_the_same_generation()
     {
-        RoutingSnapshot snapshot = RoutingSnapshot.Build(Config(), 5);
+        var desired = new DesiredState(Config(), 5);
+        RoutingSnapshot snapshot = RoutingSnapshot.Build(desired);
         BackendOverrides set = BackendOverrides.None
             .With("p", "b0", new BackendOverride(BackendMode.Ready, 0)).With("p", "b1", new BackendOverride(BackendMode.Draining, null));
-        RoutingSnapshot after = snapshot.With(Config(), set);
+        RoutingSnapshot after = RoutingSnapshot.Build(desired with { Overrides = set }, snapshot);
 
         using (Assert.EnterMultipleScope())
         {

@@ -117,7 +117,7 @@ internal sealed class HealthBoardTests
             }),
         ];
         var settings = new PoolSettings { Name = "pool", Backends = [.. backends] };
-        RoutingSnapshot snapshot = RoutingSnapshot.Build(new BalancerConfig { Pools = [settings] }, maxConnections: 100);
+        RoutingSnapshot snapshot = RoutingSnapshot.Build(new(new BalancerConfig { Pools = [settings] }, MaxConnections: 100));
         _board.Follow(snapshot, Now);
         Pool pool = snapshot.Pools[0];
 
@@ -217,7 +217,7 @@ internal sealed class HealthBoardTests
     }
 
     private static RoutingSnapshot Build(PoolSettings pool, RoutingSnapshot? previous = null) =>
-        RoutingSnapshot.Build(new BalancerConfig { Pools = [pool] }, 100, previous);
+        RoutingSnapshot.Build(new(new BalancerConfig { Pools = [pool] }, 100), previous);
 
     private RoutingSnapshot Following(PoolSettings pool)
     {

@@ -19,7 +19,7 @@ internal sealed class PassiveScene
     {
         Snapshot = Build(pool, null);
         _board.Follow(Snapshot, Now);
-        Snapshot.Cell.OnConnectNews = (cell, news) => _news.Add((cell, news));
+        Snapshot.ConnectReports.Handler = (cell, news) => _news.Add((cell, news));
     }
 
     public static PassiveSettings Passive { get; } = new() { Failures = 3, Retry = TimeSpan.FromSeconds(10) };
@@ -106,12 +106,13 @@ internal sealed class PassiveScene
     }
 
     private static RoutingSnapshot Build(PoolSettings pool, RoutingSnapshot? previous) => RoutingSnapshot.Build(
-        new BalancerConfig
-        {
-            Listeners = [new ListenerSettings { Name = "l", Bind = [SetupScene.At("127.0.0.1:80")], Pool = pool.Name }],
-            Pools = [pool],
-        },
-        100_000,
+        new(
+            new BalancerConfig
+            {
+                Listeners = [new ListenerSettings { Name = "l", Bind = [SetupScene.At("127.0.0.1:80")], Pool = pool.Name }],
+                Pools = [pool],
+            },
+            100_000),
         previous);
 
     public int IndexOf(Core.Accounting.BackendCell backend) => Snapshot.Pools[0].Backends.Select(b => b.Cell).ToList().IndexOf(backend);

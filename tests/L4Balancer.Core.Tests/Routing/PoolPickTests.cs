@@ -123,7 +123,7 @@ internal sealed class PoolPickTests
 
     private static Pool Build(PoolSettings settings, params int[] weights) => Build(Settings(settings, weights));
 
-    private static Pool Build(PoolSettings settings) => RoutingSnapshot.Build(new BalancerConfig { Pools = [settings] }, 5).Pools[0];
+    private static Pool Build(PoolSettings settings) => RoutingSnapshot.Build(new(new BalancerConfig { Pools = [settings] }, 5)).Pools[0];
 
     private static PoolSettings Settings(PoolSettings settings, params int[] weights) => settings with
     {

@@ -17,9 +17,11 @@ internal sealed class PoolReuseTests
     public void A_weight_change_of_one_pool_of_a_hundred_rebuilds_that_pool_alone()
     {
         BalancerConfig config = Config(Enumerable.Range(0, 100).Select(i => Pool() with { Name = $"p{i}" }));
-        RoutingSnapshot before = RoutingSnapshot.Build(config, 5);
+        var desired = new DesiredState(config, 5);
+        RoutingSnapshot before = RoutingSnapshot.Build(desired);
 
-        RoutingSnapshot after = before.With(config, BackendOverrides.None.With("p42", "b1", new BackendOverride(BackendMode.Ready, 7)));
+        RoutingSnapshot after = RoutingSnapshot.Build(
+            desired with { Overrides = BackendOverrides.None.With("p42", "b1", new BackendOverride(BackendMode.Ready, 7)) }, before);
 
         Assert.That(
             after.Pools.Zip(before.Pools).Where(p => p.First != p.Second).Select(p => p.First.Name), Is.EqualTo(new[] { "p42" }));
@@ -30,13 +32,13 @@ internal sealed class PoolReuseTests
     [Test]
     public void A_file_that_says_the_same_again_rebuilds_nothing_and_changes_no_state()
     {
-        RoutingSnapshot before = RoutingSnapshot.Build(Config([Pool()]), 5);
+        RoutingSnapshot before = RoutingSnapshot.Build(new(Config([Pool()]), 5));
         Pool pool = before.Pools[0];
         pool.SetHealth(new Dictionary<int, HealthState> { [1] = HealthState.Down });
         pool.SetMode(0, BackendMode.Draining);
         BackendOverrides draining = BackendOverrides.None.With("p", "b0", new BackendOverride(BackendMode.Draining, null));
 
-        RoutingSnapshot after = RoutingSnapshot.Build(Config([Pool()]), 5, before, draining);
+        RoutingSnapshot after = RoutingSnapshot.Build(new(Config([Pool()]), 5) { Overrides = draining }, before);
 
         Assert.That(after.Pools[0], Is.SameAs(pool));
         Assert.That((pool.StateOf(0), pool.StateOf(1)), Is.EqualTo((BackendState.Draining, BackendState.Down)));
@@ -46,9 +48,9 @@ internal sealed class PoolReuseTests
     [TestCaseSource(nameof(Changes))]
     public void Whatever_the_file_changes_in_a_pool_rebuilds_it(Func<PoolSettings, PoolSettings> change)
     {
-        RoutingSnapshot before = RoutingSnapshot.Build(Config([Pool()]), 5);
+        RoutingSnapshot before = RoutingSnapshot.Build(new(Config([Pool()]), 5));
 
-        RoutingSnapshot after = RoutingSnapshot.Build(Config([change(Pool())]), 5, before);
+        RoutingSnapshot after = RoutingSnapshot.Build(new(Config([change(Pool())]), 5), before);
 
         Assert.That(after.Pools[0], Is.Not.SameAs(before.Pools[0]));
         Assert.That(after.Pools[0].Settings, Is.Not.SameAs(before.Pools[0].Settings));
@@ -60,11 +62,12 @@ internal sealed class PoolReuseTests
         PoolSettings pool = Pool();
         pool = pool with { Backends = [pool.Backends[0], pool.Backends[1] with { Endpoint = null, Host = new HostName("b", 80) }] };
         BalancerConfig config = Config([pool, Pool() with { Name = "q" }]);
-        RoutingSnapshot before = RoutingSnapshot.Build(config, 5);
+        var desired = new DesiredState(config, 5);
+        RoutingSnapshot before = RoutingSnapshot.Build(desired);
         Resolutions resolved = Resolutions.None.After(
             config, new Dictionary<string, NameAnswer> { ["b"] = new([SetupScene.At("10.0.9.9:0").Address], "") });
 
-        RoutingSnapshot after = before.With(config, BackendOverrides.None, resolved);
+        RoutingSnapshot after = RoutingSnapshot.Build(desired with { Names = resolved }, before);
 
         Assert.That(after.Pools[0], Is.Not.SameAs(before.Pools[0]));
         Assert.That(after.Pools[0].Backends[1].Endpoint, Is.EqualTo(SetupScene.At("10.0.9.9:80")));
@@ -74,10 +77,10 @@ internal sealed class PoolReuseTests
     [Test]
     public void A_mode_that_is_set_in_the_overrides_only_is_put_in_force()
     {
-        RoutingSnapshot before = RoutingSnapshot.Build(Config([Pool()]), 5);
+        RoutingSnapshot before = RoutingSnapshot.Build(new(Config([Pool()]), 5));
 
         RoutingSnapshot after = RoutingSnapshot.Build(
-            Config([Pool()]), 5, before, BackendOverrides.None.With("p", "b1", new BackendOverride(BackendMode.Maintenance, null)));
+            new(Config([Pool()]), 5) { Overrides = BackendOverrides.None.With("p", "b1", new BackendOverride(BackendMode.Maintenance, null)) }, before);
 
         Assert.That((before.Pools[0].StateOf(1), after.Pools[0].StateOf(1)), Is.EqualTo((BackendState.Up, BackendState.Maintenance)));
     }

@@ -132,7 +132,7 @@ internal sealed class RebalanceTests
     {
         PoolSettings settings = SetupScene.PoolOf(weights.Length) with { Balance = balance, HashKey = key };
         settings = settings with { Backends = [.. settings.Backends.Select((b, i) => b with { Weight = weights[i] })] };
-        Pool pool = RoutingSnapshot.Build(new BalancerConfig { Pools = [settings] }, 5).Pools[0];
+        Pool pool = RoutingSnapshot.Build(new(new BalancerConfig { Pools = [settings] }, 5)).Pools[0];
         foreach ((int index, int count) in connections.Index())
         {
             for (int i = 0; i < count; i++)

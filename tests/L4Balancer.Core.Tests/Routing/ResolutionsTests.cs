@@ -60,7 +60,7 @@ internal sealed class ResolutionsTests
     public void A_backend_without_an_address_is_down_and_never_picked_not_even_in_a_panic()
     {
         BalancerConfig config = ConfigOf(Pool("p") with { PanicThreshold = 1 });
-        Pool pool = RoutingSnapshot.Build(config, 10).Pools[0];
+        Pool pool = RoutingSnapshot.Build(new(config, 10)).Pools[0];
 
         Assert.That((pool.IsDown(0), pool.StateOf(0), pool.Takes(0)), Is.EqualTo((true, BackendState.Down, false)));
         Assert.That(Samples.Tuples(1000).Select(t => pool.Pick(t, [])), Is.All.EqualTo(1));
@@ -73,16 +73,18 @@ internal sealed class ResolutionsTests
     public void A_new_address_keeps_the_backend_its_counts_and_its_place_on_the_ring()
     {
         Resolutions first = Resolutions.None.After(Config, Answer("10.0.0.9"));
-        RoutingSnapshot before = RoutingSnapshot.Build(Config, 10, resolutions: first);
-        RoutingSnapshot now = before.With(Config, BackendOverrides.None, first.After(Config, Answer("10.0.0.77")));
+        var desired = new DesiredState(Config, 10) { Names = first };
+        RoutingSnapshot before = RoutingSnapshot.Build(desired);
+        desired = desired with { Names = first.After(Config, Answer("10.0.0.77")) };
+        RoutingSnapshot now = RoutingSnapshot.Build(desired, before);
         (Pool then, Pool pool) = (before.Pools[0], now.Pools[0]);
 
         Assert.That((then.Backends[0].Endpoint.ToString(), pool.Backends[0].Endpoint.ToString()), Is.EqualTo(("10.0.0.9:80", "10.0.0.77:80")));
         Assert.That(pool.Backends[0].Cell, Is.SameAs(then.Backends[0].Cell));
         Assert.That(now.Generation, Is.EqualTo(before.Generation));
         Assert.That(Samples.Tuples(1000).Select(t => pool.Pick(t, [])), Is.EqualTo(Samples.Tuples(1000).Select(t => then.Pick(t, []))));
-        Assert.That(now.With(Config, BackendOverrides.None).Pools[0].Backends[0].Endpoint, Is.EqualTo(pool.Backends[0].Endpoint), "kept");
-        Assert.That(RoutingSnapshot.Build(Config, 10, now).Pools[0].Backends[0].Endpoint, Is.EqualTo(pool.Backends[0].Endpoint), "kept");
+        Assert.That(RoutingSnapshot.Build(desired, now).Pools[0].Backends[0].Endpoint, Is.EqualTo(pool.Backends[0].Endpoint), "kept");
+        Assert.That(RoutingSnapshot.Build(desired.WithFile(Config, 10), now).Pools[0].Backends[0].Endpoint, Is.EqualTo(pool.Backends[0].Endpoint), "kept");
     }
 
     private static string Address(Resolutions resolutions, string pool = "p") => resolutions[pool, "host.name"]?.ToString() ?? "none";

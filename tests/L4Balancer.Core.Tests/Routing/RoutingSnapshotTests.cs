@@ -11,16 +11,18 @@ internal sealed class RoutingSnapshotTests
     [Test]
     public void Generations_count_from_one()
     {
-        RoutingSnapshot first = RoutingSnapshot.Build(Config(SetupScene.PoolOf(1)), 5);
+        var desired = new DesiredState(Config(SetupScene.PoolOf(1)), 5);
+        RoutingSnapshot first = RoutingSnapshot.Build(desired);
+        RoutingSnapshot second = RoutingSnapshot.Build(desired.WithFile(Config(SetupScene.PoolOf(1)), 5), first);
 
-        Assert.That((first.Generation, RoutingSnapshot.Build(Config(SetupScene.PoolOf(1)), 5, first).Generation), Is.EqualTo((1L, 2L)));
+        Assert.That((first.Generation, second.Generation), Is.EqualTo((1L, 2L)));
     }
 
     [Test]
     public void Cells_live_on_where_the_identity_is_the_same()
     {
-        RoutingSnapshot before = RoutingSnapshot.Build(Config(SetupScene.PoolOf(2, "10.0.0.1")), 5);
-        RoutingSnapshot after = RoutingSnapshot.Build(Config(SetupScene.PoolOf(3, "10.0.0.1", "10.0.0.2") with { ConnectAttempts = 9 }), 6, before);
+        RoutingSnapshot before = RoutingSnapshot.Build(new(Config(SetupScene.PoolOf(2, "10.0.0.1")), 5));
+        RoutingSnapshot after = RoutingSnapshot.Build(new(Config(SetupScene.PoolOf(3, "10.0.0.1", "10.0.0.2") with { ConnectAttempts = 9 }), 6), before);
 
         using (Assert.EnterMultipleScope())
         {
@@ -38,7 +40,7 @@ internal sealed class RoutingSnapshotTests
     {
         PoolSettings pool = SetupScene.PoolOf(1);
         BackendSettings backend = pool.Backends[0];
-        RoutingSnapshot before = RoutingSnapshot.Build(Config(pool), 5);
+        RoutingSnapshot before = RoutingSnapshot.Build(new(Config(pool), 5));
         PoolSettings[] changed =
         [
             pool with { Backends = [backend with { Name = "other" }] },
@@ -48,7 +50,7 @@ internal sealed class RoutingSnapshotTests
 
         foreach (PoolSettings settings in changed)
         {
-            RoutingSnapshot after = RoutingSnapshot.Build(Config(settings), 5, before);
+            RoutingSnapshot after = RoutingSnapshot.Build(new(Config(settings), 5), before);
             Assert.That(after.Pools[0].Backends[0].Cell, Is.Not.SameAs(before.Pools[0].Backends[0].Cell));
         }
     }
@@ -57,10 +59,10 @@ internal sealed class RoutingSnapshotTests
     public void Backend_keeps_its_cell_when_its_weight_or_place_changes()
     {
         PoolSettings pool = SetupScene.PoolOf(2);
-        RoutingSnapshot before = RoutingSnapshot.Build(Config(pool), 5);
+        RoutingSnapshot before = RoutingSnapshot.Build(new(Config(pool), 5));
         PoolSettings turned = pool with { Backends = [pool.Backends[1], pool.Backends[0] with { Weight = 7 }] };
 
-        Pool after = RoutingSnapshot.Build(Config(turned), 5, before).Pools[0];
+        Pool after = RoutingSnapshot.Build(new(Config(turned), 5), before).Pools[0];
 
         Assert.That(after.Backends[0].Cell, Is.SameAs(before.Pools[0].Backends[1].Cell));
         Assert.That(after.Backends[1].Cell, Is.SameAs(before.Pools[0].Backends[0].Cell));
@@ -71,12 +73,12 @@ internal sealed class RoutingSnapshotTests
     {
         PoolSettings two = SetupScene.PoolOf(2);
         PoolSettings one = two with { Backends = [two.Backends[0]] };
-        RoutingSnapshot before = RoutingSnapshot.Build(Config(two), 5);
+        RoutingSnapshot before = RoutingSnapshot.Build(new(Config(two), 5));
         Core.Accounting.BackendCell left = before.Pools[0].Backends[1].Cell;
 
-        RoutingSnapshot without = RoutingSnapshot.Build(Config(one), 5, before);
-        RoutingSnapshot later = RoutingSnapshot.Build(Config(one), 5, without);
-        RoutingSnapshot back = RoutingSnapshot.Build(Config(two), 5, later);
+        RoutingSnapshot without = RoutingSnapshot.Build(new(Config(one), 5), before);
+        RoutingSnapshot later = RoutingSnapshot.Build(new(Config(one), 5), without);
+        RoutingSnapshot back = RoutingSnapshot.Build(new(Config(two), 5), later);
 
         using (Assert.EnterMultipleScope())
         {
@@ -92,11 +94,11 @@ internal sealed class RoutingSnapshotTests
     {
         PoolSettings pool = SetupScene.PoolOf(2);
         PoolSettings other = SetupScene.PoolOf(1) with { Name = "q" };
-        RoutingSnapshot before = RoutingSnapshot.Build(Config(pool), 5);
+        RoutingSnapshot before = RoutingSnapshot.Build(new(Config(pool), 5));
         before.Pools[0].Backends[1].Cell.CountEstablished();
 
-        RoutingSnapshot without = RoutingSnapshot.Build(Config(other), 5, before);
-        RoutingSnapshot back = RoutingSnapshot.Build(Config(pool), 5, without);
+        RoutingSnapshot without = RoutingSnapshot.Build(new(Config(other), 5), before);
+        RoutingSnapshot back = RoutingSnapshot.Build(new(Config(pool), 5), without);
 
         Assert.That(back.Pools[0].Cell, Is.SameAs(before.Pools[0].Cell));
         Assert.That(back.Pools[0].Cell.Active, Is.EqualTo(1));
@@ -105,13 +107,13 @@ internal sealed class RoutingSnapshotTests
     [Test]
     public void Of_those_at_rest_only_the_latest_are_kept()
     {
-        RoutingSnapshot snapshot = RoutingSnapshot.Build(Config(SetupScene.PoolOf(1)), 5);
+        RoutingSnapshot snapshot = RoutingSnapshot.Build(new(Config(SetupScene.PoolOf(1)), 5));
         snapshot.Pools[0].Backends[0].Cell.CountEstablished();
         for (int i = 0; i < 5000; i++)
         {
             PoolSettings pool = SetupScene.PoolOf(1);
             PoolSettings renamed = pool with { Backends = [pool.Backends[0] with { Name = $"r{i}" }] };
-            snapshot = RoutingSnapshot.Build(Config(renamed), 5, snapshot);
+            snapshot = RoutingSnapshot.Build(new(Config(renamed), 5), snapshot);
         }
 
         Assert.That(snapshot.Departed.Backends, Has.Length.EqualTo(4097));
@@ -122,7 +124,7 @@ internal sealed class RoutingSnapshotTests
     public void Pools_that_leave_from_one_address_share_its_cell()
     {
         PoolSettings pool = SetupScene.PoolOf(1, "10.0.0.1");
-        RoutingSnapshot snapshot = RoutingSnapshot.Build(new BalancerConfig { Pools = [pool, pool with { Name = "q" }] }, 5);
+        RoutingSnapshot snapshot = RoutingSnapshot.Build(new(new BalancerConfig { Pools = [pool, pool with { Name = "q" }] }, 5));
         HostAddress target = SetupScene.At("10.0.1.0:80").Address;
 
         Assert.That(snapshot.Sources, Has.Length.EqualTo(1));
@@ -138,7 +140,7 @@ internal sealed class RoutingSnapshotTests
             Listeners = [new ListenerSettings { Name = "l", Bind = [SetupScene.At("127.0.0.1:80")], Pool = "q" }],
         };
 
-        RoutingSnapshot snapshot = RoutingSnapshot.Build(config, 5);
+        RoutingSnapshot snapshot = RoutingSnapshot.Build(new(config, 5));
 
         Assert.That(snapshot.Listeners[0].Pool, Is.SameAs(snapshot.Pools[1]));
     }

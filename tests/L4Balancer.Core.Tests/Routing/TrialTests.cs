@@ -161,7 +161,7 @@ internal sealed class TrialTests
             Parallel.For(0, 32, i => Interlocked.Add(ref through, scene.Accept((ushort)i).Backend == 0 ? 1 : 0));
             Assert.That(through, Is.EqualTo(1));
             scene.Pool.Backends[0].Cell.Connects.CountFailed("again", 3, trial: round + 1);
-            scene.Snapshot.Cell.OnConnectNews!(scene.Pool.Backends[0].Cell, Core.Accounting.ConnectNews.TrialFailed);
+            scene.Snapshot.ConnectReports.Handler!(scene.Pool.Backends[0].Cell, Core.Accounting.ConnectNews.TrialFailed);
             scene.Hear();
         }
     }

@@ -91,7 +91,7 @@ internal abstract class BalanceContract(Func<EngineOptions, IEngine> create) : E
 
     private static int[] Picks(PoolSettings settings, FourTuple[] tuples)
     {
-        Pool pool = RoutingSnapshot.Build(new BalancerConfig { Pools = [settings] }, maxConnections: 100).Pools[0];
+        Pool pool = RoutingSnapshot.Build(new(new BalancerConfig { Pools = [settings] }, MaxConnections: 100)).Pools[0];
         return [.. tuples.Select(t => pool.Pick(t, []))];
     }
 

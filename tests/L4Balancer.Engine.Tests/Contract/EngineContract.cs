@@ -57,7 +57,7 @@ internal abstract class EngineContract(Func<EngineOptions, IEngine> create)
     {
         var records = new RecordedConnections(onEstablished);
         RoutingSnapshot snapshot = RoutingSnapshot.Build(
-            Settings.Config(pool, listener ?? Settings.Listener("127.0.0.1:0")), maxConnections);
+            new(Settings.Config(pool, listener ?? Settings.Listener("127.0.0.1:0")), maxConnections));
         var rig = new Rig(NewEngine(records, inherited, log), snapshot, records);
         _rigs.Add(rig);
         Assert.That(rig.Start(), Is.Empty);

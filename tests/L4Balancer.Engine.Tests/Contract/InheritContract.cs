@@ -55,7 +55,7 @@ internal abstract class InheritContract(Func<EngineOptions, IEngine> create) : E
         Endpoint wildcard = otherEndpoint with { Address = HostAddress.Any4 };
         await using IEngine engine = NewEngine(new RecordedConnections(), [single, other, datagram], Loggers());
         BalancerConfig config = Settings.Config(Settings.Pool(backend), Settings.Listener(endpoint.ToString(), wildcard.ToString()));
-        IReadOnlyList<ListenFailure> failures = engine.Start(Core.Routing.RoutingSnapshot.Build(config, 1000));
+        IReadOnlyList<ListenFailure> failures = engine.Start(Core.Routing.RoutingSnapshot.Build(new(config, 1000)));
 
         using (Assert.EnterMultipleScope())
         {

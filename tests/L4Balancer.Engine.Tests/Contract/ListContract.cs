@@ -61,7 +61,7 @@ internal abstract class ListContract(Func<EngineOptions, IEngine> create) : Engi
     private static List<OpenConnection> List(Rig rig)
     {
         var open = new List<OpenConnection>();
-        rig.Engine.List(open);
+        rig.Engine.List(open.Add);
         return open;
     }
 }

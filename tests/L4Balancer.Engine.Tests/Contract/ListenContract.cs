@@ -115,7 +115,7 @@ internal abstract class ListenContract(Func<EngineOptions, IEngine> create) : En
     {
         await using IEngine engine = NewEngine(new RecordedConnections());
         BalancerConfig config = Settings.Config(Settings.Pool(Backend()), listeners);
-        IReadOnlyList<ListenFailure> failures = engine.Start(RoutingSnapshot.Build(config, 1000));
+        IReadOnlyList<ListenFailure> failures = engine.Start(RoutingSnapshot.Build(new(config, 1000)));
         Assert.That(engine.Bound, Is.Empty);
         return failures;
     }

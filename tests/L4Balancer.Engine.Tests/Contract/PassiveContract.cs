@@ -140,7 +140,7 @@ internal abstract class PassiveContract(Func<EngineOptions, IEngine> create) : E
     private Rig StartHeard(PoolSettings pool)
     {
         Rig rig = Start(pool);
-        rig.Snapshot.Cell.OnConnectNews = (_, news) => _news.Enqueue(news);
+        rig.Snapshot.ConnectReports.Handler = (_, news) => _news.Enqueue(news);
         return rig;
     }
 }

@@ -50,7 +50,7 @@ internal sealed class Rig(IEngine engine, RoutingSnapshot snapshot, RecordedConn
 
     public IReadOnlyList<ListenFailure> TryPublish(BalancerConfig config)
     {
-        RoutingSnapshot snapshot = RoutingSnapshot.Build(config, Snapshot.MaxConnections, Snapshot);
+        RoutingSnapshot snapshot = RoutingSnapshot.Build(new(config, Snapshot.MaxConnections), Snapshot);
         IReadOnlyList<ListenFailure> failures = Engine.Publish(snapshot);
         if (failures.Count == 0)
         {
@@ -65,7 +65,7 @@ internal sealed class Rig(IEngine engine, RoutingSnapshot snapshot, RecordedConn
     public List<ConnectionRecord> List()
     {
         var open = new List<OpenConnection>();
-        Engine.List(open);
+        Engine.List(open.Add);
         return [.. open.Select(o => o.Record)];
     }
 

@@ -27,9 +27,9 @@ internal static class UnreachableBody
             ConnectAttempts = 1,
             Backends = [new BackendSettings { Name = "b", Address = backend, Endpoint = Settings.Endpoint(backend) }],
         };
-        RoutingSnapshot snapshot = RoutingSnapshot.Build(Settings.Config(pool, Settings.Listener("127.0.0.1:0")), maxConnections: 1000);
+        RoutingSnapshot snapshot = RoutingSnapshot.Build(new(Settings.Config(pool, Settings.Listener("127.0.0.1:0")), MaxConnections: 1000));
         ConcurrentQueue<ConnectNews> news = new();
-        snapshot.Cell.OnConnectNews = (_, said) => news.Enqueue(said);
+        snapshot.ConnectReports.Handler = (_, said) => news.Enqueue(said);
         await using var rig = new Rig(EngineUnderTest.Create(engineName, options), snapshot, records);
         Assert.That(rig.Start(), Is.Empty);
 

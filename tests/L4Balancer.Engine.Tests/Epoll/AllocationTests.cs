@@ -30,7 +30,7 @@ internal sealed class AllocationTests : IAsyncDisposable
             Workers = 1,
         });
         Assert.That(
-            _engine.Start(RoutingSnapshot.Build(Settings.Config(Settings.Pool(_backend), Settings.Listener("127.0.0.1:0")), 10_000)), Is.Empty);
+            _engine.Start(RoutingSnapshot.Build(new(Settings.Config(Settings.Pool(_backend), Settings.Listener("127.0.0.1:0")), 10_000))), Is.Empty);
     }
 
     public async ValueTask DisposeAsync()

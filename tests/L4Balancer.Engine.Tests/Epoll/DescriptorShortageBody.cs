@@ -22,7 +22,7 @@ internal static class DescriptorShortageBody
             Workers = 2,
         });
         RoutingSnapshot snapshot = RoutingSnapshot.Build(
-            Settings.Config(Settings.Pool(backend), Settings.Listener("127.0.0.1:0")), 1000);
+            new(Settings.Config(Settings.Pool(backend), Settings.Listener("127.0.0.1:0")), 1000));
         Assert.That(engine.Start(snapshot), Is.Empty);
 
         // First with descriptors to spare, so that everything is loaded that opens files.

@@ -155,7 +155,7 @@ internal sealed class ShortageTests() : EpollFixture(workers: 2)
             Workers = 2,
         });
         Core.Config.BalancerConfig config = Settings.Config(Settings.Pool(backend), Settings.Listener("127.0.0.1:0"));
-        Assert.That(engine.Start(Core.Routing.RoutingSnapshot.Build(config, 1000)), Is.Empty);
+        Assert.That(engine.Start(Core.Routing.RoutingSnapshot.Build(new(config, 1000))), Is.Empty);
         log.Clear();
         return engine;
     }

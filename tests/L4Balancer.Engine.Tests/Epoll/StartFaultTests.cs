@@ -17,7 +17,7 @@ internal sealed class StartFaultTests() : EpollFixture(workers: 2)
     public async Task What_the_kernel_refuses_at_the_start_is_a_failure_in_the_list(string call, int nth)
     {
         TestBackend backend = Backend();
-        RoutingSnapshot snapshot = RoutingSnapshot.Build(Settings.Config(Settings.Pool(backend), Settings.Listener("127.0.0.1:0")), 1000);
+        RoutingSnapshot snapshot = RoutingSnapshot.Build(new(Settings.Config(Settings.Pool(backend), Settings.Listener("127.0.0.1:0")), 1000));
         int descriptors = EngineSocket.CountDescriptors();
         var engine = (EpollEngine)NewEngine(new RecordedConnections());
         SystemFault.Installed = new NthCall(Enum.Parse<SystemCall>(call), Errno.EMFILE, nth);

@@ -54,7 +54,7 @@ internal static class ConnectCostBody
             Backends = [new BackendSettings { Name = "b", Address = $"{backend}", Endpoint = backend }],
         };
         var listener = new ListenerSettings { Name = "in", Bind = [Listener], Pool = "pool" };
-        RoutingSnapshot snapshot = RoutingSnapshot.Build(new BalancerConfig { Listeners = [listener], Pools = [pool] }, maxConnections: 100_000);
+        RoutingSnapshot snapshot = RoutingSnapshot.Build(new(new BalancerConfig { Listeners = [listener], Pools = [pool] }, MaxConnections: 100_000));
         snapshot.Ports.Supply.Range = PortRange.Parse(File.ReadAllText("/proc/sys/net/ipv4/ip_local_port_range"), "");
         return snapshot;
     }

@@ -26,7 +26,7 @@ internal sealed class SourceChoiceBody : IAsyncDisposable
     {
         var records = new RecordedConnections();
         var options = new EngineOptions { Clock = TimeProvider.System, Records = records, Loggers = NullLoggerFactory.Instance, Workers = 2 };
-        RoutingSnapshot snapshot = RoutingSnapshot.Build(From(Full), maxConnections: 10_000);
+        RoutingSnapshot snapshot = RoutingSnapshot.Build(new(From(Full), MaxConnections: 10_000));
         snapshot.Ports.Supply.Range = PortRange.Parse(File.ReadAllText("/proc/sys/net/ipv4/ip_local_port_range"), "");
         Assert.That(snapshot.Ports.Supply.Range.Count, Is.EqualTo(ports));
         _rig = new Rig(EngineUnderTest.Create(engineName, options), snapshot, records);

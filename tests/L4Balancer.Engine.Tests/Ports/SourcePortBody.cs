@@ -39,7 +39,7 @@ internal sealed class SourcePortBody : IDisposable
             Backends = [.. _backends.Select((b, i) => new BackendSettings { Name = $"b{i}", Address = $"{b.Endpoint}", Endpoint = b.Endpoint })],
         };
         var listener = new ListenerSettings { Name = "in", Bind = [Endpoint.From(ListenerAt)], Pool = "pool" };
-        _snapshot = RoutingSnapshot.Build(new BalancerConfig { Listeners = [listener], Pools = [pool] }, maxConnections: 10_000);
+        _snapshot = RoutingSnapshot.Build(new(new BalancerConfig { Listeners = [listener], Pools = [pool] }, MaxConnections: 10_000));
     }
 
     public static async Task RunAsync(string engineName, int sources, int backends)

@@ -112,7 +112,7 @@ internal sealed class TimeWaitBody(FirstCloser first, int twReuse, int connectio
             Backends = [.. backends.Select((b, i) => new BackendSettings { Name = $"b{i}", Address = $"{b}", Endpoint = b })],
         };
         var listener = new ListenerSettings { Name = "in", Bind = [At(VethNamespaces.Source(0))], Pool = "pool" };
-        RoutingSnapshot snapshot = RoutingSnapshot.Build(new BalancerConfig { Listeners = [listener], Pools = [pool] }, maxConnections: 10_000);
+        RoutingSnapshot snapshot = RoutingSnapshot.Build(new(new BalancerConfig { Listeners = [listener], Pools = [pool] }, MaxConnections: 10_000));
         snapshot.Ports.Supply.Range = PortRange.Parse(File.ReadAllText("/proc/sys/net/ipv4/ip_local_port_range"), "");
         return snapshot;
     }

@@ -26,7 +26,7 @@ internal static class ProbedPool
         HealthSettings health, ImmutableArray<HostAddress> sources, ImmutableArray<BackendSettings> backends, RoutingSnapshot? previous)
     {
         var pool = new PoolSettings { Name = "pool", Health = health, SourceIps = sources, Backends = backends };
-        return RoutingSnapshot.Build(new BalancerConfig { Pools = [pool] }, maxConnections: 100, previous);
+        return RoutingSnapshot.Build(new(new BalancerConfig { Pools = [pool] }, MaxConnections: 100), previous);
     }
 
     /// <summary>Backends <c>b0</c>, <c>b1</c>, and so on.</summary>

@@ -22,13 +22,20 @@ internal sealed class BalancerControlTests : IAsyncDisposable
     private readonly string _file = DaemonProcess.ConfigFileWith(Text(weight: 100));
     private readonly RoutingSnapshot _first;
     private readonly Lazy<BalancerControl> _control;
+    private Action _beforeStart = static () => { };
 
     public BalancerControlTests()
     {
-        BalancerConfig config = Read(_file);
-        _first = RoutingSnapshot.Build(config, 1000);
-        _control = new Lazy<BalancerControl>(() => new BalancerControl(
-            config, _first, _engine, Names(), 10_000, _file, _clock, NullLoggerFactory.Instance));
+        var desired = new DesiredState(Read(_file), 1000);
+        _first = RoutingSnapshot.Build(desired);
+        _control = new Lazy<BalancerControl>(() =>
+        {
+            var control = new BalancerControl(
+                new InForce(desired, _first), _engine, Names(), 10_000, _file, _clock, NullLoggerFactory.Instance);
+            _beforeStart();
+            control.Start();
+            return control;
+        });
     }
 
     private BalancerControl Control => _control.Value;
@@ -89,7 +96,7 @@ internal sealed class BalancerControlTests : IAsyncDisposable
         _clock.Asked = () => most = Math.Max(most, ShareOfFirst());
         if (!byOperator)
         {
-            _first.Cell.OnConnectNews!(Cell, Cell.Connects.CountSucceeded(trial: 0));
+            _first.ConnectReports.Handler!(Cell, Cell.Connects.CountSucceeded(trial: 0));
         }
 
         await Control.SetModeAsync("chat", byOperator ? "ws1" : "none", BackendMode.Ready, "test");
@@ -132,7 +139,7 @@ internal sealed class BalancerControlTests : IAsyncDisposable
     public async Task A_reload_that_breaks_off_is_a_failed_one_and_the_next_one_works()
     {
         int ended = 0;
-        Control.ReloadEnds += () => ended++;
+        Control.Events.ReloadEnds += () => ended++;
         await File.WriteAllTextAsync(_file, Text(weight: 50));
         _engine.OnPublish = static _ => throw new InvalidOperationException("of the test");
         ReloadResult broken = await Control.ReloadAsync("test");
@@ -145,6 +152,15 @@ internal sealed class BalancerControlTests : IAsyncDisposable
     }
 
     [Test]
+    public void Health_follows_a_snapshot_before_all_that_read_it_and_listeners_come_last()
+    {
+        Assert.That(Control.Participants.Select(p => p.GetType()), Is.EqualTo(new[]
+        {
+            typeof(HealthControl), typeof(SlowStarts), typeof(PacedCloses), typeof(NameControl), typeof(ControlEvents),
+        }));
+    }
+
+    [Test]
     public async Task What_reads_along_and_breaks_off_fails_the_reload()
     {
         Control.ReadsToo = static _ => throw new InvalidOperationException("of the test");
@@ -154,18 +170,8 @@ internal sealed class BalancerControlTests : IAsyncDisposable
         Assert.That(broken.Errors, Has.Exactly(1).Contains("of the test"));
     }
 
-    // The control has made the timers of its health and of its probes by then, and followed the first snapshot.
-    private void OnceHealthIsKnown(Action action)
-    {
-        int made = 0;
-        _clock.TimerMade = () =>
-        {
-            if (++made == 3)
-            {
-                action();
-            }
-        };
-    }
+    // The health of the first snapshot is known by then, and nothing is reported yet.
+    private void OnceHealthIsKnown(Action action) => _beforeStart = action;
 
     private ConnectNews Fail(int times)
     {

@@ -16,15 +16,15 @@ internal sealed class RebalanceOrderTests
     [TestCase(TupleFields.All, false)]
     public async Task Those_whose_place_has_changed_go_first_where_they_come_back_by_the_same_key(TupleFields key, bool ranks)
     {
-        RoutingSnapshot alone = RoutingSnapshot.Build(Config(1, key), maxConnections: 1000);
+        RoutingSnapshot alone = RoutingSnapshot.Build(new(Config(1, key), MaxConnections: 1000));
         ConnectionRecord[] records = [.. Enumerable.Range(1, 60).Select(i => Connections.Established(alone, Tuple(i)))];
-        RoutingSnapshot now = RoutingSnapshot.Build(Config(3, key), maxConnections: 1000, alone);
+        RoutingSnapshot now = RoutingSnapshot.Build(new(Config(3, key), MaxConnections: 1000), alone);
         Pool pool = now.Pools[0];
         bool[] stay = [.. records.Select(r => pool.Backends[pool.Pick(r.Tuple, [])].Cell == r.Backend!)];
 
         var engine = new StillEngine();
-        await using var closings = new Closings(engine, () => now, TimeProvider.System, NullLogger.Instance);
-        closings.Rebalance(pool, tolerance: 0, perSecond: null);
+        await using var closes = new PacedCloses(engine, now, TimeProvider.System, NullLogger.Instance);
+        closes.Rebalance(pool, tolerance: 0, perSecond: null);
         ShedOrder order = await engine.Ordered.WaitAsync(DaemonProcess.Deadline);
 
         Assert.That(stay, Has.Some.True.And.Some.False);

@@ -41,7 +41,7 @@ internal sealed class StillEngine : IEngine
 
     public IReadOnlyList<ListenFailure> Publish(RoutingSnapshot snapshot) => OnPublish(snapshot);
 
-    public void List(ICollection<OpenConnection> connections)
+    public void List(Action<OpenConnection> visit)
     {
     }
 

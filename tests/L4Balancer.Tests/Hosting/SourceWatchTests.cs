@@ -14,7 +14,7 @@ internal sealed class SourceWatchTests
     public async Task Trouble_of_a_source_is_said_once_for_each_look_and_only_where_there_is_some()
     {
         var pool = new PoolSettings { Name = "pool", SourceIps = [HostAddress.FromV4(0x7F00_0002), HostAddress.FromV4(0x7F00_0003)] };
-        RoutingSnapshot snapshot = RoutingSnapshot.Build(new BalancerConfig { Pools = [pool] }, maxConnections: 10);
+        RoutingSnapshot snapshot = RoutingSnapshot.Build(new(new BalancerConfig { Pools = [pool] }, MaxConnections: 10));
         var log = new FakeLogger<SourceWatch>();
         await using var watch = new SourceWatch(() => snapshot, TimeProvider.System, log);
         SourceCell exhausted = snapshot.Sources.Single(s => s.Label == "127.0.0.2");

@@ -67,7 +67,7 @@ internal sealed class DepartedMetricsTests
         metrics.Of.Durations.Ended(Connections.Closed(snapshot, CloseReason.ClientClosed));
         Assert.That(Lines(metrics).Count(l => l.StartsWith("l4balancer_backend_up{", StringComparison.Ordinal)), Is.EqualTo(1));
 
-        snapshot = RoutingSnapshot.Build(Connections.Config(backends: 9000), 1000, snapshot);
+        snapshot = RoutingSnapshot.Build(new(Connections.Config(backends: 9000), 1000), snapshot);
         metrics.Of.Durations.Ended(Connections.Closed(snapshot, CloseReason.ClientClosed));
         string[] lines = Lines(metrics);
         Assert.That(lines.Count(l => l.StartsWith("l4balancer_backend_up{", StringComparison.Ordinal)), Is.EqualTo(9000));
@@ -75,14 +75,14 @@ internal sealed class DepartedMetricsTests
     }
 
     private static RoutingSnapshot Reloaded(RoutingSnapshot before, string listener, string pool) =>
-        RoutingSnapshot.Build(Connections.Config(1, pool, listener), 1000, before);
+        RoutingSnapshot.Build(new(Connections.Config(1, pool, listener), 1000), before);
 
     private static RoutingSnapshot Moved(RoutingSnapshot before)
     {
         BalancerConfig config = Connections.Config();
         PoolSettings pool = config.Pools[0];
         BackendSettings moved = pool.Backends[0] with { Address = "10.9.9.9:8443" };
-        return RoutingSnapshot.Build(config with { Pools = [pool with { Backends = [moved] }] }, 1000, before);
+        return RoutingSnapshot.Build(new(config with { Pools = [pool with { Backends = [moved] }] }, 1000), before);
     }
 
     private static string[] Lines(ScrapedMetrics metrics) => metrics.Text().Split('\n');

@@ -48,7 +48,7 @@ internal sealed class OtlpPushTests
         using OtlpPush push = Push(new Uri(await collector.StartAsync(), "/v1/metrics"), metrics);
         metrics.Durations.Ended(Connections.Closed(snapshot, CloseReason.ClientClosed));
         await collector.UntilAsync(s => s.Contains("ws1", StringComparison.Ordinal));
-        snapshot = RoutingSnapshot.Build(Connections.Config(backends: 3000), 1000, snapshot);
+        snapshot = RoutingSnapshot.Build(new(Connections.Config(backends: 3000), 1000), snapshot);
         string seen = await collector.UntilAsync(s => s.Contains("ws3000", StringComparison.Ordinal)
             && s.Contains("l4balancer_connection_duration_seconds", StringComparison.Ordinal));
         Assert.That(seen, Does.Not.Contain("otel.metric.overflow"));

@@ -22,7 +22,7 @@ internal sealed class BackendNamesTests
         names.Keep(now);
 
         await names.PrepareAsync(next).WaitAsync(Patience);
-        names.Complain(now);
+        names.Complain(now.Pools);
 
         Assert.That(names.After(Resolutions.None, next)["p", "b.test"]?.ToString(), Is.EqualTo("10.0.0.1"));
         names.Keep(next);

@@ -11,15 +11,15 @@ namespace L4Balancer.Tests.Control;
 
 /// <summary>Who is struck when a backend goes down, and who never is.</summary>
 [FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
-internal sealed class ClosingsTests : IAsyncDisposable
+internal sealed class PacedClosesTests : IAsyncDisposable
 {
     private readonly StillEngine _engine = new();
-    private readonly Closings _closings;
+    private readonly PacedCloses _closes;
     private RoutingSnapshot _snapshot = Build(OnBackendDown.Close, null);
 
-    public ClosingsTests()
+    public PacedClosesTests()
     {
-        _closings = new Closings(_engine, () => _snapshot, TimeProvider.System, NullLogger.Instance);
+        _closes = new PacedCloses(_engine, _snapshot, TimeProvider.System, NullLogger.Instance);
         foreach (Backend backend in Pool.Backends)
         {
             Enumerable.Range(0, 100).ToList().ForEach(_ => backend.Cell.CountEstablished());
@@ -29,14 +29,14 @@ internal sealed class ClosingsTests : IAsyncDisposable
     private Pool Pool => _snapshot.Pools[0];
 
     [TearDown]
-    public ValueTask DisposeAsync() => _closings.DisposeAsync();
+    public ValueTask DisposeAsync() => _closes.DisposeAsync();
 
     [TestCase(HealthState.Degraded, ExpectedResult = null)]
     [TestCase(HealthState.Down, ExpectedResult = CloseReason.BackendDown)]
     public CloseReason? Down_is_struck_degraded_never(HealthState health)
     {
         Turn(health);
-        return _closings.Of(Pool.Backends[0].Cell)?.Reason;
+        return _closes.Of(Pool.Backends[0].Cell)?.Reason;
     }
 
     [TestCase(HealthState.Up)]
@@ -45,10 +45,10 @@ internal sealed class ClosingsTests : IAsyncDisposable
     {
         Turn(HealthState.Down);
         Turn(health);
-        Assert.That(_closings.Of(Pool.Backends[0].Cell), Is.Null);
+        Assert.That(_closes.Of(Pool.Backends[0].Cell), Is.Null);
 
         Turn(HealthState.Down);
-        Assert.That(_closings.Of(Pool.Backends[0].Cell), Is.Not.Null, "and begins again");
+        Assert.That(_closes.Of(Pool.Backends[0].Cell), Is.Not.Null, "and begins again");
     }
 
     [Test]
@@ -57,7 +57,7 @@ internal sealed class ClosingsTests : IAsyncDisposable
         Turn(HealthState.Down);
         Turn(HealthState.Trial);
 
-        Assert.That(_closings.Of(Pool.Backends[0].Cell), Is.Not.Null);
+        Assert.That(_closes.Of(Pool.Backends[0].Cell), Is.Not.Null);
     }
 
     [Test]
@@ -67,7 +67,7 @@ internal sealed class ClosingsTests : IAsyncDisposable
         Turn(HealthState.Down);
 
         Assert.That(Pool.HasLiving, Is.True);
-        Assert.That(_closings.Of(Pool.Backends[0].Cell)?.Reason, Is.EqualTo(CloseReason.BackendDown));
+        Assert.That(_closes.Of(Pool.Backends[0].Cell)?.Reason, Is.EqualTo(CloseReason.BackendDown));
     }
 
     [TestCase(HealthState.Down, ExpectedResult = CloseReason.BackendDown)]
@@ -77,10 +77,10 @@ internal sealed class ClosingsTests : IAsyncDisposable
     {
         _snapshot = Build(OnBackendDown.Keep, _snapshot);
         Turn(health);
-        Assert.That(_closings.Of(Pool.Backends[0].Cell), Is.Null);
+        Assert.That(_closes.Of(Pool.Backends[0].Cell), Is.Null);
 
         Reload(OnBackendDown.Close);
-        return _closings.Of(Pool.Backends[0].Cell)?.Reason;
+        return _closes.Of(Pool.Backends[0].Cell)?.Reason;
     }
 
     [Test]
@@ -89,17 +89,17 @@ internal sealed class ClosingsTests : IAsyncDisposable
         Turn(HealthState.Down);
         Reload(OnBackendDown.Keep);
 
-        Assert.That(_closings.Of(Pool.Backends[0].Cell), Is.Null);
+        Assert.That(_closes.Of(Pool.Backends[0].Cell), Is.Null);
     }
 
     [Test]
     public async Task A_reload_that_says_the_same_strikes_nobody_anew()
     {
         Turn(HealthState.Down);
-        await _engine.EndAsync(() => _closings.Of(Pool.Backends[0].Cell) is null);
+        await _engine.EndAsync(() => _closes.Of(Pool.Backends[0].Cell) is null);
         Reload(OnBackendDown.Close);
 
-        Assert.That(_closings.Of(Pool.Backends[0].Cell), Is.Null, "in a panic it has taken new ones meanwhile");
+        Assert.That(_closes.Of(Pool.Backends[0].Cell), Is.Null, "in a panic it has taken new ones meanwhile");
     }
 
     [Test]
@@ -108,10 +108,10 @@ internal sealed class ClosingsTests : IAsyncDisposable
         BackendCell cell = Pool.Backends[0].Cell;
         Turn(HealthState.Down);
         Follow(Build(OnBackendDown.Close, _snapshot, only: "ws2"));
-        Assert.That(_closings.Of(cell), Is.Null);
+        Assert.That(_closes.Of(cell), Is.Null);
 
         Follow(Build(OnBackendDown.Close, _snapshot));
-        Assert.That((Pool.Backends[0].Cell, _closings.Of(cell)), Is.EqualTo((cell, (Shedding?)null)));
+        Assert.That((Pool.Backends[0].Cell, _closes.Of(cell)), Is.EqualTo((cell, (Shedding?)null)));
     }
 
     [TestCase(true)]
@@ -119,12 +119,12 @@ internal sealed class ClosingsTests : IAsyncDisposable
     public void A_drain_goes_on_for_as_long_as_its_backend_is_draining(bool stays)
     {
         Pool.SetMode(0, BackendMode.Draining);
-        _closings.ModeSet(Pool, Pool.Backends[0], Tempo.AtRate(1));
+        _closes.ModeSet(Pool, Pool.Backends[0], Tempo.AtRate(1));
         BackendOverrides none = BackendOverrides.None;
         BackendOverrides draining = none.With("chat", "ws1", none["chat", "ws1"] with { Mode = BackendMode.Draining });
         Follow(Build(OnBackendDown.Close, _snapshot, overrides: stays ? draining : none));
 
-        Assert.That(_closings.Of(Pool.Backends[0].Cell) is not null, Is.EqualTo(stays));
+        Assert.That(_closes.Of(Pool.Backends[0].Cell) is not null, Is.EqualTo(stays));
     }
 
     [TestCase("ws2", ExpectedResult = null)]
@@ -133,21 +133,21 @@ internal sealed class ClosingsTests : IAsyncDisposable
     {
         BackendCell full = Pool.Backends[1].Cell;
         Enumerable.Range(0, 100).ToList().ForEach(_ => full.CountEstablished());
-        _closings.Rebalance(Pool, tolerance: 0, perSecond: 1);
+        _closes.Rebalance(Pool, tolerance: 0, perSecond: 1);
         Follow(Build(OnBackendDown.Close, _snapshot, only: only));
 
-        return _closings.Of(full)?.Reason;
+        return _closes.Of(full)?.Reason;
     }
 
     [Test]
     public void Whoever_is_set_ready_and_is_down_is_struck_whoever_is_drained_goes_as_drained()
     {
         Turn(HealthState.Down);
-        _closings.ModeSet(Pool, Pool.Backends[0], Tempo.AtRate(1));
-        Assert.That(_closings.Of(Pool.Backends[0].Cell)?.Reason, Is.EqualTo(CloseReason.Drain));
+        _closes.ModeSet(Pool, Pool.Backends[0], Tempo.AtRate(1));
+        Assert.That(_closes.Of(Pool.Backends[0].Cell)?.Reason, Is.EqualTo(CloseReason.Drain));
 
-        _closings.ModeSet(Pool, Pool.Backends[0], null);
-        Assert.That(_closings.Of(Pool.Backends[0].Cell)?.Reason, Is.EqualTo(CloseReason.BackendDown));
+        _closes.ModeSet(Pool, Pool.Backends[0], null);
+        Assert.That(_closes.Of(Pool.Backends[0].Cell)?.Reason, Is.EqualTo(CloseReason.BackendDown));
     }
 
     [TestCase(HealthState.Degraded, ExpectedResult = true)]
@@ -156,17 +156,17 @@ internal sealed class ClosingsTests : IAsyncDisposable
     public bool A_rebalance_ends_when_a_backend_is_not_up_any_more(HealthState health)
     {
         Enumerable.Range(0, 100).ToList().ForEach(_ => Pool.Backends[1].Cell.CountEstablished());
-        _closings.Rebalance(Pool, tolerance: 0, perSecond: 1);
-        Assert.That(_closings.Of(Pool.Backends[1].Cell)?.Reason, Is.EqualTo(CloseReason.Rebalance));
+        _closes.Rebalance(Pool, tolerance: 0, perSecond: 1);
+        Assert.That(_closes.Of(Pool.Backends[1].Cell)?.Reason, Is.EqualTo(CloseReason.Rebalance));
 
         Turn(health);
-        return _closings.Of(Pool.Backends[1].Cell) is null;
+        return _closes.Of(Pool.Backends[1].Cell) is null;
     }
 
     private void Turn(HealthState health)
     {
         Pool.SetHealth(new Dictionary<int, HealthState> { [0] = health });
-        _closings.HealthChanged(Pool, Pool.Backends[0]);
+        _closes.HealthChanged(Pool, Pool.Backends[0]);
     }
 
     private void Reload(OnBackendDown onBackendDown)
@@ -181,34 +181,34 @@ internal sealed class ClosingsTests : IAsyncDisposable
     {
         RoutingSnapshot before = _snapshot;
         _snapshot = next;
-        _closings.Follow(before, next);
+        _closes.Commit(before, next);
     }
 
     private static RoutingSnapshot Build(
         OnBackendDown onBackendDown, RoutingSnapshot? previous, double panic = 0, string only = "",
         BackendOverrides? overrides = null) => RoutingSnapshot.Build(
-        new BalancerConfig
-        {
-            Pools =
-            [
-                new PoolSettings
-                {
-                    Name = "chat",
-                    OnBackendDown = onBackendDown,
-                    PanicThreshold = panic,
-                    Backends =
-                    [
-                        .. Enumerable.Range(1, 2).Select(i => new BackendSettings
-                        {
-                            Name = $"ws{i}",
-                            Address = $"10.0.0.{i}:80",
-                            Endpoint = new Endpoint(HostAddress.FromV4(0x0A00_0000u + (uint)i), 80),
-                        }).Where(b => only.Length == 0 || b.Name == only),
-                    ],
-                },
-            ],
-        },
-        1000,
-        previous,
-        overrides);
+        new(
+            new BalancerConfig
+            {
+                Pools =
+                [
+                    new PoolSettings
+                    {
+                        Name = "chat",
+                        OnBackendDown = onBackendDown,
+                        PanicThreshold = panic,
+                        Backends =
+                        [
+                            .. Enumerable.Range(1, 2).Select(i => new BackendSettings
+                            {
+                                Name = $"ws{i}",
+                                Address = $"10.0.0.{i}:80",
+                                Endpoint = new Endpoint(HostAddress.FromV4(0x0A00_0000u + (uint)i), 80),
+                            }).Where(b => only.Length == 0 || b.Name == only),
+                        ],
+                    },
+                ],
+            },
+            1000) { Overrides = overrides ?? BackendOverrides.None },
+        previous);
 }

@@ -1,0 +1,40 @@
+using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Pacing;
+using L4Balancer.Engine;
+using Microsoft.Extensions.Logging;
+
+namespace L4Balancer.Control;
+
+/// <summary>Closes all connections of one backend: it is drained, or down.</summary>
+internal sealed class BackendClose(Shedding shedding, Tempo tempo, Pace pace, IEngine engine, TimeProvider clock, ILogger log) : PacedClose
+{
+    /// <summary>A connect that was under way when the drain began may still become a connection.</summary>
+    private static readonly TimeSpan BetweenLooks = TimeSpan.FromMilliseconds(50);
+
+    public Shedding Shedding => shedding;
+
+    protected override async Task RunAsync()
+    {
+        (BackendCell cell, CloseReason reason, _) = shedding;
+        long start = clock.GetTimestamp();
+        bool more = true;
+        while (more && !Stopped.IsCancellationRequested)
+        {
+            var order = new ShedOrder
+            {
+                Reason = reason,
+                Tempo = tempo.After(clock.GetElapsedTime(start)),
+                Pace = pace,
+                Quotas = new Dictionary<BackendCell, int> { [cell] = int.MaxValue },
+            };
+            more = await engine.ShedAsync(order, Stopped) > 0;
+            if (cell.Load > cell.Active)
+            {
+                more = true;
+                await Task.Delay(BetweenLooks, clock, Stopped).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+        }
+
+        log.SheddingEnds(cell.Pool, cell.Name, shedding.Closed, reason.Name());
+    }
+}

@@ -1,0 +1,64 @@
+using L4Balancer.Configuration;
+using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Pacing;
+using L4Balancer.Core.Routing;
+using L4Balancer.Engine.Probing;
+
+namespace L4Balancer.Control;
+
+/// <summary>
+/// One input of the control loop: a report, a timer that is due, or a request. Any thread may make one and post it to the
+/// <see cref="ControlQueue"/>; only <see cref="ControlLoop"/> applies it.
+/// </summary>
+internal abstract record Change
+{
+    /// <summary>Applying it has thrown.</summary>
+    /// <returns>Whether there is a caller to whom the exception goes; where there is none it goes to the log.</returns>
+    public virtual bool TryFail(Exception exception) => false;
+}
+
+/// <summary>A change whose caller waits for the result.</summary>
+internal abstract record Request<T> : Change
+{
+    private readonly TaskCompletionSource<T> _result = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>Completes when the change has been applied, and fails where that has thrown.</summary>
+    public Task<T> Result => _result.Task;
+
+    public void Complete(T result) => _result.SetResult(result);
+
+    public override bool TryFail(Exception exception) => _result.TrySetException(exception);
+}
+
+/// <summary>A probe has ended.</summary>
+internal sealed record ProbeReported(ProbeReport Report) : Change;
+
+/// <summary>What the connects of clients say about a backend has changed.</summary>
+internal sealed record ConnectReported(BackendCell Backend, ConnectNews News) : Change;
+
+/// <summary>A backend that connects have taken down may be due for a trial connection.</summary>
+internal sealed record TrialDue : Change;
+
+/// <summary>The shares of the backends in slow start are to grow.</summary>
+internal sealed record SlowStartTick : Change;
+
+/// <summary>Host names resolve to other addresses, or fail in another way, than before.</summary>
+internal sealed record NamesChanged : Change;
+
+/// <summary>The configuration file is about to be read.</summary>
+internal sealed record ReloadBegun : Request<bool>;
+
+/// <summary>The configuration file has been read.</summary>
+/// <param name="Who">Who asked for the reload, for the log.</param>
+internal sealed record ReloadRead(ReadConfig Read, string Who) : Request<ReloadResult>;
+
+/// <summary>An operator sets the mode of a backend. The result is false where there is no such backend.</summary>
+/// <param name="Tempo">How fast its established connections are closed; null: they stay.</param>
+internal sealed record ModeSet(string Pool, string Backend, BackendMode Mode, Tempo? Tempo, string Who) : Request<bool>;
+
+/// <summary>An operator sets the weight of a backend. The result is false where there is no such backend.</summary>
+internal sealed record WeightSet(string Pool, string Backend, int Weight, string Who) : Request<bool>;
+
+/// <summary>An operator starts a rebalance. The result is null where there is no such pool.</summary>
+/// <param name="PerSecond">Null: the pool's <c>close_rate</c>.</param>
+internal sealed record RebalanceStarted(string Pool, double Tolerance, int? PerSecond, string Who) : Request<RebalancePlan?>;

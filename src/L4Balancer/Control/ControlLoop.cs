@@ -1,0 +1,141 @@
+using System.Diagnostics;
+using L4Balancer.Core.Routing;
+using L4Balancer.Engine;
+using Microsoft.Extensions.Logging;
+
+namespace L4Balancer.Control;
+
+/// <summary>
+/// Applies changes to what is in force: the configuration, what operators set at run time, and health. It is the only code that does, and is
+/// called for one change at a time, so that nothing behind it needs a lock.
+/// </summary>
+internal sealed class ControlLoop(
+    SnapshotPublisher publisher, HealthControl health, SlowStarts slowStarts, PacedCloses closes, NameControl names, Reload reload,
+    ControlEvents events, ILogger log)
+{
+    public void Apply(Change change)
+    {
+        switch (change)
+        {
+            case ProbeReported probe:
+                health.Take(probe.Report);
+                break;
+            case ConnectReported connect:
+                health.Take(connect.Backend, connect.News);
+                break;
+            case TrialDue:
+                health.LetTry();
+                break;
+            case SlowStartTick:
+                slowStarts.Grow();
+                break;
+            case NamesChanged:
+                ApplyNames();
+                break;
+            case ReloadBegun begun:
+                events.OnReloadBegins();
+                begun.Complete(true);
+                break;
+            case ReloadRead read:
+                read.Complete(Apply(read));
+                break;
+            case ModeSet mode:
+                mode.Complete(Apply(mode));
+                break;
+            case WeightSet weight:
+                weight.Complete(Apply(weight));
+                break;
+            case RebalanceStarted rebalance:
+                rebalance.Complete(Apply(rebalance));
+                break;
+            default:
+                throw new UnreachableException($"{change.GetType()} is not a change that the control loop applies");
+        }
+    }
+
+    private ReloadResult Apply(ReloadRead read)
+    {
+        try
+        {
+            return reload.Apply(read.Read, read.Who);
+        }
+        finally
+        {
+            events.OnReloadEnds();
+        }
+    }
+
+    private bool Apply(ModeSet set)
+    {
+        InForce now = publisher.Now;
+        if (now.Find(set.Pool, set.Backend) is not ({ } pool, { } backend))
+        {
+            return false;
+        }
+
+        BackendOverride before = now.Desired.Overrides[set.Pool, set.Backend];
+        publisher.Amend(now.Desired.WithOverride(set.Pool, set.Backend, before with { Mode = set.Mode }));
+        if (set.Mode == BackendMode.Ready && before.Mode != BackendMode.Ready)
+        {
+            slowStarts.Begin(backend.Cell);
+        }
+
+        pool.SetMode(backend.Index, set.Mode);
+        health.ModeSet(pool);
+        log.ModeSet(set.Pool, set.Backend, set.Mode.ToString().ToLowerInvariant(), set.Who);
+        closes.ModeSet(pool, backend, set.Tempo);
+        events.OnHealthChanged();
+        return true;
+    }
+
+    private bool Apply(WeightSet set)
+    {
+        InForce now = publisher.Now;
+        if (now.Find(set.Pool, set.Backend) is not (_, { } backend))
+        {
+            return false;
+        }
+
+        int? weight = set.Weight == backend.Settings.Weight ? null : set.Weight;
+        BackendOverride before = now.Desired.Overrides[set.Pool, set.Backend];
+        IReadOnlyList<ListenFailure> failures =
+            publisher.Publish(now.Desired.WithOverride(set.Pool, set.Backend, before with { Weight = weight }));
+        if (failures.Count > 0)
+        {
+            throw new InvalidOperationException($"the weight was not set: {failures[0].Message}");
+        }
+
+        log.WeightSet(set.Pool, set.Backend, set.Weight, set.Who);
+        return true;
+    }
+
+    private RebalancePlan? Apply(RebalanceStarted start)
+    {
+        if (publisher.Now.Snapshot.Pools.FirstOrDefault(p => p.Name == start.Pool) is not Pool pool)
+        {
+            return null;
+        }
+
+        log.RebalanceAsked(start.Pool, start.Who);
+        return closes.Rebalance(pool, start.Tolerance, start.PerSecond);
+    }
+
+    private void ApplyNames()
+    {
+        InForce before = publisher.Now;
+        Resolutions resolutions = names.After(before.Desired.Names, before.Config);
+        if (resolutions != before.Desired.Names)
+        {
+            foreach (ListenFailure failure in publisher.Publish(before.Desired with { Names = resolutions }))
+            {
+                log.NamesNotInForce(failure.Message);
+            }
+        }
+
+        if (publisher.Now.Snapshot == before.Snapshot)
+        {
+            // The addresses stay, but why a name has none may be another reason now.
+            names.Commit(before.Snapshot, before.Snapshot);
+        }
+    }
+}

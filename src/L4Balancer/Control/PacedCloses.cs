@@ -1,0 +1,173 @@
+using System.Collections.Concurrent;
+using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Config;
+using L4Balancer.Core.Health;
+using L4Balancer.Core.Pacing;
+using L4Balancer.Core.Routing;
+using L4Balancer.Engine;
+using Microsoft.Extensions.Logging;
+
+namespace L4Balancer.Control;
+
+/// <summary>
+/// When established connections are closed at a pace, and when that ends: because of what an operator asks for, and of what becomes of a
+/// backend. At most one <see cref="BackendClose"/> a backend and one <see cref="Rebalance"/> a pool. Only the control loop calls it, except
+/// for <see cref="Of"/>.
+/// </summary>
+/// <param name="first">The snapshot in force.</param>
+internal sealed class PacedCloses(IEngine engine, RoutingSnapshot first, TimeProvider clock, ILogger log)
+    : ISnapshotParticipant, IAsyncDisposable
+{
+    private readonly ConcurrentDictionary<BackendCell, BackendClose> _backends = new();
+    private readonly ConcurrentDictionary<string, Rebalance> _rebalances = new();
+    private volatile RoutingSnapshot _snapshot = first;
+
+    /// <summary>What of this backend is being closed now; null: nothing. Any thread.</summary>
+    public Shedding? Of(BackendCell cell) => SheddingOf(cell) ?? _rebalances.GetValueOrDefault(cell.Pool)?.Of(cell);
+
+    /// <summary>An operator has set the mode: a close because of the mode before ends.</summary>
+    /// <param name="tempo">Null: nothing is closed because of this one.</param>
+    public void ModeSet(Pool pool, Backend backend, Tempo? tempo)
+    {
+        StopBackend(backend.Cell);
+        if (tempo is Tempo given)
+        {
+            StartBackend(backend.Cell, CloseReason.Drain, given, new Pace());
+        }
+
+        StartOrStop(pool, backend);
+    }
+
+    /// <summary>A backend has come up, or is degraded or down now.</summary>
+    public void HealthChanged(Pool pool, Backend backend)
+    {
+        if (pool.HealthOf(backend.Index) != HealthState.Up)
+        {
+            _ = StopRebalance(pool.Name);
+        }
+
+        StartOrStop(pool, backend);
+    }
+
+    /// <param name="perSecond">Null: the pool's <c>close_rate</c>.</param>
+    /// <returns>What it sets out to do.</returns>
+    public RebalancePlan Rebalance(Pool pool, double tolerance, int? perSecond)
+    {
+        var plan = RebalancePlan.For(pool, tolerance);
+        Task before = StopRebalance(pool.Name);
+        if (plan.TotalSurplus > 0)
+        {
+            PoolCell cell = pool.Cell;
+            var rebalance = new Rebalance(
+                cell, plan, tolerance, Tempo.AtRate(perSecond ?? pool.Settings.CloseRate), perSecond is null ? cell.Closing : new Pace(),
+                () => _snapshot.Pools.FirstOrDefault(p => p.Cell == cell), before, engine, clock, log);
+            _rebalances[cell.Name] = rebalance;
+            log.RebalanceBegins(cell.Name, plan.TotalSurplus);
+            rebalance.Start(e => log.SheddingFailed(cell.Name, e), () => _rebalances.TryRemove(new(cell.Name, rebalance)));
+        }
+
+        return plan;
+    }
+
+    /// <summary>A close whose cause is gone ends; one begins where a pool says anew that backends which are down are closed.</summary>
+    public void Commit(RoutingSnapshot? before, RoutingSnapshot now)
+    {
+        _snapshot = now;
+        EndWithoutCause(now);
+        Dictionary<string, OnBackendDown> said = before?.Pools.ToDictionary(p => p.Name, p => p.Settings.OnBackendDown) ?? [];
+        foreach (Pool pool in now.Pools.Where(p => said.GetValueOrDefault(p.Name) != p.Settings.OnBackendDown))
+        {
+            foreach (Backend backend in pool.Backends)
+            {
+                StartOrStop(pool, backend);
+            }
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        PacedClose[] all = [.. _backends.Values, .. _rebalances.Values];
+        foreach (PacedClose close in all)
+        {
+            close.Stop();
+        }
+
+        await Task.WhenAll(all.Select(c => c.Completion));
+    }
+
+    // A backend that has left may come back, and is another then: up, ready, with another share.
+    private void EndWithoutCause(RoutingSnapshot now)
+    {
+        Dictionary<BackendCell, (Pool Pool, Backend Backend)> known =
+            now.Pools.SelectMany(p => p.Backends, (p, b) => (Pool: p, Backend: b)).ToDictionary(m => m.Backend.Cell);
+        foreach (Shedding shedding in _backends.Values.Select(c => c.Shedding))
+        {
+            if (!known.TryGetValue(shedding.Cell, out (Pool Pool, Backend Backend) member)
+                || (shedding.Reason == CloseReason.Drain && member.Pool.StateOf(member.Backend.Index) != BackendState.Draining))
+            {
+                StopBackend(shedding.Cell);
+            }
+            else
+            {
+                StartOrStop(member.Pool, member.Backend);
+            }
+        }
+
+        foreach ((string pool, Rebalance rebalance) in _rebalances)
+        {
+            if (!rebalance.CountsOnlyOn(known.Keys))
+            {
+                _ = StopRebalance(pool);
+            }
+        }
+    }
+
+    // Only connections to a backend that is down are closed, never to one that is degraded; whether the pool uses it nevertheless for new
+    // connections (panic_threshold) does not matter.
+    private void StartOrStop(Pool pool, Backend backend)
+    {
+        Shedding? shedding = SheddingOf(backend.Cell);
+        bool closes = pool.Settings.OnBackendDown == OnBackendDown.Close && pool.IsDown(backend.Index)
+            && pool.StateOf(backend.Index) != BackendState.Maintenance;
+        if (closes && shedding is null && backend.Cell.Load > 0)
+        {
+            StartBackend(backend.Cell, CloseReason.BackendDown, Tempo.AtRate(pool.Settings.CloseRate), pool.Cell.Closing);
+        }
+        else if (!closes && shedding?.Reason == CloseReason.BackendDown)
+        {
+            StopBackend(backend.Cell);
+        }
+    }
+
+    private Shedding? SheddingOf(BackendCell cell) => _backends.GetValueOrDefault(cell)?.Shedding;
+
+    // In place of what was going on there.
+    private void StartBackend(BackendCell cell, CloseReason reason, Tempo tempo, Pace pace)
+    {
+        StopBackend(cell);
+        var close = new BackendClose(new Shedding(cell, reason, cell.Staying), tempo, pace, engine, clock, log);
+        _backends[cell] = close;
+        log.SheddingBegins(cell.Pool, cell.Name, close.Shedding.Planned, reason.Name());
+        close.Start(e => log.SheddingFailed(cell.Pool, e), () => _backends.TryRemove(new(cell, close)));
+    }
+
+    private void StopBackend(BackendCell cell)
+    {
+        if (_backends.TryRemove(cell, out BackendClose? close))
+        {
+            close.Stop();
+        }
+    }
+
+    /// <returns>Completes when it has ended.</returns>
+    private Task StopRebalance(string pool)
+    {
+        if (!_rebalances.TryRemove(pool, out Rebalance? rebalance))
+        {
+            return Task.CompletedTask;
+        }
+
+        rebalance.Stop();
+        return rebalance.Completion;
+    }
+}

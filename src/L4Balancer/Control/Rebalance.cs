@@ -1,0 +1,97 @@
+using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Pacing;
+using L4Balancer.Core.Routing;
+using L4Balancer.Engine;
+using Microsoft.Extensions.Logging;
+
+namespace L4Balancer.Control;
+
+/// <summary>
+/// Brings the backends of a pool to their fair shares: closes connections where there is a surplus, and steers new ones to where they are
+/// missing, until there is no surplus any more.
+/// </summary>
+/// <param name="plan">As of the start.</param>
+/// <param name="find">The pool in the snapshot in force; null where it has left.</param>
+/// <param name="before">The last rebalance of this pool, which comes to its end first.</param>
+internal sealed class Rebalance(
+    PoolCell cell, RebalancePlan plan, double tolerance, Tempo tempo, Pace pace, Func<Pool?> find, Task before, IEngine engine,
+    TimeProvider clock, ILogger log) : PacedClose
+{
+    /// <summary>All rounds together close at most so many times what was in surplus at the start.</summary>
+    private const double MostClosed = 1.2;
+
+    private static readonly TimeSpan BetweenLooks = TimeSpan.FromMilliseconds(50);
+
+    /// <summary>How long clients whose connection was closed have to come back, before the shares are looked at again.</summary>
+    private static readonly TimeSpan Return = TimeSpan.FromSeconds(5);
+
+    private readonly Dictionary<BackendCell, Shedding> _parts =
+        plan.Surplus.ToDictionary(s => s.Key, s => new Shedding(s.Key, CloseReason.Rebalance, s.Value));
+
+    /// <summary>Null where nothing of this backend is closed.</summary>
+    public Shedding? Of(BackendCell backend) => _parts.GetValueOrDefault(backend);
+
+    /// <summary>Whether it gives a share to none but these.</summary>
+    public bool CountsOnlyOn(IReadOnlyCollection<BackendCell> backends) => plan.Targets.Keys.All(backends.Contains);
+
+    protected override async Task RunAsync()
+    {
+        await before;
+        try
+        {
+            int closed = await CloseAsync();
+            log.RebalanceEnds(cell.Name, closed);
+        }
+        finally
+        {
+            cell.Targets = null;
+        }
+    }
+
+    private async Task<int> CloseAsync()
+    {
+        RebalancePlan next = plan;
+        int most = (int)Math.Ceiling(MostClosed * Math.Max(plan.TotalSurplus, plan.TotalDeficit));
+        int closed = 0;
+        int last = 1;
+        while (last > 0 && next.TotalSurplus > 0 && !Stopped.IsCancellationRequested && find() is Pool pool)
+        {
+            cell.Targets = next.Targets;
+            last = await engine.ShedAsync(OrderFor(pool, next, most - closed), Stopped);
+            closed += last;
+            next = await NextPlanAsync(next);
+        }
+
+        return closed;
+    }
+
+    // Where a client comes back by the same key, those go first who would be placed elsewhere now anyway.
+    private ShedOrder OrderFor(Pool pool, RebalancePlan next, int most) => new()
+    {
+        Reason = CloseReason.Rebalance,
+        Tempo = tempo,
+        Pace = pace,
+        Quotas = next.AtMost(most),
+        Rank = record => pool.HasMoved(record.Tuple, record.Backend!) ? 0 : 1,
+    };
+
+    // While clients come back they are steered to where they are missing; what went elsewhere shows after that.
+    private async Task<RebalancePlan> NextPlanAsync(RebalancePlan last)
+    {
+        long start = clock.GetTimestamp();
+        RebalancePlan now = last;
+        while (find() is Pool pool)
+        {
+            now = RebalancePlan.For(pool, tolerance, plan.Connections);
+            bool areBack = RebalancePlan.For(pool, tolerance).Connections >= plan.Connections;
+            if (areBack || Stopped.IsCancellationRequested || clock.GetElapsedTime(start) >= Return)
+            {
+                break;
+            }
+
+            await Task.Delay(BetweenLooks, clock, Stopped).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
+        return now;
+    }
+}
