@@ -144,9 +144,6 @@ internal static partial class Log
     [LoggerMessage(1200, LogLevel.Information, "metrics on http://{Endpoint}/metrics")]
     public static partial void MetricsListening(this ILogger logger, string endpoint);
 
-    [LoggerMessage(1201, LogLevel.Warning, "metrics could not be collected")]
-    public static partial void CollectFailed(this ILogger logger, Exception exception);
-
     [LoggerMessage(1300, LogLevel.Warning,
         "{Count} connections went past the access log: they came faster than it was written")]
     public static partial void RecordsDropped(this ILogger logger, long count);

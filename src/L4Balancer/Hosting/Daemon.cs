@@ -171,7 +171,7 @@ internal sealed class Daemon : IAsyncDisposable
             return null;
         }
 
-        _parts.Own(_metrics = new BalancerMetrics(() => Snapshot, () => _engine, _clock));
+        _parts.Own(_metrics = new BalancerMetrics(() => Snapshot, () => _engine, _clock, DescriptorBudget.WorkersOf(config.Balancer)));
         if (config.Metrics?.Otlp is Uri collector)
         {
             _parts.Own(new OtlpPush(collector, _metrics, FirstPush, BetweenPushes, _loggers.CreateLogger<OtlpPush>()));

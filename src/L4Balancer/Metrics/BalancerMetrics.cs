@@ -14,8 +14,10 @@ internal sealed class BalancerMetrics : IDisposable
 
     /// <param name="snapshot">The one in force, asked for at every scrape.</param>
     /// <param name="engine">The one that runs; null before there is one.</param>
-    public BalancerMetrics(Func<RoutingSnapshot> snapshot, Func<IEngine?> engine, TimeProvider clock)
+    /// <param name="workers">How many event loops it has, at most.</param>
+    public BalancerMetrics(Func<RoutingSnapshot> snapshot, Func<IEngine?> engine, TimeProvider clock, int workers)
     {
+        Limits = new SeriesLimits(workers, snapshot().Pools.Length);
         Snapshot = snapshot;
         Clock = clock;
         _ = new WorkerInstruments(_meter, () => engine()?.Load() ?? [], clock);
@@ -25,6 +27,8 @@ internal sealed class BalancerMetrics : IDisposable
     }
 
     public DurationHistograms Durations { get; }
+
+    public SeriesLimits Limits { get; }
 
     public Func<RoutingSnapshot> Snapshot { get; }
 

@@ -41,7 +41,7 @@ internal sealed class MetricsPipeline : IDisposable
                 .AddService("l4balancer", null, BuildVersion.Current.Version, false, $"{Environment.MachineName}:{Environment.ProcessId}"))
             .SetExemplarFilter(ExemplarFilterType.AlwaysOff)
             .AddMeter(MetricNames.Meter, meter)
-            .AddView(SeriesLimits.View);
+            .AddView(metrics.Limits.View);
         addReader(builder);
         try
         {

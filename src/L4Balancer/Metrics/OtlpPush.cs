@@ -73,9 +73,7 @@ internal sealed class OtlpPush : IDisposable
         {
             try
             {
-                _exporter.IsAsked = true;
-                Note(_reader.Collect(LongestCollect));
-                _exporter.IsAsked = false;
+                Note(Push());
             }
             catch (Exception e)
             {
@@ -83,6 +81,20 @@ internal sealed class OtlpPush : IDisposable
                 _fault.Set(e.Message);
                 Note(false);
             }
+        }
+    }
+
+    /// <returns>False where the collector did not take it.</returns>
+    private bool Push()
+    {
+        _exporter.IsAsked = true;
+        try
+        {
+            return _reader.Collect(LongestCollect);
+        }
+        finally
+        {
+            _exporter.IsAsked = false;
         }
     }
 

@@ -11,7 +11,7 @@ namespace L4Balancer.Metrics;
 internal sealed class SeriesGroups<T>(string meterName, Func<T, object> keyOf, Action<SeriesGroup<T>> createInstruments) : IDisposable
 {
     /// <summary>Places for what reloads add one by one.</summary>
-    private const int Spare = 64;
+    private const int Spare = 16;
 
     /// <summary>A few members that stay while all others come and go would otherwise keep a meter each.</summary>
     private const int MostGroups = 16;

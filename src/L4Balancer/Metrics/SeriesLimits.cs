@@ -5,10 +5,12 @@ using OpenTelemetry.Metrics;
 namespace L4Balancer.Metrics;
 
 /// <summary>How many series each instrument can have. The SDK asks when an instrument is created.</summary>
-internal static class SeriesLimits
+/// <param name="workers">Event loops of the process.</param>
+/// <param name="pools">At the start. Their histograms stay as long as the process, because they add up in the SDK.</param>
+internal sealed class SeriesLimits(int workers, int pools)
 {
-    /// <summary>Pools that a process can have had: their histograms stay, because they add up in the SDK.</summary>
-    public const int MostPools = 1000;
+    /// <summary>Pools that reloads can bring over the life of the process, beside twice those of the start.</summary>
+    private const int SparePools = 250;
 
     /// <summary>Reasons that can end an established connection; the others only end one that has no backend yet.</summary>
     private const int ReasonsPerBackend = 14;
@@ -19,20 +21,18 @@ internal static class SeriesLimits
 
     private const int ResultsPerBackend = 3;
 
-    private const int MostWorkers = 1024;
-
     /// <summary>Series without labels, and the few results of reloads.</summary>
     private const int Few = 4;
 
     /// <summary>A view of the SDK.</summary>
-    public static MetricStreamConfiguration View(Instrument instrument) => new() { CardinalityLimit = Limit(instrument) };
+    public MetricStreamConfiguration View(Instrument instrument) => new() { CardinalityLimit = Limit(instrument) };
 
-    private static int Limit(Instrument instrument) => instrument.Meter.Scope is SeriesGroup group
+    private int Limit(Instrument instrument) => instrument.Meter.Scope is SeriesGroup group
         ? group.Room * PerMember(instrument.Name)
         : instrument.Name switch
         {
-            MetricNames.ConnectDuration or MetricNames.ConnectionDuration => MostPools,
-            MetricNames.WorkerConnections or MetricNames.WorkerBusyRatio => MostWorkers,
+            MetricNames.ConnectDuration or MetricNames.ConnectionDuration => SparePools + (2 * pools),
+            MetricNames.WorkerConnections or MetricNames.WorkerBusyRatio => workers,
             _ => Few,
         };
 

@@ -37,7 +37,7 @@ internal sealed class MetricsMemoryTests
             for (int i = 0; i < times; i++)
             {
                 // The next names every time, of which the 4,096 latest are remembered.
-                snapshot = RoutingSnapshot.Build(Connections.Config(1500, $"pool{Guid.NewGuid():N}"), 1000, snapshot);
+                snapshot = RoutingSnapshot.Build(new(Connections.Config(1500, $"pool{Guid.NewGuid():N}"), 1000), snapshot);
                 metrics.Body().Dispose();
             }
         }

@@ -60,7 +60,7 @@ internal sealed class MetricsServerTests
     public async Task A_scraper_that_does_not_read_does_not_hold_up_the_end()
     {
         RoutingSnapshot snapshot = Connections.Snapshot(backends: 20_000);
-        using var metrics = new BalancerMetrics(() => snapshot, () => null, TimeProvider.System);
+        using var metrics = new BalancerMetrics(() => snapshot, () => null, TimeProvider.System, workers: 1);
         using var endpoint = new PrometheusEndpoint(metrics);
         MetricsServer server = await MetricsServer.StartAsync(
             new Endpoint(HostAddress.From(IPAddress.Loopback), 0), metrics, endpoint, NullLoggerFactory.Instance);

@@ -27,7 +27,7 @@ internal sealed class OtlpPushTests
     {
         await using var collector = new Collector(path == "/" ? HttpProtocols.Http2 : HttpProtocols.Http1);
         RoutingSnapshot snapshot = Connections.Snapshot();
-        using var metrics = new BalancerMetrics(() => snapshot, () => null, TimeProvider.System);
+        using var metrics = new BalancerMetrics(() => snapshot, () => null, TimeProvider.System, workers: 1);
         using OtlpPush push = Push(new Uri(await collector.StartAsync(), path), metrics);
         metrics.Durations.Ended(Connections.Closed(snapshot, CloseReason.IdleTimeout));
         string seen = await collector.UntilAsync(s => s.Contains("l4balancer_connection_duration_seconds", StringComparison.Ordinal)
@@ -44,7 +44,7 @@ internal sealed class OtlpPushTests
     {
         await using var collector = new Collector(HttpProtocols.Http1);
         RoutingSnapshot snapshot = Connections.Snapshot();
-        using var metrics = new BalancerMetrics(() => snapshot, () => null, TimeProvider.System);
+        using var metrics = new BalancerMetrics(() => snapshot, () => null, TimeProvider.System, workers: 1);
         using OtlpPush push = Push(new Uri(await collector.StartAsync(), "/v1/metrics"), metrics);
         metrics.Durations.Ended(Connections.Closed(snapshot, CloseReason.ClientClosed));
         await collector.UntilAsync(s => s.Contains("ws1", StringComparison.Ordinal));
@@ -59,7 +59,7 @@ internal sealed class OtlpPushTests
     {
         var log = new Lines();
         RoutingSnapshot snapshot = Connections.Snapshot();
-        using var metrics = new BalancerMetrics(() => snapshot, () => null, TimeProvider.System);
+        using var metrics = new BalancerMetrics(() => snapshot, () => null, TimeProvider.System, workers: 1);
         int port = FreePort();
         using var push = new OtlpPush(new Uri($"http://user:secret@127.0.0.1:{port}/v1/metrics"), metrics, Soon, Soon, log);
         await log.UntilAsync("could not be pushed");
@@ -76,7 +76,7 @@ internal sealed class OtlpPushTests
         using var silent = new TcpListener(IPAddress.Loopback, 0);
         silent.Start();
         RoutingSnapshot snapshot = Connections.Snapshot();
-        using var metrics = new BalancerMetrics(() => snapshot, () => null, TimeProvider.System);
+        using var metrics = new BalancerMetrics(() => snapshot, () => null, TimeProvider.System, workers: 1);
         OtlpPush push = Push(new Uri($"http://{silent.LocalEndpoint}/v1/metrics"), metrics);
         using Socket peer = await silent.AcceptSocketAsync();
         await Task.Run(push.Dispose).WaitAsync(TimeSpan.FromSeconds(5));

@@ -83,9 +83,9 @@ internal sealed class ReloadedMetricsTests
         RoutingSnapshot snapshot = Connections.Snapshot(backends: 3);
         using var metrics = new ScrapedMetrics(() => snapshot);
         Assert.That(Up(), Is.EqualTo(3));
-        snapshot = RoutingSnapshot.Build(Connections.Config(backends: 5000), 1000, snapshot);
+        snapshot = RoutingSnapshot.Build(new(Connections.Config(backends: 5000), 1000), snapshot);
         Assert.That(Up(), Is.EqualTo(5000));
-        snapshot = RoutingSnapshot.Build(Connections.Config(backends: 3), 1000, snapshot);
+        snapshot = RoutingSnapshot.Build(new(Connections.Config(backends: 3), 1000), snapshot);
         Assert.That(Up(), Is.EqualTo(3));
 
         int Up()

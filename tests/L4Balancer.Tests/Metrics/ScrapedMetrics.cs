@@ -15,7 +15,7 @@ internal sealed class ScrapedMetrics : IDisposable
 
     public ScrapedMetrics(Func<RoutingSnapshot> snapshot, Func<IEngine?>? engine = null, TimeProvider? clock = null)
     {
-        Of = new BalancerMetrics(snapshot, engine ?? (() => null), clock ?? TimeProvider.System);
+        Of = new BalancerMetrics(snapshot, engine ?? (() => null), clock ?? TimeProvider.System, workers: 2);
         _endpoint = new PrometheusEndpoint(Of);
     }
 

@@ -58,6 +58,19 @@ internal sealed partial class MonitoringTests
     }
 
     [Test]
+    public void Refusals_that_alert_exist_at_zero()
+    {
+        string[] refusals =
+        [
+            "denied", "limit", "no_backend", "connect_failed", "connect_timeout", "source_ports_exhausted", "inspect_timeout", "inspect_invalid",
+            "proxy_header_invalid", "client_reset", "client_closed", "shutdown", "admin", "internal",
+        ];
+        string[] excepted = Refusals().Match(Rules).Groups[1].Value.Split('|');
+        Assert.That(excepted, Has.Length.GreaterThan(1));
+        Assert.That(ListenerInstruments.Alerted.Select(r => r.Name()), Is.EquivalentTo(refusals.Except(excepted)));
+    }
+
+    [Test]
     public void Every_alert_has_its_line_in_the_handbook()
     {
         string[] alerts = [.. Alert().Matches(Rules).Select(m => m.Groups[1].Value)];
@@ -104,6 +117,9 @@ internal sealed partial class MonitoringTests
 
     [GeneratedRegex(@"([a-z_]+)(?:=|!=|=~|!~)""([^""]*)""")]
     private static partial Regex Matcher();
+
+    [GeneratedRegex(@"connections_refused_total\{reason!~""([^""]*)""\}")]
+    private static partial Regex Refusals();
 
     [GeneratedRegex(@"- alert: (\w+)")]
     private static partial Regex Alert();
