@@ -69,7 +69,7 @@ internal sealed class ReloadedMetricsTests
         for (int reload = 0; reload < 10; reload++)
         {
             // More than the groups there are have places for, each time.
-            snapshot = RoutingSnapshot.Build(Connections.Config(backends: 3 + (200 * (reload + 1))), 1000, snapshot);
+            snapshot = RoutingSnapshot.Build(new(Connections.Config(backends: 3 + (200 * (reload + 1))), 1000), snapshot);
             Assert.That(Created(), Is.EqualTo(started));
         }
 
@@ -129,6 +129,8 @@ internal sealed class ReloadedMetricsTests
 
     /// <summary>The number of backends jumps, and every seventh time another pool and listener take over.</summary>
     private static RoutingSnapshot Next(RoutingSnapshot before, int reload) => RoutingSnapshot.Build(
-        reload % 7 == 6 ? Connections.Config(5, $"pool{reload}", $"in{reload}") : Connections.Config(backends: 1 + (reload * 37 % 211)),
-        1000, before);
+        new(
+            reload % 7 == 6 ? Connections.Config(5, $"pool{reload}", $"in{reload}") : Connections.Config(backends: 1 + (reload * 37 % 211)),
+            1000),
+        before);
 }

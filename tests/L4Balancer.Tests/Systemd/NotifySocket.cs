@@ -49,6 +49,23 @@ internal sealed class NotifySocket : IDisposable
 
     public ServiceNotifications Notifications(ILogger? log = null) => NotificationsTo(Address, log ?? new FakeLogger());
 
+    /// <summary>Sends to it until it takes no more.</summary>
+    /// <returns>How many messages it took.</returns>
+    public int Fill()
+    {
+        using var sender = new Socket(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified) { Blocking = false };
+        sender.Connect(_socket.LocalEndPoint!);
+        for (int sent = 0; ; sent++)
+        {
+            sender.Send("STATUS=0"u8, SocketFlags.None, out SocketError error);
+            if (error != SocketError.Success)
+            {
+                Assert.That(error, Is.EqualTo(SocketError.WouldBlock));
+                return sent;
+            }
+        }
+    }
+
     /// <summary>The next message; waits for it.</summary>
     public string Next()
     {
