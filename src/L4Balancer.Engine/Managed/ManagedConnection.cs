@@ -15,6 +15,9 @@ namespace L4Balancer.Engine.Managed;
 /// </summary>
 internal sealed class ManagedConnection
 {
+    /// <summary>A delay of zero would complete at once, on the stack of the check that asks for it.</summary>
+    private static readonly TimeSpan SoonestCheck = TimeSpan.FromMilliseconds(1);
+
     private readonly Lock _gate = new();
     private readonly ManagedEngine _engine;
     private readonly Socket _client;
@@ -146,7 +149,7 @@ internal sealed class ManagedConnection
         }
 
         TimeSpan wait = _relay.CheckDeadlines(record, now) - now;
-        if (wait < ManagedEngine.LongestCheck && Interlocked.Exchange(ref _checkIsDue, 1) == 0)
+        if (wait < ManagedEngine.LongestCheck && !_closing.HasCause && Interlocked.Exchange(ref _checkIsDue, 1) == 0)
         {
             _ = CheckAsync(wait);
         }
@@ -155,8 +158,7 @@ internal sealed class ManagedConnection
     // What is due before the next look at all connections: those that reach max_age together are closed one after the other.
     private async Task CheckAsync(TimeSpan wait)
     {
-        TimeSpan atLeast = wait > TimeSpan.Zero ? wait : TimeSpan.Zero;
-        await Task.Delay(atLeast, _engine.Options.Clock, _closing.Reading).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await Task.Delay(wait > SoonestCheck ? wait : SoonestCheck, _engine.Options.Clock, _closing.Reading).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         Volatile.Write(ref _checkIsDue, 0);
         if (!_closing.Reading.IsCancellationRequested)
         {
