@@ -209,6 +209,7 @@ internal sealed class PacedClosesTests : IAsyncDisposable
                     },
                 ],
             },
-            1000) { Overrides = overrides ?? BackendOverrides.None },
+            1000)
+        { Overrides = overrides ?? BackendOverrides.None },
         previous);
 }
