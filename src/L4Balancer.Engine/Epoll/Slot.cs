@@ -4,7 +4,20 @@ using L4Balancer.Core.Timing;
 
 namespace L4Balancer.Engine.Epoll;
 
-/// <summary>Where a connection stands.</summary>
+/// <summary>
+/// What stage of its life a connection has reached. <see cref="Dialer"/> makes the changes up to <see cref="Established"/>, <see cref="Closer"/>
+/// those after it; <see cref="Migration"/> goes in and out of <see cref="Established"/>.
+/// <code>
+///                    a pause is over, a place is free
+///                 +-----------------------------------+
+///                 v                                   |
+/// Free ---> Connecting ---> Established         Pausing
+///   accepted   |   |            |  (Relaying -> Lingering | Flushing: <see cref="EndPhase"/>)
+///              |   +------------|-------------------->^  failed: try again, or wait
+///              | refused        | ended
+///              +------> Free &lt;---+
+/// </code>
+/// </summary>
 internal enum SlotState : byte
 {
     Free,
