@@ -154,7 +154,7 @@ public sealed class EpollEngine : IEngine
 
     /// <summary>
     /// The thread that will serve the next connection: the accepting one, unless it holds over a tenth more than the least loaded one.
-    /// Any worker.
+    /// Any worker may call.
     /// </summary>
     internal Worker PlaceFor(Worker accepting)
     {
