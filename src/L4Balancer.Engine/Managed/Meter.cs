@@ -17,7 +17,7 @@ internal sealed class Meter(ManagedEngine engine)
 
     public Instant LastActivity => new(Volatile.Read(ref _lastActivity));
 
-    /// <summary>Sets the backend's counters, to which bytes are added too. No byte is sent before that.</summary>
+    /// <summary>Sets the backend's counters, which also count these bytes. Nothing is sent before that.</summary>
     public void Begin(RelayedBytes traffic)
     {
         Touch();
