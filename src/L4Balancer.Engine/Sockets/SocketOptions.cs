@@ -10,7 +10,7 @@ namespace L4Balancer.Engine.Sockets;
 /// </summary>
 internal static class SocketOptions
 {
-    /// <summary>tcp(7): Linux accepts at most these values (MAX_TCP_KEEPIDLE, MAX_TCP_KEEPINTVL, MAX_TCP_KEEPCNT), and returns EINVAL beyond.</summary>
+    /// <summary>tcp(7): the maxima that Linux accepts (MAX_TCP_KEEPIDLE, MAX_TCP_KEEPINTVL, MAX_TCP_KEEPCNT); EINVAL beyond them.</summary>
     private const int LongestKeepalive = 32_767;
     private const int MostKeepalives = 127;
 
