@@ -6,10 +6,13 @@ namespace L4Balancer.Engine;
 /// <summary>The settings and services that every engine is created with.</summary>
 public sealed record EngineOptions
 {
+    /// <summary>The source of time for all deadlines and records.</summary>
     public required TimeProvider Clock { get; init; }
 
+    /// <summary>Receives the records of connections, on the threads that move bytes: it must not block or throw.</summary>
     public required IRecordSink Records { get; init; }
 
+    /// <summary>Creates the engine's logger.</summary>
     public required ILoggerFactory Loggers { get; init; }
 
     /// <summary>
@@ -23,6 +26,9 @@ public sealed record EngineOptions
     /// </summary>
     public IReadOnlyList<int> Inherited { get; init; } = [];
 
-    /// <summary>Maximum number of kernel pipes that one worker holds at a time, for an engine that splices: two descriptors each.</summary>
+    /// <summary>
+    /// Maximum number of kernel pipes that one worker holds at a time, for an engine that splices: two descriptors each. From 0 (always copy)
+    /// to 32,767; the engine does not validate it.
+    /// </summary>
     public int PipesPerWorker { get; init; } = 256;
 }

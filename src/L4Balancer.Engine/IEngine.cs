@@ -8,16 +8,17 @@ namespace L4Balancer.Engine;
 /// <summary>
 /// A data plane: it accepts connections, drives <see cref="ConnectionSetup"/> and relays. The interface covers the whole engine, so that
 /// each one is free in how it stores connections. Any thread may call any member; call <see cref="Start"/> once, before the others.
+/// Disposing stops an engine that still runs, without grace: all connections are reset.
 /// </summary>
 public interface IEngine : IAsyncDisposable
 {
     /// <summary>The value of <c>engine</c> in the configuration that selects this engine.</summary>
     string Name { get; }
 
-    /// <summary>Established connections and those that are being set up.</summary>
+    /// <summary>Number of connections, established ones and those that are being set up.</summary>
     int Count { get; }
 
-    /// <summary>The addresses that are listened on, with the port that the kernel chose where the configuration says 0.</summary>
+    /// <summary>The addresses that the engine listens on, with the port that the kernel chose if the configuration has port 0.</summary>
     IReadOnlyList<Endpoint> Bound { get; }
 
     /// <summary>

@@ -59,7 +59,7 @@ internal struct Slot
     /// <summary>Differs between two uses of the slot, so that events of an earlier use are recognized as stale.</summary>
     public uint Generation;
 
-    /// <summary>Differs between two backend sockets of one connection, for the same reason.</summary>
+    /// <summary>Differs between two backend sockets of one connection, so that events of an earlier one are recognized as stale.</summary>
     public byte Attempt;
 
     public SlotState State;

@@ -21,7 +21,7 @@ internal enum SystemCall
 /// </summary>
 internal abstract class SystemFault
 {
-    /// <summary>The one in force for the whole process, or null.</summary>
+    /// <summary>The instance in force for the whole process, or null.</summary>
     public static SystemFault? Installed { get; set; }
 
     /// <summary>Called before each system call, on the calling thread.</summary>

@@ -27,7 +27,7 @@ internal sealed class ListenPlan<TSocket>
         Leaving = [.. _free.Where(s => !s.IsRetiring)];
     }
 
-    /// <summary>In the order of the snapshot.</summary>
+    /// <summary>The places, in the order of the snapshot.</summary>
     public IReadOnlyList<ListenPlace<TSocket>> Places { get; }
 
     /// <summary>Sockets that serve now and are not in the new snapshot.</summary>

@@ -19,7 +19,7 @@ internal sealed class Exchange
     private readonly ProbePlan _plan;
     private readonly byte[] _request;
 
-    /// <param name="address">The backend's address as configured; its host name is used if <c>host</c> is empty.</param>
+    /// <param name="address">The backend's address as configured; its host part is the name used if <c>host</c> is empty.</param>
     /// <param name="port">The port that probes connect to.</param>
     public Exchange(ProbePlan plan, string address, int port)
     {

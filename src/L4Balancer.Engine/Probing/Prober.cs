@@ -24,7 +24,7 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
     private readonly ITimer _timer;
     private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    // Filled by any thread, emptied by the loop.
+    // Any thread adds; the loop removes.
     private readonly ConcurrentQueue<Probe> _ended = new();
     private readonly ConcurrentQueue<BackendCell> _repaced = new();
     private readonly CancellationTokenSource _goodbyesEnd = new();

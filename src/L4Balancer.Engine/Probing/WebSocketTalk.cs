@@ -45,7 +45,7 @@ internal sealed class WebSocketTalk(Stream stream, byte[] buffer)
         }
     }
 
-    /// <summary>The close frame of a client that disconnects normally and without content.</summary>
+    /// <summary>The client's close frame, with the status code for a normal closure.</summary>
     public static byte[] Farewell()
     {
         Span<byte> code = stackalloc byte[2];

@@ -35,7 +35,7 @@ internal static class SourceBinding
     }
 
     /// <summary>Binds to the address and leaves the port to connect.</summary>
-    /// <param name="socket">A new one, of the address's family.</param>
+    /// <param name="socket">A new socket of the address's family.</param>
     /// <returns>Null on success. <see cref="ConnectFailure.SourceUnusable"/> if the host has no such address.</returns>
     public static ConnectFailure? Bind(Socket socket, HostAddress source)
     {
