@@ -20,7 +20,7 @@ internal static class SourceBinding
     /// </summary>
     public static void DeferPort(int socket) => TcpSocket.SetOption(socket, Libc.IPPROTO_IP, Libc.IP_BIND_ADDRESS_NO_PORT, 1);
 
-    /// <summary>IP_LOCAL_PORT_RANGE (ip(7), Linux 6.3), at SOL_IP for sockets of either family: connect chooses its port from this part of the range.</summary>
+    /// <summary>IP_LOCAL_PORT_RANGE (ip(7), Linux 6.3), at SOL_IP for either family: connect chooses its port from this part of the range.</summary>
     /// <returns>Null on success, or if the kernel cannot (ENOPROTOOPT before Linux 6.3), which the supply notes; otherwise a local failure.</returns>
     public static ConnectFailure? LimitPorts(int socket, PortWindow window, PortSupply ports)
     {
