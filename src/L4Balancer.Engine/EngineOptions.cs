@@ -3,24 +3,32 @@ using Microsoft.Extensions.Logging;
 
 namespace L4Balancer.Engine;
 
-/// <summary>What every engine is given.</summary>
+/// <summary>The settings and services that every engine is created with.</summary>
 public sealed record EngineOptions
 {
+    /// <summary>The source of time for all deadlines and records.</summary>
     public required TimeProvider Clock { get; init; }
 
+    /// <summary>Receives the records of connections, on the threads that move bytes: it must not block or throw.</summary>
     public required IRecordSink Records { get; init; }
 
+    /// <summary>Creates the engine's logger.</summary>
     public required ILoggerFactory Loggers { get; init; }
 
-    /// <summary>Event-loop threads, where an engine has its own.</summary>
+    /// <summary>
+    /// Number of event-loop threads, at least 1; ignored by an engine without event loops of its own. The engine does not validate it.
+    /// </summary>
     public int Workers { get; init; } = Environment.ProcessorCount;
 
     /// <summary>
-    /// Descriptors of sockets that listen already, from systemd or a process before this one; Linux only. Each serves the bind that is
-    /// exactly its address; what no bind asks for is closed with a warning. They belong to the engine once it starts.
+    /// Descriptors of sockets that already listen, from systemd or a previous process; Linux only. Each serves the bind that has exactly its
+    /// address; a socket that matches no bind is closed with a warning. The engine owns the descriptors once it starts.
     /// </summary>
     public IReadOnlyList<int> Inherited { get; init; } = [];
 
-    /// <summary>The most kernel pipes that one worker holds at a time, where an engine splices: two descriptors each.</summary>
+    /// <summary>
+    /// Maximum number of kernel pipes that one worker holds at a time, for an engine that splices: two descriptors each. From 0 (always copy)
+    /// to 32,767; the engine does not validate it.
+    /// </summary>
     public int PipesPerWorker { get; init; } = 256;
 }

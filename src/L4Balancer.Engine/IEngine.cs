@@ -6,84 +6,94 @@ using L4Balancer.Core.Routing;
 namespace L4Balancer.Engine;
 
 /// <summary>
-/// A data plane: it accepts, drives <see cref="ConnectionSetup"/> and relays. The seam is the whole engine, so that each may hold its
-/// connections as it likes. Any thread may call any member; <see cref="Start"/> once, before the others.
+/// A data plane: it accepts connections, drives <see cref="ConnectionSetup"/> and relays. The interface covers the whole engine, so that
+/// each one is free in how it stores connections. Any thread may call any member; call <see cref="Start"/> once, before the others.
+/// Disposing stops an engine that still runs, without grace: all connections are reset.
 /// </summary>
 public interface IEngine : IAsyncDisposable
 {
-    /// <summary>As in <c>engine</c> of the configuration.</summary>
+    /// <summary>The value of <c>engine</c> in the configuration that selects this engine.</summary>
     string Name { get; }
 
-    /// <summary>Established connections and those that are being set up.</summary>
+    /// <summary>Number of connections, established ones and those that are being set up.</summary>
     int Count { get; }
 
-    /// <summary>The addresses that are listened on, with the port that the kernel chose where the configuration says 0.</summary>
+    /// <summary>The addresses that the engine listens on, with the port that the kernel chose if the configuration has port 0.</summary>
     IReadOnlyList<Endpoint> Bound { get; }
 
     /// <summary>
-    /// Binds every listener, or takes the socket of <see cref="EngineOptions.Inherited"/> that has its address, and begins to accept;
-    /// either all of it, or nothing.
+    /// Binds every listener, or uses the inherited socket (<see cref="EngineOptions.Inherited"/>) that has its address, and begins to accept.
+    /// If any part fails, nothing is left bound and no event loop runs.
     /// </summary>
     /// <returns>
-    /// What could not be bound, or why the event loops could not be started (descriptors, memory, threads); empty where the engine runs now.
+    /// What could not be bound, or why the event loops could not be started (descriptors, memory, threads); empty if the engine runs now.
     /// </returns>
     IReadOnlyList<ListenFailure> Start(RoutingSnapshot snapshot);
 
     /// <summary>
-    /// New connections go by this snapshot from now on; established ones stay as they are. Addresses that are new are bound, all of
-    /// them before anything changes. One that stays keeps its socket, whatever else changes about it, and has its options renewed. One
-    /// that is gone is retired: for a second it drops new SYNs (their clients come again) while what is queued and under way is served
-    /// by the settings that it had; then it is closed. It may come back meanwhile. One caller at a time.
+    /// Applies this snapshot to new connections; established ones are unaffected. New addresses are bound, all of them before anything
+    /// changes. An address that stays keeps its socket, whatever else changes about it, and its socket options are renewed. One that is gone
+    /// is retired: for a second it drops new SYNs (which clients retransmit), while queued connections and handshakes in progress are served
+    /// with its old settings; then it is closed. A later snapshot may restore it within that second. One caller at a time.
     /// </summary>
     /// <returns>
-    /// What could not be bound: then nothing has changed. Empty where the snapshot is in force, and where the engine stops or has
-    /// stopped: then nothing is bound.
+    /// What could not be bound; nothing has changed in that case. Empty if the snapshot is in force, and also if the engine is stopping or
+    /// has stopped, when nothing is bound.
     /// </returns>
     IReadOnlyList<ListenFailure> Publish(RoutingSnapshot snapshot);
 
     /// <summary>
-    /// Calls back with a copy of every connection that is open now, without holding up those that serve them. A record may be a moment old;
-    /// what comes or goes meanwhile may be missing. Waits for the event loops: not for a thread that must not.
+    /// Calls back with a copy of every open connection, without holding up the threads that serve them. A record may be a moment old, and
+    /// connections that open or close meanwhile may be missing. Blocks until every event loop has answered; must not be called on one.
     /// </summary>
-    /// <param name="visit">Called on this thread.</param>
+    /// <param name="visit">Called on the calling thread; an exception in it ends the listing and is passed on.</param>
     void List(Action<OpenConnection> visit);
 
-    /// <summary>What each event loop has to do, by its number; empty where an engine has none of its own.</summary>
+    /// <summary>The load of each event loop, ordered by its number; empty for an engine without event loops of its own.</summary>
     IReadOnlyList<WorkerLoad> Load();
 
-    /// <summary>Done when every event loop has made a turn: never, where one hangs; at once, where the engine has stopped.</summary>
+    /// <summary>
+    /// Completes when each event loop has finished an iteration. Never completes while a loop is stuck. Completes at once after the engine
+    /// has stopped.
+    /// </summary>
     Task TurnAsync();
 
-    /// <summary>Closes one connection in the way of a close by us, in its own time.</summary>
-    /// <returns>False where no connection has this id (any more).</returns>
+    /// <summary>
+    /// Starts an orderly close of one connection, which may still take time when this returns. Blocks until the event loops have answered;
+    /// must not be called on one.
+    /// </summary>
+    /// <returns>False if no open connection has this id.</returns>
     bool Close(ulong id, CloseReason reason);
 
     /// <summary>
-    /// Closes established connections in the way of a close by us, one after the other at the pace of the order. It chooses among those
-    /// that are there now; what is established later stays.
+    /// Starts an orderly close of established connections, one after the other at the pace of the order. It selects among the connections
+    /// that exist now; those established later are not closed.
     /// </summary>
-    /// <param name="cancel">What is not closed until then stays open.</param>
-    /// <returns>How many were closed, when the last of them has been told; their peers may still take their time.</returns>
+    /// <param name="cancel">Ends the order without an exception; connections that are not closed by then stay open.</param>
+    /// <returns>How many closes were started. Completes with the last of them, while peers may still be finishing.</returns>
     Task<int> ShedAsync(ShedOrder order, CancellationToken cancel);
 
     /// <summary>
-    /// Hands out every established connection that is not being closed, to be adopted by another engine: this one forgets them, writes
-    /// no record and closes nothing. Those that are being set up or closed stay.
+    /// Hands out every established connection that is not being closed, for another engine to adopt. This engine drops its state without
+    /// writing a record or closing a socket. Connections that are being set up or closed stay.
     /// </summary>
-    /// <returns>Null where this engine cannot.</returns>
+    /// <returns>Null if this engine does not support it.</returns>
     Task<IReadOnlyList<ExportedConnection>?> ExportAsync();
 
     /// <summary>
-    /// Goes on with connections that another engine has handed out. Their sockets belong to this engine now: what it cannot serve, because it
-    /// stops or the kernel has no room, is reset, and has a record that says why.
+    /// Takes over connections that another engine has exported. Their sockets belong to this engine from then on. A connection that it cannot
+    /// serve, because it is stopping or the kernel lacks resources, is reset, and its record states the reason.
     /// </summary>
-    /// <exception cref="NotSupportedException">This engine cannot: <see cref="ExportAsync"/> answers null.</exception>
+    /// <exception cref="NotSupportedException">This engine does not support it: <see cref="ExportAsync"/> returns null.</exception>
+    /// <exception cref="InvalidOperationException">The engine has no event loops, because it has not been started.</exception>
     void Adopt(IReadOnlyList<ExportedConnection> connections);
 
     /// <summary>
-    /// Stops accepting and ends every connection with <see cref="CloseReason.Shutdown"/>: those being set up at once, the
-    /// established ones spread evenly over <paramref name="grace"/>. Done when none is left.
+    /// Stops accepting and ends every connection with <see cref="CloseReason.Shutdown"/>: those being set up at once, and the
+    /// established ones spread evenly over <paramref name="grace"/>. Completes when no connection is left.
     /// </summary>
-    /// <param name="atOnce">Cancels the rest of the grace and of every orderly close: what is left is reset.</param>
+    /// <param name="atOnce">
+    /// Cancels the rest of the grace and of every orderly close: remaining connections are reset, and the task completes without an exception.
+    /// </param>
     Task StopAsync(TimeSpan grace, CancellationToken atOnce);
 }

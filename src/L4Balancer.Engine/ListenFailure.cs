@@ -4,8 +4,8 @@ using L4Balancer.Core.Addressing;
 namespace L4Balancer.Engine;
 
 /// <summary>A listener that could not be bound.</summary>
-/// <param name="Listener">Empty where it is not about one listener; then <paramref name="Endpoint"/> says nothing either.</param>
-/// <param name="Message">What is wrong and how to mend it, one line.</param>
+/// <param name="Listener">Empty if the failure does not concern one listener; <paramref name="Endpoint"/> is meaningless then.</param>
+/// <param name="Message">One line that states what is wrong and how to fix it.</param>
 public sealed record ListenFailure(string Listener, Endpoint Endpoint, string Message)
 {
     internal static ListenFailure OfEventLoops(string error) => new(

@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging;
 
 namespace L4Balancer.Engine;
 
-/// <summary>Everything the engine logs. Ids 2000 to 2999; an id is never used again for something else.</summary>
+/// <summary>Everything the engine logs. Ids 2000 to 2999; an id is never reused for another message.</summary>
 internal static partial class Log
 {
     [LoggerMessage(2000, LogLevel.Information, "listening on {Endpoint} (listener {Listener})")]

@@ -3,7 +3,7 @@ using L4Balancer.Core.Timing;
 
 namespace L4Balancer.Engine;
 
-/// <summary>A connection that is open, as a listing shows it.</summary>
-/// <param name="Record">As it stands.</param>
-/// <param name="LastActivity">The last moment at which a byte moved; until it is established, when it was accepted.</param>
+/// <summary>An open connection, as shown in a listing.</summary>
+/// <param name="Record">A copy of the record at the time of the listing.</param>
+/// <param name="LastActivity">When a byte was last moved; before the connection is established, when it was accepted.</param>
 public readonly record struct OpenConnection(ConnectionRecord Record, Instant LastActivity);

@@ -4,19 +4,19 @@ using L4Balancer.Core.Pacing;
 
 namespace L4Balancer.Engine;
 
-/// <summary>Established connections that an engine is to close in good order, which ones, why and how fast.</summary>
+/// <summary>An order to close established connections gracefully: which ones, for what reason and how fast.</summary>
 public sealed record ShedOrder
 {
     public required CloseReason Reason { get; init; }
 
     public required Tempo Tempo { get; init; }
 
-    /// <summary>Shared with whoever closes by the same rate.</summary>
+    /// <summary>Orders that share one rate use the same instance.</summary>
     public Pace Pace { get; init; } = new();
 
-    /// <summary>How many of each backend at most, in turn; what is not named keeps all. Null: every connection there is.</summary>
+    /// <summary>Maximum number of closes per backend, taken in turn; backends not listed keep all connections. Null: every connection.</summary>
     public IReadOnlyDictionary<BackendCell, int>? Quotas { get; init; }
 
-    /// <summary>The lowest go first; null: any. Called on the threads that serve: quick, and without a wait.</summary>
+    /// <summary>Connections with the lowest rank are closed first; null: any order. Called on event-loop threads, so it must not block.</summary>
     public Func<ConnectionRecord, long>? Rank { get; init; }
 }

@@ -1,6 +1,6 @@
 namespace L4Balancer.Engine;
 
-/// <summary>What one event-loop thread has to do.</summary>
-/// <param name="Connections">That it serves.</param>
-/// <param name="CpuTime">That it has spent since it began.</param>
+/// <summary>The load of one event-loop thread.</summary>
+/// <param name="Connections">Connections that the thread serves.</param>
+/// <param name="CpuTime">CPU time that the thread has used since it started.</param>
 public readonly record struct WorkerLoad(int Worker, int Connections, TimeSpan CpuTime);

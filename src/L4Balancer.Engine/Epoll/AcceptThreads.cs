@@ -5,7 +5,7 @@ using L4Balancer.Engine.Listening;
 
 namespace L4Balancer.Engine.Epoll;
 
-/// <summary>Tells every worker by its mailbox which sockets to accept from: each watches all of them.</summary>
+/// <summary>Posts to every worker which sockets to accept from: each worker watches all of them.</summary>
 internal sealed class AcceptThreads(IReadOnlyList<Worker> workers) : IAccepting<EpollListeningSocket>
 {
     private int _numbers;

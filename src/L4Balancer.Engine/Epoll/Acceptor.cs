@@ -5,14 +5,14 @@ using L4Balancer.Engine.Listening;
 namespace L4Balancer.Engine.Epoll;
 
 /// <summary>
-/// Step 1 in the life of a connection: accept, and decide which thread serves it. Every thread watches every listening socket; where
-/// the accepting one holds over a tenth more than the emptiest, it hands the socket over, because connections stay for hours.
+/// Step 1 in the life of a connection: accepts it and selects the thread that serves it. Every thread watches every listening socket. If
+/// the accepting one holds over a tenth more than the least loaded, it hands the socket over, because connections stay for hours.
 /// </summary>
 internal sealed class Acceptor(Worker worker)
 {
     private static readonly Action<Worker, (int Index, Handover Handover)> Begin = static (w, begin) => w.Dialer.Begin(begin.Index, begin.Handover);
 
-    /// <summary>Then others get their turn; what still waits is a new event, as listening sockets are level-triggered.</summary>
+    /// <summary>Accepts per loop iteration. Listening sockets are level-triggered, so a non-empty backlog is reported again.</summary>
     private const int AcceptsPerTurn = 32;
 
     private readonly Dictionary<int, EpollListeningSocket> _watched = [];
@@ -20,7 +20,7 @@ internal sealed class Acceptor(Worker worker)
     private bool _paused;
     private bool _ended;
 
-    /// <summary>Accepts from this socket from now on.</summary>
+    /// <summary>Starts accepting from this socket.</summary>
     public void Watch(EpollListeningSocket listening)
     {
         if (!_ended && _watched.TryAdd(listening.Number, listening) && !_paused)
@@ -29,7 +29,7 @@ internal sealed class Acceptor(Worker worker)
         }
     }
 
-    /// <summary>No more; what this turn still has to tell of the socket is not heard.</summary>
+    /// <summary>Stops accepting from this socket; events already collected for it in this iteration are ignored.</summary>
     public void Unwatch(EpollListeningSocket listening)
     {
         if (_watched.Remove(listening.Number) && !_paused)
@@ -38,7 +38,7 @@ internal sealed class Acceptor(Worker worker)
         }
     }
 
-    /// <summary>For good.</summary>
+    /// <summary>Stops accepting permanently; sockets handed over later are reset.</summary>
     public void End()
     {
         Pause();
@@ -46,7 +46,7 @@ internal sealed class Acceptor(Worker worker)
         _ended = true;
     }
 
-    /// <param name="number">Of a socket that may be watched no more: its events were collected before.</param>
+    /// <param name="number">Of a socket that may no longer be watched, because its event was collected before.</param>
     public void Accept(int number)
     {
         if (!_paused && _watched.TryGetValue(number, out EpollListeningSocket? listening))
@@ -55,11 +55,11 @@ internal sealed class Acceptor(Worker worker)
         }
     }
 
-    /// <summary>Accepts what is queued at a socket that nobody watches any more, and closes it where nothing is.</summary>
-    /// <returns>What <paramref name="close"/> answered; false where something may be queued still. True after the end.</returns>
+    /// <summary>Accepts what is queued at a socket that no worker watches any more, and closes it if nothing is left.</summary>
+    /// <returns>The result of <paramref name="close"/>; false if connections may still be queued. True after the end.</returns>
     public bool Empty(EpollListeningSocket listening, Func<bool> close) => _ended || (AcceptSome(listening) == Errno.EAGAIN && close());
 
-    /// <returns>EAGAIN where nothing is queued any more; none where others get their turn first.</returns>
+    /// <returns>EAGAIN if the queue is empty; None if accepting stopped before that.</returns>
     private Errno AcceptSome(EpollListeningSocket listening)
     {
         try
@@ -68,7 +68,7 @@ internal sealed class Acceptor(Worker worker)
         }
         catch (Exception e)
         {
-            // Without a pause the loop would spin: the socket stays readable.
+            // Without a pause the loop would spin, because the socket stays readable.
             BackOff(listening, e.Message, e);
             return Errno.None;
         }
@@ -96,7 +96,7 @@ internal sealed class Acceptor(Worker worker)
                     BackOff(listening, accepted.Errno.ToString());
                     return accepted.Errno;
                 default:
-                    // ECONNABORTED and what else accept(2) passes on of a connection that ended while it was queued: the next one, please.
+                    // ECONNABORTED or another error that accept(2) passes on from a connection that ended in the queue: accept the next one.
                     break;
             }
         }
@@ -104,7 +104,7 @@ internal sealed class Acceptor(Worker worker)
         return Errno.None;
     }
 
-    /// <summary>A socket that was accepted for this thread, by itself or by another.</summary>
+    /// <summary>Takes a socket that was accepted for this thread, by this or another worker.</summary>
     public void Take(in Handover handover)
     {
         if (_ended)
@@ -118,7 +118,7 @@ internal sealed class Acceptor(Worker worker)
         worker.Guarded(Begin, (index, handover), index);
     }
 
-    /// <summary>The pause after a shortage is over.</summary>
+    /// <summary>Starts accepting again after the pause that follows a shortage.</summary>
     public void Resume()
     {
         if (_paused)
@@ -134,7 +134,7 @@ internal sealed class Acceptor(Worker worker)
         }
     }
 
-    // EPOLLEXCLUSIVE (Linux 4.5): an arriving connection wakes one thread, not all. ENOSPC and ENOMEM are tried again after a pause.
+    // EPOLLEXCLUSIVE (Linux 4.5): a new connection wakes one thread, not all. After ENOSPC or ENOMEM, registering is retried after a pause.
     private bool Register(EpollListeningSocket listening)
     {
         SysResult registered =
@@ -161,7 +161,7 @@ internal sealed class Acceptor(Worker worker)
         }
     }
 
-    // The socket stays readable, so watching it would spin. What waits stays queued in the kernel meanwhile.
+    // The socket stays readable, so watching it would spin. Waiting connections stay in the kernel's queue meanwhile.
     private void BackOff(EpollListeningSocket listening, string error, Exception? exception = null)
     {
         TimeSpan pause = _backoff.Failed(listening.Endpoint, error, worker.Now, exception);

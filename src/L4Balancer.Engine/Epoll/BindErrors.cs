@@ -3,7 +3,7 @@ using L4Balancer.Engine.Linux;
 
 namespace L4Balancer.Engine.Epoll;
 
-/// <summary>What an errno of socket(2), bind(2) or listen(2) is called in .NET, as far as a message tells it apart.</summary>
+/// <summary>Maps an errno of socket(2), bind(2) or listen(2) to its .NET name, as far as messages distinguish it.</summary>
 internal static class BindErrors
 {
     public static SocketError Of(Errno error) => error switch

@@ -3,17 +3,17 @@ using L4Balancer.Engine.Linux;
 namespace L4Balancer.Engine.Epoll;
 
 /// <summary>
-/// The native buffers of one thread: one that every read goes through, and those in which the unsent rest of a read waits for a slow
-/// reader. A connection holds at most one per direction, and none while it is quiet.
+/// The native buffers of one thread: one that every read uses, and those that hold the unsent rest of a read for a slow receiver. A
+/// connection holds at most one per direction, and none while it is quiet.
 /// </summary>
 internal sealed unsafe class BufferPool : IDisposable
 {
     public const int None = -1;
 
-    /// <summary>Bytes in each buffer: what one read can bring.</summary>
+    /// <summary>Bytes in each buffer, and the maximum of one read.</summary>
     public const int Size = 64 * 1024;
 
-    /// <summary>Idle buffers beyond these go back to the system.</summary>
+    /// <summary>Number of idle buffers kept; further ones are unmapped.</summary>
     private const int KeptIdle = 64;
 
     private readonly int[] _idle = new int[KeptIdle];
@@ -23,12 +23,12 @@ internal sealed unsafe class BufferPool : IDisposable
     private int _idleCount;
     private int _emptyCount;
 
-    /// <summary>Lengths of the buffers in use that are larger than <see cref="Size"/>: they go back to the kernel, not to the pool.</summary>
+    /// <summary>Lengths of buffers in use that are larger than <see cref="Size"/>; these are unmapped on return, not pooled.</summary>
     private readonly Dictionary<int, int> _large = [];
 
     public BufferPool() => Scratch = Pages.Map(Size);
 
-    /// <summary>The buffer that every read of this thread goes through; its content is nobody's between two calls.</summary>
+    /// <summary>The buffer that every read of this thread uses; its content is undefined between two calls.</summary>
     public byte* Scratch { get; }
 
     public byte* this[int index] => _buffers[index];
@@ -48,7 +48,7 @@ internal sealed unsafe class BufferPool : IDisposable
         return index;
     }
 
-    /// <summary>A buffer of its own for more bytes than a read can bring: what a pipe held, when a connection is adopted.</summary>
+    /// <summary>Rents a buffer for more bytes than one read returns: the content of a pipe, when a connection is adopted.</summary>
     public int RentFor(int length)
     {
         int index = Rent();

@@ -1,7 +1,7 @@
 namespace L4Balancer.Engine.Epoll;
 
 /// <summary>
-/// An array that grows by whole chunks, so that a reference into it stays good for ever and growing copies nothing. For one thread.
+/// An array that grows by whole chunks, so that a reference into it stays valid and growing copies no elements. Single-threaded.
 /// </summary>
 internal sealed class Chunks<T>
     where T : struct
@@ -11,12 +11,12 @@ internal sealed class Chunks<T>
 
     private T[][] _chunks = [];
 
-    /// <summary>Every index below this is there.</summary>
+    /// <summary>Every index below this exists.</summary>
     public int Length => _chunks.Length << Bits;
 
     public ref T this[int index] => ref _chunks[index >> Bits][index & (ChunkLength - 1)];
 
-    /// <summary>The element of this index, made if it is not there yet.</summary>
+    /// <summary>The element at this index, created if it does not exist yet.</summary>
     public ref T Grow(int index)
     {
         int chunk = index >> Bits;

@@ -7,18 +7,18 @@ using L4Balancer.Engine.Sockets;
 namespace L4Balancer.Engine.Epoll;
 
 /// <summary>
-/// Step 7 in the life of a connection: how it ends. In good order, by a reset of one side, or closed by us; each way leads to one
-/// place where sockets are closed, what was rented goes back, and one record goes out.
+/// Step 7 in the life of a connection: its end. An orderly end, a reset by one side and a close by the balancer all lead to one place
+/// that closes the sockets, returns rented resources and writes one record.
 /// </summary>
 internal sealed unsafe class Closer(Worker worker)
 {
-    /// <summary>The four calls that switch keepalive on are 2% of what a connection of one request costs, which has no use for it.</summary>
+    /// <summary>Keepalive takes four calls: 2% of the cost of a single-request connection, which does not need it.</summary>
     private static readonly TimeSpan KeepaliveDelay = TimeSpan.FromSeconds(1);
 
-    /// <summary>Bytes that one turn may discard before others get theirs.</summary>
+    /// <summary>Maximum bytes to discard before other connections run.</summary>
     private const int DiscardPerTurn = 1024 * 1024;
 
-    /// <summary>Does what Core has decided about the end of the connection.</summary>
+    /// <summary>Carries out what Core has decided about the end of the connection.</summary>
     public void Follow(int index, ref Slot slot, EndActions actions)
     {
         if (actions == EndActions.None)
@@ -43,8 +43,8 @@ internal sealed unsafe class Closer(Worker worker)
         }
     }
 
-    /// <summary>Closed by us, in good order; what is being set up is abandoned.</summary>
-    /// <returns>False where it is on its way out already.</returns>
+    /// <summary>Starts an orderly close by the balancer; a connection that is being set up is abandoned.</summary>
+    /// <returns>False if it is already being closed.</returns>
     public bool Close(int index, ref Slot slot, CloseReason reason)
     {
         if (slot.Setup >= 0)
@@ -58,7 +58,7 @@ internal sealed unsafe class Closer(Worker worker)
         return actions != EndActions.None;
     }
 
-    /// <summary>As <see cref="Close(int, ref Slot, CloseReason)"/>; an exception ends this connection, and not the request that it was part of.</summary>
+    /// <summary>As <see cref="Close(int, ref Slot, CloseReason)"/>; an exception ends this connection but not the request it is part of.</summary>
     public bool CloseGuarded(int index, CloseReason reason)
     {
         try
@@ -73,7 +73,7 @@ internal sealed unsafe class Closer(Worker worker)
     }
 
     /// <summary>
-    /// Gives back what a connection holds and says nothing of it: for one that was never counted, or that cannot be ended as it should be.
+    /// Releases the resources of a connection without a record: for one that was never counted, or whose regular end has failed.
     /// </summary>
     public void Drop(int index, ref Slot slot)
     {
@@ -87,7 +87,7 @@ internal sealed unsafe class Closer(Worker worker)
         worker.Unassign();
     }
 
-    /// <summary>Closed without waiting for anything: both peers are reset.</summary>
+    /// <summary>Closes at once by resetting both peers.</summary>
     public void Abort(int index, ref Slot slot, CloseReason reason)
     {
         if (slot.Setup >= 0)
@@ -99,7 +99,7 @@ internal sealed unsafe class Closer(Worker worker)
         Follow(index, ref slot, slot.End.Abort(reason));
     }
 
-    /// <summary>In a lingering close: writes what was read, then FIN; and discards what still comes until both peers have closed too.</summary>
+    /// <summary>Continues a lingering close: writes held bytes, then FIN, and discards incoming bytes until both peers have closed too.</summary>
     public void ContinueLingering(int index, ref Slot slot)
     {
         FlushAndFinish(ref slot, ref slot.ToBackend, new Ends(ref slot, toBackend: true));
@@ -134,21 +134,21 @@ internal sealed unsafe class Closer(Worker worker)
         }
     }
 
-    /// <summary>Sets the slot's one timer to the earliest of its deadlines. Traffic does not move it: it is looked at when it fires.</summary>
+    /// <summary>Sets the slot's one timer to its earliest deadline. Traffic does not move the timer: activity is checked when it fires.</summary>
     public void SetDeadline(int index, ref Slot slot)
     {
         Instant deadline = slot.End.NextDeadline(slot.Record, slot.LastActivity);
         worker.SetTimer(index, slot.LacksKeepalive && KeepaliveAt(slot) < deadline ? KeepaliveAt(slot) : deadline);
     }
 
-    /// <summary>Gives the backend's socket its keepalive, now that the connection is there to stay.</summary>
+    /// <summary>Enables keepalive on the backend's socket, once the connection has outlived <see cref="KeepaliveDelay"/>.</summary>
     public static void Keep(ref Slot slot)
     {
         slot.LacksKeepalive = false;
         SocketOptions.Keep(slot.Backend, slot.Record.Origin.Policy.Keepalive);
     }
 
-    /// <summary>The set-up refused the client, and has counted it.</summary>
+    /// <summary>Resets a client that the set-up has refused and already counted.</summary>
     public void EndRefused(int index, ref Slot slot)
     {
         CloseSocket(ref slot.Client, reset: true);
@@ -185,7 +185,7 @@ internal sealed unsafe class Closer(Worker worker)
         }
     }
 
-    /// <returns>False where there may be more to discard than one turn allows.</returns>
+    /// <returns>False if more may remain than the limit allows to discard now.</returns>
     private bool Discard(ref Slot slot, Ends ends)
     {
         long discarded = 0;
@@ -214,7 +214,7 @@ internal sealed unsafe class Closer(Worker worker)
         return true;
     }
 
-    // A reset discards what the kernel still holds for the peer, so it has to wait until the peer has it all.
+    // A reset discards what the kernel still holds for the peer, so it is delayed until the peer has acknowledged everything.
     private void ContinueFlushing(int index, ref Slot slot)
     {
         bool unacknowledged = (!slot.End.IsLost(Side.Client) && TcpSocket.Unacknowledged(slot.Client) > 0)
@@ -240,7 +240,7 @@ internal sealed unsafe class Closer(Worker worker)
         Free(index, ref slot);
     }
 
-    // Forgotten with the close: where what follows throws, a second close would hit whoever has the number by then.
+    // The field is cleared together with the close: if a later step throws, a second close would hit a reused descriptor number.
     private static void CloseSocket(ref int socket, bool reset)
     {
         int descriptor = socket;

@@ -11,19 +11,19 @@ using L4Balancer.Engine.Sockets;
 namespace L4Balancer.Engine.Epoll;
 
 /// <summary>
-/// Steps 2 to 5 in the life of a connection: asks Core's <see cref="ConnectionSetup"/> what to do, connects, and tells how it went.
-/// The client's bytes wait in the kernel meanwhile.
+/// Steps 2 to 5 in the life of a connection: executes the decisions of Core's <see cref="ConnectionSetup"/>, connects, and reports the
+/// outcome to it. The client's bytes stay in the kernel meanwhile.
 /// </summary>
 internal sealed class Dialer(Worker worker)
 {
-    /// <summary>Registered once for a socket's life: both directions, and every edge of them.</summary>
+    /// <summary>Registered once per socket: both directions, edge-triggered.</summary>
     public const uint ConnectionEvents = Libc.EPOLLIN | Libc.EPOLLOUT | Libc.EPOLLPRI | Libc.EPOLLRDHUP | Libc.EPOLLET;
 
     private readonly Chunks<ConnectionSetup> _setups = new();
     private readonly Stack<int> _freeSetups = new();
     private int _highestSetup;
 
-    /// <summary>A slot for an accepted socket, which owns the socket from now on.</summary>
+    /// <summary>Rents a slot for an accepted socket; the slot owns the socket from then on.</summary>
     public int Rent(in Handover handover)
     {
         int index = worker.Slots.Rent();
@@ -56,12 +56,12 @@ internal sealed class Dialer(Worker worker)
         Follow(index, ref slot, step);
     }
 
-    /// <summary>Something happened on one of the two sockets.</summary>
+    /// <summary>Handles an event on one of the two sockets.</summary>
     public void SideEvent(int index, ref Slot slot, bool backend, uint events)
     {
         if (!backend)
         {
-            // FIN alone is no reason to stop: a client may finish its request before we are connected.
+            // FIN alone does not end the set-up: a client may finish its request before the backend is connected.
             if ((events & (Libc.EPOLLHUP | Libc.EPOLLERR)) != 0)
             {
                 Abandon(index, ref slot, CloseReason.ClientReset);
@@ -93,7 +93,7 @@ internal sealed class Dialer(Worker worker)
     public void Abandon(int index, ref Slot slot, CloseReason reason) =>
         Follow(index, ref slot, _setups[slot.Setup].Abandon(ref slot.Record, reason, worker.Now));
 
-    /// <summary>Gives back what the set-up of a connection holds, without counting anything.</summary>
+    /// <summary>Releases the set-up state of a connection without counting anything.</summary>
     public void Drop(ref Slot slot)
     {
         if (slot.Setup >= 0)
@@ -132,7 +132,7 @@ internal sealed class Dialer(Worker worker)
         }
     }
 
-    /// <returns>Null where the connect is under way; the event or the deadline goes on.</returns>
+    /// <returns>Null if the connect is in progress; an event or the deadline continues it.</returns>
     private ConnectFailure? Connect(int index, ref Slot slot, SetupStep step)
     {
         SysResult opened = TcpSocket.Open(step.Target.Address);
@@ -163,7 +163,7 @@ internal sealed class Dialer(Worker worker)
             return ConnectErrors.OfConnect(connecting.Errno);
         }
 
-        // Only after connect(2): a socket without a peer is an EPOLLHUP of its own.
+        // Registered only after connect(2), because a socket without a peer reports EPOLLHUP.
         if (worker.Register(slot.Backend, ConnectionEvents, EventTag.Backend(index, slot)).IsError)
         {
             return ConnectFailure.LocalShortage;
@@ -181,14 +181,14 @@ internal sealed class Dialer(Worker worker)
         return bound.IsError ? ConnectErrors.OfBind(bound.Errno) : null;
     }
 
-    /// <param name="gone">The backend has reset it already, and its error is taken: the relay would read an end in good order.</param>
+    /// <param name="gone">The backend has already reset it and the error was cleared, so the relay would read a normal end of stream.</param>
     private void Connected(int index, ref Slot slot, bool gone)
     {
         Endpoint local = TcpSocket.LocalEndpoint(slot.Backend);
         if (local == _setups[slot.Setup].Target)
         {
-            // The kernel chose the very port that nobody listens on, and TCP's simultaneous open (RFC 9293, 3.5) connected the socket
-            // to itself.
+            // The kernel chose the target's own port, on which no socket listens, and TCP's simultaneous open (RFC 9293, 3.5) connected the
+            // socket to itself.
             Follow(index, ref slot, Failed(ref slot, ConnectFailure.Refused));
             return;
         }

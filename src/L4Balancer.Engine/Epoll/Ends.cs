@@ -2,7 +2,7 @@ using L4Balancer.Core.Connections;
 
 namespace L4Balancer.Engine.Epoll;
 
-/// <summary>The two sockets of a slot as one direction sees them.</summary>
+/// <summary>The two sockets of a slot, as source and sink of one direction.</summary>
 internal readonly ref struct Ends
 {
     public readonly Side From;

@@ -9,8 +9,8 @@ using Microsoft.Extensions.Logging;
 namespace L4Balancer.Engine.Epoll;
 
 /// <summary>
-/// The engine that serves on Linux (5.4 and later): one thread per processor on epoll(7), connections as values in arrays, no
-/// allocation while it runs. This class is its outside: what other threads ask is posted to the workers, which own everything.
+/// The engine for Linux (5.4 and later): one thread per processor on epoll(7), connections as values in arrays, no allocation in steady
+/// state. This class is its public interface: requests of other threads are posted to the workers, which own all connection state.
 /// </summary>
 public sealed class EpollEngine : IEngine
 {
@@ -45,7 +45,7 @@ public sealed class EpollEngine : IEngine
 
     internal RoutingSnapshot Snapshot => _snapshot!;
 
-    /// <summary>Nothing comes in any more.</summary>
+    /// <summary>The engine has stopped accepting.</summary>
     internal bool IsStopping => _stopping;
 
     internal IReadOnlyList<Worker> Workers => _workers;
@@ -68,7 +68,7 @@ public sealed class EpollEngine : IEngine
             return failures;
         }
 
-        // The workers watch the sockets when this is answered.
+        // Once this completes, every worker watches the sockets.
         TurnAsync().GetAwaiter().GetResult();
         return [];
     }
@@ -153,8 +153,8 @@ public sealed class EpollEngine : IEngine
     }
 
     /// <summary>
-    /// The thread that serves the next connection: the one that accepted it, unless it holds over a tenth more than the emptiest.
-    /// Any worker.
+    /// The thread that will serve the next connection: the accepting one, unless it holds over a tenth more than the least loaded one.
+    /// Any worker may call.
     /// </summary>
     internal Worker PlaceFor(Worker accepting)
     {
@@ -172,7 +172,7 @@ public sealed class EpollEngine : IEngine
         return accepting.Assigned > fewest + (fewest / 10) + 1 ? emptiest : accepting;
     }
 
-    /// <summary>A worker has one connection less. Any worker.</summary>
+    /// <summary>Called by any worker after its number of connections has decreased.</summary>
     internal void CompleteIfEmpty()
     {
         if (_stopping && Count == 0)
@@ -181,7 +181,7 @@ public sealed class EpollEngine : IEngine
         }
     }
 
-    // Before there are listening sockets: what fails here leaves nothing behind but itself.
+    // Runs before there are listening sockets, so that after a failure only the workers have to be released.
     private ListenFailure? StartWorkers()
     {
         try
@@ -207,7 +207,7 @@ public sealed class EpollEngine : IEngine
         _workers.Clear();
     }
 
-    // Those being set up at once, the established ones evenly over the grace, or until nobody is connected any more.
+    // Closes connections being set up at once, and the established ones evenly over the grace or until none is left.
     private async Task CloseAllAsync(TimeSpan grace, CancellationToken atOnce)
     {
         PostToAll(static (worker, index) =>

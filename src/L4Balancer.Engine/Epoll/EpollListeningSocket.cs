@@ -6,13 +6,13 @@ using L4Balancer.Engine.Listening;
 namespace L4Balancer.Engine.Epoll;
 
 /// <summary>A listening socket by its descriptor.</summary>
-/// <param name="number">By which workers name it in their events; no other socket of the engine ever has it.</param>
+/// <param name="number">Identifies the socket in the workers' events; never reused within the engine.</param>
 internal sealed class EpollListeningSocket(int number, int descriptor, Endpoint requested, Target target, bool shared)
     : ListeningSocket(descriptor, TcpSocket.LocalEndpoint(descriptor), requested, target, shared)
 {
     public int Number { get; } = number;
 
-    /// <summary>What went wrong, or a bound socket.</summary>
+    /// <summary>Returns a bound socket, or the error.</summary>
     public static (EpollListeningSocket? Socket, Errno Error) Bind(int number, Endpoint endpoint, Target target, bool share)
     {
         SysResult opened = TcpSocket.Open(endpoint.Address);
@@ -44,7 +44,7 @@ internal sealed class EpollListeningSocket(int number, int descriptor, Endpoint 
     {
         TcpSocket.MakeOurs(descriptor);
 
-        // Whoever keeps it for us has it as the one before us left it.
+        // The socket may still have the filter that the previous process attached.
         SynFilter.Detach(descriptor);
         return new EpollListeningSocket(number, descriptor, endpoint, target, shared: false);
     }

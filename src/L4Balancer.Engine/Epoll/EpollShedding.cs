@@ -3,7 +3,7 @@ using L4Balancer.Engine.Shedding;
 
 namespace L4Balancer.Engine.Epoll;
 
-/// <summary>How those who close at a pace reach the connections of the workers: found by survey, closed by their slots.</summary>
+/// <summary>Gives paced closes access to the connections of the workers: finds them by survey, closes them by slot.</summary>
 internal sealed class EpollShedding(IReadOnlyList<Worker> workers) : IShedding
 {
     public async Task<List<ShedCandidate>> FindAsync(ShedOrder order, Func<BackendCell, bool> isMeant)

@@ -1,8 +1,8 @@
 namespace L4Balancer.Engine.Epoll;
 
 /// <summary>
-/// What epoll carries for each registered descriptor: slot index (32 bits), generation (22), attempt (8), side (1); or, with the top
-/// bit, the number of a listening socket or the wake-up.
+/// The data that epoll carries for each registered descriptor: slot index (32 bits), generation (22), attempt (8), side (1). With the
+/// top bit set, it is the number of a listening socket or the wake-up.
 /// </summary>
 internal readonly record struct EventTag(ulong Value)
 {
@@ -20,7 +20,7 @@ internal readonly record struct EventTag(ulong Value)
 
     public bool IsListening => Value >= OtherBit && !IsWakeUp;
 
-    /// <summary>Of the slot, or of the listening socket.</summary>
+    /// <summary>Index of the slot, or number of the listening socket.</summary>
     public int Index => (int)(uint)Value;
 
     public bool IsBackend => (Value & BackendBit) != 0;
@@ -32,7 +32,7 @@ internal readonly record struct EventTag(ulong Value)
     public static EventTag Backend(int index, in Slot slot) =>
         new(Client(index, slot).Value | ((ulong)slot.Attempt << AttemptShift) | BackendBit);
 
-    /// <summary>Whether it was made for the sockets that the slot has now.</summary>
+    /// <summary>Whether the tag was made for the sockets that the slot has now.</summary>
     public bool IsOf(int index, in Slot slot) =>
         slot.State != SlotState.Free && this == (IsBackend ? Backend(index, slot) : Client(index, slot));
 }

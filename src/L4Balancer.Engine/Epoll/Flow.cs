@@ -1,17 +1,17 @@
 namespace L4Balancer.Engine.Epoll;
 
-/// <summary>One direction of a connection: what was read from its source and not yet written to its sink, and where that lies.</summary>
+/// <summary>One direction of a connection: the bytes read from its source and not yet written to its sink, and where they are stored.</summary>
 internal struct Flow
 {
-    /// <summary>A transfer this many full reads long is bulk.</summary>
+    /// <summary>Consecutive full reads after which a transfer counts as bulk.</summary>
     private const int BulkStreak = 2;
 
-    /// <summary>This many small turns in a row end it.</summary>
+    /// <summary>Consecutive small turns after which it no longer does.</summary>
     private const int CalmStreak = 4;
 
     private byte _streak;
 
-    /// <summary>Bytes held: in <see cref="Pipe"/> if there is one, else in <see cref="Buffer"/> from <see cref="Offset"/> on.</summary>
+    /// <summary>Bytes held: in <see cref="Pipe"/> if there is one, otherwise in <see cref="Buffer"/> from <see cref="Offset"/> on.</summary>
     public int Held;
 
     public int Offset;
@@ -22,15 +22,15 @@ internal struct Flow
     /// <summary>Index in the thread's <see cref="BufferPool"/>, or <see cref="BufferPool.None"/>.</summary>
     public int Buffer;
 
-    /// <summary>Bytes go by splice(2) instead of through the thread's buffer.</summary>
+    /// <summary>Bytes are moved by splice(2) instead of through the thread's buffer.</summary>
     public bool Splicing;
 
-    /// <summary>The kernel said that it cannot splice this socket (EINVAL).</summary>
+    /// <summary>The kernel cannot splice this socket (EINVAL).</summary>
     public bool NeverSplice;
 
     public static Flow New() => new() { Pipe = PipePool.None, Buffer = BufferPool.None };
 
-    /// <summary>A read filled the whole buffer, or did not.</summary>
+    /// <summary>Records whether a read filled the whole buffer.</summary>
     public void NoteRead(bool full)
     {
         _streak = full ? (byte)Math.Min(_streak + 1, BulkStreak) : (byte)0;
@@ -41,7 +41,7 @@ internal struct Flow
         }
     }
 
-    /// <summary>A turn of splicing moved much, or little.</summary>
+    /// <summary>Records whether a turn of splicing moved little.</summary>
     public void NoteSpliceTurn(bool small)
     {
         _streak = small ? (byte)(_streak + 1) : (byte)0;

@@ -3,8 +3,8 @@ using L4Balancer.Engine.Linux;
 namespace L4Balancer.Engine.Epoll;
 
 /// <summary>
-/// What other threads want of a worker: sockets handed over, and requests of the control plane. Any thread posts; the worker takes.
-/// Handing over a socket allocates nothing once the queue has its size.
+/// Requests of other threads to a worker: sockets handed over, and control-plane requests. Any thread may post; only the worker takes.
+/// Handing over a socket does not allocate once the queue has grown to its size.
 /// </summary>
 internal sealed class Mailbox : IDisposable
 {
@@ -16,7 +16,7 @@ internal sealed class Mailbox : IDisposable
 
     public int Descriptor => _wakeUp.Descriptor;
 
-    /// <summary>Requests that wait. For the worker.</summary>
+    /// <summary>Number of queued requests. For the worker.</summary>
     public int Requests
     {
         get
@@ -37,7 +37,7 @@ internal sealed class Mailbox : IDisposable
         }
     }
 
-    /// <returns>False where the worker has ended, and nobody will read this.</returns>
+    /// <returns>False if the worker has ended; the request will not run.</returns>
     public bool TryPost(Action<Worker> request)
     {
         lock (_gate)
@@ -53,7 +53,7 @@ internal sealed class Mailbox : IDisposable
         }
     }
 
-    /// <summary>Before taking: what is posted from now on wakes the worker again.</summary>
+    /// <summary>Call before taking: anything posted afterwards wakes the worker again.</summary>
     public void Clear() => _wakeUp.Clear();
 
     public bool TryTake(out Handover handover)
@@ -72,7 +72,7 @@ internal sealed class Mailbox : IDisposable
         }
     }
 
-    /// <summary>From now on nothing more can be asked; what was asked before is still to be taken.</summary>
+    /// <summary>Rejects further requests; those posted before can still be taken.</summary>
     public void Close()
     {
         lock (_gate)

@@ -6,12 +6,12 @@ using L4Balancer.Engine.Linux;
 namespace L4Balancer.Engine.Epoll;
 
 /// <summary>
-/// Takes established connections out of a worker as they stand, and puts such into one. Between two events a connection is nothing
-/// but two sockets, the bytes it holds, and flags; that is what makes it possible.
+/// Exports established connections from a worker, and adopts exported ones. This is possible because between two events the state of a
+/// connection consists only of two sockets, the bytes it holds, and flags.
 /// </summary>
 internal sealed unsafe class Migration(Worker worker)
 {
-    /// <summary>Takes every connection that is relaying and not about to be closed.</summary>
+    /// <summary>Exports every connection that is relaying and not about to be closed.</summary>
     public void ExportAll(List<ExportedConnection> exported)
     {
         for (int index = 0; index < worker.Slots.End; index++)
@@ -25,7 +25,7 @@ internal sealed unsafe class Migration(Worker worker)
         }
     }
 
-    /// <summary>Goes on with a connection; where the engine stops, or the kernel does not let it be watched, it is reset and told of.</summary>
+    /// <summary>Adopts a connection. If the engine stops or the kernel refuses to watch it, it is reset and a record is written.</summary>
     public void Adopt(ExportedConnection connection)
     {
         if (worker.Engine.IsStopping)
@@ -46,7 +46,7 @@ internal sealed unsafe class Migration(Worker worker)
         worker.Guarded(static (w, adopt) => w.Migration.Begin(adopt.Index, adopt.Connection), (Index: index, Connection: connection), index);
     }
 
-    /// <summary>Ends a connection that no worker serves any more, with both peers reset and one record. Any thread.</summary>
+    /// <summary>Resets both peers of a connection that no worker serves any more, and writes one record. Any thread may call.</summary>
     public static void Refuse(EpollEngine engine, ExportedConnection connection)
     {
         TcpSocket.Reset(connection.Client);
@@ -72,11 +72,11 @@ internal sealed unsafe class Migration(Worker worker)
         Put(ref slot.ToBackend, connection.ToBackend);
         Put(ref slot.ToClient, connection.ToClient);
 
-        // Registering reports what is ready by now, FIN and errors included, so nothing that happened in between is missed.
+        // Registering reports the current readiness, FIN and errors included, so events that occurred in between are not missed.
         if (worker.Register(slot.Client, Dialer.ConnectionEvents, EventTag.Client(index, slot)).IsError
             || worker.Register(slot.Backend, Dialer.ConnectionEvents, EventTag.Backend(index, slot)).IsError)
         {
-            // ENOSPC (fs.epoll.max_user_watches) or ENOMEM, for which a new connection would be refused by the same reason.
+            // ENOSPC (fs.epoll.max_user_watches) or ENOMEM. A new connection would be refused for the same reason.
             worker.Closer.Abort(index, ref slot, CloseReason.Limit);
             return;
         }
@@ -91,7 +91,7 @@ internal sealed unsafe class Migration(Worker worker)
             Closer.Keep(ref slot);
         }
 
-        // First what may throw: until then the connection is whole, and can be ended.
+        // Steps that may throw come first: until they are done the connection is intact and can be ended.
         byte[] toBackend = Take(ref slot.ToBackend);
         byte[] toClient = Take(ref slot.ToClient);
         worker.Unregister(slot.Client);
@@ -120,7 +120,7 @@ internal sealed unsafe class Migration(Worker worker)
         {
             if (flow.Pipe != PipePool.None)
             {
-                // A pipe gives what it holds without waiting; it is empty afterwards, and goes back clean.
+                // Reading what a pipe holds does not block. The pipe is empty afterwards and is returned clean.
                 for (int taken = 0; taken < unsent.Length;)
                 {
                     SysResult read = worker.Pipes[flow.Pipe].Read(start + taken, unsent.Length - taken);

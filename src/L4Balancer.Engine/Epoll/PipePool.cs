@@ -3,8 +3,8 @@ using L4Balancer.Engine.Linux;
 namespace L4Balancer.Engine.Epoll;
 
 /// <summary>
-/// The kernel pipes of one thread, rented only while bytes are in flight. When no further pipe is to be had the caller copies, and
-/// the pool does not ask the kernel again for a while.
+/// The kernel pipes of one thread, rented only while bytes are in flight. When no further pipe is available, the caller copies, and the
+/// pool does not ask the kernel again for a while.
 /// </summary>
 internal sealed class PipePool(int limit) : IDisposable
 {
@@ -13,10 +13,10 @@ internal sealed class PipePool(int limit) : IDisposable
     /// <summary>Larger pipes slow many streams down (docs/performance.md).</summary>
     private const int Size = 256 * 1024;
 
-    /// <summary>The ordinary size of a pipe (pipe(7)); what pipe-user-pages-soft leaves beyond its limit is one page.</summary>
+    /// <summary>The default size of a pipe (pipe(7)). Beyond pipe-user-pages-soft the kernel grants only one page.</summary>
     private const int SmallestUseful = 64 * 1024;
 
-    /// <summary>Rents that are refused at once after the kernel gave no pipe.</summary>
+    /// <summary>Number of rents refused without a system call after the kernel failed to provide a pipe.</summary>
     private const int RefusalsAfterFailure = 1024;
 
     private readonly KernelPipe[] _pipes = new KernelPipe[limit];
@@ -52,7 +52,7 @@ internal sealed class PipePool(int limit) : IDisposable
         return true;
     }
 
-    /// <param name="clean">Nothing is left in it. Otherwise the pipe is closed, and its place opened anew when next rented.</param>
+    /// <param name="clean">The pipe is empty. Otherwise it is closed, and its place gets a new one when next rented.</param>
     public void Return(short index, bool clean)
     {
         if (clean)

@@ -4,18 +4,18 @@ using L4Balancer.Engine.Linux;
 namespace L4Balancer.Engine.Epoll;
 
 /// <summary>
-/// Step 6 in the life of a connection: bytes both ways, as <see cref="Transfer"/> moves them; each direction chooses by itself between
-/// copying and splicing. What the sink does not take is held, and while something is held the source is not read.
+/// Step 6 in the life of a connection: moves bytes both ways by <see cref="Transfer"/>. Each direction chooses independently between
+/// copying and splicing. Bytes that the sink does not accept are held, and while any are held the source is not read.
 /// </summary>
 internal sealed class Relay(Worker worker)
 {
-    /// <summary>What one direction may move in a turn before the others get theirs.</summary>
+    /// <summary>Maximum bytes that one direction moves per turn before other connections run.</summary>
     public const int BytesPerTurn = 1024 * 1024;
 
-    /// <summary>A turn of splicing that moves less than this was not bulk.</summary>
+    /// <summary>A turn of splicing that moves less than this does not count as bulk.</summary>
     private const int SmallTurn = 32 * 1024;
 
-    /// <summary>Moves what can be moved without waiting, both ways; then sees whether the connection is at its end.</summary>
+    /// <summary>Moves in both directions what can be moved without blocking, then checks whether the connection has ended.</summary>
     public void Turn(int index, ref Slot slot)
     {
         if (HasWork(slot, slot.ToBackend, Side.Client, slot.ClientState))
@@ -44,8 +44,8 @@ internal sealed class Relay(Worker worker)
     }
 
     /// <summary>
-    /// An edge carried EPOLLERR. Reading finds the error behind the last byte; where the side has sent its FIN already and is not
-    /// read any more, it has to be asked for.
+    /// An edge carried EPOLLERR. A read returns the error after the last byte. If the side has already sent its FIN and is no longer read, the
+    /// error has to be queried.
     /// </summary>
     public void SideFailed(int index, ref Slot slot, Side side)
     {
@@ -57,7 +57,7 @@ internal sealed class Relay(Worker worker)
         }
     }
 
-    /// <summary>The error of this side was taken: its connection is gone. What it had sent before is passed on.</summary>
+    /// <summary>The error of this side was read from its socket: its connection is gone. Bytes it sent before are passed on.</summary>
     public void PeerGone(int index, ref Slot slot, Side side)
     {
         bool backend = side == Side.Backend;
@@ -120,7 +120,7 @@ internal sealed class Relay(Worker worker)
             }
             else
             {
-                // The pipe or buffer of what was held before: this read may need one of its own.
+                // Release the pipe or buffer of the bytes held before, because this read may need one of its own.
                 worker.Transfer.Release(ref flow);
                 int copied = worker.Transfer.Copy(ref slot, ref flow, ends);
                 if (copied < 0)
@@ -142,7 +142,7 @@ internal sealed class Relay(Worker worker)
         return moved;
     }
 
-    // Everything that the source sent is written. FIN goes on; a reset waits until the sink has received it all.
+    // Everything that the source sent has been written. A FIN is passed on at once; a reset is delayed until the sink has received everything.
     private void PassEndOn(int index, ref Slot slot, ref Flow flow, Ends ends)
     {
         worker.Transfer.Release(ref flow);
@@ -154,12 +154,12 @@ internal sealed class Relay(Worker worker)
         }
         else
         {
-            // The other direction is through as well, or has nobody left to take what it holds.
+            // The other direction is finished as well, or the receiver of its held bytes is gone.
             worker.Transfer.Release(ref ends.From == Side.Client ? ref slot.ToClient : ref slot.ToBackend);
         }
     }
 
-    // A write found the sink's connection gone. What its peer had sent before is still to be read, by the other direction.
+    // A write failed because the sink's connection is gone. Bytes its peer sent before are still read by the other direction.
     private void SinkGone(int index, ref Slot slot, ref Flow flow, Ends ends)
     {
         worker.Transfer.Release(ref flow);

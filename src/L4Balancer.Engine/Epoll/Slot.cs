@@ -5,8 +5,8 @@ using L4Balancer.Core.Timing;
 namespace L4Balancer.Engine.Epoll;
 
 /// <summary>
-/// What stage of its life a connection has reached. <see cref="Dialer"/> makes the changes up to <see cref="Established"/>, <see cref="Closer"/>
-/// those after it; <see cref="Migration"/> goes in and out of <see cref="Established"/>.
+/// The stage that a connection has reached. <see cref="Dialer"/> makes the transitions up to <see cref="Established"/>, <see cref="Closer"/>
+/// the later ones; <see cref="Migration"/> exports from and adopts into <see cref="Established"/>.
 /// <code>
 ///                    a pause is over, a place is free
 ///                 +-----------------------------------+
@@ -22,18 +22,18 @@ internal enum SlotState : byte
 {
     Free,
 
-    /// <summary>A connect is under way.</summary>
+    /// <summary>A connect is in progress.</summary>
     Connecting,
 
-    /// <summary>Waiting before the same backend is asked again.</summary>
+    /// <summary>Waiting before the next attempt to connect.</summary>
     Pausing,
 
-    /// <summary>Connected to a backend. What stage of its end it has reached stands in <see cref="Slot.End"/>.</summary>
+    /// <summary>Connected to a backend. <see cref="Slot.End"/> has the stage of its end.</summary>
     Established,
 }
 
 /// <summary>
-/// Everything that a thread keeps of one connection: a value in an array, not an object. Sockets, directions, deadlines, record.
+/// The complete state of one connection, as a value in an array rather than an object: sockets, directions, deadlines, record.
 /// </summary>
 internal struct Slot
 {
@@ -44,10 +44,10 @@ internal struct Slot
     public Flow ToBackend;
     public Flow ToClient;
 
-    /// <summary>The last moment at which a byte moved; before that, when it was accepted.</summary>
+    /// <summary>When a byte was last moved; before the first one, when the connection was accepted.</summary>
     public Instant LastActivity;
 
-    /// <summary>How it ends, as Core decides.</summary>
+    /// <summary>Core's state machine for the end of the connection.</summary>
     public ConnectionEnd End;
 
     public int Client;
@@ -56,21 +56,21 @@ internal struct Slot
     /// <summary>Index of the set-up state, or -1 once a backend is connected.</summary>
     public int Setup;
 
-    /// <summary>Differs between two uses of the slot, so that an event of the former one is told from one of the latter.</summary>
+    /// <summary>Differs between two uses of the slot, so that events of an earlier use are recognized as stale.</summary>
     public uint Generation;
 
-    /// <summary>Differs between two backend sockets of one connection, for the same reason.</summary>
+    /// <summary>Differs between two backend sockets of one connection, so that events of an earlier one are recognized as stale.</summary>
     public byte Attempt;
 
     public SlotState State;
     public SideState ClientState;
     public SideState BackendState;
-    /// <summary>The backend's socket has no keepalive yet: most connections that are short are over before it matters.</summary>
+    /// <summary>The backend's socket has no keepalive yet: most short connections end before it matters.</summary>
     public bool LacksKeepalive;
 
-    /// <summary>It is in the list of those that wait for their next turn.</summary>
+    /// <summary>The connection is queued for its next turn.</summary>
     public bool IsReady;
 
-    /// <summary>Bytes go both ways, and nothing has ended it yet.</summary>
+    /// <summary>Bytes are relayed both ways, and no cause has ended the connection yet.</summary>
     public readonly bool IsRelaying => State == SlotState.Established && End.Phase == EndPhase.Relaying;
 }

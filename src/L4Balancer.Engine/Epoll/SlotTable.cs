@@ -1,8 +1,8 @@
 namespace L4Balancer.Engine.Epoll;
 
 /// <summary>
-/// The connections of one thread, in chunks that never move. A slot is named by index and generation: what comes late for a slot that
-/// has been used again finds another generation. For one thread.
+/// The connections of one thread, in chunks that never move. A slot is identified by index and generation, so that late events for a slot
+/// that has been reused are recognized by their old generation. Single-threaded.
 /// </summary>
 internal sealed class SlotTable
 {

@@ -4,18 +4,18 @@ using L4Balancer.Core.Accounting;
 namespace L4Balancer.Engine.Epoll;
 
 /// <summary>
-/// Looks at all connections, each on its own thread, a slice at a time: between two slices the worker's events get their turn. Who asks
-/// waits for each slice, so that one small buffer serves for any number of connections.
+/// Visits all connections, each on its own thread, a slice at a time, so that a worker handles events between two slices. The caller waits
+/// for each slice, so that one small buffer serves any number of connections.
 /// </summary>
 internal static class Survey
 {
-    /// <summary>Slots that a worker looks at for one request: a fraction of a millisecond.</summary>
+    /// <summary>Slots that a worker visits per request: a fraction of a millisecond.</summary>
     public const int Slice = 1024;
 
-    /// <summary>In place of where the next slice begins.</summary>
+    /// <summary>Returned in place of the start of the next slice when there is none.</summary>
     public const int Over = -1;
 
-    /// <summary>Copies what is open. Any thread but a worker's.</summary>
+    /// <summary>Copies all open connections. Blocks; any thread except a worker's may call.</summary>
     public static void List(IEnumerable<Worker> workers, Action<OpenConnection> visit)
     {
         OpenConnection[] slice = ArrayPool<OpenConnection>.Shared.Rent(Slice);
@@ -40,7 +40,7 @@ internal static class Survey
         }
     }
 
-    /// <returns>False where no connection has this id. Any thread but a worker's.</returns>
+    /// <returns>False if no connection has this id. Blocks; any thread except a worker's may call.</returns>
     public static bool Close(IEnumerable<Worker> workers, ulong id, CloseReason reason)
     {
         foreach (Worker worker in workers)
@@ -59,8 +59,8 @@ internal static class Survey
         return false;
     }
 
-    /// <summary>The worker's part of a listing.</summary>
-    /// <returns>How many connections the slice has, and where the next one begins.</returns>
+    /// <summary>Copies one slice, on the worker's thread.</summary>
+    /// <returns>The number of connections in the slice, and the start of the next one.</returns>
     internal static (int Count, int Next) Copy(Worker worker, int from, OpenConnection[] slice)
     {
         int end = EndOf(worker, from);

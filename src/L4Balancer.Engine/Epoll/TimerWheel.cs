@@ -5,7 +5,7 @@ namespace L4Balancer.Engine.Epoll;
 
 /// <summary>
 /// One timer per slot index, in a hierarchical wheel (Varghese and Lauck, "Hashed and Hierarchical Timing Wheels", 1987): setting,
-/// moving and cancelling cost O(1), and no timer is an object. For one thread.
+/// moving and cancelling cost O(1), and no timer is an object. Single-threaded.
 /// </summary>
 /// <remarks>Four levels of 64 places: 8 ms, 0.5 s, 33 s and 35 min wide. A timer never fires early, and at most two ticks late.</remarks>
 internal sealed class TimerWheel
@@ -17,7 +17,7 @@ internal sealed class TimerWheel
     private const int Levels = 4;
     private const int None = -1;
 
-    /// <summary>What lies further ahead than the wheel is wide is looked at again when its last place comes round.</summary>
+    /// <summary>A timer further ahead than the wheel's range is placed again when its last place comes round.</summary>
     private const long Horizon = (1L << (LevelBits * Levels)) - 1;
 
     private readonly int[] _heads = new int[Levels * Places];
@@ -26,7 +26,7 @@ internal sealed class TimerWheel
     private readonly Chunks<Node> _nodes = new();
     private long _current;
 
-    /// <param name="due">Called by <see cref="Advance"/> with the index of each timer whose time has come; it may set timers.</param>
+    /// <param name="due">Called by <see cref="Advance"/> with the index of each timer that is due; it may set timers.</param>
     public TimerWheel(Instant start, Action<int> due)
     {
         _due = due;
@@ -34,7 +34,7 @@ internal sealed class TimerWheel
         Array.Fill(_heads, None);
     }
 
-    /// <summary>Sets the timer of this index, whether it had one or not. <see cref="Instant.Never"/> cancels.</summary>
+    /// <summary>Sets or moves the timer of this index. <see cref="Instant.Never"/> cancels it.</summary>
     public void Set(int index, Instant deadline)
     {
         Cancel(index);
@@ -43,7 +43,7 @@ internal sealed class TimerWheel
             return;
         }
 
-        // Rounded up, so that it is never early.
+        // Rounded up, so that it never fires early.
         ref Node node = ref _nodes.Grow(index);
         node.Deadline = Math.Max(TickOf(deadline) + 1, _current + 1);
         Link(index, ref node);
@@ -79,7 +79,7 @@ internal sealed class TimerWheel
         node.Place = 0;
     }
 
-    /// <summary>Milliseconds that an epoll wait may take from now on before a timer could be due; -1: no timer is set.</summary>
+    /// <summary>Milliseconds that an epoll wait may last from now before a timer could be due; -1 if no timer is set.</summary>
     public int WaitFrom(Instant now)
     {
         long next = NextStop();
@@ -88,7 +88,7 @@ internal sealed class TimerWheel
             return -1;
         }
 
-        // The tick begins at next << shift; one millisecond more covers the rounding of both clocks.
+        // The tick begins at next << shift; one extra millisecond covers the rounding of both clocks.
         long milliseconds = (next << TickShift) - (now.Ticks / TicksPerMillisecond) + 1;
         return (int)Math.Clamp(milliseconds, 0, int.MaxValue);
     }
@@ -99,7 +99,7 @@ internal sealed class TimerWheel
         long target = TickOf(now);
         while (_current < target)
         {
-            // Only ticks at which something lies are visited; those between are jumped over.
+            // Only ticks with a non-empty place are visited; those between are skipped.
             _current = Math.Min(NextStop(), target);
             Cascade();
             Fire((int)(_current & (Places - 1)));
@@ -126,7 +126,7 @@ internal sealed class TimerWheel
         _occupied[level] |= 1UL << (place % Places);
     }
 
-    // The next tick at which a place comes round that holds something: to fire on level 0, to cascade on the others.
+    // The next tick at which a non-empty place comes round: to fire on level 0, to cascade on the others.
     private long NextStop()
     {
         long next = long.MaxValue;
@@ -169,7 +169,7 @@ internal sealed class TimerWheel
         }
     }
 
-    // One at a time, because what is called may cancel others of the same place.
+    // Timers fire one at a time, because the callback may cancel others of the same place.
     private void Fire(int place)
     {
         while (_heads[place] != None)

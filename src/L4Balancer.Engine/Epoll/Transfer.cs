@@ -4,12 +4,12 @@ using L4Balancer.Engine.Linux;
 namespace L4Balancer.Engine.Epoll;
 
 /// <summary>
-/// How bytes get from one socket to the other: through the thread's one buffer by recv(2) and send(2), or through a pipe by splice(2);
-/// and where those wait that the sink has not taken. When it is done is <see cref="Relay"/>'s business.
+/// Moves bytes from one socket to the other, through the thread's one buffer by recv(2) and send(2) or through a pipe by splice(2), and
+/// stores those that the sink has not accepted. <see cref="Relay"/> decides when to do it.
 /// </summary>
 internal sealed unsafe class Transfer(Worker worker)
 {
-    /// <summary>One read, and a write of it at once. What the sink does not take is held.</summary>
+    /// <summary>One read, followed by a write of what was read. Bytes that the sink does not accept are held.</summary>
     /// <returns>Bytes written to the sink; -1: the sink is gone.</returns>
     public int Copy(ref Slot slot, ref Flow flow, Ends ends)
     {
@@ -25,7 +25,7 @@ internal sealed unsafe class Transfer(Worker worker)
         flow.NoteRead(full);
         if (!full && (ends.SourceState & (SideState.Ending | SideState.Urgent)) == 0)
         {
-            // A short read means drained, and saves the read that would only say EAGAIN: data that comes later is a new edge.
+            // A short read means that the queue is empty, which saves a read that would return EAGAIN: later data causes a new edge.
             ends.SourceState &= ~SideState.Readable;
         }
 
@@ -48,7 +48,7 @@ internal sealed unsafe class Transfer(Worker worker)
         return written;
     }
 
-    /// <summary>Fills the flow's pipe, which is empty; what it reads is held until <see cref="Deliver"/>.</summary>
+    /// <summary>Fills the flow's pipe, which must be empty; the bytes are held until <see cref="Deliver"/>.</summary>
     /// <returns>Bytes read into the flow's pipe.</returns>
     public int Splice(ref Slot slot, ref Flow flow, Ends ends)
     {
@@ -58,7 +58,7 @@ internal sealed unsafe class Transfer(Worker worker)
             return 0;
         }
 
-        // The pipe is empty here, so EAGAIN can only mean that the source is. A short splice, unlike a short read, proves nothing.
+        // The pipe is empty here, so EAGAIN can only come from the source. A short splice, unlike a short read, does not prove it empty.
         SysResult filled = worker.Pipes[flow.Pipe].FillFrom(ends.Source);
         if (filled.Errno == Errno.EINVAL)
         {
@@ -75,14 +75,14 @@ internal sealed unsafe class Transfer(Worker worker)
         }
         else if (flow.Held == 0)
         {
-            // FIN, or urgent data before it, of which no edge has told yet: only a read knows.
+            // FIN, or urgent data before it, that no edge has reported yet: only a read can distinguish them.
             flow.CopyAgain();
         }
 
         return flow.Held;
     }
 
-    /// <summary>Writes what is held.</summary>
+    /// <summary>Writes the bytes held.</summary>
     /// <returns>Bytes written; -1: the sink is gone.</returns>
     public long Deliver(ref Flow flow, int sink, ref SideState sinkState)
     {
@@ -106,7 +106,7 @@ internal sealed unsafe class Transfer(Worker worker)
         return delivered;
     }
 
-    /// <summary>Gives back what held the bytes of a direction. A pipe that still holds some is not used again.</summary>
+    /// <summary>Returns the pipe or buffer of a direction. A pipe that still holds bytes is not reused.</summary>
     public void Release(ref Flow flow)
     {
         if (flow.Pipe != PipePool.None)
@@ -124,7 +124,7 @@ internal sealed unsafe class Transfer(Worker worker)
         flow.Held = 0;
     }
 
-    // A read that brought nothing: empty for now, or the source's end.
+    // A read returned no bytes: the source is empty for now, or has ended.
     private void NothingRead(ref Slot slot, Ends ends, Errno error)
     {
         switch (error)

@@ -6,24 +6,24 @@ using L4Balancer.Engine.Linux;
 namespace L4Balancer.Engine.Epoll;
 
 /// <summary>
-/// One thread with its own epoll instance, connections and timers. <see cref="Run"/> is its loop; what happens to a connection is
-/// told by <see cref="Acceptor"/>, <see cref="Dialer"/>, <see cref="Relay"/> and <see cref="Closer"/>, in the order of its life.
-/// Only the mailbox and <see cref="Assigned"/> are for other threads.
+/// One thread with its own epoll instance, connections and timers. <see cref="Run"/> is its loop. <see cref="Acceptor"/>,
+/// <see cref="Dialer"/>, <see cref="Relay"/> and <see cref="Closer"/> handle the stages of a connection, in this order.
+/// Other threads may use only the mailbox, <see cref="Clock"/> and <see cref="Assigned"/>.
 /// </summary>
 internal sealed class Worker : IDisposable
 {
     private const int EventsPerWait = 512;
 
-    /// <summary>Timer 0 is the acceptor's; the timer of a slot is its index plus one.</summary>
+    /// <summary>Timer 0 belongs to the acceptor; the timer of a slot is its index plus one.</summary>
     private const int AcceptTimer = 0;
 
-    /// <summary>In place of a slot's index: a step that is about no connection.</summary>
+    /// <summary>Used in place of a slot index for a step that does not concern one connection.</summary>
     public const int NoSlot = -1;
 
-    /// <summary>Between two exceptions that are logged; a fault that meets every connection must not fill the log.</summary>
+    /// <summary>Minimum time between two logged exceptions, so that a fault that affects every connection does not fill the log.</summary>
     private static readonly TimeSpan BetweenFaultLines = TimeSpan.FromSeconds(1);
 
-    // Delegates are made here and not where they are used: a lambda allocates its delegate the first time, which may be in the middle of work.
+    // Delegates are created here, not where they are used: a lambda allocates its delegate on first use, which may be under load.
     private static readonly Action<Worker, int> AcceptStep = static (w, number) => w.Acceptor.Accept(number);
     private static readonly Action<Worker, (EventTag Tag, uint Events)> HandleStep = static (w, e) => w.Handle(e.Tag, e.Events);
     private static readonly Action<Worker, int> ContinueStep = static (w, index) => w.Continue(index);
@@ -41,7 +41,7 @@ internal sealed class Worker : IDisposable
     private Instant _nextFaultLine;
     private int _faultsNotLogged;
 
-    /// <exception cref="InvalidOperationException">The kernel gives no epoll instance or no eventfd; nothing is left behind.</exception>
+    /// <exception cref="InvalidOperationException">The kernel provides no epoll instance or no eventfd; everything opened is closed.</exception>
     public Worker(EpollEngine engine, int number)
     {
         try
@@ -79,14 +79,14 @@ internal sealed class Worker : IDisposable
 
     public int Number { get; }
 
-    /// <summary>The time when this turn of the loop began.</summary>
+    /// <summary>The time at which the current loop iteration began.</summary>
     public Instant Now { get; private set; }
 
     public SlotTable Slots { get; } = new();
 
     public BufferPool Buffers { get; }
 
-    /// <summary>Two descriptors and up to 256 KiB of kernel memory each: more streams than it holds copy.</summary>
+    /// <summary>Two descriptors and up to 256 KiB of kernel memory per pipe. Streams that get no pipe are copied.</summary>
     public PipePool Pipes { get; }
 
     public Mailbox Mailbox { get; }
@@ -103,17 +103,17 @@ internal sealed class Worker : IDisposable
 
     public Migration Migration { get; }
 
-    /// <summary>What the thread has spent, for any thread to ask.</summary>
+    /// <summary>CPU time used by the thread. Any thread may read it.</summary>
     public ThreadClock Clock { get; } = new();
 
-    /// <summary>Connections of this thread, those included that are still on their way to it.</summary>
+    /// <summary>Connections of this thread, including those still being handed over to it. Any thread may read it.</summary>
     public int Assigned => Volatile.Read(ref _assigned);
 
     public void Start() => _thread.Start();
 
-    /// <summary>Lets the worker answer on its own thread, between two events. Any thread asks.</summary>
-    /// <param name="afterwards">The answer of a worker that has ended.</param>
-    /// <returns>Faulted where the question throws; the worker goes on.</returns>
+    /// <summary>Runs a function on the worker's thread, between two events. Any thread may call.</summary>
+    /// <param name="afterwards">The result if the worker has ended.</param>
+    /// <returns>Faulted if the function throws; the worker keeps running.</returns>
     public Task<T> AskAsync<T>(Func<Worker, T> question, T afterwards)
     {
         var answer = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -133,8 +133,8 @@ internal sealed class Worker : IDisposable
     }
 
     /// <summary>
-    /// Runs one step of a turn. An exception in it is logged and ends the connection that the step was about, with the reason
-    /// <see cref="CloseReason.Internal"/>; one that left the loop would end the process.
+    /// Runs one step of a loop iteration. An exception in it is logged and ends the connection that the step concerns, with the reason
+    /// <see cref="CloseReason.Internal"/>. An exception that escaped the loop would end the process.
     /// </summary>
     /// <param name="index">The slot of that connection, or <see cref="NoSlot"/>.</param>
     public void Guarded<T>(Action<Worker, T> step, T argument, int index = NoSlot)
@@ -149,7 +149,7 @@ internal sealed class Worker : IDisposable
         }
     }
 
-    /// <summary>A step has thrown.</summary>
+    /// <summary>Handles an exception thrown by a step: logs it and ends the connection that the step concerns.</summary>
     public void Fail(int index, Exception exception)
     {
         LogFault(index, exception);
@@ -162,7 +162,7 @@ internal sealed class Worker : IDisposable
         uint generation = slot.Generation;
         try
         {
-            // Id 0: it threw before the connection was counted.
+            // Id 0: the exception came before the connection was counted.
             if (slot.Record.Id != 0)
             {
                 Closer.Abort(index, ref slot, CloseReason.Internal);
@@ -187,10 +187,10 @@ internal sealed class Worker : IDisposable
         Engine.CompleteIfEmpty();
     }
 
-    /// <summary>Ends the loop; for the worker's own thread, as a request.</summary>
+    /// <summary>Ends the loop. Must run on the worker's own thread, as a request.</summary>
     public void Stop() => _stopped = true;
 
-    /// <summary>Ends the thread where it was started, and gives everything back. Not for the worker's own thread.</summary>
+    /// <summary>Joins the thread if it was started, and releases all resources. Must not be called on the worker's own thread.</summary>
     public void End()
     {
         if (_thread.ThreadState.HasFlag(ThreadState.Unstarted))
@@ -214,7 +214,7 @@ internal sealed class Worker : IDisposable
 
     public void SetAcceptTimer(Instant deadline) => _wheel.Set(AcceptTimer, deadline);
 
-    /// <summary>Gives the connection another turn in this thread's next round: its edge will not come again.</summary>
+    /// <summary>Schedules the connection for the next iteration, because its edge-triggered event will not be reported again.</summary>
     public void MakeReady(int index, ref Slot slot)
     {
         if (!slot.IsReady)
@@ -238,7 +238,7 @@ internal sealed class Worker : IDisposable
         RunLoop();
         Clock.End();
 
-        // Whoever asked too late to be heard in the loop is answered all the same: there is nothing here any more.
+        // Answer requests that were posted after the last iteration, so that their callers complete. No connection is left.
         Mailbox.Close();
         ReadMail();
     }
@@ -247,7 +247,7 @@ internal sealed class Worker : IDisposable
     {
         while (!_stopped)
         {
-            // Counted from the turn's beginning: what the turn took makes the wait a little longer, within what a timer promises.
+            // Measured from the start of the iteration: its duration lengthens the wait slightly, within the accuracy of the timers.
             int count = _poll.Wait(_ready.Count > 0 ? 0 : _wheel.WaitFrom(Now));
             Now = Instant.Now(Engine.Options.Clock);
             for (int i = 0; i < count; i++)
@@ -329,7 +329,7 @@ internal sealed class Worker : IDisposable
         return (events & Libc.EPOLLOUT) != 0 ? told | SideState.Writable : told;
     }
 
-    // Only as many as were ready before: a stream that gets ready again in its turn waits until all others had theirs.
+    // Only as many as were ready before: a stream that becomes ready again meanwhile runs after all others have run.
     private void RunReady()
     {
         for (int i = _ready.Count; i > 0; i--)
@@ -355,7 +355,7 @@ internal sealed class Worker : IDisposable
         }
     }
 
-    // While a connection is flushed no event says anything new: its timer looks at the send queues.
+    // While a connection is being flushed, events carry no new information: its timer checks the send queues.
     private void GoOn(int index, ref Slot slot)
     {
         if (slot.End.Phase == EndPhase.Relaying)
@@ -396,7 +396,7 @@ internal sealed class Worker : IDisposable
         }
     }
 
-    // Only the requests that were there before: what is asked next waits until all events had their turn.
+    // Only requests that are already queued: those posted meanwhile run after the next batch of events.
     private void ReadMail()
     {
         while (Mailbox.TryTake(out Handover handover))

@@ -1,4 +1,4 @@
 using System.Runtime.CompilerServices;
 
-// Every declaration is blittable: no stub stands between the code and the call.
+// Every declaration is blittable, so that calls need no marshalling stub.
 [assembly: DisableRuntimeMarshalling]

@@ -3,14 +3,14 @@ using L4Balancer.Core.Addressing;
 
 namespace L4Balancer.Engine.Linux;
 
-/// <summary>TCP_CONGESTION (tcp(7), Linux 2.6.13): which algorithms this kernel lets this user choose.</summary>
+/// <summary>TCP_CONGESTION (tcp(7), Linux 2.6.13): the algorithms that this user may choose on this kernel.</summary>
 public static unsafe class CongestionControl
 {
-    /// <summary>TCP_CA_NAME_MAX of linux/tcp.h, the terminating zero included.</summary>
+    /// <summary>TCP_CA_NAME_MAX of linux/tcp.h, including the terminating zero.</summary>
     private const int Capacity = 16;
 
-    /// <summary>Asks the kernel, which may load a module for it.</summary>
-    /// <returns>Null where it can be chosen; else what is wrong and how to mend it, one line.</returns>
+    /// <summary>Checks an algorithm by setting it on a socket, for which the kernel may load a module.</summary>
+    /// <returns>Null if it can be chosen; otherwise one line that states what is wrong and how to fix it.</returns>
     [SupportedOSPlatform("linux")]
     public static string? WhyNot(string name)
     {
@@ -33,7 +33,7 @@ public static unsafe class CongestionControl
         };
     }
 
-    /// <summary>What a socket has that was given nothing else; empty where that cannot be read.</summary>
+    /// <summary>The default of sockets for which none is set; empty if it cannot be read.</summary>
     internal static string OfSystem()
     {
         try

@@ -2,7 +2,7 @@ using L4Balancer.Core.Connections;
 
 namespace L4Balancer.Engine.Linux;
 
-/// <summary>What an errno of socket(2), bind(2) or connect(2) means for what happens next. EADDRNOTAVAIL says different things at the last two.</summary>
+/// <summary>Classifies an errno of socket(2), bind(2) or connect(2). EADDRNOTAVAIL means different things for the last two.</summary>
 internal static class ConnectErrors
 {
     public static ConnectFailure OfSocket(Errno error) =>
@@ -12,14 +12,14 @@ internal static class ConnectErrors
     {
         Errno.EADDRNOTAVAIL => ConnectFailure.SourceUnusable,
 
-        // Only where the port could not be deferred: bind(2) then takes one at once, and says so when none is left.
+        // Only if the port could not be deferred: bind(2) then takes a port at once, and fails when none is left.
         Errno.EADDRINUSE => ConnectFailure.NoFreePort,
         _ => ConnectFailure.LocalShortage,
     };
 
     /// <summary>
-    /// Whether the connect had succeeded before this error came: Linux says ECONNREFUSED to a reset in SYN-SENT, EPIPE behind a FIN and
-    /// ECONNRESET in every other state (net/ipv4/tcp_input.c, tcp_reset).
+    /// Whether the connect had succeeded before this error occurred: Linux maps a reset to ECONNREFUSED in SYN-SENT, to EPIPE after a FIN and
+    /// to ECONNRESET in every other state (net/ipv4/tcp_input.c, tcp_reset).
     /// </summary>
     public static bool IsOfConnected(Errno error) => error is Errno.ECONNRESET or Errno.EPIPE;
 

@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace L4Balancer.Engine.Linux;
 
 /// <summary>
-/// One epoll instance (epoll(7)) and the events of its last wait. For one thread, but for <see cref="Add"/> and <see cref="Remove"/>,
-/// which the kernel lets any thread call.
+/// One epoll instance (epoll(7)) and the events of its last wait. For one thread, except <see cref="Add"/> and <see cref="Remove"/>,
+/// which the kernel allows on any thread.
 /// </summary>
 internal sealed unsafe class EventPoll : IDisposable
 {
@@ -12,8 +12,8 @@ internal sealed unsafe class EventPoll : IDisposable
     private readonly int _capacity;
     private readonly int _descriptor;
 
-    /// <param name="capacity">How many events one wait can bring.</param>
-    /// <exception cref="InvalidOperationException">The kernel gives no instance: descriptors or memory are out.</exception>
+    /// <param name="capacity">Maximum number of events per wait.</param>
+    /// <exception cref="InvalidOperationException">The kernel provides no instance: descriptors or memory are exhausted.</exception>
     public EventPoll(int capacity)
     {
         Errno fault = TcpSocket.Fault(SystemCall.EpollCreate, -1);
@@ -50,8 +50,8 @@ internal sealed unsafe class EventPoll : IDisposable
 
     public SysResult Remove(int descriptor) => SysResult.From(Libc.epoll_ctl(_descriptor, Libc.EPOLL_CTL_DEL, descriptor, null));
 
-    /// <param name="milliseconds">-1: without end. EINTR answers no events; the caller's loop comes round again.</param>
-    /// <returns>How many events there are, readable by <see cref="Events"/> and <see cref="Data"/> until the next wait.</returns>
+    /// <param name="milliseconds">-1: no timeout. EINTR returns no events; the caller's loop waits again.</param>
+    /// <returns>The number of events, readable by <see cref="Events"/> and <see cref="Data"/> until the next wait.</returns>
     public int Wait(int milliseconds)
     {
         SysResult count = SysResult.From(Libc.epoll_wait(_descriptor, _events, _capacity, milliseconds));

@@ -1,13 +1,13 @@
 namespace L4Balancer.Engine.Linux;
 
-/// <summary>The two ends of a pipe(2) that splice(2) moves socket pages through, and how many bytes it can hold.</summary>
+/// <summary>The two ends of a pipe(2) through which splice(2) moves socket pages, and its capacity in bytes.</summary>
 internal readonly record struct KernelPipe(int ReadEnd, int WriteEnd, int Capacity)
 {
     private const uint SpliceFlags = Libc.SPLICE_F_MOVE | Libc.SPLICE_F_NONBLOCK;
 
-    /// <summary>Opens a pipe of this size, or of what pipe-user-pages-soft (pipe(7)) lets us have.</summary>
-    /// <param name="smallest">A pipe of less is closed again: copying is better then.</param>
-    /// <returns>False where no descriptor, no memory or too small a pipe is to be had.</returns>
+    /// <summary>Opens a pipe of this size, or of the size that pipe-user-pages-soft (pipe(7)) allows.</summary>
+    /// <param name="smallest">A smaller pipe is closed again, because copying is better then.</param>
+    /// <returns>False if no descriptor, no memory or only a smaller pipe is available.</returns>
     public static unsafe bool TryOpen(int size, int smallest, out KernelPipe pipe)
     {
         pipe = default;
@@ -22,7 +22,7 @@ internal readonly record struct KernelPipe(int ReadEnd, int WriteEnd, int Capaci
             return false;
         }
 
-        // EPERM: the user's pages are used up, the pipe stays as small as it is.
+        // EPERM: the user's pages are used up, so the pipe keeps its present size.
         int capacity = Libc.fcntl(ends[1], Libc.F_SETPIPE_SZ, size);
         if (capacity < 0)
         {
@@ -57,8 +57,8 @@ internal readonly record struct KernelPipe(int ReadEnd, int WriteEnd, int Capaci
         return moved;
     }
 
-    /// <summary>Moves bytes from the pipe into a socket. EAGAIN: the socket takes no more.</summary>
-    /// <param name="count">How many the pipe holds.</param>
+    /// <summary>Moves bytes from the pipe into a socket. EAGAIN: the socket's send buffer is full.</summary>
+    /// <param name="count">The number of bytes in the pipe.</param>
     public unsafe SysResult DrainTo(int socket, int count)
     {
         Errno fault = TcpSocket.Fault(SystemCall.SpliceOut, socket);

@@ -4,20 +4,20 @@ using System.Runtime.Versioning;
 namespace L4Balancer.Engine.Linux;
 
 /// <summary>
-/// How much of a processor a thread gets where others want it too (setpriority(2), sched(7)). On Linux each thread has its own, and a new
-/// one that of the thread that made it. Anyone may make a thread nicer; only root takes it back.
+/// The priority of threads that compete for a processor (setpriority(2), sched(7)). On Linux each thread has its own nice value, and a new
+/// thread inherits that of its creator. Any user may raise it; only root may lower it again.
 /// </summary>
 [SupportedOSPlatform("linux")]
 public static class Niceness
 {
     private const string Tasks = "/proc/self/task";
 
-    /// <summary>Of the 20 steps; at 10 a busy thread gets a tenth of what an ordinary one beside it gets (sched(7)).</summary>
+    /// <summary>Of 20 steps; at 10 a busy thread gets a tenth of the time that an ordinary one beside it gets (sched(7)).</summary>
     private const int Nicer = 10;
 
     /// <summary>
-    /// Makes every thread of this process nicer but the event loops. One that ends meanwhile, or a kernel that refuses, is passed over:
-    /// this is a wish.
+    /// Raises the nice value of every thread of this process except the event loops. Failures are ignored, whether a thread ends meanwhile or
+    /// the kernel refuses: this is an optimization only.
     /// </summary>
     public static void YieldToEventLoops()
     {
@@ -27,7 +27,7 @@ public static class Niceness
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // No descriptor to look with, or a /proc that hides: the next look is in a moment.
+            // No descriptor is free, or /proc is restricted: the next call tries again shortly.
         }
     }
 
@@ -44,7 +44,7 @@ public static class Niceness
         }
     }
 
-    /// <summary>How nice the threads are, by their names; for tests and whoever wonders.</summary>
+    /// <summary>The nice values of the threads, by name; for tests and diagnostics.</summary>
     internal static IReadOnlyList<(string Name, int Nice)> OfThreads() =>
     [
         .. Directory.GetDirectories(Tasks)

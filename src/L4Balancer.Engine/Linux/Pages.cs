@@ -1,9 +1,9 @@
 namespace L4Balancer.Engine.Linux;
 
-/// <summary>Memory straight from the kernel, which has it back at once when it is unmapped: what malloc(3) frees may stay with us.</summary>
+/// <summary>Memory mapped directly from the kernel, which gets it back at once on unmap: memory freed by free(3) may stay in the process.</summary>
 internal static unsafe class Pages
 {
-    /// <exception cref="InvalidOperationException">The kernel gives none.</exception>
+    /// <exception cref="InvalidOperationException">The kernel provides no memory.</exception>
     public static byte* Map(int length)
     {
         void* mapped = Libc.mmap(null, (nuint)length, Libc.PROT_READ | Libc.PROT_WRITE, Libc.MAP_PRIVATE | Libc.MAP_ANONYMOUS, -1, 0);

@@ -11,8 +11,8 @@ public static partial class ResourceLimits
     private const int RLIMIT_NOFILE = 7;
 
     /// <summary>Raises the soft limit of open descriptors to the hard one.</summary>
-    /// <param name="limit">The soft limit that is in force afterwards, also where raising failed; 0 where it cannot be read.</param>
-    /// <returns>0, or the errno that kept it from being raised.</returns>
+    /// <param name="limit">The soft limit in force afterwards, even if raising it failed; 0 if it cannot be read.</param>
+    /// <returns>0, or the errno of the failed call.</returns>
     public static int RaiseDescriptorLimit(out long limit)
     {
         limit = 0;
@@ -29,7 +29,7 @@ public static partial class ResourceLimits
         return errno;
     }
 
-    /// <summary>The soft limit in force; 0 where it cannot be read.</summary>
+    /// <summary>The soft limit in force; 0 if it cannot be read.</summary>
     public static long DescriptorLimit() =>
         getrlimit(RLIMIT_NOFILE, out RLimit current) == 0 ? (long)Math.Min(current.rlim_cur, long.MaxValue) : 0;
 

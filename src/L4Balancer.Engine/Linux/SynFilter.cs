@@ -1,9 +1,9 @@
 namespace L4Balancer.Engine.Linux;
 
 /// <summary>
-/// A socket filter (socket(7), SO_ATTACH_FILTER; classic BPF) with which a listening TCP socket drops every segment that has SYN set. The
-/// client sends it again, to whoever listens then. The kernel runs the filter of a listening socket on the last ACK of a handshake as
-/// well, and on what deferred accepts wait for: a filter that dropped everything would lose those that are under way.
+/// A socket filter (socket(7), SO_ATTACH_FILTER; classic BPF) by which a listening TCP socket drops every segment with SYN set. The
+/// client retransmits it, and reaches the next listening socket. The kernel also runs the filter of a listening socket on the last ACK of
+/// a handshake and on the data that deferred accepts require: a filter that dropped everything would lose handshakes in progress.
 /// </summary>
 internal static unsafe class SynFilter
 {
@@ -12,12 +12,12 @@ internal static unsafe class SynFilter
     private const ushort JumpIfSet = 0x45;
     private const ushort Return = 0x06;
 
-    /// <summary>A filter sees a TCP segment from its header on; there the flags stand (RFC 9293, 3.1).</summary>
+    /// <summary>A filter sees a TCP segment from its header on; the flags are at this offset (RFC 9293, 3.1).</summary>
     private const uint FlagsOffset = 13;
     private const uint Syn = 0x02;
     private const uint Whole = uint.MaxValue;
 
-    /// <summary>ENOMEM: net.core.optmem_max does not allow it; the socket goes on as it was.</summary>
+    /// <summary>ENOMEM: net.core.optmem_max does not allow it; the socket is unchanged.</summary>
     public static SysResult Attach(int socket)
     {
         Instruction* program = stackalloc Instruction[4];
@@ -29,7 +29,7 @@ internal static unsafe class SynFilter
         return SysResult.From(Libc.setsockopt(socket, Libc.SOL_SOCKET, Libc.SO_ATTACH_FILTER, &filter, (uint)sizeof(Program)));
     }
 
-    /// <summary>ENOENT: there is none.</summary>
+    /// <summary>ENOENT: no filter is attached.</summary>
     public static SysResult Detach(int socket) => TcpSocket.SetOption(socket, Libc.SOL_SOCKET, Libc.SO_DETACH_FILTER, 0);
 
     /// <summary>struct sock_filter.</summary>

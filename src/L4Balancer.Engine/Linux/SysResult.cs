@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace L4Balancer.Engine.Linux;
 
-/// <summary>What a system call answered: a value of zero or more, or an errno. What a network does every day is one of both.</summary>
+/// <summary>The result of a system call: a value of zero or more, or an errno. Everyday network errors are returned this way.</summary>
 internal readonly struct SysResult
 {
     private readonly nint _value;
@@ -11,12 +11,12 @@ internal readonly struct SysResult
 
     public bool IsError => _value < 0;
 
-    /// <summary>Bytes moved, or a descriptor; only meaningful without an error.</summary>
+    /// <summary>Bytes moved, or a descriptor; meaningful only if there is no error.</summary>
     public int Value => (int)_value;
 
     public Errno Errno => _value < 0 ? (Errno)(-_value) : Errno.None;
 
-    /// <summary>Directly after the call, before anything else can touch errno.</summary>
+    /// <summary>Call directly after the system call, before any other call can change errno.</summary>
     public static SysResult From(nint returned) => returned >= 0 ? new(returned) : new(-Marshal.GetLastSystemError());
 
     public static SysResult Error(Errno errno) => new(-(nint)errno);

@@ -17,14 +17,14 @@ internal enum SystemCall
 }
 
 /// <summary>
-/// Where tests let system calls fail as a loaded kernel would. Nothing is installed outside tests; the cost is one load and one branch.
+/// Lets tests make system calls fail as on a loaded kernel. Nothing is installed outside tests; the cost is one load and one branch.
 /// </summary>
 internal abstract class SystemFault
 {
-    /// <summary>The one in force for the whole process, or null.</summary>
+    /// <summary>The instance in force for the whole process, or null.</summary>
     public static SystemFault? Installed { get; set; }
 
-    /// <summary>Asked before each call, on the calling thread.</summary>
-    /// <returns>The errno to fail with, or <see cref="Errno.None"/> to go on.</returns>
+    /// <summary>Called before each system call, on the calling thread.</summary>
+    /// <returns>The errno to fail with, or <see cref="Errno.None"/> to proceed.</returns>
     public abstract Errno Before(SystemCall call, int descriptor);
 }

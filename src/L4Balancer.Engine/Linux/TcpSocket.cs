@@ -4,7 +4,7 @@ using L4Balancer.Core.Addressing;
 namespace L4Balancer.Engine.Linux;
 
 /// <summary>
-/// TCP sockets by descriptor: each call answers a value or an errno, repeats EINTR, and never raises SIGPIPE. All are non-blocking.
+/// TCP sockets by descriptor: each call returns a value or an errno, retries on EINTR, and never raises SIGPIPE. All are non-blocking.
 /// </summary>
 internal static unsafe class TcpSocket
 {
@@ -26,7 +26,7 @@ internal static unsafe class TcpSocket
 
     public static SysResult Listen(int socket, int backlog) => SysResult.From(Libc.listen(socket, backlog));
 
-    /// <param name="peer">The client; only valid without an error.</param>
+    /// <param name="peer">The client's address; valid only if there is no error.</param>
     public static SysResult Accept(int socket, out Endpoint peer)
     {
         peer = default;
@@ -52,7 +52,7 @@ internal static unsafe class TcpSocket
         return accepted;
     }
 
-    /// <summary>EINPROGRESS is the ordinary answer. EINTR means the same: the connect goes on (connect(2)).</summary>
+    /// <summary>EINPROGRESS is the usual result. EINTR means the same: the connect continues (connect(2)).</summary>
     public static SysResult Connect(int socket, Endpoint target)
     {
         Errno fault = Fault(SystemCall.Connect, socket);
@@ -100,10 +100,10 @@ internal static unsafe class TcpSocket
         return sent;
     }
 
-    /// <summary>Sends FIN; the peer's direction lives on.</summary>
+    /// <summary>Sends FIN; the peer may still send.</summary>
     public static SysResult ShutdownWrite(int socket) => SysResult.From(Libc.shutdown(socket, Libc.SHUT_WR));
 
-    /// <summary>The local address; zero where the socket has none.</summary>
+    /// <summary>The local address; zero if the socket has none.</summary>
     public static Endpoint LocalEndpoint(int socket)
     {
         SocketAddress address = default;
@@ -111,7 +111,7 @@ internal static unsafe class TcpSocket
         return Libc.getsockname(socket, &address, &length) == 0 ? SocketAddress.Read(ref address) : default;
     }
 
-    /// <summary>The pending error of a socket, which reading clears (socket(7), SO_ERROR).</summary>
+    /// <summary>Reads and thereby clears the pending error of a socket (socket(7), SO_ERROR).</summary>
     public static Errno TakeError(int socket)
     {
         int error = 0;
@@ -122,7 +122,7 @@ internal static unsafe class TcpSocket
     public static SysResult SetOption(int socket, int level, int option, int value) =>
         SysResult.From(Libc.setsockopt(socket, level, option, &value, sizeof(int)));
 
-    /// <summary>The value of an option that is a number; EBADF and ENOTSOCK are answers too.</summary>
+    /// <summary>The value of a numeric option; EBADF and ENOTSOCK are possible errors.</summary>
     public static SysResult Option(int socket, int level, int option)
     {
         int value = 0;
@@ -131,21 +131,21 @@ internal static unsafe class TcpSocket
         return result.IsError ? result : SysResult.From(value);
     }
 
-    /// <summary>Makes a descriptor that came from another process like our own: non-blocking, and closed at exec(3).</summary>
+    /// <summary>Configures a descriptor from another process like one opened here: non-blocking, and closed at exec(3).</summary>
     public static void MakeOurs(int socket)
     {
         _ = Libc.fcntl(socket, Libc.F_SETFD, Libc.FD_CLOEXEC);
         _ = Libc.fcntl(socket, Libc.F_SETFL, Libc.fcntl(socket, Libc.F_GETFL, 0) | Libc.O_NONBLOCK);
     }
 
-    /// <summary>Bytes sent that the peer's kernel has not acknowledged (tcp(7), SIOCOUTQ); 0 where there is no connection any more.</summary>
+    /// <summary>Bytes sent that the peer's kernel has not acknowledged (tcp(7), SIOCOUTQ); 0 if the connection no longer exists.</summary>
     public static int Unacknowledged(int socket)
     {
         int value = 0;
         return Libc.ioctl(socket, Libc.SIOCOUTQ, &value) == 0 ? value : 0;
     }
 
-    /// <summary>close(2) is never repeated: on Linux the descriptor is gone whatever it answers.</summary>
+    /// <summary>close(2) is never retried: on Linux the descriptor is closed whatever the result.</summary>
     public static void Close(int socket) => _ = Libc.close(socket);
 
     /// <summary>Closes with a linger time of zero, so that the peer gets a reset (socket(7), SO_LINGER).</summary>

@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace L4Balancer.Engine.Linux;
 
 /// <summary>
-/// The CPU time of a thread of this process, read by others: the thread itself has nothing to do for it. The number of its clock is made
-/// of its thread id, as pthread_getcpuclockid(3) makes it.
+/// The CPU time of a thread of this process, read by other threads at no cost to it. The clock id is derived from the thread id, as
+/// pthread_getcpuclockid(3) does.
 /// </summary>
 internal sealed unsafe class ThreadClock
 {
@@ -14,7 +14,7 @@ internal sealed unsafe class ThreadClock
     private volatile int _clock;
     private long _ticks;
 
-    /// <summary>Since it began; of one that has ended, what it had spent by then.</summary>
+    /// <summary>CPU time since the thread began; for a thread that has ended, its total.</summary>
     public TimeSpan Total
     {
         get
@@ -30,13 +30,13 @@ internal sealed unsafe class ThreadClock
         }
     }
 
-    /// <summary>gettid(2): glibc has a function for it only since 2.30. x86-64 has its own numbers, all others share one table.</summary>
+    /// <summary>gettid(2): glibc has a wrapper only since 2.30. x86-64 has its own system call numbers, all others share one table.</summary>
     private static nint GetTid => RuntimeInformation.ProcessArchitecture == Architecture.X64 ? 186 : 178;
 
-    /// <summary>For the thread itself, once.</summary>
+    /// <summary>Called once by the thread itself.</summary>
     public void Begin() => _clock = (~(int)Libc.syscall(GetTid) << 3) | SchedulerTimeOfThread;
 
-    /// <summary>For the thread itself: its id may soon be that of another.</summary>
+    /// <summary>Called by the thread itself before it ends, because its id may be reused soon.</summary>
     public void End()
     {
         _ = Total;

@@ -1,9 +1,9 @@
 namespace L4Balancer.Engine.Linux;
 
-/// <summary>An eventfd(2) with which any thread wakes one that waits in epoll.</summary>
+/// <summary>An eventfd(2) by which any thread wakes a thread that waits in epoll.</summary>
 internal sealed unsafe class WakeUp : IDisposable
 {
-    /// <exception cref="InvalidOperationException">The kernel gives none: descriptors or memory are out.</exception>
+    /// <exception cref="InvalidOperationException">The kernel provides none: descriptors or memory are exhausted.</exception>
     public WakeUp()
     {
         Errno fault = TcpSocket.Fault(SystemCall.EventFd, -1);
@@ -19,7 +19,7 @@ internal sealed unsafe class WakeUp : IDisposable
 
     public int Descriptor { get; }
 
-    /// <summary>Any thread. Wakes until <see cref="Clear"/>, also one that comes to wait later.</summary>
+    /// <summary>Any thread may call. Stays in effect until <see cref="Clear"/>, so that a later wait returns at once too.</summary>
     public void Signal()
     {
         ulong one = 1;

@@ -5,8 +5,8 @@ using Microsoft.Extensions.Logging;
 namespace L4Balancer.Engine.Listening;
 
 /// <summary>
-/// How long an accept loop pauses after accept(2) has failed for want of descriptors or memory: from 10 ms, doubled with each failure in a
-/// row, up to a second. The log has one line a minute at most, and one for the recovery that follows it. One thread at a time.
+/// The pause of an accept loop after accept(2) has failed for lack of descriptors or memory: from 10 ms, doubled with each consecutive
+/// failure, up to a second. It logs at most one line a minute, and one for the recovery that follows. One thread at a time.
 /// </summary>
 internal sealed class AcceptBackoff(ILogger log)
 {
@@ -20,7 +20,7 @@ internal sealed class AcceptBackoff(ILogger log)
     private Instant _nextLine;
     private bool _logged;
 
-    /// <param name="exception">Where it was not accept(2) that failed: a fault of ours.</param>
+    /// <param name="exception">Set if the failure was not in accept(2) but an internal fault.</param>
     /// <returns>How long to wait before the next accept.</returns>
     public TimeSpan Failed(Endpoint endpoint, string error, Instant now, Exception? exception = null)
     {

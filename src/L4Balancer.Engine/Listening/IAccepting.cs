@@ -3,28 +3,28 @@ using L4Balancer.Core.Addressing;
 
 namespace L4Balancer.Engine.Listening;
 
-/// <summary>What an engine does with listening sockets, in its own threads. None of it waits for anything but what is answered as a task.</summary>
+/// <summary>An engine's operations on listening sockets, on its own threads. None blocks; operations that take time return a task.</summary>
 internal interface IAccepting<TSocket>
     where TSocket : ListeningSocket
 {
-    /// <param name="share">With SO_REUSEPORT: a socket that is about to leave has it too, and is in the way.</param>
-    /// <returns>A bound socket that does not listen yet, or what went wrong.</returns>
+    /// <param name="share">Set SO_REUSEPORT, because a socket that is being retired still occupies the address.</param>
+    /// <returns>A bound socket that does not listen yet, or the error.</returns>
     (TSocket? Socket, SocketError Error) Bind(Endpoint endpoint, Target target, bool share);
 
-    /// <summary>Takes over a socket that another process has bound, and made listen already, it may be.</summary>
+    /// <summary>Takes over a socket that another process has bound, and that may already listen.</summary>
     TSocket Inherit(int descriptor, Endpoint endpoint, Target target);
 
-    /// <summary>Accepts from now on; nothing changes where it does already.</summary>
+    /// <summary>Starts accepting; no effect if it already does.</summary>
     void Watch(TSocket socket);
 
-    /// <summary>Done when nobody accepts from it any more.</summary>
+    /// <summary>Stops accepting from it; completes when no thread does any more.</summary>
     Task UnwatchAsync(TSocket socket);
 
-    /// <summary>Accepts what is queued, and closes as soon as nothing is.</summary>
-    /// <param name="close">Not to be called once all accepting has ended.</param>
-    /// <returns>What <paramref name="close"/> answered; false where something may be queued still.</returns>
+    /// <summary>Accepts queued connections, and closes the socket once its queue is empty.</summary>
+    /// <param name="close">Not called once all accepting has ended.</param>
+    /// <returns>The result of <paramref name="close"/>; false if connections may still be queued.</returns>
     Task<bool> EmptyAsync(TSocket socket, Func<bool> close);
 
-    /// <summary>Done when nobody accepts anything any more, for good.</summary>
+    /// <summary>Stops all accepting permanently; completes when no thread accepts any more.</summary>
     Task EndAsync();
 }

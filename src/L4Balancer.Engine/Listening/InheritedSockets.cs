@@ -5,15 +5,15 @@ using Microsoft.Extensions.Logging;
 namespace L4Balancer.Engine.Listening;
 
 /// <summary>
-/// Listening sockets that another process has bound and handed to this one (sd_listen_fds(3)): each is used for the <c>bind</c> that is
-/// exactly its address, a wildcard for the wildcard only. What remains is told and closed.
+/// Listening sockets that another process has bound and handed to this one (sd_listen_fds(3)). Each is used for the <c>bind</c> that has
+/// exactly its address, a wildcard for the wildcard only. The remaining ones are logged and closed.
 /// </summary>
 internal sealed class InheritedSockets(IReadOnlyList<int> descriptors)
 {
-    /// <summary>SOCK_STREAM, IPPROTO_TCP: another kind of socket matches nothing.</summary>
+    /// <summary>Only SOCK_STREAM with IPPROTO_TCP; another kind of socket has no endpoint here and matches nothing.</summary>
     private readonly List<(int Descriptor, Endpoint? Endpoint)> _left = [.. descriptors.Select(d => (d, EndpointOf(d)))];
 
-    /// <returns>Null where none is bound there: then it is for us to bind.</returns>
+    /// <returns>Null if no inherited socket has this address, so that it has to be bound.</returns>
     public int? Take(Endpoint bind)
     {
         int place = bind.Port == 0 ? -1 : _left.FindIndex(s => s.Endpoint == bind);

@@ -2,7 +2,7 @@ using L4Balancer.Core.Addressing;
 
 namespace L4Balancer.Engine.Listening;
 
-/// <summary>One address of a snapshot, and the socket that listens there: one that is there already, or a new one once it is bound.</summary>
+/// <summary>One address of a snapshot, and the socket that listens there: an existing one, or a new one once it is bound.</summary>
 internal sealed class ListenPlace<TSocket>(Target target, Endpoint requested)
     where TSocket : ListeningSocket
 {

@@ -2,14 +2,14 @@ using L4Balancer.Core.Routing;
 
 namespace L4Balancer.Engine.Listening;
 
-/// <summary>Which sockets stay for a snapshot, whatever else changes about them, and which leave. Decides; does nothing.</summary>
+/// <summary>Decides which sockets stay for a snapshot, whatever else changes about them, and which leave. It has no side effects.</summary>
 internal sealed class ListenPlan<TSocket>
     where TSocket : ListeningSocket
 {
     private readonly List<TSocket> _free;
 
-    /// <param name="serving">Of the snapshot until now.</param>
-    /// <param name="retiring">On their way out; they may come back.</param>
+    /// <param name="serving">The sockets of the previous snapshot.</param>
+    /// <param name="retiring">Sockets that are being retired; they may return.</param>
     public ListenPlan(RoutingSnapshot snapshot, IReadOnlyList<TSocket> serving, IReadOnlyList<TSocket> retiring)
     {
         Places =
@@ -18,8 +18,8 @@ internal sealed class ListenPlan<TSocket>
         ];
         _free = [.. serving, .. retiring];
 
-        // An address that is written out is that of one socket. Of those with a port of the kernel's choice, the one of the same listener
-        // is the one that is meant, if there is any.
+        // A fully specified address matches exactly one socket. Among sockets whose port the kernel chose, one of the same listener is
+        // preferred.
         Assign(static (place, socket) => socket.Endpoint == place.Requested);
         Assign(static (place, socket) =>
             socket.Requested == place.Requested && socket.Target.Listener.Name == place.Target.Listener.Name);
@@ -27,13 +27,13 @@ internal sealed class ListenPlan<TSocket>
         Leaving = [.. _free.Where(s => !s.IsRetiring)];
     }
 
-    /// <summary>In the order of the snapshot.</summary>
+    /// <summary>The places, in the order of the snapshot.</summary>
     public IReadOnlyList<ListenPlace<TSocket>> Places { get; }
 
-    /// <summary>They serve, and are in the snapshot no more.</summary>
+    /// <summary>Sockets that serve now and are not in the new snapshot.</summary>
     public IReadOnlyList<TSocket> Leaving { get; }
 
-    /// <summary>Those among the leaving and the retiring that keep this place's address from being bound.</summary>
+    /// <summary>The leaving and retiring sockets that prevent this place's address from being bound.</summary>
     public IEnumerable<TSocket> InTheWayOf(ListenPlace<TSocket> place) => _free.Where(s => s.Excludes(place.Requested));
 
     private void Assign(Func<ListenPlace<TSocket>, TSocket, bool> fits)

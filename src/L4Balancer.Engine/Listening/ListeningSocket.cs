@@ -7,12 +7,12 @@ using L4Balancer.Engine.Sockets;
 namespace L4Balancer.Engine.Listening;
 
 /// <summary>
-/// One bound address. There is one socket for all threads, without SO_REUSEPORT: a port in use is an error, nothing queued is lost
-/// when threads change, and it can be handed on. What is set on it here, the kernel passes on to every accepted socket (tcp(7)).
-/// Changed by <see cref="ListeningSockets{TSocket}"/> only; <see cref="Target"/> is read by all.
+/// One bound address. All threads share one socket, without SO_REUSEPORT: a port in use is an error, no queued connection is lost when
+/// threads change, and the socket can be handed on. Accepted sockets inherit the options set on it (tcp(7)).
+/// Only <see cref="ListeningSockets{TSocket}"/> changes it; any thread may read <see cref="Target"/>.
 /// </summary>
-/// <param name="descriptor">-1 where the platform is not Linux: then there are neither options nor a filter.</param>
-/// <param name="shared">It was bound with SO_REUSEPORT, which is to be taken back.</param>
+/// <param name="descriptor">-1 if the platform is not Linux; options and filter are not used then.</param>
+/// <param name="shared">It was bound with SO_REUSEPORT, which has to be cleared later.</param>
 internal abstract class ListeningSocket(int descriptor, Endpoint endpoint, Endpoint requested, Target target, bool shared) : IDisposable
 {
     private Target _target = target;
@@ -22,13 +22,13 @@ internal abstract class ListeningSocket(int descriptor, Endpoint endpoint, Endpo
 
     public int Descriptor { get; } = descriptor;
 
-    /// <summary>As bound: with the port that the kernel chose where 0 was asked for.</summary>
+    /// <summary>The bound address, with the port that the kernel chose if port 0 was requested.</summary>
     public Endpoint Endpoint { get; } = endpoint;
 
-    /// <summary>As the configuration has it.</summary>
+    /// <summary>The address as written in the configuration.</summary>
     public Endpoint Requested { get; set; } = requested;
 
-    /// <summary>Where its connections go now: replaced with each snapshot, read once per connection.</summary>
+    /// <summary>The current destination of its connections: replaced with each snapshot, read once per connection.</summary>
     public Target Target
     {
         get => Volatile.Read(ref _target);
@@ -37,21 +37,21 @@ internal abstract class ListeningSocket(int descriptor, Endpoint endpoint, Endpo
 
     public bool IsRetiring { get; private set; }
 
-    /// <summary>How often it has left or come back: tells one retirement from the next.</summary>
+    /// <summary>How often it has been retired or returned; distinguishes one retirement from the next.</summary>
     public int Turns { get; private set; }
 
-    /// <summary>A listening socket bequeaths its filter: an accepted one may have it.</summary>
+    /// <summary>Whether it ever had a filter. Accepted sockets inherit the listening socket's filter.</summary>
     public bool WasFiltered => _wasFiltered;
 
-    /// <summary>listen(2), also again: then the backlog changes and nothing else.</summary>
+    /// <summary>Calls listen(2). A repeated call only changes the backlog.</summary>
     public abstract SocketError Listen(int backlog);
 
-    /// <summary>Closes it. What is still queued is reset by the kernel.</summary>
+    /// <summary>Closes the socket. The kernel resets connections that are still queued.</summary>
     public abstract void Dispose();
 
     /// <summary>
-    /// Whether bind(2) answers EADDRINUSE for that address as long as this socket is there: one of the two is the wildcard, and neither
-    /// has SO_REUSEPORT.
+    /// Whether bind(2) returns EADDRINUSE for that address as long as this socket exists: one of the two is the wildcard, and neither has
+    /// SO_REUSEPORT.
     /// </summary>
     public bool Excludes(Endpoint other) => Endpoint.Port == other.Port && Endpoint != other
         && (Endpoint.Address.IsAny || other.Address.IsAny)
@@ -62,8 +62,8 @@ internal abstract class ListeningSocket(int descriptor, Endpoint endpoint, Endpo
         Descriptor >= 0 && Endpoint.Address == HostAddress.Any6 && TcpSocket.Option(Descriptor, Libc.IPPROTO_IPV6, Libc.IPV6_V6ONLY).Value == 0;
 
     /// <summary>
-    /// SO_REUSEPORT (Linux 3.9) after bind and listen: that other sockets which have it too may be bound beside this one, until it is taken
-    /// back. bind(2) looks at it at that moment only. One that it came with stays.
+    /// Sets or clears SO_REUSEPORT (Linux 3.9) after bind and listen. While it is set, other sockets that have it too may be bound beside this
+    /// one; bind(2) checks it only at that moment. An inherited socket keeps the setting that it came with.
     /// </summary>
     public void SharePort(bool share)
     {
@@ -85,10 +85,10 @@ internal abstract class ListeningSocket(int descriptor, Endpoint endpoint, Endpo
     }
 
     /// <summary>
-    /// What connections that come from now on inherit; connections that are there keep what they have. TCP_NODELAY, SO_OOBINLINE (urgent data
+    /// Sets the options that future connections inherit; existing connections keep theirs. TCP_NODELAY, SO_OOBINLINE (urgent data
     /// stays in the stream, from the first byte on), TCP_USER_TIMEOUT (Linux 2.6.37),
-    /// TCP_CONGESTION (Linux 2.6.13), TCP_DEFER_ACCEPT (Linux 2.4), keepalive as in tcp(7). An option that the kernel lacks is left out:
-    /// ENOPROTOOPT of any is tolerated, and ENOENT and EPERM of TCP_CONGESTION, because modules or rights may change.
+    /// TCP_CONGESTION (Linux 2.6.13), TCP_DEFER_ACCEPT (Linux 2.4), keepalive as in tcp(7). An option that the kernel lacks is skipped:
+    /// ENOPROTOOPT is tolerated for all, and ENOENT and EPERM for TCP_CONGESTION, because modules or rights may change.
     /// </summary>
     public void Apply(ListenerSettings settings)
     {
@@ -111,7 +111,7 @@ internal abstract class ListeningSocket(int descriptor, Endpoint endpoint, Endpo
         SetTcp(Libc.TCP_DEFER_ACCEPT, (int)settings.DeferAccept.TotalSeconds);
         if (settings.CongestionControl != _congestionControl)
         {
-            // No call takes the choice back, so the system's is chosen.
+            // No call clears the choice, so the system's default is set.
             string name = settings.CongestionControl.Length > 0 ? settings.CongestionControl : CongestionControl.OfSystem();
             CongestionControl.Set(Descriptor, name);
             _congestionControl = settings.CongestionControl;
@@ -119,10 +119,11 @@ internal abstract class ListeningSocket(int descriptor, Endpoint endpoint, Endpo
     }
 
     /// <summary>
-    /// It is not in the configuration any more: new SYNs are dropped, so that their clients come again to whoever listens next, and what is
-    /// under way is let in. Accepts are not deferred any longer; a client whose accept is, and that says nothing within the second, is lost.
+    /// Retires a socket whose address has left the configuration: new SYNs are dropped, so that clients retry and reach the next listener, and
+    /// handshakes in progress are completed. Accepts are no longer deferred; a client whose accept is deferred and that sends nothing
+    /// within the second is lost.
     /// </summary>
-    /// <returns>False where the platform has no such filter.</returns>
+    /// <returns>False if the platform has no such filter.</returns>
     public bool Retire()
     {
         IsRetiring = true;
@@ -137,7 +138,7 @@ internal abstract class ListeningSocket(int descriptor, Endpoint endpoint, Endpo
         return !SynFilter.Attach(Descriptor).IsError;
     }
 
-    /// <summary>It is in the configuration again before its time was over.</summary>
+    /// <summary>Reverts a retirement: the address is in the configuration again before the second was over.</summary>
     public void Return()
     {
         IsRetiring = false;

@@ -6,20 +6,20 @@ using Microsoft.Extensions.Logging;
 namespace L4Balancer.Engine.Listening;
 
 /// <summary>
-/// The listening sockets of an engine, which follow the snapshots. An address that stays keeps its socket, and with it all that is
-/// queued; one that leaves is retired: it takes no new SYN, serves what is queued and under way, and is closed after a second. Any
-/// thread may call any member.
+/// The listening sockets of an engine, which follow the snapshots. An address that stays keeps its socket, and with it all queued
+/// connections. One that leaves is retired: it takes no new SYN, serves queued connections and handshakes in progress, and is closed
+/// after a second. Any thread may call any member.
 /// </summary>
 internal sealed class ListeningSockets<TSocket>(IAccepting<TSocket> accepting, EngineOptions options, ILogger log) : IDisposable
     where TSocket : ListeningSocket
 {
-    /// <summary>Handshakes that are under way at a retirement have this long to be over.</summary>
+    /// <summary>Time for handshakes in progress at a retirement to complete.</summary>
     private static readonly TimeSpan Retirement = TimeSpan.FromSeconds(1);
 
-    /// <summary>Between two looks at a queue that could not be emptied.</summary>
+    /// <summary>Time between two attempts to empty a queue.</summary>
     private static readonly TimeSpan Again = TimeSpan.FromMilliseconds(5);
 
-    /// <summary>Held while the sockets change; an event loop only tries it.</summary>
+    /// <summary>Held while the sockets change; event loops only try to enter it, and never block on it.</summary>
     private readonly Lock _gate = new();
     private readonly CancellationTokenSource _ending = new();
     private readonly List<TSocket> _retiring = [];
@@ -30,7 +30,7 @@ internal sealed class ListeningSockets<TSocket>(IAccepting<TSocket> accepting, E
 
     public IReadOnlyList<Endpoint> Bound => [.. _serving.Select(s => s.Endpoint)];
 
-    /// <summary>The first snapshot, with what <see cref="EngineOptions.Inherited"/> has for it.</summary>
+    /// <summary>Applies the first snapshot, using the sockets in <see cref="EngineOptions.Inherited"/>.</summary>
     public IReadOnlyList<ListenFailure> Start(RoutingSnapshot snapshot)
     {
         var inherited = new InheritedSockets(options.Inherited);
@@ -39,7 +39,7 @@ internal sealed class ListeningSockets<TSocket>(IAccepting<TSocket> accepting, E
         return failures;
     }
 
-    /// <returns>What could not be bound: then nothing has changed.</returns>
+    /// <returns>What could not be bound; nothing has changed in that case.</returns>
     public IReadOnlyList<ListenFailure> Publish(RoutingSnapshot snapshot, InheritedSockets? inherited = null)
     {
         lock (_gate)
@@ -60,7 +60,7 @@ internal sealed class ListeningSockets<TSocket>(IAccepting<TSocket> accepting, E
         }
     }
 
-    /// <summary>Nobody accepts any more, and all are closed, the retiring ones too. Done once for all who ask.</summary>
+    /// <summary>Stops all accepting and closes all sockets, including the retiring ones. Runs once; all callers get the same task.</summary>
     public Task EndAsync()
     {
         lock (_gate)
@@ -69,10 +69,10 @@ internal sealed class ListeningSockets<TSocket>(IAccepting<TSocket> accepting, E
         }
     }
 
-    /// <summary>After <see cref="EndAsync"/>.</summary>
+    /// <summary>Call only after <see cref="EndAsync"/>.</summary>
     public void Dispose() => _ending.Dispose();
 
-    // Begun under the gate: whoever gets there next finds that it has.
+    // Starts under the lock, so that the next thread to enter it sees that the end has begun.
     private async Task EndAsync(TSocket[] all)
     {
         _serving = [];
@@ -85,7 +85,7 @@ internal sealed class ListeningSockets<TSocket>(IAccepting<TSocket> accepting, E
         }
     }
 
-    // First all are bound and then all listen: a socket that listens has taken connections by the time that another one fails.
+    // All are bound before any listens: a socket that listens may have taken connections by the time another one fails.
     private List<ListenFailure> Open(ListenPlan<TSocket> plan, InheritedSockets? inherited)
     {
         List<ListenFailure> failures = [];
@@ -116,7 +116,7 @@ internal sealed class ListeningSockets<TSocket>(IAccepting<TSocket> accepting, E
             }
         }
 
-        // A second daemon is to find the port in use, as before.
+        // A second daemon has to find the port in use, as before.
         sharing.ForEach(s => s.SharePort(false));
         if (failures.Count > 0)
         {
@@ -142,7 +142,7 @@ internal sealed class ListeningSockets<TSocket>(IAccepting<TSocket> accepting, E
         }
         else
         {
-            // bind(2) would answer EADDRINUSE beside one that is to leave: the wildcard, or an address of it.
+            // bind(2) would return EADDRINUSE because of a socket that is about to leave: the wildcard, or an address that it covers.
             TSocket[] inTheWay = [.. plan.InTheWayOf(place)];
             foreach (TSocket socket in inTheWay)
             {
@@ -212,7 +212,7 @@ internal sealed class ListeningSockets<TSocket>(IAccepting<TSocket> accepting, E
                     return;
                 }
 
-                // Under the gate, so that it is asked for before the watching is that a return asks for.
+                // Under the lock, so that this request precedes the request to watch that a return makes.
                 unwatched = accepting.UnwatchAsync(socket);
             }
 
@@ -224,11 +224,11 @@ internal sealed class ListeningSockets<TSocket>(IAccepting<TSocket> accepting, E
         }
         catch (OperationCanceledException)
         {
-            // The engine stops, and closes it.
+            // The engine is stopping and closes the socket.
         }
     }
 
-    /// <returns>False where somebody is about to decide about it.</returns>
+    /// <returns>False if another thread holds the lock and may be changing the socket.</returns>
     private bool TryClose(TSocket socket, int turn)
     {
         if (!_gate.TryEnter())

@@ -5,7 +5,7 @@ using L4Balancer.Engine.Listening;
 
 namespace L4Balancer.Engine.Managed;
 
-/// <summary>One loop on the thread pool for each listening socket.</summary>
+/// <summary>Runs one accept loop on the thread pool for each listening socket.</summary>
 internal sealed class AcceptLoops(ManagedEngine engine) : IAccepting<ManagedListeningSocket>
 {
     private readonly ConcurrentDictionary<ManagedListeningSocket, bool> _watched = [];

@@ -8,8 +8,8 @@ using L4Balancer.Engine.Sockets;
 
 namespace L4Balancer.Engine.Managed;
 
-/// <summary>A connected socket, or why there is none. Neither: the token was cancelled first.</summary>
-/// <param name="Gone">The backend has reset the connection already; the error was taken with the connect.</param>
+/// <summary>A connected socket, or the reason for failure. Both are null if the token was cancelled first.</summary>
+/// <param name="Gone">The backend has already reset the connection; the connect has cleared the error.</param>
 internal readonly record struct ConnectResult(Socket? Socket, Endpoint LocalEndpoint, ConnectFailure? Failure, bool Gone = false);
 
 /// <summary>One attempt to connect to a backend.</summary>
@@ -40,7 +40,7 @@ internal static class BackendConnector
         return result;
     }
 
-    // What fails before connect(2) is ours: no backend has anything to do with it.
+    // A failure before connect(2) is local: no backend is at fault.
     private static ConnectFailure? Open(SetupStep step, IPEndPoint target, PoolSettings pool, PortSupply ports, out Socket? socket)
     {
         socket = null;
@@ -67,20 +67,20 @@ internal static class BackendConnector
         bool gone = SourceBinding.IsOfConnected(error);
         if (error != SocketError.Success && !gone)
         {
-            // Aborted: by the deadline or the close of the connection; the caller knows which.
+            // Aborted by the deadline or by the close of the connection; the caller knows which.
             return error == SocketError.OperationAborted ? default : new ConnectResult(null, default, SourceBinding.Classify(error));
         }
 
         IPEndPoint local = LocalEndPoint(socket);
 
-        // On loopback the kernel may choose the very port that nobody listens on, and TCP's simultaneous open (RFC 9293, 3.5) then
-        // connects the socket to itself.
+        // On loopback the kernel may choose the target's own port, on which no socket listens, and TCP's simultaneous open (RFC 9293, 3.5)
+        // then connects the socket to itself.
         return local.Equals(target)
             ? new ConnectResult(null, default, ConnectFailure.Refused)
             : new ConnectResult(socket, Endpoint.From(local), null, gone);
     }
 
-    // Where the runtime took the connect for a failed one it has not asked for it; the kernel still knows.
+    // If the runtime took the connect for failed, it has not read the local address, so it is read from the kernel.
     private static IPEndPoint LocalEndPoint(Socket socket)
     {
         if (socket.LocalEndPoint is IPEndPoint known)

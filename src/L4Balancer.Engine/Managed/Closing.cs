@@ -7,7 +7,7 @@ namespace L4Balancer.Engine.Managed;
 
 /// <summary>
 /// The <see cref="ConnectionEnd"/> of one connection behind a lock, because its two directions, the deadlines and closes by the balancer run on
-/// different threads; and the tokens that stop reads. Any thread.
+/// different threads; and the tokens that stop reads. Any thread may call.
 /// </summary>
 [SuppressMessage("Reliability", "CA1001", Justification = "Sources without a timer hold nothing to dispose of, and a late close may still cancel them.")]
 internal sealed class Closing(ManagedEngine engine)
@@ -31,7 +31,7 @@ internal sealed class Closing(ManagedEngine engine)
 
     public bool HasCause => Reason != CloseReason.None;
 
-    /// <summary>Our port towards the backend stays in TIME_WAIT, by the way the sockets are closed.</summary>
+    /// <summary>Whether the local port towards the backend enters TIME_WAIT, given how the sockets are closed.</summary>
     public bool LeavesTimeWait
     {
         get
@@ -43,7 +43,7 @@ internal sealed class Closing(ManagedEngine engine)
         }
     }
 
-    /// <summary>Cancelled when nothing more is read: what is being set up is abandoned, what is established lingers.</summary>
+    /// <summary>Cancelled when reading ends: a connection being set up is abandoned, an established one lingers.</summary>
     public CancellationToken Reading => _reading.Token;
 
     /// <summary>Cancelled when a lingering close no longer waits for the peers.</summary>
@@ -105,8 +105,8 @@ internal sealed class Closing(ManagedEngine engine)
         }
     }
 
-    /// <summary>A close by the balancer, of an established connection.</summary>
-    /// <returns>False where it is ending already.</returns>
+    /// <summary>Starts a close of an established connection by the balancer.</summary>
+    /// <returns>False if the connection is already ending.</returns>
     public bool Ask(in ConnectionRecord record, CloseReason reason)
     {
         lock (_gate)
@@ -121,8 +121,8 @@ internal sealed class Closing(ManagedEngine engine)
         return true;
     }
 
-    /// <summary>Ends at once, or abandons what is being set up.</summary>
-    /// <returns>Whether this is the cause.</returns>
+    /// <summary>Ends the connection at once, or abandons it if it is being set up.</summary>
+    /// <returns>Whether this call is the cause of the end.</returns>
     public bool Abort(CloseReason reason)
     {
         lock (_gate)
@@ -133,7 +133,7 @@ internal sealed class Closing(ManagedEngine engine)
         }
     }
 
-    /// <returns>What a deadline that has passed asks for, and when the next one is due.</returns>
+    /// <returns>The actions for a deadline that has passed, and when the next one is due.</returns>
     public (EndActions Actions, Instant Next) DeadlinePassed(in ConnectionRecord record, Instant lastActivity, Instant now)
     {
         lock (_gate)

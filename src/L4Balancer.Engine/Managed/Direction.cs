@@ -4,28 +4,28 @@ using System.Net.Sockets;
 
 namespace L4Balancer.Engine.Managed;
 
-/// <summary>How reading one direction's source came to its end.</summary>
+/// <summary>How reading a direction's source ended.</summary>
 internal enum FillEnd
 {
     /// <summary>The source's peer sent FIN.</summary>
     Finished,
 
-    /// <summary>The source is gone; everything that was received before has been read.</summary>
+    /// <summary>The source's connection is gone; everything received before that has been read.</summary>
     Gone,
 
-    /// <summary>We stopped reading, or nobody takes the bytes any more.</summary>
+    /// <summary>The balancer stopped reading, or the sink no longer takes the bytes.</summary>
     Stopped,
 }
 
 /// <summary>
-/// The bytes from one socket to the other: <see cref="FillAsync"/> reads into a pooled pipe, <see cref="DrainAsync"/> writes out of
-/// it, and the pipe's threshold is the backpressure. Filling may begin long before there is a socket to drain into.
+/// Relays the bytes from one socket to the other: <see cref="FillAsync"/> reads into a pooled pipe, <see cref="DrainAsync"/> writes out of
+/// it, and the pipe's threshold provides backpressure. Filling may begin long before there is a socket to drain into.
 /// </summary>
 internal sealed class Direction(Action<int> onReceived, Action<int> onSent)
 {
     private readonly Pipe _pipe = PipePool.Shared.Get();
 
-    /// <summary>Reads until FIN, a reset or the token; then completes the pipe, so that draining ends too.</summary>
+    /// <summary>Reads until FIN, a reset or cancellation, then completes the pipe, so that draining ends too.</summary>
     public async Task<FillEnd> FillAsync(Socket source, CancellationToken stop)
     {
         PipeWriter writer = _pipe.Writer;
@@ -34,8 +34,8 @@ internal sealed class Direction(Action<int> onReceived, Action<int> onSent)
             bool gone = false;
             while (true)
             {
-                // A zero-byte receive waits for data without a buffer, so that a quiet connection holds none. Where it is the one
-                // that meets the reset, it takes the error with it, and the receives after it see a mere end of file.
+                // A zero-byte receive waits for data without a buffer, so that a quiet connection holds none. If it is the call that
+                // returns the reset, it also clears the error, and the receives after it only see an end of file.
                 IoResult ready = await IoResult.ReceiveAsync(source, Memory<byte>.Empty, stop).ConfigureAwait(false);
                 if (ready.End == IoEnd.Cancelled)
                 {
@@ -67,7 +67,7 @@ internal sealed class Direction(Action<int> onReceived, Action<int> onSent)
     }
 
     /// <summary>Writes what is read until filling has ended and the pipe is empty.</summary>
-    /// <returns>False where the sink was gone before that; filling is told to stop.</returns>
+    /// <returns>False if the sink's connection was lost before that; filling then stops too.</returns>
     public async Task<bool> DrainAsync(Socket sink)
     {
         PipeReader reader = _pipe.Reader;
@@ -78,7 +78,7 @@ internal sealed class Direction(Action<int> onReceived, Action<int> onSent)
                 ReadResult read = await reader.ReadAsync(CancellationToken.None).ConfigureAwait(false);
                 foreach (ReadOnlyMemory<byte> segment in read.Buffer)
                 {
-                    // The last read of a pipe may bring a segment without a byte.
+                    // The last read of a pipe may contain an empty segment.
                     if (!segment.IsEmpty && !await SendAsync(sink, segment).ConfigureAwait(false))
                     {
                         return false;
@@ -98,7 +98,7 @@ internal sealed class Direction(Action<int> onReceived, Action<int> onSent)
         }
     }
 
-    /// <summary>Gives the pipe back; neither <see cref="FillAsync"/> nor <see cref="DrainAsync"/> may be running.</summary>
+    /// <summary>Returns the pipe; neither <see cref="FillAsync"/> nor <see cref="DrainAsync"/> may be running.</summary>
     public void Release()
     {
         _pipe.Writer.Complete();

@@ -2,16 +2,16 @@ using System.Net.Sockets;
 
 namespace L4Balancer.Engine.Managed;
 
-/// <summary>How a receive or a send ended. What a network does every day is a value here, not an exception.</summary>
+/// <summary>How a receive or a send ended. Everyday network events are values here, not exceptions.</summary>
 internal enum IoEnd
 {
-    /// <summary>It did what was asked.</summary>
+    /// <summary>The operation completed.</summary>
     Done,
 
-    /// <summary>The connection is gone: reset by its peer, given up by the kernel, or closed by us.</summary>
+    /// <summary>The connection is gone: reset by its peer, given up by the kernel, or closed by the balancer.</summary>
     Gone,
 
-    /// <summary>The token was cancelled; the connection is as it was.</summary>
+    /// <summary>The token was cancelled; the connection is unchanged.</summary>
     Cancelled,
 }
 
@@ -35,7 +35,7 @@ internal readonly record struct IoResult(int Bytes, IoEnd End)
         }
     }
 
-    /// <summary>send(2), repeated until everything is sent. It ends early only with the connection.</summary>
+    /// <summary>send(2), repeated until everything is sent. It ends earlier only if the connection is lost.</summary>
     public static async ValueTask<IoResult> SendAsync(Socket socket, ReadOnlyMemory<byte> bytes)
     {
         try

@@ -10,12 +10,12 @@ using L4Balancer.Engine.Sockets;
 namespace L4Balancer.Engine.Managed;
 
 /// <summary>
-/// One connection from accept to close, in the order of its life: set up, relay, end. <see cref="ServeAsync"/> runs it; other threads
-/// only ask it to close, look at its record, or tell it the time. The record and the set-up stand under the gate.
+/// One connection from accept to close; members are ordered by its life: set-up, relay, end. <see cref="ServeAsync"/> runs it; other
+/// threads only request a close, read its record, or check its deadlines. The record and the set-up are guarded by the lock.
 /// </summary>
 internal sealed class ManagedConnection
 {
-    /// <summary>A delay of zero would complete at once, on the stack of the check that asks for it.</summary>
+    /// <summary>A delay of zero would complete at once, on the stack of the check that requests it.</summary>
     private static readonly TimeSpan SoonestCheck = TimeSpan.FromMilliseconds(1);
 
     private readonly Lock _gate = new();
@@ -49,10 +49,10 @@ internal sealed class ManagedConnection
         }
     }
 
-    /// <summary>There is a reason why it ends, even if it has not ended yet.</summary>
+    /// <summary>The connection has a cause of its end, even if it has not ended yet.</summary>
     public bool IsEnding => _closing.HasCause;
 
-    /// <summary>As a listing shows it.</summary>
+    /// <summary>The state of the connection for a listing.</summary>
     public OpenConnection Open
     {
         get
@@ -62,8 +62,8 @@ internal sealed class ManagedConnection
         }
     }
 
-    /// <summary>The life of the connection. It ends with both sockets closed, everything returned, and one record sent out.</summary>
-    /// <remarks>Not async: what an async method is given lives as long as the method, and a snapshot has to go before the connection.</remarks>
+    /// <summary>Runs the connection. At completion both sockets are closed, all resources are returned, and one record has been written.</summary>
+    /// <remarks>Not async: an async method keeps its arguments alive while it runs, but the snapshot must be collectable earlier.</remarks>
     public Task ServeAsync(RoutingSnapshot snapshot, Listener listener, in FourTuple tuple)
     {
         SetupStep first;
@@ -112,8 +112,8 @@ internal sealed class ManagedConnection
         return EndAsync();
     }
 
-    /// <summary>Asks for a close by us. What is being set up is abandoned; what is established ends in good order.</summary>
-    /// <returns>False where it is on its way out already.</returns>
+    /// <summary>Requests a close by the balancer. A connection being set up is abandoned; an established one ends gracefully.</summary>
+    /// <returns>False if it is already ending.</returns>
     public bool Close(CloseReason reason)
     {
         ConnectionRecord record;
@@ -131,10 +131,10 @@ internal sealed class ManagedConnection
         return _closing.Ask(record, reason);
     }
 
-    /// <summary>Closes without waiting for anything: both peers are reset.</summary>
+    /// <summary>Closes at once by resetting both peers.</summary>
     public void Abort(CloseReason reason) => _relay.Abort(reason);
 
-    /// <summary>Called every now and then: acts on deadlines that have passed.</summary>
+    /// <summary>Acts on deadlines that have passed. Called periodically.</summary>
     public void CheckDeadlines(Instant now)
     {
         ConnectionRecord record;
@@ -155,7 +155,7 @@ internal sealed class ManagedConnection
         }
     }
 
-    // What is due before the next look at all connections: those that reach max_age together are closed one after the other.
+    // Checks a deadline that is due before the next check of all connections: those that reach max_age together are closed one after the other.
     private async Task CheckAsync(TimeSpan wait)
     {
         await Task.Delay(wait > SoonestCheck ? wait : SoonestCheck, _engine.Options.Clock, _closing.Reading).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -175,7 +175,7 @@ internal sealed class ManagedConnection
         }
     }
 
-    // Connects until the state machine is content. Meanwhile what the client sends waits in its pipe.
+    // Connects as the set-up decides, until it succeeds or gives up. What the client sends meanwhile stays in its pipe.
     private async Task<bool> SetUpAsync(SetupStep step)
     {
         while (step.Action is SetupAction.Connect or SetupAction.Wait)
@@ -190,7 +190,7 @@ internal sealed class ManagedConnection
 
     private async Task<SetupStep> ConnectAsync(SetupStep step)
     {
-        // The source's own timer, because one that fires while its source is disposed of must not throw: nobody would catch that.
+        // The source's own timer, because one that fires while the source is being disposed must not throw: that exception would be unhandled.
         using var deadline = new CancellationTokenSource(_engine.Until(step.Deadline), _engine.Options.Clock);
         using var attempt = CancellationTokenSource.CreateLinkedTokenSource(_closing.Reading, deadline.Token);
         PoolSettings pool = _setup.PoolSettings;
@@ -213,7 +213,7 @@ internal sealed class ManagedConnection
 
             SetupStep relay = _setup.Connected(ref _record, result.LocalEndpoint, now);
 
-            // It would keep the snapshot alive for as long as the connection lives.
+            // Otherwise the set-up would keep the snapshot alive for as long as the connection lives.
             _setup = default;
             return relay;
         }

@@ -13,16 +13,16 @@ using Microsoft.Extensions.Logging;
 namespace L4Balancer.Engine.Managed;
 
 /// <summary>
-/// The engine on System.Net.Sockets and System.IO.Pipelines: any platform, and the reference for behaviour. It runs on the thread
-/// pool; <see cref="EngineOptions.Workers"/> means nothing to it.
+/// The engine on System.Net.Sockets and System.IO.Pipelines: it runs on any platform and is the reference for behaviour. It uses the
+/// thread pool and ignores <see cref="EngineOptions.Workers"/>.
 /// </summary>
 public sealed class ManagedEngine : IEngine
 {
-    /// <summary>How late a timeout may come where connections are few, and where they are many.</summary>
+    /// <summary>The maximum delay of a timeout with few connections, and with many.</summary>
     private static readonly TimeSpan ShortestCheck = TimeSpan.FromMilliseconds(50);
     internal static readonly TimeSpan LongestCheck = TimeSpan.FromSeconds(1);
 
-    /// <summary>Each look at a connection costs about a microsecond: so many do not add up to more than a hundredth of a processor.</summary>
+    /// <summary>Checking a connection costs about a microsecond; this interval keeps all checks within a hundredth of a processor.</summary>
     private static readonly TimeSpan CheckPerConnection = TimeSpan.FromMicroseconds(100);
 
     private readonly ConcurrentDictionary<ulong, ManagedConnection> _connections = new();
@@ -93,7 +93,7 @@ public sealed class ManagedEngine : IEngine
 
     public IReadOnlyList<WorkerLoad> Load() => [];
 
-    /// <summary>The thread pool's turn, which serves every connection.</summary>
+    /// <summary>Completes when the thread pool, which serves every connection, has run a work item.</summary>
     public Task TurnAsync() => Task.Run(static () => { });
 
     public bool Close(ulong id, CloseReason reason)
@@ -109,7 +109,7 @@ public sealed class ManagedEngine : IEngine
         return _shedding.ShedAsync(order, cancel);
     }
 
-    /// <summary>Unsupported: what a pipe or a pending operation of the framework holds cannot be taken out of it.</summary>
+    /// <summary>Unsupported: bytes held by a pipe or by a pending operation of the framework cannot be extracted.</summary>
     public Task<IReadOnlyList<ExportedConnection>?> ExportAsync() => Task.FromResult<IReadOnlyList<ExportedConnection>?>(null);
 
     public void Adopt(IReadOnlyList<ExportedConnection> connections) =>
@@ -151,10 +151,10 @@ public sealed class ManagedEngine : IEngine
         }
     }
 
-    /// <summary>The first that a connection does once it has an id.</summary>
+    /// <summary>Called by a connection first, once it has an id.</summary>
     internal void Remember(ManagedConnection connection) => _connections[connection.Record.Id] = connection;
 
-    /// <summary>The last that a connection does.</summary>
+    /// <summary>Called by a connection last, after its sockets are closed; writes its record.</summary>
     internal void Forget(ManagedConnection connection)
     {
         ConnectionRecord record = connection.Record;
@@ -171,14 +171,14 @@ public sealed class ManagedEngine : IEngine
         CompleteIfEmpty();
     }
 
-    /// <summary>How long until this instant: a timer's due time, infinite for never.</summary>
+    /// <summary>The time until this instant, as the due time of a timer; infinite for never.</summary>
     internal TimeSpan Until(Instant deadline)
     {
         Instant now = Now;
         return deadline == Instant.Never ? Timeout.InfiniteTimeSpan : deadline <= now ? TimeSpan.Zero : deadline - now;
     }
 
-    // A client that is gone before accept(2) returns leaves a socket without a peer.
+    // If the client has gone before accept(2) returns, the socket has no peer.
     private static bool TryReadTuple(Socket client, out FourTuple tuple)
     {
         tuple = default;
@@ -216,7 +216,7 @@ public sealed class ManagedEngine : IEngine
         }
     }
 
-    // What one connection meets must not take their timeouts from all others.
+    // An exception in one connection must not stop the timeouts of all others.
     internal void CheckDeadlines(ManagedConnection connection, Instant now)
     {
         try
@@ -230,7 +230,7 @@ public sealed class ManagedEngine : IEngine
         }
     }
 
-    // Those being set up at once, the established ones evenly over the grace, or until nobody is connected any more.
+    // Closes connections being set up at once, and the established ones evenly over the grace or until none is left.
     private async Task CloseAllAsync(TimeSpan grace, CancellationToken atOnce)
     {
         foreach ((_, ManagedConnection pending) in _connections.Where(static c => !c.Value.Record.IsEstablished))
@@ -241,11 +241,11 @@ public sealed class ManagedEngine : IEngine
         await _shedding.ShedUntilAsync(grace, _empty.Task, atOnce).ConfigureAwait(false);
         if (atOnce.IsCancellationRequested)
         {
-            // What is left is aborted; an orderly close on the way there would send a FIN, which hides the reset from the peer.
+            // Remaining connections are aborted; an orderly close before that would send a FIN, which hides the reset from the peer.
             return;
         }
 
-        // A connection that was set up between the two looks.
+        // Covers connections that were established after the shedding selected its candidates.
         foreach ((_, ManagedConnection connection) in _connections)
         {
             connection.Close(CloseReason.Shutdown);

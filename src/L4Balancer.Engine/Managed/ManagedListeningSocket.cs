@@ -6,7 +6,7 @@ using L4Balancer.Engine.Listening;
 
 namespace L4Balancer.Engine.Managed;
 
-/// <summary>A listening socket of the framework, and its accept loop.</summary>
+/// <summary>A listening socket of System.Net.Sockets, and its accept loop.</summary>
 internal sealed class ManagedListeningSocket : ListeningSocket
 {
     private readonly Socket _socket;
@@ -19,7 +19,7 @@ internal sealed class ManagedListeningSocket : ListeningSocket
             OperatingSystem.IsLinux() ? (int)socket.Handle : -1, Endpoint.From((IPEndPoint)socket.LocalEndPoint!), requested, target, shared) =>
         _socket = socket;
 
-    /// <exception cref="SocketException">It cannot be bound.</exception>
+    /// <exception cref="SocketException">The address cannot be bound.</exception>
     public static ManagedListeningSocket Bind(Endpoint endpoint, Target target, bool share)
     {
         IPEndPoint address = endpoint.ToIPEndPoint();
@@ -36,8 +36,8 @@ internal sealed class ManagedListeningSocket : ListeningSocket
                 TcpSocket.SetOption((int)socket.Handle, Libc.SOL_SOCKET, Libc.SO_REUSEPORT, 1);
             }
 
-            // On Unix the runtime's bind sets SO_REUSEADDR by itself, so that a restart binds over connections in TIME_WAIT. Asked for
-            // by ReuseAddress it would set SO_REUSEPORT too, and a second daemon would take half of the connections unnoticed.
+            // On Unix the runtime's bind sets SO_REUSEADDR by itself, so that a restart binds over connections in TIME_WAIT. ReuseAddress
+            // would set SO_REUSEPORT too, and a second daemon would take half of the connections unnoticed.
             socket.Bind(address);
             return new ManagedListeningSocket(socket, endpoint, target, share);
         }
@@ -52,7 +52,7 @@ internal sealed class ManagedListeningSocket : ListeningSocket
     {
         TcpSocket.MakeOurs(descriptor);
 
-        // Whoever keeps it for us has it as the one before us left it.
+        // The socket may still have the filter that the previous process attached.
         SynFilter.Detach(descriptor);
         return new ManagedListeningSocket(new Socket(new SafeSocketHandle(descriptor, ownsHandle: true)), endpoint, target, shared: false);
     }
@@ -76,7 +76,7 @@ internal sealed class ManagedListeningSocket : ListeningSocket
         _stop.Dispose();
     }
 
-    /// <summary>Begins to accept, unless it does.</summary>
+    /// <summary>Starts to accept; no effect if it already does.</summary>
     public void Watch(ManagedEngine engine)
     {
         if (_loop.IsCompleted || _stop.IsCancellationRequested)
@@ -87,15 +87,15 @@ internal sealed class ManagedListeningSocket : ListeningSocket
         }
     }
 
-    /// <summary>Done when it accepts no more.</summary>
+    /// <summary>Stops accepting; completes when the accept loop has ended.</summary>
     public Task UnwatchAsync()
     {
         _stop.Cancel();
         return _loop;
     }
 
-    /// <summary>Accepts what is queued while nobody else does.</summary>
-    /// <returns>False where something may be queued still.</returns>
+    /// <summary>Accepts queued connections while no accept loop runs.</summary>
+    /// <returns>False if connections may still be queued.</returns>
     public bool AcceptQueued(ManagedEngine engine)
     {
         _socket.Blocking = false;
@@ -112,8 +112,8 @@ internal sealed class ManagedListeningSocket : ListeningSocket
         }
     }
 
-    // Hands every accepted socket to the engine until it is stopped. An accept that fails for want of something waits, longer each time,
-    // up to a second.
+    // Hands every accepted socket to the engine until it is stopped. After an accept that failed for lack of resources it pauses, longer
+    // each time, up to a second.
     private async Task AcceptAsync(ManagedEngine engine, AcceptBackoff backoff, CancellationToken stop)
     {
         while (!stop.IsCancellationRequested)
@@ -130,7 +130,7 @@ internal sealed class ManagedListeningSocket : ListeningSocket
             }
             catch (SocketException e) when (EndedInQueue(e.SocketErrorCode))
             {
-                // The next one, please.
+                // Continue with the next connection.
             }
             catch (Exception e)
             {
@@ -150,8 +150,8 @@ internal sealed class ManagedListeningSocket : ListeningSocket
         engine.Serve(client, Target);
     }
 
-    // What accept(2) passes on of a connection that ended while it was queued. Anything else (EMFILE, ENFILE, ENOBUFS, ENOMEM, EPERM)
-    // would come again at once, and the loop would spin.
+    // Errors that accept(2) passes on from a connection that ended in the queue. Any other error (EMFILE, ENFILE, ENOBUFS, ENOMEM, EPERM)
+    // would recur at once, and the loop would spin.
     private static bool EndedInQueue(SocketError error) => error is SocketError.ConnectionAborted or SocketError.ConnectionReset
         or SocketError.NetworkDown or SocketError.NetworkUnreachable or SocketError.HostDown or SocketError.HostUnreachable
         or SocketError.ProtocolOption or SocketError.OperationNotSupported;

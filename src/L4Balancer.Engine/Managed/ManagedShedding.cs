@@ -5,10 +5,10 @@ using L4Balancer.Engine.Shedding;
 
 namespace L4Balancer.Engine.Managed;
 
-/// <summary>How those who close at a pace reach the connections of this engine: by their ids.</summary>
+/// <summary>Gives paced closes access to the connections of this engine, by their ids.</summary>
 internal sealed class ManagedShedding(ConcurrentDictionary<ulong, ManagedConnection> connections) : IShedding
 {
-    /// <summary>Bytes that are allocated before we collect; left to itself the runtime waits for tens of megabytes.</summary>
+    /// <summary>Bytes allocated before a collection is forced; by itself the runtime collects only after tens of megabytes.</summary>
     private const long BetweenCollections = 3 * 1024 * 1024;
 
     private long _allocated;
@@ -37,9 +37,9 @@ internal sealed class ManagedShedding(ConcurrentDictionary<ulong, ManagedConnect
 
     public Task TurnAsync() => Task.CompletedTask;
 
-    // With thousands of connections a collection of what has gathered by itself stands still for 40 ms and more, which a pace cannot make
-    // up for; one that comes early, between two closes, for about 10. Not by a smaller budget for the whole process
-    // (System.GC.Gen0MaxBudget): with many probes that doubled p99.9 of the epoll engine.
+    // With thousands of connections, a collection started by the runtime pauses for 40 ms and more, which the pace cannot make up for; an
+    // early one, between two closes, pauses for about 10. A smaller budget for the whole process (System.GC.Gen0MaxBudget) is no
+    // alternative: with many probes it doubled p99.9 of the epoll engine.
     private void CollectIfDue()
     {
         long allocated = GC.GetTotalAllocatedBytes();

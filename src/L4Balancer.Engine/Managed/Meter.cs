@@ -3,7 +3,7 @@ using L4Balancer.Core.Timing;
 
 namespace L4Balancer.Engine.Managed;
 
-/// <summary>What went through one connection, and when the last of it did. Each direction is counted by one thread at a time, read by any.</summary>
+/// <summary>Byte counts and last activity of one connection. Each direction is counted by one thread at a time; any thread may read.</summary>
 internal sealed class Meter(ManagedEngine engine)
 {
     private RelayedBytes? _traffic;
@@ -17,7 +17,7 @@ internal sealed class Meter(ManagedEngine engine)
 
     public Instant LastActivity => new(Volatile.Read(ref _lastActivity));
 
-    /// <summary>There is a backend, whose bytes these are; before that nothing is sent.</summary>
+    /// <summary>Sets the backend's counters, which also count these bytes. Nothing is sent before that.</summary>
     public void Begin(RelayedBytes traffic)
     {
         Touch();

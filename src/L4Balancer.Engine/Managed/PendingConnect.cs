@@ -6,8 +6,8 @@ using Microsoft.Extensions.ObjectPool;
 namespace L4Balancer.Engine.Managed;
 
 /// <summary>
-/// connect(2) whose end is a value, used again and again for others. Where ports are few a connect is often in vain, and the exception
-/// that the framework's own task makes of that costs more than the search for another port.
+/// A reusable connect(2) whose outcome is a value. When ports are scarce many connects fail, and the exception that the framework's own
+/// task then throws costs more than the search for another port.
 /// </summary>
 internal sealed class PendingConnect() : SocketAsyncEventArgs(true), IValueTaskSource<SocketError>
 {
@@ -16,7 +16,7 @@ internal sealed class PendingConnect() : SocketAsyncEventArgs(true), IValueTaskS
     private ManualResetValueTaskSourceCore<SocketError> _answer;
 
     /// <returns>
-    /// <see cref="SocketError.OperationAborted"/> where the token was cancelled: nothing can be said of the connect, and the socket may be
+    /// <see cref="SocketError.OperationAborted"/> if the token was cancelled: the outcome of the connect is unknown, and the socket may be
     /// closed.
     /// </returns>
     public static async ValueTask<SocketError> ConnectAsync(Socket socket, IPEndPoint target, CancellationToken token)
@@ -39,7 +39,7 @@ internal sealed class PendingConnect() : SocketAsyncEventArgs(true), IValueTaskS
         Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
         _answer.OnCompleted(continuation, state, token, flags);
 
-    /// <returns>Null where the connect is under way.</returns>
+    /// <returns>Null if the connect is in progress.</returns>
     private static SocketError? Begin(Socket socket, PendingConnect connect)
     {
         try
@@ -48,12 +48,12 @@ internal sealed class PendingConnect() : SocketAsyncEventArgs(true), IValueTaskS
         }
         catch (SocketException e)
         {
-            // Where the platform binds before it connects, and finds no port.
+            // Thrown on platforms that bind before they connect, if no port is free.
             return e.SocketErrorCode;
         }
     }
 
-    // A close is all that ends a connect before its time.
+    // Only closing the socket ends a connect early.
     private async ValueTask<SocketError> WaitAsync(Socket socket, CancellationToken token)
     {
         using CancellationTokenRegistration closing = token.UnsafeRegister(static s => ((Socket)s!).Dispose(), socket);

@@ -3,10 +3,10 @@ using Microsoft.Extensions.ObjectPool;
 
 namespace L4Balancer.Engine.Managed;
 
-/// <summary>Pipes that are used again, one per direction of a connection. A pipe without unread bytes holds no buffer.</summary>
+/// <summary>Reusable pipes, one per direction of a connection. A pipe without unread bytes holds no buffer.</summary>
 internal static class PipePool
 {
-    /// <summary>A direction stops reading when this many bytes wait to be written, and goes on at half of it.</summary>
+    /// <summary>A direction stops reading when this many bytes are unsent, and resumes at half of it.</summary>
     public const int PauseThreshold = 64 * 1024;
 
     private const int SegmentSize = 32 * 1024;

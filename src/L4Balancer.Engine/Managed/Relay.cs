@@ -6,8 +6,8 @@ using L4Balancer.Core.Timing;
 namespace L4Balancer.Engine.Managed;
 
 /// <summary>
-/// The two directions of one connection and the ends of its sides. The client is read while a backend is still looked for; from
-/// <see cref="TryConnect"/> on bytes flow both ways. What several threads share stands under the gate.
+/// The two directions of one connection and the ends of its sides. The client is already read while a backend is being chosen; after
+/// <see cref="TryConnect"/> bytes flow both ways. State shared between threads is guarded by the lock.
 /// </summary>
 internal sealed class Relay
 {
@@ -37,12 +37,12 @@ internal sealed class Relay
 
     public Instant LastActivity => _meter.LastActivity;
 
-    /// <summary>Reads the client up to the pipe's threshold; only a socket that is being read tells of its reset.</summary>
+    /// <summary>Reads the client up to the pipe's threshold; a reset is reported only on a socket that is being read.</summary>
     public void ReadClient() => _fromClient = FillAsync(_toBackend, _client);
 
-    /// <summary>There is a backend: <see cref="RunAsync"/> may begin.</summary>
-    /// <param name="gone">The backend has reset it, and no receive will say so.</param>
-    /// <returns>False where the connection has met its end meanwhile; the socket stays the caller's.</returns>
+    /// <summary>Sets the backend's socket, so that <see cref="RunAsync"/> may begin.</summary>
+    /// <param name="gone">The backend has reset the connection, and no receive will report it.</param>
+    /// <returns>False if the connection has ended meanwhile; the caller keeps the socket.</returns>
     public bool TryConnect(Socket backend, RelayedBytes traffic, bool gone)
     {
         lock (_gate)
@@ -64,7 +64,7 @@ internal sealed class Relay
         return true;
     }
 
-    /// <summary>Both directions to their end, and the farewell where it is we who close.</summary>
+    /// <summary>Runs both directions to their end, followed by the lingering close if the balancer closes.</summary>
     public async Task RunAsync()
     {
         Task<FillEnd> fromBackend = FillAsync(_toClient, _backend!);
@@ -73,14 +73,14 @@ internal sealed class Relay
             GuardAsync(PassOnAsync(_toClient, fromBackend, _backend!, _client), fromBackend)).ConfigureAwait(false);
         if (_closing.Reading.IsCancellationRequested)
         {
-            // Closed by the balancer: what was read is written by now. Wait for the peers to close as well.
+            // Closed by the balancer: the bytes read have been written. Wait for the peers to close as well.
             await Task.WhenAll(LingerAsync(_client), LingerAsync(_backend!)).ConfigureAwait(false);
         }
 
         _closing.Settle();
     }
 
-    /// <summary>Acts on deadlines that have passed. Nothing is due here before there is a backend.</summary>
+    /// <summary>Acts on deadlines that have passed. No deadline is due before there is a backend.</summary>
     /// <returns>When the next one is due.</returns>
     public Instant CheckDeadlines(in ConnectionRecord record, Instant now)
     {
@@ -98,16 +98,16 @@ internal sealed class Relay
         return next;
     }
 
-    /// <summary>Resets both peers without waiting for anything.</summary>
+    /// <summary>Closes at once by resetting both peers.</summary>
     public void Abort(CloseReason reason)
     {
         _closing.Abort(reason);
 
-        // First of all: what stops reading goes on to an orderly close, and a peer that has seen a FIN no longer sees the reset.
+        // This comes first: once reading stops, an orderly close follows, and a peer that has received a FIN no longer sees the reset.
         SideSocket? backend;
         lock (_gate)
         {
-            // A backend that connects at this moment is seen here, or it sees the cause.
+            // A backend that connects at this moment is either seen here, or TryConnect sees the cause.
             backend = _backend;
         }
 
@@ -117,7 +117,7 @@ internal sealed class Relay
         _closing.StopDiscarding();
     }
 
-    /// <summary>Closes both sockets and gives the pipes back. <see cref="RunAsync"/> is over, or was never begun.</summary>
+    /// <summary>Closes both sockets and returns the pipes. <see cref="RunAsync"/> must have completed, or never have begun.</summary>
     public async Task EndAsync()
     {
         if (_backend is null)
@@ -132,7 +132,7 @@ internal sealed class Relay
         _toClient.Release();
     }
 
-    // One direction: write what is read; then pass the source's end on to the sink.
+    // Runs one direction: writes what is read, then passes the source's end on to the sink.
     private async Task PassOnAsync(Direction direction, Task<FillEnd> fill, SideSocket source, SideSocket sink)
     {
         if (await direction.DrainAsync(sink.Socket).ConfigureAwait(false))
@@ -154,7 +154,7 @@ internal sealed class Relay
         }
     }
 
-    // One side was reset. The other is reset once it has everything: a reset discards what the kernel still holds for it.
+    // One side was reset. The other is reset once it has received everything: a reset discards what the kernel still holds for it.
     private async Task FlushAsync()
     {
         EndActions actions;
@@ -181,7 +181,7 @@ internal sealed class Relay
         }
     }
 
-    // An exception in one direction ends both, and nothing reads on into a pipe that is given back.
+    // An exception in one direction ends both, so that no read continues into a pipe that has been returned.
     private async Task GuardAsync(Task direction, Task fill)
     {
         try

@@ -5,17 +5,17 @@ using L4Balancer.Engine.Sockets;
 
 namespace L4Balancer.Engine.Managed;
 
-/// <summary>One of the two sockets of a connection. Any thread.</summary>
+/// <summary>One of the two sockets of a connection. Any thread may call.</summary>
 internal sealed class SideSocket(Socket socket, Side side)
 {
-    /// <summary>Where bytes go that nobody wants any more: shared by all, written by all, read by none.</summary>
+    /// <summary>Target of discarded bytes: shared and written by all connections, never read.</summary>
     private static readonly byte[] Discarded = new byte[64 * 1024];
 
     public Socket Socket { get; } = socket;
 
     public Side Side { get; } = side;
 
-    /// <summary>Bytes sent to this peer that it has not acknowledged; 0 where the platform cannot say, or the socket is closed.</summary>
+    /// <summary>Bytes sent that the peer has not acknowledged; 0 if the platform does not report it, or the socket is closed.</summary>
     public int Unacknowledged
     {
         get
@@ -30,7 +30,7 @@ internal sealed class SideSocket(Socket socket, Side side)
         }
     }
 
-    /// <summary>Sends FIN; a peer that is gone already needs none.</summary>
+    /// <summary>Sends FIN; no effect if the peer is already gone.</summary>
     public void Finish()
     {
         try
@@ -39,15 +39,15 @@ internal sealed class SideSocket(Socket socket, Side side)
         }
         catch (SocketException)
         {
-            // ENOTCONN: a reset was faster. What reads from this side finds it.
+            // ENOTCONN: a reset came first. Reading from this side reports it.
         }
         catch (ObjectDisposedException)
         {
-            // A close at once was faster.
+            // The socket was closed by an abort meanwhile.
         }
     }
 
-    /// <summary>Reads what the peer still sends, until it has finished too or the token says that nobody waits for that any more.</summary>
+    /// <summary>Discards what the peer still sends, until it has finished too or the token is cancelled.</summary>
     /// <returns>How it ended: end of file (<see cref="IoEnd.Done"/>), gone, or cancelled.</returns>
     public async Task<IoEnd> DiscardAsync(CancellationToken stop)
     {
@@ -69,7 +69,7 @@ internal sealed class SideSocket(Socket socket, Side side)
         }
         catch (Exception e) when (e is SocketException or ObjectDisposedException)
         {
-            // EINVAL: the kernel has dropped the connection already. The close below is all that is left to do.
+            // EINVAL: the kernel has already dropped the connection. Only the close below remains to be done.
         }
 
         Socket.Dispose();

@@ -3,10 +3,10 @@ using L4Balancer.Core.Timing;
 
 namespace L4Balancer.Engine.Probing;
 
-/// <summary>When the prober's loop looks at which backend. Only the loop touches it.</summary>
+/// <summary>When the prober's loop has to look at each backend. Used by the loop only.</summary>
 internal sealed class Agenda
 {
-    // An entry whose time is not its target's any more is a leftover, and is passed over when it comes up.
+    // An entry whose time differs from its target's current one is stale, and is skipped when it comes up.
     private readonly PriorityQueue<ProbeTarget, Instant> _entries = new();
 
     public void Set(ProbeTarget target, Instant at)
@@ -18,7 +18,7 @@ internal sealed class Agenda
         }
     }
 
-    /// <summary>Moves the next probe of a target that waits for it nearer; never further away.</summary>
+    /// <summary>Moves the next probe of a waiting target earlier, never later.</summary>
     public void Advance(ProbeTarget target, Instant at)
     {
         if (target.IsWaiting && at < target.LookAt)
@@ -43,6 +43,6 @@ internal sealed class Agenda
         return false;
     }
 
-    /// <summary>When there is something to look at; perhaps a leftover.</summary>
+    /// <summary>The time of the next entry, which may be stale.</summary>
     public bool TryNext(out Instant at) => _entries.TryPeek(out _, out at);
 }

@@ -7,15 +7,15 @@ using L4Balancer.Core.Health;
 namespace L4Balancer.Engine.Probing;
 
 /// <summary>
-/// One exchange with one backend over a socket that is connected: TLS, then HTTP or WebSocket as <see cref="Exchange"/> says, then
-/// the goodbye. It owns the socket. One call at a time, but for <see cref="Stage"/>; who disposes of the socket meanwhile cuts it short.
+/// One exchange with one backend over a connected socket: TLS, then HTTP or WebSocket as <see cref="Exchange"/> specifies, then the
+/// closing handshake. It owns the socket. One call at a time, except <see cref="Stage"/>; disposing of the socket cuts a call short.
 /// </summary>
 internal sealed class Conversation : IDisposable
 {
-    /// <summary>What a backend may send after the exchange until it is reset.</summary>
+    /// <summary>Maximum bytes that a backend may send after the exchange before it is reset.</summary>
     private const int LongestRest = 64 * 1024;
 
-    /// <summary>What it may take for its side of the goodbye.</summary>
+    /// <summary>Time that the backend has for its side of the closing handshake.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(500);
 
     private static readonly LingerOption FinOnClose = new(enable: false, seconds: 0);
@@ -28,7 +28,7 @@ internal sealed class Conversation : IDisposable
     private string? _certificateFault;
     private volatile ProbeStage _stage;
 
-    /// <param name="socket">Resets where it is closed.</param>
+    /// <param name="socket">A connected socket that resets the connection when it is closed.</param>
     public Conversation(Socket socket, Exchange exchange)
     {
         _socket = socket;
@@ -37,12 +37,12 @@ internal sealed class Conversation : IDisposable
         _stage = exchange.IsTls ? ProbeStage.Handshake : exchange.IsHttp ? ProbeStage.Answer : ProbeStage.Upgrade;
     }
 
-    /// <summary>What it waits for. Any thread may ask.</summary>
+    /// <summary>The step in progress. Any thread may read it.</summary>
     public ProbeStage Stage => _stage;
 
     private Stream Stream => (Stream?)_tls ?? _plain!;
 
-    /// <summary>Does not throw. Any number of threads may dispose of the socket; then nobody asks for the verdict.</summary>
+    /// <summary>Runs the exchange. Does not throw. Any thread may dispose of the socket meanwhile; the verdict is unused then.</summary>
     public async Task<ProbeVerdict> HoldAsync()
     {
         try
@@ -70,14 +70,14 @@ internal sealed class Conversation : IDisposable
         }
         catch (Exception e)
         {
-            // A fault of ours must not be the backend's, nor keep its probe for ever.
+            // An internal fault must not be blamed on the backend, nor keep its probe in flight for ever.
             return ProbeVerdict.Ours(e);
         }
     }
 
     /// <summary>
-    /// The goodbye after a good exchange. The server is told, and given the time to close first, as RFC 6455, 7.1.1 and
-    /// "Connection: close" want it: its log stays quiet, and TIME_WAIT is not ours. Who takes longer is reset. Does not throw.
+    /// Closes after a successful exchange. The server is notified and given time to close first, as RFC 6455, 7.1.1 and "Connection: close"
+    /// require: its log stays clean, and TIME_WAIT is on its side. A server that takes longer is reset. Does not throw.
     /// </summary>
     public async Task PartAsync(TimeProvider clock, CancellationToken atOnce)
     {
@@ -86,7 +86,7 @@ internal sealed class Conversation : IDisposable
             using var limit = new CancellationTokenSource(Patience, clock);
             using CancellationTokenRegistration earlier = atOnce.UnsafeRegister(static l => ((CancellationTokenSource)l!).Cancel(), limit);
 
-            // TLS takes no token for its last word.
+            // Sending the TLS close_notify accepts no cancellation token.
             using CancellationTokenRegistration end = limit.Token.UnsafeRegister(static s => ((Socket)s!).Dispose(), _socket);
             if (_exchange.IsWebSocket)
             {
@@ -109,7 +109,7 @@ internal sealed class Conversation : IDisposable
         }
         catch (Exception)
         {
-            // What we wanted to know we know; the rest was courtesy, whatever kept us from it.
+            // The verdict is already known; a failed closing handshake has no consequence.
         }
         finally
         {

@@ -3,10 +3,10 @@ using System.Security.Authentication;
 
 namespace L4Balancer.Engine.Probing;
 
-/// <summary>What the framework throws while a backend is talked to, in words for an operator.</summary>
+/// <summary>Describes exceptions of the framework during an exchange with a backend, in words for an operator.</summary>
 internal static class ConversationFault
 {
-    /// <summary>What a network does every day, and what it means that we ended it ourselves.</summary>
+    /// <summary>Whether the exception is an everyday network error, or the result of the prober ending the exchange itself.</summary>
     public static bool IsEveryday(Exception e) => e is IOException or AuthenticationException or ObjectDisposedException or OperationCanceledException
         or SocketException;
 
@@ -16,7 +16,7 @@ internal static class ConversationFault
         : CodeOf(e) is SocketError code ? $"{code} before {Awaited(stage)}"
         : $"{e.Message} before {Awaited(stage)}";
 
-    /// <summary>The answer that did not come, in the middle of a sentence.</summary>
+    /// <summary>The answer that did not arrive, worded for the middle of a sentence.</summary>
     public static string Awaited(ProbeStage stage) => stage switch
     {
         ProbeStage.Handshake => "the TLS handshake",
@@ -34,7 +34,7 @@ internal static class ConversationFault
 
         string text = Innermost(e);
 
-        // What OpenSSL says of bytes that are no TLS record, and what SslStream says before it asks OpenSSL.
+        // The messages of OpenSSL for bytes that are no TLS record, and of SslStream, which checks before OpenSSL does.
         bool noTls = text.Contains("wrong version number", StringComparison.Ordinal)
             || text.Contains("packet length too long", StringComparison.Ordinal)
             || text.Contains("http request", StringComparison.Ordinal)
@@ -44,7 +44,7 @@ internal static class ConversationFault
             : $"TLS: {text}";
     }
 
-    // "error:0A000410:SSL routines::sslv3 alert handshake failure" is worth its last part.
+    // Only the last part of "error:0A000410:SSL routines::sslv3 alert handshake failure" is useful.
     private static string Innermost(Exception e)
     {
         while (e.InnerException is { } inner)

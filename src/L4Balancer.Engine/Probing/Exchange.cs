@@ -7,11 +7,11 @@ using L4Balancer.Core.Http;
 namespace L4Balancer.Engine.Probing;
 
 /// <summary>
-/// What a probe of one backend says after the connect, made once and said again and again. Any thread may read it.
+/// What a probe of one backend sends after the connect: created once and reused for every probe. Any thread may read it.
 /// </summary>
 internal sealed class Exchange
 {
-    /// <summary>What stands between the last field of an upgrade and the end of its head.</summary>
+    /// <summary>Length of the key between the last field of an upgrade request and the end of its head.</summary>
     private const int KeyLength = 24;
 
     private static readonly SslApplicationProtocol[] Http1 = [SslApplicationProtocol.Http11];
@@ -19,8 +19,8 @@ internal sealed class Exchange
     private readonly ProbePlan _plan;
     private readonly byte[] _request;
 
-    /// <param name="address">The backend's as written: what it is called where <c>host</c> is empty.</param>
-    /// <param name="port">That probes go to.</param>
+    /// <param name="address">The backend's address as configured; its host part is the name used if <c>host</c> is empty.</param>
+    /// <param name="port">The port that probes connect to.</param>
     public Exchange(ProbePlan plan, string address, int port)
     {
         HealthSettings settings = plan.Settings;
@@ -40,20 +40,20 @@ internal sealed class Exchange
 
     public bool IsWebSocket { get; }
 
-    /// <summary>Whom the certificate must name; for SNI too, where it is no IP address.</summary>
+    /// <summary>The name that the certificate must have; also sent as SNI unless it is an IP address.</summary>
     public string ServerName { get; }
 
     public StatusCodes Status => _plan.Settings.Status;
 
     public TlsTrust Trust => _plan.Trust;
 
-    /// <summary>What one conversation needs, for the request as for what comes back.</summary>
+    /// <summary>Buffer size of one conversation, for the request as well as the answer.</summary>
     public int BufferSize => Math.Max(ResponseHead.LongestHead, _request.Length);
 
     /// <summary>
-    /// Where the certificate is verified, without resumption: the probe sees what a new client would see. Else a session is resumed where
-    /// the backend lets it, which spares both sides most of the handshake. Revocation is not asked for: probes go to their backend and
-    /// nowhere else.
+    /// If the certificate is verified, sessions are not resumed, so that the probe sees what a new client would see. Otherwise a session is
+    /// resumed if the backend allows it, which saves both sides most of the handshake. Revocation is not checked: a probe connects only to
+    /// its backend.
     /// </summary>
     public SslClientAuthenticationOptions Tls() => new()
     {
@@ -63,7 +63,7 @@ internal sealed class Exchange
         ApplicationProtocols = IsHttp || IsWebSocket ? [.. Http1] : null,
     };
 
-    /// <param name="nonce">16 bytes of chance; unused but by WebSocket.</param>
+    /// <param name="nonce">16 random bytes; used by WebSocket only.</param>
     /// <returns>Bytes written.</returns>
     public int WriteRequest(Span<byte> target, ReadOnlySpan<byte> nonce)
     {
@@ -104,7 +104,7 @@ internal sealed class Exchange
 
         int colon = host.IndexOf(':');
 
-        // More than one: an IPv6 address without brackets.
+        // More than one colon: an IPv6 address without brackets.
         return colon >= 0 && colon == host.LastIndexOf(':') ? host[..colon] : host;
     }
 }

@@ -1,9 +1,9 @@
 namespace L4Balancer.Engine.Probing;
 
-/// <summary>What the head of an answer says, as far as probes want to know it.</summary>
-/// <param name="Fault">Why there is none, in a few words.</param>
-/// <param name="Switches">It upgrades the connection to WebSocket (RFC 6455, 4.1).</param>
-/// <param name="Accepts">It proves that it has understood the request for that.</param>
+/// <summary>The head of an answer, as far as probes need it.</summary>
+/// <param name="Fault">Why there is no valid head, in a few words.</param>
+/// <param name="Switches">The answer upgrades the connection to WebSocket (RFC 6455, 4.1).</param>
+/// <param name="Accepts">The answer proves that the server has understood the upgrade request.</param>
 internal readonly record struct HttpReply(string? Fault, int Status, bool Switches, bool Accepts)
 {
     public static HttpReply None(string fault) => new(fault, 0, false, false);

@@ -4,11 +4,11 @@ using L4Balancer.Core.Http;
 
 namespace L4Balancer.Engine.Probing;
 
-/// <summary>One request, and the head of its answer.</summary>
-/// <param name="buffer">For both; what follows the head is left at its beginning.</param>
+/// <summary>Sends one request and reads the head of its answer.</summary>
+/// <param name="buffer">Used for both; afterwards the bytes that follow the head are at its beginning.</param>
 internal sealed class HttpTalk(Stream stream, byte[] buffer)
 {
-    /// <summary>100 Continue, 103 Early Hints: a client has to bear them (RFC 9110, 15.2), but not without end.</summary>
+    /// <summary>100 Continue, 103 Early Hints: a client must accept them (RFC 9110, 15.2), but not an unlimited number.</summary>
     private const int MostInterim = 8;
 
     private const int NonceLength = 16;
@@ -17,7 +17,7 @@ internal sealed class HttpTalk(Stream stream, byte[] buffer)
 
     private readonly byte[] _accept = new byte[28];
 
-    /// <summary>Bytes that came after the head, at the buffer's beginning.</summary>
+    /// <summary>Number of bytes after the head, at the buffer's beginning.</summary>
     public int Rest { get; private set; }
 
     public ValueTask SendAsync(Exchange exchange)
@@ -76,7 +76,7 @@ internal sealed class HttpTalk(Stream stream, byte[] buffer)
         return result;
     }
 
-    /// <summary>What a server makes of the key (RFC 6455, 4.2.2).</summary>
+    /// <summary>The value that a server derives from the key (RFC 6455, 4.2.2).</summary>
     private static void Accept(ReadOnlySpan<byte> nonce, Span<byte> accept)
     {
         ReadOnlySpan<byte> guid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"u8;
@@ -85,7 +85,7 @@ internal sealed class HttpTalk(Stream stream, byte[] buffer)
         guid.CopyTo(text[KeyLength..]);
         Span<byte> hash = stackalloc byte[SHA1.HashSizeInBytes];
 
-        // The RFC names this hash; it keeps no secret, and only tells a WebSocket server from another.
+        // The RFC requires this hash; it protects no secret, and only distinguishes a WebSocket server from another.
 #pragma warning disable CA5350
         SHA1.HashData(text, hash);
 #pragma warning restore CA5350

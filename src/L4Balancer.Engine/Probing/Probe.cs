@@ -10,15 +10,14 @@ using L4Balancer.Engine.Sockets;
 namespace L4Balancer.Engine.Probing;
 
 /// <summary>
-/// One connect to a backend and, where its type asks for it, the conversation that follows; used again and again for others. The
-/// prober's loop calls it; <paramref name="ended"/> alone comes from the runtime's threads, exactly once for each <see cref="Start"/>
-/// that answered null.
+/// One connect to a backend and, if its type requires it, the exchange that follows; reused for other backends. The prober's loop calls
+/// it; only <paramref name="ended"/> is called by the runtime's threads, exactly once for each <see cref="Start"/> that returned null.
 /// </summary>
 internal sealed class Probe(Action<Probe> ended) : SocketAsyncEventArgs(true)
 {
     /// <summary>
-    /// SO_LINGER of zero seconds (socket(7), everywhere): close resets. A FIN would leave TIME_WAIT, which at 10,000 backends keeps
-    /// a good part of the local ports for nothing.
+    /// SO_LINGER of zero seconds (socket(7), on every platform): close sends a reset. A FIN would leave TIME_WAIT, which at 10,000 backends
+    /// would occupy many of the local ports for no benefit.
     /// </summary>
     private static readonly LingerOption ResetOnClose = new(enable: true, seconds: 0);
 
@@ -27,10 +26,10 @@ internal sealed class Probe(Action<Probe> ended) : SocketAsyncEventArgs(true)
     private volatile Conversation? _conversation;
     private ProbeVerdict _verdict;
 
-    /// <summary>Whom the answer is for; null where nobody waits for it any more.</summary>
+    /// <summary>The target that gets the verdict; null if the verdict is no longer wanted.</summary>
     public ProbeTarget? Target { get; private set; }
 
-    /// <returns>The verdict where it is clear at once; null where the probe is in flight.</returns>
+    /// <returns>The verdict if it is known at once; null if the probe is in flight.</returns>
     public ProbeVerdict? Start(ProbeTarget target)
     {
         ProbeVerdict? verdict = TryStart(target);
@@ -42,14 +41,14 @@ internal sealed class Probe(Action<Probe> ended) : SocketAsyncEventArgs(true)
         return verdict;
     }
 
-    /// <summary>Nobody waits any more: whatever it does is cut short. It still ends in its time.</summary>
+    /// <summary>Cuts the probe short, because its verdict is no longer wanted. It still ends with a call of the callback.</summary>
     public void Abandon()
     {
         Target = null;
         _socket?.Dispose();
     }
 
-    /// <summary>What its deadline says, if it were now.</summary>
+    /// <summary>The verdict if the deadline passed now.</summary>
     public ProbeVerdict TooLate(TimeSpan timeout) => _conversation?.Stage switch
     {
         null => ProbeVerdict.TooLate(ProbeOutcome.Failure, "answer", timeout),
@@ -59,8 +58,8 @@ internal sealed class Probe(Action<Probe> ended) : SocketAsyncEventArgs(true)
         _ => ProbeVerdict.TooLate(ProbeOutcome.Unfit, "pong", timeout),
     };
 
-    /// <summary>After it has ended: the verdict. A backend that was only connected to is reset.</summary>
-    /// <param name="goodbye">A conversation that deserves one, and is the caller's now.</param>
+    /// <summary>Returns the verdict, after the probe has ended. A backend that was only connected to is reset.</summary>
+    /// <param name="goodbye">A conversation that should be closed in an orderly way; the caller owns it now.</param>
     public ProbeVerdict Finish(out Conversation? goodbye)
     {
         ProbeVerdict verdict = _conversation is null ? OfConnect() : _verdict;
@@ -86,7 +85,7 @@ internal sealed class Probe(Action<Probe> ended) : SocketAsyncEventArgs(true)
         }
     }
 
-    // A task that nobody waits for: it ends in a call of ended.
+    // Starts a task that is not awaited: it ends by calling ended.
     private void Talk(Exchange exchange)
     {
         _conversation = new Conversation(_socket!, exchange);
@@ -101,13 +100,13 @@ internal sealed class Probe(Action<Probe> ended) : SocketAsyncEventArgs(true)
 
     private ProbeVerdict OfConnect()
     {
-        // On loopback the kernel may choose the very port that nobody listens on, and TCP's simultaneous open (RFC 9293, 3.5) then
-        // connects the socket to itself.
+        // On loopback the kernel may choose the target's own port, on which no socket listens, and TCP's simultaneous open (RFC 9293, 3.5)
+        // then connects the socket to itself.
         bool metItself = SocketError == SocketError.Success && RemoteEndPoint!.Equals(LocalEndPoint());
         return ProbeVerdict.OfConnect(metItself ? SocketError.ConnectionRefused : SocketError);
     }
 
-    // None where the probe was abandoned meanwhile.
+    // Null if the probe was abandoned meanwhile.
     private EndPoint? LocalEndPoint()
     {
         try
@@ -158,12 +157,12 @@ internal sealed class Probe(Action<Probe> ended) : SocketAsyncEventArgs(true)
         }
         catch (SocketException e)
         {
-            // No descriptor, or no such address family on this host: connect(2) itself answers by value.
+            // No descriptor, or no such address family on this host. Errors of connect(2) itself are returned as values.
             return new ProbeVerdict(ProbeOutcome.LocalError, $"no socket: {e.SocketErrorCode}");
         }
         catch (Exception e)
         {
-            // A fault of ours must not be the backend's, nor end the loop of all probes.
+            // An internal fault must not be blamed on the backend, nor end the loop of all probes.
             return ProbeVerdict.Ours(e);
         }
     }

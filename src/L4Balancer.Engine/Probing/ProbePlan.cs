@@ -3,7 +3,7 @@ using L4Balancer.Core.Health;
 
 namespace L4Balancer.Engine.Probing;
 
-/// <summary>What the probes of one pool do, and when. Made anew where the settings change. Any thread may read it.</summary>
+/// <summary>What the probes of one pool do, and when. Recreated when the settings change. Any thread may read it.</summary>
 internal sealed class ProbePlan(HealthSettings settings, Random random)
 {
     private readonly Lazy<TlsTrust> _trust = new(() => TlsTrust.Of(settings));
@@ -12,9 +12,9 @@ internal sealed class ProbePlan(HealthSettings settings, Random random)
 
     public ProbeSchedule Schedule { get; } = new(settings.Interval, settings.FastInterval, settings.DownInterval, settings.Jitter, random);
 
-    /// <summary>Whether a connect alone says nothing yet.</summary>
+    /// <summary>Whether a probe needs an exchange after the connect.</summary>
     public bool HasExchange => settings.Type is not (HealthType.None or HealthType.Tcp);
 
-    /// <summary>Made at the first handshake: a file of all authorities takes tens of milliseconds to read.</summary>
+    /// <summary>Created at the first handshake, because reading a file of all authorities takes tens of milliseconds.</summary>
     public TlsTrust Trust => _trust.Value;
 }

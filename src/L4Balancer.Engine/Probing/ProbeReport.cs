@@ -3,6 +3,6 @@ using L4Balancer.Core.Routing;
 
 namespace L4Balancer.Engine.Probing;
 
-/// <summary>How one probe of one backend ended.</summary>
+/// <summary>The result of one probe of one backend.</summary>
 /// <param name="Detail">Why it failed, in a few words (<c>connection refused</c>); empty for a success.</param>
 public readonly record struct ProbeReport(Pool Pool, Backend Backend, ProbeOutcome Outcome, string Detail);

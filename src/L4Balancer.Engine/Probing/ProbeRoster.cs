@@ -6,7 +6,7 @@ using L4Balancer.Core.Timing;
 
 namespace L4Balancer.Engine.Probing;
 
-/// <summary>The backends that are probed, as the snapshots bring them and take them away. Only the prober's loop touches it.</summary>
+/// <summary>The backends that are probed; each snapshot adds and removes some. Used by the prober's loop only.</summary>
 internal sealed class ProbeRoster(Agenda agenda, Random random)
 {
     private readonly Dictionary<BackendCell, ProbeTarget> _targets = [];
@@ -55,7 +55,7 @@ internal sealed class ProbeRoster(Agenda agenda, Random random)
     {
         if (_targets.TryGetValue(backend.Cell, out ProbeTarget? target) && !target.IsProbedAt(backend, plan))
         {
-            // What a probe of the old address says is of no use now.
+            // The result of a probe of the old address is of no use any more.
             Drop(backend.Cell);
             target = null;
         }
@@ -68,7 +68,7 @@ internal sealed class ProbeRoster(Agenda agenda, Random random)
         }
         else if (target.Follow(pool, backend, plan))
         {
-            // Of the next probe under the old interval and a first one under the new, the sooner: "1h" to "2s" must not wait an hour.
+            // The sooner of the next probe under the old interval and a first one under the new: "1h" to "2s" must not take an hour.
             agenda.Advance(target, now + plan.Schedule.First());
         }
     }

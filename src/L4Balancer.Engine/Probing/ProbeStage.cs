@@ -1,6 +1,6 @@
 namespace L4Balancer.Engine.Probing;
 
-/// <summary>What an exchange waits for.</summary>
+/// <summary>The step that an exchange is waiting for.</summary>
 internal enum ProbeStage
 {
     Handshake,

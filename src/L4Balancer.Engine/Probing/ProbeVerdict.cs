@@ -7,7 +7,7 @@ using L4Balancer.Engine.Sockets;
 
 namespace L4Balancer.Engine.Probing;
 
-/// <summary>What one probe says of its backend, and why in a few words.</summary>
+/// <summary>The outcome of one probe, and the reason in a few words.</summary>
 internal readonly record struct ProbeVerdict(ProbeOutcome Outcome, string Detail)
 {
     public static ProbeVerdict OfConnect(SocketError error) => error == SocketError.Success
@@ -20,7 +20,7 @@ internal readonly record struct ProbeVerdict(ProbeOutcome Outcome, string Detail
             _ => new ProbeVerdict(ProbeOutcome.Failure, InWords(error)),
         };
 
-    /// <summary>The probe could not leave from its source address.</summary>
+    /// <summary>The probe could not use its source address.</summary>
     public static ProbeVerdict OfSource(HostAddress source, ConnectFailure failure) => new(
         ProbeOutcome.LocalError,
         failure == ConnectFailure.SourceUnusable ? $"source address {source} is not one of this host"
@@ -29,17 +29,17 @@ internal readonly record struct ProbeVerdict(ProbeOutcome Outcome, string Detail
 
     public static ProbeVerdict NoSource() => new(ProbeOutcome.LocalError, "no source address of the backend's family");
 
-    /// <param name="awaited">What did not come in time.</param>
+    /// <param name="awaited">What did not arrive in time.</param>
     public static ProbeVerdict TooLate(ProbeOutcome outcome, string awaited, TimeSpan timeout) => new(
         outcome,
         timeout.Ticks % TimeSpan.TicksPerSecond == 0
             ? string.Create(CultureInfo.InvariantCulture, $"no {awaited} within {timeout.TotalSeconds}s")
             : string.Create(CultureInfo.InvariantCulture, $"no {awaited} within {timeout.TotalMilliseconds}ms"));
 
-    /// <summary>A fault of ours.</summary>
+    /// <summary>The probe failed because of an internal fault.</summary>
     public static ProbeVerdict Ours(Exception e) => new(ProbeOutcome.LocalError, $"the probe failed: {e.GetType().Name}: {e.Message}");
 
-    /// <summary>It could be connected to, but did not do what was asked of it.</summary>
+    /// <summary>The backend accepted the connection but did not answer as required.</summary>
     public static ProbeVerdict Unfit(string detail) => new(ProbeOutcome.Unfit, detail);
 
     private static string InWords(SocketError error) => error switch

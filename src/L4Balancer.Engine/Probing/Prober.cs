@@ -6,15 +6,15 @@ using L4Balancer.Core.Timing;
 namespace L4Balancer.Engine.Probing;
 
 /// <summary>
-/// Probes the backends of the published snapshot as Core's schedule says and reports; decides nothing. One loop, one timer and one
-/// agenda serve all of them; whatever happens (a probe ended, the timer, a snapshot) only wakes the loop. Any thread may call.
+/// Probes the backends of the published snapshot by Core's schedule and reports the results; it decides nothing. One loop, one timer and
+/// one agenda serve all backends; every event (end of a probe, timer, snapshot) only wakes the loop. Any thread may call.
 /// </summary>
 public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
 {
-    /// <summary>Descriptors that probing takes at most.</summary>
+    /// <summary>Maximum number of descriptors that probing uses.</summary>
     public const int MostDescriptors = 1000;
 
-    /// <summary>The loop sleeps at least this long, so that many backends share a wake-up.</summary>
+    /// <summary>Minimum sleep of the loop, so that many backends share one wake-up.</summary>
     internal static readonly TimeSpan Granularity = TimeSpan.FromMilliseconds(10);
 
     private static readonly TimeSpan LongestSleep = TimeSpan.FromDays(1);
@@ -24,7 +24,7 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
     private readonly ITimer _timer;
     private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    // Filled by any thread, emptied by the loop.
+    // Any thread adds; the loop removes.
     private readonly ConcurrentQueue<Probe> _ended = new();
     private readonly ConcurrentQueue<BackendCell> _repaced = new();
     private readonly CancellationTokenSource _goodbyesEnd = new();
@@ -33,7 +33,7 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
     private int _wakeUps;
     private int _goodbyes;
 
-    // The loop's own.
+    // Used by the loop only.
     private readonly Agenda _agenda = new();
     private readonly ProbeRoster _roster;
     private readonly Queue<ProbeTarget> _due = new();
@@ -41,10 +41,10 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
     private readonly Action<Probe> _onEnded;
     private int _inFlight;
 
-    /// <param name="random">Used by the prober alone, or safe for many threads.</param>
+    /// <param name="random">Used by the prober alone, or thread-safe.</param>
     /// <param name="report">
-    /// Told how each probe ended, one call at a time, on a thread of the pool; must not throw. A call that begins after
-    /// <see cref="Publish"/> has returned is about that snapshot; after <see cref="DisposeAsync"/> is done there is none.
+    /// Called with the result of each probe, one call at a time, on a thread-pool thread; must not throw. A call that begins after
+    /// <see cref="Publish"/> has returned refers to that snapshot; there are no calls after <see cref="DisposeAsync"/> has completed.
     /// </param>
     public Prober(TimeProvider clock, Random random, Action<ProbeReport> report)
     {
@@ -56,15 +56,15 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
         _timer = clock.CreateTimer(static prober => ((Prober)prober!).WakeUp(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
-    /// <summary>Probes in flight at once; others wait their turn.</summary>
+    /// <summary>Maximum number of probes in flight; further ones are delayed.</summary>
     internal int MostInFlight { get; init; } = MostDescriptors;
 
-    /// <summary>Those that were cut short or say goodbye included, until their socket is gone.</summary>
+    /// <summary>Includes probes that were cut short or are in their closing handshake, until their socket is closed.</summary>
     internal int InFlight => Volatile.Read(ref _inFlight) + Volatile.Read(ref _goodbyes);
 
     /// <summary>
-    /// Probes the backends of this snapshot from now on. Those known by their cell keep their schedule and a probe in flight; a
-    /// probe of one that left is dropped without a report.
+    /// Probes the backends of this snapshot from now on. Backends known by their cell keep their schedule and a probe in flight; the
+    /// probe of a removed backend is dropped without a report.
     /// </summary>
     public void Publish(RoutingSnapshot snapshot)
     {
@@ -73,7 +73,7 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
     }
 
     /// <summary>
-    /// The pace of a backend (<see cref="HealthCounters.Pace"/>) has changed: its next probe comes when the new one says so.
+    /// Call after the pace of a backend (<see cref="HealthCounters.Pace"/>) has changed: reschedules its next probe accordingly.
     /// </summary>
     public void Replan(BackendCell backend)
     {
@@ -81,7 +81,7 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
         WakeUp();
     }
 
-    /// <summary>Cuts short what is in flight. Done in the time that a running report takes. Not to be awaited inside a report.</summary>
+    /// <summary>Cuts probes in flight short. Completes after a report that is running. Must not be awaited inside a report.</summary>
     public ValueTask DisposeAsync()
     {
         _stopping = true;
@@ -89,7 +89,7 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
         return new ValueTask(_stopped.Task);
     }
 
-    /// <summary>The loop: it turns until every wake-up that came meanwhile is served. At most one thread is ever in here.</summary>
+    /// <summary>The loop: runs until every wake-up that arrived meanwhile is handled. At most one thread executes it at a time.</summary>
     void IThreadPoolWorkItem.Execute()
     {
         int served;
@@ -218,7 +218,7 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
         _agenda.Set(target, next > now ? next : now);
     }
 
-    // Beside the loop: nobody waits for it but the bound, and the end.
+    // Runs beside the loop and is not awaited; it counts towards the limit in flight, and the end of the prober waits for it.
     private async Task PartAsync(Conversation goodbye)
     {
         try
@@ -232,8 +232,8 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
         }
     }
 
-    // The first probe of one that its clients found dead is not waited for as long as the spread over the interval may take.
-    // Later ones come when the new pace says so, sooner or later than was planned under the old.
+    // Brings forward the first probe of a backend that its clients found dead, which the spread over the interval may have delayed.
+    // Later probes move to the time that the new pace gives, sooner or later than planned.
     private void Replan(BackendCell backend, Instant now)
     {
         if (_roster.TryGet(backend, out ProbeTarget? target))

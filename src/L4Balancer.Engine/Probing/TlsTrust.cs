@@ -6,17 +6,17 @@ using L4Balancer.Core.Config;
 
 namespace L4Balancer.Engine.Probing;
 
-/// <summary>Which certificates the probes of one pool take. Any thread may call.</summary>
+/// <summary>Which certificates the probes of one pool accept. Any thread may call.</summary>
 internal sealed class TlsTrust
 {
     /// <summary>id-kp-serverAuth, RFC 5280, 4.2.1.12.</summary>
     private const string ServerAuthentication = "1.3.6.1.5.5.7.3.1";
 
-    /// <summary>The last: an authority of the name is trusted, but with another key.</summary>
+    /// <summary>The last flag means that an authority of that name is trusted, but with another key.</summary>
     private const X509ChainStatusFlags NotTrusted =
         X509ChainStatusFlags.UntrustedRoot | X509ChainStatusFlags.PartialChain | X509ChainStatusFlags.NotSignatureValid;
 
-    /// <summary>Certificates are not looked at; but a chain is built all the same, and this makes that cheap: no store is opened.</summary>
+    /// <summary>Accepts every certificate. The framework builds a chain nevertheless; this policy makes that cheap: no store is opened.</summary>
     private static readonly TlsTrust Anybody = new(
         verifies: false,
         new X509ChainPolicy
@@ -31,7 +31,7 @@ internal sealed class TlsTrust
 
     private TlsTrust(bool verifies, X509ChainPolicy policy) => (_verifies, Policy) = (verifies, policy);
 
-    /// <summary>Each handshake makes its own copy of it.</summary>
+    /// <summary>The policy for chains; each handshake copies it.</summary>
     public X509ChainPolicy Policy { get; }
 
     public static TlsTrust Of(HealthSettings settings)
@@ -52,7 +52,7 @@ internal sealed class TlsTrust
         return new TlsTrust(verifies: true, policy);
     }
 
-    /// <returns>What is wrong with the certificate, in a few words; null: nothing.</returns>
+    /// <returns>What is wrong with the certificate, in a few words; null if it is accepted.</returns>
     public string? WhyNot(X509Certificate? certificate, X509Chain? chain, SslPolicyErrors errors, string serverName)
     {
         if (!_verifies || errors == SslPolicyErrors.None)

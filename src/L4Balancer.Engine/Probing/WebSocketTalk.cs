@@ -5,10 +5,10 @@ using L4Balancer.Core.Http;
 
 namespace L4Balancer.Engine.Probing;
 
-/// <summary>A ping over an open WebSocket, and the wait for its pong. Whatever else the server says is passed over.</summary>
+/// <summary>Sends a ping over an open WebSocket and waits for its pong. Other frames of the server are skipped.</summary>
 internal sealed class WebSocketTalk(Stream stream, byte[] buffer)
 {
-    /// <summary>What a server may say before the pong.</summary>
+    /// <summary>Maximum bytes that a server may send before the pong.</summary>
     private const int MostSkipped = 64 * 1024;
 
     private const int PayloadLength = 8;
@@ -18,8 +18,8 @@ internal sealed class WebSocketTalk(Stream stream, byte[] buffer)
     private long _toSkip;
     private long _skipped;
 
-    /// <param name="filled">Bytes of the server that are in the buffer already, from its beginning on.</param>
-    /// <returns>What went wrong, in a few words; null: the pong came.</returns>
+    /// <param name="filled">Number of bytes from the server already in the buffer, from its beginning on.</param>
+    /// <returns>What went wrong, in a few words; null if the pong arrived.</returns>
     public async ValueTask<string?> PingAsync(int filled)
     {
         await stream.WriteAsync(Frame(WebSocketFrame.Ping, _payload)).ConfigureAwait(false);
@@ -45,7 +45,7 @@ internal sealed class WebSocketTalk(Stream stream, byte[] buffer)
         }
     }
 
-    /// <summary>A close frame of a client that leaves content.</summary>
+    /// <summary>The client's close frame, with the status code for a normal closure.</summary>
     public static byte[] Farewell()
     {
         Span<byte> code = stackalloc byte[2];
@@ -54,8 +54,8 @@ internal sealed class WebSocketTalk(Stream stream, byte[] buffer)
     }
 
     /// <returns>
-    /// <see cref="ParseResult.Parsed"/> where the matter is decided. With <see cref="ParseResult.NeedMore"/> what was taken can be
-    /// forgotten; what is left is shorter than a control frame.
+    /// <see cref="ParseResult.Parsed"/> if the result is decided. With <see cref="ParseResult.NeedMore"/>, the taken bytes can be
+    /// discarded; the remaining ones are shorter than a control frame.
     /// </returns>
     private ParseResult Look(ReadOnlySpan<byte> bytes, out int taken, out string? fault)
     {
@@ -72,7 +72,7 @@ internal sealed class WebSocketTalk(Stream stream, byte[] buffer)
                 return result;
             }
 
-            // Compared before anything is added up: the length is whatever 63 bits can say.
+            // Compared before adding, because the length may be any 63-bit number.
             if (frame.PayloadLength > MostSkipped || _skipped + frame.HeaderLength + frame.PayloadLength > MostSkipped)
             {
                 fault = $"sent more than {MostSkipped / 1024} KiB before the pong";

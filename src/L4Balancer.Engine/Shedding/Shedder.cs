@@ -4,16 +4,16 @@ using L4Balancer.Core.Timing;
 
 namespace L4Balancer.Engine.Shedding;
 
-/// <summary>Closes connections one after the other, at the pace that Core gives, for every engine alike.</summary>
+/// <summary>Closes connections one after the other at the pace that Core determines, for every engine alike.</summary>
 internal sealed class Shedder(IShedding engine, TimeProvider clock)
 {
-    /// <summary>A timer of the framework holds 49 days; what is due later is waited for in parts.</summary>
+    /// <summary>A framework timer is limited to 49 days; longer waits are split.</summary>
     private static readonly TimeSpan LongestWait = TimeSpan.FromDays(1);
 
-    /// <summary>Timers of the framework count whole milliseconds, and one of 0 would turn without a rest.</summary>
+    /// <summary>Framework timers count whole milliseconds, and one of 0 would make the loop spin.</summary>
     private static readonly TimeSpan ShortestWait = TimeSpan.FromMilliseconds(1);
 
-    /// <returns>How many it closed: whoever left meanwhile does not count, and costs no time.</returns>
+    /// <returns>How many it closed. Connections that ended by themselves do not count, and take up no time.</returns>
     public async Task<int> ShedAsync(ShedOrder order, CancellationToken stop)
     {
         List<ShedCandidate> all = await engine
@@ -46,7 +46,7 @@ internal sealed class Shedder(IShedding engine, TimeProvider clock)
         void Told(bool wasOpen) => Interlocked.Increment(ref wasOpen ? ref closed : ref gone);
     }
 
-    /// <summary>Every connection evenly over the grace, as the last thing that happens; it ends early where nobody is left.</summary>
+    /// <summary>Closes every connection evenly over the grace, when the engine stops; ends early once no connection is left.</summary>
     public async Task ShedUntilAsync(TimeSpan grace, Task empty, CancellationToken atOnce)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(atOnce);
@@ -56,7 +56,7 @@ internal sealed class Shedder(IShedding engine, TimeProvider clock)
         await shedding.ConfigureAwait(false);
     }
 
-    // A part of a millisecond more: nobody is ahead of its time.
+    // Rounded up to a whole millisecond, so that no connection is closed early.
     private async Task WaitUntilAsync(Instant due, CancellationToken stop)
     {
         TimeSpan left = due - Instant.Now(clock);

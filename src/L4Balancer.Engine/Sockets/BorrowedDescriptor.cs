@@ -3,8 +3,8 @@ using System.Net.Sockets;
 namespace L4Balancer.Engine.Sockets;
 
 /// <summary>
-/// The descriptor of a socket of the framework, which stays open until this is disposed: another thread that closes the socket meanwhile
-/// must not make the number another's.
+/// The descriptor of a framework socket, kept open until this is disposed, so that the number cannot be reused if another thread closes
+/// the socket meanwhile.
 /// </summary>
 internal readonly ref struct BorrowedDescriptor : IDisposable
 {
@@ -27,7 +27,7 @@ internal readonly ref struct BorrowedDescriptor : IDisposable
         }
     }
 
-    /// <summary>-1 where the socket is closed: every call with it answers EBADF.</summary>
+    /// <summary>-1 if the socket is closed: every call with it fails with EBADF.</summary>
     public int Number { get; }
 
     public void Dispose() => _handle?.DangerousRelease();

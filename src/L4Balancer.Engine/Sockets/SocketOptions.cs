@@ -5,23 +5,23 @@ using L4Balancer.Engine.Linux;
 namespace L4Balancer.Engine.Sockets;
 
 /// <summary>
-/// What every relayed socket is given: on Linux by descriptor, for both engines alike, and elsewhere as far as the framework knows the
-/// option. One that the platform lacks is left out: it tunes a connection, it is no condition of having one.
+/// The options of every relayed socket: set by descriptor on Linux, for both engines alike, and elsewhere as far as the framework
+/// supports them. An option that the platform lacks is skipped: it tunes a connection but is not required.
 /// </summary>
 internal static class SocketOptions
 {
-    /// <summary>tcp(7): Linux takes at most these values (MAX_TCP_KEEPIDLE, MAX_TCP_KEEPINTVL, MAX_TCP_KEEPCNT), and EINVAL beyond them.</summary>
+    /// <summary>tcp(7): the maxima that Linux accepts (MAX_TCP_KEEPIDLE, MAX_TCP_KEEPINTVL, MAX_TCP_KEEPCNT); EINVAL beyond them.</summary>
     private const int LongestKeepalive = 32_767;
     private const int MostKeepalives = 127;
 
     /// <summary>
-    /// TCP_NODELAY: a balancer forwards what it gets when it gets it, and gathering small writes (RFC 9293, 3.7.4) is the sender's choice.
+    /// TCP_NODELAY: a balancer forwards bytes as they arrive; gathering small writes (RFC 9293, 3.7.4) is the sender's choice.
     /// SO_OOBINLINE: urgent data (RFC 6093) is part of the stream and stays where it was sent. TCP_USER_TIMEOUT (Linux 2.6.37);
-    /// TCP_CONGESTION (Linux 2.6.13). ENOPROTOOPT of any is tolerated, and ENOENT and EPERM of the last: the start has asked for it, so
-    /// modules or rights have changed.
+    /// TCP_CONGESTION (Linux 2.6.13). ENOPROTOOPT is tolerated for all, and ENOENT and EPERM for the last: it was checked at start, so
+    /// modules or rights have changed since.
     /// </summary>
     /// <param name="userTimeout">Zero: the kernel's own limit of retransmissions (tcp_retries2).</param>
-    /// <param name="congestionControl">Empty: the system's.</param>
+    /// <param name="congestionControl">Empty: the system's default.</param>
     public static void Apply(int socket, TimeSpan userTimeout, string congestionControl)
     {
         TcpSocket.SetOption(socket, Libc.IPPROTO_TCP, Libc.TCP_NODELAY, 1);
@@ -37,13 +37,13 @@ internal static class SocketOptions
         }
     }
 
-    /// <summary>In milliseconds; zero: the kernel's own limit of retransmissions.</summary>
+    /// <summary>Sets TCP_USER_TIMEOUT, in milliseconds. Zero: the kernel's own limit of retransmissions.</summary>
     public static void SetUserTimeout(int socket, TimeSpan userTimeout) => TcpSocket.SetOption(
         socket, Libc.IPPROTO_TCP, Libc.TCP_USER_TIMEOUT, (int)Math.Clamp(Math.Ceiling(userTimeout.TotalMilliseconds), 0, int.MaxValue));
 
     /// <summary>
     /// SO_KEEPALIVE with TCP_KEEPIDLE, TCP_KEEPINTVL and TCP_KEEPCNT (Linux 2.4), in whole seconds rounded up; ENOPROTOOPT is tolerated.
-    /// Does nothing where keepalive is off.
+    /// Does nothing if keepalive is off.
     /// </summary>
     public static void Keep(int socket, KeepaliveSettings keepalive)
     {
@@ -56,7 +56,7 @@ internal static class SocketOptions
         }
     }
 
-    /// <summary>All of it for a socket of the framework. A socket that is closed already is left alone.</summary>
+    /// <summary>Sets all options on a framework socket. Does nothing if the socket is already closed.</summary>
     public static void Apply(Socket socket, KeepaliveSettings keepalive, TimeSpan userTimeout, string congestionControl)
     {
         if (!OperatingSystem.IsLinux())
@@ -70,7 +70,7 @@ internal static class SocketOptions
         Keep(descriptor.Number, keepalive);
     }
 
-    // Without TCP_USER_TIMEOUT and TCP_CONGESTION, which the framework has no names for.
+    // Without TCP_USER_TIMEOUT and TCP_CONGESTION, which the framework does not support.
     private static void ApplyPortable(Socket socket, KeepaliveSettings keepalive)
     {
         try

@@ -8,20 +8,20 @@ using L4Balancer.Engine.Linux;
 namespace L4Balancer.Engine.Sockets;
 
 /// <summary>
-/// Leaving from a source address of the configuration, and what the errors of bind(2) and connect(2) mean for what happens next.
-/// The same errno says different things at the two calls, so both are told apart here and nowhere else.
+/// Binds to a source address of the configuration, and classifies the errors of bind(2) and connect(2). The same errno means different
+/// things for the two calls; only this class and <see cref="ConnectErrors"/> distinguish them.
 /// </summary>
 internal static class SourceBinding
 {
     /// <summary>
     /// IP_BIND_ADDRESS_NO_PORT (ip(7), Linux 4.2): bind takes the address only, and connect chooses the port when it knows the
-    /// destination, so that one local port serves many destinations. It stands at SOL_IP for IPv6 sockets too. ENOPROTOOPT before Linux 4.2:
-    /// bind takes a port for all destinations at once, and there are fewer connections.
+    /// destination, so that one local port serves many destinations. It is set at SOL_IP for IPv6 sockets too. ENOPROTOOPT before Linux 4.2:
+    /// bind then takes a port for all destinations at once, so that fewer connections are possible.
     /// </summary>
     public static void DeferPort(int socket) => TcpSocket.SetOption(socket, Libc.IPPROTO_IP, Libc.IP_BIND_ADDRESS_NO_PORT, 1);
 
-    /// <summary>IP_LOCAL_PORT_RANGE (ip(7), Linux 6.3), at SOL_IP for sockets of either family: connect chooses its port from this part of the range.</summary>
-    /// <returns>Null where it does, or where the kernel cannot (ENOPROTOOPT before Linux 6.3), which the supply notes; else our own failure.</returns>
+    /// <summary>IP_LOCAL_PORT_RANGE (ip(7), Linux 6.3), at SOL_IP for either family: connect chooses its port from this part of the range.</summary>
+    /// <returns>Null on success, or if the kernel cannot (ENOPROTOOPT before Linux 6.3), which the supply notes; otherwise a local failure.</returns>
     public static ConnectFailure? LimitPorts(int socket, PortWindow window, PortSupply ports)
     {
         Errno error = TcpSocket.SetOption(socket, Libc.IPPROTO_IP, Libc.IP_LOCAL_PORT_RANGE, (int)window.Packed).Errno;
@@ -35,8 +35,8 @@ internal static class SourceBinding
     }
 
     /// <summary>Binds to the address and leaves the port to connect.</summary>
-    /// <param name="socket">A new one, of the address's family.</param>
-    /// <returns>Null where it is bound. <see cref="ConnectFailure.SourceUnusable"/> where the host has no such address.</returns>
+    /// <param name="socket">A new socket of the address's family.</param>
+    /// <returns>Null on success. <see cref="ConnectFailure.SourceUnusable"/> if the host has no such address.</returns>
     public static ConnectFailure? Bind(Socket socket, HostAddress source)
     {
         try
@@ -51,20 +51,20 @@ internal static class SourceBinding
             {
                 SocketError.AddressNotAvailable => ConnectFailure.SourceUnusable,
 
-                // Only where the port could not be deferred: bind(2) then takes one at once, and says so when none is left.
+                // Only if the port could not be deferred: bind(2) then takes a port at once, and fails when none is left.
                 SocketError.AddressAlreadyInUse => ConnectFailure.NoFreePort,
                 _ => ConnectFailure.LocalShortage,
             };
         }
     }
 
-    /// <summary>Whether the connect had succeeded before this error came, as ConnectErrors of Linux has it.</summary>
+    /// <summary>Whether the connect had succeeded before this error occurred, as in ConnectErrors of Linux.</summary>
     public static bool IsOfConnected(SocketError error) => error is SocketError.ConnectionReset or SocketError.Shutdown;
 
-    /// <summary>What an error of connect(2) means, the one that SO_ERROR holds after a non-blocking connect included.</summary>
+    /// <summary>Classifies an error of connect(2), including the one that SO_ERROR holds after a non-blocking connect.</summary>
     public static ConnectFailure Classify(SocketError error) => error switch
     {
-        // EADDRNOTAVAIL: every port of ip_local_port_range is taken towards this destination.
+        // EADDRNOTAVAIL: every port of ip_local_port_range is in use for this destination.
         SocketError.AddressNotAvailable => ConnectFailure.NoFreePort,
         SocketError.TimedOut => ConnectFailure.TimedOut,
 
@@ -78,11 +78,11 @@ internal static class SourceBinding
         _ => ConnectFailure.Refused,
     };
 
-    /// <summary>What an error of socket(2) or of an option means: never a fault of the backend.</summary>
+    /// <summary>Classifies an error of socket(2) or of an option, which is never the backend's fault.</summary>
     public static ConnectFailure ClassifyOwn(SocketError error) => error is SocketError.AddressFamilyNotSupported
         ? ConnectFailure.NoSuchFamily : ConnectFailure.LocalShortage;
 
-    /// <summary>As <see cref="LimitPorts(int, PortWindow, PortSupply)"/>; other platforms than Linux cannot.</summary>
+    /// <summary>As <see cref="LimitPorts(int, PortWindow, PortSupply)"/>; not supported on other platforms than Linux.</summary>
     public static ConnectFailure? LimitPorts(Socket socket, PortWindow window, PortSupply ports)
     {
         if (!OperatingSystem.IsLinux())
