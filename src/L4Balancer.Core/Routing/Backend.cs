@@ -13,7 +13,7 @@ public sealed record Backend(int Index, BackendSettings Settings, BackendCell Ce
 {
     public string Name => Settings.Name;
 
-    /// <summary>The address to connect to; undefined if <see cref="HasAddress"/> is false.</summary>
+    /// <summary>The address to connect to; undefined if <see cref="IsResolved"/> is false.</summary>
     public Endpoint Endpoint { get; init; } = Settings.Endpoint ?? default;
 
     /// <summary>False for a host name that resolves to no address: no connection can be sent there.</summary>
