@@ -130,7 +130,7 @@ internal sealed class TomlTreeWalk(TomlErrorList errors)
         return new TomlArray(position, items.DrainToImmutable());
     }
 
-    /// <summary>Tomlyn accepts a backslash before any white space in a string of one line, and before a lone CR in others.</summary>
+    /// <summary>Tomlyn accepts a backslash before any white space in a string of one line, and a lone CR after that in others.</summary>
     private TomlString? ReadString(StringValueSyntax text, TomlPosition position)
     {
         if (text.Token is { TokenKind: TokenKind.String or TokenKind.StringMulti, Text: { } written } && written.Contains('\\'))
