@@ -5,11 +5,13 @@ using L4Balancer.Core.Timing;
 
 namespace L4Balancer.Core.Connections;
 
-/// <summary>Whether a client may come in at all: prefixes, limits, and the budget of descriptors. Any thread; allocates nothing.</summary>
+/// <summary>
+/// Decides whether a client is admitted: address prefixes, connection limits, and the budget of descriptors. Any thread; allocates nothing.
+/// </summary>
 internal static class Admission
 {
-    /// <summary>Counts a connection as accepted, whatever becomes of it.</summary>
-    /// <returns>Why it may not come in; none where it may.</returns>
+    /// <summary>Counts a connection as accepted, whether it is admitted or not.</summary>
+    /// <returns>The reason for refusing it; none where it is admitted.</returns>
     public static CloseReason WhyNot(ref ConnectionRecord record, RoutingSnapshot snapshot, Listener listener, Instant now)
     {
         int openHere = listener.Cell.CountAccepted();

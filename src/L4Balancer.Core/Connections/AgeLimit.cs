@@ -5,8 +5,9 @@ using L4Balancer.Core.Timing;
 namespace L4Balancer.Core.Connections;
 
 /// <summary>
-/// When a connection is too old (<c>max_age</c>): at nine to ten tenths of it, by its id. Many of one age come one after the other, at the
-/// pool's <c>close_rate</c>: each reserves its turn when its time has come. One thread at a time; the default value is a new one.
+/// The deadline of a connection under <c>max_age</c>: between 90% and 100% of it, chosen by the connection's id. When many connections
+/// expire together, each reserves a time slot, and the slots follow one another at the pool's <c>close_rate</c>. One thread at a time; the
+/// default value is a new limit.
 /// </summary>
 public struct AgeLimit
 {
@@ -15,7 +16,7 @@ public struct AgeLimit
     private Instant _due;
     private bool _reserved;
 
-    /// <summary>When to look next; never where there is no limit.</summary>
+    /// <summary>The time of the next check; never where there is no limit.</summary>
     public Instant Due(in ConnectionRecord record)
     {
         if (_due.Ticks == 0)
@@ -28,8 +29,8 @@ public struct AgeLimit
         return _due;
     }
 
-    /// <summary>Takes a turn where the time has come and none was taken yet; <see cref="Due"/> says then when it is.</summary>
-    /// <returns>Whether it took one.</returns>
+    /// <summary>Reserves a slot if the connection is due and has none yet; <see cref="Due"/> is the time of the slot afterwards.</summary>
+    /// <returns>Whether a slot was reserved.</returns>
     public bool TryReserve(in ConnectionRecord record, Instant now)
     {
         if (_reserved || now < Due(record))

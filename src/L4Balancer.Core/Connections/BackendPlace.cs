@@ -3,14 +3,14 @@ using L4Balancer.Core.Accounting;
 namespace L4Balancer.Core.Connections;
 
 /// <summary>
-/// What a connection holds of the backend that it was sent to, until it is connected there or gives it up: a place among those under way,
-/// and perhaps the trial of one that is down.
+/// What a connection occupies at its chosen backend until it is connected or gives up: one of the places for pending connects, and possibly
+/// the trial of a backend that is down.
 /// </summary>
 internal struct BackendPlace
 {
     private BackendCell? _cell;
 
-    /// <summary>Of the backend's <see cref="ConnectHealth"/>; 0 where it is an ordinary connection, or it was let go.</summary>
+    /// <summary>The id of the trial in the backend's <see cref="ConnectHealth"/>; 0 for an ordinary connection or after release.</summary>
     public int Trial { get; private set; }
 
     public static BackendPlace Take(BackendCell cell, int trial)
@@ -19,7 +19,7 @@ internal struct BackendPlace
         return new BackendPlace { _cell = cell, Trial = trial };
     }
 
-    /// <summary>A trial that came to nothing by no fault of the backend: another may have it.</summary>
+    /// <summary>Returns a trial that ended without a result about the backend; another connection may take it.</summary>
     public static void ReturnTrial(BackendCell cell, int trial)
     {
         if (trial != 0)
@@ -30,10 +30,10 @@ internal struct BackendPlace
 
     public readonly ConnectNews NoteConnected() => _cell!.Connects.CountSucceeded(Trial);
 
-    /// <param name="most">Failures in a row that are one too many; 0: they are not counted.</param>
+    /// <param name="most">The number of failures in a row that takes the backend down; 0: failures are not counted.</param>
     public readonly ConnectNews NoteFailed(string fault, int most) => _cell!.Connects.CountFailed(fault, most, Trial);
 
-    /// <summary>Once; nothing after that. A trial whose connect has ended has ended with it.</summary>
+    /// <summary>Releases the place; further calls do nothing. A trial whose connect has ended was ended by that.</summary>
     public void LetGo()
     {
         if (_cell is { } cell)

@@ -7,12 +7,12 @@ using L4Balancer.Core.Timing;
 namespace L4Balancer.Core.Connections;
 
 /// <summary>
-/// How one connection looks for a backend: as the pool says, without those that it has tried, until one takes it; and what it holds of
-/// the backend that it was sent to. One thread; allocates nothing.
+/// The search of one connection for a backend: the pool picks, backends already tried are excluded, until one accepts the connection. Holds
+/// the place at the backend picked last. One thread; allocates nothing.
 /// </summary>
 internal struct BackendWalk
 {
-    /// <summary>How long a connection waits for its turn (<c>new_connection_rate</c>) where connect_timeout sets no bound.</summary>
+    /// <summary>The longest time in the queue of <c>new_connection_rate</c> where connect_timeout sets no bound.</summary>
     private static readonly TimeSpan LongestQueue = TimeSpan.FromSeconds(3);
 
     private Backend? _backend;
@@ -23,18 +23,18 @@ internal struct BackendWalk
     private bool _blamed;
     private bool _hasTrialed;
 
-    /// <summary>Where it was sent last; null before that.</summary>
+    /// <summary>The backend picked last; null before the first pick.</summary>
     public readonly Backend? Backend => _backend;
 
-    /// <summary>Its trial of the backend that it was sent to last; 0 where it is an ordinary connection.</summary>
+    /// <summary>The id of its trial at the backend picked last; 0 for an ordinary connection.</summary>
     public readonly int Trial => _place.Trial;
 
-    /// <summary>The last shortage or failure that it met.</summary>
+    /// <summary>The reason of the last shortage or failed connect.</summary>
     public readonly CloseReason LastFailure => _lastFailure;
 
-    /// <summary>Lets go of the backend before, and sends the connection to the next one.</summary>
+    /// <summary>Releases the place at the previous backend and picks the next one.</summary>
     /// <param name="turn">When it may connect there: now, or later where <c>new_connection_rate</c> spaces connections out.</param>
-    /// <returns>False where nobody is left.</returns>
+    /// <returns>False if no backend is left.</returns>
     public bool TryNext(ref ConnectionRecord record, Pool pool, Instant now, out Instant turn)
     {
         TimeSpan between = Pace.Between(pool.Settings.NewConnectionRate);
@@ -53,7 +53,7 @@ internal struct BackendWalk
             Backend backend = pool.Backends[index];
             if (between > TimeSpan.Zero && SourceWalk.CountIfRefused(backend.Sources, now))
             {
-                // Nobody takes a turn there for a connect that would not be asked for.
+                // Do not use up a slot of the rate for a connect that would not be made.
                 NoteShortage(CloseReason.SourcePortsExhausted);
                 _tried.Add(index);
             }
@@ -74,7 +74,7 @@ internal struct BackendWalk
         }
     }
 
-    /// <summary>What keeps the connection from a backend for good; none where one of them may answer in a moment.</summary>
+    /// <summary>The reason why the connection cannot be served; none where a backend may accept it after a pause.</summary>
     public readonly CloseReason WhyNone(Pool pool)
     {
         if (_tried.AreFull)
@@ -82,30 +82,33 @@ internal struct BackendWalk
             return pool.HasLiving ? CloseReason.Limit : CloseReason.NoBackend;
         }
 
-        // Every living backend was asked. One that refused may come back; a lack of ports of ours does not pass so soon.
+        // Every living backend was tried. A backend that refused may recover soon; a shortage of local ports lasts longer.
         return _blamed ? CloseReason.None : _lastFailure;
     }
 
-    /// <summary>A trial that has failed is one more where others serve: whoever looks after a dead backend for them is not refused for it.</summary>
+    /// <summary>
+    /// A failed trial does not use up an attempt while other backends serve, so that a client whose connection served as a trial is not
+    /// refused for it.
+    /// </summary>
     public readonly int AttemptsIn(Pool pool) => pool.Settings.ConnectAttempts + (_hasTrialed && pool.HasLiving ? 1 : 0);
 
-    /// <summary>Goes on in the pool of another snapshot.</summary>
+    /// <summary>Continues in the same pool of another snapshot.</summary>
     public void Follow(Pool before, Pool now) => _tried.Follow(before, now);
 
-    /// <summary>The same backend that it was sent to last, as another snapshot has it.</summary>
+    /// <summary>Replaces the backend picked last by the same backend of another snapshot.</summary>
     public void Follow(Backend backend) => _backend = backend;
 
-    /// <summary>This backend is not asked again.</summary>
+    /// <summary>Excludes this backend from further picks.</summary>
     public void Skip(int backend) => _tried.Add(backend);
 
-    /// <summary>Our own: nobody is blamed. A lack of ports is the last word.</summary>
+    /// <summary>Notes a shortage of this host, which counts against no backend. A shortage of ports is kept over later ones.</summary>
     public void NoteShortage(CloseReason shortage) =>
         _lastFailure = _lastFailure == CloseReason.SourcePortsExhausted ? _lastFailure : shortage;
 
-    /// <summary>A connect is asked for: whoever waits for a turn after it waits anew.</summary>
+    /// <summary>A connect is made: a later wait for <c>new_connection_rate</c> gets a new deadline.</summary>
     public void NoteConnecting() => _queueUntil = default;
 
-    /// <summary>The backend answered; it is let go.</summary>
+    /// <summary>The connect succeeded; releases the place.</summary>
     public ConnectNews NoteConnected()
     {
         ConnectNews news = _place.NoteConnected();
@@ -113,8 +116,8 @@ internal struct BackendWalk
         return news;
     }
 
-    /// <summary>The connect came to nothing, by the backend, by the network, or by a policy of this host.</summary>
-    /// <param name="most">Of the pool: see <see cref="BackendPlace.NoteFailed"/>.</param>
+    /// <summary>The connect failed, because of the backend, the network, or a policy of this host.</summary>
+    /// <param name="most">From the pool's settings: see <see cref="BackendPlace.NoteFailed"/>.</param>
     public ConnectNews NoteFailed(ConnectFailure failure, int most)
     {
         bool blamed = failure != ConnectFailure.NotPermitted;
@@ -126,10 +129,10 @@ internal struct BackendWalk
         return blamed ? _place.NoteFailed(FaultOf(failure), most) : ConnectNews.None;
     }
 
-    /// <summary>The backend that it was sent to last is not waited for any more.</summary>
+    /// <summary>Releases the place at the backend picked last.</summary>
     public void LetGo() => _place.LetGo();
 
-    /// <summary>After a pause, all may be asked once more.</summary>
+    /// <summary>After a pause, all backends may be tried again.</summary>
     public void BeginAgain()
     {
         _tried.Clear();
@@ -144,7 +147,7 @@ internal struct BackendWalk
         _ => "connection refused",
     };
 
-    // Whoever waits for a backend that goes away waits for the next one only so long as he would have waited there.
+    // The queueing deadline is shared by all backends that the connection waits for.
     private Instant QueueUntil(Pool pool, Instant now)
     {
         if (_queueUntil.Ticks == 0)

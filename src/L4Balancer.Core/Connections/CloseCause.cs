@@ -2,7 +2,7 @@ using L4Balancer.Core.Accounting;
 
 namespace L4Balancer.Core.Connections;
 
-/// <summary>Why a connection ends: the first cause wins, whichever thread names it.</summary>
+/// <summary>Why a connection ends: the first cause is kept, on whichever thread it arises.</summary>
 public struct CloseCause
 {
     private byte _reason;

@@ -1,12 +1,12 @@
 namespace L4Balancer.Core.Connections;
 
-/// <summary>Why connecting to a backend failed, as far as it decides what happens next.</summary>
+/// <summary>Why connecting to a backend failed, as far as the next step depends on it.</summary>
 public enum ConnectFailure
 {
-    /// <summary>The backend's host answered with a reset (ECONNREFUSED), or it was anything else that cannot be ours.</summary>
+    /// <summary>The backend's host answered with a reset (ECONNREFUSED), or any other error that this host cannot have caused.</summary>
     Refused,
 
-    /// <summary>The network said that there is no way (EHOSTUNREACH, ENETUNREACH, …).</summary>
+    /// <summary>The network reported that there is no route (EHOSTUNREACH, ENETUNREACH, …).</summary>
     Unreachable,
 
     /// <summary>Nothing answered in time (the attempt's deadline, or ETIMEDOUT).</summary>
@@ -15,15 +15,15 @@ public enum ConnectFailure
     /// <summary>No local port is free from this source to this destination (connect(2), EADDRNOTAVAIL): never the backend's fault.</summary>
     NoFreePort,
 
-    /// <summary>The source address is not one of this host (bind(2), EADDRNOTAVAIL): a fault of the configuration.</summary>
+    /// <summary>The source address does not belong to this host (bind(2), EADDRNOTAVAIL): a fault of the configuration.</summary>
     SourceUnusable,
 
-    /// <summary>This host does not speak the backend's address family (socket(2), EAFNOSUPPORT).</summary>
+    /// <summary>This host does not support the backend's address family (socket(2), EAFNOSUPPORT).</summary>
     NoSuchFamily,
 
-    /// <summary>A policy of this host forbids it (connect(2), EPERM or EACCES): it says nothing of the backend.</summary>
+    /// <summary>A policy of this host forbids it (connect(2), EPERM or EACCES): not counted against the backend.</summary>
     NotPermitted,
 
-    /// <summary>Our own lack of descriptors or memory (EMFILE, ENFILE, ENOBUFS, ENOMEM).</summary>
+    /// <summary>This process or host lacks descriptors or memory (EMFILE, ENFILE, ENOBUFS, ENOMEM).</summary>
     LocalShortage,
 }

@@ -5,17 +5,17 @@ using L4Balancer.Core.Timing;
 namespace L4Balancer.Core.Connections;
 
 /// <summary>
-/// How an established connection ends: the second half of its life, as <see cref="ConnectionSetup"/> is the first. Events go in, and
-/// <see cref="EndActions"/> come out; the engine keeps sockets, buffers and readiness. The rules are those of the contract ("How a connection
-/// is closed"): FIN is passed on after the last byte, a reset after everything that was received before it has been delivered, and a close
-/// by the balancer lingers for at most <see cref="Grace"/>. The default value is a new one. One thread at a time.
+/// State machine for the end of an established connection; <see cref="ConnectionSetup"/> covers the time before. Events go in, and <see
+/// cref="EndActions"/> come out; the engine keeps sockets, buffers and readiness. The rules are those of the contract ("How a connection is
+/// closed"): FIN is passed on after the last byte, a reset after everything that was received before it has been delivered, and a close by
+/// the balancer lingers for at most <see cref="Grace"/>. The default value is a new one. One thread at a time.
 /// </summary>
 public struct ConnectionEnd
 {
-    /// <summary>How long a close may take: for writing what was received, and for the FIN of the peers.</summary>
+    /// <summary>How long a close may take: for writing buffered bytes, and for the FIN of the peers.</summary>
     public static readonly TimeSpan Grace = TimeSpan.FromSeconds(5);
 
-    /// <summary>How often an engine looks at a send queue that has to be empty before a reset. The kernel sends no event for that.</summary>
+    /// <summary>How often an engine checks a send queue that has to be empty before a reset. The kernel sends no event for that.</summary>
     public static readonly TimeSpan FlushPoll = TimeSpan.FromMilliseconds(5);
 
     private Instant _closeBy;
@@ -24,7 +24,7 @@ public struct ConnectionEnd
     private CloseReason _firstEnd;
     private Facts _facts;
 
-    /// <summary>Bits for the client; those of the backend are one place higher.</summary>
+    /// <summary>Bits for the client; those of the backend are one bit higher.</summary>
     [Flags]
     private enum Facts : byte
     {
@@ -33,13 +33,13 @@ public struct ConnectionEnd
         PassedOn = 4,
         Lost = 16,
 
-        /// <summary>The FIN of the balancer went to the backend before the backend's own was known.</summary>
+        /// <summary>The balancer sent FIN to the backend before it knew of the backend's own FIN.</summary>
         FirstAtBackend = 64,
     }
 
     public EndPhase Phase { get; private set; }
 
-    /// <summary>Why it ends; none while it lives. The first cause stays.</summary>
+    /// <summary>The reason of the end; none while the connection is relayed. The first cause is kept.</summary>
     public readonly CloseReason Reason => _cause.Reason;
 
     public readonly bool HasCause => _cause.IsSet;
@@ -47,24 +47,24 @@ public struct ConnectionEnd
     /// <summary>One side has finished, and the other has not.</summary>
     public readonly bool IsHalfClosed => _firstEnd != CloseReason.None;
 
-    /// <summary>When the close has to be over; never while nothing limits it.</summary>
+    /// <summary>The deadline of the close; never while there is none.</summary>
     public readonly Instant CloseBy => _closeBy.Ticks == 0 ? Instant.Never : _closeBy;
 
-    /// <summary>Nothing more is read from this side: it sent FIN, it is gone, or nobody takes its bytes.</summary>
+    /// <summary>Nothing more is read from this side: it sent FIN, it is lost, or its bytes can no longer be delivered.</summary>
     public readonly bool SourceEnded(Side side) => Has(Facts.SourceEnded, side);
 
-    /// <summary>Everything from this side was passed on, its end included; or there is nobody left to take it.</summary>
+    /// <summary>Everything from this side was passed on, including its FIN; or the other side can no longer take it.</summary>
     public readonly bool IsPassedOn(Side from) => Has(Facts.PassedOn, from);
 
     /// <summary>The peer of this side reset the connection, or the kernel gave it up (ETIMEDOUT, EHOSTUNREACH).</summary>
     public readonly bool IsLost(Side side) => Has(Facts.Lost, side);
 
-    /// <summary>A read found the end of file: nothing more comes from this side. What was read before is still to be written.</summary>
+    /// <summary>A read returned end of file: nothing more comes from this side. Bytes read before are still to be written.</summary>
     public void FinRead(Side side)
     {
         Set(Facts.SourceEnded, side);
 
-        // A reset that a write ran into leaves nothing but an end of file to the reads after it.
+        // After a write has failed because of a reset, reads return only end of file, which is no FIN.
         if (!IsLost(side) && Phase == EndPhase.Relaying && _firstEnd == CloseReason.None)
         {
             _firstEnd = side == Side.Client ? CloseReason.ClientClosed : CloseReason.BackendClosed;
@@ -72,8 +72,8 @@ public struct ConnectionEnd
     }
 
     /// <summary>
-    /// The connection of this side has failed (EPOLLERR), which a read finds behind the last byte that was received. From now on the close is
-    /// limited in time, also where the other side takes no bytes and nothing is read meanwhile.
+    /// The connection of this side has failed (EPOLLERR); a read reports the error after the last byte that was received. From now on the
+    /// close is limited in time, even if the other side accepts no bytes and nothing is read meanwhile.
     /// </summary>
     public void ErrorPending(Side side, Instant now)
     {
@@ -81,7 +81,7 @@ public struct ConnectionEnd
         LimitGrace(now);
     }
 
-    /// <summary>A read found the connection of this side gone. What was read before is still to be written.</summary>
+    /// <summary>A read reported that the connection of this side is lost. Bytes read before are still to be written.</summary>
     public void ReadFailed(Side side, Instant now)
     {
         Set(Facts.SourceEnded | Facts.Lost, side);
@@ -89,8 +89,8 @@ public struct ConnectionEnd
     }
 
     /// <summary>
-    /// A write to this side, or its pending error, found its connection gone. Nothing more is written to it, so nothing more is read for
-    /// it; what its peer had sent before is still to be read and written to the other side.
+    /// A write to this side, or its pending error, reported that the connection is lost. Nothing more is written to it, so nothing more is
+    /// read for it; bytes that its peer had sent before are still read and written to the other side.
     /// </summary>
     public void WriteFailed(Side side, Instant now)
     {
@@ -99,9 +99,11 @@ public struct ConnectionEnd
         ErrorPending(side, now);
     }
 
-    /// <summary>Everything that was read from this side is written, and nothing more comes from it (while lingering: nothing more is read).</summary>
-    /// <param name="sinkIsEnding">The other side's FIN has arrived, even where it was not read yet.</param>
-    /// <returns>Whether FIN goes to the other side. Where the connection is over, <see cref="Settle"/> says so.</returns>
+    /// <summary>
+    /// Everything that was read from this side is written, and nothing more comes from it (while lingering: nothing more is read).
+    /// </summary>
+    /// <param name="sinkIsEnding">The other side's FIN has arrived, even if it has not been read yet.</param>
+    /// <returns>Whether FIN goes to the other side. If the connection is over, <see cref="Settle"/> returns that.</returns>
     public EndActions Delivered(Side from, bool sinkIsEnding)
     {
         Side sink = Other(from);
@@ -110,7 +112,7 @@ public struct ConnectionEnd
         {
             if (IsLost(from))
             {
-                // There is nobody to take what the other side sends.
+                // The other side's bytes can no longer be delivered.
                 Set(Facts.PassedOn, sink);
                 return EndActions.None;
             }
@@ -135,8 +137,8 @@ public struct ConnectionEnd
         return EndActions.FinToBackend;
     }
 
-    /// <summary>What the events so far come to; called after each turn of reads and writes.</summary>
-    /// <returns><see cref="EndActions.Close"/>, <see cref="EndActions.Flush"/>, or none while it goes on.</returns>
+    /// <summary>Decides the next action from the events so far; called after each round of reads and writes.</summary>
+    /// <returns><see cref="EndActions.Close"/>, <see cref="EndActions.Flush"/>, or none while the connection continues.</returns>
     public EndActions Settle(Instant now)
     {
         if (!IsPassedOn(Side.Client) || !IsPassedOn(Side.Backend))
@@ -160,16 +162,16 @@ public struct ConnectionEnd
         }
     }
 
-    /// <summary>While flushing: looks at the send queues of the sides that are left.</summary>
-    /// <param name="unacknowledged">A peer that is left has not acknowledged everything yet. A reset would discard that.</param>
-    /// <returns>How both sockets are closed, or none: look again after <see cref="FlushPoll"/>.</returns>
+    /// <summary>While flushing: takes the state of the send queues of the sides that are not lost.</summary>
+    /// <param name="unacknowledged">A peer that is not lost has not acknowledged everything yet. A reset would discard that.</param>
+    /// <returns>How both sockets are closed, or none: check again after <see cref="FlushPoll"/>.</returns>
     public readonly EndActions Flushed(bool unacknowledged, Instant now) =>
         unacknowledged && now < CloseBy ? EndActions.None
         : EndActions.Close | (IsLost(Side.Client) ? EndActions.None : EndActions.ResetClient)
             | (IsLost(Side.Backend) ? EndActions.None : EndActions.ResetBackend);
 
-    /// <summary>The balancer closes the connection, in good order.</summary>
-    /// <returns><see cref="EndActions.Linger"/>, or none where it is ending already.</returns>
+    /// <summary>The balancer begins an orderly close of the connection.</summary>
+    /// <returns><see cref="EndActions.Linger"/>, or none if it is ending already.</returns>
     public EndActions CloseRequested(in ConnectionRecord record, CloseReason reason, Instant now)
     {
         if (Phase != EndPhase.Relaying || !_cause.TrySet(reason))
@@ -187,8 +189,8 @@ public struct ConnectionEnd
         return EndActions.Linger;
     }
 
-    /// <summary>The connection ends without waiting for anything.</summary>
-    /// <returns>Both peers are reset.</returns>
+    /// <summary>Ends the connection immediately.</summary>
+    /// <returns>The actions that reset both peers.</returns>
     public EndActions Abort(CloseReason reason)
     {
         _cause.TrySet(reason);
@@ -196,14 +198,14 @@ public struct ConnectionEnd
     }
 
     /// <summary>
-    /// Whether the local port towards the backend stays in TIME_WAIT when the sockets are closed so: our FIN was the first there (RFC 9293, 3.6), and
-    /// no reset ended the connection.
+    /// Whether the local port towards the backend stays in TIME_WAIT when the sockets are closed with these actions: the balancer's FIN was
+    /// the first there (RFC 9293, 3.6), and no reset ended the connection.
     /// </summary>
     public readonly bool LeavesTimeWait(EndActions close) =>
         (_facts & Facts.FirstAtBackend) != 0 && !IsLost(Side.Backend) && (close & EndActions.ResetBackend) == 0;
 
-    /// <summary>A deadline may have passed: the grace, <c>idle_timeout</c> or <c>half_close_timeout</c>, or <c>max_age</c>.</summary>
-    /// <param name="lastActivity">When a byte moved last, or one side finished.</param>
+    /// <summary>Handles deadlines that have passed: the grace, <c>idle_timeout</c> or <c>half_close_timeout</c>, or <c>max_age</c>.</summary>
+    /// <param name="lastActivity">When a byte was last relayed, or one side finished.</param>
     public EndActions DeadlinePassed(in ConnectionRecord record, Instant lastActivity, Instant now)
     {
         switch (Phase)
@@ -211,7 +213,7 @@ public struct ConnectionEnd
             case EndPhase.Flushing:
                 return EndActions.Flush;
             case EndPhase.Lingering when now >= CloseBy:
-                // A peer that has received everything and our FIN needs no reset; the kernel resets it where it sends again.
+                // A peer that has received everything and the FIN needs no reset; the kernel sends one if the peer sends again.
                 return EndActions.Close | (IsPassedOn(Side.Backend) ? EndActions.None : EndActions.ResetClient)
                     | (IsPassedOn(Side.Client) ? EndActions.None : EndActions.ResetBackend);
             case EndPhase.Relaying when now >= CloseBy:
@@ -228,12 +230,12 @@ public struct ConnectionEnd
     }
 
     /// <summary>
-    /// The earliest of its deadlines; never where there is none. Activity moves it later, so that an engine may ask when its timer fires instead
-    /// of at each byte.
+    /// The earliest of its deadlines; never where there is none. Activity only moves it later, so an engine may check when its timer fires
+    /// instead of at each byte.
     /// </summary>
     public Instant NextDeadline(in ConnectionRecord record, Instant lastActivity)
     {
-        // A connection that has a cause waits for nothing but its end.
+        // Once the connection has a cause, only the deadline of its close counts.
         if (HasCause)
         {
             return CloseBy;
@@ -245,7 +247,7 @@ public struct ConnectionEnd
         return first < CloseBy ? first : CloseBy;
     }
 
-    // A limit that is set already stays.
+    // A deadline that is set already is kept.
     private void LimitGrace(Instant now)
     {
         if (_closeBy.Ticks == 0)

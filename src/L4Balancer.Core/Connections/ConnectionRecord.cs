@@ -7,40 +7,40 @@ using L4Balancer.Core.Timing;
 namespace L4Balancer.Core.Connections;
 
 /// <summary>
-/// What is known of one connection: written by the engine's thread that serves it, copied whole to the log, the histograms and the
-/// listings. Setting it up is <see cref="ConnectionSetup"/>'s work.
+/// The data of one connection: written by the engine's thread that serves it, copied whole to the log, the histograms and the listings.
+/// <see cref="ConnectionSetup"/> fills it while the connection is set up.
 /// </summary>
 public struct ConnectionRecord
 {
     /// <summary>Unique within the process, from 1.</summary>
     public ulong Id { get; internal set; }
 
-    /// <summary>The listener and pool that it counts for, with the settings that hold for it; never null once it is accepted.</summary>
+    /// <summary>The listener and pool that it counts for, with the settings that apply to it; never null after accept.</summary>
     public ConnectionOrigin Origin { get; internal set; }
 
-    /// <summary>The client, and the address of ours that it connected to.</summary>
+    /// <summary>The client's address, and the local address that it connected to.</summary>
     public FourTuple Tuple { get; internal set; }
 
-    /// <summary>The backend connected to or, where none was reached, the last one tried; null where none was picked.</summary>
+    /// <summary>The backend connected to or, if none was reached, the last one tried; null if none was picked.</summary>
     public BackendCell? Backend { get; internal set; }
 
-    /// <summary>Our side of the connection to the backend, as the kernel reports it; zero until connected.</summary>
+    /// <summary>The local address of the connection to the backend, as the kernel reports it; zero until connected.</summary>
     public Endpoint Source { get; internal set; }
 
     public Instant AcceptedAt { get; internal set; }
 
-    /// <summary>When the attempt that succeeded, or the last one, began.</summary>
+    /// <summary>When the successful attempt, or the last one, began.</summary>
     public Instant ConnectStartedAt { get; internal set; }
 
-    /// <summary>When a backend was connected; equal to zero until then.</summary>
+    /// <summary>When a backend was connected; zero until then.</summary>
     public Instant EstablishedAt { get; internal set; }
 
     public Instant EndedAt { get; internal set; }
 
-    /// <summary>Connects made, the successful one included; those for which no local port was free do not count.</summary>
+    /// <summary>Connect attempts, the successful one included; those without a free local port do not count.</summary>
     public int Attempts { get; internal set; }
 
-    /// <summary>Of the configuration that admitted it.</summary>
+    /// <summary>The generation of the configuration that admitted it.</summary>
     public long Generation { get; internal set; }
 
     public long BytesToBackend { get; set; }
@@ -49,10 +49,10 @@ public struct ConnectionRecord
 
     public CloseReason Reason { get; internal set; }
 
-    /// <summary>The local port towards the backend, from the moment that a connect is asked for.</summary>
+    /// <summary>The local port towards the backend, held from the moment that a connect is requested.</summary>
     internal PortLease Lease;
 
-    /// <summary>It has a place in its listener's table of sources.</summary>
+    /// <summary>Whether it holds a place in its listener's table of sources.</summary>
     internal bool HasSourcePlace { get; set; }
 
     public readonly bool IsEstablished => EstablishedAt.Ticks != 0;
@@ -61,16 +61,18 @@ public struct ConnectionRecord
 
     public readonly PoolCell Pool => Origin.Pool;
 
-    /// <summary>From accept to the attempt that succeeded, or to the last one; to the end where none was made.</summary>
+    /// <summary>From accept to the start of the successful or last attempt; to the end if none was made.</summary>
     public readonly TimeSpan QueueTime => (Attempts > 0 ? ConnectStartedAt : EndedAt) - AcceptedAt;
 
-    /// <summary>What the attempt that succeeded took; zero where none did.</summary>
+    /// <summary>The duration of the successful attempt; zero if none succeeded.</summary>
     public readonly TimeSpan ConnectTime => IsEstablished ? EstablishedAt - ConnectStartedAt : TimeSpan.Zero;
 
     /// <summary>From accept to the end.</summary>
     public readonly TimeSpan TotalTime => EndedAt - AcceptedAt;
 
-    /// <summary>An established connection leaves this process's books without an end: another engine goes on with it.</summary>
+    /// <summary>
+    /// Removes an established connection from this process's counters without ending it, because another engine takes it over.
+    /// </summary>
     public readonly void Leave(BalancerCell balancer)
     {
         ArgumentNullException.ThrowIfNull(balancer);
@@ -81,7 +83,7 @@ public struct ConnectionRecord
         balancer.CountEnded();
     }
 
-    /// <summary>An established connection comes into the books from another engine.</summary>
+    /// <summary>Adds an established connection that was taken over from another engine to the counters.</summary>
     public readonly void Join(BalancerCell balancer)
     {
         ArgumentNullException.ThrowIfNull(balancer);
@@ -96,9 +98,10 @@ public struct ConnectionRecord
         balancer.CountAccepted();
     }
 
-    /// <summary>Ends an established connection: the counters move here and nowhere else.</summary>
+    /// <summary>Ends an established connection; only here do the counters of its end change.</summary>
     /// <param name="wasFirst">
-    /// Our FIN went to the backend before its own came, and nobody has reset the connection: our port stays in TIME_WAIT.
+    /// The balancer's FIN went to the backend before the backend's own came, and no reset ended the connection: the local port stays in
+    /// TIME_WAIT.
     /// </param>
     public void Close(BalancerCell balancer, CloseReason reason, bool wasFirst, Instant now)
     {
@@ -111,7 +114,7 @@ public struct ConnectionRecord
         balancer.CountEnded();
     }
 
-    /// <summary>Gives back the place among its source's connections, where it has one.</summary>
+    /// <summary>Returns the place in the table of sources, if it holds one.</summary>
     internal readonly void LeaveSource()
     {
         if (HasSourcePlace)

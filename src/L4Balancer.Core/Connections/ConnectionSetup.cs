@@ -8,13 +8,13 @@ using L4Balancer.Core.Timing;
 namespace L4Balancer.Core.Connections;
 
 /// <summary>
-/// The life of a connection from accept to relay, as a state machine: the engine tells what happened, and is told what to do. It
-/// counts everything that happens in that time. One thread at a time; allocates nothing. It refers to a snapshot and its rings: who keeps
-/// it beyond the end of the set-up clears it.
+/// State machine for a connection from accept to relay: the engine reports events, and each call returns the next step. Counts everything
+/// that happens in that time. One thread at a time; allocates nothing. It refers to a snapshot and its rings: an engine that keeps it
+/// beyond the end of the set-up clears it, so that they can be collected.
 /// </summary>
 public struct ConnectionSetup
 {
-    /// <summary>The same backend is not asked again sooner than this, or the connect timeout where that is shorter.</summary>
+    /// <summary>The same backend is not tried again sooner than this, or than the connect timeout if that is shorter.</summary>
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(1);
 
     private RoutingSnapshot _snapshot;
@@ -25,14 +25,14 @@ public struct ConnectionSetup
     private bool _connecting;
     private bool _queued;
 
-    /// <summary>Settings of the pool that decides.</summary>
+    /// <summary>The settings of the pool that currently decides.</summary>
     public readonly PoolSettings PoolSettings => _listener.Pool.Settings;
 
-    /// <summary>Where the connect that was asked for last goes to.</summary>
+    /// <summary>The target of the connect requested last.</summary>
     public readonly Endpoint Target => _backends.Backend?.Endpoint ?? default;
 
-    /// <summary>A connection was accepted: admit it, and pick its first backend.</summary>
-    /// <param name="record">Overwritten whole.</param>
+    /// <summary>A connection was accepted: admits it, and picks its first backend.</summary>
+    /// <param name="record">Overwritten completely.</param>
     public SetupStep Accepted(ref ConnectionRecord record, RoutingSnapshot snapshot, Listener listener, in FourTuple tuple, Instant now)
     {
         this = default;
@@ -51,8 +51,8 @@ public struct ConnectionSetup
         return whyNot == CloseReason.None ? TryNextBackend(ref record, now) : Refuse(ref record, whyNot, now);
     }
 
-    /// <summary>The backend answered.</summary>
-    /// <param name="source">Our side of the new connection.</param>
+    /// <summary>The connect succeeded.</summary>
+    /// <param name="source">The local address of the new connection.</param>
     public SetupStep Connected(ref ConnectionRecord record, Endpoint source, Instant now)
     {
         CountAttempt(ref record);
@@ -66,7 +66,7 @@ public struct ConnectionSetup
         return SetupStep.Relay;
     }
 
-    /// <summary>The connect that was asked for last came to nothing; its deadline included.</summary>
+    /// <summary>The connect requested last failed, or its deadline passed.</summary>
     public SetupStep ConnectFailed(ref ConnectionRecord record, ConnectFailure failure, Instant now)
     {
         switch (failure)
@@ -103,8 +103,10 @@ public struct ConnectionSetup
     }
 
     /// <summary>The deadline of the last step has passed: the connect took too long, or a pause is over.</summary>
-    /// <param name="newest">In force by now: it decides where a connection goes that has waited for its turn. One that has begun to connect
-    /// goes on by what admitted it.</param>
+    /// <param name="newest">
+    /// The snapshot in force: it decides where a connection goes that has been queued. A connection that has begun to connect continues
+    /// with the snapshot that admitted it.
+    /// </param>
     public SetupStep DeadlinePassed(ref ConnectionRecord record, RoutingSnapshot newest, Instant now)
     {
         if (_connecting)
@@ -122,7 +124,7 @@ public struct ConnectionSetup
         return TryNextBackend(ref record, now);
     }
 
-    /// <summary>The connection ends before a backend is connected: the client left, or we close.</summary>
+    /// <summary>The connection ends before a backend is connected: the client left, or the balancer closes it.</summary>
     public SetupStep Abandon(ref ConnectionRecord record, CloseReason reason, Instant now)
     {
         if (_connecting)
@@ -162,7 +164,7 @@ public struct ConnectionSetup
         return SetupStep.WaitUntil(now + (timeout > TimeSpan.Zero && timeout < LongestPause ? timeout : LongestPause));
     }
 
-    // What waited to be sent to a backend is sent elsewhere where that has gone down meanwhile.
+    // A queued connection is sent elsewhere if its backend has gone down meanwhile.
     private SetupStep TakeTurn(ref ConnectionRecord record, RoutingSnapshot newest, Instant now)
     {
         int picked = Follow(ref record, newest);
@@ -182,8 +184,8 @@ public struct ConnectionSetup
         return TryNextBackend(ref record, now);
     }
 
-    // What the newest snapshot says of its listener, whose pool decides from now on; where the listener is gone, what the last one said.
-    // The answer is the place there of the backend that was picked last, or none.
+    // Takes the listener, and with it the pool that decides from now on, from the newest snapshot; keeps the old one if the listener is
+    // gone. Returns the index there of the backend that was picked last, or none.
     private int Follow(ref ConnectionRecord record, RoutingSnapshot newest)
     {
         Backend picked = _backends.Backend!;
@@ -208,7 +210,8 @@ public struct ConnectionSetup
         return _listener.Pool.IndexOf(picked.Cell);
     }
 
-    // A window without a free port says little: others use ports too, and only the whole range is the kernel's last word.
+    // A window without a free port proves little, because other processes use ports too; only a refusal of the whole range counts as
+    // exhausted.
     private SetupStep LookElsewhere(ref ConnectionRecord record, Instant now)
     {
         PortUse use = _sources.Current(_backends.Backend!.Sources)!;
@@ -242,7 +245,8 @@ public struct ConnectionSetup
         return TryConnect(ref record, now, out step);
     }
 
-    // From the walk's place on. What the kernel has refused a moment ago is not asked for again: it would search every port in vain.
+    // Continues at the current source. A source that the kernel refused a moment ago is skipped: the kernel would search every port in
+    // vain.
     private bool TryConnect(ref ConnectionRecord record, Instant now, out SetupStep step)
     {
         Backend backend = _backends.Backend!;

@@ -7,14 +7,14 @@ public enum Side : byte
     Backend,
 }
 
-/// <summary>What stage of its end a connection has reached.</summary>
+/// <summary>The stage of a connection's end.</summary>
 public enum EndPhase : byte
 {
-    /// <summary>Bytes go both ways, or one way where one side has finished.</summary>
+    /// <summary>Bytes are relayed in both directions, or in one if a side has finished.</summary>
     Relaying,
 
     /// <summary>
-    /// Closed by the balancer: what was read is written, FIN goes to both peers, and what they still send is discarded (a lingering close).
+    /// Lingering close by the balancer: buffered bytes are written, FIN goes to both peers, and what they still send is discarded.
     /// </summary>
     Lingering,
 
@@ -22,7 +22,7 @@ public enum EndPhase : byte
     Flushing,
 }
 
-/// <summary>What an engine does next, as <see cref="ConnectionEnd"/> decides it.</summary>
+/// <summary>What an engine does next, as decided by <see cref="ConnectionEnd"/>.</summary>
 [Flags]
 public enum EndActions : byte
 {
@@ -34,19 +34,19 @@ public enum EndActions : byte
     /// <summary>Send FIN to the backend.</summary>
     FinToBackend = 2,
 
-    /// <summary>Stop relaying; write what was read, and discard what still comes.</summary>
+    /// <summary>Stop relaying; write buffered bytes, and discard what still arrives.</summary>
     Linger = 4,
 
-    /// <summary>Wait until the send queues of the sides that are left are empty, then ask <see cref="ConnectionEnd.Flushed"/>.</summary>
+    /// <summary>Wait until the send queues of the sides that are not lost are empty, then call <see cref="ConnectionEnd.Flushed"/>.</summary>
     Flush = 8,
 
     /// <summary>Close both sockets: the connection is over.</summary>
     Close = 16,
 
-    /// <summary>With <see cref="Close"/>: by a reset of the client.</summary>
+    /// <summary>With <see cref="Close"/>: close the client's socket with a reset.</summary>
     ResetClient = 32,
 
-    /// <summary>With <see cref="Close"/>: by a reset of the backend.</summary>
+    /// <summary>With <see cref="Close"/>: close the backend's socket with a reset.</summary>
     ResetBackend = 64,
 
     ResetBoth = Close | ResetClient | ResetBackend,

@@ -8,24 +8,24 @@ namespace L4Balancer.Core.Connections;
 /// <summary>What the engine does next for a connection that is being set up.</summary>
 public enum SetupAction
 {
-    /// <summary>Reset the client; it is counted already.</summary>
+    /// <summary>Reset the client; the refusal is counted already.</summary>
     Refuse,
 
     /// <summary>Connect from <see cref="SetupStep.Source"/> to <see cref="SetupStep.Target"/>, by <see cref="SetupStep.Deadline"/>.</summary>
     Connect,
 
-    /// <summary>Nothing until <see cref="SetupStep.Deadline"/>; then say so.</summary>
+    /// <summary>Do nothing until <see cref="SetupStep.Deadline"/>; then report that it has passed.</summary>
     Wait,
 
     /// <summary>Both sides are connected: relay.</summary>
     Relay,
 }
 
-/// <summary>An action with what it needs.</summary>
-/// <param name="Source">The address to connect from; null where the kernel chooses.</param>
+/// <summary>An action with its parameters.</summary>
+/// <param name="Source">The address to connect from; null if the kernel chooses.</param>
 public readonly record struct SetupStep(SetupAction Action, CloseReason Reason, HostAddress? Source, Endpoint Target, Instant Deadline)
 {
-    /// <summary>The local ports that the connect is to choose from; null: all of them.</summary>
+    /// <summary>The local ports that the connect may use; null: all of them.</summary>
     public PortWindow? Window { get; init; }
 
     internal static SetupStep Refuse(CloseReason reason) => new(SetupAction.Refuse, reason, null, default, Instant.Never);

@@ -4,7 +4,7 @@ using L4Balancer.Core.Routing;
 
 namespace L4Balancer.Core.Connections;
 
-/// <summary>The backends that one connection has failed at, without an allocation. It bounds how far a connection walks.</summary>
+/// <summary>The backends that one connection has tried, without an allocation. The capacity bounds how many it tries.</summary>
 internal struct TriedBackends
 {
     public const int Capacity = 32;
@@ -13,10 +13,10 @@ internal struct TriedBackends
     private int _count;
     private int _full;
 
-    /// <summary>It walks no further.</summary>
+    /// <summary>No further backend is tried.</summary>
     public readonly bool IsFull => _count == Capacity;
 
-    /// <summary>Nobody was asked to connect: their queues were full, or nobody was there to be tried.</summary>
+    /// <summary>No connect was made: every backend's queue was full, or there was no backend to try.</summary>
     public readonly bool AreFull => _count == _full;
 
     [System.Diagnostics.CodeAnalysis.UnscopedRef]
@@ -24,7 +24,7 @@ internal struct TriedBackends
 
     public void Add(int backend) => _indexes[_count++] = (ushort)backend;
 
-    /// <summary>One that was not asked, because its queue was full.</summary>
+    /// <summary>Adds a backend that was not tried because its queue was full.</summary>
     public void AddFull(int backend)
     {
         Add(backend);
@@ -33,7 +33,7 @@ internal struct TriedBackends
 
     public void Clear() => _count = _full = 0;
 
-    /// <summary>The same backends in another snapshot's pool, as far as they are there.</summary>
+    /// <summary>Translates the entries to another snapshot's pool; backends that it lacks are dropped.</summary>
     public void Follow(Pool before, Pool now)
     {
         int kept = 0;

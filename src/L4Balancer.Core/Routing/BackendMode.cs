@@ -1,6 +1,6 @@
 namespace L4Balancer.Core.Routing;
 
-/// <summary>What an operator wants of a backend at run time.</summary>
+/// <summary>The mode that an operator set for a backend at run time.</summary>
 public enum BackendMode : byte
 {
     /// <summary>It takes new connections while it is healthy.</summary>
@@ -9,6 +9,6 @@ public enum BackendMode : byte
     /// <summary>No new connections; the established ones end by themselves.</summary>
     Draining,
 
-    /// <summary>No new connections; it is being worked on.</summary>
+    /// <summary>No new connections; the backend is under maintenance.</summary>
     Maintenance,
 }

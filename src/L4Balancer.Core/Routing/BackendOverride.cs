@@ -1,7 +1,7 @@
 namespace L4Balancer.Core.Routing;
 
-/// <summary>What an operator set for one backend at run time, beside the file.</summary>
-/// <param name="Weight">Null: the file's.</param>
+/// <summary>Values that an operator set for one backend at run time; they take precedence over the file.</summary>
+/// <param name="Weight">Null: the file's weight applies.</param>
 public readonly record struct BackendOverride(BackendMode Mode, int? Weight)
 {
     /// <summary>Nothing is set.</summary>

@@ -4,8 +4,8 @@ using L4Balancer.Core.Config;
 namespace L4Balancer.Core.Routing;
 
 /// <summary>
-/// What operators set at run time, by pool and backend name. It survives a reload unless the file changes that very value or loses
-/// the backend, and is forgotten with the process. Immutable.
+/// What operators set at run time, by pool and backend name. An override survives a reload unless the file changes that very value or no
+/// longer has the backend; it is not kept when the process ends. Immutable.
 /// </summary>
 public sealed class BackendOverrides
 {
@@ -15,13 +15,13 @@ public sealed class BackendOverrides
 
     public static BackendOverrides None { get; } = new(ImmutableDictionary<(string Pool, string Backend), BackendOverride>.Empty);
 
-    /// <summary>The empty override where nothing was set.</summary>
+    /// <summary>The empty override if nothing was set.</summary>
     public BackendOverride this[string pool, string backend] => _set.GetValueOrDefault((pool, backend));
 
     public BackendOverrides With(string pool, string backend, BackendOverride set) =>
         new(set.IsEmpty ? _set.Remove((pool, backend)) : _set.SetItem((pool, backend), set));
 
-    /// <summary>What is left of it under a new file.</summary>
+    /// <summary>The overrides that remain under a new file.</summary>
     public BackendOverrides After(BalancerConfig before, BalancerConfig now)
     {
         ArgumentNullException.ThrowIfNull(before);

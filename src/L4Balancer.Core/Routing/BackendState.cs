@@ -1,17 +1,19 @@
 namespace L4Balancer.Core.Routing;
 
-/// <summary>How a backend stands, as metrics, listings and the page show it. What an operator set comes before what probes say.</summary>
+/// <summary>
+/// The state of a backend in metrics, listings and the status page. A mode set by an operator takes precedence over health.
+/// </summary>
 public enum BackendState : byte
 {
     Up,
 
-    /// <summary>Connects succeed, but the application does not answer as it should: no new connections, and the established stay.</summary>
+    /// <summary>Connects succeed, but the application does not answer as it should: no new connections; established ones stay.</summary>
     Degraded,
 
     /// <summary>Connects fail: no new connections.</summary>
     Down,
 
-    /// <summary>It leaves: by an operator's word, or because it is in the file no more.</summary>
+    /// <summary>The backend is leaving: an operator drains it, or the file no longer has it.</summary>
     Draining,
 
     Maintenance,

@@ -4,21 +4,21 @@ using L4Balancer.Core.Balancing;
 
 namespace L4Balancer.Core.Routing;
 
-/// <summary>Half of a pool, the primaries or the backups, as it stands at one moment. Immutable; any thread may pick.</summary>
-/// <param name="living">Those on trial included.</param>
-/// <param name="onTrial">How many of the living.</param>
-/// <param name="isUnlimited">Whether everybody may take any number, unless the pool is being rebalanced.</param>
-/// <param name="serving">The same without those on trial, where there are any; null: nobody is on trial.</param>
+/// <summary>Half of a pool, the primaries or the backups, at one moment. Immutable; any thread may pick.</summary>
+/// <param name="living">The living backends, those on trial included.</param>
+/// <param name="onTrial">How many of the living are on trial.</param>
+/// <param name="isUnlimited">Whether no backend has a limit of connections, unless the pool is being rebalanced.</param>
+/// <param name="serving">The same candidates without those on trial; null if none is on trial.</param>
 internal sealed class Candidates(
     IPicker picker, LivingSet living, PoolAdmission admission, BackendCell[] cells, int onTrial, bool isUnlimited, Candidates? serving = null)
 {
     private readonly LimitsOnly _limits = new(admission);
 
-    /// <summary>Whether somebody takes connections, beside those of which one is let through to see.</summary>
+    /// <summary>Whether a backend takes connections other than trials.</summary>
     public bool Serves => living.Count > onTrial;
 
-    /// <summary>Whether a connection that has picked it a moment ago may still go there.</summary>
-    /// <param name="trial">Its trial of that backend; 0: none.</param>
+    /// <summary>Whether a connection that picked this backend a moment ago may still go there.</summary>
+    /// <param name="trial">The connection's trial of that backend; 0: none.</param>
     public bool StillTakes(int backend, int trial) => living.Contains(backend) && (trial != 0 || !admission.IsOnTrial(backend));
 
     public int Pick(in FourTuple tuple, ReadOnlySpan<ushort> tried)
@@ -37,9 +37,12 @@ internal sealed class Candidates(
         return picked == Walk.None ? picker.Pick(tuple, living, tried, _limits) : picked;
     }
 
-    /// <summary>As <see cref="Pick"/>, for a connection that goes there: of those that would try a backend that is down, one does.</summary>
-    /// <param name="mayTry">Whether it may be that one.</param>
-    /// <param name="trial">Of <see cref="ConnectHealth"/>; 0 where the backend is not on trial.</param>
+    /// <summary>
+    /// As <see cref="Pick"/>, for a connection that goes there: of the connections that would try a backend that is down, one gets the
+    /// trial.
+    /// </summary>
+    /// <param name="mayTry">Whether this connection may take a trial.</param>
+    /// <param name="trial">The id in <see cref="ConnectHealth"/>; 0 if the backend is not on trial.</param>
     public int Take(in FourTuple tuple, ReadOnlySpan<ushort> tried, bool mayTry, out int trial)
     {
         trial = 0;
@@ -63,6 +66,6 @@ internal sealed class Candidates(
         return picked;
     }
 
-    /// <summary>Where the connection would go if everybody could take any number.</summary>
+    /// <summary>The backend that the connection would go to if no backend were limited.</summary>
     public int Home(in FourTuple tuple) => picker.Pick(tuple, living, [], null);
 }

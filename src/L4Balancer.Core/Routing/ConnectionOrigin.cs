@@ -4,9 +4,9 @@ using L4Balancer.Core.Config;
 namespace L4Balancer.Core.Routing;
 
 /// <summary>
-/// What an established connection keeps of the snapshot that admitted it: which listener and pool it counts for, and the settings that
-/// hold for the rest of its life. It refers to no pool, ring or snapshot, so that those can be collected while connections live.
-/// Immutable; one object per listener, shared by all its connections.
+/// The part of a snapshot that an established connection keeps: the listener and pool that it counts for, and the settings that apply for
+/// the rest of its life. It refers to no pool, ring or snapshot, so that those can be collected while connections live. Immutable; one
+/// object per listener, shared by all its connections.
 /// </summary>
 public sealed record ConnectionOrigin(ListenerCell Listener, PoolCell Pool, ConnectionPolicy Policy);
 

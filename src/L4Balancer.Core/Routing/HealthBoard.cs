@@ -6,32 +6,32 @@ using L4Balancer.Core.Timing;
 namespace L4Balancer.Core.Routing;
 
 /// <summary>
-/// Turns what probes and the connects of clients say into the pools' living sets. One writer: all calls come one at a time. What is
-/// known stands by the backend's cell, so that a backend known before a reload keeps its state.
+/// Turns the results of probes and of clients' connects into the pools' living sets. One writer: all calls come one at a time. Entries are
+/// keyed by the backend's cell, so that a backend known before a reload keeps its state.
 /// </summary>
 public sealed class HealthBoard
 {
-    /// <summary>Entries for each backend, the one that counts included.</summary>
+    /// <summary>The largest number of queue entries per backend, the valid one included.</summary>
     private const int MostLeftovers = 2;
 
-    // An entry of it whose time is not its backend's is a leftover.
+    // An entry is a leftover if its time is not its backend's.
     private readonly PriorityQueue<HealthEntry, Instant> _trials = new();
     private Dictionary<BackendCell, HealthEntry> _entries = [];
 
     /// <summary>
-    /// Called before a backend that was not up takes connections again: what is to hold for the first of them is set there. Of who comes up
-    /// by a new snapshot nothing is said, because that is set in the snapshot before anybody sees it.
+    /// Invoked before a recovered backend receives its first connection (sets the slow-start share). Not invoked for backends that a new
+    /// snapshot brings up; those are set in the snapshot before it is published.
     /// </summary>
     public Action<BackendCell> Rising { get; init; } = static _ => { };
 
-    /// <summary>When <see cref="LetTry"/> will have something to do.</summary>
+    /// <summary>When <see cref="LetTry"/> is due next.</summary>
     public Instant NextTrial => _trials.TryPeek(out _, out Instant at) ? at : Instant.Never;
 
     /// <summary>Times in the queue, leftovers included.</summary>
     internal int PlannedTrials => _trials.Count;
 
     /// <summary>
-    /// Marks in a new snapshot, before it is published, what is down, and changes nothing else, so that the snapshot may still be
+    /// Marks the backends that are down in a new snapshot before it is published. Changes nothing else, so that the snapshot may still be
     /// dropped.
     /// </summary>
     public void Mark(RoutingSnapshot snapshot)
@@ -46,9 +46,9 @@ public sealed class HealthBoard
     }
 
     /// <summary>
-    /// Carries what is known of each backend into a new snapshot. Reports about backends that are not in it mean nothing from now on.
+    /// Carries the health of each backend into a new snapshot. Reports about backends that are not in it are ignored from now on.
     /// </summary>
-    /// <returns>Who comes up by it: what had taken it down does not count any more.</returns>
+    /// <returns>The backends that the snapshot brings up, because what had taken them down no longer applies.</returns>
     public IReadOnlyList<(Pool Pool, Backend Backend)> Follow(RoutingSnapshot snapshot, Instant now)
     {
         ArgumentNullException.ThrowIfNull(snapshot);
@@ -75,8 +75,8 @@ public sealed class HealthBoard
     }
 
     /// <summary>
-    /// Counts the outcome, and takes the backend out of its pool's picks or back in where rise or fall says so. A report that was
-    /// on its way when the snapshot changed counts for the same backend in the new one.
+    /// Counts the result, and takes the backend out of its pool's picks or back in as rise and fall require. A report that was under way
+    /// when the snapshot changed counts for the same backend in the new one.
     /// </summary>
     /// <returns>Whether the backend changed between up, degraded and down.</returns>
     public bool Report(BackendCell cell, ProbeOutcome outcome, string detail)
@@ -93,7 +93,7 @@ public sealed class HealthBoard
         return changed && Changed(entry, detail);
     }
 
-    /// <summary>What a connect of a client has told of its backend (<see cref="ConnectReports"/>).</summary>
+    /// <summary>Applies what a client's connect reported about its backend (<see cref="ConnectReports"/>).</summary>
     /// <returns>Whether the backend changed between up, degraded and down.</returns>
     public bool Hear(BackendCell cell, ConnectNews news, Instant now)
     {
@@ -107,7 +107,7 @@ public sealed class HealthBoard
         };
     }
 
-    /// <summary>Lets one connection through to each backend whose time for that has come.</summary>
+    /// <summary>Lets one trial connection through to each backend that is due for one.</summary>
     public void LetTry(Instant now)
     {
         Dictionary<Pool, List<(int, HealthState)>> tried = [];
@@ -136,7 +136,7 @@ public sealed class HealthBoard
         }
     }
 
-    /// <summary>The backend as the snapshot that is followed has it; null where it is not in it.</summary>
+    /// <summary>The backend in the current snapshot; null if it is not in it.</summary>
     public (Pool Pool, Backend Backend)? Known(BackendCell cell) =>
         _entries.TryGetValue(cell, out HealthEntry? entry) ? (entry.Pool, entry.Backend) : null;
 
@@ -165,7 +165,7 @@ public sealed class HealthBoard
         }
         else if (entry.Tracker.State == HealthState.Down && now + pool.Settings.Passive.Retry < entry.TrialAt)
         {
-            // It has none yet, or "1h" has become "2s".
+            // No trial is planned yet, or the interval became shorter ("1h" is now "2s").
             PlanTrial(entry, now);
         }
 
@@ -179,7 +179,7 @@ public sealed class HealthBoard
         int failed = entry.Cell.Connects.FailedInARow;
         if (most == 0 || failed < most)
         {
-            // One has succeeded meanwhile, or the file says something else by now.
+            // A connect has succeeded meanwhile, or the file has a different limit by now.
             entry.Cell.Connects.Dismiss();
             return false;
         }
@@ -199,12 +199,12 @@ public sealed class HealthBoard
         return Changed(entry, string.Create(CultureInfo.InvariantCulture, $"{failed} connects in a row failed: {entry.Cell.Connects.LastFault}"));
     }
 
-    // Where there are probes they decide when it comes back.
+    // If the backend is probed, the probes decide when it comes back.
     private bool Working(HealthEntry entry)
     {
         if (entry.Tracker.State == HealthState.Up)
         {
-            // That it fails was never heard here; the next time must be told again.
+            // The report of its failure did not arrive here; make sure that the next failure is reported again.
             entry.Cell.Connects.Dismiss();
             return false;
         }
@@ -254,7 +254,7 @@ public sealed class HealthBoard
         }
         else if (entry.Tracker.State == HealthState.Degraded)
         {
-            // Where health is ignored it takes connections, and their failures are to be told again.
+            // If health is ignored it takes connections, and their failures must be reported again.
             entry.Cell.Connects.Dismiss();
         }
 

@@ -5,10 +5,10 @@ using L4Balancer.Core.Timing;
 
 namespace L4Balancer.Core.Routing;
 
-/// <summary>What the board knows of one backend, from the snapshot that brought it to the one that no longer has it. One writer.</summary>
+/// <summary>The health of one backend, from the snapshot that brought it to the one that no longer has it. One writer.</summary>
 internal sealed class HealthEntry(Pool pool, Backend backend)
 {
-    /// <summary>Of the newest snapshot, as <see cref="Backend"/>.</summary>
+    /// <summary>The pool in the newest snapshot, as is <see cref="Backend"/>.</summary>
     public Pool Pool { get; private set; } = pool;
 
     public Backend Backend { get; private set; } = backend;
@@ -17,14 +17,14 @@ internal sealed class HealthEntry(Pool pool, Backend backend)
 
     public HealthTracker Tracker { get; } = new(pool.Settings.Health.Rise, pool.Settings.Health.Fall);
 
-    /// <summary>Where nobody probes it: when a connection is let through to see.</summary>
+    /// <summary>Without probes: when a trial connection is let through.</summary>
     public Instant TrialAt { get; set; } = Instant.Never;
 
     public bool IsProbed => Pool.Settings.Health.Type != HealthType.None;
 
     /// <summary>
-    /// How it would stand in that pool. Who was taken down by what is switched off there comes back: by probes where there are none, by
-    /// connects where they do not count.
+    /// The state that the backend would have in that pool. A backend comes back if the check that took it down is switched off there:
+    /// probes, or the counting of failed connects.
     /// </summary>
     public HealthState StateIn(Pool pool)
     {
@@ -33,7 +33,7 @@ internal sealed class HealthEntry(Pool pool, Backend backend)
         return !stays ? HealthState.Up : probed && Tracker.State == HealthState.Trial ? HealthState.Down : Tracker.State;
     }
 
-    /// <summary>The same backend in a newer snapshot.</summary>
+    /// <summary>Moves to the same backend in a newer snapshot.</summary>
     public void Follow(Pool pool, Backend backend)
     {
         HealthState state = StateIn(pool);

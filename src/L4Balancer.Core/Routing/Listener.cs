@@ -4,7 +4,7 @@ using L4Balancer.Core.Config;
 
 namespace L4Balancer.Core.Routing;
 
-/// <summary>One listener in one snapshot, with the pool that it feeds.</summary>
+/// <summary>One listener in one snapshot, with its pool.</summary>
 public sealed record Listener(ListenerSettings Settings, Pool Pool, ListenerCell Cell)
 {
     private readonly PrefixSet _allow = new(Settings.Allow);
@@ -12,12 +12,12 @@ public sealed record Listener(ListenerSettings Settings, Pool Pool, ListenerCell
 
     public string Name => Settings.Name;
 
-    /// <summary>What its connections keep of it.</summary>
+    /// <summary>The part that its connections keep.</summary>
     public ConnectionOrigin Origin { get; init; } = new(Cell, Pool.Cell, ConnectionPolicy.Of(Pool.Settings));
 
-    /// <summary>Whether a client may connect at all: not denied, and allowed where only some are.</summary>
+    /// <summary>Whether a client's address is admitted: not denied, and in the allow list if there is one.</summary>
     public bool Allows(HostAddress client) => !_deny.Contains(client) && (_allow.IsEmpty || _allow.Contains(client));
 
-    /// <summary>Whether connections have to be counted by their source.</summary>
+    /// <summary>Whether connections have to be counted by their source address.</summary>
     public bool LimitsSources => Settings.MaxConnectionsPerSource > 0 || Settings.ConnectionRatePerSource > 0;
 }

@@ -3,11 +3,11 @@ using L4Balancer.Core.Addressing;
 
 namespace L4Balancer.Core.Routing;
 
-/// <summary>What is known of one host name.</summary>
-/// <param name="Addresses">Of the last look-up that was answered; empty where none ever was.</param>
-/// <param name="Fault">Why the latest look-up failed, in a few words; empty where it did not.</param>
+/// <summary>The result of resolving one host name.</summary>
+/// <param name="Addresses">From the last successful look-up; empty if there was none.</param>
+/// <param name="Fault">Why the latest look-up failed, in a few words; empty if it succeeded.</param>
 public sealed record NameAnswer(ImmutableArray<HostAddress> Addresses, string Fault)
 {
-    /// <summary>Nobody has answered yet.</summary>
+    /// <summary>There is no answer yet.</summary>
     public static NameAnswer Awaited { get; } = new([], "no answer yet");
 }

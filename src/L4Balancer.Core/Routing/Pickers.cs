@@ -4,12 +4,12 @@ using L4Balancer.Core.Config;
 
 namespace L4Balancer.Core.Routing;
 
-/// <summary>From <c>balance</c> to who picks.</summary>
+/// <summary>Makes the picker for a value of <c>balance</c>.</summary>
 internal static class Pickers
 {
-    /// <param name="members">Those of one half of the pool.</param>
+    /// <param name="members">The members of one half of the pool.</param>
     /// <param name="cells">By backend index.</param>
-    /// <param name="seed">Of what is drawn.</param>
+    /// <param name="seed">The seed of random picks.</param>
     public static IPicker For(PoolSettings settings, RingMember[] members, BackendCell[] cells, ulong seed) => settings.Balance switch
     {
         _ when members.Length == 0 => new Nobody(),

@@ -9,8 +9,8 @@ using L4Balancer.Core.Ports;
 namespace L4Balancer.Core.Routing;
 
 /// <summary>
-/// One pool in one snapshot: rings that change only with membership and weights, and beside them who lives, which its one writer
-/// replaces as health changes. Any thread may pick.
+/// One pool in one snapshot: rings that change only with membership and weights, and the living sets, which the one writer replaces as
+/// health changes. Any thread may pick.
 /// </summary>
 public sealed class Pool
 {
@@ -30,7 +30,7 @@ public sealed class Pool
     private volatile Candidates _primary;
     private volatile Candidates _backup;
 
-    /// <param name="modes">By the backends' index; what is missing is ready.</param>
+    /// <param name="modes">By backend index; a missing one is ready.</param>
     public Pool(
         PoolSettings settings, PoolCell cell, ImmutableArray<Backend> backends, SourceRotation sources,
         params ReadOnlySpan<BackendMode> modes)
@@ -65,14 +65,14 @@ public sealed class Pool
 
     public string Name => Settings.Name;
 
-    /// <summary>What probes and connects say of it, whatever an operator set; down where its name stands for no address.</summary>
+    /// <summary>The health by probes and connects, regardless of the operator's mode; down if its name resolves to no address.</summary>
     public HealthState HealthOf(int backend) => _unresolved[backend] ? HealthState.Down : (HealthState)Volatile.Read(ref _health[backend]);
 
-    /// <summary>Whether connects to it fail, whatever an operator set.</summary>
+    /// <summary>Whether connects to it fail, regardless of the operator's mode.</summary>
     public bool IsDown(int backend) => HealthOf(backend) is HealthState.Down or HealthState.Trial;
 
-    /// <summary>Whether a connection that has picked it a moment ago and waited may still go there.</summary>
-    /// <param name="trial">Its trial of that backend; 0: none.</param>
+    /// <summary>Whether a connection that picked this backend a moment ago and was queued may still go there.</summary>
+    /// <param name="trial">The connection's trial of that backend; 0: none.</param>
     public bool StillTakes(int backend, int trial) =>
         _primary.StillTakes(backend, trial) || _backup.StillTakes(backend, trial);
 
@@ -91,8 +91,8 @@ public sealed class Pool
         },
     };
 
-    /// <summary>Where a connection goes. Backup backends serve only while no other backend lives. Allocates nothing.</summary>
-    /// <param name="tried">Backends that this connection has failed at.</param>
+    /// <summary>Picks the backend for a connection. Backups serve only while no other backend is alive. Allocates nothing.</summary>
+    /// <param name="tried">The backends that this connection has tried.</param>
     /// <returns>An index into <see cref="Backends"/>, or <see cref="None"/>.</returns>
     public int Pick(in FourTuple tuple, ReadOnlySpan<ushort> tried)
     {
@@ -102,11 +102,11 @@ public sealed class Pool
     }
 
     /// <summary>
-    /// As <see cref="Pick"/>, for a connection that goes there. Where it is the one that is let through to a backend that is down, it
-    /// tells what came of it.
+    /// As <see cref="Pick"/>, for a connection that goes there. A connection that gets the trial of a backend that is down must report the
+    /// result.
     /// </summary>
-    /// <param name="mayTry">Whether it may be that one.</param>
-    /// <param name="trial">Of the backend's <see cref="ConnectHealth"/>; 0 where it is an ordinary one.</param>
+    /// <param name="mayTry">Whether this connection may take a trial.</param>
+    /// <param name="trial">The id in the backend's <see cref="ConnectHealth"/>; 0 for an ordinary connection.</param>
     public int Take(in FourTuple tuple, ReadOnlySpan<ushort> tried, bool mayTry, out int trial)
     {
         Candidates primary = _primary;
@@ -115,8 +115,8 @@ public sealed class Pool
     }
 
     /// <summary>
-    /// Whether a connection of this tuple would go elsewhere now than to this backend, were nobody full. Only where a client's next
-    /// connection goes by the same key as its last: never where no hash decides, or the source port is part of the key.
+    /// Whether a connection of this tuple would now go to another backend than this one if no backend were full. True only if a client's
+    /// next connection has the same key as its last: never if the pool does not hash, or if the source port is part of the key.
     /// </summary>
     public bool HasMoved(in FourTuple tuple, BackendCell from)
     {
@@ -130,8 +130,8 @@ public sealed class Pool
         return home != None && _cells[home] != from;
     }
 
-    /// <summary>Whether a pool that is built of this would pick as this one does now; its health and ramps go with the cells anyway.</summary>
-    /// <param name="modes">By the backends' index.</param>
+    /// <summary>Whether a pool built from these values would pick as this one does now; health and ramps live in the cells anyway.</summary>
+    /// <param name="modes">By backend index.</param>
     internal bool IsBuiltOf(PoolSettings settings, PoolCell cell, ImmutableArray<Backend> backends, ReadOnlySpan<BackendMode> modes)
     {
         if (Cell != cell || Backends.Length != backends.Length || !modes.SequenceEqual(_modes) || !Settings.HasSameValues(settings))
@@ -150,10 +150,10 @@ public sealed class Pool
         return true;
     }
 
-    /// <summary>The place of a backend by its cell, which lives on from snapshot to snapshot; or <see cref="None"/>.</summary>
+    /// <summary>The index of a backend by its cell, which lives on from snapshot to snapshot; or <see cref="None"/>.</summary>
     internal int IndexOf(BackendCell cell) => Array.IndexOf(_cells, cell);
 
-    /// <summary>Whether anybody serves at all: where a pick finds nobody nevertheless, all are full or were tried.</summary>
+    /// <summary>Whether any backend serves: if a pick finds none nevertheless, all are full or were tried.</summary>
     public bool HasLiving => _primary.Serves || _backup.Serves;
 
     /// <summary>Takes backends out of the picks, or back in. Only the one writer of the snapshot calls this.</summary>
@@ -168,14 +168,14 @@ public sealed class Pool
     }
 
     /// <summary>
-    /// Slow start: of the connections that would go to this backend only a share does, chosen by their hash, so that the ring stays as it
-    /// is. Only the one writer of the snapshot calls this.
+    /// Slow start: the backend gets only a share of the connections that would go to it, selected by their hash, so that the ring does not
+    /// change. Only the one writer of the snapshot calls this.
     /// </summary>
-    /// <param name="share">0 to 1; 1 is the ordinary state.</param>
+    /// <param name="share">0 to 1; 1 is the normal state.</param>
     public void SetRamp(int backend, double share) =>
         Volatile.Write(ref _ramps[backend], share >= 1 ? ulong.MaxValue : (ulong)(Math.Max(share, 0) * ulong.MaxValue));
 
-    /// <summary>What an operator wants of a backend from now on. Only the one writer of the snapshot calls this.</summary>
+    /// <summary>Sets the operator's mode of a backend. Only the one writer of the snapshot calls this.</summary>
     public void SetMode(int backend, BackendMode mode)
     {
         var modes = (BackendMode[])_modes.Clone();
@@ -215,7 +215,7 @@ public sealed class Pool
             trials == 0 ? null : new Candidates(picker, serving, admission, _cells, onTrial: 0, _isUnlimited));
     }
 
-    // A pool of which almost nothing is healthy would pour everything on what is left; then the probes are not believed.
+    // If almost no backend of a pool is healthy, all connections would go to the few that are left; then the probes are ignored.
     private bool IsPanic()
     {
         if (Settings.PanicThreshold == 0)
@@ -237,7 +237,7 @@ public sealed class Pool
 
     private double BoundedLoad => Settings.Balance is BalanceKind.Ring or BalanceKind.Maglev ? Settings.BoundedLoad : 0;
 
-    // In the order that living sets are made from.
+    // The order in which living sets are built.
     private RingMember[] Members(bool backup) => RingMember.InAddressOrder(
     [
         .. Backends.Where(b => b.Settings.Backup == backup)

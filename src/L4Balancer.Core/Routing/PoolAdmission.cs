@@ -5,16 +5,16 @@ using L4Balancer.Core.Balancing;
 namespace L4Balancer.Core.Routing;
 
 /// <summary>
-/// Which backends of a pool may take one more connection: their own limit, the bound on their load, their slow start; and while the
-/// pool is rebalanced, who holds too few.
+/// Decides which backends of a pool may take one more connection: their own limit, the bound on their load, and slow start; while the pool
+/// is rebalanced, only backends below their target.
 /// </summary>
 /// <param name="cells">By backend index.</param>
-/// <param name="onTrial">By backend index: of those that are down, which one connection is let through to; null: nobody.</param>
-/// <param name="ramps">By backend index: of 2^64 hashes so many are let in.</param>
+/// <param name="onTrial">By backend index: whether the backend is down and one trial connection is let through; null: none.</param>
+/// <param name="ramps">By backend index: how many of 2^64 hash values are admitted.</param>
 internal sealed class PoolAdmission(
     ImmutableArray<Backend> backends, BackendCell[] cells, PoolCell pool, bool[]? onTrial, ulong[] ramps, double boundedLoad, int livingWeight) : IAdmission
 {
-    /// <summary>Whether new connections go to those that hold too few, whatever else is configured.</summary>
+    /// <summary>Whether new connections go to backends below their target, whatever else is configured.</summary>
     public bool IsRebalancing => pool.Targets is not null;
 
     public bool Admits(int member, ulong hash) => HasRoom(member)
@@ -23,8 +23,7 @@ internal sealed class PoolAdmission(
     public bool IsOnTrial(int member) => onTrial is not null && onTrial[member];
 
     /// <summary>
-    /// Whether the backend's own limit lets it; connects under way count, or a burst would go past it. One that is on trial has room for
-    /// one.
+    /// Whether the backend's own limit permits it; pending connects count, or a burst would exceed it. A backend on trial has room for one.
     /// </summary>
     public bool HasRoom(int member)
     {
@@ -37,12 +36,12 @@ internal sealed class PoolAdmission(
         return most == 0 || cells[member].Load < most;
     }
 
-    // A backend that came after the plan was made is not in it.
+    // A backend that was added after the plan was made is not in it.
     private bool IsMissing(int member, IReadOnlyDictionary<BackendCell, int> targets) =>
         targets.TryGetValue(cells[member], out int target) && cells[member].Load < target;
 
-    // Consistent hashing with bounded loads (Mirrokni, Thorup, Zadimoghaddam, 2016): nobody holds more than so many times its share of
-    // what the pool will hold with this connection.
+    // Consistent hashing with bounded loads (Mirrokni, Thorup, Zadimoghaddam, 2016): no backend holds more than boundedLoad times its share
+    // of what the pool will hold including this connection.
     private bool IsWithinBound(int member)
     {
         if (boundedLoad == 0)
@@ -54,7 +53,7 @@ internal sealed class PoolAdmission(
         return cells[member].Active + 1 <= Math.Ceiling(boundedLoad * (pool.Active + 1) * share);
     }
 
-    // Mixed once more, because the hash may have chosen the member, and is not evenly spread among those that chose it.
+    // Mix again, because the hash may have chosen the member, and is not evenly distributed among the connections that chose it.
     private bool IsRampedUp(int member, ulong hash)
     {
         ulong ramp = Volatile.Read(ref ramps[member]);

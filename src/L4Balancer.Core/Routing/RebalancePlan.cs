@@ -4,8 +4,8 @@ using L4Balancer.Core.Accounting;
 namespace L4Balancer.Core.Routing;
 
 /// <summary>
-/// What has to move so that the backends of a pool hold their fair shares: by weight, among those that new connections go to. A picture
-/// of one moment.
+/// What has to move so that the backends of a pool hold their fair shares: by weight, among those that take new connections. Computed at
+/// one moment and not updated.
 /// </summary>
 public sealed class RebalancePlan
 {
@@ -19,24 +19,24 @@ public sealed class RebalancePlan
         TotalDeficit = totalDeficit;
     }
 
-    /// <summary>What the shares are of: established, and not on their way out.</summary>
+    /// <summary>The number that is shared out: established connections that are not being closed.</summary>
     public int Connections { get; }
 
-    /// <summary>How many each backend that serves is to hold.</summary>
+    /// <summary>The target of each backend that serves.</summary>
     public FrozenDictionary<BackendCell, int> Targets { get; }
 
-    /// <summary>How many each over-full backend has beyond its share and the tolerance.</summary>
+    /// <summary>For each overloaded backend, the connections beyond its share and the tolerance.</summary>
     public FrozenDictionary<BackendCell, int> Surplus { get; }
 
     public int TotalSurplus { get; }
 
-    /// <summary>How many are missing at the others, without a tolerance.</summary>
+    /// <summary>How many connections the other backends lack, without a tolerance.</summary>
     public int TotalDeficit { get; }
 
-    /// <param name="tolerance">Of the fair share: 0.01 leaves a backend a hundredth more.</param>
+    /// <param name="tolerance">Relative to the fair share: 0.01 permits one hundredth more.</param>
     /// <param name="atLeast">
-    /// How many connections the pool will hold again: those that were closed a moment ago are still on their way back, and must not
-    /// make the shares smaller.
+    /// How many connections the pool will hold again: clients whose connections were closed a moment ago are still reconnecting, and must
+    /// not make the shares smaller.
     /// </param>
     public static RebalancePlan For(Pool pool, double tolerance, int atLeast = 0)
     {
@@ -64,7 +64,7 @@ public sealed class RebalancePlan
         return new RebalancePlan(connections, targets.ToFrozenDictionary(), surplus.ToFrozenDictionary(), (int)Math.Ceiling(deficit));
     }
 
-    /// <summary>The surplus, cut down in proportion to this many at most.</summary>
+    /// <summary>The surplus, reduced in proportion to at most this many.</summary>
     public IReadOnlyDictionary<BackendCell, int> AtMost(int most) => TotalSurplus <= most
         ? Surplus
         : Surplus.ToFrozenDictionary(s => s.Key, s => (int)((long)s.Value * Math.Max(0, most) / TotalSurplus));

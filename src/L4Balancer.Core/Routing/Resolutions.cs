@@ -4,7 +4,9 @@ using L4Balancer.Core.Config;
 
 namespace L4Balancer.Core.Routing;
 
-/// <summary>Which address each host name among the backends stands for, by pool: pools differ in what they can reach. Immutable.</summary>
+/// <summary>
+/// The address that each host name among the backends resolves to, by pool, because pools differ in what they can reach. Immutable.
+/// </summary>
 public sealed class Resolutions
 {
     private readonly ImmutableDictionary<(string Pool, string Host), HostAddress> _addresses;
@@ -19,14 +21,14 @@ public sealed class Resolutions
     /// <summary>No name has an address.</summary>
     public static Resolutions None { get; } = new(ImmutableDictionary<(string Pool, string Host), HostAddress>.Empty);
 
-    /// <summary>Every name has one: for what is worked out where nobody connects.</summary>
+    /// <summary>Every name has an address: for calculations without connections.</summary>
     public static Resolutions Assumed { get; } = new(ImmutableDictionary<(string Pool, string Host), HostAddress>.Empty, HostAddress.Any4);
 
-    /// <summary>Null: none.</summary>
+    /// <summary>Null if there is none.</summary>
     public HostAddress? this[string pool, string host] =>
         _everybody ?? (_addresses.TryGetValue((pool, host), out HostAddress address) ? address : null);
 
-    /// <summary>The names of a configuration as they stand after these answers. This very object where nothing has changed.</summary>
+    /// <summary>The resolutions of a configuration after these answers. Returns this object if nothing has changed.</summary>
     /// <param name="answers">By host; a host without an answer has no address.</param>
     public Resolutions After(BalancerConfig config, IReadOnlyDictionary<string, NameAnswer> answers)
     {
@@ -57,8 +59,8 @@ public sealed class Resolutions
         _ => $"name resolves to {string.Join(", ", answer.Addresses)}, and source_ips has no address of that family",
     };
 
-    // Name servers turn the order of their answers round, so the order says nothing: IPv4 first, because a host without a way for IPv6
-    // often has IPv6 addresses in DNS all the same, then the lowest; so all balancers with these answers go to one address.
+    // Name servers rotate the order of their answers, so the order carries no meaning: IPv4 first, because a host without an IPv6 route
+    // often has IPv6 addresses in DNS all the same, then the lowest; so all balancers with these answers use one address.
     private static HostAddress? Choose(HostAddress? current, ImmutableArray<HostAddress> answers, PoolSettings pool)
     {
         HostAddress? best = null;

@@ -7,10 +7,10 @@ using L4Balancer.Core.Ports;
 namespace L4Balancer.Core.Routing;
 
 /// <summary>
-/// Everything that deciding about a connection needs, as one object that is swapped whole by one writer. The cells that count live
-/// on from snapshot to snapshot by identity: listeners by name, backends by pool, name and address, sources by address, ports by source and destination.
-/// A pool of which nothing has changed is the same object in the next snapshot, with its rings, health and ramps: building a snapshot costs
-/// what has changed.
+/// Everything that routing a connection needs, as one object that one writer replaces as a whole. The counting cells live on from snapshot
+/// to snapshot by identity: listeners by name, backends by pool, name and address, sources by address, ports by source and destination. A
+/// pool without a change is the same object in the next snapshot, with its rings, health and ramps: the cost of building a snapshot depends
+/// on what has changed.
 /// </summary>
 public sealed class RoutingSnapshot
 {
@@ -26,7 +26,7 @@ public sealed class RoutingSnapshot
         Sources = sources;
     }
 
-    /// <summary>Counts from 1 with each configuration that was put in force.</summary>
+    /// <summary>Counts from 1 with each configuration put in force.</summary>
     public long Generation { get; }
 
     /// <summary>How many connections the process may hold, pending ones included.</summary>
@@ -40,7 +40,7 @@ public sealed class RoutingSnapshot
 
     public ImmutableArray<SourceCell> Sources { get; }
 
-    /// <summary>What was in an earlier file and is no more: its connections finish, and its counts stay.</summary>
+    /// <summary>What an earlier file had and the current one lacks: its connections finish, and its counts are kept.</summary>
     public Departed Departed { get; private init; } = Departed.Nothing;
 
     public ConnectReports ConnectReports { get; private init; } = new();
@@ -49,8 +49,8 @@ public sealed class RoutingSnapshot
     public PortBook Ports { get; private init; } = PortBook.Empty;
 
     /// <summary>
-    /// Builds what is desired. Whatever <paramref name="previous"/> has of it already is taken over: counters, ports, and the pools of which
-    /// nothing has changed.
+    /// Builds the desired state. Whatever <paramref name="previous"/> already has of it is reused: counters, ports, and the pools without a
+    /// change.
     /// </summary>
     /// <param name="previous">The snapshot in force until now, or null at start.</param>
     public static RoutingSnapshot Build(DesiredState desired, RoutingSnapshot? previous = null)
@@ -66,7 +66,7 @@ public sealed class RoutingSnapshot
         Dictionary<string, PoolCell> poolCells = previous?.Pools.ToDictionary(p => p.Name, p => p.Cell) ?? [];
         foreach (Backend departed in previous?.Departed.Backends ?? [])
         {
-            // A pool that comes back counts on where its backends do.
+            // A pool that returns continues its counts, as its backends do.
             poolCells.TryAdd(departed.Cell.Pool, departed.Cell.PoolCell);
         }
 
@@ -91,7 +91,7 @@ public sealed class RoutingSnapshot
             var listener = new Listener(
                 settings, poolsByName[settings.Pool], listenerCells.GetValueOrDefault(settings.Name) ?? new ListenerCell(settings.Name));
 
-            // Connections of many snapshots share one object as long as it says the same.
+            // Connections of many snapshots share one object as long as its values are the same.
             return origins.TryGetValue(listener.Cell, out ConnectionOrigin? before) && before == listener.Origin
                 ? listener with { Origin = before }
                 : listener;

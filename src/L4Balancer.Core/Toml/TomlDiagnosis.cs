@@ -3,17 +3,18 @@ using Tomlyn.Syntax;
 namespace L4Balancer.Core.Toml;
 
 /// <summary>
-/// What Tomlyn says about a statement, in our words: its own name tokens and states of the parser. Which kind of mistake it is, is taken from its
-/// text, which the tests of positions and of recovery hold; of an unknown kind the place is right still.
+/// Translates Tomlyn's messages about a statement, which name tokens and parser states, into this program's words. The kind of mistake is
+/// recognised from the text of the message; the tests of positions and of recovery check this. For an unknown kind the position is still
+/// right.
 /// </summary>
 internal static class TomlDiagnosis
 {
     private const string KeyForm = "A-Z a-z 0-9 _ and -";
 
     /// <param name="text">The whole text.</param>
-    /// <param name="part">The statement as it was parsed, perhaps without what could not be read before.</param>
-    /// <param name="statement">Where it stands.</param>
-    /// <param name="document">As parsed, with errors.</param>
+    /// <param name="part">The statement as it was parsed, possibly with unreadable parts replaced.</param>
+    /// <param name="statement">The position of the statement in the text.</param>
+    /// <param name="document">The result of parsing, with errors.</param>
     /// <returns>The first mistake.</returns>
     public static TomlMistake Of(string text, string part, TomlStatement statement, DocumentSyntax document)
     {
@@ -54,7 +55,8 @@ internal static class TomlDiagnosis
             return new TomlMistake(offset, "white space stands between a backslash and the end of its line: remove it");
         }
 
-        // Inside a word, or at its begin where a value should be: the word is the mistake. Tomlyn may stop right behind a number, too.
+        // If the position is inside a word, or at its start where a value is expected, the word is the mistake. Tomlyn may also stop just
+        // after a number.
         (int start, int length) = TomlWord.Around(part, at).GetOffsetAndLength(part.Length);
         bool isLine = Says("token `newline`") || Says("\\r");
         bool isArray = Says("a closing `]`") || Says("Missing a `,`");
@@ -65,7 +67,7 @@ internal static class TomlDiagnosis
             return new TomlMistake(statement.Start + start, TomlWord.Mistake(part.AsSpan(start, length)), statement.Start + start, length);
         }
 
-        // A comma that is missing goes where a blank is.
+        // A missing comma replaces a blank.
         int blank = (isArray || isInline) && at > 0 && at < part.Length && part[at - 1] is ' ' or '\t' && !",]}=".Contains(part[at]) ? 1 : 0;
         ReadOnlySpan<char> before = part.AsSpan(0, at).TrimEnd(" \t\r\n");
         return new TomlMistake(offset, isLine ? $"the end of the line or a comment is expected, found {found}"
@@ -81,13 +83,13 @@ internal static class TomlDiagnosis
         : part.AsSpan(at).StartsWith("]]") ? "`]` is expected behind the key of a table, found `]]`: an array of tables begins with `[[`"
         : $"`]` is expected behind the key of a table, found {found}";
 
-    /// <summary>Where the first mistake is, as Tomlyn sees it.</summary>
+    /// <summary>The first mistake and its position, as Tomlyn reports them.</summary>
     public static (int Offset, string Message) First(DocumentSyntax document, int length)
     {
         (int Offset, string Message) first = (length, "");
         foreach (DiagnosticMessage diagnostic in document.Diagnostics)
         {
-            // Of what it finds at the end, the place may be the default one.
+            // For mistakes at the end of the text Tomlyn may report the default position.
             int offset = diagnostic.Message.Contains("<eof>", StringComparison.Ordinal) ? length : diagnostic.Span.Start.Offset;
             if (first.Message.Length == 0 || offset < first.Offset) first = (Math.Min(offset, length), diagnostic.Message);
         }

@@ -2,18 +2,18 @@ using System.Collections.Immutable;
 
 namespace L4Balancer.Core.Toml;
 
-/// <summary>What was read: where <see cref="Errors"/> is not empty, <see cref="Root"/> holds what could be made out nevertheless.</summary>
+/// <summary>The result of reading: if <see cref="Errors"/> is not empty, <see cref="Root"/> holds the parts that could be read.</summary>
 public sealed record TomlDocument(TomlTable Root, ImmutableArray<TomlError> Errors);
 
-/// <summary>What is wrong with the text, where, and what is allowed there.</summary>
+/// <summary>A mistake in the text: what is wrong, where, and what is allowed there.</summary>
 public sealed record TomlError(TomlPosition Position, string Message);
 
-/// <summary>A place in the text: both count from 1; a column is one Unicode code point.</summary>
+/// <summary>A position in the text: line and column count from 1; a column is one Unicode code point.</summary>
 public readonly record struct TomlPosition(int Line, int Column)
 {
     public override string ToString() => $"{Line}:{Column}";
 
-    /// <summary>The place behind <paramref name="text"/>, where that begins here.</summary>
+    /// <summary>The position after <paramref name="text"/>, if that begins here.</summary>
     internal TomlPosition Behind(ReadOnlySpan<char> text)
     {
         int lines = text.Count('\n');

@@ -3,8 +3,8 @@ using System.Collections.Immutable;
 namespace L4Balancer.Core.Toml;
 
 /// <summary>
-/// The mistakes of one text. One mistake of syntax often makes nonsense of the rest of its line, so only the first of a line counts;
-/// what contradicts an earlier definition always counts.
+/// The mistakes of one text. A syntax mistake often makes the rest of its line meaningless, so only the first of a line counts; a
+/// contradiction to an earlier definition always counts.
 /// </summary>
 internal sealed class TomlErrorList
 {
@@ -12,7 +12,7 @@ internal sealed class TomlErrorList
     private readonly HashSet<int> _brokenLines = [];
     private bool _stopped;
 
-    /// <summary>From now on nothing is recorded any more; reading further is a waste.</summary>
+    /// <summary>No more mistakes are recorded; further reading is useless.</summary>
     public bool Full => _stopped || _errors.Count >= TomlReader.MaxErrors;
 
     public bool IsEmpty => _errors.Count == 0;
@@ -27,14 +27,14 @@ internal sealed class TomlErrorList
         if (!Full) _errors.Add(new TomlError(position, message));
     }
 
-    /// <summary>A mistake behind which nothing sensible can be read.</summary>
+    /// <summary>A mistake after which nothing can be read reliably.</summary>
     public void AddFatal(TomlPosition position, string message)
     {
         AddConflict(position, message);
         _stopped = true;
     }
 
-    /// <summary>In the order of the text: a construct that is never closed is noticed late, but reported where it was opened.</summary>
+    /// <summary>In the order of the text: a construct that is never closed is detected late, but reported where it was opened.</summary>
     public ImmutableArray<TomlError> InOrder() =>
         [.. _errors.OrderBy(error => error.Position.Line).ThenBy(error => error.Position.Column)];
 }

@@ -4,7 +4,7 @@ using System.Text;
 
 namespace L4Balancer.Core.Toml;
 
-/// <summary>Text of the file as it stands in a message: short, on one line, nothing that a terminal would act upon.</summary>
+/// <summary>Text of the file for use in a message: short, on one line, without terminal control sequences.</summary>
 internal static class TomlExcerpt
 {
     private const int MaxRunes = 40;
@@ -12,10 +12,10 @@ internal static class TomlExcerpt
     private static readonly SearchValues<char> BareCharacters =
         SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-");
 
-    /// <summary>Whether a key may stand without quotes.</summary>
+    /// <summary>Whether a key can be written without quotes.</summary>
     public static bool IsBare(ReadOnlySpan<char> name) => !name.IsEmpty && !name.ContainsAnyExcept(BareCharacters);
 
-    /// <summary>How many characters of a bare key the text begins with.</summary>
+    /// <summary>The length of the bare key at the start of the text.</summary>
     public static int BareLength(ReadOnlySpan<char> text) =>
         text.IndexOfAnyExcept(BareCharacters) is >= 0 and int end ? end : text.Length;
 
@@ -31,7 +31,7 @@ internal static class TomlExcerpt
                 break;
             }
 
-            // A half of a surrogate pair cannot stand alone in decoded text, but a caller may have cut one.
+            // Decoded text contains no lone surrogate, but a caller may have cut a pair.
             int length = Rune.DecodeFromUtf16(text, out Rune rune, out int used) == OperationStatus.Done ? used : 1;
             if (IsVisible(rune)) shown.Append(rune);
             else shown.Append(CultureInfo.InvariantCulture, $"<U+{rune.Value:X4}>");
@@ -41,7 +41,7 @@ internal static class TomlExcerpt
         return shown.Append('`').ToString();
     }
 
-    /// <summary>What stands there, for "… is expected, found …".</summary>
+    /// <summary>The text at a position, for "… is expected, found …".</summary>
     public static string At(string text, int offset)
     {
         if (offset >= text.Length) return "the end of the file";
@@ -51,7 +51,7 @@ internal static class TomlExcerpt
         return Of(rest[..(char.IsHighSurrogate(rest[0]) ? Math.Min(2, rest.Length) : 1)]);
     }
 
-    /// <summary>A dotted key as one would write it.</summary>
+    /// <summary>A dotted key as it is written in TOML.</summary>
     public static string Of(IEnumerable<TomlKeyPart> key) =>
         Of(string.Join('.', key.Select(part => IsBare(part.Name) ? part.Name : $"\"{part.Name}\"")));
 

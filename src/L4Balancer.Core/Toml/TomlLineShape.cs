@@ -1,6 +1,6 @@
 namespace L4Balancer.Core.Toml;
 
-/// <summary>Guesses what a line is meant to be. Says yes only to what could not be part of a valid array.</summary>
+/// <summary>Guesses what a line is meant to be. Returns true only for a line that cannot be part of a valid array.</summary>
 internal static class TomlLineShape
 {
     /// <summary><c>key =</c> or <c>[table]</c>.</summary>
@@ -21,7 +21,7 @@ internal static class TomlLineShape
         return line.StartsWith('=');
     }
 
-    /// <summary>The first text behind blanks, blank lines and comments; empty at the end.</summary>
+    /// <summary>The first text after blanks, blank lines and comments; empty at the end.</summary>
     public static ReadOnlySpan<char> SkipBlankLines(ReadOnlySpan<char> text)
     {
         text = text.TrimStart(" \t\r\n");
@@ -34,7 +34,7 @@ internal static class TomlLineShape
         return text;
     }
 
-    /// <summary>A bare word in brackets is a header, unless it is one of the words that are values.</summary>
+    /// <summary>A bare word in brackets is a header, unless the word is a value.</summary>
     private static bool IsHeader(ReadOnlySpan<char> line)
     {
         if (!TryTake(ref line, '[')) return false;

@@ -6,22 +6,24 @@ using Tomlyn.Syntax;
 namespace L4Balancer.Core.Toml;
 
 /// <summary>
-/// Reads TOML 1.0, and what TOML 1.1 adds (toml.io/en/v1.1.0), with Tomlyn. Never throws on bad text: mistakes are in the document's
+/// Reads TOML 1.0, and what TOML 1.1 adds (toml.io/en/v1.1.0), with Tomlyn. Never throws on invalid text: mistakes are in the document's
 /// errors, in the order of the text, at most <see cref="MaxErrors"/>. Bounds: 64 MiB, and <see cref="MaxDepth"/> levels.
 /// </summary>
 /// <remarks>
-/// Tomlyn decides what is valid, up to what is said at <see cref="TomlTreeWalk"/>. A text without a mistake is parsed once. In a text
-/// with one, <see cref="TomlRecovery"/> parses each statement for itself, so that a mistake in one does not hide those of the others.
+/// Tomlyn decides what is valid, except for the checks in <see cref="TomlTreeWalk"/>. A text without a mistake is parsed once. In a text
+/// with one, <see cref="TomlRecovery"/> parses each statement separately, so that a mistake in one does not hide those of the others.
 /// </remarks>
 public static class TomlReader
 {
-    /// <summary>A person mends a few and tries again; a hundred says that the file is something else than TOML.</summary>
+    /// <summary>A person corrects a few and tries again; a hundred mean that the file is not TOML.</summary>
     public const int MaxErrors = 100;
 
-    /// <summary>Tables and arrays within one another, below the root; an array of tables is two. What walks a document may recurse that deep.</summary>
+    /// <summary>
+    /// The nesting of tables and arrays below the root; an array of tables counts as two. Code that walks a document may recurse that deep.
+    /// </summary>
     public const int MaxDepth = 128;
 
-    // Protects the stack; the walk counts exactly, and says where.
+    // Protects the stack; the exact depth is checked by the walk, which reports the position.
     private static readonly TomlSerializerOptions Options = new() { MaxDepth = 2 * MaxDepth };
 
     public static TomlDocument Read(ReadOnlySpan<byte> utf8)
@@ -32,7 +34,7 @@ public static class TomlReader
         if (TryParse(text, out DocumentSyntax? whole) && !whole.HasErrors) walk.AddDocument(whole);
         else new TomlRecovery(text, walk, errors).Read();
 
-        // Only where a statement is valid for itself and not in its place: no text is known that does it.
+        // Only if every statement is valid by itself but the whole is not; no such text is known.
         if (errors.IsEmpty && whole?.HasErrors != false)
         {
             TextPosition place = whole?.Diagnostics[0].Span.Start ?? default;
@@ -43,12 +45,14 @@ public static class TomlReader
     }
 
     /// <summary>
-    /// False where Tomlyn gives up: it throws on too much depth, and on local dates and times that do not exist in the time zone of
-    /// the machine, as 0001-01-01 east of Greenwich. Its validator is left out: the walk does its work, and names where the first stands.
+    /// False if Tomlyn throws: on too much depth, and on local dates and times that do not exist in the time zone of the machine, such as
+    /// 0001-01-01 east of Greenwich. Its validator is not used: the walk does the same checks, and names the position of the first
+    /// definition.
     /// </summary>
     internal static bool TryParse(string text, [NotNullWhen(true)] out DocumentSyntax? document)
     {
-        // Tomlyn skips a byte order mark. That of the file is gone already, and a further one is a mistake: so is what stands in for it.
+        // Tomlyn skips a byte order mark. The one of the file has been removed already, and a further one is a mistake; so is its
+        // replacement.
         if (text.StartsWith('\uFEFF')) text = string.Concat("!", text.AsSpan(1));
         try
         {

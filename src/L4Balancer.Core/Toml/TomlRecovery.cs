@@ -3,12 +3,12 @@ using Tomlyn.Syntax;
 namespace L4Balancer.Core.Toml;
 
 /// <summary>
-/// Reads a text with mistakes, statement by statement. Where a word or a string is the mistake, it is reported, replaced by a value
-/// that counts as unreadable, and the statement is parsed once more: so one reading finds the mistakes in all items of an array.
+/// Reads a text with mistakes, statement by statement. If a word or a string is the mistake, it is reported and replaced by a value that
+/// counts as unreadable, and the statement is parsed once more: so one reading finds the mistakes in all items of an array.
 /// </summary>
 internal sealed class TomlRecovery(string text, TomlTreeWalk walk, TomlErrorList errors)
 {
-    /// <summary>Each takes as long as the statement is: a bound keeps the time in proportion to the text.</summary>
+    /// <summary>Each attempt costs time in proportion to the statement; the bound keeps the total in proportion to the text.</summary>
     private const int MaxAttempts = 16;
     private const int LongStatement = 1 << 16;
 
@@ -40,7 +40,7 @@ internal sealed class TomlRecovery(string text, TomlTreeWalk walk, TomlErrorList
                 return;
             }
 
-            // The scanner knows more about the inside of strings and comments, and what is in them confuses the parser.
+            // Inside strings and comments the scanner's messages are more precise, and mistakes there confuse the parser.
             bool isInside = !insideIsKnown
                 && !(parsed && TomlDiagnosis.First(document!, part.Length).Offset < statement.Mistakes[0].LeftOutStart - statement.Start);
             insideIsKnown |= isInside;
@@ -66,8 +66,8 @@ internal sealed class TomlRecovery(string text, TomlTreeWalk walk, TomlErrorList
     }
 
     /// <summary>
-    /// A zero is a value and a key; blanks behind it keep every offset. Line breaks stay, so that lines do too. A blank becomes the comma that
-    /// is missing there.
+    /// Replaces the unreadable part by a zero, which is valid as a value and as a key; blanks after it preserve every offset. Line breaks
+    /// stay, so that line numbers do too. A blank is replaced by the comma that is missing there.
     /// </summary>
     private void LeaveOut(char[] repaired, TomlMistake mistake, TomlStatement statement, HashSet<int> unreadable)
     {
@@ -93,13 +93,13 @@ internal sealed class TomlRecovery(string text, TomlTreeWalk walk, TomlErrorList
         leftOut[0] = '0';
         unreadable.Add(start);
 
-        // A string that is not closed has most likely taken the comma behind it.
+        // A string that is not closed has most likely included the comma after it.
         ReadOnlySpan<char> next = TomlLineShape.SkipBlankLines(repaired.AsSpan(start + mistake.LeftOutLength));
         bool isLast = next.IsEmpty || next[0] is ',' or ']' or '}' or '=' or '.';
         if (leftOut.Length > 1 && !isLast && text.AsSpan(mistake.LeftOutStart, mistake.LeftOutLength).Contains(',')) leftOut[1] = ',';
     }
 
-    /// <summary>Where Tomlyn throws: what is known to do it are dates that it takes for local ones of the machine's time zone.</summary>
+    /// <summary>The mistake if Tomlyn throws: the known cause are dates that it converts to the machine's time zone.</summary>
     private TomlMistake Refused(TomlStatement statement)
     {
         ReadOnlySpan<char> written = TomlLineShape.SkipBlankLines(text.AsSpan(statement.Start, statement.End - statement.Start));
@@ -118,10 +118,10 @@ internal sealed class TomlStatement(int start, int line)
 {
     public int Start { get; } = start;
 
-    /// <summary>Behind its last character; the line break is not part of it.</summary>
+    /// <summary>The offset after its last character; the line break is not included.</summary>
     public int End { get; set; }
 
-    /// <summary>Lines of the text before it.</summary>
+    /// <summary>The number of lines of the text before it.</summary>
     public int LinesBefore { get; } = line;
 
     /// <summary>Mistakes inside strings and comments, in the order of the text.</summary>
@@ -130,9 +130,9 @@ internal sealed class TomlStatement(int start, int line)
     /// <summary>Brackets that are not closed, the innermost last.</summary>
     public List<int> OpenBrackets { get; } = [];
 
-    /// <summary>The bracket that goes beyond the depth allowed, or -1. Nothing behind it has been looked at.</summary>
+    /// <summary>The offset of the bracket that exceeds the permitted depth, or -1. Text after it was not scanned.</summary>
     public int TooDeep { get; set; } = -1;
 }
 
-/// <summary>A mistake, and the part of the text that is to be left out to read what is around it; none where its length is 0.</summary>
+/// <summary>A mistake, and the part of the text that is left out so that the text around it can be read; none if its length is 0.</summary>
 internal readonly record struct TomlMistake(int Offset, string Message, int LeftOutStart = 0, int LeftOutLength = 0);

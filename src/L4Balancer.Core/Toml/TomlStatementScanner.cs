@@ -1,8 +1,8 @@
 namespace L4Balancer.Core.Toml;
 
 /// <summary>
-/// Cuts a text with mistakes into statements. An array, an inline table or a string that is not closed ends where a line begins that
-/// can only be the next statement, so that it does not swallow what follows.
+/// Splits a text with mistakes into statements. An array, an inline table or a string that is not closed ends before a line that can only
+/// be the next statement, so that it does not include what follows.
 /// </summary>
 internal sealed class TomlStatementScanner(string text)
 {
@@ -84,7 +84,7 @@ internal sealed class TomlStatementScanner(string text)
         _at++;
     }
 
-    /// <summary>A bracket of the wrong kind closes what is around it up to its own kind, or else the innermost.</summary>
+    /// <summary>A bracket of the wrong kind closes all open ones up to its own kind, or else the innermost.</summary>
     private void Close(char opening)
     {
         List<int> open = _statement.OpenBrackets;
@@ -104,7 +104,7 @@ internal sealed class TomlStatementScanner(string text)
         }
     }
 
-    /// <summary>At a line break. An inline table that cannot go on behind it is given up; an array around it may go on.</summary>
+    /// <summary>At a line break: ends an inline table that cannot continue after it; an array around it may continue.</summary>
     private bool ContinuesOnNextLine()
     {
         List<int> open = _statement.OpenBrackets;

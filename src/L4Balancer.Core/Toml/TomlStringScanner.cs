@@ -9,11 +9,11 @@ internal sealed class TomlStringScanner(string text)
     private const string AllowedEscapes =
         @"allowed are \b \t \n \f \r \e \"" \\ \xXX \uXXXX \UXXXXXXXX, or a literal string in single quotes";
 
-    /// <summary>Control characters other than tab and the line break, LF or CR LF, stand nowhere.</summary>
+    /// <summary>Control characters other than tab and the line break, LF or CR LF, are not allowed anywhere.</summary>
     public static bool IsForbidden(string text, int at) =>
         text[at] is (< ' ' and not '\t' and not '\n') or '\x7F' && !(text[at] == '\r' && at + 1 < text.Length && text[at + 1] == '\n');
 
-    /// <returns>The offset behind the string; the end of its line, or of the text, where it is not closed.</returns>
+    /// <returns>The offset after the string; the end of its line, or of the text, if it is not closed.</returns>
     public int Scan(int start, bool mayBeMultiLine, List<TomlMistake> mistakes)
     {
         char quote = text[start];
@@ -66,7 +66,7 @@ internal sealed class TomlStringScanner(string text)
         }
     }
 
-    /// <returns>The characters of the escape; of a wrong one the backslash and what could be read behind it.</returns>
+    /// <returns>The length of the escape; of an invalid one the backslash and what could be read after it.</returns>
     private int PassEscape(int at, bool isMultiLine, List<TomlMistake> mistakes)
     {
         ReadOnlySpan<char> rest = text.AsSpan(at + 1);

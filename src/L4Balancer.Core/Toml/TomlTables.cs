@@ -2,7 +2,7 @@ using System.Collections.Immutable;
 
 namespace L4Balancer.Core.Toml;
 
-/// <summary>The tables of a document under construction, with the rules about who may add to what.</summary>
+/// <summary>The tables of a document under construction, with the rules of what may be added to which table.</summary>
 internal sealed class TomlTables(TomlErrorList errors)
 {
     private readonly TomlOpenTable _root = new(new TomlPosition(1, 1), 0, TomlTableOrigin.Header);
@@ -10,17 +10,17 @@ internal sealed class TomlTables(TomlErrorList errors)
     private TomlOpenTable? _strayTable;
     private List<TomlKeyPart> _strayKey = [];
 
-    /// <summary>Where <c>key = value</c> goes.</summary>
+    /// <summary>The table that <c>key = value</c> is added to.</summary>
     public TomlOpenTable Current => _current ?? _root;
 
     public TomlTable Build() => _root.Build();
 
     /// <summary>
-    /// Opens <c>[key]</c>, or the next element of <c>[[key]]</c>. Behind a header that is wrong, its keys and the headers below it go to a
-    /// table that nobody sees: they are checked, but neither contradict the rest nor add to it.
+    /// Opens <c>[key]</c>, or the next element of <c>[[key]]</c>. After an invalid header, its keys and the headers below it go to a table
+    /// that is discarded: they are checked, but neither contradict the rest nor add to it.
     /// </summary>
-    /// <param name="header">Where it stands.</param>
-    /// <param name="key">What could be read of its key.</param>
+    /// <param name="header">The position of the header.</param>
+    /// <param name="key">The part of its key that could be read.</param>
     /// <param name="isElement">Whether it is an array of tables.</param>
     /// <param name="isWhole">Whether all of the key could be read.</param>
     public void Open(TomlPosition header, List<TomlKeyPart> key, bool isElement, bool isWhole)
@@ -32,7 +32,7 @@ internal sealed class TomlTables(TomlErrorList errors)
     }
 
     /// <summary>
-    /// Sets <c>key = value</c>, where a dotted key passes through tables. A value of null, not readable, only takes the key.
+    /// Sets <c>key = value</c>, where a dotted key passes through tables. A null value, which could not be read, only reserves the key.
     /// </summary>
     public void Assign(TomlOpenTable table, List<TomlKeyPart> key, TomlNode? value)
     {
@@ -60,7 +60,9 @@ internal sealed class TomlTables(TomlErrorList errors)
         return table;
     }
 
-    /// <summary>The table of that name, on the way of a header or of a dotted key; made where there is none; null after a mistake.</summary>
+    /// <summary>
+    /// The table of that name, on the path of a header or of a dotted key; created if it does not exist; null after a mistake.
+    /// </summary>
     private TomlOpenTable? Enter(TomlOpenTable table, List<TomlKeyPart> key, int index, bool isDotted)
     {
         TomlKeyPart part = key[index];
@@ -130,13 +132,13 @@ internal sealed class TomlTables(TomlErrorList errors)
     }
 }
 
-/// <summary>One name of a dotted key, unquoted, and where it stands.</summary>
+/// <summary>One name of a dotted key, unquoted, with its position.</summary>
 internal readonly record struct TomlKeyPart(string Name, TomlPosition Position);
 
-/// <summary>How a table came to be, which decides what may still be added to it.</summary>
+/// <summary>How a table was defined, which decides what may still be added to it.</summary>
 internal enum TomlTableOrigin
 {
-    /// <summary>Only named on the way to another table, as <c>a</c> in <c>[a.b]</c>: it may still be defined, once.</summary>
+    /// <summary>Only named in the path of another table, as <c>a</c> in <c>[a.b]</c>: it may still be defined, once.</summary>
     Implied,
 
     /// <summary>Defined by <c>[a]</c> or <c>[[a]]</c>, or inline: dotted keys from outside cannot add to it.</summary>
@@ -170,8 +172,8 @@ internal sealed class TomlOpenTable(TomlPosition position, int depth, TomlTableO
 }
 
 /// <summary>
-/// What a key of a table under construction holds: a finished value, an open table, or an open array of tables. None of them where the
-/// value could not be read: the key is taken all the same.
+/// The content of a key in a table under construction: a finished value, an open table, or an open array of tables. It has none of them if
+/// the value could not be read; the key is reserved all the same.
 /// </summary>
 internal sealed class TomlSlot(TomlKeyPart key)
 {
@@ -184,7 +186,7 @@ internal sealed class TomlSlot(TomlKeyPart key)
     /// <summary>The elements so far, at least one.</summary>
     public List<TomlOpenTable>? Elements { get; init; }
 
-    /// <summary>For "… is already …".</summary>
+    /// <summary>The description for "… is already …".</summary>
     public string What => Elements is not null ? "an array of tables" : Table is not null ? "a table" : "a value";
 
     public TomlNode? Build()

@@ -4,7 +4,7 @@ using System.Text.Unicode;
 
 namespace L4Balancer.Core.Toml;
 
-/// <summary>Bytes to text. What is not UTF-8 is an error, and stands as U+FFFD in the text, so that reading can go on.</summary>
+/// <summary>Decodes bytes to text. Invalid UTF-8 is an error and becomes U+FFFD in the text, so that reading can continue.</summary>
 internal static class TomlText
 {
     /// <summary>Ten thousand backends take about one megabyte.</summary>
@@ -20,7 +20,7 @@ internal static class TomlText
             return "";
         }
 
-        // Allowed at the very start, and not a column there: editors do not show it.
+        // A byte order mark is allowed at the very start, and does not count as a column there, because editors do not show it.
         if (utf8.StartsWith(ByteOrderMark)) utf8 = utf8[ByteOrderMark.Length..];
         return Utf8.IsValid(utf8) ? Encoding.UTF8.GetString(utf8) : DecodeBroken(utf8, errors);
     }

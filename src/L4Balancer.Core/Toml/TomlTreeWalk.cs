@@ -4,8 +4,8 @@ using Tomlyn.Syntax;
 namespace L4Balancer.Core.Toml;
 
 /// <summary>
-/// From Tomlyn's syntax tree to nodes. Finds what Tomlyn's parser lets pass: keys and tables that contradict each other, integers
-/// beyond 64 bits, depth. A tree of a text with mistakes may lack any part; what is there is taken.
+/// Converts Tomlyn's syntax tree to nodes. Finds mistakes that Tomlyn's parser accepts: keys and tables that contradict each other,
+/// integers beyond 64 bits, depth. The tree of a text with mistakes may lack any part; the parts that exist are converted.
 /// </summary>
 internal sealed class TomlTreeWalk(TomlErrorList errors)
 {
@@ -25,10 +25,10 @@ internal sealed class TomlTreeWalk(TomlErrorList errors)
         }
     }
 
-    /// <summary>Adds the first statement of a document; Tomlyn finds more only behind a mistake.</summary>
-    /// <param name="document">A statement parsed for itself.</param>
+    /// <summary>Adds the first statement of a document; Tomlyn finds more than one only after a mistake.</summary>
+    /// <param name="document">A statement that was parsed separately.</param>
     /// <param name="linesBefore">Lines of the file before it.</param>
-    /// <param name="unreadable">Offsets of keys and values that stand in for what could not be read.</param>
+    /// <param name="unreadable">Offsets of keys and values that replace unreadable text.</param>
     public void AddStatement(DocumentSyntax document, int linesBefore, HashSet<int> unreadable)
     {
         _linesBefore = linesBefore;
@@ -39,7 +39,8 @@ internal sealed class TomlTreeWalk(TomlErrorList errors)
 
     private void OpenTable(TableSyntaxBase table)
     {
-        // A bracket too few or too many is reported, and most likely meant this: else all that follows would be wrong too.
+        // A missing or extra bracket has been reported; the header is still used as most likely meant, because otherwise all that follows
+        // would be wrong too.
         bool isElement = table is TableArraySyntax || table.CloseBracket is InvalidSyntaxToken { InvalidKind: TokenKind.CloseBracketDouble };
         bool isWhole = TryReadKey(table.Name, out List<TomlKeyPart> key);
         _tables.Open(PositionOf(table), key, isElement, isWhole);
@@ -51,7 +52,7 @@ internal sealed class TomlTreeWalk(TomlErrorList errors)
         _tables.Assign(table, key, Read(pair.Value, table.Depth + key.Count));
     }
 
-    /// <returns>False where a part of the key could not be read; <paramref name="parts"/> then holds those before it.</returns>
+    /// <returns>False if a part of the key could not be read; <paramref name="parts"/> then holds those before it.</returns>
     private bool TryReadKey(KeySyntax? key, out List<TomlKeyPart> parts)
     {
         parts = [];
@@ -83,7 +84,7 @@ internal sealed class TomlTreeWalk(TomlErrorList errors)
         return true;
     }
 
-    /// <summary>Null where the value could not be read; that has been reported.</summary>
+    /// <summary>Null if the value could not be read; the mistake has been reported.</summary>
     private TomlNode? Read(ValueSyntax? value, int depth)
     {
         if (value is null || _unreadable.Contains(value.Span.Start.Offset)) return null;
@@ -129,7 +130,7 @@ internal sealed class TomlTreeWalk(TomlErrorList errors)
         return new TomlArray(position, items.DrainToImmutable());
     }
 
-    /// <summary>Tomlyn lets a backslash before any white space pass in a string of one line, and a CR behind that in others.</summary>
+    /// <summary>Tomlyn accepts a backslash before any white space in a string of one line, and a lone CR after that in others.</summary>
     private TomlString? ReadString(StringValueSyntax text, TomlPosition position)
     {
         if (text.Token is { TokenKind: TokenKind.String or TokenKind.StringMulti, Text: { } written } && written.Contains('\\'))
@@ -144,7 +145,7 @@ internal sealed class TomlTreeWalk(TomlErrorList errors)
         return new TomlString(position, text.Value ?? "");
     }
 
-    /// <summary>Tomlyn reads integers of 64 bits without a sign, and takes the upper half of them for negative ones.</summary>
+    /// <summary>Tomlyn reads integers as 64 bits without a sign, and treats the upper half of them as negative.</summary>
     private TomlInteger? ReadInteger(IntegerValueSyntax number, TomlPosition position)
     {
         string text = number.Token?.Text ?? "";

@@ -2,20 +2,22 @@ using System.Buffers;
 
 namespace L4Balancer.Core.Toml;
 
-/// <summary>Values of one word, numbers and dates: where they begin and end, and what is wrong with one that Tomlyn does not take.</summary>
+/// <summary>
+/// Values of one word, numbers and dates: finds where they begin and end, and describes the mistake in one that Tomlyn rejects.
+/// </summary>
 internal static class TomlWord
 {
-    // A word runs up to one of these, or a control character.
+    // A word ends before one of these or a control character.
     private static readonly SearchValues<char> Terminators = SearchValues.Create(
         " \t,]}#=\"'[{\x7F" + string.Concat(Enumerable.Range(0, ' ').Select(code => (char)code)));
 
-    /// <summary>The word around an offset; empty where there is none.</summary>
+    /// <summary>The word at an offset; empty if there is none.</summary>
     public static Range Around(string text, int offset)
     {
         int start = text.AsSpan(0, offset).LastIndexOfAny(Terminators) + 1;
         int end = EndOf(text, offset);
 
-        // The one value with a blank in it: a date, a blank, a time.
+        // The only value that contains a blank: a date, a blank, a time.
         if (start >= 11 && HasShape(text.AsSpan(start - 11), "0000-00-00 0")) start -= 11;
         if (end - start == 10 && HasShape(text.AsSpan(start), "0000-00-00") && HasShape(text.AsSpan(end), " 0")) end = EndOf(text, end + 1);
         return start..end;

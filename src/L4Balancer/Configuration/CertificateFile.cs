@@ -4,14 +4,14 @@ using System.Text;
 
 namespace L4Balancer.Configuration;
 
-/// <summary>A file of PEM certificates that the configuration names.</summary>
+/// <summary>A file of PEM certificates that the configuration refers to.</summary>
 internal static class CertificateFile
 {
-    /// <summary>All authorities that browsers trust come to a quarter of this.</summary>
+    /// <summary>Four times the size of all authorities that browsers trust.</summary>
     private const int LargestFile = 1024 * 1024;
 
-    /// <summary>Reads it whole.</summary>
-    /// <returns>Why it is of no use, with the mend; null where <paramref name="pem"/> holds at least one certificate.</returns>
+    /// <summary>Reads the whole file.</summary>
+    /// <returns>Why it cannot be used, with how to correct it; null if <paramref name="pem"/> holds at least one certificate.</returns>
     public static string? Read(string path, out string pem)
     {
         pem = "";

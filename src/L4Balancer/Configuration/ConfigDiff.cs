@@ -5,7 +5,9 @@ using L4Balancer.Core.Config;
 
 namespace L4Balancer.Configuration;
 
-/// <summary>What differs between two configurations. Listeners, pools and backends are told apart by their names, not their places.</summary>
+/// <summary>
+/// Computes the differences between two configurations. Listeners, pools and backends are matched by their names, not by their positions.
+/// </summary>
 internal static class ConfigDiff
 {
     private const string NameKey = "name";
@@ -18,7 +20,9 @@ internal static class ConfigDiff
         return changes;
     }
 
-    /// <summary>What the JSON does not show: values that may be secret, and the content of files that are named.</summary>
+    /// <summary>
+    /// Differences that the JSON does not show: values that may be secret, and the content of files that the configuration refers to.
+    /// </summary>
     private static void CompareUnseen(BalancerConfig before, BalancerConfig after, List<ConfigChange> changes)
     {
         foreach (PoolSettings pool in after.Pools)
@@ -68,7 +72,7 @@ internal static class ConfigDiff
         }
     }
 
-    // The keys of a table, or the tables of an array by their names; null for a plain value. The order of backends means nothing.
+    // The keys of a table, or the tables of an array by their names; null for a plain value. The order of backends has no meaning.
     private static Dictionary<string, JsonNode?>? Members(JsonNode? node) => node switch
     {
         JsonObject table => table.ToDictionary(m => m.Key, m => m.Value),

@@ -3,19 +3,19 @@ using L4Balancer.Core.Config;
 
 namespace L4Balancer.Configuration;
 
-/// <summary>A configuration file read from disk: either what it says, or everything that is wrong with it, each as one line.</summary>
-/// <param name="Config">Null where there are errors.</param>
+/// <summary>A configuration file read from disk: either its configuration or all its errors, one line each.</summary>
+/// <param name="Config">Null if there are errors.</param>
 internal sealed record ConfigFile(string Path, BalancerConfig? Config, ImmutableArray<string> Errors)
 {
     public const string DefaultPath = "/etc/l4balancer/balancer.toml";
     public const string Variable = "L4BALANCER_CONFIG";
 
-    /// <summary>10,000 backends with every key take 3 MB; what is larger is not a configuration.</summary>
+    /// <summary>10,000 backends with every key take 3 MB; a larger file is not a configuration.</summary>
     private const long LargestFile = 64 * 1024 * 1024;
 
     private static readonly string TooLarge = $"is larger than {LargestFile / (1024 * 1024)} MiB: this is no configuration file";
 
-    /// <param name="option">What <c>--config</c> says; null where it was not given.</param>
+    /// <param name="option">The value of <c>--config</c>; null if it was not given.</param>
     public static ConfigFile Load(string? option)
     {
         string path = option ?? FromEnvironment() ?? DefaultPath;
@@ -74,7 +74,7 @@ internal sealed record ConfigFile(string Path, BalancerConfig? Config, Immutable
 
             using FileStream file = File.OpenRead(path);
 
-            // A pipe has no length to ask for, and that of a file in /proc is 0: what comes is read, up to the bound.
+            // A pipe has no length, and a file in /proc reports 0: read to the end, up to the bound.
             if (file.CanSeek && file.Length > LargestFile)
             {
                 return TooLarge;

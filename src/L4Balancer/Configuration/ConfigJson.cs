@@ -11,13 +11,13 @@ namespace L4Balancer.Configuration;
 /// <summary>A configuration as JSON, with the keys and the words of the file and every default filled in.</summary>
 internal static class ConfigJson
 {
-    /// <summary>Stands for what is a secret.</summary>
+    /// <summary>Replaces a secret value.</summary>
     public const string Hidden = "***";
 
-    // Made from the address as written.
+    // These properties are derived from the address as written.
     private static readonly string[] Derived = ["endpoint", "host"];
 
-    // What the file holds that ca_file names.
+    // The content of the file that ca_file names.
     private static readonly string[] CertificatesRead = ["ca_certificates"];
 
     private static readonly JsonSerializerOptions Options = new()
@@ -50,7 +50,7 @@ internal static class ConfigJson
         }),
     };
 
-    // Whoever may read the configuration need not know them.
+    // A reader of the configuration need not know the credentials.
     private static string WithoutCredentials(Uri uri) =>
         uri.UserInfo.Length == 0 ? uri.OriginalString : new UriBuilder(uri) { UserName = Hidden, Password = "" }.Uri.ToString();
 
@@ -66,7 +66,7 @@ internal static class ConfigJson
         public override void Write(Utf8JsonWriter writer, T value, JsonSerializerOptions options) => writer.WriteStringValue(format(value));
     }
 
-    /// <summary>Header fields: a token among them is nobody's business who may read the configuration.</summary>
+    /// <summary>Header fields: they may contain a token, which a reader of the configuration must not see.</summary>
     private sealed class HiddenValuesConverter : JsonConverter<ImmutableSortedDictionary<string, string>>
     {
         public override ImmutableSortedDictionary<string, string> Read(

@@ -4,23 +4,24 @@ using System.Globalization;
 namespace L4Balancer.Configuration;
 
 /// <summary>
-/// The file that is read again at a reload, with what belongs to it. A read can hang for ever (a network file system, a pipe that nobody
-/// writes to) and nothing cuts it short: it has a thread of its own, is waited for only so long, and what it brings after that is dropped.
+/// Reads the configuration file, and the files that belong to it, for a reload. A read can hang for ever (a network file system, a pipe
+/// without a writer) and cannot be interrupted: it runs on a separate thread, the reload waits for a limited time, and a later result is
+/// dropped.
 /// </summary>
 /// <param name="path">The file, for the message.</param>
-/// <param name="read">Blocks; runs on a thread of its own. Its token says that nobody waits for it any more.</param>
+/// <param name="read">Blocks; runs on a separate thread. Its token is cancelled when the result is no longer needed.</param>
 internal sealed class ConfigSource(string path, Func<CancellationToken, ReadConfig> read, TimeProvider clock)
 {
-    /// <summary>Far beyond what a disk takes, and within what systemd waits for a reload (90 s).</summary>
+    /// <summary>Far longer than a disk takes, and shorter than systemd waits for a reload (90 s).</summary>
     public static readonly TimeSpan Within = TimeSpan.FromSeconds(30);
 
-    /// <summary>Each read that hangs keeps a thread: a reload every minute must not collect them.</summary>
+    /// <summary>Each read that hangs keeps a thread, and a reload every minute must not accumulate them.</summary>
     internal const int MostHanging = 4;
 
     private int _reading;
 
-    /// <summary>What the file says, or why that is not known.</summary>
-    /// <exception cref="OperationCanceledException">Nobody wants to know any more.</exception>
+    /// <summary>Reads the files; the result holds the content, or why it could not be read.</summary>
+    /// <exception cref="OperationCanceledException">The caller has cancelled the read.</exception>
     public async Task<ReadConfig> ReadAsync(CancellationToken cancel)
     {
         if (Volatile.Read(ref _reading) >= MostHanging)
@@ -45,7 +46,7 @@ internal sealed class ConfigSource(string path, Func<CancellationToken, ReadConf
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {
-            // A thread that could not be started; or a fault of ours in reading, which is one reload's and no more.
+            // The thread could not be started, or reading has a bug; only this reload fails.
             return Failed($"was not read: {e.Message}");
         }
     }
@@ -70,9 +71,9 @@ internal sealed class ConfigSource(string path, Func<CancellationToken, ReadConf
     }
 }
 
-/// <summary>Everything that a reload reads, before anything of it is put in force.</summary>
-/// <param name="Lacking">What the machine lacks for it, one line with the mend each.</param>
-/// <param name="Apply">Puts in force what else was read beside the file.</param>
+/// <summary>Everything that a reload reads, before any of it is put in force.</summary>
+/// <param name="Lacking">What the machine lacks for it, one line each with how to correct it.</param>
+/// <param name="Apply">Puts in force what was read beside the file.</param>
 internal sealed record ReadConfig(ConfigFile File, ImmutableArray<string> Lacking, Action Apply)
 {
     /// <summary>There is nothing to put in force.</summary>

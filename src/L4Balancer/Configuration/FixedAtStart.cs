@@ -2,10 +2,10 @@ using L4Balancer.Core.Config;
 
 namespace L4Balancer.Configuration;
 
-/// <summary>Settings that a running process keeps: threads, engine, and what the control plane itself listens on.</summary>
+/// <summary>Settings that cannot change in a running process: threads, engine, and the control plane's own listeners.</summary>
 internal static class FixedAtStart
 {
-    /// <returns>The new configuration as far as it can be put in force now.</returns>
+    /// <returns>The new configuration, with the old values of settings that need a restart.</returns>
     public static BalancerConfig Keep(BalancerConfig inForce, BalancerConfig wanted) => wanted with
     {
         Balancer = wanted.Balancer with

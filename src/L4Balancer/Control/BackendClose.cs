@@ -5,10 +5,10 @@ using Microsoft.Extensions.Logging;
 
 namespace L4Balancer.Control;
 
-/// <summary>Closes all connections of one backend: it is drained, or down.</summary>
+/// <summary>Closes all connections of one backend that is drained or down.</summary>
 internal sealed class BackendClose(Shedding shedding, Tempo tempo, Pace pace, IEngine engine, TimeProvider clock, ILogger log) : PacedClose
 {
-    /// <summary>A connect that was under way when the drain began may still become a connection.</summary>
+    /// <summary>How long to look for more: a connect that was under way when the drain began may still become a connection.</summary>
     private static readonly TimeSpan BetweenLooks = TimeSpan.FromMilliseconds(50);
 
     public Shedding Shedding => shedding;

@@ -11,8 +11,8 @@ using Microsoft.Extensions.Logging;
 namespace L4Balancer.Control;
 
 /// <summary>
-/// The control plane: puts its parts together, and is how the rest of the daemon reads what is in force and asks for changes of it. Any thread
-/// may call; <see cref="ControlLoop"/> applies one change after the other.
+/// The control plane: builds its parts, and is the interface through which the rest of the daemon reads what is in force and requests
+/// changes. Any thread may call; <see cref="ControlLoop"/> applies one change after the other.
 /// </summary>
 internal sealed class BalancerControl : IAsyncDisposable
 {
@@ -26,10 +26,10 @@ internal sealed class BalancerControl : IAsyncDisposable
     private readonly Reload _reload;
     private readonly ControlLoop _loop;
 
-    /// <param name="first">What the engine was started with.</param>
-    /// <param name="names">Those of the configuration.</param>
+    /// <param name="first">The state that the engine was started with.</param>
+    /// <param name="names">The host names of the configuration.</param>
     /// <param name="descriptorLimit">How many descriptors the process may hold.</param>
-    /// <param name="path">Where the configuration was read; null where it was not read from a file.</param>
+    /// <param name="path">The file of the configuration; null if it was not read from a file.</param>
     public BalancerControl(
         InForce first, IEngine engine, BackendNames names, long descriptorLimit, string? path, TimeProvider clock, ILoggerFactory loggers)
     {
@@ -79,13 +79,13 @@ internal sealed class BalancerControl : IAsyncDisposable
     /// <inheritdoc cref="SnapshotPublisher.Participants"/>
     internal IReadOnlyList<ISnapshotParticipant> Participants => _publisher.Participants;
 
-    /// <summary>Begins to apply changes. Called once, when those who listen to <see cref="Events"/> do.</summary>
+    /// <summary>Begins to apply changes. Called once, after the handlers of <see cref="Events"/> are attached.</summary>
     public void Start()
     {
         Snapshot.ConnectReports.Handler = (cell, news) => _queue.Post(new ConnectReported(cell, news));
 
-        // The engine has taken connections before, and a backend that fails is reported only once. This repeats such a report, and changes
-        // nothing about a backend of which there was none.
+        // Replays reports of failing backends: the engine accepted connections before the control plane subscribed, and each failure is
+        // reported only once. Backends without such a report are not affected.
         foreach (Backend backend in Snapshot.Pools.SelectMany(p => p.Backends))
         {
             _queue.Post(new ConnectReported(backend.Cell, ConnectNews.Failing));
@@ -94,35 +94,37 @@ internal sealed class BalancerControl : IAsyncDisposable
         _queue.Start(_loop.Apply);
     }
 
-    /// <summary>Reads the file again and puts it in force; established connections stay as they are. A bad file changes nothing.</summary>
-    /// <param name="who">Who asked, for the log.</param>
-    /// <exception cref="ObjectDisposedException">The daemon stops.</exception>
+    /// <summary>
+    /// Reads the file again and puts it in force; established connections stay as they are. An invalid file changes nothing.
+    /// </summary>
+    /// <param name="who">The origin of the request, for the log.</param>
+    /// <exception cref="ObjectDisposedException">The daemon is stopping.</exception>
     public Task<ReloadResult> ReloadAsync(string who) => _reload.RunAsync(who);
 
-    /// <summary>Host names resolve to other addresses than before. Any thread; never blocks.</summary>
+    /// <summary>Reports that host names resolve to other addresses than before. Any thread; never blocks.</summary>
     public void NamesChanged() => _names.Changed();
 
-    /// <summary>What of this backend is being closed at a pace now; null: nothing.</summary>
+    /// <summary>The paced close of this backend that is in progress; null: none.</summary>
     public Shedding? SheddingOf(BackendCell cell) => _closes.Of(cell);
 
     /// <param name="tempo">How fast its established connections are closed; null: they stay.</param>
-    /// <returns>False where there is no such backend.</returns>
+    /// <returns>False if there is no such backend.</returns>
     public Task<bool> SetModeAsync(string pool, string backend, BackendMode mode, string who, Tempo? tempo = null) =>
         _queue.AskAsync(new ModeSet(pool, backend, mode, tempo, who));
 
     /// <param name="weight">0 to 1000.</param>
-    /// <returns>False where there is no such backend.</returns>
-    /// <exception cref="InvalidOperationException">The engine did not take it; nothing was changed.</exception>
+    /// <returns>False if there is no such backend.</returns>
+    /// <exception cref="InvalidOperationException">The engine did not accept the snapshot; nothing was changed.</exception>
     public Task<bool> SetWeightAsync(string pool, string backend, int weight, string who) =>
         _queue.AskAsync(new WeightSet(pool, backend, weight, who));
 
-    /// <summary>Begins to bring a pool's backends to their fair shares.</summary>
+    /// <summary>Begins to move a pool's backends to their fair shares.</summary>
     /// <param name="perSecond">Null: the pool's <c>close_rate</c>.</param>
-    /// <returns>What it sets out to do; null where there is no such pool.</returns>
+    /// <returns>The plan; null if there is no such pool.</returns>
     public Task<RebalancePlan?> RebalanceAsync(string pool, double tolerance, int? perSecond, string who) =>
         _queue.AskAsync(new RebalanceStarted(pool, tolerance, perSecond, who));
 
-    /// <summary>No probes, no changes any more; what was asked before is done first.</summary>
+    /// <summary>Ends probes and changes; changes posted before are applied first.</summary>
     public async ValueTask DisposeAsync()
     {
         _reload.Dispose();

@@ -7,13 +7,13 @@ using L4Balancer.Engine.Probing;
 namespace L4Balancer.Control;
 
 /// <summary>
-/// One input of the control loop: a report, a timer that is due, or a request. Any thread may make one and post it to the
-/// <see cref="ControlQueue"/>; only <see cref="ControlLoop"/> applies it.
+/// One input of the control loop: a report, a timer that is due, or a request. Any thread may create one and post it to the <see
+/// cref="ControlQueue"/>; only <see cref="ControlLoop"/> applies it.
 /// </summary>
 internal abstract record Change
 {
-    /// <summary>Applying it has thrown.</summary>
-    /// <returns>Whether there is a caller to whom the exception goes; where there is none it goes to the log.</returns>
+    /// <summary>Called when applying the change has thrown.</summary>
+    /// <returns>Whether the exception was passed to a caller; otherwise it is logged.</returns>
     public virtual bool TryFail(Exception exception) => false;
 }
 
@@ -22,7 +22,7 @@ internal abstract record Request<T> : Change
 {
     private readonly TaskCompletionSource<T> _result = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    /// <summary>Completes when the change has been applied, and fails where that has thrown.</summary>
+    /// <summary>Completes when the change has been applied; fails with the exception if applying it has thrown.</summary>
     public Task<T> Result => _result.Task;
 
     public void Complete(T result) => _result.SetResult(result);
@@ -33,32 +33,32 @@ internal abstract record Request<T> : Change
 /// <summary>A probe has ended.</summary>
 internal sealed record ProbeReported(ProbeReport Report) : Change;
 
-/// <summary>What the connects of clients say about a backend has changed.</summary>
+/// <summary>The connect health of a backend, as clients' connects report it, has changed.</summary>
 internal sealed record ConnectReported(BackendCell Backend, ConnectNews News) : Change;
 
-/// <summary>A backend that connects have taken down may be due for a trial connection.</summary>
+/// <summary>A backend that failed connects have taken down may be due for a trial connection.</summary>
 internal sealed record TrialDue : Change;
 
-/// <summary>The shares of the backends in slow start are to grow.</summary>
+/// <summary>The shares of the backends in slow start are due to grow.</summary>
 internal sealed record SlowStartTick : Change;
 
-/// <summary>Host names resolve to other addresses, or fail in another way, than before.</summary>
+/// <summary>Host names resolve to other addresses than before, or fail for another reason.</summary>
 internal sealed record NamesChanged : Change;
 
 /// <summary>The configuration file is about to be read.</summary>
 internal sealed record ReloadBegun : Request<bool>;
 
 /// <summary>The configuration file has been read.</summary>
-/// <param name="Who">Who asked for the reload, for the log.</param>
+/// <param name="Who">The origin of the request, for the log.</param>
 internal sealed record ReloadRead(ReadConfig Read, string Who) : Request<ReloadResult>;
 
-/// <summary>An operator sets the mode of a backend. The result is false where there is no such backend.</summary>
+/// <summary>An operator sets the mode of a backend. The result is false if there is no such backend.</summary>
 /// <param name="Tempo">How fast its established connections are closed; null: they stay.</param>
 internal sealed record ModeSet(string Pool, string Backend, BackendMode Mode, Tempo? Tempo, string Who) : Request<bool>;
 
-/// <summary>An operator sets the weight of a backend. The result is false where there is no such backend.</summary>
+/// <summary>An operator sets the weight of a backend. The result is false if there is no such backend.</summary>
 internal sealed record WeightSet(string Pool, string Backend, int Weight, string Who) : Request<bool>;
 
-/// <summary>An operator starts a rebalance. The result is null where there is no such pool.</summary>
+/// <summary>An operator starts a rebalance. The result is null if there is no such pool.</summary>
 /// <param name="PerSecond">Null: the pool's <c>close_rate</c>.</param>
 internal sealed record RebalanceStarted(string Pool, double Tolerance, int? PerSecond, string Who) : Request<RebalancePlan?>;

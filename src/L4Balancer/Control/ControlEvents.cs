@@ -3,10 +3,10 @@ using L4Balancer.Core.Routing;
 
 namespace L4Balancer.Control;
 
-/// <summary>What the control loop lets the rest of the daemon know. Handlers run on the loop: they neither block nor throw.</summary>
+/// <summary>Events of the control loop for the rest of the daemon. Handlers run on the loop: they must neither block nor throw.</summary>
 internal sealed class ControlEvents : ISnapshotParticipant
 {
-    /// <summary>A backend has changed between up, degraded and down or its mode was set, or another snapshot is in force.</summary>
+    /// <summary>A backend has changed between up, degraded and down, its mode was set, or another snapshot is in force.</summary>
     public event Action? HealthChanged;
 
     /// <summary>A reload begins.</summary>
@@ -16,7 +16,8 @@ internal sealed class ControlEvents : ISnapshotParticipant
     public event Action? ReloadEnds;
 
     /// <summary>
-    /// The file has been read again and is in force, whether it says something else or not. Raised before the reload is answered.
+    /// The file has been read again and is in force, whether its content has changed or not. Raised before the reload completes for its
+    /// caller.
     /// </summary>
     public event Action<BalancerConfig>? Reloaded;
 

@@ -6,8 +6,8 @@ using Microsoft.Extensions.Logging;
 namespace L4Balancer.Control;
 
 /// <summary>
-/// Applies changes to what is in force: the configuration, what operators set at run time, and health. It is the only code that does, and is
-/// called for one change at a time, so that nothing behind it needs a lock.
+/// Applies changes to what is in force: the configuration, what operators set at run time, and health. No other code does, and it is called
+/// for one change at a time, so that the code behind it needs no lock.
 /// </summary>
 internal sealed class ControlLoop(
     SnapshotPublisher publisher, HealthControl health, SlowStarts slowStarts, PacedCloses closes, NameControl names, Reload reload,
@@ -134,7 +134,7 @@ internal sealed class ControlLoop(
 
         if (publisher.Now.Snapshot == before.Snapshot)
         {
-            // The addresses stay, but why a name has none may be another reason now.
+            // The addresses are the same, but the reason why a name has none may have changed.
             names.Commit(before.Snapshot, before.Snapshot);
         }
     }

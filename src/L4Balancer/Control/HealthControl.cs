@@ -9,8 +9,8 @@ using Microsoft.Extensions.Logging;
 namespace L4Balancer.Control;
 
 /// <summary>
-/// Puts on the board what probes and the connects of clients report, logs what changed, and has probes planned anew where that changes
-/// their pace. Only the control loop calls it.
+/// Passes the results of probes and of clients' connects to the board, logs changes, and has probes rescheduled if their pace changes. Only
+/// the control loop calls it.
 /// </summary>
 internal sealed class HealthControl : ISnapshotParticipant, IAsyncDisposable
 {
@@ -27,7 +27,7 @@ internal sealed class HealthControl : ISnapshotParticipant, IAsyncDisposable
 
     /// <param name="prober">Probes the backends of the snapshot in force.</param>
     /// <param name="changed">Called after each change between up, degraded and down, with the backend.</param>
-    /// <param name="trialDue">Called when <see cref="LetTry"/> has something to do, on any thread.</param>
+    /// <param name="trialDue">Called on any thread when <see cref="LetTry"/> is due.</param>
     public HealthControl(
         HealthBoard board, Prober prober, Action<Pool, Backend> changed, Action trialDue, TimeProvider clock, ILogger<HealthControl> log)
     {
@@ -43,7 +43,7 @@ internal sealed class HealthControl : ISnapshotParticipant, IAsyncDisposable
 
     public void Commit(RoutingSnapshot? before, RoutingSnapshot now)
     {
-        // Before anything is replanned: the prober knows the backends of a snapshot that it was given.
+        // Before anything is replanned: the prober knows only the backends of the snapshots published to it.
         _prober.Publish(now);
         foreach ((Pool pool, Backend backend) in _board.Follow(now, Instant.Now(_clock)))
         {
@@ -54,7 +54,7 @@ internal sealed class HealthControl : ISnapshotParticipant, IAsyncDisposable
         SetTimer();
         foreach (Pool pool in now.Pools.Where(p => p.Settings.Health.Type != HealthType.None))
         {
-            // Who is probed from now on, or again, was given the pace that stood before the snapshot was followed.
+            // Publish planned these probes with the pace from before the board followed the snapshot.
             foreach (Backend backend in pool.Backends.Where(b => b.Cell.Health.Pace != ProbePace.Steady))
             {
                 _prober.Replan(backend.Cell);
@@ -62,7 +62,7 @@ internal sealed class HealthControl : ISnapshotParticipant, IAsyncDisposable
         }
     }
 
-    /// <summary>Says that nobody is left to serve a pool, once until somebody is.</summary>
+    /// <summary>Logs that no backend serves the pool: once, until one does again.</summary>
     public void TellIfDead(Pool pool)
     {
         if (!IsAlive(pool) && _dead.Add(pool.Cell))
@@ -71,10 +71,12 @@ internal sealed class HealthControl : ISnapshotParticipant, IAsyncDisposable
         }
     }
 
-    /// <summary>An operator has set a backend's mode: that alone is no news, but the next time is.</summary>
+    /// <summary>
+    /// An operator has set a backend's mode: logs nothing, but re-arms the log line about a dead pool if the pool is alive.
+    /// </summary>
     public void ModeSet(Pool pool) => IsAlive(pool);
 
-    /// <summary>How a probe has ended.</summary>
+    /// <summary>Handles the result of a probe.</summary>
     public void Take(in ProbeReport report)
     {
         BackendCell cell = report.Backend.Cell;
@@ -93,7 +95,7 @@ internal sealed class HealthControl : ISnapshotParticipant, IAsyncDisposable
         Replan(cell, planned);
     }
 
-    /// <summary>What a connect of a client has told.</summary>
+    /// <summary>Handles a report of a client's connect.</summary>
     public void Take(BackendCell cell, ConnectNews news)
     {
         ProbePace planned = cell.Health.Pace;
@@ -106,7 +108,7 @@ internal sealed class HealthControl : ISnapshotParticipant, IAsyncDisposable
         Replan(cell, planned);
     }
 
-    /// <summary>Lets one connection through to each backend whose time for that has come.</summary>
+    /// <summary>Lets one trial connection through to each backend that is due for one.</summary>
     public void LetTry()
     {
         _board.LetTry(Instant.Now(_clock));
@@ -125,7 +127,7 @@ internal sealed class HealthControl : ISnapshotParticipant, IAsyncDisposable
         return pool.HasLiving;
     }
 
-    // The next probe was planned before its report was heard.
+    // The next probe was planned before the result of this one was applied.
     private void Replan(BackendCell cell, ProbePace planned)
     {
         if (cell.Health.Pace != planned)
@@ -145,7 +147,7 @@ internal sealed class HealthControl : ISnapshotParticipant, IAsyncDisposable
 
     private void Tell(BackendCell cell)
     {
-        // What was said may be about a snapshot that is no longer in force.
+        // The report may concern a snapshot that is no longer in force.
         if (_board.Known(cell) is ({ } pool, { } backend))
         {
             Tell(pool, backend);
@@ -172,7 +174,7 @@ internal sealed class HealthControl : ISnapshotParticipant, IAsyncDisposable
         _changed(pool, backend);
     }
 
-    // A shortage strikes every probe alike: one line a minute says it, the metric health_checks_total{result="local_error"} counts it.
+    // A shortage affects all probes: it is logged once a minute, and the metric health_checks_total{result="local_error"} counts it.
     private void Complain(in ProbeReport report)
     {
         Instant now = Instant.Now(_clock);

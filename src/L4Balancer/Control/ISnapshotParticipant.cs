@@ -9,14 +9,14 @@ namespace L4Balancer.Control;
 internal interface ISnapshotParticipant
 {
     /// <summary>
-    /// Sets in a snapshot what must be right at the moment when the engine begins to use it. The snapshot may still be dropped: nothing else
-    /// may change.
+    /// Sets in a snapshot what must be right at the moment when the engine begins to use it. Must not change anything else, because the
+    /// snapshot may still be dropped.
     /// </summary>
     void Prepare(RoutingSnapshot next)
     {
     }
 
     /// <summary>The engine uses the snapshot from now on.</summary>
-    /// <param name="before">The one before it; null for the first.</param>
+    /// <param name="before">The previous snapshot; null for the first.</param>
     void Commit(RoutingSnapshot? before, RoutingSnapshot now);
 }

@@ -9,17 +9,17 @@ using Microsoft.Extensions.Logging;
 namespace L4Balancer.Control;
 
 /// <summary>
-/// Says what host names have come to stand for, and which backends are down for want of an address. Only the control loop calls it, except
-/// for <see cref="Changed"/> and <see cref="LookUp"/>.
+/// Applies and logs changes of host name resolution, and which backends are down because they have no address. Only the control loop calls
+/// it, except for <see cref="Changed"/> and <see cref="LookUp"/>.
 /// </summary>
 internal sealed class NameControl : ISnapshotParticipant, IDisposable
 {
-    /// <summary>Answers that come together make one snapshot.</summary>
+    /// <summary>Answers that arrive within this time are combined into one snapshot.</summary>
     internal static readonly TimeSpan Settle = TimeSpan.FromMilliseconds(50);
 
     /// <summary>
-    /// From one snapshot to the next where they do not end: name servers that answer a thousand names one after the other must not have all
-    /// rings built anew twenty times a second.
+    /// The interval between snapshots while answers keep arriving: if name servers answer a thousand names one after the other, the rings
+    /// must not be rebuilt twenty times a second.
     /// </summary>
     internal static readonly TimeSpan SettleInStorm = TimeSpan.FromSeconds(1);
 
@@ -34,8 +34,8 @@ internal sealed class NameControl : ISnapshotParticipant, IDisposable
     private bool _isStorm;
     private bool _isSettling;
 
-    /// <param name="tellIfDead">Asked where a pool may have nobody left.</param>
-    /// <param name="settled">Called a moment after a change, from any thread.</param>
+    /// <param name="tellIfDead">Called for a pool that may have no living backend left; logs if that is so.</param>
+    /// <param name="settled">Called a moment after a change, on any thread.</param>
     public NameControl(BackendNames names, Action<Pool> tellIfDead, TimeProvider clock, ILogger log, Action settled)
     {
         _names = names;
@@ -46,7 +46,7 @@ internal sealed class NameControl : ISnapshotParticipant, IDisposable
         _timer = clock.CreateTimer(_ => Settled(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
-    /// <summary>An answer is another than before. Any thread; never blocks.</summary>
+    /// <summary>Reports that an answer differs from the one before. Any thread; never blocks.</summary>
     public void Changed()
     {
         lock (_gate)
@@ -62,15 +62,13 @@ internal sealed class NameControl : ISnapshotParticipant, IDisposable
 
     public void Dispose() => _timer.Dispose();
 
-    /// <summary>
-    /// Looks the names of a configuration up that may come into force, and waits a moment for new ones: for a thread that may block.
-    /// </summary>
+    /// <summary>Resolves the names of a configuration that may come into force, and waits a moment for new ones. Blocks.</summary>
     public void LookUp(BalancerConfig config) => _names.PrepareAsync(config).GetAwaiter().GetResult();
 
-    /// <summary>A reload has ended: whatever was prepared, this is in force.</summary>
+    /// <summary>A reload has ended: keeps the names of this configuration, which is in force, and drops others that were prepared.</summary>
     public void Keep(BalancerConfig inForce) => _names.Keep(inForce);
 
-    /// <summary>What the names of this configuration stand for now; the very same where nothing has changed.</summary>
+    /// <summary>The current resolutions of this configuration; the same object if nothing has changed.</summary>
     public Resolutions After(Resolutions before, BalancerConfig config) => _names.After(before, config);
 
     /// <summary>Logs which addresses have changed, and which backends have none.</summary>
@@ -119,7 +117,7 @@ internal sealed class NameControl : ISnapshotParticipant, IDisposable
         _settled();
     }
 
-    // It is not probed, so that what a probe would say is said here.
+    // A backend without an address is not probed, so the transition is recorded and logged here.
     private void Miss(Pool pool, Backend backend, bool isNew)
     {
         string why = _names.WhyNone(backend.Settings);
@@ -131,7 +129,7 @@ internal sealed class NameControl : ISnapshotParticipant, IDisposable
         }
     }
 
-    // As what probes and connects said of it when it last had an address, which was good where it never had one.
+    // The backend gets the health that it had with its last address; up if it never had one.
     private void Find(Pool pool, Backend backend)
     {
         HealthCounters health = backend.Cell.Health;

@@ -2,8 +2,8 @@ using L4Balancer.Core.Accounting;
 
 namespace L4Balancer.Control;
 
-/// <summary>Connections of one backend that are being closed at a pace: how far it has come, for whoever asks.</summary>
-/// <param name="Planned">How many there were to close when it began.</param>
+/// <summary>The progress of closing connections of one backend at a pace.</summary>
+/// <param name="Planned">The number of connections to close when it began.</param>
 internal sealed record Shedding(BackendCell Cell, CloseReason Reason, int Planned)
 {
     private readonly long _before = Cell.Shed[Reason];
@@ -11,19 +11,19 @@ internal sealed record Shedding(BackendCell Cell, CloseReason Reason, int Planne
     public long Closed => Cell.Shed[Reason] - _before;
 }
 
-/// <summary>Connections that are being closed at a pace, until all of them are or it is stopped.</summary>
+/// <summary>A task that closes connections at a pace, until all of them are closed or it is stopped.</summary>
 internal abstract class PacedClose
 {
-    /// <summary>Completes, and never fails, when nothing is closed any more.</summary>
+    /// <summary>Completes when no more connections are closed; never fails.</summary>
     public Task Completion { get; private set; } = Task.CompletedTask;
 
     protected CancellationToken Stopped => Source.Token;
 
-    // It has no timer, hence nothing to dispose of.
+    // The token source has no timer, so it need not be disposed of.
     private CancellationTokenSource Source { get; } = new();
 
-    /// <param name="failed">Called with an exception that has ended it.</param>
-    /// <param name="ended">Called when it has ended, for whatever reason.</param>
+    /// <param name="failed">Called with the exception if one ended it.</param>
+    /// <param name="ended">Called when it has ended, for any reason.</param>
     public void Start(Action<Exception> failed, Action ended) => Completion = Task.Run(async () =>
     {
         try
@@ -40,7 +40,7 @@ internal abstract class PacedClose
         }
     });
 
-    /// <summary>What has not been closed by now stays.</summary>
+    /// <summary>Stops the close; connections that are not closed yet stay.</summary>
     public void Stop() => Source.Cancel();
 
     protected abstract Task RunAsync();

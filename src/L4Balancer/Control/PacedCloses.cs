@@ -10,9 +10,9 @@ using Microsoft.Extensions.Logging;
 namespace L4Balancer.Control;
 
 /// <summary>
-/// When established connections are closed at a pace, and when that ends: because of what an operator asks for, and of what becomes of a
-/// backend. At most one <see cref="BackendClose"/> a backend and one <see cref="Rebalance"/> a pool. Only the control loop calls it, except
-/// for <see cref="Of"/>.
+/// Starts and stops the closing of established connections at a pace, on an operator's request or when the state of a backend changes. At
+/// most one <see cref="BackendClose"/> per backend and one <see cref="Rebalance"/> per pool. Only the control loop calls it, except for
+/// <see cref="Of"/>.
 /// </summary>
 /// <param name="first">The snapshot in force.</param>
 internal sealed class PacedCloses(IEngine engine, RoutingSnapshot first, TimeProvider clock, ILogger log)
@@ -22,11 +22,11 @@ internal sealed class PacedCloses(IEngine engine, RoutingSnapshot first, TimePro
     private readonly ConcurrentDictionary<string, Rebalance> _rebalances = new();
     private volatile RoutingSnapshot _snapshot = first;
 
-    /// <summary>What of this backend is being closed now; null: nothing. Any thread.</summary>
+    /// <summary>The progress of the close of this backend; null: none is running. Any thread.</summary>
     public Shedding? Of(BackendCell cell) => SheddingOf(cell) ?? _rebalances.GetValueOrDefault(cell.Pool)?.Of(cell);
 
-    /// <summary>An operator has set the mode: a close because of the mode before ends.</summary>
-    /// <param name="tempo">Null: nothing is closed because of this one.</param>
+    /// <summary>An operator has set the mode: a close that belongs to the previous mode ends.</summary>
+    /// <param name="tempo">Null: this mode closes no connections.</param>
     public void ModeSet(Pool pool, Backend backend, Tempo? tempo)
     {
         StopBackend(backend.Cell);
@@ -38,7 +38,7 @@ internal sealed class PacedCloses(IEngine engine, RoutingSnapshot first, TimePro
         StartOrStop(pool, backend);
     }
 
-    /// <summary>A backend has come up, or is degraded or down now.</summary>
+    /// <summary>A backend has changed between up, degraded and down.</summary>
     public void HealthChanged(Pool pool, Backend backend)
     {
         if (pool.HealthOf(backend.Index) != HealthState.Up)
@@ -50,7 +50,7 @@ internal sealed class PacedCloses(IEngine engine, RoutingSnapshot first, TimePro
     }
 
     /// <param name="perSecond">Null: the pool's <c>close_rate</c>.</param>
-    /// <returns>What it sets out to do.</returns>
+    /// <returns>The plan.</returns>
     public RebalancePlan Rebalance(Pool pool, double tolerance, int? perSecond)
     {
         var plan = RebalancePlan.For(pool, tolerance);
@@ -69,7 +69,10 @@ internal sealed class PacedCloses(IEngine engine, RoutingSnapshot first, TimePro
         return plan;
     }
 
-    /// <summary>A close whose cause is gone ends; one begins where a pool says anew that backends which are down are closed.</summary>
+    /// <summary>
+    /// Ends closes that no longer have a cause; starts one if the pool now requires that the connections of backends that are down are
+    /// closed.
+    /// </summary>
     public void Commit(RoutingSnapshot? before, RoutingSnapshot now)
     {
         _snapshot = now;
@@ -95,7 +98,7 @@ internal sealed class PacedCloses(IEngine engine, RoutingSnapshot first, TimePro
         await Task.WhenAll(all.Select(c => c.Completion));
     }
 
-    // A backend that has left may come back, and is another then: up, ready, with another share.
+    // A backend that has left the configuration may return, but with a new state: up, ready, with another share.
     private void EndWithoutCause(RoutingSnapshot now)
     {
         Dictionary<BackendCell, (Pool Pool, Backend Backend)> known =
@@ -122,8 +125,8 @@ internal sealed class PacedCloses(IEngine engine, RoutingSnapshot first, TimePro
         }
     }
 
-    // Only connections to a backend that is down are closed, never to one that is degraded; whether the pool uses it nevertheless for new
-    // connections (panic_threshold) does not matter.
+    // Only connections to a backend that is down are closed, never to one that is degraded. It does not matter whether the pool still uses
+    // the backend for new connections (panic_threshold).
     private void StartOrStop(Pool pool, Backend backend)
     {
         Shedding? shedding = SheddingOf(backend.Cell);
@@ -141,7 +144,7 @@ internal sealed class PacedCloses(IEngine engine, RoutingSnapshot first, TimePro
 
     private Shedding? SheddingOf(BackendCell cell) => _backends.GetValueOrDefault(cell)?.Shedding;
 
-    // In place of what was going on there.
+    // Replaces a close of this backend that is running.
     private void StartBackend(BackendCell cell, CloseReason reason, Tempo tempo, Pace pace)
     {
         StopBackend(cell);
@@ -159,7 +162,7 @@ internal sealed class PacedCloses(IEngine engine, RoutingSnapshot first, TimePro
         }
     }
 
-    /// <returns>Completes when it has ended.</returns>
+    /// <returns>A task that completes when the rebalance has ended.</returns>
     private Task StopRebalance(string pool)
     {
         if (!_rebalances.TryRemove(pool, out Rebalance? rebalance))

@@ -7,31 +7,31 @@ using Microsoft.Extensions.Logging;
 namespace L4Balancer.Control;
 
 /// <summary>
-/// Brings the backends of a pool to their fair shares: closes connections where there is a surplus, and steers new ones to where they are
-/// missing, until there is no surplus any more.
+/// Moves the backends of a pool to their fair shares: closes connections where there is a surplus, and steers new ones to backends below
+/// their target, until there is no surplus any more.
 /// </summary>
-/// <param name="plan">As of the start.</param>
-/// <param name="find">The pool in the snapshot in force; null where it has left.</param>
-/// <param name="before">The last rebalance of this pool, which comes to its end first.</param>
+/// <param name="plan">The plan at the start.</param>
+/// <param name="find">Finds the pool in the snapshot in force; null if it has left.</param>
+/// <param name="before">The previous rebalance of this pool; this one begins when it has ended.</param>
 internal sealed class Rebalance(
     PoolCell cell, RebalancePlan plan, double tolerance, Tempo tempo, Pace pace, Func<Pool?> find, Task before, IEngine engine,
     TimeProvider clock, ILogger log) : PacedClose
 {
-    /// <summary>All rounds together close at most so many times what was in surplus at the start.</summary>
+    /// <summary>The bound on the closes of all rounds together, as a multiple of the surplus or deficit at the start.</summary>
     private const double MostClosed = 1.2;
 
     private static readonly TimeSpan BetweenLooks = TimeSpan.FromMilliseconds(50);
 
-    /// <summary>How long clients whose connection was closed have to come back, before the shares are looked at again.</summary>
+    /// <summary>How long clients whose connection was closed have to reconnect, before the shares are computed again.</summary>
     private static readonly TimeSpan Return = TimeSpan.FromSeconds(5);
 
     private readonly Dictionary<BackendCell, Shedding> _parts =
         plan.Surplus.ToDictionary(s => s.Key, s => new Shedding(s.Key, CloseReason.Rebalance, s.Value));
 
-    /// <summary>Null where nothing of this backend is closed.</summary>
+    /// <summary>Null if no connection of this backend is closed.</summary>
     public Shedding? Of(BackendCell backend) => _parts.GetValueOrDefault(backend);
 
-    /// <summary>Whether it gives a share to none but these.</summary>
+    /// <summary>Whether all backends with a target are among these.</summary>
     public bool CountsOnlyOn(IReadOnlyCollection<BackendCell> backends) => plan.Targets.Keys.All(backends.Contains);
 
     protected override async Task RunAsync()
@@ -65,7 +65,7 @@ internal sealed class Rebalance(
         return closed;
     }
 
-    // Where a client comes back by the same key, those go first who would be placed elsewhere now anyway.
+    // If a client reconnects with the same key, the connections that would now be placed elsewhere anyway are closed first.
     private ShedOrder OrderFor(Pool pool, RebalancePlan next, int most) => new()
     {
         Reason = CloseReason.Rebalance,
@@ -75,7 +75,7 @@ internal sealed class Rebalance(
         Rank = record => pool.HasMoved(record.Tuple, record.Backend!) ? 0 : 1,
     };
 
-    // While clients come back they are steered to where they are missing; what went elsewhere shows after that.
+    // Clients that reconnect are steered to backends below their target; connections that went elsewhere show in the next plan.
     private async Task<RebalancePlan> NextPlanAsync(RebalancePlan last)
     {
         long start = clock.GetTimestamp();

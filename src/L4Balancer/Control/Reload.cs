@@ -8,8 +8,8 @@ using Microsoft.Extensions.Logging;
 namespace L4Balancer.Control;
 
 /// <summary>
-/// Reads the configuration file again and puts it in force: everything that it says or nothing, and the log has why. One reload after the
-/// other. The file is read beside the control loop, so that one that cannot be read holds up nothing.
+/// Reads the configuration file again and puts it in force: either all of it or nothing, with the reasons in the log. One reload after the
+/// other. The file is read outside the control loop, so that a file that cannot be read blocks only the reload.
 /// </summary>
 internal sealed class Reload : IDisposable
 {
@@ -25,7 +25,7 @@ internal sealed class Reload : IDisposable
     private readonly SemaphoreSlim _turn = new(1);
     private readonly CancellationTokenSource _ending = new();
 
-    /// <param name="path">The file; null where the daemon was started without one.</param>
+    /// <param name="path">The file; null if the daemon was started without one.</param>
     /// <param name="descriptorLimit">How many descriptors the process may hold.</param>
     public Reload(
         SnapshotPublisher publisher, NameControl names, ControlQueue queue, ControlEvents events, string? path, long descriptorLimit,
@@ -41,14 +41,14 @@ internal sealed class Reload : IDisposable
     }
 
     /// <summary>
-    /// Reads what else belongs to a configuration, on a thread where that may take its time, and answers what puts it in force: the
-    /// control loop calls that once the reload has succeeded.
+    /// Reads files that the configuration refers to, on a thread that may block, and returns the action that applies them: the control loop
+    /// calls it once the reload has succeeded.
     /// </summary>
     public Func<BalancerConfig, Action> ReadsToo { get; set; } = static _ => static () => { };
 
     /// <summary>Any thread except the control loop's.</summary>
-    /// <param name="who">Who asked, for the log.</param>
-    /// <exception cref="ObjectDisposedException">The daemon stops.</exception>
+    /// <param name="who">The origin of the request, for the log.</param>
+    /// <exception cref="ObjectDisposedException">The daemon is stopping.</exception>
     public async Task<ReloadResult> RunAsync(string who)
     {
         ObjectDisposedException.ThrowIf(_ending.IsCancellationRequested, this);
@@ -74,7 +74,7 @@ internal sealed class Reload : IDisposable
     }
 
     /// <summary>Puts in force what has been read. Only the control loop calls this.</summary>
-    /// <param name="who">Who asked, for the log.</param>
+    /// <param name="who">The origin of the request, for the log.</param>
     public ReloadResult Apply(ReadConfig read, string who)
     {
         ReloadResult result = Guarded(read, who);
@@ -85,10 +85,10 @@ internal sealed class Reload : IDisposable
         return result;
     }
 
-    /// <summary>A reload that waits for its file is given up, and no other begins.</summary>
+    /// <summary>Cancels a reload that waits for its file; no other begins.</summary>
     public void Dispose() => _ending.Cancel();
 
-    // Whatever asks the disk or the machine is done here, on a thread of its own: it may hang, and only the reload waits for it.
+    // All access to the disk and the machine happens here, on a separate thread: it may hang, and delays only the reload.
     private ReadConfig Read(string path, CancellationToken givenUp)
     {
         ConfigFile file = ConfigFile.Load(path);
@@ -102,7 +102,7 @@ internal sealed class Reload : IDisposable
         return new ReadConfig(file, lacking, ReadsToo(config));
     }
 
-    // An exception fails this reload only: it has a result, and the next one finds everything in its place.
+    // An exception fails only this reload: it becomes a result, and the next reload can run.
     private ReloadResult Guarded(ReadConfig read, string who)
     {
         try
@@ -138,7 +138,7 @@ internal sealed class Reload : IDisposable
         return new ReloadResult(outcome, _publisher.Now.Snapshot.Generation, changes, needsRestart, []);
     }
 
-    /// <returns>What kept it from being in force.</returns>
+    /// <returns>The reasons why it is not in force; empty if it is.</returns>
     private ImmutableArray<string> Replace(InForce before, BalancerConfig config, ImmutableArray<string> lacking)
     {
         if (!lacking.IsEmpty)
@@ -192,21 +192,21 @@ internal sealed class Reload : IDisposable
 
 internal enum ReloadOutcome
 {
-    /// <summary>The file is in force now.</summary>
+    /// <summary>The file is now in force.</summary>
     Applied,
 
-    /// <summary>The file says what was in force already.</summary>
+    /// <summary>The file equals the configuration that was in force already.</summary>
     Unchanged,
 
     /// <summary>Nothing was changed.</summary>
     Failed,
 }
 
-/// <summary>What became of a reload.</summary>
-/// <param name="Generation">Of the configuration that is in force now.</param>
-/// <param name="Changes">What is in force now and was not before.</param>
-/// <param name="NeedsRestart">What the file says and this process keeps as it was.</param>
-/// <param name="Errors">One line each, with place and mend; empty unless it failed.</param>
+/// <summary>The result of a reload.</summary>
+/// <param name="Generation">The generation of the configuration in force.</param>
+/// <param name="Changes">The differences that were put in force.</param>
+/// <param name="NeedsRestart">The differences that apply only after a restart.</param>
+/// <param name="Errors">One line each, with the position and how to correct it; empty unless the reload failed.</param>
 internal sealed record ReloadResult(
     ReloadOutcome Outcome, long Generation, IReadOnlyList<ConfigChange> Changes, IReadOnlyList<string> NeedsRestart,
     IReadOnlyList<string> Errors);

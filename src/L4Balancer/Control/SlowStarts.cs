@@ -5,15 +5,13 @@ using L4Balancer.Core.Timing;
 
 namespace L4Balancer.Control;
 
-/// <summary>
-/// Backends that have come up a moment ago, and how large a share of their connections they get by now. Only the control loop calls it.
-/// </summary>
+/// <summary>The backends in slow start, and the growing share of their connections that they get. Only the control loop calls it.</summary>
 internal sealed class SlowStarts : ISnapshotParticipant, IAsyncDisposable
 {
-    /// <summary>A share of nothing would tell nothing about the backend.</summary>
+    /// <summary>The first share; with a share of zero the backend would get no connections that show whether it works.</summary>
     private const double FirstShare = 0.01;
 
-    /// <summary>How often a growing share is set anew.</summary>
+    /// <summary>The interval at which growing shares are updated.</summary>
     private static readonly TimeSpan Step = TimeSpan.FromMilliseconds(100);
 
     private readonly TimeProvider _clock;
@@ -21,11 +19,11 @@ internal sealed class SlowStarts : ISnapshotParticipant, IAsyncDisposable
     private RoutingSnapshot _snapshot;
     private Dictionary<BackendCell, Instant> _since = [];
 
-    // Those of the snapshot that is being published.
+    // The start times for the snapshot that is being published.
     private Dictionary<BackendCell, Instant> _prepared = [];
 
-    /// <param name="first">The snapshot in force: its backends have their whole share.</param>
-    /// <param name="tick">Called when <see cref="Grow"/> is due, on any thread.</param>
+    /// <param name="first">The snapshot in force: its backends have their full share.</param>
+    /// <param name="tick">Called on any thread when <see cref="Grow"/> is due.</param>
     public SlowStarts(RoutingSnapshot first, Action tick, TimeProvider clock)
     {
         _snapshot = first;
@@ -33,7 +31,9 @@ internal sealed class SlowStarts : ISnapshotParticipant, IAsyncDisposable
         _timer = clock.CreateTimer(_ => tick(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
-    /// <summary>Its share grows from now on. To be called before the backend takes connections, or it has all of them for a moment.</summary>
+    /// <summary>
+    /// Begins the slow start of a backend. Must be called before the backend takes connections, or it gets its full share for a moment.
+    /// </summary>
     public void Begin(BackendCell backend)
     {
         _since[backend] = Instant.Now(_clock);
@@ -41,8 +41,8 @@ internal sealed class SlowStarts : ISnapshotParticipant, IAsyncDisposable
     }
 
     /// <summary>
-    /// Begins with the backends that are up in the next snapshot and are not in the one in force, or not up there: their name had no address,
-    /// or their probes are switched off. What is down must be marked in it.
+    /// Begins the slow start of backends that are up in the next snapshot, but absent or not up in the one in force: their name had no
+    /// address, or their probes were switched off. Backends that are down must already be marked in it.
     /// </summary>
     public void Prepare(RoutingSnapshot next)
     {
@@ -64,8 +64,7 @@ internal sealed class SlowStarts : ISnapshotParticipant, IAsyncDisposable
     }
 
     /// <summary>
-    /// Sets every share as it is by now, and continues while any of them grows. A backend that has its whole share is forgotten, and so is
-    /// one that has left.
+    /// Updates every share, and repeats while any of them grows. A backend that has its full share is removed, and so is one that has left.
     /// </summary>
     public void Grow()
     {
@@ -81,7 +80,7 @@ internal sealed class SlowStarts : ISnapshotParticipant, IAsyncDisposable
     private static IEnumerable<BackendCell> Up(RoutingSnapshot snapshot) => snapshot.Pools.SelectMany(
         p => p.Backends.Where(b => p.HealthOf(b.Index) == HealthState.Up), (_, b) => b.Cell);
 
-    /// <returns>Those whose share still grows.</returns>
+    /// <returns>The backends whose share still grows.</returns>
     private Dictionary<BackendCell, Instant> SetShares(RoutingSnapshot snapshot, Dictionary<BackendCell, Instant> since)
     {
         Dictionary<BackendCell, Instant> growing = [];

@@ -5,15 +5,15 @@ using L4Balancer.Engine;
 namespace L4Balancer.Control;
 
 /// <summary>
-/// Holds what is in force, and replaces it: builds a snapshot, has it prepared, gives it to the engine, and has it committed. Any thread may
-/// read; only the control loop changes anything.
+/// Holds what is in force, and replaces it: builds a snapshot, has it prepared, gives it to the engine, and has it committed. Any thread
+/// may read; only the control loop writes.
 /// </summary>
 internal sealed class SnapshotPublisher
 {
     private readonly IEngine _engine;
     private volatile InForce _now;
 
-    /// <param name="first">What the engine was started with.</param>
+    /// <param name="first">The state that the engine was started with.</param>
     /// <param name="participants">In the order in which they are called.</param>
     public SnapshotPublisher(InForce first, IEngine engine, ImmutableArray<ISnapshotParticipant> participants)
     {
@@ -30,11 +30,11 @@ internal sealed class SnapshotPublisher
 
     public InForce Now => _now;
 
-    /// <summary>The snapshot in force has been changed in place to what this says.</summary>
+    /// <summary>Records that the snapshot in force was changed in place to match this state.</summary>
     public void Amend(DesiredState desired) => _now = _now with { Desired = desired };
 
-    /// <summary>The engine alone can refuse a snapshot, so every participant commits after it has taken it.</summary>
-    /// <returns>Why the engine did not take it: then nothing has changed. Empty where it is in force.</returns>
+    /// <summary>Only the engine can refuse a snapshot, so every participant commits after the engine has accepted it.</summary>
+    /// <returns>Why the engine refused it; nothing has changed then. Empty if it is in force.</returns>
     public IReadOnlyList<ListenFailure> Publish(DesiredState desired)
     {
         RoutingSnapshot before = _now.Snapshot;

@@ -17,8 +17,8 @@ using Microsoft.Extensions.Logging;
 namespace L4Balancer.Hosting;
 
 /// <summary>
-/// One running balancer: the engine, and around it what feeds it (control, health) and what listens to it (log, metrics). It is put
-/// together in <see cref="StartAsync"/> and taken apart in the reverse order.
+/// One running balancer: the engine, its inputs (control, health) and its outputs (log, metrics). <see cref="StartAsync"/> creates the
+/// parts; they are disposed of in the reverse order.
 /// </summary>
 internal sealed class Daemon : IAsyncDisposable
 {
@@ -55,7 +55,7 @@ internal sealed class Daemon : IAsyncDisposable
         _service = new ServiceReport(systemd, Status);
     }
 
-    /// <summary>Whom host names are asked of; blocks and must not throw.</summary>
+    /// <summary>Resolves host names; blocks and must not throw.</summary>
     public Func<string, LookUp> Resolver { get; init; } = LookUp.OfSystem;
 
     /// <summary>Pending and active connections.</summary>
@@ -64,21 +64,21 @@ internal sealed class Daemon : IAsyncDisposable
     /// <summary>The listening addresses in the order of the configuration, with the ports that the kernel chose.</summary>
     public IReadOnlyList<Endpoint> Bound => _engine?.Bound ?? [];
 
-    /// <summary>Null where nothing listens for scrapers.</summary>
+    /// <summary>Null if there is no metrics listener.</summary>
     public string? MetricsUrl => _metricsServer?.Url;
 
-    /// <summary>The status page; null where the admin API is not on TCP.</summary>
+    /// <summary>The status page; null if the admin API is not on TCP.</summary>
     public string? PageUrl => _admin?.Url;
 
-    /// <summary>What is in force; the durations of the end among it.</summary>
+    /// <summary>The configuration in force, including the durations of the shutdown.</summary>
     public BalancerConfig Config => _control!.Config;
 
-    // The control takes over from the first snapshot as soon as the engine runs.
+    // The first snapshot applies until the control plane exists.
     private RoutingSnapshot Snapshot => _control?.Snapshot ?? _first!;
 
-    /// <summary>Starts everything, or nothing that lasts: after a fault the caller disposes of this.</summary>
-    /// <param name="path">Where the configuration was read, to be read again; null where it was not read from a file.</param>
-    /// <returns>What kept it from starting, one line with the mend each; empty where it runs.</returns>
+    /// <summary>Starts all parts. After a failure the caller disposes of this object, which removes the parts that were started.</summary>
+    /// <param name="path">The file of the configuration, for reloads; null if it was not read from a file.</param>
+    /// <returns>The errors, one line each with how to correct it; empty if the daemon runs.</returns>
     public async Task<ImmutableArray<string>> StartAsync(BalancerConfig config, string? path)
     {
         ImmutableArray<string> lacking = PlatformNeeds.Missing(config);
@@ -121,19 +121,19 @@ internal sealed class Daemon : IAsyncDisposable
         return [];
     }
 
-    /// <summary>Reads the configuration again, and tells the service manager of it.</summary>
-    /// <param name="who">Who asked, for the log.</param>
+    /// <summary>Reads the configuration again, and notifies the service manager.</summary>
+    /// <param name="who">The origin of the request, for the log.</param>
     public async Task ReloadAsync(string who) => await _control!.ReloadAsync(who);
 
-    /// <summary>From now on it is not ready; connections are still accepted.</summary>
+    /// <summary>Reports not ready from now on; connections are still accepted.</summary>
     public void Drain()
     {
         _service.Draining();
         _stopExtension?.Begin(Config.Balancer.ShutdownDelay + Config.Balancer.ShutdownGrace);
     }
 
-    /// <summary>No new connections from now on; the established ones end within the grace.</summary>
-    /// <param name="atOnce">Cancels what is left of the grace.</param>
+    /// <summary>Accepts no new connections from now on; the established ones end within the grace.</summary>
+    /// <param name="atOnce">Cancels the rest of the grace.</param>
     public async Task StopAsync(TimeSpan grace, CancellationToken atOnce)
     {
         await _control!.DisposeAsync();
@@ -142,7 +142,7 @@ internal sealed class Daemon : IAsyncDisposable
 
     public ValueTask DisposeAsync() => _parts.DisposeAsync();
 
-    /// <returns>How many descriptors the process may hold.</returns>
+    /// <returns>The number of descriptors that the process may hold.</returns>
     private long RaiseLimit()
     {
         int errno = DescriptorBudget.Raise(out long limit);
@@ -154,7 +154,7 @@ internal sealed class Daemon : IAsyncDisposable
         return limit;
     }
 
-    // Names are there before the control, and end after it: an answer that comes between is for nobody.
+    // Names are created before the control plane and disposed of after it; an answer that arrives without it is ignored.
     private async Task<DesiredState> DesireAsync(BalancerConfig config, DescriptorBudget budget)
     {
         _parts.Own(_names = new BackendNames(
@@ -163,7 +163,7 @@ internal sealed class Daemon : IAsyncDisposable
         return new DesiredState(config, budget.ConnectionsFor(config.Balancer, _log)) { Names = _names.After(Resolutions.None, config) };
     }
 
-    // They outlive the engine, so that what it did at its end is counted.
+    // The metrics outlive the engine, so that the connections it closes at its end are counted.
     private async Task<string?> StartMetricsAsync(BalancerConfig config)
     {
         if (config.Metrics is null && !AdminServer.IsWanted(config.Admin))
@@ -215,7 +215,7 @@ internal sealed class Daemon : IAsyncDisposable
             new InForce(desired, snapshot), _engine!, _names!, budget.Limit, path, _clock, _loggers);
         _parts.Own(_control = control);
 
-        // A name server that has answered since the first snapshot was built found no control to report to.
+        // Answers of name servers between the first snapshot and this point found no control plane to report to.
         control.NamesChanged();
         control.Events.ReloadBegins += _service.Reloading;
         control.Events.ReloadEnds += _service.Ready;

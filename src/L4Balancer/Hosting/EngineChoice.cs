@@ -5,13 +5,13 @@ using L4Balancer.Engine.Managed;
 
 namespace L4Balancer.Hosting;
 
-/// <summary>From the configuration's <c>engine</c> to an engine.</summary>
+/// <summary>Creates the engine that the configuration's <c>engine</c> names.</summary>
 internal static class EngineChoice
 {
-    /// <summary>What <c>auto</c> picks on this machine.</summary>
+    /// <summary>The engine that <c>auto</c> selects on this machine.</summary>
     public static EngineKind Auto => OperatingSystem.IsLinux() ? EngineKind.Epoll : EngineKind.Managed;
 
-    /// <summary>As the configuration writes it; for <c>auto</c>, what that is here.</summary>
+    /// <summary>The name as in the configuration; for <c>auto</c>, the engine selected here.</summary>
     public static string NameOf(EngineKind kind) => Resolve(kind) == EngineKind.Epoll ? "epoll" : "managed";
 
     public static IEngine Create(EngineKind kind, EngineOptions options) =>

@@ -1,6 +1,6 @@
 namespace L4Balancer.Hosting;
 
-/// <summary>How the process ends; people script against these.</summary>
+/// <summary>The exit codes of the process; scripts depend on them.</summary>
 internal static class ExitCode
 {
     public const int Fine = 0;

@@ -9,20 +9,20 @@ namespace L4Balancer.Hosting;
 /// <summary>Runs a configuration in the foreground, from its start to the signal that ends it.</summary>
 internal sealed class Foreground(Signals signals, TextWriter errors)
 {
-    /// <summary>What the engine gets to reset what is left, once it must stop at once.</summary>
+    /// <summary>The time that the engine gets to reset the remaining connections, once it must stop immediately.</summary>
     private static readonly TimeSpan LastMoment = TimeSpan.FromSeconds(2);
 
     private int _reloadsAsked;
     private Task _reloading = Task.CompletedTask;
 
-    /// <summary>After this long an end becomes one at once, as by a second signal; null: never.</summary>
+    /// <summary>The time after which an orderly stop becomes an immediate one, as by a second signal; null: never.</summary>
     public TimeSpan? AtOnceAfter { get; init; }
 
-    /// <summary>Called when the daemon takes connections.</summary>
+    /// <summary>Called when the daemon accepts connections.</summary>
     public Action<Daemon> Started { get; init; } = static _ => { };
 
-    /// <param name="config">What to run.</param>
-    /// <param name="path">Where it was read, to be read again; null where it was not read from a file.</param>
+    /// <param name="config">The configuration to run.</param>
+    /// <param name="path">The file of the configuration, for reloads; null if it was not read from a file.</param>
     /// <returns>The exit code.</returns>
     public async Task<int> RunAsync(BalancerConfig config, string? path)
     {
@@ -50,7 +50,7 @@ internal sealed class Foreground(Signals signals, TextWriter errors)
         Signal signal = await NextStopAsync(daemon, log, CancellationToken.None);
         if (!await StopAsync(daemon, signal, log))
         {
-            // What hangs in the engine would hang in its disposal too; the kernel takes the sockets with the process.
+            // An engine that hangs would hang in its disposal too; the kernel closes the sockets when the process ends.
             return ExitCode.Failed;
         }
 
@@ -60,7 +60,7 @@ internal sealed class Foreground(Signals signals, TextWriter errors)
         return ExitCode.Fine;
     }
 
-    /// <returns>False where the engine did not end.</returns>
+    /// <returns>False if the engine did not end.</returns>
     private async Task<bool> StopAsync(Daemon daemon, Signal signal, ILogger log)
     {
         using var atOnce = new CancellationTokenSource();
@@ -121,12 +121,12 @@ internal sealed class Foreground(Signals signals, TextWriter errors)
         }
         catch (OperationCanceledException)
         {
-            // It ended by itself.
+            // The stop completed before another signal came.
         }
     }
 
-    // A file that cannot be read keeps a reload waiting, but no signal that comes after it. Hangups that come meanwhile are one: the
-    // reload after this one reads what they meant.
+    // A file that cannot be read delays a reload, but not the handling of later signals. Hangups that arrive during a reload are combined
+    // into one reload after it.
     private void Reload(Daemon daemon, string signal, ILogger log)
     {
         if (Interlocked.Increment(ref _reloadsAsked) == 1)
@@ -162,7 +162,7 @@ internal sealed class Foreground(Signals signals, TextWriter errors)
         }
     }
 
-    /// <summary>Waits for a signal that ends the daemon; the others are answered in passing.</summary>
+    /// <summary>Waits for a signal that ends the daemon; the others are handled meanwhile.</summary>
     private async Task<Signal> NextStopAsync(Daemon daemon, ILogger log, CancellationToken cancelled)
     {
         while (true)

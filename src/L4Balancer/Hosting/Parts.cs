@@ -2,7 +2,7 @@ using System.Runtime.ExceptionServices;
 
 namespace L4Balancer.Hosting;
 
-/// <summary>What a daemon is put together from, taken apart in the reverse order: each may use what was there before it. One thread at a time.</summary>
+/// <summary>The parts of a daemon, disposed of in the reverse order: each may use those created before it. One thread at a time.</summary>
 internal sealed class Parts : IAsyncDisposable
 {
     private readonly Stack<Func<ValueTask>> _ends = [];
@@ -15,8 +15,8 @@ internal sealed class Parts : IAsyncDisposable
         return ValueTask.CompletedTask;
     });
 
-    /// <summary>Takes all parts apart, also where one throws: a socket or a file that stays open would be in the way of whoever comes next.</summary>
-    /// <exception cref="AggregateException">More than one part threw; where it was one, its own exception comes out.</exception>
+    /// <summary>Disposes of all parts, even if one throws: a socket or a file that stays open could block the next start.</summary>
+    /// <exception cref="AggregateException">More than one part threw; if only one did, its own exception is thrown.</exception>
     public async ValueTask DisposeAsync()
     {
         List<Exception> thrown = [];

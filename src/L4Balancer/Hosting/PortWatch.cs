@@ -6,14 +6,14 @@ using Microsoft.Extensions.Logging;
 namespace L4Balancer.Hosting;
 
 /// <summary>
-/// Keeps the limit of local ports as the host says it, and says in the log where a source address comes near it: once for each time that
-/// a destination comes past 70%, and not more than so often. The connections themselves only count.
+/// Updates the limit of local ports from the host's setting, and logs when a source address comes near it: once for each time that a
+/// destination exceeds 70%, at most once a minute. The connections themselves only count.
 /// </summary>
 internal sealed class PortWatch : IAsyncDisposable
 {
     private const double WarnAt = 0.7;
 
-    /// <summary>Below this it may be said again.</summary>
+    /// <summary>Usage must fall below this before a warning is logged again.</summary>
     private const double CalmAt = 0.6;
 
     private const int LinesPerLook = 5;
@@ -31,7 +31,7 @@ internal sealed class PortWatch : IAsyncDisposable
     private readonly PeriodicJob _job;
     private int _looks;
 
-    /// <param name="range">Asked now and then.</param>
+    /// <param name="range">Reads the range; called at intervals.</param>
     public PortWatch(Func<RoutingSnapshot> snapshot, Func<PortRange> range, TimeProvider clock, ILogger<PortWatch> log)
     {
         _snapshot = snapshot;
@@ -43,26 +43,26 @@ internal sealed class PortWatch : IAsyncDisposable
 
     public ValueTask DisposeAsync() => _job.DisposeAsync();
 
-    /// <summary>Asks for the range, and tells where it is another one. One thread at a time.</summary>
+    /// <summary>Reads the range, and logs if it has changed. One thread at a time.</summary>
     internal void AskRange()
     {
         PortSupply supply = _snapshot().Ports.Supply;
         PortRange now = _range();
         if (now.Count == 0)
         {
-            // It could not be read, or says nothing; what it said before holds.
+            // The range could not be read or is empty; the previous one stays in force.
             return;
         }
 
         if (!now.Agrees(supply.Range))
         {
-            // The object stays where it says the same: what is known of each port hangs on it.
+            // An equal range keeps the old object, because the state of each port is attached to it.
             supply.Range = now;
             _log.PortRangeChanged(now.Count);
         }
     }
 
-    /// <summary>Says what has come near its limit. One thread at a time.</summary>
+    /// <summary>Logs the destinations that are near their limit. One thread at a time.</summary>
     internal void Look()
     {
         Instant now = Instant.Now(_clock);
@@ -94,7 +94,7 @@ internal sealed class PortWatch : IAsyncDisposable
         }
     }
 
-    /// <summary>Forgets what is over. One thread at a time.</summary>
+    /// <summary>Removes entries that are no longer needed. One thread at a time.</summary>
     internal void Sweep()
     {
         Instant now = Instant.Now(_clock);

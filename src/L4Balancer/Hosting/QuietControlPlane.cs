@@ -4,8 +4,9 @@ using Microsoft.Extensions.Logging;
 namespace L4Balancer.Hosting;
 
 /// <summary>
-/// Keeps the control plane out of the event loops' way where both want one processor: every other thread of the process is nicer
-/// (docs/decisions/0003-nicer-control-plane.md). Looks again now and then, because a thread that an event loop has made is as it is.
+/// Gives the event loops precedence where they compete with the control plane for a processor: every other thread of the process gets a
+/// higher nice value (docs/decisions/0003-nicer-control-plane.md). Repeated at intervals, because a thread that an event loop has created
+/// inherits its nice value.
 /// </summary>
 internal sealed class QuietControlPlane : IAsyncDisposable
 {

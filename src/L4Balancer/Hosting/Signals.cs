@@ -3,7 +3,7 @@ using System.Threading.Channels;
 
 namespace L4Balancer.Hosting;
 
-/// <summary>A signal that the daemon knows.</summary>
+/// <summary>A signal that the daemon handles.</summary>
 internal enum Signal
 {
     Terminate,
@@ -13,11 +13,13 @@ internal enum Signal
 }
 
 /// <summary>
-/// The signals of the contract, caught from construction to disposal, so that none of them kills. They come out in order, one reader.
+/// The signals of the contract, caught from construction to disposal, so that none of them kills the process. They are delivered in order
+/// to one reader.
 /// </summary>
 internal sealed class Signals : IDisposable
 {
-    // <asm-generic/signal.h>: the same on x86-64 and arm64. PosixSignal has no name for it; a positive value is the platform's own.
+    // <asm-generic/signal.h>: the same on x86-64 and arm64. PosixSignal has no name for it; a positive value is a raw signal number of the
+    // platform.
     private const int SIGUSR2 = 12;
 
     private readonly Channel<Signal> _arrived = Channel.CreateUnbounded<Signal>();
@@ -36,7 +38,7 @@ internal sealed class Signals : IDisposable
 
     public ChannelReader<Signal> Arrived => _arrived.Reader;
 
-    /// <summary>As <c>kill -l</c> names it.</summary>
+    /// <summary>The name as in <c>kill -l</c>.</summary>
     public static string NameOf(Signal signal) => signal switch
     {
         Signal.Terminate => "SIGTERM",

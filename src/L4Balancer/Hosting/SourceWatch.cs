@@ -5,8 +5,8 @@ using Microsoft.Extensions.Logging;
 namespace L4Balancer.Hosting;
 
 /// <summary>
-/// Says in the log when source addresses run out of ports or have left the host: one line per address and look, however many
-/// connections met it. The engines only count.
+/// Logs when source addresses run out of ports or no longer belong to the host: one line per address and check, however many connections
+/// were affected. The engines only count.
 /// </summary>
 internal sealed class SourceWatch : IAsyncDisposable
 {
@@ -26,7 +26,7 @@ internal sealed class SourceWatch : IAsyncDisposable
 
     public ValueTask DisposeAsync() => _job.DisposeAsync();
 
-    /// <summary>Says what has happened since the last look. One thread at a time.</summary>
+    /// <summary>Logs what has happened since the last check. One thread at a time.</summary>
     internal void Look()
     {
         foreach (SourceCell source in _snapshot().Sources)

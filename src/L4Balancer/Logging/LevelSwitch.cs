@@ -5,7 +5,7 @@ using Level = Microsoft.Extensions.Logging.LogLevel;
 
 namespace L4Balancer.Logging;
 
-/// <summary>The least level that is logged; it can be set at any time, and every logger of the factory follows. Any thread.</summary>
+/// <summary>The minimum level that is logged; it can be set at any time, and applies to every logger of the factory. Any thread.</summary>
 internal sealed class LevelSwitch : IOptionsMonitor<LoggerFilterOptions>
 {
     private volatile LoggerFilterOptions _options;
@@ -23,7 +23,7 @@ internal sealed class LevelSwitch : IOptionsMonitor<LoggerFilterOptions>
 
     public LoggerFilterOptions Get(string? name) => _options;
 
-    /// <summary>The factory listens to the end of the process.</summary>
+    /// <summary>The factory keeps its subscription until the end of the process.</summary>
     public IDisposable? OnChange(Action<LoggerFilterOptions, string?> listener)
     {
         _changed += listener;
@@ -41,7 +41,8 @@ internal sealed class LevelSwitch : IOptionsMonitor<LoggerFilterOptions>
             _ => Level.Error,
         };
 
-        // Kestrel tells every step of every request at debug: that is for finding faults of ours in it, so only at trace.
+        // At debug Kestrel logs every step of every request. This serves to find bugs in the daemon's use of it, so it is logged only at
+        // trace.
         Level framework = least == Level.Trace ? Level.Trace : (Level)Math.Max((int)least, (int)Level.Warning);
         return new LoggerFilterOptions { MinLevel = least, Rules = { new LoggerFilterRule(null, "Microsoft", framework, null) } };
     }

@@ -3,8 +3,8 @@ using Microsoft.Extensions.Logging;
 namespace L4Balancer.Logging;
 
 /// <summary>
-/// Microsoft.Extensions.Logging into a <see cref="LogOutput"/>. Levels are filtered by the factory; what warns without end, because
-/// of what peers do, is cut here. Any thread.
+/// Connects Microsoft.Extensions.Logging to a <see cref="LogOutput"/>. The factory filters levels; warnings that peers can cause without
+/// end are limited here. Any thread.
 /// </summary>
 [ProviderAlias("Lines")]
 internal sealed class LineLoggerProvider(LogOutput output, TimeProvider clock) : ILoggerProvider
@@ -13,7 +13,7 @@ internal sealed class LineLoggerProvider(LogOutput output, TimeProvider clock) :
 
     public ILogger CreateLogger(string categoryName) => new LineLogger(output, clock, _limit, categoryName);
 
-    /// <summary>The output belongs to who made it.</summary>
+    /// <summary>Does nothing: the creator of the output disposes of it.</summary>
     public void Dispose()
     {
     }

@@ -8,10 +8,10 @@ using Level = Microsoft.Extensions.Logging.LogLevel;
 
 namespace L4Balancer.Logging;
 
-/// <summary>One log entry as one line, without its line end, in each of the formats.</summary>
+/// <summary>Formats one log entry as one line, without its line end.</summary>
 internal static class LogLine
 {
-    /// <summary>Nothing that a log holds is ever read as HTML; control characters are escaped whatever the encoder.</summary>
+    /// <summary>Log lines are never read as HTML, so the relaxed encoder is safe; control characters are escaped in any case.</summary>
     public static readonly JsonWriterOptions Json = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     public static string Format(
@@ -20,7 +20,7 @@ internal static class LogLine
         {
             LogFormat.Json => FormatJson(time, level, category, id, message, exception),
 
-            // The journal keeps the time itself and takes the level from the prefix (sd-daemon(3)).
+            // The journal records the time itself and takes the level from the prefix (sd-daemon(3)).
             LogFormat.Journal => Prefix(level) + LogText.OneLine(With(message, exception)),
             _ => $"{LogText.Time(time)} {Name(level),-7} {LogText.OneLine(With(message, exception))}",
         };

@@ -6,15 +6,15 @@ using Level = Microsoft.Extensions.Logging.LogLevel;
 namespace L4Balancer.Logging;
 
 /// <summary>
-/// Where lines go: a bounded queue that one thread of its own empties into a stream, so that a terminal or a pipe that is not read
-/// stops nobody. What does not fit is dropped, what a full disk does not take is lost; both are counted, and the count becomes a line
-/// once there is room. Any thread may write.
+/// A bounded queue of lines that a separate thread writes to a stream, so that a terminal or a pipe that is not read blocks no other
+/// thread. Lines that do not fit are dropped, and lines that cannot be written (full disk) are lost; both are counted, and the count is
+/// logged once there is room. Any thread may write.
 /// </summary>
 internal sealed class LogOutput : IDisposable
 {
     private const int Capacity = 4096;
 
-    /// <summary>How long an end waits for a reader that does not read.</summary>
+    /// <summary>How long disposal waits for a blocked reader.</summary>
     private static readonly TimeSpan LastFlush = TimeSpan.FromSeconds(1);
 
     private readonly Stream _stream;
@@ -24,7 +24,7 @@ internal sealed class LogOutput : IDisposable
     private long _dropped;
     private bool _closed;
 
-    /// <summary>Only the writer's.</summary>
+    /// <summary>Used only by the writer thread.</summary>
     private long _lost;
     private string _fault = "";
 
@@ -39,11 +39,11 @@ internal sealed class LogOutput : IDisposable
 
     public LogFormat Format { get; }
 
-    /// <summary>What was logged last; lines of the access log are not in it.</summary>
+    /// <summary>The latest lines, without those of the access log.</summary>
     public RecentLines Recent { get; } = new();
 
     /// <summary>
-    /// Whether a line would be dropped now; it is counted then as if it had been. Ask before a line is built that costs something.
+    /// Whether a line would be dropped now; if so, counts it as dropped. Check this before building a line that is expensive.
     /// </summary>
     public bool DropsNow()
     {
@@ -95,7 +95,7 @@ internal sealed class LogOutput : IDisposable
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException or ObjectDisposedException)
             {
-                // A full disk or a reader that has gone: there is nobody to tell now, and it must not end the daemon.
+                // The disk is full or the reader is gone: this cannot be reported now, and must not end the daemon.
                 _lost += lines;
                 _fault = e.Message;
             }

@@ -4,7 +4,7 @@ using System.Text;
 namespace L4Balancer.Logging;
 
 /// <summary>
-/// Keeps one entry on one line and a terminal safe: whatever a peer or a file can put into a value, no control character gets out.
+/// Keeps one entry on one line, and escapes every control character that a peer or a file can put into a value, so that terminals are safe.
 /// </summary>
 internal static class LogText
 {
@@ -13,7 +13,7 @@ internal static class LogText
 
     public static string Time(DateTimeOffset time) => time.UtcDateTime.ToString(TimeFormat, CultureInfo.InvariantCulture);
 
-    /// <summary>Free text: control characters become escapes, everything else stays.</summary>
+    /// <summary>Free text: control characters are escaped, everything else is unchanged.</summary>
     public static string OneLine(string text)
     {
         int first = text.AsSpan().IndexOfAnyExceptInRange(' ', '~');
@@ -31,7 +31,7 @@ internal static class LogText
         return escaped.ToString();
     }
 
-    /// <summary>The value of a <c>key=value</c>: bare where nothing in it could be mistaken, otherwise in quotes with escapes.</summary>
+    /// <summary>The value of a <c>key=value</c>: bare if it is unambiguous, otherwise in quotes with escapes.</summary>
     public static void AppendValue(StringBuilder line, string value)
     {
         ReadOnlySpan<char> text = value;
@@ -57,7 +57,7 @@ internal static class LogText
         line.Append('"');
     }
 
-    // U+2028 and U+2029 are line ends to some readers; lone surrogates are not text.
+    // Some readers treat U+2028 and U+2029 as line ends; lone surrogates are not valid text.
     private static void AppendEscaped(StringBuilder line, char c)
     {
         switch (c)

@@ -2,15 +2,12 @@ using Microsoft.Extensions.Logging;
 
 namespace L4Balancer.Logging;
 
-/// <summary>
-/// The latest lines of the log (not those of the access log): what has happened, for whoever looks at the running daemon. Bounded; any
-/// thread.
-/// </summary>
+/// <summary>The latest lines of the log (not those of the access log), for the admin API. Bounded; any thread.</summary>
 internal sealed class RecentLines
 {
     public const int Capacity = 200;
 
-    /// <summary>Of a line that carries what a peer or a file said.</summary>
+    /// <summary>The bound on a line that contains text from a peer or a file.</summary>
     private const int LongestText = 500;
 
     private readonly RecentLine?[] _lines = new RecentLine?[Capacity];
@@ -26,8 +23,8 @@ internal sealed class RecentLines
         }
     }
 
-    /// <summary>Those that are younger than a number, oldest first.</summary>
-    /// <param name="number">0: all that are kept.</param>
+    /// <summary>The lines with a higher number than this one, oldest first.</summary>
+    /// <param name="number">0: all lines that are kept.</param>
     public IReadOnlyList<RecentLine> After(long number)
     {
         lock (_lines)

@@ -3,19 +3,21 @@ using System.Collections.Concurrent;
 namespace L4Balancer.Logging;
 
 /// <summary>
-/// Holds back a warning that comes again and again, whoever causes it: of each kind so many in a span of time, then only a count.
-/// A kind is an event of a category, so there are as many as the source has. Any thread.
+/// Limits repeated warnings: of each kind <see cref="MostInASpan"/> pass in a <see cref="Span"/>, the rest are only counted. A kind is an
+/// event of a category, so the number of kinds is bounded by the source code. Any thread.
 /// </summary>
 internal sealed class RepeatLimit(TimeProvider clock)
 {
-    /// <summary>A reload may bring as many mistakes, and a network that fails as many backends, before lines say less than a count.</summary>
+    /// <summary>
+    /// A reload may report this many mistakes, and a network failure this many backends, before single lines are less useful than a count.
+    /// </summary>
     public const int MostInASpan = 100;
 
     public static readonly TimeSpan Span = TimeSpan.FromSeconds(10);
 
     private readonly ConcurrentDictionary<(string Category, int Event), Kind> _kinds = new();
 
-    /// <param name="heldBack">How many were held back in the spans before; to be told with this one.</param>
+    /// <param name="heldBack">How many were held back in the spans before; to be reported with this one.</param>
     public bool MayPass(string category, int id, out int heldBack)
     {
         Kind kind = _kinds.GetOrAdd((category, id), static _ => new Kind());

@@ -5,8 +5,8 @@ using L4Balancer.Engine.Linux;
 namespace L4Balancer.Systemd;
 
 /// <summary>
-/// The sockets that a socket unit hands in (sd_listen_fds(3)): LISTEN_FDS of them from descriptor 3 on, for the process that LISTEN_PID
-/// names. LISTEN_FDNAMES is not needed: what a socket is for is told by its address.
+/// The sockets that a socket unit passes (sd_listen_fds(3)): LISTEN_FDS of them from descriptor 3 on, for the process that LISTEN_PID
+/// names. LISTEN_FDNAMES is not needed: sockets are assigned to listeners by their address.
 /// </summary>
 internal static class ListenDescriptors
 {
@@ -15,8 +15,8 @@ internal static class ListenDescriptors
     private static readonly string[] Variables = ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID"];
 
     /// <summary>
-    /// Takes them once: the variables go, and the descriptors do not reach the programs that this process starts, or those would
-    /// believe that the sockets are theirs.
+    /// Takes them once: the variables are removed, and the descriptors are not inherited by child processes, which would otherwise treat
+    /// the sockets as theirs.
     /// </summary>
     [SupportedOSPlatform("linux")]
     public static IReadOnlyList<int> Take()
@@ -26,7 +26,7 @@ internal static class ListenDescriptors
         return [.. descriptors.Where(d => Descriptors.CloseOnExec(d) == 0)];
     }
 
-    /// <returns>Empty where there are none, or where they are meant for another process.</returns>
+    /// <returns>Empty if there are none, or if they are meant for another process.</returns>
     internal static IReadOnlyList<int> In(Func<string, string?> variable, int process) =>
         int.TryParse(variable("LISTEN_PID"), NumberStyles.None, CultureInfo.InvariantCulture, out int meant) && meant == process
         && int.TryParse(variable("LISTEN_FDS"), NumberStyles.None, CultureInfo.InvariantCulture, out int count)

@@ -6,21 +6,21 @@ using Microsoft.Extensions.Logging;
 namespace L4Balancer.Systemd;
 
 /// <summary>
-/// The messages of sd_notify(3), sent one after the other by a thread of its own. <see cref="SystemdNotifier"/> of
+/// The messages of sd_notify(3), sent one after the other by a separate thread. <see cref="SystemdNotifier"/> of
 /// Microsoft.Extensions.Hosting.Systemd sends on a blocking socket without a timeout, and the manager's queue is short
-/// (net.unix.max_dgram_qlen, 10 by default), so a call waits for as long as the manager does not read. Here no caller waits. Without a
+/// (net.unix.max_dgram_qlen, 10 by default), so a call blocks for as long as the manager does not read. Here no caller blocks. Without a
 /// manager every call does nothing. Any thread.
 /// </summary>
 internal sealed class ServiceNotifications : IDisposable
 {
     private const string Variable = "NOTIFY_SOCKET";
 
-    /// <summary>Messages that wait while the manager does not read. With a health change every second they cover half a minute.</summary>
+    /// <summary>The queue for messages that the manager has not read. With a health change every second it covers half a minute.</summary>
     internal const int Capacity = 32;
 
     private const string Ping = "WATCHDOG=1";
 
-    /// <summary>How long the end waits for the last messages to leave.</summary>
+    /// <summary>How long disposal waits until the last messages are sent.</summary>
     private static readonly TimeSpan LastSend = TimeSpan.FromSeconds(1);
 
     private readonly ISystemdNotifier _notifier;
@@ -42,38 +42,38 @@ internal sealed class ServiceNotifications : IDisposable
         }
     }
 
-    /// <summary>Whether there is a manager.</summary>
+    /// <summary>Whether there is a service manager.</summary>
     public bool IsEnabled { get; }
 
     /// <summary>The manager that NOTIFY_SOCKET names, by a path or by a name in the abstract namespace (unix(7)).</summary>
     public static ServiceNotifications ToManager(ILogger log)
     {
-        // SystemdNotifier would take any other form of address (vsock:...) for a relative path.
+        // SystemdNotifier would treat any other form of address (vsock:...) as a relative path.
         string? address = Environment.GetEnvironmentVariable(Variable);
         return new ServiceNotifications(address is ['/' or '@', ..] ? new SystemdNotifier() : new NoManager(), log);
     }
 
-    /// <summary>Connections are taken from now on.</summary>
+    /// <summary>Connections are accepted from now on.</summary>
     public void Ready(string status) => Send($"{ServiceState.Ready}\nSTATUS={status}");
 
     /// <summary>
-    /// The configuration is being read again; <see cref="Ready"/> says that it is done. The time is CLOCK_MONOTONIC in microseconds,
-    /// which the stopwatch counts from; Type=notify-reload wants it.
+    /// The configuration is being read again; <see cref="Ready"/> reports the end. The time is CLOCK_MONOTONIC in microseconds, which is
+    /// the clock of the stopwatch; Type=notify-reload requires it.
     /// </summary>
     public void Reloading() => Send(string.Create(
         CultureInfo.InvariantCulture, $"RELOADING=1\nMONOTONIC_USEC={(long)Stopwatch.GetElapsedTime(0).TotalMicroseconds}"));
 
-    /// <summary>What is being done, start, reload or stop, takes this long from now on.</summary>
+    /// <summary>The current operation (start, reload or stop) takes this long from now on.</summary>
     public void ExtendTimeout(TimeSpan time) => Send(string.Create(
         CultureInfo.InvariantCulture, $"EXTEND_TIMEOUT_USEC={(long)time.TotalMicroseconds}"));
 
-    /// <summary>The process makes progress. One such message waits at most: several that arrive together say no more than one.</summary>
+    /// <summary>The process makes progress. At most one such message is queued: several that arrive together mean no more than one.</summary>
     public void Watchdog() => Send(Ping);
 
-    /// <summary>The orderly end has begun.</summary>
+    /// <summary>The orderly stop has begun.</summary>
     public void Stopping(string status) => Send($"{ServiceState.Stopping}\nSTATUS={status}");
 
-    /// <summary>What <c>systemctl status</c> shows.</summary>
+    /// <summary>Sets the line that <c>systemctl status</c> shows.</summary>
     public void Status(string status) => Send($"STATUS={status}");
 
     public void Dispose()
@@ -127,8 +127,8 @@ internal sealed class ServiceNotifications : IDisposable
             }
             catch (Exception e)
             {
-                // SocketException where nobody listens, ArgumentException where the path is too long for a socket: the daemon serves
-                // all the same.
+                // SocketException if the manager does not listen, ArgumentException if the path is too long for a socket: the daemon
+                // continues without notifications.
                 Failed(e.Message);
             }
         }
@@ -148,7 +148,7 @@ internal sealed class ServiceNotifications : IDisposable
         }
     }
 
-    // Pings go on for as long as the daemon lives: one line until a message leaves again.
+    // Watchdog pings repeat for the life of the daemon: log one line until a message is sent again.
     private void Failed(string why)
     {
         if (!Interlocked.Exchange(ref _failing, true))

@@ -1,10 +1,10 @@
 namespace L4Balancer.Systemd;
 
 /// <summary>
-/// What the service manager is told of the daemon's life. After STOPPING=1 a manager that reads READY=1 or RELOADING=1 takes the service
-/// for one that runs on (sd_notify(3)), so nothing follows <see cref="Draining"/>. Any thread.
+/// Reports the state of the daemon to the service manager. After STOPPING=1 a manager that reads READY=1 or RELOADING=1 considers the
+/// service running again (sd_notify(3)), so nothing is sent after <see cref="Draining"/>. Any thread.
 /// </summary>
-/// <param name="status">Works out the line that <c>systemctl status</c> shows.</param>
+/// <param name="status">Computes the line that <c>systemctl status</c> shows.</param>
 internal sealed class ServiceReport(ServiceNotifications systemd, Func<string> status)
 {
     private readonly Lock _gate = new();
@@ -12,16 +12,16 @@ internal sealed class ServiceReport(ServiceNotifications systemd, Func<string> s
 
     public bool IsDraining => _isDraining;
 
-    /// <summary>Connections are taken: from now on, or with another configuration.</summary>
+    /// <summary>Connections are accepted: for the first time, or with another configuration.</summary>
     public void Ready() => UnlessDraining(() => systemd.Ready(status()));
 
     /// <summary>The configuration is being read again.</summary>
     public void Reloading() => UnlessDraining(systemd.Reloading);
 
-    /// <summary>The status line says something else.</summary>
+    /// <summary>The content of the status line has changed.</summary>
     public void StatusChanged() => UnlessDraining(() => systemd.Status(status()));
 
-    /// <summary>The orderly end has begun.</summary>
+    /// <summary>The orderly stop has begun.</summary>
     public void Draining()
     {
         lock (_gate)

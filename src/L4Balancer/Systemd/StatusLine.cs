@@ -1,8 +1,8 @@
 namespace L4Balancer.Systemd;
 
 /// <summary>
-/// Keeps what <c>systemctl status</c> shows up to date, at most once a second: the line is worked out over all backends, and when a data
-/// centre goes they change by the thousand. Any thread.
+/// Updates the line that <c>systemctl status</c> shows, at most once a second: it is computed over all backends, and when a data centre
+/// fails thousands of them change. Any thread.
 /// </summary>
 internal sealed class StatusLine : IAsyncDisposable
 {
@@ -14,14 +14,14 @@ internal sealed class StatusLine : IAsyncDisposable
     private bool _waits;
     private bool _isStale;
 
-    /// <param name="write">Works the line out and tells it.</param>
+    /// <param name="write">Computes the line and sends it.</param>
     public StatusLine(Action write, TimeProvider clock)
     {
         _write = write;
         _timer = clock.CreateTimer(_ => Tick(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
-    /// <summary>Something that it shows has changed. Never blocks: who reads the line may be slow, and it is written by the timer.</summary>
+    /// <summary>The content of the line has changed. Never blocks: the reader of the line may be slow, so a timer writes it.</summary>
     public void Change()
     {
         lock (_gate)
@@ -40,7 +40,7 @@ internal sealed class StatusLine : IAsyncDisposable
 
     public ValueTask DisposeAsync() => _timer.DisposeAsync();
 
-    // What changes while it is being written is written a second later.
+    // A change during the write is written a second later.
     private void Tick()
     {
         lock (_gate)

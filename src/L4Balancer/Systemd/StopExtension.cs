@@ -1,15 +1,15 @@
 namespace L4Balancer.Systemd;
 
 /// <summary>
-/// While the daemon stops in its configured time, systemd is asked for as much again and again (EXTEND_TIMEOUT_USEC, sd_notify(3)), so
-/// that TimeoutStopSec need not follow shutdown_delay and shutdown_grace. A stop that takes longer than they allow gets no more.
+/// While the daemon stops within its configured time, repeatedly asks systemd to extend the timeout (EXTEND_TIMEOUT_USEC, sd_notify(3)), so
+/// that TimeoutStopSec need not match shutdown_delay and shutdown_grace. A stop that takes longer than they allow gets no more time.
 /// </summary>
 internal sealed class StopExtension : IAsyncDisposable
 {
     private static readonly TimeSpan Each = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan Between = TimeSpan.FromSeconds(10);
 
-    /// <summary>For the orderly close of the last connections (5 s), probes and logs.</summary>
+    /// <summary>Extra time for the orderly close of the last connections (5 s), probes and logs.</summary>
     private static readonly TimeSpan Margin = TimeSpan.FromSeconds(15);
 
     private readonly ServiceNotifications _systemd;
@@ -23,8 +23,8 @@ internal sealed class StopExtension : IAsyncDisposable
         _clock = clock;
     }
 
-    /// <summary>The daemon stops; once.</summary>
-    /// <param name="most">How long that may take by the configuration.</param>
+    /// <summary>The daemon begins to stop. Called once.</summary>
+    /// <param name="most">How long the stop may take according to the configuration.</param>
     public void Begin(TimeSpan most)
     {
         _timer = new PeriodicTimer(Between, _clock);

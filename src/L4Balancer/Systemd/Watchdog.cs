@@ -4,8 +4,8 @@ using Microsoft.Extensions.Logging;
 namespace L4Balancer.Systemd;
 
 /// <summary>
-/// Answers systemd's watchdog (sd_watchdog_enabled(3)) at a third of its time, but only while every event loop has turned since the
-/// last answer: where one hangs, systemd hears nothing, ends the process and starts it again.
+/// Pings systemd's watchdog (sd_watchdog_enabled(3)) at a third of its timeout, but only while every event loop has finished an iteration
+/// since the last ping: if one hangs, no ping is sent, and systemd ends the process and restarts it.
 /// </summary>
 internal sealed class Watchdog : IAsyncDisposable
 {
@@ -17,8 +17,8 @@ internal sealed class Watchdog : IAsyncDisposable
     private readonly PeriodicTimer _timer;
     private readonly Task _working;
 
-    /// <param name="turn">Done when every event loop has turned.</param>
-    /// <param name="time">After so long without an answer systemd ends the process.</param>
+    /// <param name="turn">Completes when every event loop has finished an iteration.</param>
+    /// <param name="time">The watchdog's timeout: without a ping for this long, systemd ends the process.</param>
     public Watchdog(ServiceNotifications systemd, Func<Task> turn, TimeSpan time, TimeProvider clock, ILogger<Watchdog> log)
     {
         _systemd = systemd;
@@ -30,13 +30,13 @@ internal sealed class Watchdog : IAsyncDisposable
         _working = WorkAsync();
     }
 
-    /// <returns>Null where no watchdog watches this process.</returns>
+    /// <returns>Null if no watchdog is set for this process.</returns>
     public static TimeSpan? TimeFrom(Func<string, string?> variable, int process)
     {
         string? meant = variable("WATCHDOG_PID");
         bool ours = string.IsNullOrEmpty(meant) || meant == process.ToString(CultureInfo.InvariantCulture);
 
-        // Above a day it guards nothing, and a timer has its bound too.
+        // A timeout above a day is of no use, and a timer has an upper bound too.
         return ours && long.TryParse(variable("WATCHDOG_USEC"), NumberStyles.None, CultureInfo.InvariantCulture, out long microseconds)
             && microseconds is >= 1000 and <= 86_400_000_000
             ? TimeSpan.FromMicroseconds(microseconds)
