@@ -124,7 +124,7 @@ internal sealed partial class PacedClosingTests
         (int code, string output) = await drain.WaitAsync(DaemonProcess.Deadline);
 
         Assert.That(code, Is.EqualTo(1));
-        Assert.That(output, Does.Contain("set chat/ws2 to up meanwhile"));
+        Assert.That(output, Does.Contain("chat/ws2 was set to up meanwhile"));
         Assert.That((await scene.ConnectionsAsync())[1], Is.GreaterThan(20), "most stay");
     }
 
