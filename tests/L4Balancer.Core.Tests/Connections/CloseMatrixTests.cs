@@ -75,10 +75,12 @@ internal sealed class CloseMatrixTests
             if (ending is Ending.ClientReset or Ending.WriteToClientFails)
             {
                 Assert.That((backend.WasReset, client.WasReset), Is.EqualTo((true, false)), "a reset is passed on, to the other side alone");
+                Assert.That(backend.FinReceived, Is.EqualTo(clientBefore == ModelEnd.Fin), "and not as a FIN");
             }
             else if (ending is Ending.BackendReset or Ending.WriteToBackendFails)
             {
                 Assert.That((backend.WasReset, client.WasReset), Is.EqualTo((false, true)), "a reset is passed on, to the other side alone");
+                Assert.That(client.FinReceived, Is.EqualTo(backendBefore == ModelEnd.Fin), "and not as a FIN");
                 Assert.That(connection.LeavesTimeWait, Is.False);
             }
             else
