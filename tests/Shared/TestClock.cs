@@ -114,7 +114,7 @@ internal sealed class TestClock() : FakeTimeProvider(Begin)
             bool isSet = dueTime != Timeout.InfiniteTimeSpan;
             TimeSpan due = dueTime == TimeSpan.Zero ? TimeSpan.FromTicks(1) : dueTime;
 
-            // The inner timer is set before anybody can learn of it and move the time.
+            // The inner timer is set before the timer becomes visible to a test, which could then move the time.
             lock (_clock._gate)
             {
                 _period = period;

@@ -8,7 +8,8 @@ namespace L4Balancer.Engine.Epoll;
 /// <summary>
 /// One thread with its own epoll instance, connections and timers. <see cref="Run"/> is its loop. <see cref="Acceptor"/>,
 /// <see cref="Dialer"/>, <see cref="Relay"/> and <see cref="Closer"/> handle the stages of a connection, in this order.
-/// Other threads may use only the mailbox, <see cref="Clock"/> and <see cref="Assigned"/>.
+/// Other threads may use only the mailbox, <see cref="Clock"/> and <see cref="Assigned"/>. The file is long because the guard around every
+/// step of a loop iteration belongs beside the steps.
 /// </summary>
 internal sealed class Worker : IDisposable
 {

@@ -14,7 +14,7 @@ namespace L4Balancer.Metrics;
 /// </summary>
 internal sealed class MetricsPipeline : IDisposable
 {
-    /// <summary>The name of an instrument without series, which nobody sees.</summary>
+    /// <summary>The name of an instrument without series, which therefore appears in no output.</summary>
     private const string First = "collection_begins";
 
     private readonly BalancerMetrics _metrics;

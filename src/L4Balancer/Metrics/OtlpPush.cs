@@ -5,9 +5,9 @@ using OpenTelemetry.Metrics;
 namespace L4Balancer.Metrics;
 
 /// <summary>
-/// Pushes the metrics to an OTLP collector, on a thread of its own and one push at a time: a collector that does not answer costs that
-/// thread its patience and nobody anything else. Not the SDK's own periodic reader, which pushes once more at its end and waits for the
-/// answer, and whose faults are in no log of ours.
+/// Pushes the metrics to an OTLP collector, on a thread of its own and one push at a time: a collector that does not answer delays only that
+/// thread. The SDK's periodic reader is not used: it pushes once more at its end and blocks until the answer, and its errors do not reach
+/// the daemon's log.
 /// </summary>
 internal sealed class OtlpPush : IDisposable
 {

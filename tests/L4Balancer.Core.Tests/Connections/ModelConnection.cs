@@ -6,7 +6,7 @@ namespace L4Balancer.Core.Tests.Connections;
 
 /// <summary>
 /// The smallest engine that there can be, around a <see cref="ConnectionEnd"/>: two peers with counted bytes instead of sockets, in virtual
-/// time. It does what it is told to do and keeps what each peer saw.
+/// time. It carries out the actions that are returned, and records what each peer received.
 /// </summary>
 internal sealed class ModelConnection
 {
