@@ -75,7 +75,8 @@ internal static class BenchCommands
         var only = new Option<string?>("--only") { Description = "Only rows whose name has this in it (\"bulk\", \"64 conn\", \"idle\", \"allocations\")." };
         var seed = new Option<int>("--seed") { Description = "Of the order of the bursts.", DefaultValueFactory = _ => 4711 };
         var daemon = new Option<string?>("--daemon") { Description = "Another l4balancer executable than the published one (artifacts/publish/l4balancer)." };
-        var command = new Command(name, description) { rounds, burst, congestion, only, seed, daemon };
+        var against = new Option<string?>("--against") { Description = "compare: another build of the daemon, run in the same rounds." };
+        var command = new Command(name, description) { rounds, burst, congestion, only, seed, daemon, against };
         command.SetAction(parsed =>
         {
             if (!OperatingSystem.IsLinux())
@@ -101,6 +102,7 @@ internal static class BenchCommands
                 "--seed", Text(parsed.GetValue(seed)),
                 .. Given(only.Name, parsed.GetValue(only)),
                 .. Given(daemon.Name, parsed.GetValue(daemon)),
+                .. Given(against.Name, parsed.GetValue(against)),
             ];
             if (!NetworkNamespace.Entered && NetworkNamespace.Run(arguments, algorithm) is int code)
             {
@@ -120,7 +122,8 @@ internal static class BenchCommands
                 algorithm,
                 parsed.GetValue(only),
                 parsed.GetValue(seed),
-                parsed.GetValue(daemon)));
+                parsed.GetValue(daemon),
+                parsed.GetValue(against)));
         });
         return command;
     }

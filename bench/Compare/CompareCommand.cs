@@ -8,8 +8,13 @@ namespace L4Balancer.Bench.Compare;
 /// <summary><c>compare</c>: the daemon beside HAProxy and nginx, in one run.</summary>
 internal static class CompareCommand
 {
+    /// <summary>Ends the name of a contestant that is another build of the daemon.</summary>
+    public const string OtherBuild = ", other build";
+
     private const string IdleRow = "idle connections";
     private const string AllocationRow = "allocations";
+
+    private static readonly string[] Engines = ["epoll", "managed"];
 
     public static int Run(RunOptions options)
     {
@@ -23,6 +28,7 @@ internal static class CompareCommand
             new HaproxyKind(splice: true),
             new NginxKind(),
             new DaemonKind("managed", options.Daemon),
+            .. options.Against is null ? [] : Engines.Select(e => new DaemonKind(e, options.Against, OtherBuild)),
         ]);
         processors.PinClient();
 
@@ -40,12 +46,15 @@ internal static class CompareCommand
         }
 
         AllocationResult? allocations = options.Includes(AllocationRow) ? Allocations(processors) : null;
-        Ratio[] ratios = [.. rows.SelectMany(row => row.Contestants.Where(c => c.StartsWith("l4balancer", StringComparison.Ordinal)).SelectMany(c => Ratio.Of(row, c)))];
+        Ratio[] ratios = [.. rows.SelectMany(row => row.Contestants.Where(IsOurs).SelectMany(c => Ratio.Of(row, c)))];
         Report(rows, ratios, idle, allocations);
         ResultFile.Write(
             "compare", machine, options, kinds.ToDictionary(k => k.Name, k => k.Version), rows, new { ratios, idle, allocations });
         return rows.Any(r => r.Contestants.Any(c => !r.Counts(c))) ? 1 : 0;
     }
+
+    private static bool IsOurs(string contestant) =>
+        contestant.StartsWith("l4balancer", StringComparison.Ordinal) && !contestant.EndsWith(OtherBuild, StringComparison.Ordinal);
 
     private static List<ContestantKind> Installed(IEnumerable<ContestantKind> wanted)
     {

@@ -38,6 +38,13 @@ internal sealed record Ratio(string Row, string Ours, string Against, bool Laten
                     row.Name, ours, other, latency, value, bars.FirstOrDefault(b => b.Latency == latency && b.Splice == splice));
             }
         }
+
+        string build = ours + CompareCommand.OtherBuild;
+        if (row.Counts(build))
+        {
+            Spread value = Spread.Of(row[ours].Zip(row[build], (a, b) => Figure(a, latency: false) / Figure(b, latency: false)));
+            yield return new Ratio(row.Name, ours, build, Latency: false, value, Bar: null);
+        }
     }
 
     private static bool IsHeld(string ours) => ours.EndsWith("epoll", StringComparison.Ordinal);

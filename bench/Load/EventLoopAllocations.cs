@@ -7,6 +7,7 @@ using L4Balancer.Core.Connections;
 using L4Balancer.Core.Routing;
 using L4Balancer.Engine;
 using L4Balancer.Engine.Epoll;
+using L4Balancer.Engine.Loop;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace L4Balancer.Bench.Load;

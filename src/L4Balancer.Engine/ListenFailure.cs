@@ -9,14 +9,14 @@ namespace L4Balancer.Engine;
 public sealed record ListenFailure(string Listener, Endpoint Endpoint, string Message)
 {
     internal static ListenFailure OfEventLoops(string error) => new(
-        "", default, $"cannot start the event loops ({error}): raise LimitNOFILE (ulimit -n) or the limit of threads, or lower `workers`");
+        "", default, $"cannot start the event loops ({error}): raise LimitNOFILE (ulimit -n) or the thread limit, or lower `workers`");
 
     internal static ListenFailure From(string listener, Endpoint endpoint, SocketError error) => new(listener, endpoint, error switch
     {
         SocketError.AddressAlreadyInUse =>
             $"cannot listen on {endpoint} (listener {listener}): the port is in use; stop the other program (ss -ltnp shows it) or change `bind`",
         SocketError.AccessDenied =>
-            $"cannot listen on {endpoint} (listener {listener}): no right to ports below 1024; grant CAP_NET_BIND_SERVICE or change `bind`",
+            $"cannot listen on {endpoint} (listener {listener}): no permission for ports below 1024; grant CAP_NET_BIND_SERVICE or change `bind`",
         SocketError.AddressNotAvailable =>
             $"cannot listen on {endpoint} (listener {listener}): this host does not have the address; add it (ip addr shows all) or change `bind`",
         SocketError.AddressFamilyNotSupported =>

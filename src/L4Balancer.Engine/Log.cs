@@ -9,14 +9,14 @@ internal static partial class Log
     [LoggerMessage(2000, LogLevel.Information, "listening on {Endpoint} (listener {Listener})")]
     public static partial void Listening(this ILogger logger, Endpoint endpoint, string listener);
 
-    [LoggerMessage(2001, LogLevel.Error, "connection {Id} is closed: serving it failed")]
+    [LoggerMessage(2001, LogLevel.Error, "closing connection {Id} after an unexpected error")]
     public static partial void ServingFailed(this ILogger logger, ulong id, Exception exception);
 
-    [LoggerMessage(2002, LogLevel.Error, "the record of connection {Id} was not taken")]
+    [LoggerMessage(2002, LogLevel.Error, "could not deliver the record of connection {Id}")]
     public static partial void RecordNotTaken(this ILogger logger, ulong id, Exception exception);
 
     [LoggerMessage(2003, LogLevel.Warning,
-        "cannot accept on {Endpoint} ({Error}): waiting; connections queue in the kernel meanwhile. Raise LimitNOFILE if this stays")]
+        "cannot accept on {Endpoint} ({Error}): pausing; connections queue in the kernel meanwhile. Raise LimitNOFILE if this persists")]
     public static partial void AcceptBacksOff(this ILogger logger, Endpoint endpoint, string error, Exception? exception);
 
     [LoggerMessage(2004, LogLevel.Information, "accepting again on {Endpoint} after {Count} failures")]
@@ -25,21 +25,21 @@ internal static partial class Log
     [LoggerMessage(2005, LogLevel.Information, "no longer listening on {Endpoint} (listener {Listener})")]
     public static partial void NoLongerListening(this ILogger logger, Endpoint endpoint, string listener);
 
-    [LoggerMessage(2006, LogLevel.Information, "the socket of {Endpoint} was handed in")]
+    [LoggerMessage(2006, LogLevel.Information, "using the inherited socket of {Endpoint}")]
     public static partial void Inherited(this ILogger logger, Endpoint endpoint);
 
     [LoggerMessage(2007, LogLevel.Warning,
-        "a socket was handed in that no listener is for: descriptor {Descriptor}, {Endpoint}; closed. Add the address to a `bind`, or take it "
-        + "out of the socket unit")]
+        "inherited socket matches no listener: descriptor {Descriptor}, {Endpoint}; closed. Add the address to a `bind`, or remove it "
+        + "from the socket unit")]
     public static partial void InheritedForNothing(this ILogger logger, int descriptor, string endpoint);
 
-    [LoggerMessage(2009, LogLevel.Error, "a step of event loop {Worker} failed; the loop goes on")]
+    [LoggerMessage(2009, LogLevel.Error, "unexpected error in event loop {Worker}; the loop continues")]
     public static partial void LoopStepFailed(this ILogger logger, int worker, Exception exception);
 
     [LoggerMessage(2010, LogLevel.Error, "{Count} further exceptions in event loop {Worker} were not logged")]
     public static partial void ExceptionsNotLogged(this ILogger logger, int count, int worker);
 
     [LoggerMessage(2008, LogLevel.Warning,
-        "the socket of {Endpoint} that was handed in takes IPv4 as well; set BindIPv6Only=ipv6-only in the socket unit if it shall not")]
+        "the inherited socket of {Endpoint} also accepts IPv4; set BindIPv6Only=ipv6-only in the socket unit to prevent this")]
     public static partial void InheritedTakesIPv4(this ILogger logger, Endpoint endpoint);
 }

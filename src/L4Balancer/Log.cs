@@ -10,26 +10,27 @@ namespace L4Balancer;
 internal static partial class Log
 {
     [LoggerMessage(1001, LogLevel.Information,
-        "l4balancer {Version} starts: engine {Engine}, up to {Connections} connections (descriptor limit {Descriptors}, two each, "
-        + "{Reserve} in reserve)")]
+        "starting l4balancer {Version}: engine {Engine}, up to {Connections} connections (descriptor limit {Descriptors}, two per "
+        + "connection, {Reserve} reserved)")]
     public static partial void Starting(
         this ILogger logger, string version, string engine, int connections, long descriptors, long reserve);
 
     [LoggerMessage(1002, LogLevel.Warning,
-        "max_connections = {Wanted} is more than {Descriptors} descriptors allow: {Allowed} it is. Raise LimitNOFILE or lower it")]
+        "max_connections = {Wanted} exceeds what the limit of {Descriptors} descriptors allows; using {Allowed}. Raise LimitNOFILE or "
+        + "lower max_connections")]
     public static partial void ConnectionsCapped(this ILogger logger, int wanted, long descriptors, int allowed);
 
-    [LoggerMessage(1003, LogLevel.Warning, "the descriptor limit stays at {Descriptors}: setrlimit failed with errno {Errno}")]
+    [LoggerMessage(1003, LogLevel.Warning, "could not raise the descriptor limit from {Descriptors}: setrlimit failed with errno {Errno}")]
     public static partial void LimitNotRaised(this ILogger logger, long descriptors, int errno);
 
     [LoggerMessage(1004, LogLevel.Information, "ready: {Status}")]
     public static partial void Ready(this ILogger logger, string status);
 
     [LoggerMessage(1005, LogLevel.Information,
-        "{Signal}: no new connections; {Count} are closed within {Grace}. A second signal stops at once")]
+        "{Signal}: no longer accepting connections; closing {Count} within {Grace}. A second signal stops the daemon immediately")]
     public static partial void Draining(this ILogger logger, string signal, int count, TimeSpan grace);
 
-    [LoggerMessage(1006, LogLevel.Warning, "{Signal}: stopping at once with {Count} connections open")]
+    [LoggerMessage(1006, LogLevel.Warning, "{Signal}: stopping immediately with {Count} connections open")]
     public static partial void StoppingAtOnce(this ILogger logger, string signal, int count);
 
     [LoggerMessage(1007, LogLevel.Information, "stopped")]
@@ -38,31 +39,32 @@ internal static partial class Log
     [LoggerMessage(1008, LogLevel.Warning, "{Signal}: {What} is not supported yet; nothing was changed")]
     public static partial void SignalNotSupported(this ILogger logger, string signal, string what);
 
-    [LoggerMessage(1009, LogLevel.Error, "the engine did not end in time; {Count} connections are left to the kernel")]
+    [LoggerMessage(1009, LogLevel.Error, "the engine did not stop in time; {Count} connections are left for the kernel to close")]
     public static partial void EngineHangs(this ILogger logger, int count);
 
     [LoggerMessage(1010, LogLevel.Warning,
-        "systemd could not be notified at the socket that NOTIFY_SOCKET names: {Why}; this is not logged again until a message goes through")]
+        "cannot notify systemd at the socket in NOTIFY_SOCKET: {Why}; further failures are not logged until a notification succeeds")]
     public static partial void ManagerNotTold(this ILogger logger, string why);
 
     [LoggerMessage(1011, LogLevel.Error,
-        "source_ips of pool {Pool}: {Address} is not an address of this host, so nothing can be connected from it: "
-        + "add it (ip addr shows all) or take it out")]
+        "source_ips of pool {Pool}: {Address} is not an address of this host and cannot be used to connect: "
+        + "add it (ip addr shows all) or remove it from source_ips")]
     public static partial void SourceNotHere(this ILogger logger, string pool, string address);
 
     [LoggerMessage(1012, LogLevel.Warning,
-        "source address {Source} had no free port {Count} times: add addresses to source_ips, or backends, or widen ip_local_port_range")]
+        "source address {Source} had no free local port ({Count} times): add addresses to source_ips, add backends, or widen "
+        + "ip_local_port_range")]
     public static partial void SourceExhausted(this ILogger logger, string source, long count);
 
     [LoggerMessage(1013, LogLevel.Error,
-        "source address {Source} is not an address of this host; {Count} connects left from elsewhere or failed: "
-        + "add it (ip addr shows all) or take it out of source_ips")]
+        "source address {Source} is not an address of this host; {Count} connects used another source address or failed: "
+        + "add it (ip addr shows all) or remove it from source_ips")]
     public static partial void SourceUnusable(this ILogger logger, string source, long count);
 
     [LoggerMessage(1014, LogLevel.Information, "{Who}: configuration reloaded, {Count} changes, generation {Generation}")]
     public static partial void Reloaded(this ILogger logger, string who, int count, long generation);
 
-    [LoggerMessage(1015, LogLevel.Error, "{Who}: the configuration was not reloaded, {Count} errors; generation {Generation} stays in force")]
+    [LoggerMessage(1015, LogLevel.Error, "{Who}: configuration reload failed with {Count} errors; generation {Generation} remains active")]
     public static partial void ReloadFailed(this ILogger logger, string who, int count, long generation);
 
     [LoggerMessage(1016, LogLevel.Error, "reload: {Error}")]
@@ -71,43 +73,43 @@ internal static partial class Log
     [LoggerMessage(1017, LogLevel.Information, "reload: {Change}")]
     public static partial void ReloadChange(this ILogger logger, string change);
 
-    [LoggerMessage(1018, LogLevel.Warning, "reload: needs a restart: {Change}")]
+    [LoggerMessage(1018, LogLevel.Warning, "reload: restart required to apply: {Change}")]
     public static partial void ReloadNeedsRestart(this ILogger logger, string change);
 
-    [LoggerMessage(1019, LogLevel.Information, "{Who}: backend {Pool}/{Backend} is {Mode}")]
+    [LoggerMessage(1019, LogLevel.Information, "{Who}: backend {Pool}/{Backend} set to {Mode}")]
     public static partial void ModeSet(this ILogger logger, string pool, string backend, string mode, string who);
 
-    [LoggerMessage(1020, LogLevel.Information, "{Who}: backend {Pool}/{Backend} has weight {Weight}")]
+    [LoggerMessage(1020, LogLevel.Information, "{Who}: backend {Pool}/{Backend} set to weight {Weight}")]
     public static partial void WeightSet(this ILogger logger, string pool, string backend, int weight, string who);
 
     [LoggerMessage(1021, LogLevel.Information,
-        "{Signal}: not ready any more; connections are still accepted for {Delay}. A second signal stops at once")]
+        "{Signal}: reporting not ready; still accepting connections for {Delay}. A second signal stops the daemon immediately")]
     public static partial void Delaying(this ILogger logger, string signal, TimeSpan delay);
 
-    [LoggerMessage(1022, LogLevel.Warning, "{Signal}: not reloaded: the daemon is stopping")]
+    [LoggerMessage(1022, LogLevel.Warning, "{Signal}: reload skipped: the daemon is shutting down")]
     public static partial void NotReloadedAtTheEnd(this ILogger logger, string signal);
 
-    [LoggerMessage(1023, LogLevel.Error, "{Signal}: the reload broke off")]
+    [LoggerMessage(1023, LogLevel.Error, "{Signal}: configuration reload failed with an unexpected error")]
     public static partial void ReloadBroke(this ILogger logger, string signal, Exception exception);
 
-    [LoggerMessage(1024, LogLevel.Error, "a change of the control plane broke off")]
+    [LoggerMessage(1024, LogLevel.Error, "a control plane change failed with an unexpected error")]
     public static partial void ChangeFailed(this ILogger logger, Exception exception);
 
     [LoggerMessage(1030, LogLevel.Warning,
-        "source address {Source}: {InUse} of {Limit} local ports towards {Destination} are in use: "
-        + "add addresses to source_ips, or backends, or widen ip_local_port_range")]
+        "source address {Source}: {InUse} of {Limit} local ports to {Destination} are in use: "
+        + "add addresses to source_ips, add backends, or widen ip_local_port_range")]
     public static partial void PortsScarce(this ILogger logger, string source, string destination, int inUse, int limit);
 
-    [LoggerMessage(1031, LogLevel.Warning, "{Count} more destinations have few local ports left")]
+    [LoggerMessage(1031, LogLevel.Warning, "{Count} more destinations are running out of local ports")]
     public static partial void MorePortsScarce(this ILogger logger, int count);
 
-    [LoggerMessage(1032, LogLevel.Information, "ip_local_port_range gives {Count} local ports now")]
+    [LoggerMessage(1032, LogLevel.Information, "ip_local_port_range changed: {Count} local ports available")]
     public static partial void PortRangeChanged(this ILogger logger, int count);
 
     [LoggerMessage(1033, LogLevel.Warning, "{Warning}")]
     public static partial void PortsRest(this ILogger logger, string warning);
 
-    [LoggerMessage(1035, LogLevel.Error, "{Job} failed this time and will run again")]
+    [LoggerMessage(1035, LogLevel.Error, "{Job} failed; it will be retried")]
     public static partial void PeriodicJobFailed(this ILogger logger, string job, Exception exception);
 
     [LoggerMessage(1100, LogLevel.Warning, "backend {Pool}/{Backend} ({Address}) is down: {Detail}")]
@@ -117,45 +119,46 @@ internal static partial class Log
     public static partial void BackendUp(this ILogger logger, string pool, string backend, string address);
 
     [LoggerMessage(1110, LogLevel.Warning,
-        "backend {Pool}/{Backend} ({Address}) is degraded: {Detail}. It gets no new connections, the established ones stay")]
+        "backend {Pool}/{Backend} ({Address}) is degraded: {Detail}. It receives no new connections; established connections are kept")]
     public static partial void BackendDegraded(this ILogger logger, string pool, string backend, string address, string detail);
 
-    [LoggerMessage(1102, LogLevel.Error, "pool {Pool} has no backend that is up: its connections are refused")]
+    [LoggerMessage(1102, LogLevel.Error, "pool {Pool} has no backend that is up: new connections are refused")]
     public static partial void PoolDead(this ILogger logger, string pool);
 
-    [LoggerMessage(1103, LogLevel.Warning, "probes of {Pool}/{Backend} say nothing: {Detail}. No backend is blamed")]
+    [LoggerMessage(1103, LogLevel.Warning, "probe of {Pool}/{Backend} inconclusive ({Detail}); backend health unchanged")]
     public static partial void ProbeSaysNothing(this ILogger logger, string pool, string backend, string detail);
 
-    [LoggerMessage(1104, LogLevel.Error, "a health report was not taken")]
+    [LoggerMessage(1104, LogLevel.Error, "could not process a health report")]
     public static partial void ReportFailed(this ILogger logger, Exception exception);
 
-    [LoggerMessage(1113, LogLevel.Information, "backend {Pool}/{Backend}: {Address} is {Endpoint}")]
+    [LoggerMessage(1113, LogLevel.Information, "backend {Pool}/{Backend}: {Address} resolves to {Endpoint}")]
     public static partial void BackendResolved(this ILogger logger, string pool, string backend, string address, string endpoint);
 
-    [LoggerMessage(1111, LogLevel.Warning, "host name {Host} does not resolve: {Fault}. What it stood for stays: {Addresses}")]
+    [LoggerMessage(1111, LogLevel.Warning, "host name {Host} does not resolve: {Fault}. Addresses still in use: {Addresses}")]
     public static partial void NameFails(this ILogger logger, string host, string fault, string addresses);
 
     [LoggerMessage(1112, LogLevel.Information, "host name {Host} resolves again: {Addresses}")]
     public static partial void NameAnswers(this ILogger logger, string host, string addresses);
 
-    [LoggerMessage(1114, LogLevel.Error, "what host names stand for now was not put in force: {Fault}")]
+    [LoggerMessage(1114, LogLevel.Error, "could not apply newly resolved host names: {Fault}")]
     public static partial void NamesNotInForce(this ILogger logger, string fault);
 
     [LoggerMessage(1200, LogLevel.Information, "metrics on http://{Endpoint}/metrics")]
     public static partial void MetricsListening(this ILogger logger, string endpoint);
 
     [LoggerMessage(1300, LogLevel.Warning,
-        "{Count} connections went past the access log: they came faster than it was written")]
+        "access log fell behind: {Count} records dropped")]
     public static partial void RecordsDropped(this ILogger logger, long count);
 
-    [LoggerMessage(1302, LogLevel.Warning, "access log: suppressed {Count} lines of failures, more than are written in a second")]
+    [LoggerMessage(1302, LogLevel.Warning, "access log: suppressed {Count} lines of failures (limit per second exceeded)")]
     public static partial void FailuresSuppressed(this ILogger logger, int count);
 
-    [LoggerMessage(1301, LogLevel.Error, "the access log failed at a record")]
+    [LoggerMessage(1301, LogLevel.Error, "could not write a record to the access log")]
     public static partial void RecordFailed(this ILogger logger, Exception exception);
 
     [LoggerMessage(1500, LogLevel.Error,
-        "an event loop has not turned for {Span}: systemd's watchdog is not answered, it ends the process after {Time} without an answer")]
+        "an event loop has been stuck for {Span}: the systemd watchdog is not notified and ends the process after {Time} "
+        + "without a notification")]
     public static partial void LoopHangs(this ILogger logger, TimeSpan span, TimeSpan time);
     [LoggerMessage(1400, LogLevel.Information, "admin API on {Address}")]
     public static partial void AdminListening(this ILogger logger, string address);
@@ -163,41 +166,41 @@ internal static partial class Log
     [LoggerMessage(1401, LogLevel.Error, "admin API: {Method} {Path} failed")]
     public static partial void AnswerFailed(this ILogger logger, string method, string? path, Exception exception);
 
-    [LoggerMessage(1402, LogLevel.Warning, "no local socket at {Path}: {Fault}")]
+    [LoggerMessage(1402, LogLevel.Warning, "local admin socket {Path} is not available: {Fault}")]
     public static partial void NoSocket(this ILogger logger, string path, string fault);
 
     [LoggerMessage(1403, LogLevel.Warning,
-        "no local socket: this user has no folder for it (XDG_RUNTIME_DIR is not set); name a path in [admin] socket, or say \"\" there")]
+        "no local admin socket: no default directory for this user (XDG_RUNTIME_DIR is not set); set [admin] socket to a path, or to \"\"")]
     public static partial void NoFolderForSocket(this ILogger logger);
 
     [LoggerMessage(1404, LogLevel.Warning, "token_file {Path}: {Fault}")]
     public static partial void TokenFileFault(this ILogger logger, string path, string fault);
 
-    [LoggerMessage(1405, LogLevel.Information, "connection {Id} is closed: {Who} asked")]
+    [LoggerMessage(1405, LogLevel.Information, "closing connection {Id}: requested by {Who}")]
     public static partial void ConnectionClosed(this ILogger logger, ulong id, string who);
 
     [LoggerMessage(1203, LogLevel.Warning,
-        "metrics could not be pushed to {Endpoint} ({Count} times by now): {Fault}. They are pushed again every {Every}; traffic is untouched")]
+        "could not push metrics to {Endpoint} ({Count} times so far): {Fault}. Retrying every {Every}; traffic is not affected")]
     public static partial void PushFailed(this ILogger logger, string endpoint, int count, string fault, TimeSpan every);
 
-    [LoggerMessage(1204, LogLevel.Information, "metrics are pushed to {Endpoint}")]
+    [LoggerMessage(1204, LogLevel.Information, "pushing metrics to {Endpoint}")]
     public static partial void Pushed(this ILogger logger, string endpoint);
 
-    [LoggerMessage(1600, LogLevel.Information, "backend {Pool}/{Backend}: its {Count} connections are being closed ({Reason})")]
+    [LoggerMessage(1600, LogLevel.Information, "backend {Pool}/{Backend}: closing {Count} connections ({Reason})")]
     public static partial void SheddingBegins(this ILogger logger, string pool, string backend, int count, string reason);
 
-    [LoggerMessage(1601, LogLevel.Information, "backend {Pool}/{Backend}: {Count} connections were closed ({Reason})")]
+    [LoggerMessage(1601, LogLevel.Information, "backend {Pool}/{Backend}: {Count} connections closed ({Reason})")]
     public static partial void SheddingEnds(this ILogger logger, string pool, string backend, long count, string reason);
 
-    [LoggerMessage(1602, LogLevel.Error, "pool {Pool}: closing connections at a pace has failed")]
+    [LoggerMessage(1602, LogLevel.Error, "pool {Pool}: paced closing of connections failed")]
     public static partial void SheddingFailed(this ILogger logger, string pool, Exception exception);
 
-    [LoggerMessage(1603, LogLevel.Information, "{Who}: pool {Pool} is to be rebalanced")]
+    [LoggerMessage(1603, LogLevel.Information, "{Who}: requested a rebalance of pool {Pool}")]
     public static partial void RebalanceAsked(this ILogger logger, string pool, string who);
 
-    [LoggerMessage(1604, LogLevel.Information, "pool {Pool} is being rebalanced: {Count} connections are in surplus")]
+    [LoggerMessage(1604, LogLevel.Information, "pool {Pool}: rebalance started, {Count} surplus connections")]
     public static partial void RebalanceBegins(this ILogger logger, string pool, int count);
 
-    [LoggerMessage(1605, LogLevel.Information, "pool {Pool}: the rebalance has ended, {Count} connections were closed")]
+    [LoggerMessage(1605, LogLevel.Information, "pool {Pool}: rebalance finished, {Count} connections closed")]
     public static partial void RebalanceEnds(this ILogger logger, string pool, int count);
 }

@@ -64,6 +64,6 @@ internal static class BackendBinding
 
         endpoint = read;
         return read.Port == 0 ? setting.Reject($"{Quoted.Text(text)} has a port out of range; allowed: 1 to 65535")
-            : !read.Address.IsAny || setting.Reject($"\"{read}\" is every address and so none to connect to; allowed: {AddressForm}");
+            : !read.Address.IsAny || setting.Reject($"\"{read}\" is the wildcard address and cannot be connected to; allowed: {AddressForm}");
     }
 }

@@ -81,7 +81,7 @@ internal static class BalancerBinding
 
         if (path.Length > 0 && (path[0] != '/' || path.Contains('\0') || Encoding.UTF8.GetByteCount(path) > longest))
         {
-            setting.Reject($"{Quoted.Text(path)} is not a path; allowed: from / on, at most {longest} bytes");
+            setting.Reject($"{Quoted.Text(path)} is not a path; allowed: an absolute path of at most {longest} bytes");
         }
 
         return path;

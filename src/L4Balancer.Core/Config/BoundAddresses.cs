@@ -30,12 +30,12 @@ internal sealed class BoundAddresses
             (bool IsV4, ushort Port) family = (endpoint.Address.IsV4, endpoint.Port);
             if (exact.TryGetValue(endpoint, out Setting same))
             {
-                setting.Reject($"\"{endpoint}\" is listened on at {same.Position} already; allowed: each address and port once");
+                setting.Reject($"\"{endpoint}\" is already bound at {same.Position}; allowed: each address and port once");
             }
             else if (wildcards.TryGetValue(family, out Setting other)
                 || (endpoint.Address.IsAny && any.TryGetValue(family, out other)))
             {
-                setting.Reject($"\"{endpoint}\" cannot be listened on beside the address at {other.Position}; "
+                setting.Reject($"\"{endpoint}\" conflicts with the address at {other.Position}; "
                     + "allowed: the wildcard or single addresses of one port, not both");
             }
             else

@@ -20,6 +20,6 @@ internal sealed class Claims<T>(string scope)
         }
 
         string shown = Quoted.Text(setting.Node is TomlString text ? text.Value : value.ToString() ?? "");
-        return setting.Reject($"{shown} stands at {_first[value]} already; allowed: once among {scope}");
+        return setting.Reject($"{shown} is already used at {_first[value]}; allowed: once among {scope}");
     }
 }

@@ -18,7 +18,7 @@ internal static class CongestionControlBinding
 
         bool valid = (name.Length <= LongestName && name.All(static c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c == '_'))
             || setting.Reject(
-                $"{Quoted.Text(name)} is no congestion control; allowed: \"\" for the system's, or 1 to {LongestName} characters of a-z 0-9 _");
+                $"{Quoted.Text(name)} is not a congestion control name; allowed: \"\" for the system default, or 1 to {LongestName} characters of a-z 0-9 _");
         return valid ? name : fallback;
     }
 }

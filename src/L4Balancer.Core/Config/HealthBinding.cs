@@ -61,7 +61,7 @@ internal static class HealthBinding
         }
 
         bool fits = path.Length is > 0 and <= LongestPath && path[0] == '/' && path.All(static c => c is > ' ' and < '\x7F' and not '#');
-        return fits || setting.Reject($"{Quoted.Text(path)} is not {PathForm}; allowed: 1 to {LongestPath} visible ASCII characters but #")
+        return fits || setting.Reject($"{Quoted.Text(path)} is not {PathForm}; allowed: 1 to {LongestPath} visible ASCII characters except #")
             ? path : Defaults.Path;
     }
 
@@ -125,7 +125,7 @@ internal static class HealthBinding
             {
                 // RFC 9110, 5.5: CR, LF and NUL allow request splitting; bytes beyond ASCII have no defined meaning.
                 bool fits = value.Length <= LongestValue && value.All(static c => c is '\t' or (>= ' ' and < '\x7F'));
-                _ = fits || header.Reject($"{Quoted.Text(value)} is no value of a header; allowed: up to {LongestValue} visible ASCII characters and blanks");
+                _ = fits || header.Reject($"{Quoted.Text(value)} is not a header value; allowed: up to {LongestValue} visible ASCII characters and spaces");
                 headers.Add(entry.Key, value.Trim());
             }
         }
@@ -135,7 +135,7 @@ internal static class HealthBinding
 
     private static string? WhyNot(string name, ImmutableSortedDictionary<string, string>.Builder headers) =>
         name.Length == 0 || name.AsSpan().ContainsAnyExcept(Token) ? "is not a header name; allowed: letters, digits and ! # $ % & ' * + - . ^ _ ` | ~"
-        : name.Equals("Host", StringComparison.OrdinalIgnoreCase) ? "has a key of its own; use host"
+        : name.Equals("Host", StringComparison.OrdinalIgnoreCase) ? "has its own key; use host"
         : Ours.Contains(name, StringComparer.OrdinalIgnoreCase) ? "is set by the probe itself; leave it out"
         : headers.ContainsKey(name) ? "is given twice; header names are not case-sensitive"
         : null;

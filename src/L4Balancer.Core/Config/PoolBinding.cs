@@ -121,7 +121,7 @@ internal static class PoolBinding
 
             if (address.IsAny)
             {
-                item.Reject($"\"{address}\" is no single address; allowed: {SourcesForm}, or [] for the kernel's choice");
+                item.Reject($"\"{address}\" is not a single address; allowed: {SourcesForm}, or [] for the kernel's choice");
             }
             else if (claims.TryClaim(address, item))
             {

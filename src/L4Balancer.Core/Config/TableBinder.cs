@@ -102,7 +102,7 @@ internal sealed class TableBinder
 
         string allowed = $"\"{Config.Duration.Format(minimum)}\" to \"{Config.Duration.Format(maximum)}\"";
         bool whole = value.Ticks % TimeSpan.TicksPerSecond == 0
-            || setting.Reject($"\"{Config.Duration.Format(value)}\" is no whole number of seconds; allowed: {allowed}");
+            || setting.Reject($"\"{Config.Duration.Format(value)}\" is not a whole number of seconds; allowed: {allowed}");
         return whole ? value : fallback;
     }
 

@@ -196,7 +196,7 @@ public sealed class HealthBoard
             PlanTrial(entry, now);
         }
 
-        return Changed(entry, string.Create(CultureInfo.InvariantCulture, $"{failed} connects in a row failed: {entry.Cell.Connects.LastFault}"));
+        return Changed(entry, string.Create(CultureInfo.InvariantCulture, $"{failed} consecutive connects failed: {entry.Cell.Connects.LastFault}"));
     }
 
     // If the backend is probed, the probes decide when it comes back.

@@ -43,16 +43,16 @@ internal static class TomlDiagnosis
             bool breaksKey = at < part.Length && !" \t\r\n.=[]{},#\"'".Contains(part[at]) && TomlExcerpt.BareLength(part.AsSpan(at)) == 0
                 && (isKey || TomlExcerpt.IsBare(part.AsSpan(at - 1, 1)));
             string message = breaksKey
-                ? $"{found} cannot stand in a bare key: allowed are {KeyForm}; put any other key in quotes"
+                ? $"{found} is not allowed in a bare key: allowed are {KeyForm}; put any other key in quotes"
                 : isHeader ? HeaderMistake(part, at, document, found)
                 : isKey ? $"a key is expected ({KeyForm}, or a string in quotes), found {found}"
-                : $"`=` and a value are expected behind the key, found {found}";
+                : $"`=` and a value are expected after the key, found {found}";
             return new TomlMistake(offset, message);
         }
 
         if (Says("Invalid escape"))
         {
-            return new TomlMistake(offset, "white space stands between a backslash and the end of its line: remove it");
+            return new TomlMistake(offset, "white space between a backslash and the end of its line is not allowed: remove it");
         }
 
         // If the position is inside a word, or at its start where a value is expected, the word is the mistake. Tomlyn may also stop just
@@ -79,9 +79,9 @@ internal static class TomlDiagnosis
     }
 
     private static string HeaderMistake(string part, int at, DocumentSyntax document, string found) =>
-        document.Tables.GetChild(0) is TableArraySyntax ? "`]]` is expected behind the key of an array of tables"
-        : part.AsSpan(at).StartsWith("]]") ? "`]` is expected behind the key of a table, found `]]`: an array of tables begins with `[[`"
-        : $"`]` is expected behind the key of a table, found {found}";
+        document.Tables.GetChild(0) is TableArraySyntax ? "`]]` is expected after the key of an array of tables"
+        : part.AsSpan(at).StartsWith("]]") ? "`]` is expected after the key of a table, found `]]`: an array of tables begins with `[[`"
+        : $"`]` is expected after the key of a table, found {found}";
 
     /// <summary>The first mistake and its position, as Tomlyn reports them.</summary>
     public static (int Offset, string Message) First(DocumentSyntax document, int length)

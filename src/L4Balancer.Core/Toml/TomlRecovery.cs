@@ -36,7 +36,7 @@ internal sealed class TomlRecovery(string text, TomlTreeWalk walk, TomlErrorList
             {
                 errors.AddFatal(
                     PositionOf(statement, statement.TooDeep),
-                    $"values are nested too deeply: {TomlReader.MaxDepth} levels are allowed; nothing behind this was read");
+                    $"values are nested too deeply: {TomlReader.MaxDepth} levels are allowed; nothing after this was read");
                 return;
             }
 

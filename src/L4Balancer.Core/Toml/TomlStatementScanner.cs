@@ -100,7 +100,7 @@ internal sealed class TomlStatementScanner(string text)
             if (!TomlStringScanner.IsForbidden(text, _at) || _statement.Mistakes.Count >= TomlReader.MaxErrors) continue;
             string found = TomlExcerpt.At(text, _at);
             _statement.Mistakes.Add(
-                new TomlMistake(_at, $"the control character {found} cannot stand in a comment: only tab is allowed", _at, 1));
+                new TomlMistake(_at, $"the control character {found} is not allowed in a comment: only tab is allowed", _at, 1));
         }
     }
 

@@ -42,7 +42,7 @@ internal sealed class TomlStringScanner(string text)
             {
                 if (IsForbidden(text, at))
                 {
-                    Add(at, $"the control character {TomlExcerpt.At(text, at)} cannot stand in a string: in double quotes write it as \\uXXXX");
+                    Add(at, $"the control character {TomlExcerpt.At(text, at)} is not allowed in a string: in double quotes write it as \\uXXXX");
                 }
 
                 at++;
@@ -78,7 +78,7 @@ internal sealed class TomlStringScanner(string text)
         int digits = rest[0] switch { 'x' => 2, 'u' => 4, 'U' => 8, _ => 0 };
         if (digits == 0)
         {
-            return "btnfre\"\\".Contains(rest[0]) ? 2 : Fail($"\\ and {TomlExcerpt.At(text, at + 1)} are no escape: {AllowedEscapes}", 2);
+            return "btnfre\"\\".Contains(rest[0]) ? 2 : Fail($"\\ and {TomlExcerpt.At(text, at + 1)} are not an escape sequence: {AllowedEscapes}", 2);
         }
 
         int found = 0;

@@ -84,7 +84,7 @@ internal sealed class TomlTables(TomlErrorList errors)
         string reason = slot.Table is { } defined
                 ? $"is already defined by its header at {defined.Position}: a dotted key cannot add to it from here"
             : isDotted ? $"is already {slot.What}, at {slot.Key.Position}: a dotted key can only add to a table"
-            : $"is already a value, at {slot.Key.Position}: no table can stand below it";
+            : $"is already a value, at {slot.Key.Position}: it cannot contain a table";
         errors.AddConflict(part.Position, $"{TomlExcerpt.Of(key.Take(index + 1))} {reason}");
         return null;
     }

@@ -32,7 +32,7 @@ internal static class TomlWord
 
         return word[0] is '+' or '-' or '.' || char.IsAsciiDigit(word[0])
             ? $"{TomlExcerpt.Of(word)} is not a number: {NumberMistake(word)}"
-            : $"{TomlExcerpt.Of(word)} is not a value: strings stand in quotes; true, false, inf and nan are in lower case";
+            : $"{TomlExcerpt.Of(word)} is not a value: strings must be quoted; true, false, inf and nan are written in lower case";
     }
 
     public static string OutOfRange(ReadOnlySpan<char> word) => $"{TomlExcerpt.Of(word)} is not a number: {Range}";
@@ -50,7 +50,7 @@ internal static class TomlWord
                 'o' => ("0-7", "01234567_"),
                 _ => ("0 and 1", "01_"),
             };
-            return body.Length < word.Length ? "a sign cannot stand before 0x, 0o or 0b"
+            return body.Length < word.Length ? "a sign is not allowed before 0x, 0o or 0b"
                 : body.Length > 2 && !body[2..].ContainsAnyExcept(digits) && HasGoodUnderscores(body[2..]) ? Range
                 : $"digits {allowed} are allowed here, with single underscores between them";
         }
@@ -59,13 +59,13 @@ internal static class TomlWord
         int digitCount = plain.AsSpan().IndexOfAnyExceptInRange('0', '9') is >= 0 and int other ? other : plain.Length;
         int dot = plain.IndexOf('.', StringComparison.Ordinal);
         return body.IsEmpty ? "digits are expected"
-            : !HasGoodUnderscores(body) ? "an underscore must stand between two digits"
+            : !HasGoodUnderscores(body) ? "an underscore must be between two digits"
             : digitCount > 1 && plain[0] == '0' ? "leading zeros are not allowed"
             : dot >= 0 && !(IsDigit(plain, dot - 1) && IsDigit(plain, dot + 1)) ? "a decimal point needs digits on both sides"
             : digitCount == plain.Length ? Range
             : plain[^1] is 'e' or 'E' || plain.EndsWith("e+", StringComparison.OrdinalIgnoreCase)
                 || plain.EndsWith("e-", StringComparison.OrdinalIgnoreCase) ? "an exponent needs digits"
-            : "only digits may follow; a string stands in quotes";
+            : "only digits may follow; a string must be quoted";
     }
 
     private static string DateMistake(ReadOnlySpan<char> word)
@@ -99,7 +99,7 @@ internal static class TomlWord
             if (rest.StartsWith('.'))
             {
                 int digits = rest[1..].IndexOfAnyExceptInRange('0', '9') is >= 0 and int end ? end : rest.Length - 1;
-                if (digits is 0 or > 7) return $"{TomlExcerpt.Of(word)} is not a time: one to seven digits are expected behind the decimal point";
+                if (digits is 0 or > 7) return $"{TomlExcerpt.Of(word)} is not a time: one to seven digits are expected after the decimal point";
                 rest = rest[(digits + 1)..];
             }
         }
@@ -108,7 +108,7 @@ internal static class TomlWord
         bool isOffset = rest is "Z" or "z"
             || (rest.Length == 6 && rest[0] is '+' or '-' && HasShape(rest[1..], "00:00") && (Two(rest[1..]) * 60) + Two(rest[4..]) <= 14 * 60);
         return isOffset
-            ? "this instant lies outside the years 0001 to 9999 in UTC"
+            ? "this instant is outside the years 0001 to 9999 in UTC"
             : $"{TomlExcerpt.Of(rest)} is not an offset: allowed are Z and +00:00 or -00:00 up to 14:00";
     }
 

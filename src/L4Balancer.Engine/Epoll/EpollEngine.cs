@@ -3,6 +3,7 @@ using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Connections;
 using L4Balancer.Core.Routing;
 using L4Balancer.Engine.Listening;
+using L4Balancer.Engine.Loop;
 using L4Balancer.Engine.Shedding;
 using Microsoft.Extensions.Logging;
 
@@ -12,13 +13,17 @@ namespace L4Balancer.Engine.Epoll;
 /// The engine for Linux (5.4 and later): one thread per processor on epoll(7), connections as values in arrays, no allocation in steady
 /// state. This class is its public interface: requests of other threads are posted to the workers, which own all connection state.
 /// </summary>
-public sealed class EpollEngine : IEngine
+public sealed class EpollEngine : IEngine, ILoopEngine
 {
+    private const int EventsPerWait = 512;
+
     private readonly List<Worker> _workers = [];
+    private readonly EngineOptions _options;
+    private readonly ILogger _log;
     private volatile RoutingSnapshot? _snapshot;
     private readonly TaskCompletionSource _empty = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly ListeningSockets<EpollListeningSocket> _listening;
-    private readonly AcceptThreads _accepting;
+    private readonly ListeningSockets<LoopListeningSocket> _listening;
+    private readonly AcceptControl _accepting;
     private readonly Shedder _shedding;
     private volatile bool _stopping;
     private bool _stopped;
@@ -26,11 +31,11 @@ public sealed class EpollEngine : IEngine
     public EpollEngine(EngineOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
-        Options = options;
-        Log = options.Loggers.CreateLogger<EpollEngine>();
-        _accepting = new AcceptThreads(_workers);
-        _shedding = new Shedder(new EpollShedding(_workers), options.Clock);
-        _listening = new ListeningSockets<EpollListeningSocket>(_accepting, options, Log);
+        _options = options;
+        _log = options.Loggers.CreateLogger<EpollEngine>();
+        _accepting = new AcceptControl(_workers);
+        _shedding = new Shedder(new LoopShedding(_workers), options.Clock);
+        _listening = new ListeningSockets<LoopListeningSocket>(_accepting, options, _log);
     }
 
     public string Name => "epoll";
@@ -39,18 +44,17 @@ public sealed class EpollEngine : IEngine
 
     public IReadOnlyList<Endpoint> Bound => _listening.Bound;
 
-    internal EngineOptions Options { get; }
+    EngineOptions ILoopEngine.Options => _options;
 
-    internal ILogger Log { get; }
+    ILogger ILoopEngine.Log => _log;
 
-    internal RoutingSnapshot Snapshot => _snapshot!;
+    RoutingSnapshot ILoopEngine.Snapshot => _snapshot!;
 
-    /// <summary>The engine has stopped accepting.</summary>
-    internal bool IsStopping => _stopping;
+    bool ILoopEngine.IsStopping => _stopping;
 
     internal IReadOnlyList<Worker> Workers => _workers;
 
-    internal IReadOnlyList<EpollListeningSocket> Listening => _listening.Serving;
+    internal IReadOnlyList<LoopListeningSocket> Listening => _listening.Serving;
 
     public IReadOnlyList<ListenFailure> Start(RoutingSnapshot snapshot)
     {
@@ -88,14 +92,14 @@ public sealed class EpollEngine : IEngine
     public void List(Action<OpenConnection> visit)
     {
         ArgumentNullException.ThrowIfNull(visit);
-        Survey.List(_workers, visit);
+        ConnectionScan.List(_workers, visit);
     }
 
     public IReadOnlyList<WorkerLoad> Load() => [.. _workers.Select(w => new WorkerLoad(w.Number, w.Assigned, w.Clock.Total))];
 
     public Task TurnAsync() => Task.WhenAll(_workers.Select(w => w.AskAsync(static _ => true, afterwards: true)));
 
-    public bool Close(ulong id, CloseReason reason) => Survey.Close(_workers, id, reason);
+    public bool Close(ulong id, CloseReason reason) => ConnectionScan.Close(_workers, id, reason);
 
     public Task<int> ShedAsync(ShedOrder order, CancellationToken cancel)
     {
@@ -152,11 +156,9 @@ public sealed class EpollEngine : IEngine
         _listening.Dispose();
     }
 
-    /// <summary>
-    /// The thread that will serve the next connection: the accepting one, unless it holds over a tenth more than the least loaded one.
-    /// Any worker may call.
-    /// </summary>
-    internal Worker PlaceFor(Worker accepting)
+    IPoller ILoopEngine.CreatePoller() => new EpollPoller(EventsPerWait);
+
+    Worker ILoopEngine.PlaceFor(Worker accepting)
     {
         Worker emptiest = accepting;
         int fewest = accepting.Assigned;
@@ -172,8 +174,9 @@ public sealed class EpollEngine : IEngine
         return accepting.Assigned > fewest + (fewest / 10) + 1 ? emptiest : accepting;
     }
 
-    /// <summary>Called by any worker after its number of connections has decreased.</summary>
-    internal void CompleteIfEmpty()
+    void ILoopEngine.CompleteIfEmpty() => CompleteIfEmpty();
+
+    private void CompleteIfEmpty()
     {
         if (_stopping && Count == 0)
         {
@@ -186,7 +189,7 @@ public sealed class EpollEngine : IEngine
     {
         try
         {
-            for (int number = 0; number < Options.Workers; number++)
+            for (int number = 0; number < _options.Workers; number++)
             {
                 _workers.Add(new Worker(this, number));
             }
@@ -215,18 +218,18 @@ public sealed class EpollEngine : IEngine
             ref Slot slot = ref worker.Slots[index];
             if (slot.Setup >= 0)
             {
-                worker.Closer.Close(index, ref slot, CloseReason.Shutdown);
+                worker.Closer.Close(ref slot, CloseReason.Shutdown);
             }
         });
         await _shedding.ShedUntilAsync(grace, _empty.Task, atOnce).ConfigureAwait(false);
         if (!atOnce.IsCancellationRequested)
         {
-            PostToAll(static (worker, index) => worker.Closer.Close(index, ref worker.Slots[index], CloseReason.Shutdown));
+            PostToAll(static (worker, index) => worker.Closer.Close(ref worker.Slots[index], CloseReason.Shutdown));
         }
     }
 
     private void AbortAll() =>
-        PostToAll(static (worker, index) => worker.Closer.Abort(index, ref worker.Slots[index], CloseReason.Shutdown));
+        PostToAll(static (worker, index) => worker.Closer.Abort(ref worker.Slots[index], CloseReason.Shutdown));
 
     private void EndWorkers()
     {
@@ -257,7 +260,7 @@ public sealed class EpollEngine : IEngine
         {
             if (worker.Slots[index].State != SlotState.Free)
             {
-                worker.Guarded(act, index, index);
+                worker.Guard.Run(act, index, index);
             }
         }
     }

@@ -18,7 +18,7 @@ public static unsafe class CongestionControl
         SysResult socket = TcpSocket.Open(HostAddress.FromV4(0));
         if (socket.IsError)
         {
-            return $"cannot be tried ({socket.Errno})";
+            return $"cannot be checked ({socket.Errno})";
         }
 
         Errno error = Set(socket.Value, name).Errno;
@@ -26,9 +26,9 @@ public static unsafe class CongestionControl
         return error switch
         {
             Errno.None => null,
-            Errno.EPERM => $"this user may not choose it: add it to sysctl net.ipv4.tcp_allowed_congestion_control, grant CAP_NET_ADMIN, "
-                + $"or take one of: {Listed("tcp_allowed_congestion_control")}",
-            _ => $"the kernel does not have it: load its module (modprobe tcp_{name}), or take one of: "
+            Errno.EPERM => $"not permitted for this user: add it to sysctl net.ipv4.tcp_allowed_congestion_control, grant CAP_NET_ADMIN, "
+                + $"or use one of: {Listed("tcp_allowed_congestion_control")}",
+            _ => $"not available in this kernel: load its module (modprobe tcp_{name}), or use one of: "
                 + Listed("tcp_available_congestion_control"),
         };
     }
@@ -67,7 +67,7 @@ public static unsafe class CongestionControl
         }
         catch (IOException)
         {
-            return $"those of /proc/sys/net/ipv4/{list}";
+            return $"those listed in /proc/sys/net/ipv4/{list}";
         }
     }
 }

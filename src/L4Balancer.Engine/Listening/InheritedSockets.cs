@@ -31,7 +31,7 @@ internal sealed class InheritedSockets(IReadOnlyList<int> descriptors)
     {
         foreach ((int descriptor, Endpoint? endpoint) in _left)
         {
-            log.InheritedForNothing(descriptor, endpoint?.ToString() ?? "no address of TCP");
+            log.InheritedForNothing(descriptor, endpoint?.ToString() ?? "not a TCP address");
             TcpSocket.Close(descriptor);
         }
 

@@ -10,7 +10,7 @@ namespace L4Balancer.Engine.Listening;
 /// connections. One that leaves is retired: it takes no new SYN, serves queued connections and handshakes in progress, and is closed
 /// after a second. Any thread may call any member.
 /// </summary>
-internal sealed class ListeningSockets<TSocket>(IAccepting<TSocket> accepting, EngineOptions options, ILogger log) : IDisposable
+internal sealed class ListeningSockets<TSocket>(IAcceptControl<TSocket> accepting, EngineOptions options, ILogger log) : IDisposable
     where TSocket : ListeningSocket
 {
     /// <summary>Time for handshakes in progress at a retirement to complete.</summary>

@@ -57,18 +57,18 @@ internal static class BackendConnector
         }
         catch (SocketException e)
         {
-            return SourceBinding.ClassifyOwn(e.SocketErrorCode);
+            return ConnectErrors.OfSocket(e.SocketErrorCode);
         }
     }
 
     private static async Task<ConnectResult> ConnectAsync(Socket socket, IPEndPoint target, CancellationToken token)
     {
         SocketError error = await PendingConnect.ConnectAsync(socket, target, token).ConfigureAwait(false);
-        bool gone = SourceBinding.IsOfConnected(error);
+        bool gone = ConnectErrors.IsOfConnected(error);
         if (error != SocketError.Success && !gone)
         {
             // Aborted by the deadline or by the close of the connection; the caller knows which.
-            return error == SocketError.OperationAborted ? default : new ConnectResult(null, default, SourceBinding.Classify(error));
+            return error == SocketError.OperationAborted ? default : new ConnectResult(null, default, ConnectErrors.OfConnect(error));
         }
 
         IPEndPoint local = LocalEndPoint(socket);

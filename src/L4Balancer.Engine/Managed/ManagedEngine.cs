@@ -40,7 +40,7 @@ public sealed class ManagedEngine : IEngine
         Options = options;
         Log = options.Loggers.CreateLogger<ManagedEngine>();
         _shedding = new Shedder(new ManagedShedding(_connections), options.Clock);
-        _listening = new ListeningSockets<ManagedListeningSocket>(new AcceptLoops(this), options, Log);
+        _listening = new ListeningSockets<ManagedListeningSocket>(new ManagedAcceptControl(this), options, Log);
     }
 
     public string Name => "managed";
@@ -113,7 +113,7 @@ public sealed class ManagedEngine : IEngine
     public Task<IReadOnlyList<ExportedConnection>?> ExportAsync() => Task.FromResult<IReadOnlyList<ExportedConnection>?>(null);
 
     public void Adopt(IReadOnlyList<ExportedConnection> connections) =>
-        throw new NotSupportedException("the managed engine adopts no connections; use engine = \"epoll\"");
+        throw new NotSupportedException("the managed engine cannot adopt connections; use engine = \"epoll\"");
 
     public async Task StopAsync(TimeSpan grace, CancellationToken atOnce)
     {

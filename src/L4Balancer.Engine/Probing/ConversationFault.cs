@@ -12,7 +12,7 @@ internal static class ConversationFault
 
     public static string InWords(Exception e, ProbeStage stage) => stage == ProbeStage.Handshake ? OfHandshake(e)
         : CodeOf(e) is SocketError.ConnectionReset or SocketError.ConnectionAborted or SocketError.Shutdown ? $"reset before {Awaited(stage)}"
-        : e is IOException && e.InnerException is not SocketException ? $"TLS: broken before {Awaited(stage)}: {Innermost(e)}"
+        : e is IOException && e.InnerException is not SocketException ? $"TLS: error before {Awaited(stage)}: {Innermost(e)}"
         : CodeOf(e) is SocketError code ? $"{code} before {Awaited(stage)}"
         : $"{e.Message} before {Awaited(stage)}";
 

@@ -48,19 +48,19 @@ internal sealed class HttpTalk(Stream stream, byte[] buffer)
                     filled = Rest;
                     if (++interim > MostInterim)
                     {
-                        return HttpReply.None($"answered {reply.Status} again and again");
+                        return HttpReply.None($"answered {reply.Status} repeatedly without a final response");
                     }
 
                     continue;
                 case ParseResult.Invalid:
                     return HttpReply.None(filled >= ResponseHead.LongestHead
-                        ? $"answered with a head of more than {ResponseHead.LongestHead / 1024} KiB" : "did not answer in HTTP/1");
+                        ? $"answered with a head of more than {ResponseHead.LongestHead / 1024} KiB" : "answer is not HTTP/1");
             }
 
             int count = await stream.ReadAsync(buffer.AsMemory(filled, ResponseHead.LongestHead - filled)).ConfigureAwait(false);
             if (count == 0)
             {
-                return HttpReply.None(filled == 0 ? "closed without an answer" : "closed in the middle of its answer");
+                return HttpReply.None(filled == 0 ? "closed without an answer" : "closed before the answer was complete");
             }
 
             filled += count;

@@ -12,7 +12,7 @@ internal readonly record struct ProbeVerdict(ProbeOutcome Outcome, string Detail
 {
     public static ProbeVerdict OfConnect(SocketError error) => error == SocketError.Success
         ? new ProbeVerdict(ProbeOutcome.Success, "")
-        : SourceBinding.Classify(error) switch
+        : ConnectErrors.OfConnect(error) switch
         {
             ConnectFailure.NoFreePort => new ProbeVerdict(ProbeOutcome.LocalError, "no free local port"),
             ConnectFailure.LocalShortage => new ProbeVerdict(ProbeOutcome.LocalError, "out of descriptors or memory"),
@@ -23,7 +23,7 @@ internal readonly record struct ProbeVerdict(ProbeOutcome Outcome, string Detail
     /// <summary>The probe could not use its source address.</summary>
     public static ProbeVerdict OfSource(HostAddress source, ConnectFailure failure) => new(
         ProbeOutcome.LocalError,
-        failure == ConnectFailure.SourceUnusable ? $"source address {source} is not one of this host"
+        failure == ConnectFailure.SourceUnusable ? $"source address {source} is not an address of this host"
         : failure == ConnectFailure.NoFreePort ? $"no free local port on {source}"
         : $"cannot bind to source address {source}");
 
@@ -50,7 +50,7 @@ internal readonly record struct ProbeVerdict(ProbeOutcome Outcome, string Detail
         SocketError.NetworkUnreachable => "network unreachable",
         SocketError.NetworkDown => "network down",
         SocketError.ConnectionReset => "connection reset",
-        SocketError.AccessDenied => "connecting is not permitted here",
+        SocketError.AccessDenied => "connect not permitted on this host",
         _ => error.ToString(),
     };
 }

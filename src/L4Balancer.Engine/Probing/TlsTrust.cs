@@ -82,15 +82,15 @@ internal sealed class TlsTrust
         return errors.HasFlag(SslPolicyErrors.RemoteCertificateNameMismatch) ? $"certificate is not for {serverName}"
             : (all & NotTrusted) != 0
                 ? leaf.SubjectName.RawData.AsSpan().SequenceEqual(leaf.IssuerName.RawData)
-                    ? "certificate is self-signed and not trusted" : "certificate is signed by nobody who is trusted"
+                    ? "certificate is self-signed and not trusted" : "certificate is not signed by a trusted authority"
             : $"certificate is not valid: {all}";
     }
 
     private static string Dates(X509Certificate2 certificate, bool isLeaf)
     {
-        string which = isLeaf ? "certificate" : "certificate of its authority";
+        string which = isLeaf ? "certificate" : "certificate of its issuing authority";
         return certificate.NotAfter.ToUniversalTime() < DateTime.UtcNow
-            ? string.Create(CultureInfo.InvariantCulture, $"{which} has expired on {certificate.NotAfter.ToUniversalTime():yyyy-MM-dd}")
+            ? string.Create(CultureInfo.InvariantCulture, $"{which} expired on {certificate.NotAfter.ToUniversalTime():yyyy-MM-dd}")
             : string.Create(CultureInfo.InvariantCulture, $"{which} is not valid before {certificate.NotBefore.ToUniversalTime():yyyy-MM-dd}");
     }
 }

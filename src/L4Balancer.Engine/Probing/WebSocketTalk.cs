@@ -30,7 +30,7 @@ internal sealed class WebSocketTalk(Stream stream, byte[] buffer)
                 case ParseResult.Parsed:
                     return fault;
                 case ParseResult.Invalid:
-                    return "sent what is no WebSocket frame";
+                    return "sent an invalid WebSocket frame";
             }
 
             filled -= taken;

@@ -8,8 +8,7 @@ using L4Balancer.Engine.Linux;
 namespace L4Balancer.Engine.Sockets;
 
 /// <summary>
-/// Binds to a source address of the configuration, and classifies the errors of bind(2) and connect(2). The same errno means different
-/// things for the two calls; only this class and <see cref="ConnectErrors"/> distinguish them.
+/// Binds to a source address of the configuration and leaves the port to connect(2), if necessary within a part of the range.
 /// </summary>
 internal static class SourceBinding
 {
@@ -47,40 +46,9 @@ internal static class SourceBinding
         }
         catch (SocketException e)
         {
-            return e.SocketErrorCode switch
-            {
-                SocketError.AddressNotAvailable => ConnectFailure.SourceUnusable,
-
-                // Only if the port could not be deferred: bind(2) then takes a port at once, and fails when none is left.
-                SocketError.AddressAlreadyInUse => ConnectFailure.NoFreePort,
-                _ => ConnectFailure.LocalShortage,
-            };
+            return ConnectErrors.OfBind(e.SocketErrorCode);
         }
     }
-
-    /// <summary>Whether the connect had succeeded before this error occurred, as in ConnectErrors of Linux.</summary>
-    public static bool IsOfConnected(SocketError error) => error is SocketError.ConnectionReset or SocketError.Shutdown;
-
-    /// <summary>Classifies an error of connect(2), including the one that SO_ERROR holds after a non-blocking connect.</summary>
-    public static ConnectFailure Classify(SocketError error) => error switch
-    {
-        // EADDRNOTAVAIL: every port of ip_local_port_range is in use for this destination.
-        SocketError.AddressNotAvailable => ConnectFailure.NoFreePort,
-        SocketError.TimedOut => ConnectFailure.TimedOut,
-
-        // EMFILE and ENFILE; ENOBUFS; EAGAIN (no entry in the routing cache); the runtime has no name for ENOMEM.
-        SocketError.TooManyOpenSockets or SocketError.NoBufferSpaceAvailable or SocketError.WouldBlock or SocketError.SocketError =>
-            ConnectFailure.LocalShortage,
-        SocketError.HostUnreachable or SocketError.HostDown or SocketError.NetworkUnreachable or SocketError.NetworkDown =>
-            ConnectFailure.Unreachable,
-        // EPERM and EACCES: a local policy.
-        SocketError.AccessDenied => ConnectFailure.NotPermitted,
-        _ => ConnectFailure.Refused,
-    };
-
-    /// <summary>Classifies an error of socket(2) or of an option, which is never the backend's fault.</summary>
-    public static ConnectFailure ClassifyOwn(SocketError error) => error is SocketError.AddressFamilyNotSupported
-        ? ConnectFailure.NoSuchFamily : ConnectFailure.LocalShortage;
 
     /// <summary>As <see cref="LimitPorts(int, PortWindow, PortSupply)"/>; not supported on other platforms than Linux.</summary>
     public static ConnectFailure? LimitPorts(Socket socket, PortWindow window, PortSupply ports)

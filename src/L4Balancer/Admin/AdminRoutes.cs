@@ -92,7 +92,7 @@ internal sealed class AdminRoutes
         if (result.Outcome == ReloadOutcome.Failed)
         {
             string detail = string.Create(
-                CultureInfo.InvariantCulture, $"the configuration was not reloaded: generation {result.Generation} stays in force");
+                CultureInfo.InvariantCulture, $"configuration reload failed: generation {result.Generation} remains active");
             await Reply.ProblemAsync(http, StatusCodes.Status422UnprocessableEntity, detail, result.Errors);
             return;
         }

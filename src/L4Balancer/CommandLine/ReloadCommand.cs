@@ -64,7 +64,7 @@ internal static class ReloadCommand
 
         foreach (string kept in answer.NeedsRestart)
         {
-            output.WriteLine($"needs a restart: {kept}");
+            output.WriteLine($"restart required to apply: {kept}");
         }
 
         return ExitCode.Fine;

@@ -22,7 +22,7 @@ internal static class CertificateFile
             int count = file.ReadAtLeast(all, all.Length, throwOnEndOfStream: false);
             if (count > LargestFile)
             {
-                return $"\"{path}\" is larger than {LargestFile / 1024} KiB: name a file of certificates";
+                return $"\"{path}\" is larger than {LargestFile / 1024} KiB: specify a file of PEM certificates";
             }
 
             pem = Encoding.UTF8.GetString(all.AsSpan(0, count));
@@ -33,15 +33,15 @@ internal static class CertificateFile
                 certificate.Dispose();
             }
 
-            return certificates.Count > 0 ? null : $"\"{path}\" holds no certificate in PEM (-----BEGIN CERTIFICATE-----)";
+            return certificates.Count > 0 ? null : $"\"{path}\" contains no PEM certificate (-----BEGIN CERTIFICATE-----)";
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
-            return $"\"{path}\": there is no such file";
+            return $"\"{path}\": no such file";
         }
         catch (UnauthorizedAccessException)
         {
-            string hint = Directory.Exists(path) ? "it is a directory: name the file in it" : $"give the user {Environment.UserName} read permission";
+            string hint = Directory.Exists(path) ? "it is a directory: specify the file in it" : $"give the user {Environment.UserName} read permission";
             return $"\"{path}\" cannot be read: {hint}";
         }
         catch (IOException e)
@@ -50,7 +50,7 @@ internal static class CertificateFile
         }
         catch (CryptographicException e)
         {
-            return $"\"{path}\" holds a certificate that is damaged: {e.Message}";
+            return $"\"{path}\" contains an invalid certificate: {e.Message}";
         }
     }
 }

@@ -13,7 +13,7 @@ internal sealed record ConfigFile(string Path, BalancerConfig? Config, Immutable
     /// <summary>10,000 backends with every key take 3 MB; a larger file is not a configuration.</summary>
     private const long LargestFile = 64 * 1024 * 1024;
 
-    private static readonly string TooLarge = $"is larger than {LargestFile / (1024 * 1024)} MiB: this is no configuration file";
+    private static readonly string TooLarge = $"is larger than {LargestFile / (1024 * 1024)} MiB, the maximum for a configuration file";
 
     /// <param name="option">The value of <c>--config</c>; null if it was not given.</param>
     public static ConfigFile Load(string? option)
@@ -69,7 +69,7 @@ internal sealed record ConfigFile(string Path, BalancerConfig? Config, Immutable
         {
             if (Directory.Exists(path))
             {
-                return "is a directory: name the file in it with --config FILE";
+                return "is a directory: specify the file in it with --config FILE";
             }
 
             using FileStream file = File.OpenRead(path);
@@ -92,7 +92,7 @@ internal sealed record ConfigFile(string Path, BalancerConfig? Config, Immutable
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
-            return $"no such file: name another with --config FILE or {Variable}, or write this one (balancer.toml.example shows how)";
+            return $"no such file: specify another with --config FILE or {Variable}, or create this one (see balancer.toml.example)";
         }
         catch (UnauthorizedAccessException)
         {

@@ -26,7 +26,7 @@ internal sealed class ConfigSource(string path, Func<CancellationToken, ReadConf
     {
         if (Volatile.Read(ref _reading) >= MostHanging)
         {
-            return Failed($"is not read: {MostHanging} reads of it hang already; see to its file system, then restart");
+            return Failed($"was not read: {MostHanging} earlier reads are still blocked; check its file system, then restart the daemon");
         }
 
         var done = new TaskCompletionSource<ReadConfig>(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -42,7 +42,7 @@ internal sealed class ConfigSource(string path, Func<CancellationToken, ReadConf
             await given.CancelAsync();
             return Failed(string.Create(
                 CultureInfo.InvariantCulture,
-                $"could not be read within {Within.TotalSeconds}s: see to its file system, or to who writes to it if it is a pipe"));
+                $"could not be read within {Within.TotalSeconds}s: check its file system, or the writing process if it is a pipe"));
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {

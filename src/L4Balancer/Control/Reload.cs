@@ -13,7 +13,7 @@ namespace L4Balancer.Control;
 /// </summary>
 internal sealed class Reload : IDisposable
 {
-    private const string NoFile = "there is no file to reload: this daemon was started without one";
+    private const string NoFile = "no configuration file to reload: the daemon was started without one";
 
     private readonly SnapshotPublisher _publisher;
     private readonly NameControl _names;
@@ -69,7 +69,7 @@ internal sealed class Reload : IDisposable
         }
         catch (OperationCanceledException e) when (ending.IsCancellationRequested)
         {
-            throw new ObjectDisposedException("The daemon stops.", e);
+            throw new ObjectDisposedException("The daemon is shutting down.", e);
         }
     }
 
@@ -112,7 +112,7 @@ internal sealed class Reload : IDisposable
         catch (Exception e)
         {
             _log.ReloadBroke(who, e);
-            return Failed($"a fault of the daemon: {e.Message}");
+            return Failed($"internal error: {e.Message}");
         }
     }
 

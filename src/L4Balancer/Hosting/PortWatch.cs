@@ -38,7 +38,7 @@ internal sealed class PortWatch : IAsyncDisposable
         _range = range;
         _clock = clock;
         _log = log;
-        _job = new PeriodicJob("the check of local ports", BetweenLooks, clock, log, Work);
+        _job = new PeriodicJob("the local port check", BetweenLooks, clock, log, Work);
     }
 
     public ValueTask DisposeAsync() => _job.DisposeAsync();

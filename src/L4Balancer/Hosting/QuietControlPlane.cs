@@ -17,7 +17,7 @@ internal sealed class QuietControlPlane : IAsyncDisposable
     public QuietControlPlane(TimeProvider clock, ILogger<QuietControlPlane> log)
     {
         Look();
-        _job = new PeriodicJob("lowering the priority of control threads", BetweenLooks, clock, log, Look);
+        _job = new PeriodicJob("lowering the priority of control plane threads", BetweenLooks, clock, log, Look);
     }
 
     public ValueTask DisposeAsync() => _job.DisposeAsync();

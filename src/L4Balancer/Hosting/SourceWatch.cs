@@ -21,7 +21,7 @@ internal sealed class SourceWatch : IAsyncDisposable
     {
         _snapshot = snapshot;
         _log = log;
-        _job = new PeriodicJob("the check of source addresses", BetweenLooks, clock, log, Look);
+        _job = new PeriodicJob("the source address check", BetweenLooks, clock, log, Look);
     }
 
     public ValueTask DisposeAsync() => _job.DisposeAsync();

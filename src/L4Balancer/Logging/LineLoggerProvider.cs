@@ -35,7 +35,7 @@ internal sealed class LineLoggerProvider(LogOutput output, TimeProvider clock) :
             }
 
             string message = formatter(state, exception);
-            string line = heldBack == 0 ? message : $"{message} ({heldBack} more like this were not written)";
+            string line = heldBack == 0 ? message : $"{message} ({heldBack} similar lines suppressed)";
             DateTimeOffset now = clock.GetUtcNow();
             output.Recent.Add(now, logLevel, line);
             output.Write(LogLine.Format(output.Format, now, logLevel, category, eventId, line, exception));

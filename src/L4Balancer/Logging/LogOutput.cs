@@ -132,7 +132,7 @@ internal sealed class LogOutput : IDisposable
 
             if (_dropped > 0)
             {
-                Tell(batch, $"{_dropped} log lines were dropped here: they came faster than they were read");
+                Tell(batch, $"{_dropped} log lines were dropped here: they were logged faster than the output was read");
                 lines += (int)Math.Min(_dropped, int.MaxValue - lines);
                 _dropped = 0;
             }

@@ -167,7 +167,7 @@ internal sealed class OtlpPush : IDisposable
         {
             string status = response.TrailingHeaders.TryGetValues("grpc-status", out IEnumerable<string>? values)
                 || response.Headers.TryGetValues("grpc-status", out values) ? $", grpc-status {values.First()}" : "";
-            _last = $"it answers {(int)response.StatusCode}{status}";
+            _last = $"the collector answered {(int)response.StatusCode}{status}";
             return response;
         }
     }

@@ -57,7 +57,7 @@ internal sealed class BackendNames(NameResolver resolver, TimeProvider clock, IL
             _faults[host] = answer.Fault;
             if (answer.Fault.Length > 0 && answer.Fault != before)
             {
-                string stays = answer.Addresses.IsEmpty ? "no address, it never resolved" : string.Join(", ", answer.Addresses);
+                string stays = answer.Addresses.IsEmpty ? "none (it has never resolved)" : string.Join(", ", answer.Addresses);
                 log.NameFails(host, answer.Fault, stays);
             }
             else if (answer.Fault.Length == 0 && before.Length > 0)

@@ -112,7 +112,7 @@ internal sealed class ServiceNotifications : IDisposable
 
         if (isFull)
         {
-            Failed("it does not read what is sent to it");
+            Failed("the socket is not being read");
         }
     }
 

@@ -19,13 +19,13 @@ internal sealed class CrossCheckTests
     public void Two_listeners_of_one_name_are_refused() =>
         Assert.That(
             ConfigText.Errors(Listener("wss", "\"0.0.0.0:1\"") + Listener("wss", "\"0.0.0.0:2\"") + Pool),
-            Is.EqualTo(["6:8 listeners[1].name: \"wss\" stands at 2:8 already; allowed: once among the listeners"]));
+            Is.EqualTo(["6:8 listeners[1].name: \"wss\" is already used at 2:8; allowed: once among the listeners"]));
 
     [Test]
     public void Two_pools_of_one_name_are_refused() =>
         Assert.That(
             ConfigText.Errors(Listener("wss", "\"0.0.0.0:1\"") + Pool + Pool),
-            Is.EqualTo(["13:8 pools[1].name: \"chat\" stands at 7:8 already; allowed: once among the pools"]));
+            Is.EqualTo(["13:8 pools[1].name: \"chat\" is already used at 7:8; allowed: once among the pools"]));
 
     [Test]
     public void Backends_of_one_name_or_one_address_are_refused_within_a_pool()
@@ -45,17 +45,17 @@ internal sealed class CrossCheckTests
             """);
 
         Assert.That(errors, Is.EqualTo([
-            "9:12 pools[0].backends[1].name: \"ws1\" stands at 8:12 already; allowed: once among the backends of a pool",
-            "10:29 pools[0].backends[2].address: \"[2001:DB8:0::1]:80\" stands at 8:29 already; allowed: once among the backends of a pool",
+            "9:12 pools[0].backends[1].name: \"ws1\" is already used at 8:12; allowed: once among the backends of a pool",
+            "10:29 pools[0].backends[2].address: \"[2001:DB8:0::1]:80\" is already used at 8:29; allowed: once among the backends of a pool",
         ]));
     }
 
-    [TestCase("\"10.0.0.1:443\", \"10.0.0.1:443\"", "3:25 listeners[0].bind[1]: \"10.0.0.1:443\" is listened on at 3:9 already")]
+    [TestCase("\"10.0.0.1:443\", \"10.0.0.1:443\"", "3:25 listeners[0].bind[1]: \"10.0.0.1:443\" is already bound at 3:9")]
     [TestCase(
-        "\"0.0.0.0:443\", \"10.0.0.1:443\"", "3:24 listeners[0].bind[1]: \"10.0.0.1:443\" cannot be listened on beside the address at 3:9")]
+        "\"0.0.0.0:443\", \"10.0.0.1:443\"", "3:24 listeners[0].bind[1]: \"10.0.0.1:443\" conflicts with the address at 3:9")]
     [TestCase(
-        "\"10.0.0.1:443\", \"0.0.0.0:443\"", "3:25 listeners[0].bind[1]: \"0.0.0.0:443\" cannot be listened on beside the address at 3:9")]
-    [TestCase("\"[::1]:443\", \"[::]:443\"", "3:22 listeners[0].bind[1]: \"[::]:443\" cannot be listened on beside the address at 3:9")]
+        "\"10.0.0.1:443\", \"0.0.0.0:443\"", "3:25 listeners[0].bind[1]: \"0.0.0.0:443\" conflicts with the address at 3:9")]
+    [TestCase("\"[::1]:443\", \"[::]:443\"", "3:22 listeners[0].bind[1]: \"[::]:443\" conflicts with the address at 3:9")]
     public void Addresses_that_the_kernel_would_refuse_together_are_refused(string bind, string expected) =>
         Assert.That(ConfigText.Errors(Listener("wss", bind) + Pool).Single(), Does.StartWith(expected));
 
@@ -66,8 +66,8 @@ internal sealed class CrossCheckTests
             Listener("a", "\"10.0.0.1:443\", \"127.0.0.1:9464\"") + Listener("b", "\"10.0.0.1:443\"") + "[metrics]\n" + Pool);
 
         Assert.That(errors, Is.EqualTo([
-            "7:9 listeners[1].bind[0]: \"10.0.0.1:443\" is listened on at 3:9 already; allowed: each address and port once",
-            "9:1 metrics: \"127.0.0.1:9464\" is listened on at 3:25 already; allowed: each address and port once",
+            "7:9 listeners[1].bind[0]: \"10.0.0.1:443\" is already bound at 3:9; allowed: each address and port once",
+            "9:1 metrics: \"127.0.0.1:9464\" is already bound at 3:25; allowed: each address and port once",
         ]));
     }
 

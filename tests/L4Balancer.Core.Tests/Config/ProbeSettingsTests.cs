@@ -53,7 +53,7 @@ internal sealed class ProbeSettingsTests
     public void A_host_may_be_a_name_or_an_address_with_a_port_or_without(string host) =>
         Assert.That(Read($"host = \"{host}\"").Host, Is.EqualTo(host));
 
-    [TestCase("{ Host = \"a\" }", "pools[0].health.headers.Host: has a key of its own; use host")]
+    [TestCase("{ Host = \"a\" }", "pools[0].health.headers.Host: has its own key; use host")]
     [TestCase("{ connection = \"close\" }", "pools[0].health.headers.connection: is set by the probe itself; leave it out")]
     [TestCase("{ Sec-WebSocket-Key = \"a\" }", "pools[0].health.headers.Sec-WebSocket-Key: is set by the probe itself; leave it out")]
     [TestCase("{ A = \"1\", a = \"2\" }", "pools[0].health.headers.a: is given twice; header names are not case-sensitive")]
@@ -64,8 +64,8 @@ internal sealed class ProbeSettingsTests
 
     [TestCase("\"a b\" = \"1\"", "is not a header name")]
     [TestCase("\"\" = \"1\"", "is not a header name")]
-    [TestCase("A = \"1\\r\\nB: 2\"", "is no value of a header")]
-    [TestCase("A = \"é\"", "is no value of a header")]
+    [TestCase("A = \"1\\r\\nB: 2\"", "is not a header value")]
+    [TestCase("A = \"é\"", "is not a header value")]
     public void A_header_cannot_smuggle_another(string header, string message) =>
         Assert.That(Errors($"headers = {{ {header} }}").Single(), Does.Contain(message));
 

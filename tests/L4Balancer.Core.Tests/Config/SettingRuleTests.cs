@@ -6,10 +6,10 @@ namespace L4Balancer.Core.Tests.Config;
 internal sealed class SettingRuleTests
 {
     private const string NoCongestionControl =
-        " is no congestion control; allowed: \"\" for the system's, or 1 to 15 characters of a-z 0-9 _";
+        " is not a congestion control name; allowed: \"\" for the system default, or 1 to 15 characters of a-z 0-9 _";
 
     private const string NoPath =
-        " is not a path that begins with /, like \"/healthz\"; allowed: 1 to 2048 visible ASCII characters but #";
+        " is not a path that begins with /, like \"/healthz\"; allowed: 1 to 2048 visible ASCII characters except #";
 
     private const string NoStatus = " is not status codes, like \"200-399\" or \"200, 204, 301-302\"; allowed: 100 to 599";
 
@@ -79,7 +79,7 @@ internal sealed class SettingRuleTests
     [TestCase("[[listeners]]", "keepalive", "\"60s\"", "must be an inline table like { idle = \"60s\" }, not a string")]
     [TestCase("[[listeners]]", "user_timeout", "\"25d\"", "\"25d\"" + Range + "\"0s\" to \"24d\"")]
     [TestCase("[[listeners]]", "defer_accept", "\"301s\"", "\"301s\"" + Range + "\"0s\" to \"5m\"")]
-    [TestCase("[[listeners]]", "defer_accept", "\"1.5s\"", "\"1500ms\" is no whole number of seconds; allowed: \"0s\" to \"5m\"")]
+    [TestCase("[[listeners]]", "defer_accept", "\"1.5s\"", "\"1500ms\" is not a whole number of seconds; allowed: \"0s\" to \"5m\"")]
     [TestCase("[[listeners]]", "congestion_control", "\"BBR\"", "\"BBR\"" + NoCongestionControl)]
     [TestCase("[[listeners]]", "congestion_control", "\"sixteen_letters_\"", "\"sixteen_letters_\"" + NoCongestionControl)]
     [TestCase("[[pools]]", "congestion_control", "\"cu bic\"", "\"cu bic\"" + NoCongestionControl)]
@@ -145,10 +145,10 @@ internal sealed class SettingRuleTests
         }
     }
 
-    [TestCase("idle", "\"500ms\"", "\"500ms\" is no whole number of seconds; allowed: \"0s\" to \"32767s\"")]
+    [TestCase("idle", "\"500ms\"", "\"500ms\" is not a whole number of seconds; allowed: \"0s\" to \"32767s\"")]
     [TestCase("idle", "\"32768s\"", "\"32768s\"" + Range + "\"0s\" to \"32767s\"")]
     [TestCase("interval", "\"0s\"", "\"0s\"" + Range + "\"1s\" to \"32767s\"")]
-    [TestCase("interval", "\"1.5s\"", "\"1500ms\" is no whole number of seconds; allowed: \"1s\" to \"32767s\"")]
+    [TestCase("interval", "\"1.5s\"", "\"1500ms\" is not a whole number of seconds; allowed: \"1s\" to \"32767s\"")]
     [TestCase("count", "0", "0" + Range + "1 to 127")]
     [TestCase("count", "128", "128" + Range + "1 to 127")]
     public void Keepalive_keeps_to_what_the_kernel_takes(string key, string value, string message)
@@ -215,7 +215,7 @@ internal sealed class SettingRuleTests
     public void A_wildcard_is_no_backend(string address) =>
         Assert.That(
             new ConfigText().With("[[pools.backends]]", "address", $"\"{address}\"").Errors().Single(),
-            Does.Contain($"\"{address}\" is every address and so none to connect to"));
+            Does.Contain($"\"{address}\" is the wildcard address and cannot be connected to"));
 
     [TestCase("sni")]
     [TestCase("http-path")]
@@ -229,16 +229,16 @@ internal sealed class SettingRuleTests
 
     [TestCase(
         "[\"source-ip\", \"source-port\", \"source-ip\"]",
-        "hash_key[2]: \"source-ip\" stands at 8:13 already; allowed: once among the fields of hash_key")]
+        "hash_key[2]: \"source-ip\" is already used at 8:13; allowed: once among the fields of hash_key")]
     [TestCase("[\"source_ip\"]", "hash_key[0]: \"source_ip\" is not known; allowed: ")]
     [TestCase("[\"http-headers\"]", "hash_key[0]: \"http-headers\" is not known; allowed: ")]
     [TestCase("[1]", "hash_key[0]: must be one of ")]
     public void A_wrong_field_of_the_hash_key_is_told(string value, string expected) =>
         Assert.That(new ConfigText().With("[[pools]]", "hash_key", value).Errors().Single(), Does.Contain("pools[0]." + expected));
 
-    [TestCase("[\"10.0.0.5\", \"10.0.0.5\"]", "source_ips[1]: \"10.0.0.5\" stands at 8:15 already; allowed: once among source_ips")]
+    [TestCase("[\"10.0.0.5\", \"10.0.0.5\"]", "source_ips[1]: \"10.0.0.5\" is already used at 8:15; allowed: once among source_ips")]
     [TestCase("[\"10.0.0.5\", \"::ffff:10.0.0.5\"]", "source_ips[1]: \"::ffff:10.0.0.5\" stands at 8:15 already")]
-    [TestCase("[\"0.0.0.0\"]", "source_ips[0]: \"0.0.0.0\" is no single address")]
+    [TestCase("[\"0.0.0.0\"]", "source_ips[0]: \"0.0.0.0\" is not a single address")]
     [TestCase(
         "[\"10.0.0.5:80\"]", "source_ips[0]: \"10.0.0.5:80\" is not an IP address without a port, like \"10.0.0.1\" or \"2001:db8::1\"")]
     [TestCase("[\"10.0.0.0/24\"]", "source_ips[0]: \"10.0.0.0/24\" is not an IP address without a port")]

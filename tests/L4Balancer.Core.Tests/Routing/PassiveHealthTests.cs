@@ -18,7 +18,7 @@ internal sealed class PassiveHealthTests
         scene.Fail(0, times: 1);
 
         Assert.That((scene.News, scene.Hear(), scene.Pool.StateOf(0)), Is.EqualTo((1, 1, BackendState.Down)));
-        Assert.That(scene.Pool.Backends[0].Cell.Health.Detail, Is.EqualTo("3 connects in a row failed: connection refused"));
+        Assert.That(scene.Pool.Backends[0].Cell.Health.Detail, Is.EqualTo("3 consecutive connects failed: connection refused"));
         Assert.That(scene.Homes(200), Is.All.EqualTo(1));
     }
 

@@ -80,6 +80,7 @@ internal abstract class PassiveContract(Func<EngineOptions, IEngine> create) : E
         Task<bool>[] clients = [.. Enumerable.Range(0, 40).Select(_ => IsResetAsync(rig))];
         using Peer server = await backend.AcceptAsync();
         await Patience.Until(() => rig.Listener.Refused[CloseReason.NoBackend] == 39, "the others are refused");
+        await Patience.Until(() => !_news.IsEmpty, "the engine reports the connect, which the backend may see before it");
 
         Assert.That(_news, Is.EqualTo(new[] { ConnectNews.Working }));
         Assert.That(rig.Backend().ConnectAttempts, Is.EqualTo(1));

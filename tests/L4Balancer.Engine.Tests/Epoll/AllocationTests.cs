@@ -3,6 +3,7 @@ using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Connections;
 using L4Balancer.Core.Routing;
 using L4Balancer.Engine.Epoll;
+using L4Balancer.Engine.Loop;
 using L4Balancer.Engine.Tests.Contract;
 using L4Balancer.Engine.Tests.Peers;
 using Microsoft.Extensions.Logging.Abstractions;

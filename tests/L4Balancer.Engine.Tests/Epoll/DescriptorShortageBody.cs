@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using L4Balancer.Core.Routing;
 using L4Balancer.Engine.Epoll;
+using L4Balancer.Engine.Loop;
 using L4Balancer.Engine.Tests.Contract;
 using L4Balancer.Engine.Tests.Peers;
 using Microsoft.Extensions.Logging.Abstractions;

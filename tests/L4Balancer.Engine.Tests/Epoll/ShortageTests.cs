@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Engine.Epoll;
+using L4Balancer.Engine.Loop;
 using L4Balancer.Engine.Linux;
 using L4Balancer.Engine.Tests.Contract;
 using L4Balancer.Engine.Tests.Peers;

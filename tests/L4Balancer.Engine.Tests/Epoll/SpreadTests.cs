@@ -1,4 +1,5 @@
 using L4Balancer.Engine.Epoll;
+using L4Balancer.Engine.Loop;
 using L4Balancer.Engine.Tests.Contract;
 using L4Balancer.Engine.Tests.Peers;
 

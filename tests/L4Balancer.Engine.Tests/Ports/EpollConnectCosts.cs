@@ -4,6 +4,7 @@ using System.Threading.Channels;
 using L4Balancer.Core.Connections;
 using L4Balancer.Core.Routing;
 using L4Balancer.Engine.Epoll;
+using L4Balancer.Engine.Loop;
 using L4Balancer.Engine.Linux;
 using Microsoft.Extensions.Logging.Abstractions;
 

@@ -19,8 +19,8 @@ public sealed class HttpProbeTests : ExchangeFixture
     [TestCase("HTTP/1.1 200 OK\r\n\r\n", "204", "answered 200")]
     [TestCase("HTTP/1.1 103 Early Hints\r\n\r\n", "100-599", "closed without an answer")]
     [TestCase("", "200-399", "closed without an answer")]
-    [TestCase("HTTP/1.1 200 OK\r\nServer", "200-399", "closed in the middle of its answer")]
-    [TestCase("SSH-2.0-OpenSSH_9.2\r\n", "200-399", "did not answer in HTTP/1")]
+    [TestCase("HTTP/1.1 200 OK\r\nServer", "200-399", "closed before the answer was complete")]
+    [TestCase("SSH-2.0-OpenSSH_9.2\r\n", "200-399", "answer is not HTTP/1")]
     public async Task The_status_of_the_answer_decides(string answer, string status, string fault)
     {
         await using var backend = new TalkingBackend(TalkingBackend.Answering(answer));
@@ -44,7 +44,7 @@ public sealed class HttpProbeTests : ExchangeFixture
         string endless = string.Concat(Enumerable.Repeat("HTTP/1.1 102 Processing\r\n\r\n", 100));
         await using var backend = new TalkingBackend(TalkingBackend.Answering(endless));
 
-        Assert.That(Probe(backend, Of(HealthType.Http)), Is.EqualTo(Unfit("answered 102 again and again")));
+        Assert.That(Probe(backend, Of(HealthType.Http)), Is.EqualTo(Unfit("answered 102 repeatedly without a final response")));
     }
 
     [Test]

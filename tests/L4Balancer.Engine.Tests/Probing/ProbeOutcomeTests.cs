@@ -137,7 +137,7 @@ public sealed class ProbeOutcomeTests
             ProbeReport report = _log.Next();
             Assert.That(
                 (report.Outcome, report.Detail),
-                Is.EqualTo((ProbeOutcome.LocalError, "source address 192.0.2.7 is not one of this host")));
+                Is.EqualTo((ProbeOutcome.LocalError, "source address 192.0.2.7 is not an address of this host")));
         }
 
         Backend blamed = snapshot.Pools[0].Backends[0];

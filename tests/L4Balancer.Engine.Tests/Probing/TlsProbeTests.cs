@@ -59,7 +59,7 @@ public sealed class TlsProbeTests : ExchangeFixture
     [TestCase("chat.example.com", -1, 1, "other.example.com", "certificate is not for other.example.com")]
     [TestCase("127.0.0.1", -1, 1, "", "")]
     [TestCase("127.0.0.2", -1, 1, "", "certificate is not for 127.0.0.1")]
-    [TestCase("chat.example.com", -9, -1, "chat.example.com", "certificate has expired on ")]
+    [TestCase("chat.example.com", -9, -1, "chat.example.com", "certificate expired on ")]
     [TestCase("chat.example.com", 2, 9, "chat.example.com", "certificate is not valid before ")]
     public async Task Verify_checks_name_and_dates(string name, int from, int to, string host, string fault)
     {
@@ -78,7 +78,7 @@ public sealed class TlsProbeTests : ExchangeFixture
 
         Assert.That(
             Probe(backend, Tls with { Verify = true, CaCertificates = Certificates.AnotherAuthority }),
-            Is.EqualTo(Unfit("certificate is signed by nobody who is trusted")));
+            Is.EqualTo(Unfit("certificate is not signed by a trusted authority")));
     }
 
     [Test]
@@ -87,7 +87,7 @@ public sealed class TlsProbeTests : ExchangeFixture
         using X509Certificate2 certificate = Certificates.For("127.0.0.1");
         await using var backend = new TalkingBackend(Quiet, certificate);
 
-        Assert.That(Probe(backend, Tls with { Verify = true }), Is.EqualTo(Unfit("certificate is signed by nobody who is trusted")));
+        Assert.That(Probe(backend, Tls with { Verify = true }), Is.EqualTo(Unfit("certificate is not signed by a trusted authority")));
     }
 
     [Test]

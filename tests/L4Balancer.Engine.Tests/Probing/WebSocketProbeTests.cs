@@ -86,7 +86,7 @@ public sealed class WebSocketProbeTests : ExchangeFixture
     public async Task Noise_instead_of_the_pong_is_told()
     {
         await using var backend = new TalkingBackend(WebSocketServer.Then(async (stream, _) => await stream.WriteAsync(new byte[] { 0xFF, 0xFF })));
-        Assert.That(Probe(backend, Ws), Is.EqualTo(Unfit("sent what is no WebSocket frame")));
+        Assert.That(Probe(backend, Ws), Is.EqualTo(Unfit("sent an invalid WebSocket frame")));
     }
 
     [Test]

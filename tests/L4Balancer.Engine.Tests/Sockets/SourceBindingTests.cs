@@ -37,13 +37,13 @@ public sealed class SourceBindingTests
     [TestCase(SocketError.NoBufferSpaceAvailable, ConnectFailure.LocalShortage)]
     [TestCase(SocketError.AccessDenied, ConnectFailure.NotPermitted)]
     public void An_error_of_connect_says_who_is_at_fault(SocketError error, ConnectFailure expected) =>
-        Assert.That(SourceBinding.Classify(error), Is.EqualTo(expected));
+        Assert.That(ConnectErrors.OfConnect(error), Is.EqualTo(expected));
 
     [TestCase(SocketError.AddressFamilyNotSupported, ConnectFailure.NoSuchFamily)]
     [TestCase(SocketError.TooManyOpenSockets, ConnectFailure.LocalShortage)]
     [TestCase(SocketError.InvalidArgument, ConnectFailure.LocalShortage)]
     public void An_error_before_connect_is_never_the_fault_of_the_backend(SocketError error, ConnectFailure expected) =>
-        Assert.That(SourceBinding.ClassifyOwn(error), Is.EqualTo(expected));
+        Assert.That(ConnectErrors.OfSocket(error), Is.EqualTo(expected));
 
     private static Socket Open(HostAddress source)
     {

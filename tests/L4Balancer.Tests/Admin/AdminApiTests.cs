@@ -148,7 +148,7 @@ internal sealed class AdminApiTests
         client.Close();
         await AdminScene.Daemon.LineWithAsync($" id={id} ");
         Assert.That(AdminScene.Daemon.Output, Has.Some.Match($"id={id} .*reason=admin"));
-        Assert.That(AdminScene.Daemon.Output, Has.Some.Match($@"connection {id} is closed: uid \d+"));
+        Assert.That(AdminScene.Daemon.Output, Has.Some.Match($@"closing connection {id}: requested by uid \d+"));
         Assert.That((await AdminScene.SendAsync("DELETE", $"/v1/connections/{id}")).Status, Is.EqualTo(404));
     }
 

@@ -27,7 +27,7 @@ internal sealed class AdminStartTests
         await using (DaemonProcess second = DaemonProcess.Run(Config()))
         {
             await second.ReadyAsync();
-            Assert.That(second.Output, Has.Some.Contains($"no local socket at {SocketPath}: another daemon uses it"));
+            Assert.That(second.Output, Has.Some.Contains($"local admin socket {SocketPath} is not available: another daemon uses it"));
         }
 
         Assert.That(await HealthAsync(), Is.EqualTo("ok\n"));
@@ -49,7 +49,7 @@ internal sealed class AdminStartTests
         await File.WriteAllTextAsync(SocketPath, "precious");
         await using DaemonProcess daemon = DaemonProcess.Run(Config());
         await daemon.ReadyAsync();
-        Assert.That(daemon.Output, Has.Some.Contains($"no local socket at {SocketPath}: the existing file is not a socket"));
+        Assert.That(daemon.Output, Has.Some.Contains($"local admin socket {SocketPath} is not available: the existing file is not a socket"));
         Assert.That(await File.ReadAllTextAsync(SocketPath), Is.EqualTo("precious"));
     }
 

@@ -113,7 +113,7 @@ internal sealed class AskingCommandTests
             string[] lines = bad.Errors.TrimEnd('\n').Split('\n');
             Assert.That(lines, Has.Length.EqualTo(3));
             Assert.That(lines[0], Does.Match($@"^{AdminScene.ConfigPath}:\d+:\d+: error: "));
-            Assert.That(lines[2], Does.StartWith("l4balancer: reload: ").And.Contain("stays in force"));
+            Assert.That(lines[2], Does.StartWith("l4balancer: reload: ").And.Contain("remains active"));
         }
         finally
         {

@@ -33,7 +33,7 @@ internal sealed class ConfigSourceTests
         Assert.That(read.File.Config, Is.Null);
         Assert.That(read.File.Errors, Is.EqualTo(new[]
         {
-            "/etc/some.toml: could not be read within 30s: see to its file system, or to who writes to it if it is a pipe",
+            "/etc/some.toml: could not be read within 30s: check its file system, or the writing process if it is a pipe",
         }));
 
         hangs.SetResult();
@@ -66,7 +66,7 @@ internal sealed class ConfigSourceTests
         }
 
         ReadConfig refused = await source.ReadAsync(CancellationToken.None).WaitAsync(Patience);
-        Assert.That(refused.File.Errors, Has.Exactly(1).Contains("4 reads of it hang already"));
+        Assert.That(refused.File.Errors, Has.Exactly(1).Contains("4 earlier reads are still blocked"));
         hangs.SetResult();
     }
 

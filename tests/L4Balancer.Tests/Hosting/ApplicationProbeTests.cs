@@ -52,7 +52,7 @@ internal sealed class ApplicationProbeTests
         await File.WriteAllTextAsync(authorities, "nothing");
         daemon.Signal(DaemonProcess.SIGHUP);
         Assert.That(
-            await daemon.LineWithAsync("holds no certificate in PEM"),
+            await daemon.LineWithAsync("contains no PEM certificate"),
             Does.Match(@"\.toml:\d+:11: error: pools\[0\]\.health\.ca_file: "));
     }
 
@@ -65,7 +65,7 @@ internal sealed class ApplicationProbeTests
         Assert.That(await check.ExitAsync(), Is.EqualTo(2));
         Assert.That(
             check.Errors.Single(),
-            Is.EqualTo($"{file}:15:11: error: pools[0].health.ca_file: \"/nowhere/ours.pem\": there is no such file"));
+            Is.EqualTo($"{file}:15:11: error: pools[0].health.ca_file: \"/nowhere/ours.pem\": no such file"));
     }
 
     private static string Health(string type, string authorities) => $"""

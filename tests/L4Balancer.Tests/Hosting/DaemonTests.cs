@@ -75,7 +75,7 @@ internal sealed class DaemonTests
         await Talk.EchoAsync(one, "open");
         await Talk.EchoAsync(other, "open");
         daemon.Signal(DaemonProcess.SIGTERM);
-        Assert.That(await daemon.LineWithAsync("no new connections"), Does.Contain("SIGTERM").And.Contain(" 2 "));
+        Assert.That(await daemon.LineWithAsync("no longer accepting connections"), Does.Contain("SIGTERM").And.Contain(" 2 "));
 
         // Spread over the grace, the first is closed now and the second in half an hour.
         Task<int> oneEnds = one.GetStream().ReadAsync(new byte[1]).AsTask();
@@ -86,7 +86,7 @@ internal sealed class DaemonTests
         await daemon.LineWithAsync("reason=shutdown");
         daemon.Signal(DaemonProcess.SIGTERM);
         Assert.That(await daemon.ExitAsync(), Is.Zero);
-        Assert.That(daemon.Output, Has.Some.Contains("stopping at once with 1 "));
+        Assert.That(daemon.Output, Has.Some.Contains("stopping immediately with 1 "));
     }
 
     [Test]

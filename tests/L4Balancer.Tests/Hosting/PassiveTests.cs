@@ -20,12 +20,12 @@ internal sealed class PassiveTests
             Assert.That(await Talk.IsRefusedAsync(scene.Listener), Is.True);
         }
 
-        await scene.Daemon.LineWithAsync("is down: 3 connects in a row failed: connection refused");
+        await scene.Daemon.LineWithAsync("is down: 3 consecutive connects failed: connection refused");
         await scene.Daemon.LineWithAsync("pool chat has no backend that is up");
         JsonElement backend = (await scene.BackendsAsync())[0];
         Assert.That(backend.GetProperty("state").GetString(), Is.EqualTo("down"));
-        Assert.That(backend.GetProperty("health").GetProperty("detail").GetString(), Is.EqualTo("3 connects in a row failed: connection refused"));
-        Assert.That((await scene.CommandAsync("backends")).Output, Does.Contain("3 connects in a row failed"));
+        Assert.That(backend.GetProperty("health").GetProperty("detail").GetString(), Is.EqualTo("3 consecutive connects failed: connection refused"));
+        Assert.That((await scene.CommandAsync("backends")).Output, Does.Contain("3 consecutive connects failed"));
         Assert.That(await scene.MetricsAsync(), Does.Match("backend_state\\{.*state=\"down\"\\} 1\n").And.Match("backend_up\\{.*\\} 0\n"));
 
         // Nobody goes there but one a second, so that most are refused without an attempt.
@@ -55,7 +55,7 @@ internal sealed class PassiveTests
             Assert.That(await Talk.IsRefusedAsync(scene.Listener), Is.True);
         }
 
-        await scene.Daemon.LineWithAsync("is down: 3 connects in a row failed");
+        await scene.Daemon.LineWithAsync("is down: 3 consecutive connects failed");
         scene.Backends[0].Listen();
         await scene.Daemon.LineWithAsync(") is up");
         Assert.That(await Talk.IsRefusedAsync(scene.Listener), Is.False);

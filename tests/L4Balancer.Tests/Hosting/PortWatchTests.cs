@@ -29,8 +29,8 @@ internal sealed class PortWatchTests
         watch.Look();
         Assert.That(Lines(log), Is.EqualTo(new[]
         {
-            $"source address auto: 7 of 10 local ports towards {snapshot.Pools[0].Backends[0].Endpoint} are in use: "
-                + "add addresses to source_ips, or backends, or widen ip_local_port_range",
+            $"source address auto: 7 of 10 local ports to {snapshot.Pools[0].Backends[0].Endpoint} are in use: "
+                + "add addresses to source_ips, add backends, or widen ip_local_port_range",
         }));
 
         Cross();
@@ -80,7 +80,7 @@ internal sealed class PortWatchTests
         host = PortRange.Parse("40000 40099", "40050");
         watch.AskRange();
         Assert.That(snapshot.Ports.Supply.Range.Count, Is.EqualTo(99));
-        Assert.That(Lines(log), Is.EqualTo(new[] { "ip_local_port_range gives 99 local ports now" }));
+        Assert.That(Lines(log), Is.EqualTo(new[] { "ip_local_port_range changed: 99 local ports available" }));
     }
 
     [Test]
@@ -118,7 +118,7 @@ internal sealed class PortWatchTests
         }
 
         await watch.DisposeAsync();
-        Assert.That(Lines(log), Has.Exactly(3).EqualTo("the check of local ports failed this time and will run again"));
+        Assert.That(Lines(log), Has.Exactly(3).EqualTo("the local port check failed; it will be retried"));
     }
 
     private static string[] Lines(FakeLogger log) => [.. log.Collector.GetSnapshot().Select(r => r.Message)];

@@ -41,7 +41,7 @@ internal sealed class ReloadTests
         await File.WriteAllTextAsync(file, Config(backend.Endpoint, "one") + "weight = 5000\n");
         daemon.Signal(DaemonProcess.SIGHUP);
         string line = await daemon.LineWithAsync("reload: ");
-        await daemon.LineWithAsync("generation 1 stays in force");
+        await daemon.LineWithAsync("generation 1 remains active");
 
         Assert.That(line, Does.Match(@"reload: .*\.toml:\d+:10: error: pools\[0\]\.backends\[0\]\.weight: 5000 is out of range"));
         using TcpClient client = await Talk.ConnectAsync(await daemon.ListenerAsync("wss"));
@@ -60,7 +60,7 @@ internal sealed class ReloadTests
         daemon.Signal(DaemonProcess.SIGHUP);
         await daemon.LineWithAsync("1 changes, generation 2");
 
-        Assert.That(daemon.Output, Has.Some.Contains("needs a restart: balancer.workers: 0 -> 3"));
+        Assert.That(daemon.Output, Has.Some.Contains("restart required to apply: balancer.workers: 0 -> 3"));
         Assert.That(daemon.Output, Has.Some.Contains("balancer.shutdown_grace: \"30s\" -> \"1s\""));
     }
 
@@ -87,7 +87,7 @@ internal sealed class ReloadTests
             },
             Throws.InstanceOf<SocketException>());
         daemon.Signal(DaemonProcess.SIGHUP);
-        await daemon.LineWithAsync("not reloaded: the daemon is stopping");
+        await daemon.LineWithAsync("reload skipped: the daemon is shutting down");
         daemon.Signal(DaemonProcess.SIGTERM);
 
         Assert.That(await daemon.ExitAsync(), Is.Zero);
@@ -128,7 +128,7 @@ internal sealed class ReloadTests
         await backend.DisposeAsync();
         await daemon.LineWithAsync("backend chat/one (" + backend.Endpoint + ") is down");
         daemon.Signal(DaemonProcess.SIGTERM);
-        await daemon.LineWithAsync("SIGHUP: not reloaded: the daemon is stopping");
+        await daemon.LineWithAsync("SIGHUP: reload skipped: the daemon is shutting down");
 
         Assert.That(await daemon.ExitAsync(), Is.Zero);
         File.Delete(file);

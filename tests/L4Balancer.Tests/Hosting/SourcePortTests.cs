@@ -62,7 +62,7 @@ internal sealed class SourcePortTests
 
         foreach (string source in new[] { "127.0.0.2", "127.0.0.3" })
         {
-            await daemon.LineWithAsync($"source address {source}: 12 of 16 local ports towards 127.0.0.1:9464 are in use");
+            await daemon.LineWithAsync($"source address {source}: 12 of 16 local ports to 127.0.0.1:9464 are in use");
         }
 
         using HttpClient admin = AdminScene.OverSocket(socket);

@@ -29,9 +29,9 @@ internal sealed class SourceWatchTests
         watch.Look();
         Assert.That(Lines(log), Is.EqualTo(new[]
         {
-            "source address 127.0.0.2 had no free port 2 times: add addresses to source_ips, or backends, or widen ip_local_port_range",
-            "source address 127.0.0.3 is not an address of this host; 1 connects left from elsewhere or failed: "
-                + "add it (ip addr shows all) or take it out of source_ips",
+            "source address 127.0.0.2 had no free local port (2 times): add addresses to source_ips, add backends, or widen ip_local_port_range",
+            "source address 127.0.0.3 is not an address of this host; 1 connects used another source address or failed: "
+                + "add it (ip addr shows all) or remove it from source_ips",
         }));
 
         watch.Look();
@@ -59,7 +59,7 @@ internal sealed class SourceWatchTests
         }
 
         await watch.DisposeAsync();
-        Assert.That(Lines(log), Has.Exactly(3).EqualTo("the check of source addresses failed this time and will run again"));
+        Assert.That(Lines(log), Has.Exactly(3).EqualTo("the source address check failed; it will be retried"));
     }
 
     private static string[] Lines(FakeLogger log) => [.. log.Collector.GetSnapshot().Select(r => r.Message)];

@@ -60,7 +60,7 @@ internal sealed class SurroundingsTests
         int workers = Environment.ProcessorCount;
         int reserve = DaemonProcess.OwnDescriptors + 2 + (workers * (2 + (2 * (2000 / 32 / workers))));
         Assert.That(
-            line, Does.Contain($"up to {(2000 - reserve) / 2} connections (descriptor limit 2000, two each, {reserve} in reserve)"));
+            line, Does.Contain($"up to {(2000 - reserve) / 2} connections (descriptor limit 2000, two per connection, {reserve} reserved)"));
     }
 
     [Test]

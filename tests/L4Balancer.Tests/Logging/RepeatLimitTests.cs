@@ -33,7 +33,7 @@ internal sealed class RepeatLimitTests
         string[] lines = Encoding.UTF8.GetString(stream.ToArray()).Split('\n', StringSplitOptions.RemoveEmptyEntries);
         Assert.That(lines.Count(l => l.Contains("warning", StringComparison.Ordinal)), Is.EqualTo(RepeatLimit.MostInASpan + 2));
         Assert.That(lines.Count(l => l.Contains("stopped", StringComparison.Ordinal)), Is.EqualTo(1000), "what only informs is whole");
-        Assert.That(lines[^1], Does.EndWith($"({1000 - RepeatLimit.MostInASpan} more like this were not written)"));
+        Assert.That(lines[^1], Does.EndWith($"({1000 - RepeatLimit.MostInASpan} similar lines suppressed)"));
     }
 
     [Test]

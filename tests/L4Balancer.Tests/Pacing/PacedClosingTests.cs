@@ -67,7 +67,7 @@ internal sealed partial class PacedClosingTests
         int[] windows = new int[(int)((ends[^1] - ends[0]).TotalMilliseconds / 100)];
         ends.Select(e => (int)((e - ends[0]).TotalMilliseconds / 100)).Where(w => w < windows.Length).ToList().ForEach(w => windows[w]++);
         int kept = windows.Count(w => w is >= rate / 10 * 8 / 10 and <= rate / 10 * 12 / 10);
-        DateTimeOffset begin = Times(scene, "5000 connections are being closed").Single();
+        DateTimeOffset begin = Times(scene, "closing 5000 connections").Single();
         double ahead = ends.Index().Max(e => ((double)(e.Index + 1) / rate) - (e.Item - begin).TotalSeconds);
         TestContext.Out.WriteLine($"{kept} of {windows.Length} windows: {string.Join(' ', windows)}; ahead by {ahead * 1000:F1} ms at most");
 
@@ -139,7 +139,7 @@ internal sealed partial class PacedClosingTests
         await scene.UntilAsync(async () => await scene.ClosedAsync("backend_down") > 5, "it has begun");
         scene.Backends[0].Listen();
         await scene.Daemon.LineWithAsync("backend chat/ws1: ");
-        await scene.Daemon.LineWithAsync("connections were closed (backend_down)");
+        await scene.Daemon.LineWithAsync("connections closed (backend_down)");
         long closed = await scene.ClosedAsync("backend_down");
 
         Assert.That(closed, Is.LessThan(80), "what was left stays");

@@ -17,7 +17,7 @@ internal sealed class PlatformNeedsTests
         Assert.That(missing, Has.Length.EqualTo(2));
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(missing[0], Does.StartWith("congestion_control = \"no_such_one\" (listener front): the kernel does not have it: ")
+            Assert.That(missing[0], Does.StartWith("congestion_control = \"no_such_one\" (listener front): not available in this kernel: ")
                 .And.Contain("modprobe tcp_no_such_one").And.Contain("reno"));
             Assert.That(missing[1], Does.StartWith("congestion_control = \"nor_this\" (pool chat): "));
         }

@@ -33,7 +33,7 @@ internal sealed class HostNameTests
 
         hosts.Say("127.0.0.42 ws1.test");
         daemon.Signal(DaemonProcess.SIGHUP);
-        await daemon.LineWithAsync($"backend chat/ws1: ws1.test:{peers.Port} is 127.0.0.42:{peers.Port}");
+        await daemon.LineWithAsync($"backend chat/ws1: ws1.test:{peers.Port} resolves to 127.0.0.42:{peers.Port}");
         using TcpClient fresh = await Talk.ConnectAsync(listener);
         Assert.That(await Talk.EchoAsync(fresh, "b"), Is.EqualTo("b"));
         Assert.That(await Talk.EchoAsync(old, "still"), Is.EqualTo("still"));
@@ -62,7 +62,7 @@ internal sealed class HostNameTests
 
         hosts.Say("127.0.0.41 ws1.test");
         daemon.Signal(DaemonProcess.SIGHUP);
-        await daemon.LineWithAsync($"backend chat/ws1: ws1.test:{peers.Port} is 127.0.0.41:{peers.Port}");
+        await daemon.LineWithAsync($"backend chat/ws1: ws1.test:{peers.Port} resolves to 127.0.0.41:{peers.Port}");
         await daemon.LineWithAsync($"backend chat/ws1 (ws1.test:{peers.Port}) is up");
         using TcpClient client = await Talk.ConnectAsync(await daemon.ListenerAsync("wss"));
         Assert.That(await Talk.EchoAsync(client, "a"), Is.EqualTo("a"));

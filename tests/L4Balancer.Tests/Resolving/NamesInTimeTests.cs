@@ -75,7 +75,7 @@ internal sealed class NamesInTimeTests : IAsyncDisposable
         Assert.That((_asked.Count, _peers.Accepted), Is.EqualTo((0, (2, 0))));
         _clock.Advance(TimeSpan.FromSeconds(1));
         Assert.That(_asked.Take(cancel), Is.EqualTo("ws1.test"));
-        await LineAsync("is 127.0.0.42:", cancel);
+        await LineAsync("resolves to 127.0.0.42:", cancel);
         using TcpClient late = await ComeAsync();
         Assert.That(_peers.Accepted, Is.EqualTo((2, 1)));
 

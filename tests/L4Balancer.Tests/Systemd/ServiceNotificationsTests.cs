@@ -50,7 +50,7 @@ internal sealed class ServiceNotificationsTests
         }
 
         Assert.That(log.Collector.GetSnapshot(), Has.Count.EqualTo(1));
-        Assert.That(log.LatestRecord.Message, Does.StartWith("systemd could not be notified at the socket that NOTIFY_SOCKET names: "));
+        Assert.That(log.LatestRecord.Message, Does.StartWith("cannot notify systemd at the socket in NOTIFY_SOCKET: "));
     }
 
     [Test]
@@ -89,7 +89,7 @@ internal sealed class ServiceNotificationsTests
             },
             cancelled).WaitAsync(cancelled);
         Assert.That(log.Collector.GetSnapshot(), Has.Count.EqualTo(1));
-        Assert.That(log.LatestRecord.Message, Does.Contain("does not read"));
+        Assert.That(log.LatestRecord.Message, Does.Contain("is not being read"));
 
         string[] read = [.. manager.Rest().Skip(before)];
         int[] statuses =

@@ -105,7 +105,7 @@ internal sealed class ServiceTests
             "run", "--config", path);
         using TcpClient client = await Talk.ConnectAsync(await daemon.ListenerAsync("wss"));
         Assert.That(await Talk.EchoAsync(client, "hello"), Is.EqualTo("hello"));
-        await daemon.LineWithAsync("was handed in");
+        await daemon.LineWithAsync("using the inherited socket of");
         daemon.Signal(DaemonProcess.SIGTERM);
         client.Close();
         Assert.That(await daemon.ExitAsync(), Is.Zero);

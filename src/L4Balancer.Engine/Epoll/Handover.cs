@@ -1,6 +1,0 @@
-using L4Balancer.Core.Addressing;
-
-namespace L4Balancer.Engine.Epoll;
-
-/// <summary>An accepted socket on its way to the thread that will serve it.</summary>
-internal readonly record struct Handover(int Descriptor, Endpoint Peer, EpollListeningSocket Listening);

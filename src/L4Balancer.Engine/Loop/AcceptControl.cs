@@ -1,0 +1,44 @@
+using System.Net.Sockets;
+using L4Balancer.Core.Addressing;
+using L4Balancer.Engine.Linux;
+using L4Balancer.Engine.Listening;
+
+namespace L4Balancer.Engine.Loop;
+
+/// <summary>Posts to every worker which sockets to accept from: each worker watches all of them.</summary>
+internal sealed class AcceptControl(IReadOnlyList<Worker> workers) : IAcceptControl<LoopListeningSocket>
+{
+    private int _numbers;
+
+    public (LoopListeningSocket? Socket, SocketError Error) Bind(Endpoint endpoint, Target target, bool share)
+    {
+        (LoopListeningSocket? socket, Errno error) = LoopListeningSocket.Bind(_numbers++, endpoint, target, share);
+        return (socket, error.ToSocketError());
+    }
+
+    public LoopListeningSocket Inherit(int descriptor, Endpoint endpoint, Target target) =>
+        LoopListeningSocket.Inherit(_numbers++, descriptor, endpoint, target);
+
+    public void Watch(LoopListeningSocket socket)
+    {
+        foreach (Worker worker in workers)
+        {
+            worker.Mailbox.TryPost(w => w.Acceptor.Watch(socket));
+        }
+    }
+
+    public Task UnwatchAsync(LoopListeningSocket socket) => AskAllAsync(w => w.Acceptor.Unwatch(socket));
+
+    public Task<bool> EmptyAsync(LoopListeningSocket socket, Func<bool> close) =>
+        workers.MinBy(w => w.Assigned)!.AskAsync(w => w.Acceptor.Empty(socket, close), afterwards: true);
+
+    public Task EndAsync() => AskAllAsync(static w => w.Acceptor.End());
+
+    private Task<bool[]> AskAllAsync(Action<Worker> request) => Task.WhenAll(workers.Select(worker => worker.AskAsync(
+        w =>
+        {
+            request(w);
+            return true;
+        },
+        afterwards: true)));
+}

@@ -1,0 +1,37 @@
+namespace L4Balancer.Engine.Loop;
+
+/// <summary>
+/// An array that grows by whole chunks, so that a reference into it stays valid and growing copies no elements. Single-threaded.
+/// </summary>
+internal sealed class Chunks<T>
+    where T : struct
+{
+    private const int Bits = 8;
+    private const int ChunkLength = 1 << Bits;
+
+    private T[][] _chunks = [];
+
+    /// <summary>Every index below this exists.</summary>
+    public int Length => _chunks.Length << Bits;
+
+    public ref T this[int index] => ref _chunks[index >> Bits][index & (ChunkLength - 1)];
+
+    /// <summary>The element at this index, created if it does not exist yet.</summary>
+    public ref T Grow(int index)
+    {
+        int chunk = index >> Bits;
+        if (chunk >= _chunks.Length)
+        {
+            var grown = new T[chunk + 1][];
+            _chunks.CopyTo(grown, 0);
+            for (int i = _chunks.Length; i < grown.Length; i++)
+            {
+                grown[i] = new T[ChunkLength];
+            }
+
+            _chunks = grown;
+        }
+
+        return ref this[index];
+    }
+}

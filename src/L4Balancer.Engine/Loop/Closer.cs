@@ -1,0 +1,278 @@
+using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Connections;
+using L4Balancer.Core.Timing;
+using L4Balancer.Engine.Linux;
+using L4Balancer.Engine.Sockets;
+
+namespace L4Balancer.Engine.Loop;
+
+/// <summary>
+/// Step 7 in the life of a connection: its end. An orderly end, a reset by one side and a close by the balancer all lead to one place
+/// that closes the sockets, returns rented resources and writes one record.
+/// </summary>
+internal sealed unsafe class Closer(Worker worker)
+{
+    /// <summary>Keepalive takes four calls: 2% of the cost of a single-request connection, which does not need it.</summary>
+    private static readonly TimeSpan KeepaliveDelay = TimeSpan.FromSeconds(1);
+
+    /// <summary>Maximum bytes to discard before other connections run.</summary>
+    private const int DiscardPerTurn = 1024 * 1024;
+
+    /// <summary>Carries out what Core has decided about the end of the connection.</summary>
+    public void Follow(ref Slot slot, EndActions actions)
+    {
+        if (actions == EndActions.None)
+        {
+            return;
+        }
+
+        if ((actions & EndActions.Close) != 0)
+        {
+            End(ref slot, actions);
+            return;
+        }
+
+        SetDeadline(ref slot);
+        if ((actions & EndActions.Linger) != 0)
+        {
+            ContinueLingering(ref slot);
+        }
+        else if ((actions & EndActions.Flush) != 0)
+        {
+            ContinueFlushing(ref slot);
+        }
+    }
+
+    /// <summary>Starts an orderly close by the balancer; a connection that is being set up is abandoned.</summary>
+    /// <returns>False if it is already being closed.</returns>
+    public bool Close(ref Slot slot, CloseReason reason)
+    {
+        if (slot.Setup >= 0)
+        {
+            worker.Dialer.Abandon(ref slot, reason);
+            return true;
+        }
+
+        EndActions actions = slot.End.CloseRequested(slot.Record, reason, worker.Now);
+        Follow(ref slot, actions);
+        return actions != EndActions.None;
+    }
+
+    /// <summary>As <see cref="Close(ref Slot, CloseReason)"/>; an exception ends this connection but not the request it is part of.</summary>
+    public bool CloseGuarded(int index, CloseReason reason)
+    {
+        try
+        {
+            return Close(ref worker.Slots[index], reason);
+        }
+        catch (Exception e)
+        {
+            worker.Guard.Fail(index, e);
+            return true;
+        }
+    }
+
+    /// <summary>
+    /// Releases the resources of a connection without a record: for one that was never counted, or whose regular end has failed.
+    /// </summary>
+    public void Drop(ref Slot slot)
+    {
+        worker.Dialer.Drop(ref slot);
+        worker.Transfer.Release(ref slot.ToBackend);
+        worker.Transfer.Release(ref slot.ToClient);
+        CloseSocket(ref slot.Client, reset: true);
+        CloseSocket(ref slot.Backend, reset: true);
+        worker.SetTimer(slot, Instant.Never);
+        worker.Slots.Return(slot.Index);
+        worker.Unassign();
+    }
+
+    /// <summary>Closes at once by resetting both peers.</summary>
+    public void Abort(ref Slot slot, CloseReason reason)
+    {
+        if (slot.Setup >= 0)
+        {
+            worker.Dialer.Abandon(ref slot, reason);
+            return;
+        }
+
+        Follow(ref slot, slot.End.Abort(reason));
+    }
+
+    /// <summary>Continues a lingering close: writes held bytes, then FIN, and discards incoming bytes until both peers have closed too.</summary>
+    public void ContinueLingering(ref Slot slot)
+    {
+        FlushAndFinish(ref slot, ref slot.ToBackend, new Ends(ref slot, toBackend: true));
+        FlushAndFinish(ref slot, ref slot.ToClient, new Ends(ref slot, toBackend: false));
+        bool all = Discard(ref slot, new Ends(ref slot, toBackend: true));
+        all &= Discard(ref slot, new Ends(ref slot, toBackend: false));
+        if (all)
+        {
+            Follow(ref slot, slot.End.Settle(worker.Now));
+        }
+        else
+        {
+            worker.MakeReady(ref slot);
+        }
+    }
+
+    public void DeadlinePassed(ref Slot slot)
+    {
+        if (slot.LacksKeepalive && worker.Now >= KeepaliveAt(slot))
+        {
+            Keep(ref slot);
+        }
+
+        EndActions actions = slot.End.DeadlinePassed(slot.Record, slot.LastActivity, worker.Now);
+        if (actions == EndActions.None)
+        {
+            SetDeadline(ref slot);
+        }
+        else
+        {
+            Follow(ref slot, actions);
+        }
+    }
+
+    /// <summary>Sets the slot's one timer to its earliest deadline. Traffic does not move the timer: activity is checked when it fires.</summary>
+    public void SetDeadline(ref Slot slot)
+    {
+        Instant deadline = slot.End.NextDeadline(slot.Record, slot.LastActivity);
+        worker.SetTimer(slot, slot.LacksKeepalive && KeepaliveAt(slot) < deadline ? KeepaliveAt(slot) : deadline);
+    }
+
+    /// <summary>Enables keepalive on the backend's socket, once the connection has outlived <see cref="KeepaliveDelay"/>.</summary>
+    public static void Keep(ref Slot slot)
+    {
+        slot.LacksKeepalive = false;
+        SocketOptions.Keep(slot.Backend, slot.Record.Origin.Policy.Keepalive);
+    }
+
+    /// <summary>Resets a client that the set-up has refused and already counted.</summary>
+    public void EndRefused(ref Slot slot)
+    {
+        CloseSocket(ref slot.Client, reset: true);
+        Free(ref slot);
+    }
+
+    private static Instant KeepaliveAt(in Slot slot) => slot.Record.EstablishedAt + KeepaliveDelay;
+
+    private void FlushAndFinish(ref Slot slot, ref Flow flow, Ends ends)
+    {
+        if (slot.End.IsPassedOn(ends.From))
+        {
+            return;
+        }
+
+        long delivered = worker.Transfer.Deliver(ref flow, ends.Sink, ref ends.SinkState);
+        if (delivered > 0)
+        {
+            bool toBackend = ends.To == Side.Backend;
+            slot.Record.BytesToBackend += toBackend ? delivered : 0;
+            slot.Record.BytesToClient += toBackend ? 0 : delivered;
+            slot.Traffic!.Add(toBackend ? delivered : 0, toBackend ? 0 : delivered);
+        }
+
+        if (delivered >= 0 && flow.Held > 0)
+        {
+            return;
+        }
+
+        worker.Transfer.Release(ref flow);
+        if (slot.End.Delivered(ends.From, sinkIsEnding: (ends.SinkState & SideState.Ending) != 0) != EndActions.None)
+        {
+            TcpSocket.ShutdownWrite(ends.Sink);
+        }
+    }
+
+    /// <returns>False if more may remain than the limit allows to discard now.</returns>
+    private bool Discard(ref Slot slot, Ends ends)
+    {
+        long discarded = 0;
+        while (!slot.End.SourceEnded(ends.From) && (ends.SourceState & SideState.Readable) != 0)
+        {
+            // MSG_TRUNC on a TCP socket drops bytes without copying them (tcp(7)).
+            SysResult received = TcpSocket.Receive(ends.Source, worker.Buffers.Scratch, BufferPool.Size, Libc.MSG_TRUNC);
+            if (received.Errno == Errno.EAGAIN)
+            {
+                ends.SourceState &= ~SideState.Readable;
+            }
+            else if (received.IsError)
+            {
+                slot.End.ReadFailed(ends.From, worker.Now);
+            }
+            else if (received.Value == 0)
+            {
+                slot.End.FinRead(ends.From);
+            }
+            else if ((discarded += received.Value) >= DiscardPerTurn)
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    // A reset discards what the kernel still holds for the peer, so it is delayed until the peer has acknowledged everything.
+    private void ContinueFlushing(ref Slot slot)
+    {
+        bool unacknowledged = (!slot.End.IsLost(Side.Client) && TcpSocket.Unacknowledged(slot.Client) > 0)
+            || (!slot.End.IsLost(Side.Backend) && TcpSocket.Unacknowledged(slot.Backend) > 0);
+        EndActions actions = slot.End.Flushed(unacknowledged, worker.Now);
+        if (actions == EndActions.None)
+        {
+            worker.SetTimer(slot, worker.Now + ConnectionEnd.FlushPoll);
+        }
+        else
+        {
+            End(ref slot, actions);
+        }
+    }
+
+    private void End(ref Slot slot, EndActions actions)
+    {
+        worker.Transfer.Release(ref slot.ToBackend);
+        worker.Transfer.Release(ref slot.ToClient);
+        CloseSocket(ref slot.Client, reset: (actions & EndActions.ResetClient) != 0);
+        CloseSocket(ref slot.Backend, reset: (actions & EndActions.ResetBackend) != 0);
+        slot.Record.Close(worker.Engine.Snapshot.Cell, slot.End.Reason, slot.End.LeavesTimeWait(actions), worker.Now);
+        Free(ref slot);
+    }
+
+    // The field is cleared together with the close: if a later step throws, a second close would hit a reused descriptor number.
+    private static void CloseSocket(ref int socket, bool reset)
+    {
+        int descriptor = socket;
+        socket = Slot.NoDescriptor;
+        if (descriptor == Slot.NoDescriptor)
+        {
+            return;
+        }
+
+        if (reset)
+        {
+            TcpSocket.Reset(descriptor);
+        }
+        else
+        {
+            TcpSocket.Close(descriptor);
+        }
+    }
+
+    private void Free(ref Slot slot)
+    {
+        worker.SetTimer(slot, Instant.Never);
+        try
+        {
+            worker.Engine.Options.Records.Ended(slot.Record);
+        }
+        catch (Exception e)
+        {
+            worker.Engine.Log.RecordNotTaken(slot.Record.Id, e);
+        }
+
+        worker.Slots.Return(slot.Index);
+        worker.Unassign();
+    }
+}

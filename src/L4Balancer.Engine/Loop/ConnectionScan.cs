@@ -1,0 +1,99 @@
+using System.Buffers;
+using L4Balancer.Core.Accounting;
+
+namespace L4Balancer.Engine.Loop;
+
+/// <summary>
+/// Visits all connections, each on its own thread, a slice at a time, so that a worker handles events between two slices. The caller waits
+/// for each slice, so that one small buffer serves any number of connections.
+/// </summary>
+internal static class ConnectionScan
+{
+    /// <summary>Slots that a worker visits per request: a fraction of a millisecond.</summary>
+    public const int Slice = 1024;
+
+    /// <summary>Returned in place of the start of the next slice when there is none.</summary>
+    public const int Over = -1;
+
+    /// <summary>Copies all open connections. Blocks; any thread except a worker's may call.</summary>
+    public static void List(IEnumerable<Worker> workers, Action<OpenConnection> visit)
+    {
+        OpenConnection[] slice = ArrayPool<OpenConnection>.Shared.Rent(Slice);
+        try
+        {
+            foreach (Worker worker in workers)
+            {
+                for (int from = 0; from != Over;)
+                {
+                    int start = from;
+                    (int count, from) = worker.AskAsync(w => Copy(w, start, slice), afterwards: (0, Over)).GetAwaiter().GetResult();
+                    for (int i = 0; i < count; i++)
+                    {
+                        visit(slice[i]);
+                    }
+                }
+            }
+        }
+        finally
+        {
+            ArrayPool<OpenConnection>.Shared.Return(slice, clearArray: true);
+        }
+    }
+
+    /// <returns>False if no connection has this id. Blocks; any thread except a worker's may call.</returns>
+    public static bool Close(IEnumerable<Worker> workers, ulong id, CloseReason reason)
+    {
+        foreach (Worker worker in workers)
+        {
+            for (int from = 0; from != Over;)
+            {
+                int start = from;
+                (bool found, from) = worker.AskAsync(w => Close(w, start, id, reason), afterwards: (false, Over)).GetAwaiter().GetResult();
+                if (found)
+                {
+                    return true;
+                }
+            }
+        }
+
+        return false;
+    }
+
+    /// <summary>Copies one slice, on the worker's thread.</summary>
+    /// <returns>The number of connections in the slice, and the start of the next one.</returns>
+    internal static (int Count, int Next) Copy(Worker worker, int from, OpenConnection[] slice)
+    {
+        int end = EndOf(worker, from);
+        int count = 0;
+        for (int index = from; index < end; index++)
+        {
+            ref Slot slot = ref worker.Slots[index];
+            if (slot.State != SlotState.Free)
+            {
+                slice[count++] = new OpenConnection(slot.Record, slot.LastActivity);
+            }
+        }
+
+        return (count, NextAfter(worker, end));
+    }
+
+    private static (bool Found, int Next) Close(Worker worker, int from, ulong id, CloseReason reason)
+    {
+        int end = EndOf(worker, from);
+        for (int index = from; index < end; index++)
+        {
+            ref Slot slot = ref worker.Slots[index];
+            if (slot.State != SlotState.Free && slot.Record.Id == id)
+            {
+                worker.Closer.CloseGuarded(index, reason);
+                return (true, Over);
+            }
+        }
+
+        return (false, NextAfter(worker, end));
+    }
+
+    public static int EndOf(Worker worker, int from) => Math.Min(from + Slice, worker.Slots.End);
+
+    public static int NextAfter(Worker worker, int end) => end < worker.Slots.End ? end : Over;
+}

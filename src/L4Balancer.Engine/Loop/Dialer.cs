@@ -1,0 +1,242 @@
+using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Addressing;
+using L4Balancer.Core.Config;
+using L4Balancer.Core.Connections;
+using L4Balancer.Core.Ports;
+using L4Balancer.Core.Routing;
+using L4Balancer.Core.Timing;
+using L4Balancer.Engine.Linux;
+using L4Balancer.Engine.Sockets;
+
+namespace L4Balancer.Engine.Loop;
+
+/// <summary>
+/// Steps 2 to 5 in the life of a connection: executes the decisions of Core's <see cref="ConnectionSetup"/>, connects, and reports the
+/// outcome to it. The client's bytes stay in the kernel meanwhile.
+/// </summary>
+internal sealed class Dialer(Worker worker)
+{
+    private readonly Chunks<ConnectionSetup> _setups = new();
+    private readonly Stack<int> _freeSetups = new();
+    private int _highestSetup;
+
+    /// <summary>Rents a slot for an accepted socket; the slot owns the socket from then on.</summary>
+    public int Rent(in Handover handover)
+    {
+        int index = worker.Slots.Rent();
+        ref Slot slot = ref worker.Slots[index];
+        slot.Client = handover.Descriptor;
+        slot.State = SlotState.Pausing;
+        slot.LastActivity = worker.Now;
+        slot.Setup = RentSetup();
+        return index;
+    }
+
+    public void Begin(int index, in Handover handover)
+    {
+        (RoutingSnapshot snapshot, Listener listener) = handover.Listening.Target;
+        Endpoint destination = handover.Listening.Endpoint;
+        if (destination.Address.IsAny)
+        {
+            destination = TcpSocket.LocalEndpoint(handover.Descriptor);
+        }
+
+        ref Slot slot = ref worker.Slots[index];
+        SetupStep step = _setups[slot.Setup].Accepted(
+            ref slot.Record, snapshot, listener, new FourTuple(handover.Peer, destination), worker.Now);
+        if (step.Action != SetupAction.Refuse
+            && worker.Register(slot.Client, EventTag.Client(slot)).IsError)
+        {
+            step = Failed(ref slot, ConnectFailure.LocalShortage);
+        }
+
+        Follow(ref slot, step);
+    }
+
+    /// <summary>Handles an event on one of the two sockets.</summary>
+    public void SideEvent(ref Slot slot, bool backend, PollEvents events)
+    {
+        if (!backend)
+        {
+            // FIN alone does not end the set-up: a client may finish its request before the backend is connected.
+            if ((events & (PollEvents.HangUp | PollEvents.Error)) != 0)
+            {
+                Abandon(ref slot, CloseReason.ClientReset);
+            }
+
+            return;
+        }
+
+        bool failed = (events & (PollEvents.Error | PollEvents.HangUp)) != 0;
+        Errno error = failed ? TcpSocket.TakeError(slot.Backend) : Errno.None;
+        bool gone = ConnectErrors.IsOfConnected(error);
+        if (error != Errno.None && !gone)
+        {
+            Follow(ref slot, Failed(ref slot, ConnectErrors.OfConnect(error)));
+        }
+        else if (gone || (events & PollEvents.Writable) != 0)
+        {
+            Connected(ref slot, gone);
+        }
+    }
+
+    public void DeadlinePassed(ref Slot slot)
+    {
+        CloseBackend(ref slot);
+        Follow(ref slot, _setups[slot.Setup].DeadlinePassed(ref slot.Record, worker.Engine.Snapshot, worker.Now));
+    }
+
+    /// <summary>Ends a connection that has no backend yet.</summary>
+    public void Abandon(ref Slot slot, CloseReason reason) =>
+        Follow(ref slot, _setups[slot.Setup].Abandon(ref slot.Record, reason, worker.Now));
+
+    /// <summary>Releases the set-up state of a connection without counting anything.</summary>
+    public void Drop(ref Slot slot)
+    {
+        if (slot.Setup >= 0)
+        {
+            ReturnSetup(ref slot);
+        }
+    }
+
+    private void Follow(ref Slot slot, SetupStep step)
+    {
+        while (true)
+        {
+            switch (step.Action)
+            {
+                case SetupAction.Connect:
+                    ConnectFailure? failure = Connect(ref slot, step);
+                    if (failure is null)
+                    {
+                        return;
+                    }
+
+                    step = Failed(ref slot, failure.Value);
+                    break;
+                case SetupAction.Wait:
+                    slot.State = SlotState.Pausing;
+                    worker.SetTimer(slot, step.Deadline);
+                    return;
+                case SetupAction.Relay:
+                    return;
+                default:
+                    CloseBackend(ref slot);
+                    ReturnSetup(ref slot);
+                    worker.Closer.EndRefused(ref slot);
+                    return;
+            }
+        }
+    }
+
+    /// <returns>Null if the connect is in progress; an event or the deadline continues it.</returns>
+    private ConnectFailure? Connect(ref Slot slot, SetupStep step)
+    {
+        SysResult opened = TcpSocket.Open(step.Target.Address);
+        if (opened.IsError)
+        {
+            return ConnectErrors.OfSocket(opened.Errno);
+        }
+
+        slot.Backend = opened.Value;
+        slot.BackendState = SideState.None;
+        slot.Attempt++;
+        PoolSettings pool = _setups[slot.Setup].PoolSettings;
+        SocketOptions.Apply(slot.Backend, pool.UserTimeout, pool.CongestionControl);
+        if (step.Source is { } source && Bind(slot.Backend, source) is { } unusable)
+        {
+            return unusable;
+        }
+
+        if (step.Window is { } window
+            && SourceBinding.LimitPorts(slot.Backend, window, worker.Engine.Snapshot.Ports.Supply) is { } refused)
+        {
+            return refused;
+        }
+
+        SysResult connecting = TcpSocket.Connect(slot.Backend, step.Target);
+        if (connecting.IsError && connecting.Errno != Errno.EINPROGRESS)
+        {
+            return ConnectErrors.OfConnect(connecting.Errno);
+        }
+
+        // Registered only after connect(2), because a socket without a peer reports a hang-up (EPOLLHUP).
+        if (worker.Register(slot.Backend, EventTag.Backend(slot)).IsError)
+        {
+            return ConnectFailure.LocalShortage;
+        }
+
+        slot.State = SlotState.Connecting;
+        worker.SetTimer(slot, step.Deadline);
+        return null;
+    }
+
+    private static ConnectFailure? Bind(int socket, HostAddress source)
+    {
+        SourceBinding.DeferPort(socket);
+        SysResult bound = TcpSocket.Bind(socket, new Endpoint(source, 0));
+        return bound.IsError ? ConnectErrors.OfBind(bound.Errno) : null;
+    }
+
+    /// <param name="gone">The backend has already reset it and the error was cleared, so the relay would read a normal end of stream.</param>
+    private void Connected(ref Slot slot, bool gone)
+    {
+        Endpoint local = TcpSocket.LocalEndpoint(slot.Backend);
+        if (local == _setups[slot.Setup].Target)
+        {
+            // The kernel chose the target's own port, on which no socket listens, and TCP's simultaneous open (RFC 9293, 3.5) connected the
+            // socket to itself.
+            Follow(ref slot, Failed(ref slot, ConnectFailure.Refused));
+            return;
+        }
+
+        _setups[slot.Setup].Connected(ref slot.Record, local, worker.Now);
+        ReturnSetup(ref slot);
+        slot.State = SlotState.Established;
+        slot.Traffic = slot.Record.Backend!.Traffic(worker.Number);
+        slot.LastActivity = worker.Now;
+        worker.Engine.Options.Records.Established(slot.Record);
+        slot.LacksKeepalive = true;
+        worker.Closer.SetDeadline(ref slot);
+        if (gone)
+        {
+            worker.Relay.PeerGone(ref slot, Side.Backend);
+        }
+
+        worker.Relay.Turn(ref slot);
+    }
+
+    private SetupStep Failed(ref Slot slot, ConnectFailure failure)
+    {
+        CloseBackend(ref slot);
+        return _setups[slot.Setup].ConnectFailed(ref slot.Record, failure, worker.Now);
+    }
+
+    private static void CloseBackend(ref Slot slot)
+    {
+        if (slot.Backend != Slot.NoDescriptor)
+        {
+            TcpSocket.Close(slot.Backend);
+            slot.Backend = Slot.NoDescriptor;
+        }
+    }
+
+    private int RentSetup()
+    {
+        if (!_freeSetups.TryPop(out int index))
+        {
+            index = _highestSetup++;
+        }
+
+        _setups.Grow(index);
+        return index;
+    }
+
+    private void ReturnSetup(ref Slot slot)
+    {
+        // A free entry would keep the snapshot of its last connection alive.
+        _setups[slot.Setup] = default;
+        _freeSetups.Push(slot.Setup);
+        slot.Setup = -1;
+    }
+}

@@ -1,0 +1,158 @@
+using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Connections;
+using L4Balancer.Core.Timing;
+using L4Balancer.Engine.Linux;
+
+namespace L4Balancer.Engine.Loop;
+
+/// <summary>
+/// Exports established connections from a worker, and adopts exported ones. This is possible because between two events the state of a
+/// connection consists only of two sockets, the bytes it holds, and flags.
+/// </summary>
+internal sealed unsafe class Migration(Worker worker)
+{
+    /// <summary>Exports every connection that is relaying and not about to be closed.</summary>
+    public void ExportAll(List<ExportedConnection> exported)
+    {
+        for (int index = 0; index < worker.Slots.End; index++)
+        {
+            ref Slot slot = ref worker.Slots[index];
+            if (slot.IsRelaying && !slot.End.HasCause)
+            {
+                worker.Guard.Run(
+                    static (w, export) => export.To.Add(w.Migration.Export(ref w.Slots[export.Index])), (To: exported, Index: index), index);
+            }
+        }
+    }
+
+    /// <summary>Adopts a connection. If the engine stops or the kernel refuses to watch it, it is reset and a record is written.</summary>
+    public void Adopt(ExportedConnection connection)
+    {
+        if (worker.Engine.IsStopping)
+        {
+            Refuse(worker.Engine, connection);
+            worker.Unassign();
+            return;
+        }
+
+        int index = worker.Slots.Rent();
+        ref Slot slot = ref worker.Slots[index];
+        slot.Client = connection.Client;
+        slot.Backend = connection.Backend;
+        slot.State = SlotState.Established;
+        slot.End = connection.End;
+        slot.Record = connection.Record;
+        slot.Record.Join(worker.Engine.Snapshot.Cell);
+        worker.Guard.Run(static (w, adopt) => w.Migration.Begin(adopt.Index, adopt.Connection), (Index: index, Connection: connection), index);
+    }
+
+    /// <summary>Resets both peers of a connection that no worker serves any more, and writes one record. Any thread may call.</summary>
+    public static void Refuse(ILoopEngine engine, ExportedConnection connection)
+    {
+        TcpSocket.Reset(connection.Client);
+        TcpSocket.Reset(connection.Backend);
+        ConnectionRecord record = connection.Record;
+        record.Join(engine.Snapshot.Cell);
+        record.Close(engine.Snapshot.Cell, CloseReason.Shutdown, wasFirst: false, Instant.Now(engine.Options.Clock));
+        try
+        {
+            engine.Options.Records.Ended(record);
+        }
+        catch (Exception e)
+        {
+            engine.Log.RecordNotTaken(record.Id, e);
+        }
+    }
+
+    private void Begin(int index, ExportedConnection connection)
+    {
+        ref Slot slot = ref worker.Slots[index];
+        slot.Traffic = slot.Record.Backend!.Traffic(worker.Number);
+        slot.LastActivity = connection.LastActivity;
+        Put(ref slot.ToBackend, connection.ToBackend);
+        Put(ref slot.ToClient, connection.ToClient);
+
+        // Registering reports the current readiness, FIN and errors included, so events that occurred in between are not missed.
+        if (worker.Register(slot.Client, EventTag.Client(slot)).IsError
+            || worker.Register(slot.Backend, EventTag.Backend(slot)).IsError)
+        {
+            // ENOSPC (fs.epoll.max_user_watches) or ENOMEM. A new connection would be refused for the same reason.
+            worker.Closer.Abort(ref slot, CloseReason.Limit);
+            return;
+        }
+
+        worker.Closer.SetDeadline(ref slot);
+    }
+
+    private ExportedConnection Export(ref Slot slot)
+    {
+        if (slot.LacksKeepalive)
+        {
+            Closer.Keep(ref slot);
+        }
+
+        // Steps that may throw come first: until they are done the connection is intact and can be ended.
+        byte[] toBackend = Take(ref slot.ToBackend);
+        byte[] toClient = Take(ref slot.ToClient);
+        worker.Unregister(slot.Client);
+        worker.Unregister(slot.Backend);
+        slot.Record.Leave(worker.Engine.Snapshot.Cell);
+        var exported = new ExportedConnection
+        {
+            Record = slot.Record,
+            Client = slot.Client,
+            Backend = slot.Backend,
+            ToBackend = toBackend,
+            ToClient = toClient,
+            LastActivity = slot.LastActivity,
+            End = slot.End,
+        };
+        worker.SetTimer(slot, Instant.Never);
+        worker.Slots.Return(slot.Index);
+        worker.Unassign();
+        return exported;
+    }
+
+    private byte[] Take(ref Flow flow)
+    {
+        byte[] unsent = new byte[flow.Held];
+        fixed (byte* start = unsent)
+        {
+            if (flow.Pipe != PipePool.None)
+            {
+                // Reading what a pipe holds does not block. The pipe is empty afterwards and is returned clean.
+                for (int taken = 0; taken < unsent.Length;)
+                {
+                    SysResult read = worker.Pipes[flow.Pipe].Read(start + taken, unsent.Length - taken);
+                    if (read.IsError || read.Value == 0)
+                    {
+                        throw new InvalidOperationException($"expected {flow.Held} bytes in the pipe, read {taken}: {read}");
+                    }
+
+                    taken += read.Value;
+                }
+
+                flow.Held = 0;
+            }
+            else if (flow.Held > 0)
+            {
+                Buffer.MemoryCopy(worker.Buffers[flow.Buffer] + flow.Offset, start, unsent.Length, unsent.Length);
+            }
+        }
+
+        worker.Transfer.Release(ref flow);
+        return unsent;
+    }
+
+    private void Put(ref Flow flow, ReadOnlyMemory<byte> unsent)
+    {
+        if (unsent.Length == 0)
+        {
+            return;
+        }
+
+        flow.Buffer = worker.Buffers.RentFor(unsent.Length);
+        flow.Held = unsent.Length;
+        unsent.Span.CopyTo(new Span<byte>(worker.Buffers[flow.Buffer], flow.Held));
+    }
+}

@@ -1,0 +1,97 @@
+using L4Balancer.Engine.Linux;
+
+namespace L4Balancer.Engine.Loop;
+
+/// <summary>
+/// The kernel pipes of one thread, rented only while bytes are in flight. When no further pipe is available, the caller copies, and the
+/// pool does not ask the kernel again for a while.
+/// </summary>
+internal sealed class PipePool(int limit) : IDisposable
+{
+    public const short None = -1;
+
+    /// <summary>Larger pipes slow many streams down (docs/performance.md).</summary>
+    private const int Size = 256 * 1024;
+
+    /// <summary>The default size of a pipe (pipe(7)). Beyond pipe-user-pages-soft the kernel grants only one page.</summary>
+    private const int SmallestUseful = 64 * 1024;
+
+    /// <summary>Number of rents refused without a system call after the kernel failed to provide a pipe.</summary>
+    private const int RefusalsAfterFailure = 1024;
+
+    private readonly KernelPipe[] _pipes = new KernelPipe[limit];
+    private readonly short[] _idle = new short[limit];
+    private readonly short[] _closed = new short[limit];
+    private int _places;
+    private int _idleCount;
+    private int _closedCount;
+    private int _refusals;
+
+    public int InUse => _places - _idleCount - _closedCount;
+
+    public KernelPipe this[short index] => _pipes[index];
+
+    public bool TryRent(out short index)
+    {
+        if (_idleCount > 0)
+        {
+            index = _idle[--_idleCount];
+            return true;
+        }
+
+        index = None;
+        int place = _closedCount > 0 ? _closed[_closedCount - 1] : _places;
+        if (place == limit || !TryOpen(place))
+        {
+            return false;
+        }
+
+        index = (short)place;
+        _closedCount -= place < _places ? 1 : 0;
+        _places = Math.Max(_places, place + 1);
+        return true;
+    }
+
+    /// <param name="clean">The pipe is empty. Otherwise it is closed, and its place gets a new one when next rented.</param>
+    public void Return(short index, bool clean)
+    {
+        if (clean)
+        {
+            _idle[_idleCount++] = index;
+            return;
+        }
+
+        _pipes[index].Close();
+        _pipes[index] = default;
+        _closed[_closedCount++] = index;
+    }
+
+    public void Dispose()
+    {
+        for (int i = 0; i < _places; i++)
+        {
+            if (_pipes[i].Capacity > 0)
+            {
+                _pipes[i].Close();
+            }
+        }
+    }
+
+    private bool TryOpen(int place)
+    {
+        if (_refusals > 0)
+        {
+            _refusals--;
+            return false;
+        }
+
+        if (KernelPipe.TryOpen(Size, SmallestUseful, out KernelPipe pipe))
+        {
+            _pipes[place] = pipe;
+            return true;
+        }
+
+        _refusals = RefusalsAfterFailure;
+        return false;
+    }
+}

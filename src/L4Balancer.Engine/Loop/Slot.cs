@@ -1,0 +1,80 @@
+using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Connections;
+using L4Balancer.Core.Timing;
+
+namespace L4Balancer.Engine.Loop;
+
+/// <summary>
+/// The stage that a connection has reached. <see cref="Dialer"/> makes the transitions up to <see cref="Established"/>, <see cref="Closer"/>
+/// the later ones; <see cref="Migration"/> exports from and adopts into <see cref="Established"/>.
+/// <code>
+///                    a pause is over, a place is free
+///                 +-----------------------------------+
+///                 v                                   |
+/// Free ---> Connecting ---> Established         Pausing
+///   accepted   |   |            |  (Relaying -> Lingering | Flushing: <see cref="EndPhase"/>)
+///              |   +------------|-------------------->^  failed: try again, or wait
+///              | refused        | ended
+///              +------> Free &lt;---+
+/// </code>
+/// </summary>
+internal enum SlotState : byte
+{
+    Free,
+
+    /// <summary>A connect is in progress.</summary>
+    Connecting,
+
+    /// <summary>Waiting before the next attempt to connect.</summary>
+    Pausing,
+
+    /// <summary>Connected to a backend. <see cref="Slot.End"/> has the stage of its end.</summary>
+    Established,
+}
+
+/// <summary>
+/// The complete state of one connection, as a value in an array rather than an object: sockets, directions, deadlines, record.
+/// </summary>
+internal struct Slot
+{
+    public const int NoDescriptor = -1;
+
+    public ConnectionRecord Record;
+    public RelayedBytes? Traffic;
+    public Flow ToBackend;
+    public Flow ToClient;
+
+    /// <summary>When a byte was last moved; before the first one, when the connection was accepted.</summary>
+    public Instant LastActivity;
+
+    /// <summary>Core's state machine for the end of the connection.</summary>
+    public ConnectionEnd End;
+
+    /// <summary>Its place in the <see cref="SlotTable"/>.</summary>
+    public int Index;
+
+    public int Client;
+    public int Backend;
+
+    /// <summary>Index of the set-up state, or -1 once a backend is connected.</summary>
+    public int Setup;
+
+    /// <summary>Differs between two uses of the slot, so that events of an earlier use are recognized as stale.</summary>
+    public uint Generation;
+
+    /// <summary>Differs between two backend sockets of one connection, so that events of an earlier one are recognized as stale.</summary>
+    public byte Attempt;
+
+    public SlotState State;
+    public SideState ClientState;
+    public SideState BackendState;
+
+    /// <summary>The backend's socket has no keepalive yet: most short connections end before it matters.</summary>
+    public bool LacksKeepalive;
+
+    /// <summary>The connection is queued for its next turn.</summary>
+    public bool IsReady;
+
+    /// <summary>Bytes are relayed both ways, and no cause has ended the connection yet.</summary>
+    public readonly bool IsRelaying => State == SlotState.Established && End.Phase == EndPhase.Relaying;
+}

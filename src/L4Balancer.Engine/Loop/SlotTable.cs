@@ -1,0 +1,50 @@
+namespace L4Balancer.Engine.Loop;
+
+/// <summary>
+/// The connections of one thread, in chunks that never move. A slot is identified by index and generation, so that late events for a slot
+/// that has been reused are recognized by their old generation. Single-threaded.
+/// </summary>
+internal sealed class SlotTable
+{
+    private readonly Chunks<Slot> _slots = new();
+    private readonly Stack<int> _free = new();
+    private int _highest;
+
+    public int Count { get; private set; }
+
+    /// <summary>Every slot in use has an index below this.</summary>
+    public int End => _highest;
+
+    public ref Slot this[int index] => ref _slots[index];
+
+    public int Rent()
+    {
+        if (!_free.TryPop(out int index))
+        {
+            index = _highest++;
+        }
+
+        ref Slot slot = ref _slots.Grow(index);
+        uint generation = slot.Generation + 1;
+        slot = default;
+        slot.Index = index;
+        slot.Generation = generation & EventTag.GenerationMask;
+        slot.Client = Slot.NoDescriptor;
+        slot.Backend = Slot.NoDescriptor;
+        slot.Setup = -1;
+        slot.ToBackend = Flow.New();
+        slot.ToClient = Flow.New();
+        Count++;
+        return index;
+    }
+
+    public void Return(int index)
+    {
+        ref Slot slot = ref _slots[index];
+        slot.State = SlotState.Free;
+        slot.Record = default;
+        slot.Traffic = null;
+        _free.Push(index);
+        Count--;
+    }
+}

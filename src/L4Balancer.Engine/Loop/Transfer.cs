@@ -1,0 +1,143 @@
+using L4Balancer.Core.Accounting;
+using L4Balancer.Engine.Linux;
+
+namespace L4Balancer.Engine.Loop;
+
+/// <summary>
+/// Moves bytes from one socket to the other, through the thread's one buffer by recv(2) and send(2) or through a pipe by splice(2), and
+/// stores those that the sink has not accepted. <see cref="Relay"/> decides when to do it.
+/// </summary>
+internal sealed unsafe class Transfer(Worker worker)
+{
+    /// <summary>One read, followed by a write of what was read. Bytes that the sink does not accept are held.</summary>
+    /// <returns>Bytes written to the sink; -1: the sink is gone.</returns>
+    public int Copy(ref Slot slot, ref Flow flow, Ends ends)
+    {
+        SysResult received = TcpSocket.Receive(ends.Source, worker.Buffers.Scratch, BufferPool.Size);
+        int count = received.IsError ? 0 : received.Value;
+        if (count == 0)
+        {
+            NothingRead(ref slot, ends, received.Errno);
+            return 0;
+        }
+
+        bool full = count == BufferPool.Size;
+        flow.NoteRead(full);
+        if (!full && (ends.SourceState & (SideState.Ending | SideState.Urgent)) == 0)
+        {
+            // A short read means that the queue is empty, which saves a read that would return EAGAIN: later data causes a new edge.
+            ends.SourceState &= ~SideState.Readable;
+        }
+
+        SysResult sent = TcpSocket.Send(ends.Sink, worker.Buffers.Scratch, count);
+        if (sent.IsError && sent.Errno != Errno.EAGAIN)
+        {
+            return -1;
+        }
+
+        int written = sent.IsError ? 0 : sent.Value;
+        if (written < count)
+        {
+            ends.SinkState &= ~SideState.Writable;
+            flow.Buffer = worker.Buffers.Rent();
+            flow.Offset = 0;
+            flow.Held = count - written;
+            Buffer.MemoryCopy(worker.Buffers.Scratch + written, worker.Buffers[flow.Buffer], BufferPool.Size, flow.Held);
+        }
+
+        return written;
+    }
+
+    /// <summary>Fills the flow's pipe, which must be empty; the bytes are held until <see cref="Deliver"/>.</summary>
+    /// <returns>Bytes read into the flow's pipe.</returns>
+    public int Splice(ref Slot slot, ref Flow flow, Ends ends)
+    {
+        if (flow.Pipe == PipePool.None && !worker.Pipes.TryRent(out flow.Pipe))
+        {
+            flow.CopyAgain();
+            return 0;
+        }
+
+        // The pipe is empty here, so EAGAIN can only come from the source. A short splice, unlike a short read, does not prove it empty.
+        SysResult filled = worker.Pipes[flow.Pipe].FillFrom(ends.Source);
+        if (filled.Errno == Errno.EINVAL)
+        {
+            flow.NeverSplice = true;
+            flow.CopyAgain();
+            Release(ref flow);
+            return 0;
+        }
+
+        flow.Held = filled.IsError ? 0 : filled.Value;
+        if (filled.IsError)
+        {
+            NothingRead(ref slot, ends, filled.Errno);
+        }
+        else if (flow.Held == 0)
+        {
+            // FIN, or urgent data before it, that no edge has reported yet: only a read can distinguish them.
+            flow.CopyAgain();
+        }
+
+        return flow.Held;
+    }
+
+    /// <summary>Writes the bytes held.</summary>
+    /// <returns>Bytes written; -1: the sink is gone.</returns>
+    public long Deliver(ref Flow flow, int sink, ref SideState sinkState)
+    {
+        long delivered = 0;
+        while (flow.Held > 0)
+        {
+            SysResult sent = flow.Pipe != PipePool.None
+                ? worker.Pipes[flow.Pipe].DrainTo(sink, flow.Held)
+                : TcpSocket.Send(sink, worker.Buffers[flow.Buffer] + flow.Offset, flow.Held);
+            if (sent.IsError || sent.Value == 0)
+            {
+                sinkState &= ~SideState.Writable;
+                return sent.Errno is Errno.EAGAIN or Errno.None ? delivered : -1;
+            }
+
+            flow.Held -= sent.Value;
+            flow.Offset += sent.Value;
+            delivered += sent.Value;
+        }
+
+        return delivered;
+    }
+
+    /// <summary>Returns the pipe or buffer of a direction. A pipe that still holds bytes is not reused.</summary>
+    public void Release(ref Flow flow)
+    {
+        if (flow.Pipe != PipePool.None)
+        {
+            worker.Pipes.Return(flow.Pipe, clean: flow.Held == 0);
+            flow.Pipe = PipePool.None;
+        }
+
+        if (flow.Buffer != BufferPool.None)
+        {
+            worker.Buffers.Return(flow.Buffer);
+            flow.Buffer = BufferPool.None;
+        }
+
+        flow.Held = 0;
+    }
+
+    // A read returned no bytes: the source is empty for now, or has ended.
+    private void NothingRead(ref Slot slot, Ends ends, Errno error)
+    {
+        switch (error)
+        {
+            case Errno.EAGAIN:
+                ends.SourceState &= ~SideState.Readable;
+                break;
+            case Errno.None:
+                slot.End.FinRead(ends.From);
+                break;
+            default:
+                slot.End.ReadFailed(ends.From, worker.Now);
+                break;
+        }
+    }
+}

@@ -1,0 +1,57 @@
+using System.Net.Sockets;
+using L4Balancer.Core.Connections;
+using L4Balancer.Engine.Linux;
+
+namespace L4Balancer.Engine.Sockets;
+
+/// <summary>
+/// Classifies an error of socket(2), bind(2) or connect(2), for both engines and the probes. The same error means different things for
+/// different calls: EADDRNOTAVAIL of bind is a missing address, of connect a missing port.
+/// </summary>
+internal static class ConnectErrors
+{
+    /// <summary>Classifies an error of socket(2) or of an option, which is never the backend's fault.</summary>
+    public static ConnectFailure OfSocket(SocketError error) =>
+        error == SocketError.AddressFamilyNotSupported ? ConnectFailure.NoSuchFamily : ConnectFailure.LocalShortage;
+
+    public static ConnectFailure OfSocket(Errno error) => OfSocket(error.ToSocketError());
+
+    public static ConnectFailure OfBind(SocketError error) => error switch
+    {
+        SocketError.AddressNotAvailable => ConnectFailure.SourceUnusable,
+
+        // Only if the port could not be deferred: bind(2) then takes a port at once, and fails when none is left.
+        SocketError.AddressAlreadyInUse => ConnectFailure.NoFreePort,
+        _ => ConnectFailure.LocalShortage,
+    };
+
+    public static ConnectFailure OfBind(Errno error) => OfBind(error.ToSocketError());
+
+    /// <summary>Classifies an error of connect(2), including the one that SO_ERROR holds after a non-blocking connect.</summary>
+    public static ConnectFailure OfConnect(SocketError error) => error switch
+    {
+        // EADDRNOTAVAIL: every port of ip_local_port_range is in use for this destination.
+        SocketError.AddressNotAvailable => ConnectFailure.NoFreePort,
+        SocketError.TimedOut => ConnectFailure.TimedOut,
+
+        // EMFILE and ENFILE; ENOBUFS and ENOMEM; EAGAIN (no entry in the routing cache); what has no name of its own.
+        SocketError.TooManyOpenSockets or SocketError.NoBufferSpaceAvailable or SocketError.WouldBlock or SocketError.SocketError =>
+            ConnectFailure.LocalShortage,
+        SocketError.HostUnreachable or SocketError.HostDown or SocketError.NetworkUnreachable or SocketError.NetworkDown =>
+            ConnectFailure.Unreachable,
+
+        // EPERM and EACCES: a local policy.
+        SocketError.AccessDenied => ConnectFailure.NotPermitted,
+        _ => ConnectFailure.Refused,
+    };
+
+    public static ConnectFailure OfConnect(Errno error) => OfConnect(error.ToSocketError());
+
+    /// <summary>
+    /// Whether the connect had succeeded before this error occurred: Linux maps a reset to ECONNREFUSED in SYN-SENT, to EPIPE after a FIN and
+    /// to ECONNRESET in every other state (net/ipv4/tcp_input.c, tcp_reset).
+    /// </summary>
+    public static bool IsOfConnected(SocketError error) => error is SocketError.ConnectionReset or SocketError.Shutdown;
+
+    public static bool IsOfConnected(Errno error) => IsOfConnected(error.ToSocketError());
+}
