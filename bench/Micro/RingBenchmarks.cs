@@ -11,10 +11,10 @@ public class RingBenchmarks
 {
     private readonly TupleSequence _tuples = new();
     private Ring _ring = Ring.Build([]);
-    private LivingSet _all = LivingSet.Of([]);
-    private LivingSet _half = LivingSet.Of([]);
-    private LivingSet _one = LivingSet.Of([]);
-    private LivingSet _none = LivingSet.Of([]);
+    private AvailableSet _all = AvailableSet.Of([]);
+    private AvailableSet _half = AvailableSet.Of([]);
+    private AvailableSet _one = AvailableSet.Of([]);
+    private AvailableSet _none = AvailableSet.Of([]);
 
     [Params(10, 100, 10_000)]
     public int Backends { get; set; }
@@ -24,23 +24,23 @@ public class RingBenchmarks
     {
         RingMember[] members = Members(Backends);
         _ring = Ring.Build(members);
-        _all = LivingSet.Of(members);
-        _half = LivingSet.Of(Array.FindAll(members, static m => m.Index % 2 == 0));
-        _one = LivingSet.Of(members.AsSpan(0, 1));
-        _none = LivingSet.Of([]);
+        _all = AvailableSet.Of(members);
+        _half = AvailableSet.Of(Array.FindAll(members, static m => m.Index % 2 == 0));
+        _one = AvailableSet.Of(members.AsSpan(0, 1));
+        _none = AvailableSet.Of([]);
     }
 
     [Benchmark(Baseline = true)]
-    public int All_living() => _ring.Pick(_tuples.Next(), TupleFields.All, _all, []);
+    public int All_living() => _ring.Pick(_tuples.Next(), _all, []);
 
     [Benchmark]
-    public int Every_second_dead() => _ring.Pick(_tuples.Next(), TupleFields.All, _half, []);
+    public int Every_second_dead() => _ring.Pick(_tuples.Next(), _half, []);
 
     [Benchmark]
-    public int One_living() => _ring.Pick(_tuples.Next(), TupleFields.All, _one, []);
+    public int One_living() => _ring.Pick(_tuples.Next(), _one, []);
 
     [Benchmark]
-    public int All_dead() => _ring.Pick(_tuples.Next(), TupleFields.All, _none, []);
+    public int All_dead() => _ring.Pick(_tuples.Next(), _none, []);
 
     internal static RingMember[] Members(int count)
     {

@@ -19,5 +19,5 @@ public class RingBuildBenchmarks
     public Ring Build_ring() => Ring.Build(_members);
 
     [Benchmark]
-    public LivingSet Build_living_set() => LivingSet.Of(_members);
+    public AvailableSet Build_living_set() => AvailableSet.Of(_members);
 }

@@ -56,7 +56,7 @@ public interface IEngine : IAsyncDisposable
     /// Completes when each event loop has finished an iteration. Never completes while a loop is stuck. Completes at once after the engine
     /// has stopped.
     /// </summary>
-    Task TurnAsync();
+    Task PingLoopsAsync();
 
     /// <summary>
     /// Starts an orderly close of one connection, which may still take time when this returns. Blocks until the event loops have answered;

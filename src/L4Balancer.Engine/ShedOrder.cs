@@ -9,13 +9,13 @@ public sealed record ShedOrder
 {
     public required CloseReason Reason { get; init; }
 
-    public required Tempo Tempo { get; init; }
+    public required CloseRate CloseRate { get; init; }
 
     /// <summary>Orders that share one rate use the same instance.</summary>
-    public Pace Pace { get; init; } = new();
+    public RateLimiter RateLimiter { get; init; } = new();
 
     /// <summary>Maximum number of closes per backend, taken in turn; backends not listed keep all connections. Null: every connection.</summary>
-    public IReadOnlyDictionary<BackendCell, int>? Quotas { get; init; }
+    public IReadOnlyDictionary<BackendState, int>? Quotas { get; init; }
 
     /// <summary>Connections with the lowest rank are closed first; null: any order. Called on event-loop threads, so it must not block.</summary>
     public Func<ConnectionRecord, long>? Rank { get; init; }

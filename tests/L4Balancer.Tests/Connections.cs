@@ -37,7 +37,7 @@ internal static class Connections
         ConnectionRecord record = Established(snapshot);
         record.BytesToBackend = 1234;
         record.BytesToClient = 5678;
-        record.Close(snapshot.Cell, reason, wasFirst: false, Start + TimeSpan.FromMilliseconds(5002));
+        record.Close(snapshot.State, reason, wasFirst: false, Start + TimeSpan.FromMilliseconds(5002));
         return record;
     }
 

@@ -31,37 +31,37 @@ public sealed class ConnectHealth
 
     /// <param name="trial">The result of <see cref="TryTakeTrial"/>; 0 if the connection is not a trial.</param>
     /// <returns>The event to report to the control plane.</returns>
-    public ConnectNews CountSucceeded(int trial)
+    public PassiveHealthEvent CountSucceeded(int trial)
     {
         // Read first, as it is nearly always zero: a write by every connection would move the cache line between processors.
         bool hadFailed = Volatile.Read(ref _failedInARow) != 0 && Interlocked.Exchange(ref _failedInARow, 0) != 0;
         if (trial != 0)
         {
             EndTrial(trial);
-            return ConnectNews.Working;
+            return PassiveHealthEvent.Working;
         }
 
         return hadFailed && Interlocked.CompareExchange(ref _told, ToldOfWorking, ToldOfFailing) == ToldOfFailing
-            ? ConnectNews.Working : ConnectNews.None;
+            ? PassiveHealthEvent.Working : PassiveHealthEvent.None;
     }
 
     /// <param name="fault">A short reason.</param>
     /// <param name="most">Consecutive failures after which an event is reported; 0 means never.</param>
     /// <param name="trial">The result of <see cref="TryTakeTrial"/>; 0 if the connection is not a trial.</param>
     /// <returns>The event to report to the control plane.</returns>
-    public ConnectNews CountFailed(string fault, int most, int trial)
+    public PassiveHealthEvent CountFailed(string fault, int most, int trial)
     {
         _lastFault = fault;
         int inARow = Interlocked.Increment(ref _failedInARow);
         if (trial != 0)
         {
             EndTrial(trial);
-            return ConnectNews.TrialFailed;
+            return PassiveHealthEvent.TrialFailed;
         }
 
         return most > 0 && inARow >= most && Volatile.Read(ref _told) == Untold
             && Interlocked.CompareExchange(ref _told, ToldOfFailing, Untold) == Untold
-            ? ConnectNews.Failing : ConnectNews.None;
+            ? PassiveHealthEvent.Failing : PassiveHealthEvent.None;
     }
 
     /// <summary>Takes the trial; exactly one caller succeeds.</summary>

@@ -7,37 +7,37 @@ namespace L4Balancer.Core.Balancing;
 /// <c>least-connections</c>: picks the member with the fewest connections relative to its weight. Connects in progress count, so that
 /// a burst does not go to a single member. Examines every available member, about a microsecond per thousand.
 /// </summary>
-/// <param name="cells">State of the members, by member index.</param>
-internal sealed class LeastConnections(BackendCell[] cells) : IPicker
+/// <param name="states">State of the members, by member index.</param>
+internal sealed class LeastConnections(BackendState[] states) : IPicker
 {
     private uint _turn;
 
-    public int Pick(in FourTuple tuple, LivingSet living, ReadOnlySpan<ushort> tried, IAdmission? admission)
+    public int Pick(in FourTuple tuple, AvailableSet available, ReadOnlySpan<ushort> tried, IAdmission? admission)
     {
-        if (living.Count == 0)
+        if (available.Count == 0)
         {
-            return Walk.None;
+            return HashPicker.None;
         }
 
-        int best = Walk.None;
+        int best = HashPicker.None;
         long bestLoad = 0;
         long bestWeight = 1;
 
         // The scan starts at a different member each time; otherwise ties would always go to the first in address order.
         uint turn = Interlocked.Increment(ref _turn);
-        int place = (int)(turn % (uint)living.Count);
-        for (int left = living.Count; left > 0; left--)
+        int place = (int)(turn % (uint)available.Count);
+        for (int left = available.Count; left > 0; left--)
         {
-            ushort member = living.At(place);
-            long load = cells[member].Load + 1;
-            long weight = living.WeightAt(place);
-            if ((best == Walk.None || load * bestWeight < bestLoad * weight)
+            ushort member = available.At(place);
+            long load = states[member].Load + 1;
+            long weight = available.WeightAt(place);
+            if ((best == HashPicker.None || load * bestWeight < bestLoad * weight)
                 && !tried.Contains(member) && (admission is null || admission.Admits(member, Mix.Of(turn))))
             {
                 (best, bestLoad, bestWeight) = (member, load, weight);
             }
 
-            place = place + 1 == living.Count ? 0 : place + 1;
+            place = place + 1 == available.Count ? 0 : place + 1;
         }
 
         return best;

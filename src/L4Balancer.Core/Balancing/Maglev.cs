@@ -7,7 +7,7 @@ namespace L4Balancer.Core.Balancing;
 /// of a permutation that depends only on its address. Shares follow the weights more closely than on a ring; a change of
 /// membership moves slightly more than the share of the changed member. Immutable; any thread.
 /// </summary>
-internal sealed class Maglev : IHashOwners
+internal sealed class Maglev : HashPicker
 {
     /// <summary>Minimum number of entries per member: with a hundred entries a share deviates by at most 1% of itself.</summary>
     private const int EntriesPerMember = 100;
@@ -17,22 +17,21 @@ internal sealed class Maglev : IHashOwners
 
     private readonly ushort[] _owners;
 
-    private Maglev(ushort[] owners) => _owners = owners;
+    private Maglev(ushort[] owners, TupleFields fields)
+        : base(fields) => _owners = owners;
 
     public int Size => _owners.Length;
 
     /// <param name="members">In any order, each index once; the order does not affect any pick.</param>
-    public static Maglev Build(ReadOnlySpan<RingMember> members)
+    /// <param name="fields">The fields of the tuple that make up the key.</param>
+    public static Maglev Build(ReadOnlySpan<RingMember> members, TupleFields fields = TupleFields.All)
     {
         RingMember[] ordered = RingMember.InAddressOrder(members);
-        return new Maglev(ordered.Length == 0 ? [] : Fill(ordered, SizeFor(ordered.Length)));
+        return new Maglev(ordered.Length == 0 ? [] : Fill(ordered, SizeFor(ordered.Length)), fields);
     }
 
-    /// <inheritdoc cref="Ring.Pick"/>
-    public int Pick(in FourTuple tuple, TupleFields fields, LivingSet living, ReadOnlySpan<ushort> tried, IAdmission? admission) =>
-        living.Count == 0 || _owners.Length == 0 ? Walk.None : Walk.Pick(this, tuple, fields, living, tried, admission);
-
-    public int OwnerOf(ulong hash) => _owners[(int)Math.BigMul(hash, (ulong)_owners.Length, out _)];
+    protected internal override int OwnerOf(ulong hash) =>
+        _owners.Length == 0 ? None : _owners[(int)Math.BigMul(hash, (ulong)_owners.Length, out _)];
 
     internal static int SizeFor(int members) =>
         Array.Find(Sizes, s => s >= (long)members * EntriesPerMember) is > 0 and int size ? size : Sizes[^1];

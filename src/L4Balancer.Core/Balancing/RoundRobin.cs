@@ -14,31 +14,31 @@ internal sealed class RoundRobin(int members) : IPicker
     private readonly long[] _current = new long[members];
     private ulong _turn;
 
-    public int Pick(in FourTuple tuple, LivingSet living, ReadOnlySpan<ushort> tried, IAdmission? admission)
+    public int Pick(in FourTuple tuple, AvailableSet available, ReadOnlySpan<ushort> tried, IAdmission? admission)
     {
         lock (_gate)
         {
-            int best = Walk.None;
+            int best = HashPicker.None;
             long sum = 0;
             ulong hash = Mix.Of(_turn++);
-            for (int place = 0; place < living.Count; place++)
+            for (int place = 0; place < available.Count; place++)
             {
-                ushort member = living.At(place);
+                ushort member = available.At(place);
                 if (tried.Contains(member) || (admission is not null && !admission.Admits(member, hash)))
                 {
                     continue;
                 }
 
-                int weight = living.WeightAt(place);
+                int weight = available.WeightAt(place);
                 sum += weight;
                 _current[member] += weight;
-                if (best == Walk.None || _current[member] > _current[best])
+                if (best == HashPicker.None || _current[member] > _current[best])
                 {
                     best = member;
                 }
             }
 
-            if (best != Walk.None)
+            if (best != HashPicker.None)
             {
                 _current[best] -= sum;
             }

@@ -14,8 +14,8 @@ internal static class Admission
     /// <returns>The reason for refusing it; none where it is admitted.</returns>
     public static CloseReason WhyNot(ref ConnectionRecord record, RoutingSnapshot snapshot, Listener listener, Instant now)
     {
-        int openHere = listener.Cell.CountAccepted();
-        int openInAll = snapshot.Cell.CountAccepted();
+        int openHere = listener.State.CountAccepted();
+        int openInAll = snapshot.State.CountAccepted();
         int most = listener.Settings.MaxConnections;
         if (!listener.Allows(record.Tuple.Source.Address))
         {
@@ -34,8 +34,8 @@ internal static class Admission
         }
 
         ListenerSettings settings = listener.Settings;
-        record.HasSourcePlace = listener.Cell.BySource.TryEnter(
+        record.HasClientPlace = listener.State.ByClient.TryEnter(
             record.Tuple.Source.Address, settings.MaxConnectionsPerSource, settings.ConnectionRatePerSource, now);
-        return record.HasSourcePlace;
+        return record.HasClientPlace;
     }
 }

@@ -39,7 +39,7 @@ public struct AgeLimit
         }
 
         _reserved = true;
-        _due = record.Pool.Closing.Reserve(now, Pace.Between(record.Origin.Policy.CloseRate));
+        _due = record.Pool.Closing.Reserve(now, RateLimiter.Between(record.Origin.Policy.CloseRate));
         return true;
     }
 }

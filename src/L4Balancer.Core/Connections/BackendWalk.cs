@@ -37,7 +37,7 @@ internal struct BackendWalk
     /// <returns>False if no backend is left.</returns>
     public bool TryNext(ref ConnectionRecord record, Pool pool, Instant now, out Instant turn)
     {
-        TimeSpan between = Pace.Between(pool.Settings.NewConnectionRate);
+        TimeSpan between = RateLimiter.Between(pool.Settings.NewConnectionRate);
         Instant until = between > TimeSpan.Zero ? QueueUntil(pool, now) : now;
         while (true)
         {
@@ -57,20 +57,20 @@ internal struct BackendWalk
                 NoteShortage(CloseReason.SourcePortsExhausted);
                 _tried.Add(index);
             }
-            else if (!backend.Cell.TryReserve(now, between, until, out turn))
+            else if (!backend.State.TryReserve(now, between, until, out turn))
             {
                 _tried.AddFull(index);
             }
             else
             {
                 _backend = backend;
-                record.Backend = backend.Cell;
-                _place = BackendPlace.Take(backend.Cell, trial);
+                record.Backend = backend.State;
+                _place = BackendPlace.Take(backend.State, trial);
                 _hasTrialed |= trial != 0;
                 return true;
             }
 
-            BackendPlace.ReturnTrial(backend.Cell, trial);
+            BackendPlace.ReturnTrial(backend.State, trial);
         }
     }
 
@@ -79,7 +79,7 @@ internal struct BackendWalk
     {
         if (_tried.AreFull)
         {
-            return pool.HasLiving ? CloseReason.Limit : CloseReason.NoBackend;
+            return pool.HasAvailable ? CloseReason.Limit : CloseReason.NoBackend;
         }
 
         // Every living backend was tried. A backend that refused may recover soon; a shortage of local ports lasts longer.
@@ -90,7 +90,7 @@ internal struct BackendWalk
     /// A failed trial does not use up an attempt while other backends serve, so that a client whose connection served as a trial is not
     /// refused for it.
     /// </summary>
-    public readonly int AttemptsIn(Pool pool) => pool.Settings.ConnectAttempts + (_hasTrialed && pool.HasLiving ? 1 : 0);
+    public readonly int AttemptsIn(Pool pool) => pool.Settings.ConnectAttempts + (_hasTrialed && pool.HasAvailable ? 1 : 0);
 
     /// <summary>Continues in the same pool of another snapshot.</summary>
     public void Follow(Pool before, Pool now) => _tried.Follow(before, now);
@@ -109,24 +109,24 @@ internal struct BackendWalk
     public void NoteConnecting() => _queueUntil = default;
 
     /// <summary>The connect succeeded; releases the place.</summary>
-    public ConnectNews NoteConnected()
+    public PassiveHealthEvent NoteConnected()
     {
-        ConnectNews news = _place.NoteConnected();
+        PassiveHealthEvent news = _place.NoteConnected();
         _place.LetGo();
         return news;
     }
 
     /// <summary>The connect failed, because of the backend, the network, or a policy of this host.</summary>
     /// <param name="most">From the pool's settings: see <see cref="BackendPlace.NoteFailed"/>.</param>
-    public ConnectNews NoteFailed(ConnectFailure failure, int most)
+    public PassiveHealthEvent NoteFailed(ConnectFailure failure, int most)
     {
         bool blamed = failure != ConnectFailure.NotPermitted;
         _lastFailure = failure == ConnectFailure.TimedOut ? CloseReason.ConnectTimeout : CloseReason.ConnectFailed;
         _blamed |= blamed;
         Backend backend = _backend!;
         _tried.Add(backend.Index);
-        backend.Cell.ConnectFailures.Count(_lastFailure);
-        return blamed ? _place.NoteFailed(FaultOf(failure), most) : ConnectNews.None;
+        backend.State.ConnectFailures.Count(_lastFailure);
+        return blamed ? _place.NoteFailed(FaultOf(failure), most) : PassiveHealthEvent.None;
     }
 
     /// <summary>Releases the place at the backend picked last.</summary>

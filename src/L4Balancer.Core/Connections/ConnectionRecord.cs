@@ -22,10 +22,10 @@ public struct ConnectionRecord
     public FourTuple Tuple { get; internal set; }
 
     /// <summary>The backend connected to or, if none was reached, the last one tried; null if none was picked.</summary>
-    public BackendCell? Backend { get; internal set; }
+    public BackendState? Backend { get; internal set; }
 
     /// <summary>The local address of the connection to the backend, as the kernel reports it; zero until connected.</summary>
-    public Endpoint Source { get; internal set; }
+    public Endpoint LocalEndpoint { get; internal set; }
 
     public Instant AcceptedAt { get; internal set; }
 
@@ -53,13 +53,13 @@ public struct ConnectionRecord
     internal PortLease Lease;
 
     /// <summary>Whether it holds a place in its listener's table of sources.</summary>
-    internal bool HasSourcePlace { get; set; }
+    internal bool HasClientPlace { get; set; }
 
     public readonly bool IsEstablished => EstablishedAt.Ticks != 0;
 
-    public readonly ListenerCell Listener => Origin.Listener;
+    public readonly ListenerState Listener => Origin.Listener;
 
-    public readonly PoolCell Pool => Origin.Pool;
+    public readonly PoolState Pool => Origin.Pool;
 
     /// <summary>From accept to the start of the successful or last attempt; to the end if none was made.</summary>
     public readonly TimeSpan QueueTime => (Attempts > 0 ? ConnectStartedAt : EndedAt) - AcceptedAt;
@@ -73,25 +73,25 @@ public struct ConnectionRecord
     /// <summary>
     /// Removes an established connection from this process's counters without ending it, because another engine takes it over.
     /// </summary>
-    public readonly void Leave(BalancerCell balancer)
+    public readonly void Leave(BalancerState balancer)
     {
         ArgumentNullException.ThrowIfNull(balancer);
         Backend!.CountLeft();
         Listener.CountClosed();
-        LeaveSource();
+        LeaveClient();
         Lease.Leave();
         balancer.CountEnded();
     }
 
     /// <summary>Adds an established connection that was taken over from another engine to the counters.</summary>
-    public readonly void Join(BalancerCell balancer)
+    public readonly void Join(BalancerState balancer)
     {
         ArgumentNullException.ThrowIfNull(balancer);
         Backend!.CountEstablished();
         Listener.CountJoined();
-        if (HasSourcePlace)
+        if (HasClientPlace)
         {
-            Listener.BySource.Join(Tuple.Source.Address);
+            Listener.ByClient.Join(Tuple.Source.Address);
         }
 
         Lease.Join();
@@ -103,23 +103,23 @@ public struct ConnectionRecord
     /// The balancer's FIN went to the backend before the backend's own came, and no reset ended the connection: the local port stays in
     /// TIME_WAIT.
     /// </param>
-    public void Close(BalancerCell balancer, CloseReason reason, bool wasFirst, Instant now)
+    public void Close(BalancerState balancer, CloseReason reason, bool wasFirst, Instant now)
     {
         Reason = reason;
         EndedAt = now;
         Backend!.CountClosed(reason);
         Listener.CountClosed();
-        LeaveSource();
-        Lease.Return(Source.Port, wasFirst, now);
+        LeaveClient();
+        Lease.Return(LocalEndpoint.Port, wasFirst, now);
         balancer.CountEnded();
     }
 
     /// <summary>Returns the place in the table of sources, if it holds one.</summary>
-    internal readonly void LeaveSource()
+    internal readonly void LeaveClient()
     {
-        if (HasSourcePlace)
+        if (HasClientPlace)
         {
-            Listener.BySource.Leave(Tuple.Source.Address);
+            Listener.ByClient.Leave(Tuple.Source.Address);
         }
     }
 }

@@ -41,7 +41,7 @@ public struct ConnectionSetup
         _turn = listener.Pool.Sources.NextTurn();
         record = new ConnectionRecord
         {
-            Id = snapshot.Cell.NextId(),
+            Id = snapshot.State.NextId(),
             Origin = listener.Origin,
             Tuple = tuple,
             AcceptedAt = now,
@@ -56,12 +56,12 @@ public struct ConnectionSetup
     public SetupStep Connected(ref ConnectionRecord record, Endpoint source, Instant now)
     {
         CountAttempt(ref record);
-        record.Source = source;
+        record.LocalEndpoint = source;
         record.EstablishedAt = now;
         record.Lease.Connected(source.Port, now);
-        BackendCell cell = record.Backend!;
-        cell.CountEstablished();
-        Tell(cell, _backends.NoteConnected());
+        BackendState state = record.Backend!;
+        state.CountEstablished();
+        Tell(state, _backends.NoteConnected());
         record.Listener.CountEstablished();
         return SetupStep.Relay;
     }
@@ -172,7 +172,7 @@ public struct ConnectionSetup
         {
             Backend backend = _listener.Pool.Backends[picked];
             _backends.Follow(backend);
-            record.Backend = backend.Cell;
+            record.Backend = backend.State;
             if (TryBegin(ref record, now, out SetupStep step))
             {
                 return step;
@@ -198,7 +198,7 @@ public struct ConnectionSetup
         Pool before = _listener.Pool;
         foreach (Listener listener in newest.Listeners)
         {
-            if (listener.Cell == record.Listener)
+            if (listener.State == record.Listener)
             {
                 _listener = listener;
                 record.Origin = listener.Origin;
@@ -207,7 +207,7 @@ public struct ConnectionSetup
             }
         }
 
-        return _listener.Pool.IndexOf(picked.Cell);
+        return _listener.Pool.IndexOf(picked.State);
     }
 
     // A window without a free port proves little, because other processes use ports too; only a refusal of the whole range counts as
@@ -287,8 +287,8 @@ public struct ConnectionSetup
         record.Reason = reason;
         record.EndedAt = now;
         record.Listener.CountRefused(reason);
-        record.LeaveSource();
-        _snapshot.Cell.CountEnded();
+        record.LeaveClient();
+        _snapshot.State.CountEnded();
         return SetupStep.Refuse(reason);
     }
 
@@ -299,11 +299,11 @@ public struct ConnectionSetup
         record.Backend!.CountConnectAttempt();
     }
 
-    private readonly void Tell(BackendCell cell, ConnectNews news)
+    private readonly void Tell(BackendState state, PassiveHealthEvent news)
     {
-        if (news != ConnectNews.None)
+        if (news != PassiveHealthEvent.None)
         {
-            _snapshot.ConnectReports.Report(cell, news);
+            _snapshot.ConnectReports.Report(state, news);
         }
     }
 }

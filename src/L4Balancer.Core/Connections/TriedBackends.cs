@@ -39,7 +39,7 @@ internal struct TriedBackends
         int kept = 0;
         for (int i = 0; i < _count; i++)
         {
-            int index = now.IndexOf(before.Backends[_indexes[i]].Cell);
+            int index = now.IndexOf(before.Backends[_indexes[i]].State);
             if (index != Pool.None)
             {
                 _indexes[kept++] = (ushort)index;

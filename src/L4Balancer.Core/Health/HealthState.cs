@@ -12,6 +12,6 @@ public enum HealthState : byte
     /// <summary>Connects fail. The backend receives no new connections.</summary>
     Down,
 
-    /// <summary>Half-open: the backend is down and has no probes, so one client connection is allowed through as a test.</summary>
-    Trial,
+    /// <summary>As a half-open circuit breaker: the backend is down and has no probes, so one client connection is allowed through as a test.</summary>
+    HalfOpen,
 }

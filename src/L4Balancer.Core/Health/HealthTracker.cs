@@ -63,8 +63,8 @@ public sealed class HealthTracker(int rise, int fall)
         _awaitsProbe = true;
     }
 
-    /// <summary>Switches between down and <see cref="HealthState.Trial"/>.</summary>
-    public void SetTrial(bool on) => State = on ? HealthState.Trial : HealthState.Down;
+    /// <summary>Switches between down and <see cref="HealthState.HalfOpen"/>.</summary>
+    public void SetTrial(bool on) => State = on ? HealthState.HalfOpen : HealthState.Down;
 
     /// <summary>Returns to the initial state: up, with nothing counted.</summary>
     public void Forget()

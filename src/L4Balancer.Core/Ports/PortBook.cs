@@ -30,7 +30,7 @@ public sealed class PortBook
     /// <summary>For each source from which ports are or were in use, the destination with the most ports in use.</summary>
     public IEnumerable<(PortUse Use, int InUse)> Fullest(Instant now)
     {
-        var fullest = new Dictionary<SourceCell, (PortUse Use, int InUse)>();
+        var fullest = new Dictionary<LocalAddressState, (PortUse Use, int InUse)>();
         foreach (PortUse use in _uses)
         {
             int inUse = use.InUse(now);
@@ -59,7 +59,7 @@ public sealed class PortBook
     {
         private readonly Dictionary<(HostAddress?, Endpoint), PortUse> _uses = [];
 
-        public PortUse Of(SourceCell source, Endpoint destination)
+        public PortUse Of(LocalAddressState source, Endpoint destination)
         {
             (HostAddress?, Endpoint) key = (source.Address, destination);
             if (!_uses.TryGetValue(key, out PortUse? use))

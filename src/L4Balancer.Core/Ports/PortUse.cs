@@ -9,7 +9,7 @@ namespace L4Balancer.Core.Ports;
 /// TIME_WAIT less than a minute ago. Kept by source and destination across snapshots. The counts only guide the choice of ports and
 /// warnings; a connect fails only when the kernel refuses. Any thread.
 /// </summary>
-public sealed class PortUse(SourceCell source, Endpoint destination, PortSupply supply)
+public sealed class PortUse(LocalAddressState source, Endpoint destination, PortSupply supply)
 {
     /// <summary>
     /// A map of the single ports is kept once 1/32 of the range is in use; below that it would take more memory than the connections.
@@ -40,7 +40,7 @@ public sealed class PortUse(SourceCell source, Endpoint destination, PortSupply 
     private long _refusedUntil;
     private long _avoidedUntil;
 
-    public SourceCell Source { get; } = source;
+    public LocalAddressState Source { get; } = source;
 
     public Endpoint Destination { get; } = destination;
 

@@ -10,12 +10,12 @@ namespace L4Balancer.Core.Ports;
 /// </summary>
 public sealed class SourceRotation
 {
-    private readonly ImmutableArray<SourceCell> _v4;
-    private readonly ImmutableArray<SourceCell> _v6;
+    private readonly ImmutableArray<LocalAddressState> _v4;
+    private readonly ImmutableArray<LocalAddressState> _v6;
     private uint _next;
 
-    /// <param name="sources">One cell per address, or a single cell with a null address if the kernel chooses.</param>
-    public SourceRotation(ImmutableArray<SourceCell> sources)
+    /// <param name="sources">One state per address, or a single state with a null address if the kernel chooses.</param>
+    public SourceRotation(ImmutableArray<LocalAddressState> sources)
     {
         _v4 = [.. sources.Where(s => s.Address is null or { IsV4: true })];
         _v6 = [.. sources.Where(s => s.Address is null or { IsV4: false })];
@@ -30,14 +30,14 @@ public sealed class SourceRotation
     /// <param name="destination">Only sources of its family are used.</param>
     /// <param name="turn">The result of <see cref="NextTurn"/>.</param>
     /// <param name="step">0 for the first source to try; less than <see cref="CountFor"/>.</param>
-    public SourceCell At(HostAddress destination, uint turn, int step)
+    public LocalAddressState At(HostAddress destination, uint turn, int step)
     {
-        ImmutableArray<SourceCell> sources = For(destination);
+        ImmutableArray<LocalAddressState> sources = For(destination);
         uint count = (uint)sources.Length;
 
         // The turn is reduced first, so that no source is visited twice if turn + step exceeds 2^32.
         return sources[(int)(((turn % count) + (uint)step) % count)];
     }
 
-    private ImmutableArray<SourceCell> For(HostAddress destination) => destination.IsV4 ? _v4 : _v6;
+    private ImmutableArray<LocalAddressState> For(HostAddress destination) => destination.IsV4 ? _v4 : _v6;
 }

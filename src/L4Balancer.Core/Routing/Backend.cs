@@ -9,7 +9,7 @@ namespace L4Balancer.Core.Routing;
 /// <summary>One backend of one pool in one snapshot.</summary>
 /// <param name="Index">Its index in <see cref="Pool.Backends"/>.</param>
 /// <param name="Weight">The weight in force: the file's, or what an operator set at run time.</param>
-public sealed record Backend(int Index, BackendSettings Settings, BackendCell Cell, int Weight)
+public sealed record Backend(int Index, BackendSettings Settings, BackendState State, int Weight)
 {
     public string Name => Settings.Name;
 

@@ -5,36 +5,37 @@ using L4Balancer.Core.Balancing;
 namespace L4Balancer.Core.Routing;
 
 /// <summary>Half of a pool, the primaries or the backups, at one moment. Immutable; any thread may pick.</summary>
-/// <param name="living">The living backends, those on trial included.</param>
-/// <param name="onTrial">How many of the living are on trial.</param>
+/// <param name="available">The available backends, those on trial included.</param>
+/// <param name="halfOpen">How many of the available are on trial.</param>
 /// <param name="isUnlimited">Whether no backend has a limit of connections, unless the pool is being rebalanced.</param>
 /// <param name="serving">The same candidates without those on trial; null if none is on trial.</param>
 internal sealed class Candidates(
-    IPicker picker, LivingSet living, PoolAdmission admission, BackendCell[] cells, int onTrial, bool isUnlimited, Candidates? serving = null)
+    IPicker picker, AvailableSet available, PoolAdmission admission, BackendState[] states, int halfOpen, bool isUnlimited, Candidates? serving = null)
 {
-    private readonly LimitsOnly _limits = new(admission);
+    // The second attempt of a pick, when the full rules admit no backend: bounded load, slow start and rebalancing are no reason to refuse.
+    private readonly PoolAdmission _limits = admission.OnlyLimits();
 
     /// <summary>Whether a backend takes connections other than trials.</summary>
-    public bool Serves => living.Count > onTrial;
+    public bool Serves => available.Count > halfOpen;
 
     /// <summary>Whether a connection that picked this backend a moment ago may still go there.</summary>
     /// <param name="trial">The connection's trial of that backend; 0: none.</param>
-    public bool StillTakes(int backend, int trial) => living.Contains(backend) && (trial != 0 || !admission.IsOnTrial(backend));
+    public bool StillTakes(int backend, int trial) => available.Contains(backend) && (trial != 0 || !admission.IsHalfOpen(backend));
 
     public int Pick(in FourTuple tuple, ReadOnlySpan<ushort> tried)
     {
-        if (living.Count == 0)
+        if (available.Count == 0)
         {
-            return Walk.None;
+            return HashPicker.None;
         }
 
-        if (isUnlimited && onTrial == 0 && !admission.IsRebalancing)
+        if (isUnlimited && halfOpen == 0 && !admission.IsRebalancing)
         {
-            return picker.Pick(tuple, living, tried, null);
+            return picker.Pick(tuple, available, tried, null);
         }
 
-        int picked = picker.Pick(tuple, living, tried, admission);
-        return picked == Walk.None ? picker.Pick(tuple, living, tried, _limits) : picked;
+        int picked = picker.Pick(tuple, available, tried, admission);
+        return picked == HashPicker.None ? picker.Pick(tuple, available, tried, _limits) : picked;
     }
 
     /// <summary>
@@ -52,9 +53,9 @@ internal sealed class Candidates(
         }
 
         int picked = Pick(tuple, tried);
-        while (onTrial > 0 && picked != Walk.None && admission.IsOnTrial(picked))
+        while (halfOpen > 0 && picked != HashPicker.None && admission.IsHalfOpen(picked))
         {
-            trial = cells[picked].Connects.TryTakeTrial();
+            trial = states[picked].Connects.TryTakeTrial();
             if (trial != 0)
             {
                 break;
@@ -67,5 +68,5 @@ internal sealed class Candidates(
     }
 
     /// <summary>The backend that the connection would go to if no backend were limited.</summary>
-    public int Home(in FourTuple tuple) => picker.Pick(tuple, living, [], null);
+    public int Home(in FourTuple tuple) => picker.Pick(tuple, available, [], null);
 }

@@ -8,16 +8,16 @@ namespace L4Balancer.Core.Routing;
 /// </summary>
 public sealed class ConnectReports
 {
-    private volatile Action<BackendCell, ConnectNews>? _handler;
+    private volatile Action<BackendState, PassiveHealthEvent>? _handler;
 
     /// <summary>
     /// Called on the thread that serves the connection, at most once a change: must neither block nor throw. Null: reports are dropped.
     /// </summary>
-    public Action<BackendCell, ConnectNews>? Handler
+    public Action<BackendState, PassiveHealthEvent>? Handler
     {
         get => _handler;
         set => _handler = value;
     }
 
-    internal void Report(BackendCell backend, ConnectNews news) => _handler?.Invoke(backend, news);
+    internal void Report(BackendState backend, PassiveHealthEvent news) => _handler?.Invoke(backend, news);
 }

@@ -8,7 +8,7 @@ namespace L4Balancer.Core.Routing;
 /// the rest of its life. It refers to no pool, ring or snapshot, so that those can be collected while connections live. Immutable; one
 /// object per listener, shared by all its connections.
 /// </summary>
-public sealed record ConnectionOrigin(ListenerCell Listener, PoolCell Pool, ConnectionPolicy Policy);
+public sealed record ConnectionOrigin(ListenerState Listener, PoolState Pool, ConnectionPolicy Policy);
 
 /// <summary>The settings of a pool that apply to established connections, as in <see cref="PoolSettings"/>.</summary>
 /// <param name="MaxAge">Zero: no limit.</param>

@@ -6,8 +6,8 @@ using L4Balancer.Core.Timing;
 namespace L4Balancer.Core.Routing;
 
 /// <summary>
-/// Turns the results of probes and of clients' connects into the pools' living sets. One writer: all calls come one at a time. Entries are
-/// keyed by the backend's cell, so that a backend known before a reload keeps its state.
+/// Turns the results of probes and of clients' connects into the pools' available sets. One writer: all calls come one at a time. Entries are
+/// keyed by the backend's state, so that a backend known before a reload keeps its state.
 /// </summary>
 public sealed class HealthBoard
 {
@@ -16,13 +16,13 @@ public sealed class HealthBoard
 
     // An entry is a leftover if its time is not its backend's.
     private readonly PriorityQueue<HealthEntry, Instant> _trials = new();
-    private Dictionary<BackendCell, HealthEntry> _entries = [];
+    private Dictionary<BackendState, HealthEntry> _entries = [];
 
     /// <summary>
     /// Invoked before a recovered backend receives its first connection (sets the slow-start share). Not invoked for backends that a new
     /// snapshot brings up; those are set in the snapshot before it is published.
     /// </summary>
-    public Action<BackendCell> Rising { get; init; } = static _ => { };
+    public Action<BackendState> Rising { get; init; } = static _ => { };
 
     /// <summary>When <see cref="LetTry"/> is due next.</summary>
     public Instant NextTrial => _trials.TryPeek(out _, out Instant at) ? at : Instant.Never;
@@ -40,8 +40,8 @@ public sealed class HealthBoard
         foreach (Pool pool in snapshot.Pools)
         {
             SetHealth(pool, pool.Backends
-                .Where(b => _entries.ContainsKey(b.Cell))
-                .Select(b => (b.Index, _entries[b.Cell].StateIn(pool))));
+                .Where(b => _entries.ContainsKey(b.State))
+                .Select(b => (b.Index, _entries[b.State].StateIn(pool))));
         }
     }
 
@@ -53,21 +53,21 @@ public sealed class HealthBoard
     {
         ArgumentNullException.ThrowIfNull(snapshot);
         List<(Pool, Backend)> risen = [];
-        Dictionary<BackendCell, HealthEntry> entries = [];
+        Dictionary<BackendState, HealthEntry> entries = [];
         foreach (Pool pool in snapshot.Pools)
         {
             foreach (Backend backend in pool.Backends)
             {
-                entries.Add(backend.Cell, Follow(pool, backend, now, risen));
+                entries.Add(backend.State, Follow(pool, backend, now, risen));
             }
 
-            SetHealth(pool, pool.Backends.Select(b => (b.Index, entries[b.Cell].Tracker.State)));
+            SetHealth(pool, pool.Backends.Select(b => (b.Index, entries[b.State].Tracker.State)));
         }
 
-        foreach (HealthEntry gone in _entries.Values.Where(e => !entries.ContainsKey(e.Cell)))
+        foreach (HealthEntry gone in _entries.Values.Where(e => !entries.ContainsKey(e.State)))
         {
             gone.TrialAt = Instant.Never;
-            gone.Cell.Connects.Reset();
+            gone.State.Connects.Reset();
         }
 
         _entries = entries;
@@ -79,30 +79,30 @@ public sealed class HealthBoard
     /// when the snapshot changed counts for the same backend in the new one.
     /// </summary>
     /// <returns>Whether the backend changed between up, degraded and down.</returns>
-    public bool Report(BackendCell cell, ProbeOutcome outcome, string detail)
+    public bool Report(BackendState state, ProbeOutcome outcome, string detail)
     {
-        ArgumentNullException.ThrowIfNull(cell);
-        if (!_entries.TryGetValue(cell, out HealthEntry? entry) || !entry.IsProbed)
+        ArgumentNullException.ThrowIfNull(state);
+        if (!_entries.TryGetValue(state, out HealthEntry? entry) || !entry.IsProbed)
         {
             return false;
         }
 
-        Count(cell.Health, outcome);
+        Count(state.Health, outcome);
         bool changed = entry.Tracker.Report(outcome);
-        cell.Health.Pace = entry.Tracker.Pace;
+        state.Health.Pace = entry.Tracker.Pace;
         return changed && Changed(entry, detail);
     }
 
     /// <summary>Applies what a client's connect reported about its backend (<see cref="ConnectReports"/>).</summary>
     /// <returns>Whether the backend changed between up, degraded and down.</returns>
-    public bool Hear(BackendCell cell, ConnectNews news, Instant now)
+    public bool OnPassiveEvent(BackendState state, PassiveHealthEvent news, Instant now)
     {
-        ArgumentNullException.ThrowIfNull(cell);
-        return _entries.TryGetValue(cell, out HealthEntry? entry) && news switch
+        ArgumentNullException.ThrowIfNull(state);
+        return _entries.TryGetValue(state, out HealthEntry? entry) && news switch
         {
-            ConnectNews.Failing => Failing(entry, now),
-            ConnectNews.Working => Working(entry),
-            ConnectNews.TrialFailed => TrialFailed(entry, now),
+            PassiveHealthEvent.Failing => Failing(entry, now),
+            PassiveHealthEvent.Working => Working(entry),
+            PassiveHealthEvent.TrialFailed => TrialFailed(entry, now),
             _ => false,
         };
     }
@@ -121,13 +121,13 @@ public sealed class HealthBoard
 
             entry.TrialAt = Instant.Never;
             entry.Tracker.SetTrial(true);
-            entry.Cell.Connects.OfferTrial();
+            entry.State.Connects.OfferTrial();
             if (!tried.TryGetValue(entry.Pool, out List<(int, HealthState)>? members))
             {
                 tried.Add(entry.Pool, members = []);
             }
 
-            members.Add((entry.Backend.Index, HealthState.Trial));
+            members.Add((entry.Backend.Index, HealthState.HalfOpen));
         }
 
         foreach ((Pool pool, List<(int, HealthState)> members) in tried)
@@ -137,12 +137,12 @@ public sealed class HealthBoard
     }
 
     /// <summary>The backend in the current snapshot; null if it is not in it.</summary>
-    public (Pool Pool, Backend Backend)? Known(BackendCell cell) =>
-        _entries.TryGetValue(cell, out HealthEntry? entry) ? (entry.Pool, entry.Backend) : null;
+    public (Pool Pool, Backend Backend)? Known(BackendState state) =>
+        _entries.TryGetValue(state, out HealthEntry? entry) ? (entry.Pool, entry.Backend) : null;
 
     private HealthEntry Follow(Pool pool, Backend backend, Instant now, List<(Pool, Backend)> risen)
     {
-        if (!_entries.TryGetValue(backend.Cell, out HealthEntry? entry))
+        if (!_entries.TryGetValue(backend.State, out HealthEntry? entry))
         {
             entry = new HealthEntry(pool, backend);
             Rise(entry);
@@ -153,7 +153,7 @@ public sealed class HealthBoard
         entry.Follow(pool, backend);
         if (!wasUp && entry.Tracker.State == HealthState.Up)
         {
-            backend.Cell.Health.CountTransition();
+            backend.State.Health.CountTransition();
             Rise(entry);
             risen.Add((pool, backend));
         }
@@ -161,7 +161,7 @@ public sealed class HealthBoard
         if (entry.IsProbed)
         {
             entry.TrialAt = Instant.Never;
-            backend.Cell.Connects.WithdrawTrial();
+            backend.State.Connects.WithdrawTrial();
         }
         else if (entry.Tracker.State == HealthState.Down && now + pool.Settings.Passive.Retry < entry.TrialAt)
         {
@@ -169,34 +169,34 @@ public sealed class HealthBoard
             PlanTrial(entry, now);
         }
 
-        backend.Cell.Health.Pace = entry.Tracker.Pace;
+        backend.State.Health.Pace = entry.Tracker.Pace;
         return entry;
     }
 
     private bool Failing(HealthEntry entry, Instant now)
     {
         int most = entry.Pool.Settings.Passive.Failures;
-        int failed = entry.Cell.Connects.FailedInARow;
+        int failed = entry.State.Connects.FailedInARow;
         if (most == 0 || failed < most)
         {
             // A connect has succeeded meanwhile, or the file has a different limit by now.
-            entry.Cell.Connects.Dismiss();
+            entry.State.Connects.Dismiss();
             return false;
         }
 
-        if (entry.Tracker.State is HealthState.Down or HealthState.Trial)
+        if (entry.Tracker.State is HealthState.Down or HealthState.HalfOpen)
         {
             return false;
         }
 
         entry.Tracker.MarkDown();
-        entry.Cell.Health.Pace = entry.Tracker.Pace;
+        entry.State.Health.Pace = entry.Tracker.Pace;
         if (!entry.IsProbed)
         {
             PlanTrial(entry, now);
         }
 
-        return Changed(entry, string.Create(CultureInfo.InvariantCulture, $"{failed} consecutive connects failed: {entry.Cell.Connects.LastFault}"));
+        return Changed(entry, string.Create(CultureInfo.InvariantCulture, $"{failed} consecutive connects failed: {entry.State.Connects.LastFault}"));
     }
 
     // If the backend is probed, the probes decide when it comes back.
@@ -205,7 +205,7 @@ public sealed class HealthBoard
         if (entry.Tracker.State == HealthState.Up)
         {
             // The report of its failure did not arrive here; make sure that the next failure is reported again.
-            entry.Cell.Connects.Dismiss();
+            entry.State.Connects.Dismiss();
             return false;
         }
 
@@ -221,7 +221,7 @@ public sealed class HealthBoard
 
     private bool TrialFailed(HealthEntry entry, Instant now)
     {
-        if (entry.Tracker.State == HealthState.Trial)
+        if (entry.Tracker.State == HealthState.HalfOpen)
         {
             entry.Tracker.SetTrial(false);
             SetHealth(entry.Pool, [(entry.Backend.Index, HealthState.Down)]);
@@ -245,17 +245,17 @@ public sealed class HealthBoard
 
     private bool Changed(HealthEntry entry, string detail)
     {
-        entry.Cell.Health.CountTransition();
-        entry.Cell.Health.Detail = detail;
+        entry.State.Health.CountTransition();
+        entry.State.Health.Detail = detail;
         if (entry.Tracker.State == HealthState.Up)
         {
             Rise(entry);
-            Rising(entry.Cell);
+            Rising(entry.State);
         }
         else if (entry.Tracker.State == HealthState.Degraded)
         {
             // If health is ignored it takes connections, and their failures must be reported again.
-            entry.Cell.Connects.Dismiss();
+            entry.State.Connects.Dismiss();
         }
 
         SetHealth(entry.Pool, [(entry.Backend.Index, entry.Tracker.State)]);
@@ -264,8 +264,8 @@ public sealed class HealthBoard
 
     private static void Rise(HealthEntry entry)
     {
-        entry.Cell.Connects.Reset();
-        entry.Cell.Health.Detail = "";
+        entry.State.Connects.Reset();
+        entry.State.Health.Detail = "";
     }
 
     private static void SetHealth(Pool pool, IEnumerable<(int Backend, HealthState State)> states)

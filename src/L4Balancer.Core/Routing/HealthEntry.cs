@@ -13,7 +13,7 @@ internal sealed class HealthEntry(Pool pool, Backend backend)
 
     public Backend Backend { get; private set; } = backend;
 
-    public BackendCell Cell => Backend.Cell;
+    public BackendState State => Backend.State;
 
     public HealthTracker Tracker { get; } = new(pool.Settings.Health.Rise, pool.Settings.Health.Fall);
 
@@ -30,7 +30,7 @@ internal sealed class HealthEntry(Pool pool, Backend backend)
     {
         bool probed = pool.Settings.Health.Type != HealthType.None;
         bool stays = Tracker.IsByConnects ? pool.Settings.Passive.Failures > 0 : probed;
-        return !stays ? HealthState.Up : probed && Tracker.State == HealthState.Trial ? HealthState.Down : Tracker.State;
+        return !stays ? HealthState.Up : probed && Tracker.State == HealthState.HalfOpen ? HealthState.Down : Tracker.State;
     }
 
     /// <summary>Moves to the same backend in a newer snapshot.</summary>

@@ -5,7 +5,7 @@ using L4Balancer.Core.Config;
 namespace L4Balancer.Core.Routing;
 
 /// <summary>One listener in one snapshot, with its pool.</summary>
-public sealed record Listener(ListenerSettings Settings, Pool Pool, ListenerCell Cell)
+public sealed record Listener(ListenerSettings Settings, Pool Pool, ListenerState State)
 {
     private readonly PrefixSet _allow = new(Settings.Allow);
     private readonly PrefixSet _deny = new(Settings.Deny);
@@ -13,7 +13,7 @@ public sealed record Listener(ListenerSettings Settings, Pool Pool, ListenerCell
     public string Name => Settings.Name;
 
     /// <summary>The part that its connections keep.</summary>
-    public ConnectionOrigin Origin { get; init; } = new(Cell, Pool.Cell, ConnectionPolicy.Of(Pool.Settings));
+    public ConnectionOrigin Origin { get; init; } = new(State, Pool.State, ConnectionPolicy.Of(Pool.Settings));
 
     /// <summary>Whether a client's address is admitted: not denied, and in the allow list if there is one.</summary>
     public bool Allows(HostAddress client) => !_deny.Contains(client) && (_allow.IsEmpty || _allow.Contains(client));

@@ -8,20 +8,20 @@ namespace L4Balancer.Core.Routing;
 internal static class Pickers
 {
     /// <param name="members">The members of one half of the pool.</param>
-    /// <param name="cells">By backend index.</param>
+    /// <param name="states">By backend index.</param>
     /// <param name="seed">The seed of random picks.</param>
-    public static IPicker For(PoolSettings settings, RingMember[] members, BackendCell[] cells, ulong seed) => settings.Balance switch
+    public static IPicker For(PoolSettings settings, RingMember[] members, BackendState[] states, ulong seed) => settings.Balance switch
     {
-        _ when members.Length == 0 => new Nobody(),
-        BalanceKind.Maglev => new HashPicker<Maglev>(Maglev.Build(members), settings.HashKey),
-        BalanceKind.LeastConnections => new LeastConnections(cells),
-        BalanceKind.RandomTwo => new RandomTwo(cells, seed),
-        BalanceKind.RoundRobin => new RoundRobin(cells.Length),
-        _ => new HashPicker<Ring>(Ring.Build(members), settings.HashKey),
+        _ when members.Length == 0 => new EmptyPicker(),
+        BalanceKind.Maglev => Maglev.Build(members, settings.HashKey),
+        BalanceKind.LeastConnections => new LeastConnections(states),
+        BalanceKind.RandomTwo => new RandomTwo(states, seed),
+        BalanceKind.RoundRobin => new RoundRobin(states.Length),
+        _ => Ring.Build(members, settings.HashKey),
     };
 
-    private sealed class Nobody : IPicker
+    private sealed class EmptyPicker : IPicker
     {
-        public int Pick(in Addressing.FourTuple tuple, LivingSet living, ReadOnlySpan<ushort> tried, IAdmission? admission) => Walk.None;
+        public int Pick(in Addressing.FourTuple tuple, AvailableSet available, ReadOnlySpan<ushort> tried, IAdmission? admission) => HashPicker.None;
     }
 }

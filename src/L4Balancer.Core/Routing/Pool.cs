@@ -9,19 +9,19 @@ using L4Balancer.Core.Ports;
 namespace L4Balancer.Core.Routing;
 
 /// <summary>
-/// One pool in one snapshot: rings that change only with membership and weights, and the living sets, which the one writer replaces as
+/// One pool in one snapshot: rings that change only with membership and weights, and the available sets, which the one writer replaces as
 /// health changes. Any thread may pick.
 /// </summary>
 public sealed class Pool
 {
     /// <summary>No backend can take the connection.</summary>
-    public const int None = Walk.None;
+    public const int None = HashPicker.None;
 
     private readonly RingMember[] _primaryMembers;
     private readonly RingMember[] _backupMembers;
     private readonly IPicker _primaryPicker;
     private readonly IPicker _backupPicker;
-    private readonly BackendCell[] _cells;
+    private readonly BackendState[] _states;
     private readonly ulong[] _ramps;
     private readonly bool[] _unresolved;
     private readonly bool _isUnlimited;
@@ -32,14 +32,14 @@ public sealed class Pool
 
     /// <param name="modes">By backend index; a missing one is ready.</param>
     public Pool(
-        PoolSettings settings, PoolCell cell, ImmutableArray<Backend> backends, SourceRotation sources,
+        PoolSettings settings, PoolState state, ImmutableArray<Backend> backends, SourceRotation sources,
         params ReadOnlySpan<BackendMode> modes)
     {
         Settings = settings;
-        Cell = cell;
+        State = state;
         Backends = backends;
         Sources = sources;
-        _cells = [.. backends.Select(b => b.Cell)];
+        _states = [.. backends.Select(b => b.State)];
         _ramps = new ulong[backends.Length];
         Array.Fill(_ramps, ulong.MaxValue);
         _unresolved = [.. backends.Select(b => !b.IsResolved)];
@@ -50,14 +50,14 @@ public sealed class Pool
         _primaryMembers = Members(backup: false);
         _backupMembers = Members(backup: true);
         ulong seed = TupleHash.OfText(settings.Name);
-        _primaryPicker = Pickers.For(settings, _primaryMembers, _cells, seed);
-        _backupPicker = Pickers.For(settings, _backupMembers, _cells, seed + 1);
-        (_primary, _backup) = Stand();
+        _primaryPicker = Pickers.For(settings, _primaryMembers, _states, seed);
+        _backupPicker = Pickers.For(settings, _backupMembers, _states, seed + 1);
+        (_primary, _backup) = BuildCandidates();
     }
 
     public PoolSettings Settings { get; }
 
-    public PoolCell Cell { get; }
+    public PoolState State { get; }
 
     public ImmutableArray<Backend> Backends { get; }
 
@@ -69,7 +69,7 @@ public sealed class Pool
     public HealthState HealthOf(int backend) => _unresolved[backend] ? HealthState.Down : (HealthState)Volatile.Read(ref _health[backend]);
 
     /// <summary>Whether connects to it fail, regardless of the operator's mode.</summary>
-    public bool IsDown(int backend) => HealthOf(backend) is HealthState.Down or HealthState.Trial;
+    public bool IsDown(int backend) => HealthOf(backend) is HealthState.Down or HealthState.HalfOpen;
 
     /// <summary>Whether a connection that picked this backend a moment ago and was queued may still go there.</summary>
     /// <param name="trial">The connection's trial of that backend; 0: none.</param>
@@ -77,17 +77,17 @@ public sealed class Pool
         _primary.StillTakes(backend, trial) || _backup.StillTakes(backend, trial);
 
     /// <summary>Whether new connections may go there: it is healthy, ready, and has weight.</summary>
-    public bool Takes(int backend) => StateOf(backend) == BackendState.Up && Backends[backend].Weight > 0;
+    public bool Takes(int backend) => StatusOf(backend) == BackendStatus.Up && Backends[backend].Weight > 0;
 
-    public BackendState StateOf(int backend) => _modes[backend] switch
+    public BackendStatus StatusOf(int backend) => _modes[backend] switch
     {
-        BackendMode.Maintenance => BackendState.Maintenance,
-        BackendMode.Draining => BackendState.Draining,
+        BackendMode.Maintenance => BackendStatus.Maintenance,
+        BackendMode.Draining => BackendStatus.Draining,
         _ => HealthOf(backend) switch
         {
-            HealthState.Up => BackendState.Up,
-            HealthState.Degraded => BackendState.Degraded,
-            _ => BackendState.Down,
+            HealthState.Up => BackendStatus.Up,
+            HealthState.Degraded => BackendStatus.Degraded,
+            _ => BackendStatus.Down,
         },
     };
 
@@ -118,7 +118,7 @@ public sealed class Pool
     /// Whether a connection of this tuple would now go to another backend than this one if no backend were full. True only if a client's
     /// next connection has the same key as its last: never if the pool does not hash, or if the source port is part of the key.
     /// </summary>
-    public bool HasMoved(in FourTuple tuple, BackendCell from)
+    public bool HasMoved(in FourTuple tuple, BackendState from)
     {
         if (Settings.Balance is not (BalanceKind.Ring or BalanceKind.Maglev) || Settings.HashKey.HasFlag(TupleFields.SourcePort))
         {
@@ -127,14 +127,14 @@ public sealed class Pool
 
         Candidates candidates = _primary.Serves ? _primary : _backup;
         int home = candidates.Home(tuple);
-        return home != None && _cells[home] != from;
+        return home != None && _states[home] != from;
     }
 
-    /// <summary>Whether a pool built from these values would pick as this one does now; health and ramps live in the cells anyway.</summary>
+    /// <summary>Whether a pool built from these values would pick as this one does now; health and ramps live in the states anyway.</summary>
     /// <param name="modes">By backend index.</param>
-    internal bool IsBuiltOf(PoolSettings settings, PoolCell cell, ImmutableArray<Backend> backends, ReadOnlySpan<BackendMode> modes)
+    internal bool IsBuiltOf(PoolSettings settings, PoolState state, ImmutableArray<Backend> backends, ReadOnlySpan<BackendMode> modes)
     {
-        if (Cell != cell || Backends.Length != backends.Length || !modes.SequenceEqual(_modes) || !Settings.HasSameValues(settings))
+        if (State != state || Backends.Length != backends.Length || !modes.SequenceEqual(_modes) || !Settings.HasSameValues(settings))
         {
             return false;
         }
@@ -150,11 +150,11 @@ public sealed class Pool
         return true;
     }
 
-    /// <summary>The index of a backend by its cell, which lives on from snapshot to snapshot; or <see cref="None"/>.</summary>
-    internal int IndexOf(BackendCell cell) => Array.IndexOf(_cells, cell);
+    /// <summary>The index of a backend by its state, which lives on from snapshot to snapshot; or <see cref="None"/>.</summary>
+    internal int IndexOf(BackendState state) => Array.IndexOf(_states, state);
 
     /// <summary>Whether any backend serves: if a pick finds none nevertheless, all are full or were tried.</summary>
-    public bool HasLiving => _primary.Serves || _backup.Serves;
+    public bool HasAvailable => _primary.Serves || _backup.Serves;
 
     /// <summary>Takes backends out of the picks, or back in. Only the one writer of the snapshot calls this.</summary>
     public void SetHealth(IReadOnlyDictionary<int, HealthState> changes)
@@ -164,7 +164,7 @@ public sealed class Pool
             Volatile.Write(ref _health[backend], (byte)health);
         }
 
-        (_primary, _backup) = Stand();
+        (_primary, _backup) = BuildCandidates();
     }
 
     /// <summary>
@@ -181,38 +181,38 @@ public sealed class Pool
         var modes = (BackendMode[])_modes.Clone();
         modes[backend] = mode;
         _modes = modes;
-        (_primary, _backup) = Stand();
+        (_primary, _backup) = BuildCandidates();
     }
 
-    private (Candidates Primary, Candidates Backup) Stand()
+    private (Candidates Primary, Candidates Backup) BuildCandidates()
     {
         bool panic = IsPanic();
         var excluded = new bool[_health.Length];
-        bool[]? onTrial = null;
+        bool[]? halfOpen = null;
         for (int i = 0; i < excluded.Length; i++)
         {
             HealthState health = HealthOf(i);
-            if (health == HealthState.Trial && !panic)
+            if (health == HealthState.HalfOpen && !panic)
             {
-                onTrial ??= new bool[_health.Length];
-                onTrial[i] = true;
+                halfOpen ??= new bool[_health.Length];
+                halfOpen[i] = true;
             }
 
             excluded[i] = _unresolved[i] || (health is HealthState.Down or HealthState.Degraded && !panic) || _modes[i] != BackendMode.Ready;
         }
 
-        return (Half(_primaryPicker, _primaryMembers, excluded, onTrial), Half(_backupPicker, _backupMembers, excluded, onTrial));
+        return (BuildHalf(_primaryPicker, _primaryMembers, excluded, halfOpen), BuildHalf(_backupPicker, _backupMembers, excluded, halfOpen));
     }
 
-    private Candidates Half(IPicker picker, RingMember[] members, bool[] excluded, bool[]? onTrial)
+    private Candidates BuildHalf(IPicker picker, RingMember[] members, bool[] excluded, bool[]? halfOpen)
     {
-        LivingSet living = LivingSet.Without(members, excluded);
-        LivingSet serving = onTrial is null ? living : LivingSet.Without(members, [.. excluded.Zip(onTrial, (e, t) => e || t)]);
-        int trials = living.Count - serving.Count;
-        var admission = new PoolAdmission(Backends, _cells, Cell, onTrial, _ramps, BoundedLoad, Math.Max(1, serving.Weight));
+        AvailableSet available = AvailableSet.Without(members, excluded);
+        AvailableSet serving = halfOpen is null ? available : AvailableSet.Without(members, [.. excluded.Zip(halfOpen, (e, t) => e || t)]);
+        int trials = available.Count - serving.Count;
+        var admission = new PoolAdmission(Backends, _states, State, halfOpen, _ramps, BoundedLoad, Math.Max(1, serving.Weight));
         return new Candidates(
-            picker, living, admission, _cells, trials, _isUnlimited,
-            trials == 0 ? null : new Candidates(picker, serving, admission, _cells, onTrial: 0, _isUnlimited));
+            picker, available, admission, _states, trials, _isUnlimited,
+            trials == 0 ? null : new Candidates(picker, serving, admission, _states, halfOpen: 0, _isUnlimited));
     }
 
     // If almost no backend of a pool is healthy, all connections would go to the few that are left; then the probes are ignored.
@@ -237,7 +237,7 @@ public sealed class Pool
 
     private double BoundedLoad => Settings.Balance is BalanceKind.Ring or BalanceKind.Maglev ? Settings.BoundedLoad : 0;
 
-    // The order in which living sets are built.
+    // The order in which available sets are built.
     private RingMember[] Members(bool backup) => RingMember.InAddressOrder(
     [
         .. Backends.Where(b => b.Settings.Backup == backup)

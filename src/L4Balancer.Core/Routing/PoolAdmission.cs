@@ -8,37 +8,41 @@ namespace L4Balancer.Core.Routing;
 /// Decides which backends of a pool may take one more connection: their own limit, the bound on their load, and slow start; while the pool
 /// is rebalanced, only backends below their target.
 /// </summary>
-/// <param name="cells">By backend index.</param>
-/// <param name="onTrial">By backend index: whether the backend is down and one trial connection is let through; null: none.</param>
+/// <param name="states">By backend index.</param>
+/// <param name="halfOpen">By backend index: whether the backend is down and one trial connection is let through; null: none.</param>
 /// <param name="ramps">By backend index: how many of 2^64 hash values are admitted.</param>
 internal sealed class PoolAdmission(
-    ImmutableArray<Backend> backends, BackendCell[] cells, PoolCell pool, bool[]? onTrial, ulong[] ramps, double boundedLoad, int livingWeight) : IAdmission
+    ImmutableArray<Backend> backends, BackendState[] states, PoolState pool, bool[]? halfOpen, ulong[] ramps, double boundedLoad, int livingWeight,
+    bool onlyLimits = false) : IAdmission
 {
     /// <summary>Whether new connections go to backends below their target, whatever else is configured.</summary>
     public bool IsRebalancing => pool.Targets is not null;
 
-    public bool Admits(int member, ulong hash) => HasRoom(member)
-        && (pool.Targets is { } targets ? IsMissing(member, targets) : IsWithinBound(member) && IsRampedUp(member, hash));
+    /// <summary>The same limits of connections, without the other rules.</summary>
+    public PoolAdmission OnlyLimits() => new(backends, states, pool, halfOpen, ramps, boundedLoad, livingWeight, onlyLimits: true);
 
-    public bool IsOnTrial(int member) => onTrial is not null && onTrial[member];
+    public bool Admits(int member, ulong hash) => HasRoom(member)
+        && (onlyLimits || (pool.Targets is { } targets ? IsMissing(member, targets) : IsWithinBound(member) && IsRampedUp(member, hash)));
+
+    public bool IsHalfOpen(int member) => halfOpen is not null && halfOpen[member];
 
     /// <summary>
     /// Whether the backend's own limit permits it; pending connects count, or a burst would exceed it. A backend on trial has room for one.
     /// </summary>
     public bool HasRoom(int member)
     {
-        if (IsOnTrial(member) && !cells[member].Connects.IsTrialFree)
+        if (IsHalfOpen(member) && !states[member].Connects.IsTrialFree)
         {
             return false;
         }
 
         int most = backends[member].Settings.MaxConnections;
-        return most == 0 || cells[member].Load < most;
+        return most == 0 || states[member].Load < most;
     }
 
     // A backend that was added after the plan was made is not in it.
-    private bool IsMissing(int member, IReadOnlyDictionary<BackendCell, int> targets) =>
-        targets.TryGetValue(cells[member], out int target) && cells[member].Load < target;
+    private bool IsMissing(int member, IReadOnlyDictionary<BackendState, int> targets) =>
+        targets.TryGetValue(states[member], out int target) && states[member].Load < target;
 
     // Consistent hashing with bounded loads (Mirrokni, Thorup, Zadimoghaddam, 2016): no backend holds more than boundedLoad times its share
     // of what the pool will hold including this connection.
@@ -50,7 +54,7 @@ internal sealed class PoolAdmission(
         }
 
         double share = (double)backends[member].Weight / livingWeight;
-        return cells[member].Active + 1 <= Math.Ceiling(boundedLoad * (pool.Active + 1) * share);
+        return states[member].Active + 1 <= Math.Ceiling(boundedLoad * (pool.Active + 1) * share);
     }
 
     // Mix again, because the hash may have chosen the member, and is not evenly distributed among the connections that chose it.

@@ -10,7 +10,7 @@ namespace L4Balancer.Core.Routing;
 public sealed class RebalancePlan
 {
     private RebalancePlan(
-        int connections, FrozenDictionary<BackendCell, int> targets, FrozenDictionary<BackendCell, int> surplus, int totalDeficit)
+        int connections, FrozenDictionary<BackendState, int> targets, FrozenDictionary<BackendState, int> surplus, int totalDeficit)
     {
         Connections = connections;
         Targets = targets;
@@ -23,10 +23,10 @@ public sealed class RebalancePlan
     public int Connections { get; }
 
     /// <summary>The target of each backend that serves.</summary>
-    public FrozenDictionary<BackendCell, int> Targets { get; }
+    public FrozenDictionary<BackendState, int> Targets { get; }
 
     /// <summary>For each overloaded backend, the connections beyond its share and the tolerance.</summary>
-    public FrozenDictionary<BackendCell, int> Surplus { get; }
+    public FrozenDictionary<BackendState, int> Surplus { get; }
 
     public int TotalSurplus { get; }
 
@@ -43,21 +43,21 @@ public sealed class RebalancePlan
         ArgumentNullException.ThrowIfNull(pool);
         bool backups = !pool.Backends.Any(b => !b.Settings.Backup && pool.Takes(b.Index));
         (Backend Backend, int Holds)[] serving =
-            [.. pool.Backends.Where(b => b.Settings.Backup == backups && pool.Takes(b.Index)).Select(b => (b, b.Cell.Staying))];
+            [.. pool.Backends.Where(b => b.Settings.Backup == backups && pool.Takes(b.Index)).Select(b => (b, b.State.Staying))];
         int connections = Math.Max(atLeast, serving.Sum(s => s.Holds));
         long weight = serving.Sum(s => (long)s.Backend.Weight);
-        Dictionary<BackendCell, int> targets = [];
-        Dictionary<BackendCell, int> surplus = [];
+        Dictionary<BackendState, int> targets = [];
+        Dictionary<BackendState, int> surplus = [];
         double deficit = 0;
         foreach ((Backend backend, int holds) in serving)
         {
             double fair = (double)connections * backend.Weight / weight;
-            targets.Add(backend.Cell, (int)Math.Ceiling(fair));
+            targets.Add(backend.State, (int)Math.Ceiling(fair));
             deficit += Math.Max(0, fair - holds);
             int over = (int)Math.Floor(holds - (fair * (1 + tolerance)));
             if (over > 0)
             {
-                surplus.Add(backend.Cell, over);
+                surplus.Add(backend.State, over);
             }
         }
 
@@ -65,7 +65,7 @@ public sealed class RebalancePlan
     }
 
     /// <summary>The surplus, reduced in proportion to at most this many.</summary>
-    public IReadOnlyDictionary<BackendCell, int> AtMost(int most) => TotalSurplus <= most
+    public IReadOnlyDictionary<BackendState, int> AtMost(int most) => TotalSurplus <= most
         ? Surplus
         : Surplus.ToFrozenDictionary(s => s.Key, s => (int)((long)s.Value * Math.Max(0, most) / TotalSurplus));
 }

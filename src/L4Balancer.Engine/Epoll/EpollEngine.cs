@@ -73,7 +73,7 @@ public sealed class EpollEngine : IEngine, ILoopEngine
         }
 
         // Once this completes, every worker watches the sockets.
-        TurnAsync().GetAwaiter().GetResult();
+        PingLoopsAsync().GetAwaiter().GetResult();
         return [];
     }
 
@@ -97,7 +97,7 @@ public sealed class EpollEngine : IEngine, ILoopEngine
 
     public IReadOnlyList<WorkerLoad> Load() => [.. _workers.Select(w => new WorkerLoad(w.Number, w.Assigned, w.Clock.Total))];
 
-    public Task TurnAsync() => Task.WhenAll(_workers.Select(w => w.AskAsync(static _ => true, afterwards: true)));
+    public Task PingLoopsAsync() => Task.WhenAll(_workers.Select(w => w.AskAsync(static _ => true, afterwards: true)));
 
     public bool Close(ulong id, CloseReason reason) => ConnectionScan.Close(_workers, id, reason);
 

@@ -9,10 +9,10 @@ internal interface IAcceptControl<TSocket>
 {
     /// <param name="share">Set SO_REUSEPORT, because a socket that is being retired still occupies the address.</param>
     /// <returns>A bound socket that does not listen yet, or the error.</returns>
-    (TSocket? Socket, SocketError Error) Bind(Endpoint endpoint, Target target, bool share);
+    (TSocket? Socket, SocketError Error) Bind(Endpoint endpoint, ListenerRoute target, bool share);
 
     /// <summary>Takes over a socket that another process has bound, and that may already listen.</summary>
-    TSocket Inherit(int descriptor, Endpoint endpoint, Target target);
+    TSocket Inherit(int descriptor, Endpoint endpoint, ListenerRoute target);
 
     /// <summary>Starts accepting; no effect if it already does.</summary>
     void Watch(TSocket socket);
@@ -23,7 +23,7 @@ internal interface IAcceptControl<TSocket>
     /// <summary>Accepts queued connections, and closes the socket once its queue is empty.</summary>
     /// <param name="close">Not called once all accepting has ended.</param>
     /// <returns>The result of <paramref name="close"/>; false if connections may still be queued.</returns>
-    Task<bool> EmptyAsync(TSocket socket, Func<bool> close);
+    Task<bool> DrainBacklogAsync(TSocket socket, Func<bool> close);
 
     /// <summary>Stops all accepting permanently; completes when no thread accepts any more.</summary>
     Task EndAsync();

@@ -3,10 +3,10 @@ using L4Balancer.Core.Addressing;
 namespace L4Balancer.Engine.Listening;
 
 /// <summary>One address of a snapshot, and the socket that listens there: an existing one, or a new one once it is bound.</summary>
-internal sealed class ListenPlace<TSocket>(Target target, Endpoint requested)
+internal sealed class ListenPlace<TSocket>(ListenerRoute target, Endpoint requested)
     where TSocket : ListeningSocket
 {
-    public Target Target { get; } = target;
+    public ListenerRoute Target { get; } = target;
 
     public Endpoint Requested { get; } = requested;
 

@@ -14,7 +14,7 @@ internal sealed class ListenPlan<TSocket>
     {
         Places =
         [
-            .. snapshot.Listeners.SelectMany(l => l.Settings.Bind.Select(e => new ListenPlace<TSocket>(new Target(snapshot, l), e))),
+            .. snapshot.Listeners.SelectMany(l => l.Settings.Bind.Select(e => new ListenPlace<TSocket>(new ListenerRoute(snapshot, l), e))),
         ];
         _free = [.. serving, .. retiring];
 

@@ -13,9 +13,9 @@ namespace L4Balancer.Engine.Listening;
 /// </summary>
 /// <param name="descriptor">-1 if the platform is not Linux; options and filter are not used then.</param>
 /// <param name="shared">It was bound with SO_REUSEPORT, which has to be cleared later.</param>
-internal abstract class ListeningSocket(int descriptor, Endpoint endpoint, Endpoint requested, Target target, bool shared) : IDisposable
+internal abstract class ListeningSocket(int descriptor, Endpoint endpoint, Endpoint requested, ListenerRoute target, bool shared) : IDisposable
 {
-    private Target _target = target;
+    private ListenerRoute _target = target;
     private string _congestionControl = "";
     private bool _shared = shared;
     private volatile bool _wasFiltered;
@@ -29,7 +29,7 @@ internal abstract class ListeningSocket(int descriptor, Endpoint endpoint, Endpo
     public Endpoint Requested { get; set; } = requested;
 
     /// <summary>The current destination of its connections: replaced with each snapshot, read once per connection.</summary>
-    public Target Target
+    public ListenerRoute Target
     {
         get => Volatile.Read(ref _target);
         set => Volatile.Write(ref _target, value);

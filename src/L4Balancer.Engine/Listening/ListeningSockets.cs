@@ -217,7 +217,7 @@ internal sealed class ListeningSockets<TSocket>(IAcceptControl<TSocket> acceptin
             }
 
             await unwatched.ConfigureAwait(false);
-            while (socket.Turns == turn && !await accepting.EmptyAsync(socket, () => TryClose(socket, turn)).ConfigureAwait(false))
+            while (socket.Turns == turn && !await accepting.DrainBacklogAsync(socket, () => TryClose(socket, turn)).ConfigureAwait(false))
             {
                 await Task.Delay(Again, options.Clock, ending).ConfigureAwait(false);
             }

@@ -10,13 +10,13 @@ internal sealed class AcceptControl(IReadOnlyList<Worker> workers) : IAcceptCont
 {
     private int _numbers;
 
-    public (LoopListeningSocket? Socket, SocketError Error) Bind(Endpoint endpoint, Target target, bool share)
+    public (LoopListeningSocket? Socket, SocketError Error) Bind(Endpoint endpoint, ListenerRoute target, bool share)
     {
         (LoopListeningSocket? socket, Errno error) = LoopListeningSocket.Bind(_numbers++, endpoint, target, share);
         return (socket, error.ToSocketError());
     }
 
-    public LoopListeningSocket Inherit(int descriptor, Endpoint endpoint, Target target) =>
+    public LoopListeningSocket Inherit(int descriptor, Endpoint endpoint, ListenerRoute target) =>
         LoopListeningSocket.Inherit(_numbers++, descriptor, endpoint, target);
 
     public void Watch(LoopListeningSocket socket)
@@ -29,7 +29,7 @@ internal sealed class AcceptControl(IReadOnlyList<Worker> workers) : IAcceptCont
 
     public Task UnwatchAsync(LoopListeningSocket socket) => AskAllAsync(w => w.Acceptor.Unwatch(socket));
 
-    public Task<bool> EmptyAsync(LoopListeningSocket socket, Func<bool> close) =>
+    public Task<bool> DrainBacklogAsync(LoopListeningSocket socket, Func<bool> close) =>
         workers.MinBy(w => w.Assigned)!.AskAsync(w => w.Acceptor.Empty(socket, close), afterwards: true);
 
     public Task EndAsync() => AskAllAsync(static w => w.Acceptor.End());

@@ -236,7 +236,7 @@ internal sealed unsafe class Closer(Worker worker)
         worker.Transfer.Release(ref slot.ToClient);
         CloseSocket(ref slot.Client, reset: (actions & EndActions.ResetClient) != 0);
         CloseSocket(ref slot.Backend, reset: (actions & EndActions.ResetBackend) != 0);
-        slot.Record.Close(worker.Engine.Snapshot.Cell, slot.End.Reason, slot.End.LeavesTimeWait(actions), worker.Now);
+        slot.Record.Close(worker.Engine.Snapshot.State, slot.End.Reason, slot.End.LeavesTimeWait(actions), worker.Now);
         Free(ref slot);
     }
 

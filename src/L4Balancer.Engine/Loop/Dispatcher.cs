@@ -12,10 +12,10 @@ internal sealed class Dispatcher(Worker worker)
     public void Handle(EventTag tag, PollEvents events)
     {
         ref Slot slot = ref worker.Slots[tag.Index];
-        SideState reported = StateOf(events);
+        SideState reported = StatusOf(events);
         if (tag.IsBackend)
         {
-            slot.BackendState |= reported;
+            slot.BackendStatus |= reported;
         }
         else
         {
@@ -79,7 +79,7 @@ internal sealed class Dispatcher(Worker worker)
         }
     }
 
-    private static SideState StateOf(PollEvents events)
+    private static SideState StatusOf(PollEvents events)
     {
         SideState state = SideState.None;
         if ((events & (PollEvents.PeerFinished | PollEvents.HangUp | PollEvents.Error)) != 0)

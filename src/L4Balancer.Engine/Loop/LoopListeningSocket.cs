@@ -7,13 +7,13 @@ namespace L4Balancer.Engine.Loop;
 
 /// <summary>A listening socket by its descriptor.</summary>
 /// <param name="number">Identifies the socket in the workers' events; never reused within the engine.</param>
-internal sealed class LoopListeningSocket(int number, int descriptor, Endpoint requested, Target target, bool shared)
+internal sealed class LoopListeningSocket(int number, int descriptor, Endpoint requested, ListenerRoute target, bool shared)
     : ListeningSocket(descriptor, TcpSocket.LocalEndpoint(descriptor), requested, target, shared)
 {
     public int Number { get; } = number;
 
     /// <summary>Returns a bound socket, or the error.</summary>
-    public static (LoopListeningSocket? Socket, Errno Error) Bind(int number, Endpoint endpoint, Target target, bool share)
+    public static (LoopListeningSocket? Socket, Errno Error) Bind(int number, Endpoint endpoint, ListenerRoute target, bool share)
     {
         SysResult opened = TcpSocket.Open(endpoint.Address);
         if (opened.IsError)
@@ -40,7 +40,7 @@ internal sealed class LoopListeningSocket(int number, int descriptor, Endpoint r
         return (new LoopListeningSocket(number, descriptor, endpoint, target, share), Errno.None);
     }
 
-    public static LoopListeningSocket Inherit(int number, int descriptor, Endpoint endpoint, Target target)
+    public static LoopListeningSocket Inherit(int number, int descriptor, Endpoint endpoint, ListenerRoute target)
     {
         TcpSocket.MakeOurs(descriptor);
 

@@ -6,7 +6,7 @@ namespace L4Balancer.Engine.Loop;
 /// <summary>Gives paced closes access to the connections of the workers: finds them by <see cref="ConnectionScan"/>, closes them by slot.</summary>
 internal sealed class LoopShedding(IReadOnlyList<Worker> workers) : IShedding
 {
-    public async Task<List<ShedCandidate>> FindAsync(ShedOrder order, Func<BackendCell, bool> isMeant)
+    public async Task<List<ShedCandidate>> FindAsync(ShedOrder order, Func<BackendState, bool> isMeant)
     {
         List<ShedCandidate> found = [];
         foreach (Worker worker in workers)
@@ -35,9 +35,9 @@ internal sealed class LoopShedding(IReadOnlyList<Worker> workers) : IShedding
         }
     }
 
-    public Task TurnAsync() => Task.WhenAll(workers.Select(w => w.AskAsync(static _ => true, afterwards: true)));
+    public Task PingLoopsAsync() => Task.WhenAll(workers.Select(w => w.AskAsync(static _ => true, afterwards: true)));
 
-    private static int Find(Worker worker, int from, ShedOrder order, Func<BackendCell, bool> isMeant, List<ShedCandidate> found)
+    private static int Find(Worker worker, int from, ShedOrder order, Func<BackendState, bool> isMeant, List<ShedCandidate> found)
     {
         int end = ConnectionScan.EndOf(worker, from);
         for (int index = from; index < end; index++)

@@ -42,7 +42,7 @@ internal sealed unsafe class Migration(Worker worker)
         slot.State = SlotState.Established;
         slot.End = connection.End;
         slot.Record = connection.Record;
-        slot.Record.Join(worker.Engine.Snapshot.Cell);
+        slot.Record.Join(worker.Engine.Snapshot.State);
         worker.Guard.Run(static (w, adopt) => w.Migration.Begin(adopt.Index, adopt.Connection), (Index: index, Connection: connection), index);
     }
 
@@ -52,8 +52,8 @@ internal sealed unsafe class Migration(Worker worker)
         TcpSocket.Reset(connection.Client);
         TcpSocket.Reset(connection.Backend);
         ConnectionRecord record = connection.Record;
-        record.Join(engine.Snapshot.Cell);
-        record.Close(engine.Snapshot.Cell, CloseReason.Shutdown, wasFirst: false, Instant.Now(engine.Options.Clock));
+        record.Join(engine.Snapshot.State);
+        record.Close(engine.Snapshot.State, CloseReason.Shutdown, wasFirst: false, Instant.Now(engine.Options.Clock));
         try
         {
             engine.Options.Records.Ended(record);
@@ -96,7 +96,7 @@ internal sealed unsafe class Migration(Worker worker)
         byte[] toClient = Take(ref slot.ToClient);
         worker.Unregister(slot.Client);
         worker.Unregister(slot.Backend);
-        slot.Record.Leave(worker.Engine.Snapshot.Cell);
+        slot.Record.Leave(worker.Engine.Snapshot.State);
         var exported = new ExportedConnection
         {
             Record = slot.Record,

@@ -67,7 +67,7 @@ internal struct Slot
 
     public SlotState State;
     public SideState ClientState;
-    public SideState BackendState;
+    public SideState BackendStatus;
 
     /// <summary>The backend's socket has no keepalive yet: most short connections end before it matters.</summary>
     public bool LacksKeepalive;

@@ -10,7 +10,7 @@ internal sealed class ManagedAcceptControl(ManagedEngine engine) : IAcceptContro
 {
     private readonly ConcurrentDictionary<ManagedListeningSocket, bool> _watched = [];
 
-    public (ManagedListeningSocket? Socket, SocketError Error) Bind(Endpoint endpoint, Target target, bool share)
+    public (ManagedListeningSocket? Socket, SocketError Error) Bind(Endpoint endpoint, ListenerRoute target, bool share)
     {
         try
         {
@@ -22,7 +22,7 @@ internal sealed class ManagedAcceptControl(ManagedEngine engine) : IAcceptContro
         }
     }
 
-    public ManagedListeningSocket Inherit(int descriptor, Endpoint endpoint, Target target) =>
+    public ManagedListeningSocket Inherit(int descriptor, Endpoint endpoint, ListenerRoute target) =>
         ManagedListeningSocket.Inherit(descriptor, endpoint, target);
 
     public void Watch(ManagedListeningSocket socket)
@@ -37,7 +37,7 @@ internal sealed class ManagedAcceptControl(ManagedEngine engine) : IAcceptContro
         return socket.UnwatchAsync();
     }
 
-    public Task<bool> EmptyAsync(ManagedListeningSocket socket, Func<bool> close) =>
+    public Task<bool> DrainBacklogAsync(ManagedListeningSocket socket, Func<bool> close) =>
         Task.FromResult(socket.AcceptQueued(engine) && close());
 
     public async Task EndAsync()

@@ -243,7 +243,7 @@ internal sealed class ManagedConnection
                     _closing.Abort(CloseReason.Internal);
                 }
 
-                _record.Close(_engine.Snapshot.Cell, _closing.Reason, _closing.LeavesTimeWait, _engine.Now);
+                _record.Close(_engine.Snapshot.State, _closing.Reason, _closing.LeavesTimeWait, _engine.Now);
             }
             else if (_record is { Id: > 0, Reason: CloseReason.None })
             {

@@ -94,7 +94,7 @@ public sealed class ManagedEngine : IEngine
     public IReadOnlyList<WorkerLoad> Load() => [];
 
     /// <summary>Completes when the thread pool, which serves every connection, has run a work item.</summary>
-    public Task TurnAsync() => Task.Run(static () => { });
+    public Task PingLoopsAsync() => Task.Run(static () => { });
 
     public bool Close(ulong id, CloseReason reason)
     {
@@ -139,7 +139,7 @@ public sealed class ManagedEngine : IEngine
     }
 
     /// <summary>Takes over an accepted socket.</summary>
-    internal void Serve(Socket client, Target target)
+    internal void Serve(Socket client, ListenerRoute target)
     {
         if (TryReadTuple(client, out FourTuple tuple))
         {

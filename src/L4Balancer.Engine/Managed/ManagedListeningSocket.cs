@@ -14,13 +14,13 @@ internal sealed class ManagedListeningSocket : ListeningSocket
     private CancellationTokenSource _stop = new();
     private Task _loop = Task.CompletedTask;
 
-    private ManagedListeningSocket(Socket socket, Endpoint requested, Target target, bool shared)
+    private ManagedListeningSocket(Socket socket, Endpoint requested, ListenerRoute target, bool shared)
         : base(
             OperatingSystem.IsLinux() ? (int)socket.Handle : -1, Endpoint.From((IPEndPoint)socket.LocalEndPoint!), requested, target, shared) =>
         _socket = socket;
 
     /// <exception cref="SocketException">The address cannot be bound.</exception>
-    public static ManagedListeningSocket Bind(Endpoint endpoint, Target target, bool share)
+    public static ManagedListeningSocket Bind(Endpoint endpoint, ListenerRoute target, bool share)
     {
         IPEndPoint address = endpoint.ToIPEndPoint();
         var socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
@@ -48,7 +48,7 @@ internal sealed class ManagedListeningSocket : ListeningSocket
         }
     }
 
-    public static ManagedListeningSocket Inherit(int descriptor, Endpoint endpoint, Target target)
+    public static ManagedListeningSocket Inherit(int descriptor, Endpoint endpoint, ListenerRoute target)
     {
         TcpSocket.MakeOurs(descriptor);
 

@@ -13,7 +13,7 @@ internal sealed class ManagedShedding(ConcurrentDictionary<ulong, ManagedConnect
 
     private long _allocated;
 
-    public Task<List<ShedCandidate>> FindAsync(ShedOrder order, Func<BackendCell, bool> isMeant)
+    public Task<List<ShedCandidate>> FindAsync(ShedOrder order, Func<BackendState, bool> isMeant)
     {
         List<ShedCandidate> found = [];
         foreach ((ulong id, ManagedConnection connection) in connections)
@@ -35,7 +35,7 @@ internal sealed class ManagedShedding(ConcurrentDictionary<ulong, ManagedConnect
         CollectIfDue();
     }
 
-    public Task TurnAsync() => Task.CompletedTask;
+    public Task PingLoopsAsync() => Task.CompletedTask;
 
     // With thousands of connections, a collection started by the runtime pauses for 40 ms and more, which the pace cannot make up for; an
     // early one, between two closes, pauses for about 10. A smaller budget for the whole process (System.GC.Gen0MaxBudget) is no

@@ -128,7 +128,7 @@ internal sealed class Probe(Action<Probe> ended) : SocketAsyncEventArgs(true)
             return ProbeVerdict.NoSource();
         }
 
-        SourceCell source = sources.At(destination, sources.NextTurn(), step: 0);
+        LocalAddressState source = sources.At(destination, sources.NextTurn(), step: 0);
         try
         {
             _socket = new Socket(target.Remote.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { LingerState = ResetOnClose };

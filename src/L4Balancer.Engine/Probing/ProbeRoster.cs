@@ -9,14 +9,14 @@ namespace L4Balancer.Engine.Probing;
 /// <summary>The backends that are probed; each snapshot adds and removes some. Used by the prober's loop only.</summary>
 internal sealed class ProbeRoster(Agenda agenda, Random random)
 {
-    private readonly Dictionary<BackendCell, ProbeTarget> _targets = [];
+    private readonly Dictionary<BackendState, ProbeTarget> _targets = [];
     private Dictionary<string, ProbePlan> _plans = [];
 
-    public bool TryGet(BackendCell backend, [NotNullWhen(true)] out ProbeTarget? target) => _targets.TryGetValue(backend, out target);
+    public bool TryGet(BackendState backend, [NotNullWhen(true)] out ProbeTarget? target) => _targets.TryGetValue(backend, out target);
 
     public void Follow(RoutingSnapshot snapshot, Instant now)
     {
-        var left = new HashSet<BackendCell>(_targets.Keys);
+        var left = new HashSet<BackendState>(_targets.Keys);
         var plans = new Dictionary<string, ProbePlan>();
         foreach (Pool pool in snapshot.Pools)
         {
@@ -31,39 +31,39 @@ internal sealed class ProbeRoster(Agenda agenda, Random random)
             plans.Add(pool.Name, plan);
             foreach (Backend backend in pool.Backends.Where(b => b.IsResolved))
             {
-                left.Remove(backend.Cell);
+                left.Remove(backend.State);
                 Follow(pool, backend, plan, now);
             }
         }
 
         _plans = plans;
-        foreach (BackendCell cell in left)
+        foreach (BackendState state in left)
         {
-            Drop(cell);
+            Drop(state);
         }
     }
 
     public void Clear()
     {
-        foreach (BackendCell cell in _targets.Keys.ToArray())
+        foreach (BackendState state in _targets.Keys.ToArray())
         {
-            Drop(cell);
+            Drop(state);
         }
     }
 
     private void Follow(Pool pool, Backend backend, ProbePlan plan, Instant now)
     {
-        if (_targets.TryGetValue(backend.Cell, out ProbeTarget? target) && !target.IsProbedAt(backend, plan))
+        if (_targets.TryGetValue(backend.State, out ProbeTarget? target) && !target.IsProbedAt(backend, plan))
         {
             // The result of a probe of the old address is of no use any more.
-            Drop(backend.Cell);
+            Drop(backend.State);
             target = null;
         }
 
         if (target is null)
         {
             target = new ProbeTarget(pool, backend, plan);
-            _targets.Add(backend.Cell, target);
+            _targets.Add(backend.State, target);
             agenda.Set(target, now + plan.Schedule.First());
         }
         else if (target.Follow(pool, backend, plan))
@@ -73,9 +73,9 @@ internal sealed class ProbeRoster(Agenda agenda, Random random)
         }
     }
 
-    private void Drop(BackendCell cell)
+    private void Drop(BackendState state)
     {
-        _targets.Remove(cell, out ProbeTarget? target);
+        _targets.Remove(state, out ProbeTarget? target);
         target!.IsGone = true;
         target.Running?.Abandon();
         target.Running = null;

@@ -26,7 +26,7 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
 
     // Any thread adds; the loop removes.
     private readonly ConcurrentQueue<Probe> _ended = new();
-    private readonly ConcurrentQueue<BackendCell> _repaced = new();
+    private readonly ConcurrentQueue<BackendState> _repaced = new();
     private readonly CancellationTokenSource _goodbyesEnd = new();
     private RoutingSnapshot? _published;
     private volatile bool _stopping;
@@ -63,7 +63,7 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
     internal int InFlight => Volatile.Read(ref _inFlight) + Volatile.Read(ref _goodbyes);
 
     /// <summary>
-    /// Probes the backends of this snapshot from now on. Backends known by their cell keep their schedule and a probe in flight; the
+    /// Probes the backends of this snapshot from now on. Backends known by their state keep their schedule and a probe in flight; the
     /// probe of a removed backend is dropped without a report.
     /// </summary>
     public void Publish(RoutingSnapshot snapshot)
@@ -75,7 +75,7 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
     /// <summary>
     /// Call after the pace of a backend (<see cref="HealthCounters.Pace"/>) has changed: reschedules its next probe accordingly.
     /// </summary>
-    public void Replan(BackendCell backend)
+    public void Replan(BackendState backend)
     {
         _repaced.Enqueue(backend);
         WakeUp();
@@ -130,7 +130,7 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
         }
 
         Instant now = Instant.Now(_clock);
-        while (_repaced.TryDequeue(out BackendCell? backend))
+        while (_repaced.TryDequeue(out BackendState? backend))
         {
             Replan(backend, now);
         }
@@ -214,7 +214,7 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
 
         _report(new ProbeReport(target.Pool, target.Backend, verdict.Outcome, verdict.Detail));
         Instant now = Instant.Now(_clock);
-        Instant next = target.StartedAt + target.Plan.Schedule.Next(target.Backend.Cell.Health.Pace);
+        Instant next = target.StartedAt + target.Plan.Schedule.Next(target.Backend.State.Health.Pace);
         _agenda.Set(target, next > now ? next : now);
     }
 
@@ -234,7 +234,7 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
 
     // Brings forward the first probe of a backend that its clients found dead, which the spread over the interval may have delayed.
     // Later probes move to the time that the new pace gives, sooner or later than planned.
-    private void Replan(BackendCell backend, Instant now)
+    private void Replan(BackendState backend, Instant now)
     {
         if (_roster.TryGet(backend, out ProbeTarget? target))
         {

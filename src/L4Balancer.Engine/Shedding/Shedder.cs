@@ -22,12 +22,12 @@ internal sealed class Shedder(IShedding engine, TimeProvider clock)
         int closed = 0;
         int gone = 0;
         Instant start = Instant.Now(clock);
-        order.Pace.Begin(start);
+        order.RateLimiter.Begin(start);
         for (int next = 0; next < chosen.Count && !stop.IsCancellationRequested;)
         {
             int left = chosen.Count - next;
             Instant now = Instant.Now(clock);
-            int due = order.Pace.Take(now, order.Tempo.Between(left, now - start), left, out Instant again);
+            int due = order.RateLimiter.Take(now, order.CloseRate.Between(left, now - start), left, out Instant again);
             int end = next + Math.Min(left, due + Interlocked.Exchange(ref gone, 0));
             for (; next < end; next++)
             {
@@ -40,7 +40,7 @@ internal sealed class Shedder(IShedding engine, TimeProvider clock)
             }
         }
 
-        await engine.TurnAsync().ConfigureAwait(false);
+        await engine.PingLoopsAsync().ConfigureAwait(false);
         return Volatile.Read(ref closed);
 
         void Told(bool wasOpen) => Interlocked.Increment(ref wasOpen ? ref closed : ref gone);
@@ -50,7 +50,7 @@ internal sealed class Shedder(IShedding engine, TimeProvider clock)
     public async Task ShedUntilAsync(TimeSpan grace, Task empty, CancellationToken atOnce)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(atOnce);
-        Task<int> shedding = ShedAsync(new ShedOrder { Reason = CloseReason.Shutdown, Tempo = Tempo.Within(grace) }, stop.Token);
+        Task<int> shedding = ShedAsync(new ShedOrder { Reason = CloseReason.Shutdown, CloseRate = CloseRate.Within(grace) }, stop.Token);
         await Task.WhenAny(shedding, empty).ConfigureAwait(false);
         await stop.CancelAsync().ConfigureAwait(false);
         await shedding.ConfigureAwait(false);

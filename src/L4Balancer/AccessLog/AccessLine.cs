@@ -101,7 +101,7 @@ internal static class AccessLine
         }
     }
 
-    private static string? SourceOf(in ConnectionRecord record) => record.IsEstablished ? record.Source.ToString() : null;
+    private static string? SourceOf(in ConnectionRecord record) => record.IsEstablished ? record.LocalEndpoint.ToString() : null;
 
     // Microsecond resolution, because a connect within a rack takes a tenth of a millisecond.
     private static double Milliseconds(TimeSpan duration) => Math.Round(duration.TotalMilliseconds, 3);

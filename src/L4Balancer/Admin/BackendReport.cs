@@ -16,7 +16,7 @@ internal sealed class BackendReport
 
     private readonly DateTimeOffset _now;
     private readonly Instant _instant;
-    private readonly Func<BackendCell, Shedding?> _shedding;
+    private readonly Func<BackendState, Shedding?> _shedding;
 
     public BackendReport(AdminTarget target)
     {
@@ -39,7 +39,7 @@ internal sealed class BackendReport
 
         foreach (Backend backend in Leaving(snapshot))
         {
-            yield return OfDeparted(backend);
+            yield return OfRemoved(backend);
         }
     }
 
@@ -52,36 +52,36 @@ internal sealed class BackendReport
             return Of(found, new FairShares(found), member);
         }
 
-        return Leaving(snapshot).FirstOrDefault(b => b.Cell.Pool == pool && b.Name == name) is Backend departed ? OfDeparted(departed) : null;
+        return Leaving(snapshot).FirstOrDefault(b => b.State.Pool == pool && b.Name == name) is Backend removed ? OfRemoved(removed) : null;
     }
 
-    public static string NameOf(BackendState state) => state switch
+    public static string NameOf(BackendStatus status) => status switch
     {
-        BackendState.Up => "up",
-        BackendState.Degraded => "degraded",
-        BackendState.Down => "down",
-        BackendState.Draining => "draining",
+        BackendStatus.Up => "up",
+        BackendStatus.Degraded => "degraded",
+        BackendStatus.Down => "down",
+        BackendStatus.Draining => "draining",
         _ => "maintenance",
     };
 
-    private static IEnumerable<Backend> Leaving(RoutingSnapshot snapshot) => snapshot.Departed.Backends.Where(b => b.Cell.Active > 0);
+    private static IEnumerable<Backend> Leaving(RoutingSnapshot snapshot) => snapshot.Removed.Backends.Where(b => b.State.Active > 0);
 
     private BackendAnswer Of(Pool pool, FairShares shares, Backend backend)
     {
         double ratio = shares.RatioOf(backend);
-        return Of(backend, NameOf(pool.StateOf(backend.Index)), double.IsFinite(ratio) ? Math.Round(ratio, 4) : null, inConfiguration: true);
+        return Of(backend, NameOf(pool.StatusOf(backend.Index)), double.IsFinite(ratio) ? Math.Round(ratio, 4) : null, inConfiguration: true);
     }
 
-    private BackendAnswer OfDeparted(Backend backend) => Of(backend, NameOf(BackendState.Draining), null, inConfiguration: false);
+    private BackendAnswer OfRemoved(Backend backend) => Of(backend, NameOf(BackendStatus.Draining), null, inConfiguration: false);
 
-    private BackendAnswer Of(Backend backend, string state, double? share, bool inConfiguration)
+    private BackendAnswer Of(Backend backend, string status, double? share, bool inConfiguration)
     {
-        BackendCell cell = backend.Cell;
+        BackendState state = backend.State;
         return new BackendAnswer(
-            cell.Pool, backend.Name, backend.Settings.Address, backend.IsResolved ? backend.Endpoint.ToString() : null, state,
-            backend.Weight, backend.Settings.Backup, cell.Active, share, cell.ConnectAttempts,
-            Reasons(cell.ConnectFailures), Reasons(cell.Closed), Reasons(cell.Shed), Of(_shedding(cell)),
-            cell.BytesToBackend, cell.BytesToClient, Of(cell.Health), inConfiguration);
+            state.Pool, backend.Name, backend.Settings.Address, backend.IsResolved ? backend.Endpoint.ToString() : null, status,
+            backend.Weight, backend.Settings.Backup, state.Active, share, state.ConnectAttempts,
+            Reasons(state.ConnectFailures), Reasons(state.Closed), Reasons(state.Shed), Of(_shedding(state)),
+            state.BytesToBackend, state.BytesToClient, Of(state.Health), inConfiguration);
     }
 
     private static SheddingAnswer? Of(Shedding? shedding) =>

@@ -33,14 +33,14 @@ internal sealed class BackendRoutes(AdminTarget target)
     private Task ModeAsync(HttpContext http, BackendMode mode) => Query.OnlyAsync(http, [], () => SetAsync(http, mode, null));
 
     private Task DrainAsync(HttpContext http) => Query.OnlyAsync(http, [ShedQuery.Rate, ShedQuery.Within], () =>
-        ShedQuery.Fault(http, out Tempo? tempo) is string fault
+        ShedQuery.Fault(http, out CloseRate? rate) is string fault
             ? Reply.ProblemAsync(http, StatusCodes.Status400BadRequest, fault)
-            : SetAsync(http, BackendMode.Draining, tempo));
+            : SetAsync(http, BackendMode.Draining, rate));
 
-    private async Task SetAsync(HttpContext http, BackendMode mode, Tempo? tempo)
+    private async Task SetAsync(HttpContext http, BackendMode mode, CloseRate? rate)
     {
         (string pool, string name) = Names(http);
-        await DoneAsync(http, await target.Control.SetModeAsync(pool, name, mode, Requester.Of(http).Name, tempo));
+        await DoneAsync(http, await target.Control.SetModeAsync(pool, name, mode, Requester.Of(http).Name, rate));
     }
 
     private Task WeightAsync(HttpContext http) => Query.OnlyAsync(http, [], async () =>

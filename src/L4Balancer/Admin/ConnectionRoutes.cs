@@ -95,7 +95,7 @@ internal sealed class ConnectionRoutes(AdminTarget target, ILogger log)
         ConnectionRecord record = connection.Record;
         return new ConnectionAnswer(
             record.Id, record.Tuple.Source.ToString(), record.Tuple.Destination.ToString(), record.Listener.Name, record.Pool.Name,
-            record.Backend?.Name, record.IsEstablished ? record.Source.ToString() : null, Seconds(now - record.AcceptedAt),
+            record.Backend?.Name, record.IsEstablished ? record.LocalEndpoint.ToString() : null, Seconds(now - record.AcceptedAt),
             Seconds(now - connection.LastActivity), record.BytesToBackend, record.BytesToClient, record.Generation,
             record.IsEstablished ? "active" : "pending");
     }

@@ -22,7 +22,7 @@ internal sealed record Location(
         Tuple.Source.ToString(), Tuple.Destination.ToString(),
         Hash is null ? [] : [.. Key()], Hash?.ToString("x16", CultureInfo.InvariantCulture), Candidates,
         IsLive ? Listener.Pool.Backends.Count(b => Listener.Pool.Takes(b.Index)) : null, Owner?.Name,
-        !IsLive || Hash is null ? "unknown" : Owner is null ? "down" : BackendReport.NameOf(Listener.Pool.StateOf(Owner.Index)));
+        !IsLive || Hash is null ? "unknown" : Owner is null ? "down" : BackendReport.NameOf(Listener.Pool.StatusOf(Owner.Index)));
 
     /// <summary>Computes the choice from a configuration alone.</summary>
     public static Location Of(BalancerConfig config, string listenerName, in FourTuple tuple)
@@ -45,8 +45,8 @@ internal sealed record Location(
         int index = pool.Pick(tuple, []);
 
         // A ring with all backends available is built only if some are not.
-        bool all = pool.Backends.All(b => pool.StateOf(b.Index) == BackendState.Up);
-        int owner = all ? index : new Pool(pool.Settings, pool.Cell, [.. pool.Backends.Select(AsResolved)], pool.Sources).Pick(tuple, []);
+        bool all = pool.Backends.All(b => pool.StatusOf(b.Index) == BackendStatus.Up);
+        int owner = all ? index : new Pool(pool.Settings, pool.State, [.. pool.Backends.Select(AsResolved)], pool.Sources).Pick(tuple, []);
         return new Location(
             tuple, listener, Member(index), Member(owner), TupleHash.Of(tuple, pool.Settings.HashKey, seed: 0), candidates, isLive);
 

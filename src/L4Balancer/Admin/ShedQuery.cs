@@ -13,18 +13,18 @@ internal static class ShedQuery
     public const string Tolerance = "tolerance";
     public const int HighestRate = 1_000_000;
 
-    /// <param name="tempo">Null if no connections are to be closed.</param>
+    /// <param name="rate">Null if no connections are to be closed.</param>
     /// <returns>An error; null if the parameters are valid.</returns>
-    public static string? Fault(HttpContext http, out Tempo? tempo)
+    public static string? Fault(HttpContext http, out CloseRate? rate)
     {
-        tempo = null;
+        rate = null;
         string? within = Query.Value(http, Within);
-        if (RateFault(http, out int? rate) is string fault)
+        if (RateFault(http, out int? perSecond) is string fault)
         {
             return fault;
         }
 
-        if (rate is not null && within is not null)
+        if (perSecond is not null && within is not null)
         {
             return $"either {Rate} or {Within}, not both";
         }
@@ -35,7 +35,7 @@ internal static class ShedQuery
             return $"{Within} {Query.Shown(within)}: write a duration from 1ms to 365d, like 90s or 10m";
         }
 
-        tempo = rate is int perSecond ? Tempo.AtRate(perSecond) : within is not null ? Tempo.Within(time) : null;
+        rate = perSecond is int number ? CloseRate.AtRate(number) : within is not null ? CloseRate.Within(time) : null;
         return null;
     }
 

@@ -20,9 +20,9 @@ internal static class StatusReport
     public static StatusAnswer Of(AdminTarget target)
     {
         RoutingSnapshot snapshot = target.Control.Snapshot;
-        ListenerCell[] listeners = [.. snapshot.Listeners.Select(l => l.Cell), .. snapshot.Departed.Listeners];
-        BackendCell[] backends =
-            [.. snapshot.Pools.SelectMany(p => p.Backends).Concat(snapshot.Departed.Backends).Select(b => b.Cell)];
+        ListenerState[] listeners = [.. snapshot.Listeners.Select(l => l.State), .. snapshot.Removed.Listeners];
+        BackendState[] backends =
+            [.. snapshot.Pools.SelectMany(p => p.Backends).Concat(snapshot.Removed.Backends).Select(b => b.State)];
         int pending = listeners.Sum(l => l.Pending);
         return new StatusAnswer(
             BuildVersion.Current.Version, BuildVersion.Current.Commit, RuntimeInformation.FrameworkDescription, target.Engine.Name,
@@ -63,24 +63,24 @@ internal static class StatusReport
             IEnumerable<Endpoint> addresses = agree ? bound.Skip(next).Take(listener.Settings.Bind.Length) : listener.Settings.Bind;
             next += listener.Settings.Bind.Length;
             yield return new ListenerAnswer(
-                listener.Name, listener.Pool.Name, [.. addresses.Select(a => a.ToString())], listener.Cell.Accepted,
-                listener.Cell.Pending, listener.Cell.Open, ReasonCounts.Of(listener.Cell.Refused));
+                listener.Name, listener.Pool.Name, [.. addresses.Select(a => a.ToString())], listener.State.Accepted,
+                listener.State.Pending, listener.State.Open, ReasonCounts.Of(listener.State.Refused));
         }
     }
 
     private static PoolAnswer Of(Pool pool)
     {
-        var states = new int[Enum.GetValues<BackendState>().Length];
+        var states = new int[Enum.GetValues<BackendStatus>().Length];
         foreach (Backend backend in pool.Backends)
         {
-            states[(int)pool.StateOf(backend.Index)]++;
+            states[(int)pool.StatusOf(backend.Index)]++;
         }
 
         return new PoolAnswer(
-            pool.Name, NameOf(pool.Settings.Balance), pool.Backends.Length, states[(int)BackendState.Up],
-            states[(int)BackendState.Degraded], states[(int)BackendState.Down],
-            states[(int)BackendState.Draining], states[(int)BackendState.Maintenance],
-            pool.Backends.Sum(b => (long)b.Cell.Active));
+            pool.Name, NameOf(pool.Settings.Balance), pool.Backends.Length, states[(int)BackendStatus.Up],
+            states[(int)BackendStatus.Degraded], states[(int)BackendStatus.Down],
+            states[(int)BackendStatus.Draining], states[(int)BackendStatus.Maintenance],
+            pool.Backends.Sum(b => (long)b.State.Active));
     }
 
     private static WorkerAnswer Of(WorkerLoad load) => new(load.Worker, load.Connections, Math.Round(load.CpuTime.TotalSeconds, 3));

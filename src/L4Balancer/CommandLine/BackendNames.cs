@@ -10,7 +10,7 @@ internal static class BackendNames
     /// <summary>Short, because completion is interactive.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
 
-    public static IEnumerable<CompletionItem> Of(Asking asking, CompletionContext context)
+    public static IEnumerable<CompletionItem> Of(AdminSession asking, CompletionContext context)
     {
         if (asking.AddressIn(context.ParseResult) is not AdminAddress address)
         {

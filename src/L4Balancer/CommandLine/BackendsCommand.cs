@@ -7,9 +7,9 @@ namespace L4Balancer.CommandLine;
 /// <summary><c>backends</c>: one line per backend.</summary>
 internal static class BackendsCommand
 {
-    public static (Command, string) Create(Asking asking)
+    public static (Command, string) Create(AdminSession asking)
     {
-        Option<bool> json = Asking.Json();
+        Option<bool> json = AdminSession.Json();
         var command = new Command("backends", "Lists the backends of the running daemon.") { json };
         command.SetAction((parsed, _) => asking.ShowAsync(parsed, json, "/v1/backends", AdminJson.Default.BackendsAnswer, answer =>
         {

@@ -13,7 +13,7 @@ internal static class ChangeCommands
 {
     private const int HeaviestWeight = 1000;
 
-    public static IEnumerable<(Command, string)> Create(Asking asking)
+    public static IEnumerable<(Command, string)> Create(AdminSession asking)
     {
         yield return Mode(asking, "ready", "Puts a backend back into service.", "l4balancer ready chat/ws1");
         yield return Mode(asking, "maint", "Takes a backend out of service for maintenance: no new connections.", "l4balancer maint chat/ws1");
@@ -21,7 +21,7 @@ internal static class ChangeCommands
         yield return Close(asking);
     }
 
-    private static (Command, string) Mode(Asking asking, string name, string description, string example)
+    private static (Command, string) Mode(AdminSession asking, string name, string description, string example)
     {
         Argument<string> backend = Backend(asking);
         var command = new Command(name, description) { backend };
@@ -30,7 +30,7 @@ internal static class ChangeCommands
         return (command, example);
     }
 
-    private static (Command, string) Weight(Asking asking)
+    private static (Command, string) Weight(AdminSession asking)
     {
         Argument<string> backend = Backend(asking);
         var weight = new Argument<int>("WEIGHT") { Description = $"0 to {HeaviestWeight}; 0: no new connections", CustomParser = ParseWeight };
@@ -41,7 +41,7 @@ internal static class ChangeCommands
         return (command, "l4balancer weight chat/ws1 50");
     }
 
-    private static (Command, string) Close(Asking asking)
+    private static (Command, string) Close(AdminSession asking)
     {
         var id = new Argument<ulong>("ID") { Description = "The connection's id, as `connections` lists it" };
         var command = new Command("close", "Closes one connection.") { id };
@@ -61,7 +61,7 @@ internal static class ChangeCommands
     }
 
     private static async Task<int> ChangeAsync(
-        Asking asking, AdminClient client, string command, HttpMethod method, string path, string? body = null)
+        AdminSession asking, AdminClient client, string command, HttpMethod method, string path, string? body = null)
     {
         AdminReply reply = await asking.Screen.WaitAsync(client.SendAsync(method, path, body), "asking the daemon");
         if (asking.Fault(command, reply) is int code)
@@ -82,7 +82,7 @@ internal static class ChangeCommands
     public static string Line(BackendAnswer now) =>
         $"{now.Pool}/{now.Name} is {now.State}, weight {now.Weight}, {now.Connections} connections";
 
-    public static Argument<string> Backend(Asking asking)
+    public static Argument<string> Backend(AdminSession asking)
     {
         var backend = new Argument<string>("BACKEND") { Description = "POOL/NAME, as `backends` lists it" };
         backend.CompletionSources.Add(context => BackendNames.Of(asking, context));

@@ -45,7 +45,7 @@ internal static class CommandLineRoot
         // The directive that shell completions use; the others are for the library's developers.
         root.Directives.Clear();
         root.Directives.Add(new SuggestDirective());
-        var asking = new Asking(new Screen(output, errors));
+        var asking = new AdminSession(new Screen(output, errors));
         root.Options.Add(asking.Admin);
         root.Options.Add(asking.TokenFile);
         var examples = new Dictionary<Command, string> { [root] = Example };

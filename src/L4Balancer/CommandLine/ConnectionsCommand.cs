@@ -8,9 +8,9 @@ namespace L4Balancer.CommandLine;
 /// <summary><c>connections</c>: one line per connection, in the order of <c>--sort</c>.</summary>
 internal static class ConnectionsCommand
 {
-    public static (Command, string) Create(Asking asking)
+    public static (Command, string) Create(AdminSession asking)
     {
-        Option<bool> json = Asking.Json();
+        Option<bool> json = AdminSession.Json();
         var backend = new Option<string?>("--backend") { Description = "Only connections of one backend", HelpName = "POOL/NAME" };
         var source = new Option<string?>("--source") { Description = "Only connections of these clients", HelpName = "CIDR" };
         var sort = new Option<string?>("--sort")

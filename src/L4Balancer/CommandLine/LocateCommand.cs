@@ -18,7 +18,7 @@ internal static class LocateCommand
 {
     private const string UnknownHealth = "not known offline: every backend counts as up";
 
-    public static (Command, string) Create(Asking asking)
+    public static (Command, string) Create(AdminSession asking)
     {
         Option<string?> config = Options.Config();
         config.Description = "Use this configuration file, offline, with every backend up. Default: query a running daemon";
@@ -37,7 +37,7 @@ internal static class LocateCommand
             CustomParser = result => ParseEndpoint(result),
         };
         var sni = new Option<string?>("--sni") { Description = "Not supported yet", HelpName = "NAME" };
-        Option<bool> json = Asking.Json();
+        Option<bool> json = AdminSession.Json();
         var command = new Command("locate", "Shows which backend a connection is sent to, and why.")
         {
             config, listener, source, destination, sni, json,
@@ -63,7 +63,7 @@ internal static class LocateCommand
         return (command, "l4balancer locate --listener wss --source 203.0.113.7:51234 --destination 198.51.100.1:443");
     }
 
-    private static int Offline(Asking asking, string path, string listenerName, Endpoint source, Endpoint? destination, bool json)
+    private static int Offline(AdminSession asking, string path, string listenerName, Endpoint source, Endpoint? destination, bool json)
     {
         ConfigFile file = ConfigFile.Load(path);
         foreach (string error in file.Errors)
@@ -98,7 +98,7 @@ internal static class LocateCommand
         return ExitCode.Fine;
     }
 
-    private static int Print(Asking asking, LocateAnswer answer)
+    private static int Print(AdminSession asking, LocateAnswer answer)
     {
         if (answer.Hash is null)
         {

@@ -9,9 +9,9 @@ namespace L4Balancer.CommandLine;
 /// <summary><c>reload</c>: makes the daemon read its file again, and prints the changes.</summary>
 internal static class ReloadCommand
 {
-    public static (Command, string) Create(Asking asking)
+    public static (Command, string) Create(AdminSession asking)
     {
-        Option<bool> json = Asking.Json();
+        Option<bool> json = AdminSession.Json();
         var command = new Command("reload", "Makes the running daemon read its configuration again; connections are kept.") { json };
         command.SetAction((parsed, _) => asking.RunAsync(parsed, async client =>
         {
@@ -22,7 +22,7 @@ internal static class ReloadCommand
     }
 
     // Errors in the file are printed without a prefix, as `check` prints them.
-    private static int? ToldAs(Asking asking, AdminReply reply)
+    private static int? ToldAs(AdminSession asking, AdminReply reply)
     {
         if (reply.Status != 422 || reply.Problems is not { Count: > 1 } lines)
         {
@@ -37,7 +37,7 @@ internal static class ReloadCommand
         return asking.Fail(ExitCode.Failed, $"reload: {lines[^1]}");
     }
 
-    private static int Show(Asking asking, AdminReply reply, bool json)
+    private static int Show(AdminSession asking, AdminReply reply, bool json)
     {
         if (reply.TryRead(AdminJson.Default.ReloadAnswer) is not ReloadAnswer answer)
         {

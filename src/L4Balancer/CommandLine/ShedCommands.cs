@@ -14,13 +14,13 @@ internal static class ShedCommands
     private const string Draining = "draining";
     private const string Down = "down";
 
-    public static IEnumerable<(Command, string)> Create(Asking asking)
+    public static IEnumerable<(Command, string)> Create(AdminSession asking)
     {
         yield return Drain(asking);
         yield return Rebalance(asking);
     }
 
-    private static (Command, string) Drain(Asking asking)
+    private static (Command, string) Drain(AdminSession asking)
     {
         Argument<string> backend = ChangeCommands.Backend(asking);
         Option<int?> rate = Rate("Closes the connections at this rate per second; 0: all at once");
@@ -51,7 +51,7 @@ internal static class ShedCommands
         return (command, "l4balancer drain chat/ws1 --within 5m");
     }
 
-    private static async Task<int> DrainAsync(Asking asking, AdminClient client, string backend, string query)
+    private static async Task<int> DrainAsync(AdminSession asking, AdminClient client, string backend, string query)
     {
         string path = $"/v1/backends/{backend}";
         AdminReply reply = await asking.Screen.WaitAsync(client.SendAsync(HttpMethod.Post, $"{path}/drain{query}"), "asking the daemon");
@@ -87,7 +87,7 @@ internal static class ShedCommands
             : asking.Fail(ExitCode.Failed, $"drain: {backend} was set to {now.State} meanwhile: the remaining connections are kept");
     }
 
-    private static (Command, string) Rebalance(Asking asking)
+    private static (Command, string) Rebalance(AdminSession asking)
     {
         var pool = new Argument<string>("POOL") { Description = "The pool's name, as `status` lists it" };
         pool.Validators.Add(result =>
@@ -123,7 +123,7 @@ internal static class ShedCommands
         return (command, "l4balancer rebalance chat --rate 200");
     }
 
-    private static async Task<int> RebalanceAsync(Asking asking, AdminClient client, string pool, string query)
+    private static async Task<int> RebalanceAsync(AdminSession asking, AdminClient client, string pool, string query)
     {
         long before = (await LookAsync(client, pool)).Sum(b => Shed(b, "rebalance"));
         AdminReply reply = await asking.Screen.WaitAsync(

@@ -8,9 +8,9 @@ namespace L4Balancer.CommandLine;
 /// <summary><c>status</c>: the state of the daemon, with totals.</summary>
 internal static class StatusCommand
 {
-    public static (Command, string) Create(Asking asking)
+    public static (Command, string) Create(AdminSession asking)
     {
-        Option<bool> json = Asking.Json();
+        Option<bool> json = AdminSession.Json();
         var command = new Command("status", "Shows the state of the running daemon.") { json };
         command.SetAction((parsed, _) => asking.ShowAsync(parsed, json, "/v1/status", AdminJson.Default.StatusAnswer, status =>
         {

@@ -15,7 +15,7 @@ internal static class TopCommand
 
     private static readonly TimeSpan Between = TimeSpan.FromSeconds(1);
 
-    public static (Command, string) Create(Asking asking)
+    public static (Command, string) Create(AdminSession asking)
     {
         var command = new Command(Name, "Shows the state of the running daemon live; Ctrl-C ends it.");
         command.SetAction((parsed, _) => asking.RunAsync(parsed, client =>
@@ -23,7 +23,7 @@ internal static class TopCommand
         return (command, "l4balancer top --admin 127.0.0.1:9180");
     }
 
-    private static async Task<int> OnceAsync(Asking asking, AdminClient client)
+    private static async Task<int> OnceAsync(AdminSession asking, AdminClient client)
     {
         (Sample? sample, int code) = await TakeAsync(asking, client, CancellationToken.None);
         if (sample is not null)
@@ -35,7 +35,7 @@ internal static class TopCommand
         return code;
     }
 
-    private static async Task<int> LiveAsync(Asking asking, AdminClient client)
+    private static async Task<int> LiveAsync(AdminSession asking, AdminClient client)
     {
         using var end = new CancellationTokenSource();
         using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Ends);
@@ -74,7 +74,7 @@ internal static class TopCommand
         }
     }
 
-    private static async Task<(Sample? Sample, int Code)> TakeAsync(Asking asking, AdminClient client, CancellationToken cancel)
+    private static async Task<(Sample? Sample, int Code)> TakeAsync(AdminSession asking, AdminClient client, CancellationToken cancel)
     {
         AdminReply status = await client.SendAsync(HttpMethod.Get, "/v1/status", cancel: cancel);
         AdminReply backends = await client.SendAsync(HttpMethod.Get, "/v1/backends", cancel: cancel);

@@ -6,7 +6,7 @@ using Microsoft.Extensions.Logging;
 namespace L4Balancer.Control;
 
 /// <summary>Closes all connections of one backend that is drained or down.</summary>
-internal sealed class BackendClose(Shedding shedding, Tempo tempo, Pace pace, IEngine engine, TimeProvider clock, ILogger log) : PacedClose
+internal sealed class BackendClose(Shedding shedding, CloseRate rate, RateLimiter limiter, IEngine engine, TimeProvider clock, ILogger log) : PacedClose
 {
     /// <summary>How long to look for more: a connect that was under way when the drain began may still become a connection.</summary>
     private static readonly TimeSpan BetweenLooks = TimeSpan.FromMilliseconds(50);
@@ -15,7 +15,7 @@ internal sealed class BackendClose(Shedding shedding, Tempo tempo, Pace pace, IE
 
     protected override async Task RunAsync()
     {
-        (BackendCell cell, CloseReason reason, _) = shedding;
+        (BackendState state, CloseReason reason, _) = shedding;
         long start = clock.GetTimestamp();
         bool more = true;
         while (more && !Stopped.IsCancellationRequested)
@@ -23,18 +23,18 @@ internal sealed class BackendClose(Shedding shedding, Tempo tempo, Pace pace, IE
             var order = new ShedOrder
             {
                 Reason = reason,
-                Tempo = tempo.After(clock.GetElapsedTime(start)),
-                Pace = pace,
-                Quotas = new Dictionary<BackendCell, int> { [cell] = int.MaxValue },
+                CloseRate = rate.After(clock.GetElapsedTime(start)),
+                RateLimiter = limiter,
+                Quotas = new Dictionary<BackendState, int> { [state] = int.MaxValue },
             };
             more = await engine.ShedAsync(order, Stopped) > 0;
-            if (cell.Load > cell.Active)
+            if (state.Load > state.Active)
             {
                 more = true;
                 await Task.Delay(BetweenLooks, clock, Stopped).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
 
-        log.SheddingEnds(cell.Pool, cell.Name, shedding.Closed, reason.Name());
+        log.SheddingEnds(state.Pool, state.Name, shedding.Closed, reason.Name());
     }
 }

@@ -31,7 +31,7 @@ internal sealed class BalancerControl : IAsyncDisposable
     /// <param name="descriptorLimit">How many descriptors the process may hold.</param>
     /// <param name="path">The file of the configuration; null if it was not read from a file.</param>
     public BalancerControl(
-        InForce first, IEngine engine, BackendNames names, long descriptorLimit, string? path, TimeProvider clock, ILoggerFactory loggers)
+        ActiveConfig first, IEngine engine, BackendNames names, long descriptorLimit, string? path, TimeProvider clock, ILoggerFactory loggers)
     {
         ILogger log = loggers.CreateLogger<BalancerControl>();
         ControlQueue queue = _queue = new ControlQueue(log);
@@ -64,11 +64,11 @@ internal sealed class BalancerControl : IAsyncDisposable
 
     public ControlEvents Events { get; } = new();
 
-    /// <inheritdoc cref="Reload.ReadsToo"/>
-    public Func<BalancerConfig, Action> ReadsToo
+    /// <inheritdoc cref="Reload.ReadDependencies"/>
+    public Func<BalancerConfig, Action> ReadDependencies
     {
-        get => _reload.ReadsToo;
-        set => _reload.ReadsToo = value;
+        get => _reload.ReadDependencies;
+        set => _reload.ReadDependencies = value;
     }
 
     /// <summary>The configuration in force: the file's, except for values that need a restart.</summary>
@@ -82,13 +82,13 @@ internal sealed class BalancerControl : IAsyncDisposable
     /// <summary>Begins to apply changes. Called once, after the handlers of <see cref="Events"/> are attached.</summary>
     public void Start()
     {
-        Snapshot.ConnectReports.Handler = (cell, news) => _queue.Post(new ConnectReported(cell, news));
+        Snapshot.ConnectReports.Handler = (state, news) => _queue.Post(new ConnectReported(state, news));
 
         // Replays reports of failing backends: the engine accepted connections before the control plane subscribed, and each failure is
         // reported only once. Backends without such a report are not affected.
         foreach (Backend backend in Snapshot.Pools.SelectMany(p => p.Backends))
         {
-            _queue.Post(new ConnectReported(backend.Cell, ConnectNews.Failing));
+            _queue.Post(new ConnectReported(backend.State, PassiveHealthEvent.Failing));
         }
 
         _queue.Start(_loop.Apply);
@@ -105,12 +105,12 @@ internal sealed class BalancerControl : IAsyncDisposable
     public void NamesChanged() => _names.Changed();
 
     /// <summary>The paced close of this backend that is in progress; null: none.</summary>
-    public Shedding? SheddingOf(BackendCell cell) => _closes.Of(cell);
+    public Shedding? SheddingOf(BackendState state) => _closes.Of(state);
 
-    /// <param name="tempo">How fast its established connections are closed; null: they stay.</param>
+    /// <param name="rate">How fast its established connections are closed; null: they stay.</param>
     /// <returns>False if there is no such backend.</returns>
-    public Task<bool> SetModeAsync(string pool, string backend, BackendMode mode, string who, Tempo? tempo = null) =>
-        _queue.AskAsync(new ModeSet(pool, backend, mode, tempo, who));
+    public Task<bool> SetModeAsync(string pool, string backend, BackendMode mode, string who, CloseRate? rate = null) =>
+        _queue.AskAsync(new ModeSet(pool, backend, mode, rate, who));
 
     /// <param name="weight">0 to 1000.</param>
     /// <returns>False if there is no such backend.</returns>

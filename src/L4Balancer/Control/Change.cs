@@ -34,7 +34,7 @@ internal abstract record Request<T> : Change
 internal sealed record ProbeReported(ProbeReport Report) : Change;
 
 /// <summary>The connect health of a backend, as clients' connects report it, has changed.</summary>
-internal sealed record ConnectReported(BackendCell Backend, ConnectNews News) : Change;
+internal sealed record ConnectReported(BackendState Backend, PassiveHealthEvent News) : Change;
 
 /// <summary>A backend that failed connects have taken down may be due for a trial connection.</summary>
 internal sealed record TrialDue : Change;
@@ -53,8 +53,8 @@ internal sealed record ReloadBegun : Request<bool>;
 internal sealed record ReloadRead(ReadConfig Read, string Who) : Request<ReloadResult>;
 
 /// <summary>An operator sets the mode of a backend. The result is false if there is no such backend.</summary>
-/// <param name="Tempo">How fast its established connections are closed; null: they stay.</param>
-internal sealed record ModeSet(string Pool, string Backend, BackendMode Mode, Tempo? Tempo, string Who) : Request<bool>;
+/// <param name="CloseRate">How fast its established connections are closed; null: they stay.</param>
+internal sealed record ModeSet(string Pool, string Backend, BackendMode Mode, CloseRate? CloseRate, string Who) : Request<bool>;
 
 /// <summary>An operator sets the weight of a backend. The result is false if there is no such backend.</summary>
 internal sealed record WeightSet(string Pool, string Backend, int Weight, string Who) : Request<bool>;

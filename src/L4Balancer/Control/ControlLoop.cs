@@ -67,7 +67,7 @@ internal sealed class ControlLoop(
 
     private bool Apply(ModeSet set)
     {
-        InForce now = publisher.Now;
+        ActiveConfig now = publisher.Now;
         if (now.Find(set.Pool, set.Backend) is not ({ } pool, { } backend))
         {
             return false;
@@ -77,20 +77,20 @@ internal sealed class ControlLoop(
         publisher.Amend(now.Desired.WithOverride(set.Pool, set.Backend, before with { Mode = set.Mode }));
         if (set.Mode == BackendMode.Ready && before.Mode != BackendMode.Ready)
         {
-            slowStarts.Begin(backend.Cell);
+            slowStarts.Begin(backend.State);
         }
 
         pool.SetMode(backend.Index, set.Mode);
         health.ModeSet(pool);
         log.ModeSet(set.Pool, set.Backend, set.Mode.ToString().ToLowerInvariant(), set.Who);
-        closes.ModeSet(pool, backend, set.Tempo);
+        closes.ModeSet(pool, backend, set.CloseRate);
         events.OnHealthChanged();
         return true;
     }
 
     private bool Apply(WeightSet set)
     {
-        InForce now = publisher.Now;
+        ActiveConfig now = publisher.Now;
         if (now.Find(set.Pool, set.Backend) is not (_, { } backend))
         {
             return false;
@@ -122,7 +122,7 @@ internal sealed class ControlLoop(
 
     private void ApplyNames()
     {
-        InForce before = publisher.Now;
+        ActiveConfig before = publisher.Now;
         Resolutions resolutions = names.After(before.Desired.Names, before.Config);
         if (resolutions != before.Desired.Names)
         {

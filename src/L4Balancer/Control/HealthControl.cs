@@ -22,7 +22,7 @@ internal sealed class HealthControl : ISnapshotParticipant, IAsyncDisposable
     private readonly TimeProvider _clock;
     private readonly ILogger<HealthControl> _log;
     private readonly ITimer _trials;
-    private readonly HashSet<PoolCell> _dead = [];
+    private readonly HashSet<PoolState> _dead = [];
     private Instant _nextComplaint;
 
     /// <param name="prober">Probes the backends of the snapshot in force.</param>
@@ -50,14 +50,14 @@ internal sealed class HealthControl : ISnapshotParticipant, IAsyncDisposable
             Tell(pool, backend);
         }
 
-        _dead.IntersectWith(now.Pools.Where(p => !p.HasLiving).Select(p => p.Cell));
+        _dead.IntersectWith(now.Pools.Where(p => !p.HasAvailable).Select(p => p.State));
         SetTimer();
         foreach (Pool pool in now.Pools.Where(p => p.Settings.Health.Type != HealthType.None))
         {
             // Publish planned these probes with the pace from before the board followed the snapshot.
-            foreach (Backend backend in pool.Backends.Where(b => b.Cell.Health.Pace != ProbePace.Steady))
+            foreach (Backend backend in pool.Backends.Where(b => b.State.Health.Pace != ProbePace.Steady))
             {
-                _prober.Replan(backend.Cell);
+                _prober.Replan(backend.State);
             }
         }
     }
@@ -65,7 +65,7 @@ internal sealed class HealthControl : ISnapshotParticipant, IAsyncDisposable
     /// <summary>Logs that no backend serves the pool: once, until one does again.</summary>
     public void TellIfDead(Pool pool)
     {
-        if (!IsAlive(pool) && _dead.Add(pool.Cell))
+        if (!IsAlive(pool) && _dead.Add(pool.State))
         {
             _log.PoolDead(pool.Name);
         }
@@ -79,33 +79,33 @@ internal sealed class HealthControl : ISnapshotParticipant, IAsyncDisposable
     /// <summary>Handles the result of a probe.</summary>
     public void Take(in ProbeReport report)
     {
-        BackendCell cell = report.Backend.Cell;
-        ProbePace planned = cell.Health.Pace;
-        cell.Health.Last = new LastProbe(Instant.Now(_clock), report.Outcome, report.Detail);
+        BackendState state = report.Backend.State;
+        ProbePace planned = state.Health.Pace;
+        state.Health.Last = new LastProbe(Instant.Now(_clock), report.Outcome, report.Detail);
         if (report.Outcome == ProbeOutcome.LocalError)
         {
             Complain(report);
         }
 
-        if (_board.Report(cell, report.Outcome, report.Detail))
+        if (_board.Report(state, report.Outcome, report.Detail))
         {
-            Tell(cell);
+            Tell(state);
         }
 
-        Replan(cell, planned);
+        Replan(state, planned);
     }
 
     /// <summary>Handles a report of a client's connect.</summary>
-    public void Take(BackendCell cell, ConnectNews news)
+    public void Take(BackendState state, PassiveHealthEvent news)
     {
-        ProbePace planned = cell.Health.Pace;
-        if (_board.Hear(cell, news, Instant.Now(_clock)))
+        ProbePace planned = state.Health.Pace;
+        if (_board.OnPassiveEvent(state, news, Instant.Now(_clock)))
         {
-            Tell(cell);
+            Tell(state);
         }
 
         SetTimer();
-        Replan(cell, planned);
+        Replan(state, planned);
     }
 
     /// <summary>Lets one trial connection through to each backend that is due for one.</summary>
@@ -119,20 +119,20 @@ internal sealed class HealthControl : ISnapshotParticipant, IAsyncDisposable
 
     private bool IsAlive(Pool pool)
     {
-        if (pool.HasLiving)
+        if (pool.HasAvailable)
         {
-            _dead.Remove(pool.Cell);
+            _dead.Remove(pool.State);
         }
 
-        return pool.HasLiving;
+        return pool.HasAvailable;
     }
 
     // The next probe was planned before the result of this one was applied.
-    private void Replan(BackendCell cell, ProbePace planned)
+    private void Replan(BackendState state, ProbePace planned)
     {
-        if (cell.Health.Pace != planned)
+        if (state.Health.Pace != planned)
         {
-            _prober.Replan(cell);
+            _prober.Replan(state);
         }
     }
 
@@ -145,10 +145,10 @@ internal sealed class HealthControl : ISnapshotParticipant, IAsyncDisposable
         }
     }
 
-    private void Tell(BackendCell cell)
+    private void Tell(BackendState state)
     {
         // The report may concern a snapshot that is no longer in force.
-        if (_board.Known(cell) is ({ } pool, { } backend))
+        if (_board.Known(state) is ({ } pool, { } backend))
         {
             Tell(pool, backend);
         }
@@ -156,7 +156,7 @@ internal sealed class HealthControl : ISnapshotParticipant, IAsyncDisposable
 
     private void Tell(Pool pool, Backend backend)
     {
-        string detail = backend.Cell.Health.Detail;
+        string detail = backend.State.Health.Detail;
         switch (pool.HealthOf(backend.Index))
         {
             case HealthState.Up:

@@ -78,11 +78,11 @@ internal sealed class NameControl : ISnapshotParticipant, IDisposable
         Dictionary<string, Pool> poolsBefore = before?.Pools.ToDictionary(p => p.Name) ?? [];
         foreach (Pool pool in now.Pools)
         {
-            Dictionary<BackendCell, Backend> known =
-                poolsBefore.GetValueOrDefault(pool.Name)?.Backends.ToDictionary(b => b.Cell) ?? [];
+            Dictionary<BackendState, Backend> known =
+                poolsBefore.GetValueOrDefault(pool.Name)?.Backends.ToDictionary(b => b.State) ?? [];
             foreach (Backend backend in pool.Backends.Where(b => b.Settings.Host is not null))
             {
-                Backend? old = known.GetValueOrDefault(backend.Cell);
+                Backend? old = known.GetValueOrDefault(backend.State);
                 if (!backend.IsResolved)
                 {
                     Miss(pool, backend, isNew: old is null or { IsResolved: true });
@@ -121,10 +121,10 @@ internal sealed class NameControl : ISnapshotParticipant, IDisposable
     private void Miss(Pool pool, Backend backend, bool isNew)
     {
         string why = _names.WhyNone(backend.Settings);
-        backend.Cell.Health.Detail = why;
+        backend.State.Health.Detail = why;
         if (isNew)
         {
-            backend.Cell.Health.CountTransition();
+            backend.State.Health.CountTransition();
             _log.BackendDown(pool.Name, backend.Name, backend.Settings.Address, why);
         }
     }
@@ -132,7 +132,7 @@ internal sealed class NameControl : ISnapshotParticipant, IDisposable
     // The backend gets the health that it had with its last address; up if it never had one.
     private void Find(Pool pool, Backend backend)
     {
-        HealthCounters health = backend.Cell.Health;
+        HealthCounters health = backend.State.Health;
         if (pool.HealthOf(backend.Index) != HealthState.Up)
         {
             health.Detail = health.Last?.Detail ?? "";

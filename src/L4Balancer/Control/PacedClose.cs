@@ -4,11 +4,11 @@ namespace L4Balancer.Control;
 
 /// <summary>The progress of closing connections of one backend at a pace.</summary>
 /// <param name="Planned">The number of connections to close when it began.</param>
-internal sealed record Shedding(BackendCell Cell, CloseReason Reason, int Planned)
+internal sealed record Shedding(BackendState State, CloseReason Reason, int Planned)
 {
-    private readonly long _before = Cell.Shed[Reason];
+    private readonly long _before = State.Shed[Reason];
 
-    public long Closed => Cell.Shed[Reason] - _before;
+    public long Closed => State.Shed[Reason] - _before;
 }
 
 /// <summary>A task that closes connections at a pace, until all of them are closed or it is stopped.</summary>

@@ -18,21 +18,21 @@ namespace L4Balancer.Control;
 internal sealed class PacedCloses(IEngine engine, RoutingSnapshot first, TimeProvider clock, ILogger log)
     : ISnapshotParticipant, IAsyncDisposable
 {
-    private readonly ConcurrentDictionary<BackendCell, BackendClose> _backends = new();
+    private readonly ConcurrentDictionary<BackendState, BackendClose> _backends = new();
     private readonly ConcurrentDictionary<string, Rebalance> _rebalances = new();
     private volatile RoutingSnapshot _snapshot = first;
 
     /// <summary>The progress of the close of this backend; null: none is running. Any thread.</summary>
-    public Shedding? Of(BackendCell cell) => SheddingOf(cell) ?? _rebalances.GetValueOrDefault(cell.Pool)?.Of(cell);
+    public Shedding? Of(BackendState state) => SheddingOf(state) ?? _rebalances.GetValueOrDefault(state.Pool)?.Of(state);
 
     /// <summary>An operator has set the mode: a close that belongs to the previous mode ends.</summary>
-    /// <param name="tempo">Null: this mode closes no connections.</param>
-    public void ModeSet(Pool pool, Backend backend, Tempo? tempo)
+    /// <param name="rate">Null: this mode closes no connections.</param>
+    public void ModeSet(Pool pool, Backend backend, CloseRate? rate)
     {
-        StopBackend(backend.Cell);
-        if (tempo is Tempo given)
+        StopBackend(backend.State);
+        if (rate is CloseRate given)
         {
-            StartBackend(backend.Cell, CloseReason.Drain, given, new Pace());
+            StartBackend(backend.State, CloseReason.Drain, given, new RateLimiter());
         }
 
         StartOrStop(pool, backend);
@@ -57,13 +57,13 @@ internal sealed class PacedCloses(IEngine engine, RoutingSnapshot first, TimePro
         Task before = StopRebalance(pool.Name);
         if (plan.TotalSurplus > 0)
         {
-            PoolCell cell = pool.Cell;
+            PoolState state = pool.State;
             var rebalance = new Rebalance(
-                cell, plan, tolerance, Tempo.AtRate(perSecond ?? pool.Settings.CloseRate), perSecond is null ? cell.Closing : new Pace(),
-                () => _snapshot.Pools.FirstOrDefault(p => p.Cell == cell), before, engine, clock, log);
-            _rebalances[cell.Name] = rebalance;
-            log.RebalanceBegins(cell.Name, plan.TotalSurplus);
-            rebalance.Start(e => log.SheddingFailed(cell.Name, e), () => _rebalances.TryRemove(new(cell.Name, rebalance)));
+                state, plan, tolerance, CloseRate.AtRate(perSecond ?? pool.Settings.CloseRate), perSecond is null ? state.Closing : new RateLimiter(),
+                () => _snapshot.Pools.FirstOrDefault(p => p.State == state), before, engine, clock, log);
+            _rebalances[state.Name] = rebalance;
+            log.RebalanceBegins(state.Name, plan.TotalSurplus);
+            rebalance.Start(e => log.SheddingFailed(state.Name, e), () => _rebalances.TryRemove(new(state.Name, rebalance)));
         }
 
         return plan;
@@ -101,14 +101,14 @@ internal sealed class PacedCloses(IEngine engine, RoutingSnapshot first, TimePro
     // A backend that has left the configuration may return, but with a new state: up, ready, with another share.
     private void EndWithoutCause(RoutingSnapshot now)
     {
-        Dictionary<BackendCell, (Pool Pool, Backend Backend)> known =
-            now.Pools.SelectMany(p => p.Backends, (p, b) => (Pool: p, Backend: b)).ToDictionary(m => m.Backend.Cell);
+        Dictionary<BackendState, (Pool Pool, Backend Backend)> known =
+            now.Pools.SelectMany(p => p.Backends, (p, b) => (Pool: p, Backend: b)).ToDictionary(m => m.Backend.State);
         foreach (Shedding shedding in _backends.Values.Select(c => c.Shedding))
         {
-            if (!known.TryGetValue(shedding.Cell, out (Pool Pool, Backend Backend) member)
-                || (shedding.Reason == CloseReason.Drain && member.Pool.StateOf(member.Backend.Index) != BackendState.Draining))
+            if (!known.TryGetValue(shedding.State, out (Pool Pool, Backend Backend) member)
+                || (shedding.Reason == CloseReason.Drain && member.Pool.StatusOf(member.Backend.Index) != BackendStatus.Draining))
             {
-                StopBackend(shedding.Cell);
+                StopBackend(shedding.State);
             }
             else
             {
@@ -129,34 +129,34 @@ internal sealed class PacedCloses(IEngine engine, RoutingSnapshot first, TimePro
     // the backend for new connections (panic_threshold).
     private void StartOrStop(Pool pool, Backend backend)
     {
-        Shedding? shedding = SheddingOf(backend.Cell);
+        Shedding? shedding = SheddingOf(backend.State);
         bool closes = pool.Settings.OnBackendDown == OnBackendDown.Close && pool.IsDown(backend.Index)
-            && pool.StateOf(backend.Index) != BackendState.Maintenance;
-        if (closes && shedding is null && backend.Cell.Load > 0)
+            && pool.StatusOf(backend.Index) != BackendStatus.Maintenance;
+        if (closes && shedding is null && backend.State.Load > 0)
         {
-            StartBackend(backend.Cell, CloseReason.BackendDown, Tempo.AtRate(pool.Settings.CloseRate), pool.Cell.Closing);
+            StartBackend(backend.State, CloseReason.BackendDown, CloseRate.AtRate(pool.Settings.CloseRate), pool.State.Closing);
         }
         else if (!closes && shedding?.Reason == CloseReason.BackendDown)
         {
-            StopBackend(backend.Cell);
+            StopBackend(backend.State);
         }
     }
 
-    private Shedding? SheddingOf(BackendCell cell) => _backends.GetValueOrDefault(cell)?.Shedding;
+    private Shedding? SheddingOf(BackendState state) => _backends.GetValueOrDefault(state)?.Shedding;
 
     // Replaces a close of this backend that is running.
-    private void StartBackend(BackendCell cell, CloseReason reason, Tempo tempo, Pace pace)
+    private void StartBackend(BackendState state, CloseReason reason, CloseRate rate, RateLimiter limiter)
     {
-        StopBackend(cell);
-        var close = new BackendClose(new Shedding(cell, reason, cell.Staying), tempo, pace, engine, clock, log);
-        _backends[cell] = close;
-        log.SheddingBegins(cell.Pool, cell.Name, close.Shedding.Planned, reason.Name());
-        close.Start(e => log.SheddingFailed(cell.Pool, e), () => _backends.TryRemove(new(cell, close)));
+        StopBackend(state);
+        var close = new BackendClose(new Shedding(state, reason, state.Staying), rate, limiter, engine, clock, log);
+        _backends[state] = close;
+        log.SheddingBegins(state.Pool, state.Name, close.Shedding.Planned, reason.Name());
+        close.Start(e => log.SheddingFailed(state.Pool, e), () => _backends.TryRemove(new(state, close)));
     }
 
-    private void StopBackend(BackendCell cell)
+    private void StopBackend(BackendState state)
     {
-        if (_backends.TryRemove(cell, out BackendClose? close))
+        if (_backends.TryRemove(state, out BackendClose? close))
         {
             close.Stop();
         }

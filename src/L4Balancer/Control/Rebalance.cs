@@ -14,7 +14,7 @@ namespace L4Balancer.Control;
 /// <param name="find">Finds the pool in the snapshot in force; null if it has left.</param>
 /// <param name="before">The previous rebalance of this pool; this one begins when it has ended.</param>
 internal sealed class Rebalance(
-    PoolCell cell, RebalancePlan plan, double tolerance, Tempo tempo, Pace pace, Func<Pool?> find, Task before, IEngine engine,
+    PoolState state, RebalancePlan plan, double tolerance, CloseRate rate, RateLimiter limiter, Func<Pool?> find, Task before, IEngine engine,
     TimeProvider clock, ILogger log) : PacedClose
 {
     /// <summary>The bound on the closes of all rounds together, as a multiple of the surplus or deficit at the start.</summary>
@@ -25,14 +25,14 @@ internal sealed class Rebalance(
     /// <summary>How long clients whose connection was closed have to reconnect, before the shares are computed again.</summary>
     private static readonly TimeSpan Return = TimeSpan.FromSeconds(5);
 
-    private readonly Dictionary<BackendCell, Shedding> _parts =
+    private readonly Dictionary<BackendState, Shedding> _parts =
         plan.Surplus.ToDictionary(s => s.Key, s => new Shedding(s.Key, CloseReason.Rebalance, s.Value));
 
     /// <summary>Null if no connection of this backend is closed.</summary>
-    public Shedding? Of(BackendCell backend) => _parts.GetValueOrDefault(backend);
+    public Shedding? Of(BackendState backend) => _parts.GetValueOrDefault(backend);
 
     /// <summary>Whether all backends with a target are among these.</summary>
-    public bool CountsOnlyOn(IReadOnlyCollection<BackendCell> backends) => plan.Targets.Keys.All(backends.Contains);
+    public bool CountsOnlyOn(IReadOnlyCollection<BackendState> backends) => plan.Targets.Keys.All(backends.Contains);
 
     protected override async Task RunAsync()
     {
@@ -40,11 +40,11 @@ internal sealed class Rebalance(
         try
         {
             int closed = await CloseAsync();
-            log.RebalanceEnds(cell.Name, closed);
+            log.RebalanceEnds(state.Name, closed);
         }
         finally
         {
-            cell.Targets = null;
+            state.Targets = null;
         }
     }
 
@@ -56,7 +56,7 @@ internal sealed class Rebalance(
         int last = 1;
         while (last > 0 && next.TotalSurplus > 0 && !Stopped.IsCancellationRequested && find() is Pool pool)
         {
-            cell.Targets = next.Targets;
+            state.Targets = next.Targets;
             last = await engine.ShedAsync(OrderFor(pool, next, most - closed), Stopped);
             closed += last;
             next = await NextPlanAsync(next);
@@ -69,8 +69,8 @@ internal sealed class Rebalance(
     private ShedOrder OrderFor(Pool pool, RebalancePlan next, int most) => new()
     {
         Reason = CloseReason.Rebalance,
-        Tempo = tempo,
-        Pace = pace,
+        CloseRate = rate,
+        RateLimiter = limiter,
         Quotas = next.AtMost(most),
         Rank = record => pool.HasMoved(record.Tuple, record.Backend!) ? 0 : 1,
     };

@@ -44,7 +44,7 @@ internal sealed class Reload : IDisposable
     /// Reads files that the configuration refers to, on a thread that may block, and returns the action that applies them: the control loop
     /// calls it once the reload has succeeded.
     /// </summary>
-    public Func<BalancerConfig, Action> ReadsToo { get; set; } = static _ => static () => { };
+    public Func<BalancerConfig, Action> ReadDependencies { get; set; } = static _ => static () => { };
 
     /// <summary>Any thread except the control loop's.</summary>
     /// <param name="who">The origin of the request, for the log.</param>
@@ -78,8 +78,8 @@ internal sealed class Reload : IDisposable
     public ReloadResult Apply(ReadConfig read, string who)
     {
         ReloadResult result = Guarded(read, who);
-        InForce now = _publisher.Now;
-        now.Snapshot.Cell.Reloads.Count(result.Outcome != ReloadOutcome.Failed);
+        ActiveConfig now = _publisher.Now;
+        now.Snapshot.State.Reloads.Count(result.Outcome != ReloadOutcome.Failed);
         _names.Keep(now.Config);
         Log(result, who);
         return result;
@@ -99,7 +99,7 @@ internal sealed class Reload : IDisposable
 
         _names.LookUp(config);
         ImmutableArray<string> lacking = PlatformNeeds.Missing(FixedAtStart.Keep(_publisher.Now.Config, config));
-        return new ReadConfig(file, lacking, ReadsToo(config));
+        return new ReadConfig(file, lacking, ReadDependencies(config));
     }
 
     // An exception fails only this reload: it becomes a result, and the next reload can run.
@@ -118,7 +118,7 @@ internal sealed class Reload : IDisposable
 
     private ReloadResult PutInForce(ReadConfig read)
     {
-        InForce before = _publisher.Now;
+        ActiveConfig before = _publisher.Now;
         if (read.File.Config is not BalancerConfig wanted)
         {
             return Failed([.. read.File.Errors]);
@@ -139,7 +139,7 @@ internal sealed class Reload : IDisposable
     }
 
     /// <returns>The reasons why it is not in force; empty if it is.</returns>
-    private ImmutableArray<string> Replace(InForce before, BalancerConfig config, ImmutableArray<string> lacking)
+    private ImmutableArray<string> Replace(ActiveConfig before, BalancerConfig config, ImmutableArray<string> lacking)
     {
         if (!lacking.IsEmpty)
         {

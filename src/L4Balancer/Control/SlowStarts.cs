@@ -17,10 +17,10 @@ internal sealed class SlowStarts : ISnapshotParticipant, IAsyncDisposable
     private readonly TimeProvider _clock;
     private readonly ITimer _timer;
     private RoutingSnapshot _snapshot;
-    private Dictionary<BackendCell, Instant> _since = [];
+    private Dictionary<BackendState, Instant> _since = [];
 
     // The start times for the snapshot that is being published.
-    private Dictionary<BackendCell, Instant> _prepared = [];
+    private Dictionary<BackendState, Instant> _prepared = [];
 
     /// <param name="first">The snapshot in force: its backends have their full share.</param>
     /// <param name="tick">Called on any thread when <see cref="Grow"/> is due.</param>
@@ -34,7 +34,7 @@ internal sealed class SlowStarts : ISnapshotParticipant, IAsyncDisposable
     /// <summary>
     /// Begins the slow start of a backend. Must be called before the backend takes connections, or it gets its full share for a moment.
     /// </summary>
-    public void Begin(BackendCell backend)
+    public void Begin(BackendState backend)
     {
         _since[backend] = Instant.Now(_clock);
         Grow();
@@ -46,9 +46,9 @@ internal sealed class SlowStarts : ISnapshotParticipant, IAsyncDisposable
     /// </summary>
     public void Prepare(RoutingSnapshot next)
     {
-        HashSet<BackendCell> known = [.. Up(_snapshot)];
-        _prepared = new Dictionary<BackendCell, Instant>(_since);
-        foreach (BackendCell risen in Up(next).Where(b => !known.Contains(b)))
+        HashSet<BackendState> known = [.. Up(_snapshot)];
+        _prepared = new Dictionary<BackendState, Instant>(_since);
+        foreach (BackendState risen in Up(next).Where(b => !known.Contains(b)))
         {
             _prepared[risen] = Instant.Now(_clock);
         }
@@ -77,19 +77,19 @@ internal sealed class SlowStarts : ISnapshotParticipant, IAsyncDisposable
 
     public ValueTask DisposeAsync() => _timer.DisposeAsync();
 
-    private static IEnumerable<BackendCell> Up(RoutingSnapshot snapshot) => snapshot.Pools.SelectMany(
-        p => p.Backends.Where(b => p.HealthOf(b.Index) == HealthState.Up), (_, b) => b.Cell);
+    private static IEnumerable<BackendState> Up(RoutingSnapshot snapshot) => snapshot.Pools.SelectMany(
+        p => p.Backends.Where(b => p.HealthOf(b.Index) == HealthState.Up), (_, b) => b.State);
 
     /// <returns>The backends whose share still grows.</returns>
-    private Dictionary<BackendCell, Instant> SetShares(RoutingSnapshot snapshot, Dictionary<BackendCell, Instant> since)
+    private Dictionary<BackendState, Instant> SetShares(RoutingSnapshot snapshot, Dictionary<BackendState, Instant> since)
     {
-        Dictionary<BackendCell, Instant> growing = [];
+        Dictionary<BackendState, Instant> growing = [];
         Instant now = Instant.Now(_clock);
         foreach (Pool pool in snapshot.Pools)
         {
             foreach (Backend backend in pool.Backends)
             {
-                if (!since.TryGetValue(backend.Cell, out Instant start))
+                if (!since.TryGetValue(backend.State, out Instant start))
                 {
                     continue;
                 }
@@ -98,7 +98,7 @@ internal sealed class SlowStarts : ISnapshotParticipant, IAsyncDisposable
                 pool.SetRamp(backend.Index, Math.Max(share, FirstShare));
                 if (share < 1)
                 {
-                    growing.Add(backend.Cell, start);
+                    growing.Add(backend.State, start);
                 }
             }
         }

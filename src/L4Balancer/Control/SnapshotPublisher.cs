@@ -11,11 +11,11 @@ namespace L4Balancer.Control;
 internal sealed class SnapshotPublisher
 {
     private readonly IEngine _engine;
-    private volatile InForce _now;
+    private volatile ActiveConfig _now;
 
     /// <param name="first">The state that the engine was started with.</param>
     /// <param name="participants">In the order in which they are called.</param>
-    public SnapshotPublisher(InForce first, IEngine engine, ImmutableArray<ISnapshotParticipant> participants)
+    public SnapshotPublisher(ActiveConfig first, IEngine engine, ImmutableArray<ISnapshotParticipant> participants)
     {
         _now = first;
         _engine = engine;
@@ -28,7 +28,7 @@ internal sealed class SnapshotPublisher
 
     public ImmutableArray<ISnapshotParticipant> Participants { get; }
 
-    public InForce Now => _now;
+    public ActiveConfig Now => _now;
 
     /// <summary>Records that the snapshot in force was changed in place to match this state.</summary>
     public void Amend(DesiredState desired) => _now = _now with { Desired = desired };
@@ -47,7 +47,7 @@ internal sealed class SnapshotPublisher
         IReadOnlyList<ListenFailure> failures = _engine.Publish(next);
         if (failures.Count == 0)
         {
-            _now = new InForce(desired, next);
+            _now = new ActiveConfig(desired, next);
             foreach (ISnapshotParticipant participant in Participants)
             {
                 participant.Commit(before, next);

@@ -32,7 +32,7 @@ internal sealed class Daemon : IAsyncDisposable
     private readonly ServiceNotifications _systemd;
     private readonly ServiceReport _service;
     private readonly ILogger _log;
-    private readonly Parts _parts = new();
+    private readonly OwnedResources _parts = new();
     private volatile BalancerControl? _control;
     private volatile RoutingSnapshot? _first;
     private BalancerMetrics? _metrics;
@@ -212,7 +212,7 @@ internal sealed class Daemon : IAsyncDisposable
     {
         Warn(desired.File);
         var control = new BalancerControl(
-            new InForce(desired, snapshot), _engine!, _names!, budget.Limit, path, _clock, _loggers);
+            new ActiveConfig(desired, snapshot), _engine!, _names!, budget.Limit, path, _clock, _loggers);
         _parts.Own(_control = control);
 
         // Answers of name servers between the first snapshot and this point found no control plane to report to.
@@ -250,7 +250,7 @@ internal sealed class Daemon : IAsyncDisposable
         _parts.Own(_stopExtension = new StopExtension(_systemd, _clock));
         if (Watchdog.TimeFrom(Environment.GetEnvironmentVariable, Environment.ProcessId) is TimeSpan time)
         {
-            _parts.Own(new Watchdog(_systemd, _engine!.TurnAsync, time, _clock, _loggers.CreateLogger<Watchdog>()));
+            _parts.Own(new Watchdog(_systemd, _engine!.PingLoopsAsync, time, _clock, _loggers.CreateLogger<Watchdog>()));
         }
     }
 
@@ -266,7 +266,7 @@ internal sealed class Daemon : IAsyncDisposable
             var target = new AdminTarget(
                 _control!, _engine!, _metricsEndpoint, _output.Recent, _clock, _clock.GetUtcNow(), () => !_service.IsDraining);
             _parts.Own(_admin = await AdminServer.StartAsync(settings, target, _loggers));
-            _control!.ReadsToo = _admin.ReadToken;
+            _control!.ReadDependencies = _admin.ReadToken;
             return null;
         }
         catch (ListenException e)
@@ -292,7 +292,7 @@ internal sealed class Daemon : IAsyncDisposable
     {
         RoutingSnapshot snapshot = Snapshot;
         int backends = snapshot.Pools.Sum(p => p.Backends.Length);
-        int up = snapshot.Pools.Sum(p => p.Backends.Count(b => p.StateOf(b.Index) == BackendState.Up));
+        int up = snapshot.Pools.Sum(p => p.Backends.Count(b => p.StatusOf(b.Index) == BackendStatus.Up));
         return $"{Bound.Count} addresses, {snapshot.Pools.Length} pools, {up} of {backends} backends up";
     }
 }

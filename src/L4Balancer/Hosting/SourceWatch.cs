@@ -12,7 +12,7 @@ internal sealed class SourceWatch : IAsyncDisposable
 {
     private static readonly TimeSpan BetweenLooks = TimeSpan.FromSeconds(10);
 
-    private readonly Dictionary<SourceCell, (long Exhausted, long Unusable)> _seen = [];
+    private readonly Dictionary<LocalAddressState, (long Exhausted, long Unusable)> _seen = [];
     private readonly Func<RoutingSnapshot> _snapshot;
     private readonly ILogger _log;
     private readonly PeriodicJob _job;
@@ -29,13 +29,13 @@ internal sealed class SourceWatch : IAsyncDisposable
     /// <summary>Logs what has happened since the last check. One thread at a time.</summary>
     internal void Look()
     {
-        foreach (SourceCell source in _snapshot().Sources)
+        foreach (LocalAddressState source in _snapshot().Sources)
         {
             Look(source);
         }
     }
 
-    private void Look(SourceCell source)
+    private void Look(LocalAddressState source)
     {
         (long Exhausted, long Unusable) before = _seen.GetValueOrDefault(source);
         (long Exhausted, long Unusable) now = (source.Exhausted, source.Unusable);

@@ -17,16 +17,16 @@ internal static class BackendCatalog
             }
         }
 
-        foreach (Backend backend in snapshot.Departed.Backends)
+        foreach (Backend backend in snapshot.Removed.Backends)
         {
-            var departed = new BackendSeries(null, backend);
-            if (known.TryGetValue(departed.Key, out BackendSeries? same))
+            var removed = new BackendSeries(null, backend);
+            if (known.TryGetValue(removed.Key, out BackendSeries? same))
             {
-                same.Add(backend.Cell);
+                same.Add(backend.State);
             }
             else
             {
-                Add(departed);
+                Add(removed);
             }
         }
 

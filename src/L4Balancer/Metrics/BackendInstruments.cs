@@ -4,7 +4,7 @@ using L4Balancer.Core.Accounting;
 namespace L4Balancer.Metrics;
 
 /// <summary>
-/// What is counted per backend, read from the cells at a scrape. The series of a backend in force exist from the start, except those by
+/// What is counted per backend, read from the states at a scrape. The series of a backend in force exist from the start, except those by
 /// reason, which appear when they are first touched. Of a backend that has left the file the counters stay that are not zero, and the
 /// gauge while it holds connections.
 /// </summary>
@@ -72,7 +72,7 @@ internal sealed class BackendInstruments
         }
     }
 
-    private IEnumerable<Measurement<long>> ByReason(Func<BackendCell, ReasonCounters> counters)
+    private IEnumerable<Measurement<long>> ByReason(Func<BackendState, ReasonCounters> counters)
     {
         foreach (BackendSeries backend in _backends)
         {

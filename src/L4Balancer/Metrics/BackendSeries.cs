@@ -12,20 +12,20 @@ internal sealed class BackendSeries
 {
     private readonly KeyValuePair<string, object?> _pool;
     private readonly KeyValuePair<string, object?> _name;
-    private BackendCell[] _cells;
+    private BackendState[] _states;
 
     /// <param name="pool">Null where the backend is in the file no more.</param>
     public BackendSeries(Pool? pool, Backend backend)
     {
         Pool = pool;
         Backend = backend;
-        _cells = [backend.Cell];
-        _pool = new KeyValuePair<string, object?>(MetricNames.Pool, backend.Cell.Pool);
+        _states = [backend.State];
+        _pool = new KeyValuePair<string, object?>(MetricNames.Pool, backend.State.Pool);
         _name = new KeyValuePair<string, object?>(MetricNames.Backend, backend.Name);
     }
 
     /// <summary>Equal for two that are one series.</summary>
-    public (string Pool, string Name) Key => (Backend.Cell.Pool, Backend.Name);
+    public (string Pool, string Name) Key => (Backend.State.Pool, Backend.Name);
 
     /// <summary>The pool in force that it belongs to; null where it has left the file.</summary>
     public Pool? Pool { get; }
@@ -40,9 +40,9 @@ internal sealed class BackendSeries
         get
         {
             int sum = 0;
-            foreach (BackendCell cell in _cells)
+            foreach (BackendState state in _states)
             {
-                sum += cell.Active;
+                sum += state.Active;
             }
 
             return sum;
@@ -52,30 +52,30 @@ internal sealed class BackendSeries
     /// <summary>Whether a counter is reported: a zero only where the backend is in force.</summary>
     public bool Shows(long count, out long shown) => (shown = count) > 0 || IsInForce;
 
-    public void Add(BackendCell departed) => _cells = [.. _cells, departed];
+    public void Add(BackendState removed) => _states = [.. _states, removed];
 
-    public long Sum(Func<BackendCell, long> count)
+    public long Sum(Func<BackendState, long> count)
     {
-        if (_cells.Length == 1)
+        if (_states.Length == 1)
         {
-            return count(_cells[0]);
+            return count(_states[0]);
         }
 
         long sum = 0;
-        foreach (BackendCell cell in _cells)
+        foreach (BackendState state in _states)
         {
-            sum += count(cell);
+            sum += count(state);
         }
 
         return sum;
     }
 
-    public long Sum(Func<BackendCell, ReasonCounters> counters, CloseReason reason)
+    public long Sum(Func<BackendState, ReasonCounters> counters, CloseReason reason)
     {
         long sum = 0;
-        foreach (BackendCell cell in _cells)
+        foreach (BackendState state in _states)
         {
-            sum += counters(cell)[reason];
+            sum += counters(state)[reason];
         }
 
         return sum;

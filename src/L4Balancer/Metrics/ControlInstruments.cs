@@ -25,7 +25,7 @@ internal sealed class ControlInstruments
 
     private IEnumerable<Measurement<long>> Reloads()
     {
-        ReloadCounters reloads = _snapshot().Cell.Reloads;
+        ReloadCounters reloads = _snapshot().State.Reloads;
         yield return new Measurement<long>(reloads.Succeeded, new KeyValuePair<string, object?>(MetricNames.Result, MetricNames.Success));
         yield return new Measurement<long>(reloads.Failed, new KeyValuePair<string, object?>(MetricNames.Result, MetricNames.Failure));
     }

@@ -18,7 +18,7 @@ internal sealed class FairShares
         _backupsServe = !pool.Backends.Any(b => !b.Settings.Backup && Lives(b));
         foreach (Backend backend in pool.Backends)
         {
-            _connections += backend.Cell.Active;
+            _connections += backend.State.Active;
             _weight += Serves(backend) ? backend.Weight : 0;
         }
     }
@@ -34,7 +34,7 @@ internal sealed class FairShares
         }
 
         double fair = (double)_connections * backend.Weight / _weight;
-        return _connections == 0 ? 0 : backend.Cell.Active / fair;
+        return _connections == 0 ? 0 : backend.State.Active / fair;
     }
 
     private bool Serves(Backend backend) => backend.Settings.Backup == _backupsServe && Lives(backend);

@@ -4,7 +4,7 @@ using L4Balancer.Core.Accounting;
 namespace L4Balancer.Metrics;
 
 /// <summary>
-/// What is counted per listener, read from the cells at a scrape. Of a listener that has left the file the counters stay that are not
+/// What is counted per listener, read from the states at a scrape. Of a listener that has left the file the counters stay that are not
 /// zero, and the gauge while something is pending there.
 /// </summary>
 internal sealed class ListenerInstruments
@@ -34,10 +34,10 @@ internal sealed class ListenerInstruments
     ];
 
     private IEnumerable<Measurement<long>> Accepted() =>
-        _listeners.Where(l => l.IsInForce || l.Cell.Accepted > 0).Select(l => new Measurement<long>(l.Cell.Accepted, Label(l)));
+        _listeners.Where(l => l.IsInForce || l.State.Accepted > 0).Select(l => new Measurement<long>(l.State.Accepted, Label(l)));
 
     private IEnumerable<Measurement<long>> Pending() =>
-        _listeners.Where(l => l.IsInForce || l.Cell.Pending > 0).Select(l => new Measurement<long>(l.Cell.Pending, Label(l)));
+        _listeners.Where(l => l.IsInForce || l.State.Pending > 0).Select(l => new Measurement<long>(l.State.Pending, Label(l)));
 
     private IEnumerable<Measurement<long>> Refused()
     {
@@ -45,7 +45,7 @@ internal sealed class ListenerInstruments
         {
             for (var reason = CloseReason.None; (int)reason < CloseReasons.Count; reason++)
             {
-                long count = listener.Cell.Refused[reason];
+                long count = listener.State.Refused[reason];
                 if (count > 0 || (listener.IsInForce && Alerted.Contains(reason)))
                 {
                     yield return new Measurement<long>(count, Label(listener), new(MetricNames.Reason, reason.Name()));
@@ -54,8 +54,8 @@ internal sealed class ListenerInstruments
         }
     }
 
-    private static KeyValuePair<string, object?> Label(ListenerSeries listener) => new(MetricNames.Listener, listener.Cell.Name);
+    private static KeyValuePair<string, object?> Label(ListenerSeries listener) => new(MetricNames.Listener, listener.State.Name);
 }
 
 /// <summary>A listener in the configuration, or one that has left it.</summary>
-internal sealed record ListenerSeries(ListenerCell Cell, bool IsInForce);
+internal sealed record ListenerSeries(ListenerState State, bool IsInForce);

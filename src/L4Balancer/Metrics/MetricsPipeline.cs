@@ -21,7 +21,7 @@ internal sealed class MetricsPipeline : IDisposable
     private readonly Meter _first;
     private readonly SeriesGroups<BackendSeries> _backends;
     private readonly SeriesGroups<ListenerSeries> _listeners;
-    private readonly SeriesGroups<SourceCell> _sources;
+    private readonly SeriesGroups<LocalAddressState> _sources;
     private RoutingSnapshot? _reported;
 
     /// <param name="way">Distinguishes this way's meters from those of the others.</param>
@@ -33,7 +33,7 @@ internal sealed class MetricsPipeline : IDisposable
         _first = new Meter(meter);
         _first.CreateObservableGauge(First, BeginCollection);
         _backends = new(meter, b => b.Key, group => _ = (new BackendInstruments(group), new HealthInstruments(group)));
-        _listeners = new(meter, l => l.Cell, group => _ = new ListenerInstruments(group));
+        _listeners = new(meter, l => l.State, group => _ = new ListenerInstruments(group));
         _sources = new(meter, s => s, group => _ = new SourcePortInstruments(group, metrics.Snapshot, metrics.Clock));
         Update();
         MeterProviderBuilder builder = Sdk.CreateMeterProviderBuilder()
@@ -90,8 +90,8 @@ internal sealed class MetricsPipeline : IDisposable
         }
 
         _reported = now;
-        IEnumerable<ListenerSeries> listeners = now.Listeners.Select(l => new ListenerSeries(l.Cell, true))
-            .Concat(now.Departed.Listeners.Select(l => new ListenerSeries(l, false)));
+        IEnumerable<ListenerSeries> listeners = now.Listeners.Select(l => new ListenerSeries(l.State, true))
+            .Concat(now.Removed.Listeners.Select(l => new ListenerSeries(l, false)));
         bool ended = _backends.Update(BackendCatalog.Of(now));
         ended |= _listeners.Update([.. listeners]);
         ended |= _sources.Update(now.Sources);

@@ -9,12 +9,12 @@ namespace L4Balancer.Metrics;
 /// <summary>Local ports by the address that is connected from, counted towards the fullest destination, read at a scrape.</summary>
 internal sealed class SourcePortInstruments
 {
-    private readonly List<SourceCell> _sources;
+    private readonly List<LocalAddressState> _sources;
     private readonly Func<RoutingSnapshot> _snapshot;
     private readonly TimeProvider _clock;
 
     /// <param name="group">Its members change between two scrapes.</param>
-    public SourcePortInstruments(SeriesGroup<SourceCell> group, Func<RoutingSnapshot> snapshot, TimeProvider clock)
+    public SourcePortInstruments(SeriesGroup<LocalAddressState> group, Func<RoutingSnapshot> snapshot, TimeProvider clock)
     {
         _sources = group.Members;
         _snapshot = snapshot;
@@ -32,7 +32,7 @@ internal sealed class SourcePortInstruments
 
     private IEnumerable<Measurement<long>> InUse()
     {
-        Dictionary<SourceCell, int> fullest = _snapshot().Ports.Fullest(Instant.Now(_clock)).ToDictionary(f => f.Use.Source, f => f.InUse);
+        Dictionary<LocalAddressState, int> fullest = _snapshot().Ports.Fullest(Instant.Now(_clock)).ToDictionary(f => f.Use.Source, f => f.InUse);
         return _sources.Select(s => Measure(s, fullest.GetValueOrDefault(s)));
     }
 
@@ -42,6 +42,6 @@ internal sealed class SourcePortInstruments
 
     private IEnumerable<Measurement<long>> Exhausted() => _sources.Select(s => Measure(s, s.Exhausted));
 
-    private static Measurement<long> Measure(SourceCell source, long value) =>
+    private static Measurement<long> Measure(LocalAddressState source, long value) =>
         new(value, new KeyValuePair<string, object?>(MetricNames.SourceIp, source.Label));
 }

@@ -49,10 +49,10 @@ internal sealed class MaglevTests
     public void A_member_that_dies_moves_its_own_tuples_and_no_other()
     {
         RingMember[] members = Samples.Members(20);
-        LivingSet living = LivingSet.Of(Samples.Without(members, 7));
+        AvailableSet available = AvailableSet.Of(Samples.Without(members, 7));
         Maglev maglev = Maglev.Build(members);
         int[] before = Picks(members);
-        int[] after = Array.ConvertAll(Tuples, t => maglev.Pick(t, TupleFields.All, living, [], null));
+        int[] after = Array.ConvertAll(Tuples, t => maglev.Pick(t, available, [], null));
 
         Assert.That(Enumerable.Range(0, Tuples.Length).Where(i => before[i] != 7 && before[i] != after[i]), Is.Empty);
         Assert.That(after, Has.None.EqualTo(7));
@@ -73,8 +73,8 @@ internal sealed class MaglevTests
     private static int[] Picks(RingMember[] members)
     {
         Maglev maglev = Maglev.Build(members);
-        LivingSet living = LivingSet.Of(members);
-        return Array.ConvertAll(Tuples, t => maglev.Pick(t, TupleFields.All, living, [], null));
+        AvailableSet available = AvailableSet.Of(members);
+        return Array.ConvertAll(Tuples, t => maglev.Pick(t, available, [], null));
     }
 
     private static bool IsPrime(int number)

@@ -46,12 +46,12 @@ internal sealed class MaglevVectorTests
     public void Picks_agree_with_the_vectors(int client, char first, char second)
     {
         FourTuple tuple = Samples.Tuple($"192.0.2.{client}:{50_000 + client - 1}", "198.51.100.1:443");
-        int picked = _maglev.Pick(tuple, TupleFields.All, LivingSet.Of(Four), [], null);
+        int picked = _maglev.Pick(tuple, AvailableSet.Of(Four), [], null);
 
         Assert.That(Names[picked], Is.EqualTo(first));
-        Assert.That(Names[_maglev.Pick(tuple, TupleFields.All, LivingSet.Of(Four), [(ushort)picked], null)], Is.EqualTo(second), "tried");
-        LivingSet living = LivingSet.Of(Samples.Without(Four, picked));
-        Assert.That(Names[_maglev.Pick(tuple, TupleFields.All, living, [], null)], Is.EqualTo(second), "dead");
+        Assert.That(Names[_maglev.Pick(tuple, AvailableSet.Of(Four), [(ushort)picked], null)], Is.EqualTo(second), "tried");
+        AvailableSet available = AvailableSet.Of(Samples.Without(Four, picked));
+        Assert.That(Names[_maglev.Pick(tuple, available, [], null)], Is.EqualTo(second), "dead");
     }
 
     // By the middle of the entry's range of hashes.

@@ -38,9 +38,9 @@ internal sealed class NaiveRing
         return _points[0].Member.Index;
     }
 
-    public int Pick(FourTuple tuple, TupleFields fields, RingMember[] living, ushort[] tried)
+    public int Pick(FourTuple tuple, TupleFields fields, RingMember[] available, ushort[] tried)
     {
-        RingMember[] left = [.. living.Where(m => !tried.Contains((ushort)m.Index))];
+        RingMember[] left = [.. available.Where(m => !tried.Contains((ushort)m.Index))];
         if (left.Length == 0)
         {
             return Ring.None;
@@ -56,11 +56,11 @@ internal sealed class NaiveRing
             }
         }
 
-        RingMember[] ordered = [.. living.OrderBy(m => m.Address, StringComparer.Ordinal)];
+        RingMember[] ordered = [.. available.OrderBy(m => m.Address, StringComparer.Ordinal)];
         int place = 0;
         for (ulong seed = 33; seed <= 48; seed++)
         {
-            UInt128 weight = ((UInt128)XxHash64.Hash(key, seed) * (UInt128)living.Sum(m => m.Weight)) >> 64;
+            UInt128 weight = ((UInt128)XxHash64.Hash(key, seed) * (UInt128)available.Sum(m => m.Weight)) >> 64;
             UInt128 upTo = 0;
             place = Array.FindIndex(ordered, m => (upTo += (UInt128)m.Weight) > weight);
             if (left.Contains(ordered[place]))

@@ -44,15 +44,15 @@ internal sealed class RingAgreementTests
     {
         FourTuple tuple = Client(client);
         Ring ring = Ring.Build(Four);
-        LivingSet all = LivingSet.Of(Four);
-        int picked = ring.Pick(tuple, TupleFields.All, all, []);
-        LivingSet others = LivingSet.Of(Samples.Without(Four, picked));
+        AvailableSet all = AvailableSet.Of(Four);
+        int picked = ring.Pick(tuple, all, []);
+        AvailableSet others = AvailableSet.Of(Samples.Without(Four, picked));
 
         Assert.Multiple(() =>
         {
             Assert.That(Four[picked].Address, Is.EqualTo(first));
-            Assert.That(Four[ring.Pick(tuple, TupleFields.All, others, [])].Address, Is.EqualTo(second), "dead");
-            Assert.That(Four[ring.Pick(tuple, TupleFields.All, all, [(ushort)picked])].Address, Is.EqualTo(second), "tried");
+            Assert.That(Four[ring.Pick(tuple, others, [])].Address, Is.EqualTo(second), "dead");
+            Assert.That(Four[ring.Pick(tuple, all, [(ushort)picked])].Address, Is.EqualTo(second), "tried");
         });
     }
 
@@ -63,13 +63,13 @@ internal sealed class RingAgreementTests
     [TestCase("0.0.0.0:0", "[::]:0", C)]
     public void Picks_of_every_family_agree_with_the_published_vectors(string source, string destination, string expected)
     {
-        int picked = Ring.Build(Four).Pick(Samples.Tuple(source, destination), TupleFields.All, LivingSet.Of(Four), []);
+        int picked = Ring.Build(Four).Pick(Samples.Tuple(source, destination), AvailableSet.Of(Four), []);
 
         Assert.That(Four[picked].Address, Is.EqualTo(expected));
     }
 
     // 1,000 members of weight 100, 10.1.0.1:80 to 10.1.3.250:80, of which three live with weights 100, 300 and 50 (the weight of
-    // the draw is that of the living set). The columns: nothing tried, then the first pick tried, then the two heaviest tried.
+    // the draw is that of the available set). The columns: nothing tried, then the first pick tried, then the two heaviest tried.
     [TestCase(1, "10.1.1.1:80", "10.1.0.1:80")]
     [TestCase(2, "10.1.0.1:80", "10.1.1.1:80")]
     [TestCase(3, "10.1.1.1:80", "10.1.0.1:80")]
@@ -80,15 +80,15 @@ internal sealed class RingAgreementTests
         RingMember[] members = [.. Enumerable.Range(0, 1000).Select(i => new RingMember(
             i, string.Create(CultureInfo.InvariantCulture, $"10.1.{i / 250}.{(i % 250) + 1}:80"), 100))];
         Ring ring = Ring.Build(members);
-        LivingSet living = LivingSet.Of([members[0], members[250] with { Weight = 300 }, members[999] with { Weight = 50 }]);
+        AvailableSet available = AvailableSet.Of([members[0], members[250] with { Weight = 300 }, members[999] with { Weight = 50 }]);
         FourTuple tuple = Client(client);
-        int picked = ring.Pick(tuple, TupleFields.All, living, []);
+        int picked = ring.Pick(tuple, available, []);
 
         Assert.Multiple(() =>
         {
             Assert.That(members[picked].Address, Is.EqualTo(first));
-            Assert.That(members[ring.Pick(tuple, TupleFields.All, living, [(ushort)picked])].Address, Is.EqualTo(second));
-            Assert.That(ring.Pick(tuple, TupleFields.All, living, [0, 250]), Is.EqualTo(999));
+            Assert.That(members[ring.Pick(tuple, available, [(ushort)picked])].Address, Is.EqualTo(second));
+            Assert.That(ring.Pick(tuple, available, [0, 250]), Is.EqualTo(999));
         });
     }
 
@@ -97,17 +97,17 @@ internal sealed class RingAgreementTests
     {
         var random = new Random(seed);
         RingMember[] members = [.. Samples.Members(count).Select(m => m with { Weight = random.Next(0, 40) + (m.Index == 0 ? 1 : 0) })];
-        RingMember[] living = [.. members.Where(m => m.Weight > 0 && (m.Index == 0 || random.Next(8) == 0))];
+        RingMember[] available = [.. members.Where(m => m.Weight > 0 && (m.Index == 0 || random.Next(8) == 0))];
         var oracle = new NaiveRing(members);
-        Ring ring = Ring.Build(members);
-        var set = LivingSet.Of(living);
+        Dictionary<TupleFields, Ring> rings = Enumerable.Range(1, 15).ToDictionary(f => (TupleFields)f, f => Ring.Build(members, (TupleFields)f));
+        var set = AvailableSet.Of(available);
 
-        Assert.That(ring.PointCount, Is.EqualTo(oracle.Points.Count));
+        Assert.That(rings[TupleFields.All].PointCount, Is.EqualTo(oracle.Points.Count));
         foreach (FourTuple tuple in Samples.Tuples(300, seed))
         {
             var fields = (TupleFields)random.Next(1, 16);
-            ushort[] tried = [.. living.Where(_ => random.Next(3) == 0).Select(m => (ushort)m.Index)];
-            Assert.That(ring.Pick(tuple, fields, set, tried), Is.EqualTo(oracle.Pick(tuple, fields, living, tried)), $"{tuple} {fields}");
+            ushort[] tried = [.. available.Where(_ => random.Next(3) == 0).Select(m => (ushort)m.Index)];
+            Assert.That(rings[fields].Pick(tuple, set, tried), Is.EqualTo(oracle.Pick(tuple, fields, available, tried)), $"{tuple} {fields}");
         }
     }
 
@@ -146,8 +146,8 @@ internal sealed class RingAgreementTests
             Assert.That(Addresses(shuffled, sameFew), Is.EqualTo(Addresses(members, few)), "two of fifty live");
         });
 
-        string[] Addresses(RingMember[] pool, RingMember[] living) =>
-            Array.ConvertAll(Samples.Picks(Ring.Build(pool), LivingSet.Of(living), tuples), index => pool[index].Address);
+        string[] Addresses(RingMember[] pool, RingMember[] available) =>
+            Array.ConvertAll(Samples.Picks(Ring.Build(pool), AvailableSet.Of(available), tuples), index => pool[index].Address);
     }
 
     private static FourTuple Client(int x) =>

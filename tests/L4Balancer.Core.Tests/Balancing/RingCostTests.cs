@@ -43,7 +43,7 @@ internal sealed class RingCostTests
     {
         RingMember[] members = Samples.Members(100);
         Ring ring = Ring.Build(members);
-        LivingSet[] sets = [LivingSet.Of(members), LivingSet.Of(members.AsSpan(0, 2)), LivingSet.Of([])];
+        AvailableSet[] sets = [AvailableSet.Of(members), AvailableSet.Of(members.AsSpan(0, 2)), AvailableSet.Of([])];
         FourTuple[] tuples = Samples.Tuples(1000);
         ushort[] tried = [0, 1];
 
@@ -55,18 +55,18 @@ internal sealed class RingCostTests
 
         void PickAll()
         {
-            foreach (LivingSet living in sets)
+            foreach (AvailableSet available in sets)
             {
                 foreach (FourTuple tuple in tuples)
                 {
-                    ring.Pick(tuple, TupleFields.All, living, []);
-                    ring.Pick(tuple, TupleFields.All, living, tried);
+                    ring.Pick(tuple, available, []);
+                    ring.Pick(tuple, available, tried);
                 }
             }
         }
     }
 
-    // A pick among the living hashes once and looks once. With all dead not even that may happen, let alone 33 times: it must
+    // A pick among the available hashes once and looks once. With all dead not even that may happen, let alone 33 times: it must
     // cost less than half, whatever the machine.
     [Test]
     public void Pick_with_all_dead_costs_less_than_one_lookup()
@@ -74,16 +74,16 @@ internal sealed class RingCostTests
         RingMember[] members = Samples.Members(10_000);
         Ring ring = Ring.Build(members);
         FourTuple[] tuples = Samples.Tuples(50_000);
-        TimeSpan living = Time(LivingSet.Of(members));
-        TimeSpan dead = Time(LivingSet.Of([]));
+        TimeSpan available = Time(AvailableSet.Of(members));
+        TimeSpan dead = Time(AvailableSet.Of([]));
 
-        Assert.That(dead, Is.LessThan(living / 2));
+        Assert.That(dead, Is.LessThan(available / 2));
 
-        TimeSpan Time(LivingSet set) => Best(5, () =>
+        TimeSpan Time(AvailableSet set) => Best(5, () =>
         {
             foreach (ref readonly FourTuple tuple in tuples.AsSpan())
             {
-                ring.Pick(tuple, TupleFields.All, set, []);
+                ring.Pick(tuple, set, []);
             }
         });
     }

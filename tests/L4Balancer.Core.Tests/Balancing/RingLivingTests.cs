@@ -15,8 +15,8 @@ internal sealed class RingLivingTests
         RingMember[] members = Samples.Members(10, 50, 100, 150);
         RingMember[] rest = Samples.Without(members, 1);
         Ring ring = Ring.Build(members);
-        int[] before = Samples.Picks(ring, LivingSet.Of(members), Tuples);
-        int[] after = Samples.Picks(ring, LivingSet.Of(rest), Tuples);
+        int[] before = Samples.Picks(ring, AvailableSet.Of(members), Tuples);
+        int[] after = Samples.Picks(ring, AvailableSet.Of(rest), Tuples);
         int[] moved = [.. after.Where((_, i) => before[i] == 1)];
         double total = rest.Sum(m => m.Weight);
 
@@ -36,7 +36,7 @@ internal sealed class RingLivingTests
     public void One_living_of_a_thousand_gets_everything()
     {
         RingMember[] members = Samples.Members(1000);
-        int[] picks = Samples.Picks(Ring.Build(members), LivingSet.Of([members[617]]), Tuples[..20_000]);
+        int[] picks = Samples.Picks(Ring.Build(members), AvailableSet.Of([members[617]]), Tuples[..20_000]);
 
         Assert.That(picks, Is.All.EqualTo(617));
     }
@@ -46,8 +46,8 @@ internal sealed class RingLivingTests
     {
         RingMember[] members = Samples.Members(1000);
         members[10] = members[10] with { Weight = 300 };
-        RingMember[] living = [members[10], members[500], members[900]];
-        int[] picks = Samples.Picks(Ring.Build(members), LivingSet.Of(living), Tuples);
+        RingMember[] available = [members[10], members[500], members[900]];
+        int[] picks = Samples.Picks(Ring.Build(members), AvailableSet.Of(available), Tuples);
 
         Assert.Multiple(() =>
         {
@@ -64,19 +64,19 @@ internal sealed class RingLivingTests
     {
         RingMember[] members = Samples.Members(60);
         Ring ring = Ring.Build(members);
-        var living = LivingSet.Of(members.AsSpan(0, count));
+        var available = AvailableSet.Of(members.AsSpan(0, count));
         foreach (FourTuple tuple in Tuples.AsSpan(0, 200))
         {
             var tried = new List<ushort>();
             for (int i = 0; i < count; i++)
             {
-                int picked = ring.Pick(tuple, TupleFields.All, living, [.. tried]);
+                int picked = ring.Pick(tuple, available, [.. tried]);
                 Assert.That(picked, Is.InRange(0, count - 1));
                 Assert.That(tried, Does.Not.Contain((ushort)picked));
                 tried.Add((ushort)picked);
             }
 
-            Assert.That(ring.Pick(tuple, TupleFields.All, living, [.. tried]), Is.EqualTo(Ring.None));
+            Assert.That(ring.Pick(tuple, available, [.. tried]), Is.EqualTo(Ring.None));
         }
     }
 
@@ -86,10 +86,10 @@ internal sealed class RingLivingTests
     {
         RingMember[] members = [.. Samples.Members(3, 1000), new RingMember(3, "192.0.2.1:1", 3)];
         Ring ring = Ring.Build(members);
-        var living = LivingSet.Of(members);
+        var available = AvailableSet.Of(members);
 
         Assert.That(
-            Array.ConvertAll(Tuples[..2000], t => ring.Pick(t, TupleFields.All, living, [0, 1, 2])), Is.All.EqualTo(3));
+            Array.ConvertAll(Tuples[..2000], t => ring.Pick(t, available, [0, 1, 2])), Is.All.EqualTo(3));
     }
 
     [Test]
@@ -99,8 +99,8 @@ internal sealed class RingLivingTests
 
         Assert.Multiple(() =>
         {
-            Assert.That(Samples.Picks(Ring.Build(members), LivingSet.Of([]), Tuples[..100]), Is.All.EqualTo(Ring.None));
-            Assert.That(Samples.Picks(Ring.Build([]), LivingSet.Of([]), Tuples[..100]), Is.All.EqualTo(Ring.None));
+            Assert.That(Samples.Picks(Ring.Build(members), AvailableSet.Of([]), Tuples[..100]), Is.All.EqualTo(Ring.None));
+            Assert.That(Samples.Picks(Ring.Build([]), AvailableSet.Of([]), Tuples[..100]), Is.All.EqualTo(Ring.None));
         });
     }
 
@@ -108,14 +108,14 @@ internal sealed class RingLivingTests
     public void Living_set_contains_what_it_was_made_of()
     {
         int[] indices = [0, 1, 63, 64, 127, 1000, 65_535];
-        var living = LivingSet.Of([.. indices.Select(i => new RingMember(i, $"10.0.0.1:{i}", 1))]);
+        var available = AvailableSet.Of([.. indices.Select(i => new RingMember(i, $"10.0.0.1:{i}", 1))]);
 
         Assert.Multiple(() =>
         {
-            Assert.That(living.Count, Is.EqualTo(indices.Length));
-            Assert.That(Enumerable.Range(-1, 70_000).Where(living.Contains), Is.EqualTo(indices));
-            Assert.That(living.Contains(int.MinValue), Is.False);
-            Assert.That(LivingSet.Of([]).Contains(0), Is.False);
+            Assert.That(available.Count, Is.EqualTo(indices.Length));
+            Assert.That(Enumerable.Range(-1, 70_000).Where(available.Contains), Is.EqualTo(indices));
+            Assert.That(available.Contains(int.MinValue), Is.False);
+            Assert.That(AvailableSet.Of([]).Contains(0), Is.False);
         });
     }
 

@@ -78,8 +78,8 @@ internal sealed class RingShareTests
 
         Assert.Multiple(() =>
         {
-            Assert.That(LivingSet.Of(members).Count, Is.EqualTo(10));
-            Assert.That(LivingSet.Of(members).Contains(10), Is.False);
+            Assert.That(AvailableSet.Of(members).Count, Is.EqualTo(10));
+            Assert.That(AvailableSet.Of(members).Contains(10), Is.False);
             Assert.That(Samples.Picks(members, tuples), Is.EqualTo(Samples.Picks(members[..10], tuples)));
             Assert.That(Samples.Picks(members[10..], tuples), Is.All.EqualTo(Ring.None));
         });

@@ -47,8 +47,8 @@ internal static class Samples
 
     public static RingMember[] Without(RingMember[] members, int index) => Array.FindAll(members, m => m.Index != index);
 
-    public static int[] Picks(Ring ring, LivingSet living, FourTuple[] tuples) =>
-        Array.ConvertAll(tuples, t => ring.Pick(t, TupleFields.All, living, []));
+    public static int[] Picks(Ring ring, AvailableSet available, FourTuple[] tuples) =>
+        Array.ConvertAll(tuples, t => ring.Pick(t, available, []));
 
-    public static int[] Picks(RingMember[] members, FourTuple[] tuples) => Picks(Ring.Build(members), LivingSet.Of(members), tuples);
+    public static int[] Picks(RingMember[] members, FourTuple[] tuples) => Picks(Ring.Build(members), AvailableSet.Of(members), tuples);
 }

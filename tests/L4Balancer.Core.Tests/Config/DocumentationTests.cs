@@ -119,8 +119,8 @@ internal sealed partial class DocumentationTests
     private static IEnumerable<Row> Rows() =>
         from line in Lines()
         where line.Heading != NotYetHeading && line.Text.StartsWith("| `", StringComparison.Ordinal)
-        let cells = line.Text.Split(" | ")
-        select new Row(line.Heading, cells[0].Trim('|', ' ', '`'), cells[1].Trim(), cells[3].Trim());
+        let states = line.Text.Split(" | ")
+        select new Row(line.Heading, states[0].Trim('|', ' ', '`'), states[1].Trim(), states[3].Trim());
 
     private static IEnumerable<(string Heading, string Text)> Lines()
     {

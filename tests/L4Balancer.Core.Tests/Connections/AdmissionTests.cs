@@ -49,7 +49,7 @@ internal sealed class AdmissionTests
         Assert.That(scene.Accept().Action, Is.EqualTo(SetupAction.Connect));
 
         second.Connected();
-        second.Record.Close(scene.Snapshot.Cell, CloseReason.ClientClosed, wasFirst: false, scene.Now);
+        second.Record.Close(scene.Snapshot.State, CloseReason.ClientClosed, wasFirst: false, scene.Now);
         Assert.That(scene.Accept().Action, Is.EqualTo(SetupAction.Connect));
         Assert.That(scene.Accept().Action, Is.EqualTo(SetupAction.Refuse));
         Assert.That(scene.Listener.Refused[CloseReason.Limit], Is.EqualTo(2));

@@ -46,10 +46,10 @@ internal sealed class ConnectionRateTests
     [Test]
     public void Turns_are_spaced_by_the_rate_and_at_most_the_slack_comes_at_once()
     {
-        var cell = new BackendCell(new PoolCell("p"), "b");
+        var state = new BackendState(new PoolState("p"), "b");
         var now = new Instant(TimeSpan.TicksPerDay);
-        TimeSpan between = Pace.Between(1000);
-        Instant[] turns = [.. Enumerable.Range(0, 100).Select(_ => Reserve(cell, now, between))];
+        TimeSpan between = RateLimiter.Between(1000);
+        Instant[] turns = [.. Enumerable.Range(0, 100).Select(_ => Reserve(state, now, between))];
 
         Assert.That(turns.Count(t => t == now), Is.EqualTo(10), "10 ms of 1,000 a second");
         Assert.That(turns[10..].Select((t, i) => t - now), Is.EqualTo(Enumerable.Range(1, 90).Select(i => i * between)));
@@ -58,9 +58,9 @@ internal sealed class ConnectionRateTests
     [Test]
     public void Many_threads_get_as_many_turns_as_there_are()
     {
-        var cell = new BackendCell(new PoolCell("p"), "b");
+        var state = new BackendState(new PoolState("p"), "b");
         var now = new Instant(TimeSpan.TicksPerDay);
-        long[] turns = [.. Enumerable.Range(0, 10_000).AsParallel().Select(_ => Reserve(cell, now, Between).Ticks)];
+        long[] turns = [.. Enumerable.Range(0, 10_000).AsParallel().Select(_ => Reserve(state, now, Between).Ticks)];
 
         Assert.That(turns, Is.Unique);
         Assert.That(turns.Max() - now.Ticks, Is.EqualTo(9_999 * Between.Ticks));
@@ -124,7 +124,7 @@ internal sealed class ConnectionRateTests
         var scene = new SetupScene(Pool(1) with { PanicThreshold = 0.5 });
         scene.Accept();
         SetupAttempt waiting = scene.Accept();
-        scene.Pool.SetHealth(new Dictionary<int, HealthState> { [0] = HealthState.Trial });
+        scene.Pool.SetHealth(new Dictionary<int, HealthState> { [0] = HealthState.HalfOpen });
 
         waiting.MissDeadline();
 
@@ -188,8 +188,8 @@ internal sealed class ConnectionRateTests
         Assert.That(attempt.Action, Is.EqualTo(SetupAction.Connect));
     }
 
-    private static Instant Reserve(BackendCell cell, Instant now, TimeSpan between) =>
-        cell.TryReserve(now, between, Instant.Never, out Instant turn) ? turn : throw new InvalidOperationException();
+    private static Instant Reserve(BackendState state, Instant now, TimeSpan between) =>
+        state.TryReserve(now, between, Instant.Never, out Instant turn) ? turn : throw new InvalidOperationException();
 
     private static PoolSettings Pool(int backends) => SetupScene.PoolOf(backends) with { NewConnectionRate = 10 };
 }

@@ -22,19 +22,19 @@ internal sealed class ConnectionSetupTests
             Assert.That(attempt.Step.Target, Is.EqualTo(scene.Pool.Backends[attempt.Backend].Endpoint));
             Assert.That(attempt.Step.Source, Is.Null, "the kernel chooses");
             Assert.That(attempt.Step.Deadline, Is.EqualTo(deadline));
-            Assert.That((scene.Listener.Pending, scene.Listener.Open, scene.Snapshot.Cell.Open), Is.EqualTo((1, 1, 1)));
+            Assert.That((scene.Listener.Pending, scene.Listener.Open, scene.Snapshot.State.Open), Is.EqualTo((1, 1, 1)));
         }
 
         scene.Pass(TimeSpan.FromMilliseconds(20));
         attempt.Connected("10.9.9.9:1234");
 
-        BackendCell cell = scene.Backend(attempt.Backend);
+        BackendState state = scene.Backend(attempt.Backend);
         using (Assert.EnterMultipleScope())
         {
             Assert.That(attempt.Action, Is.EqualTo(SetupAction.Relay));
-            Assert.That((cell.ConnectAttempts, cell.ConnectFailures.Total, cell.Active), Is.EqualTo((1L, 0L, 1)));
+            Assert.That((state.ConnectAttempts, state.ConnectFailures.Total, state.Active), Is.EqualTo((1L, 0L, 1)));
             Assert.That((scene.Listener.Pending, scene.Listener.Open), Is.EqualTo((0, 1)));
-            Assert.That(attempt.Record.Source, Is.EqualTo(SetupScene.At("10.9.9.9:1234")));
+            Assert.That(attempt.Record.LocalEndpoint, Is.EqualTo(SetupScene.At("10.9.9.9:1234")));
             Assert.That(attempt.Record.ConnectTime, Is.EqualTo(TimeSpan.FromMilliseconds(20)));
             Assert.That((attempt.Record.Attempts, attempt.Record.IsEstablished), Is.EqualTo((1, true)));
         }
@@ -48,11 +48,11 @@ internal sealed class ConnectionSetupTests
         attempt.Connected();
         scene.Pass(TimeSpan.FromSeconds(7));
 
-        attempt.Record.Close(scene.Snapshot.Cell, CloseReason.BackendClosed, wasFirst: false, scene.Now);
+        attempt.Record.Close(scene.Snapshot.State, CloseReason.BackendClosed, wasFirst: false, scene.Now);
 
         using (Assert.EnterMultipleScope())
         {
-            Assert.That((scene.Backend(0).Active, scene.Listener.Open, scene.Snapshot.Cell.Open), Is.EqualTo((0, 0, 0)));
+            Assert.That((scene.Backend(0).Active, scene.Listener.Open, scene.Snapshot.State.Open), Is.EqualTo((0, 0, 0)));
             Assert.That(scene.Backend(0).Closed[CloseReason.BackendClosed], Is.EqualTo(1));
             Assert.That((attempt.Record.Reason, attempt.Record.TotalTime), Is.EqualTo((CloseReason.BackendClosed, TimeSpan.FromSeconds(7))));
         }
@@ -262,6 +262,6 @@ internal sealed class ConnectionSetupTests
         setup.ConnectFailed(ref record, ConnectFailure.Refused, now);
         setup.DeadlinePassed(ref record, scene.Snapshot, now);
         setup.Connected(ref record, tuple.Destination, now);
-        record.Close(scene.Snapshot.Cell, CloseReason.ClientClosed, wasFirst: false, now);
+        record.Close(scene.Snapshot.State, CloseReason.ClientClosed, wasFirst: false, now);
     }
 }

@@ -60,7 +60,7 @@ internal sealed class NewerSnapshotTests
     public void Another_pool_serves_who_has_waited_in_the_one_that_his_listener_has_left()
     {
         var scene = new SetupScene(Two with { NewConnectionRate = 10 });
-        CellsOf(scene, out BackendCell[] before);
+        CellsOf(scene, out BackendState[] before);
         scene.Accept();
         SetupAttempt waiting = scene.Accept();
         scene.Reload(Two with { Name = "q" });
@@ -70,8 +70,8 @@ internal sealed class NewerSnapshotTests
         Assert.That((waiting.Action, waiting.Record.Pool.Name), Is.EqualTo((SetupAction.Connect, "q")));
         waiting.Abandon(CloseReason.ClientReset);
         Assert.That(before.Sum(c => c.Load), Is.EqualTo(1), "the one that is still connecting there");
-        Assert.That(scene.Pool.Backends.Sum(b => b.Cell.Load), Is.Zero);
+        Assert.That(scene.Pool.Backends.Sum(b => b.State.Load), Is.Zero);
     }
 
-    private static void CellsOf(SetupScene scene, out BackendCell[] cells) => cells = [.. scene.Pool.Backends.Select(b => b.Cell)];
+    private static void CellsOf(SetupScene scene, out BackendState[] states) => states = [.. scene.Pool.Backends.Select(b => b.State)];
 }

@@ -16,7 +16,7 @@ internal sealed class SetupAttempt(SetupScene scene)
 
     public SetupAction Action => Step.Action;
 
-    public int Backend => _record.Backend is { } cell ? scene.IndexOf(cell) : -1;
+    public int Backend => _record.Backend is { } state ? scene.IndexOf(state) : -1;
 
     public void Accepted(FourTuple tuple) =>
         Step = _setup.Accepted(ref _record, scene.Snapshot, scene.Snapshot.Listeners[0], tuple, scene.Now);

@@ -26,19 +26,19 @@ internal sealed class SetupScene
 
     public Pool Pool => Snapshot.Pools[0];
 
-    public ListenerCell Listener => Snapshot.Listeners[0].Cell;
+    public ListenerState Listener => Snapshot.Listeners[0].State;
 
-    public BackendCell Backend(int index) => Pool.Backends[index].Cell;
+    public BackendState Backend(int index) => Pool.Backends[index].State;
 
     /// <summary>Its place in the pool of the newest snapshot.</summary>
-    public int IndexOf(BackendCell backend) => Pool.Backends.Select(b => b.Cell).ToList().IndexOf(backend);
+    public int IndexOf(BackendState backend) => Pool.Backends.Select(b => b.State).ToList().IndexOf(backend);
 
     /// <summary>The first source's towards the first backend.</summary>
     public PortUse Ports => Pool.Backends[0].Sources[0];
 
-    public long ConnectAttempts => Pool.Backends.Sum(b => b.Cell.ConnectAttempts);
+    public long ConnectAttempts => Pool.Backends.Sum(b => b.State.ConnectAttempts);
 
-    public long ConnectFailures => Pool.Backends.Sum(b => b.Cell.ConnectFailures.Total);
+    public long ConnectFailures => Pool.Backends.Sum(b => b.State.ConnectFailures.Total);
 
     /// <summary>A pool of backends 10.0.1.0:80 and so on.</summary>
     public static PoolSettings PoolOf(int backends, params string[] sources) => new()
@@ -81,7 +81,7 @@ internal sealed class SetupScene
             Assert.That((attempt.Record.Reason, attempt.Record.EndedAt), Is.EqualTo((reason, Now)));
             Assert.That(Listener.Refused[reason], Is.EqualTo(1));
             Assert.That(Listener.Pending, Is.EqualTo(Listener.Accepted - 1), "the others are pending");
-            Assert.That(Snapshot.Cell.Open, Is.EqualTo(Listener.Open));
+            Assert.That(Snapshot.State.Open, Is.EqualTo(Listener.Open));
         }
     }
 

@@ -65,7 +65,7 @@ internal sealed class SourceWalkTests
 
         attempt.Fail(ConnectFailure.SourceUnusable);
 
-        SourceCell source = scene.Snapshot.Sources.Single();
+        LocalAddressState source = scene.Snapshot.Sources.Single();
         using (Assert.EnterMultipleScope())
         {
             Assert.That((attempt.Action, attempt.Step.Reason), Is.EqualTo((SetupAction.Refuse, CloseReason.ConnectFailed)));
@@ -120,14 +120,14 @@ internal sealed class SourceWalkTests
     {
         var scene = new SetupScene(SetupScene.PoolOf(1, "10.0.0.1", "10.0.0.2", "10.0.0.3"));
         SetupAttempt[] open = [.. Enumerable.Range(0, 9).Select(_ => Established(scene))];
-        foreach (SetupAttempt leaving in open.Where(a => a.Record.Source.Address.ToString() == "10.0.0.2"))
+        foreach (SetupAttempt leaving in open.Where(a => a.Record.LocalEndpoint.Address.ToString() == "10.0.0.2"))
         {
-            leaving.Record.Close(scene.Snapshot.Cell, CloseReason.BackendClosed, wasFirst: false, scene.Now);
+            leaving.Record.Close(scene.Snapshot.State, CloseReason.BackendClosed, wasFirst: false, scene.Now);
         }
 
         for (int i = 0; i < 3; i++)
         {
-            Assert.That(Established(scene).Record.Source.Address.ToString(), Is.EqualTo("10.0.0.2"));
+            Assert.That(Established(scene).Record.LocalEndpoint.Address.ToString(), Is.EqualTo("10.0.0.2"));
         }
     }
 
@@ -136,17 +136,17 @@ internal sealed class SourceWalkTests
     {
         var scene = new SetupScene(SetupScene.PoolOf(1, "10.0.0.1", "10.0.0.2"));
         SetupAttempt first = Established(scene);
-        string left = first.Record.Source.Address.ToString();
-        first.Record.Close(scene.Snapshot.Cell, CloseReason.ClientClosed, wasFirst: true, scene.Now);
+        string left = first.Record.LocalEndpoint.Address.ToString();
+        first.Record.Close(scene.Snapshot.State, CloseReason.ClientClosed, wasFirst: true, scene.Now);
         for (int i = 0; i < 4; i++)
         {
             SetupAttempt next = Established(scene);
-            Assert.That(next.Record.Source.Address.ToString(), Is.Not.EqualTo(left));
-            next.Record.Close(scene.Snapshot.Cell, CloseReason.BackendClosed, wasFirst: false, scene.Now);
+            Assert.That(next.Record.LocalEndpoint.Address.ToString(), Is.Not.EqualTo(left));
+            next.Record.Close(scene.Snapshot.State, CloseReason.BackendClosed, wasFirst: false, scene.Now);
         }
 
         scene.Pass(TimeSpan.FromMinutes(1));
-        Assert.That(Enumerable.Range(0, 2).Select(_ => Established(scene).Record.Source.Address.ToString()), Does.Contain(left));
+        Assert.That(Enumerable.Range(0, 2).Select(_ => Established(scene).Record.LocalEndpoint.Address.ToString()), Does.Contain(left));
     }
 
     [Test]
@@ -156,7 +156,7 @@ internal sealed class SourceWalkTests
         var scene = new SetupScene(SetupScene.PoolOf(1, sources));
 
         Assert.That(
-            Enumerable.Range(0, 80).Select(_ => Established(scene).Record.Source.Address.ToString()).Distinct().Count(), Is.EqualTo(40));
+            Enumerable.Range(0, 80).Select(_ => Established(scene).Record.LocalEndpoint.Address.ToString()).Distinct().Count(), Is.EqualTo(40));
     }
 
     [Test]
@@ -201,7 +201,7 @@ internal sealed class SourceWalkTests
         Assert.That((next.Action, next.Step.Reason), Is.EqualTo((SetupAction.Refuse, CloseReason.SourcePortsExhausted)));
         Assert.That((scene.Snapshot.Sources[0].Exhausted, next.Record.Attempts), Is.EqualTo((2, 0)));
 
-        open.Record.Close(scene.Snapshot.Cell, CloseReason.BackendClosed, wasFirst: false, scene.Now);
+        open.Record.Close(scene.Snapshot.State, CloseReason.BackendClosed, wasFirst: false, scene.Now);
         Assert.That(scene.Accept().Action, Is.EqualTo(SetupAction.Connect), "a port of ours is free again");
 
         scene.Accept().Fail(ConnectFailure.NoFreePort);
@@ -225,10 +225,10 @@ internal sealed class SourceWalkTests
         scene.Pass(TimeSpan.FromSeconds(1));
         SetupAttempt established = Established(scene);
         Assert.That(scene.Ports.Held, Is.EqualTo(1));
-        established.Record.Leave(scene.Snapshot.Cell);
+        established.Record.Leave(scene.Snapshot.State);
         Assert.That(scene.Ports.Held, Is.Zero);
-        established.Record.Join(scene.Snapshot.Cell);
-        established.Record.Close(scene.Snapshot.Cell, CloseReason.BackendClosed, wasFirst: false, scene.Now);
+        established.Record.Join(scene.Snapshot.State);
+        established.Record.Close(scene.Snapshot.State, CloseReason.BackendClosed, wasFirst: false, scene.Now);
         Assert.That(scene.Ports.InUse(scene.Now), Is.Zero);
     }
 

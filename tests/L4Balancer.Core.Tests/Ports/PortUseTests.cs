@@ -221,5 +221,5 @@ internal sealed class PortUseTests
         }
     }
 
-    private PortUse Use() => new(new SourceCell(null), new Endpoint(HostAddress.FromV4(0x0A000001), 443), _supply);
+    private PortUse Use() => new(new LocalAddressState(null), new Endpoint(HostAddress.FromV4(0x0A000001), 443), _supply);
 }

@@ -13,7 +13,7 @@ internal sealed class SourceRotationTests
     [Test]
     public void Only_sources_of_the_destinations_family_are_offered()
     {
-        var rotation = new SourceRotation([Cell("10.0.0.1"), Cell("2001:db8::2"), Cell("10.0.0.2")]);
+        var rotation = new SourceRotation([State("10.0.0.1"), State("2001:db8::2"), State("10.0.0.2")]);
 
         Assert.That((rotation.CountFor(V4), rotation.CountFor(V6)), Is.EqualTo((2, 1)));
         Assert.That(rotation.At(V6, turn: 77, step: 0).Label, Is.EqualTo("2001:db8::2"));
@@ -22,7 +22,7 @@ internal sealed class SourceRotationTests
     [Test]
     public void Choice_of_the_kernel_serves_both_families()
     {
-        var auto = new SourceCell(null);
+        var auto = new LocalAddressState(null);
         var rotation = new SourceRotation([auto]);
 
         Assert.That((rotation.CountFor(V4), rotation.CountFor(V6)), Is.EqualTo((1, 1)));
@@ -33,11 +33,11 @@ internal sealed class SourceRotationTests
     [Test]
     public void Walk_from_any_turn_meets_every_source_once()
     {
-        var rotation = new SourceRotation([Cell("10.0.0.1"), Cell("10.0.0.2"), Cell("10.0.0.3")]);
+        var rotation = new SourceRotation([State("10.0.0.1"), State("10.0.0.2"), State("10.0.0.3")]);
         uint turn = uint.MaxValue - 5;
         for (int i = 0; i < 10; i++)
         {
-            SourceCell[] walk = [rotation.At(V4, turn, 0), rotation.At(V4, turn, 1), rotation.At(V4, turn, 2)];
+            LocalAddressState[] walk = [rotation.At(V4, turn, 0), rotation.At(V4, turn, 1), rotation.At(V4, turn, 2)];
             Assert.That(walk, Is.Unique, $"turn {turn}");
             turn++;
         }
@@ -46,7 +46,7 @@ internal sealed class SourceRotationTests
     [Test]
     public void Turns_of_many_threads_are_all_different()
     {
-        var rotation = new SourceRotation([Cell("10.0.0.1")]);
+        var rotation = new SourceRotation([State("10.0.0.1")]);
         var turns = new System.Collections.Concurrent.ConcurrentBag<uint>();
 
         Parallel.For(0, 1000, _ => turns.Add(rotation.NextTurn()));
@@ -54,7 +54,7 @@ internal sealed class SourceRotationTests
         Assert.That(turns.Distinct().Count(), Is.EqualTo(1000));
     }
 
-    private static SourceCell Cell(string address) => new(Address(address));
+    private static LocalAddressState State(string address) => new(Address(address));
 
     private static HostAddress Address(string text) => HostAddress.TryParse(text, out HostAddress address) ? address : throw new FormatException(text);
 }

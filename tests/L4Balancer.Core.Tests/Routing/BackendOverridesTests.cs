@@ -11,15 +11,15 @@ internal sealed class BackendOverridesTests
 {
     private static readonly FourTuple Tuple = new(SetupScene.At("192.0.2.1:5000"), SetupScene.At("192.0.2.9:443"));
 
-    [TestCase(BackendMode.Draining, ExpectedResult = BackendState.Draining)]
-    [TestCase(BackendMode.Maintenance, ExpectedResult = BackendState.Maintenance)]
-    public BackendState A_mode_takes_a_backend_out_of_the_picks_and_ready_brings_it_back(BackendMode mode)
+    [TestCase(BackendMode.Draining, ExpectedResult = BackendStatus.Draining)]
+    [TestCase(BackendMode.Maintenance, ExpectedResult = BackendStatus.Maintenance)]
+    public BackendStatus A_mode_takes_a_backend_out_of_the_picks_and_ready_brings_it_back(BackendMode mode)
     {
         Pool pool = RoutingSnapshot.Build(new(Config(), 5)).Pools[0];
         int first = pool.Pick(Tuple, []);
 
         pool.SetMode(first, mode);
-        BackendState state = pool.StateOf(first);
+        BackendStatus state = pool.StatusOf(first);
         Assert.That(pool.Pick(Tuple, []), Is.Not.EqualTo(first));
         pool.SetMode(first, BackendMode.Ready);
         Assert.That(pool.Pick(Tuple, []), Is.EqualTo(first));
@@ -35,7 +35,7 @@ internal sealed class BackendOverridesTests
         pool.SetHealth(new Dictionary<int, HealthState> { [first] = HealthState.Down });
         pool.SetMode(first, BackendMode.Ready);
 
-        Assert.That(pool.StateOf(first), Is.EqualTo(BackendState.Down));
+        Assert.That(pool.StatusOf(first), Is.EqualTo(BackendStatus.Down));
         Assert.That(pool.Pick(Tuple, []), Is.Not.EqualTo(first));
     }
 
@@ -52,7 +52,7 @@ internal sealed class BackendOverridesTests
         {
             Assert.That(after.Generation, Is.EqualTo(snapshot.Generation));
             Assert.That(after.Pools[0].Backends[0].Weight, Is.Zero);
-            Assert.That(after.Pools[0].StateOf(1), Is.EqualTo(BackendState.Draining));
+            Assert.That(after.Pools[0].StatusOf(1), Is.EqualTo(BackendStatus.Draining));
             Assert.That(after.Pools[0].Pick(Tuple, []), Is.EqualTo(2));
         }
     }

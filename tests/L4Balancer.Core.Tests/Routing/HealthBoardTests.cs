@@ -43,7 +43,7 @@ internal sealed class HealthBoardTests
             Report(pool, backend, outcome);
         }
 
-        HealthCounters counters = backend.Cell.Health;
+        HealthCounters counters = backend.State.Health;
         Assert.That((counters.Succeeded, counters.Failed, counters.LocalErrors, counters.Transitions), Is.EqualTo((2L, 1L, 1L, 2L)));
     }
 
@@ -97,7 +97,7 @@ internal sealed class HealthBoardTests
         Backend gone = before.Pools[0].Backends[1];
 
         Assert.That(Report(before.Pools[0], gone, ProbeOutcome.Failure), Is.False);
-        Assert.That(gone.Cell.Health.Failed, Is.Zero);
+        Assert.That(gone.State.Health.Failed, Is.Zero);
     }
 
     /// <summary>
@@ -141,7 +141,7 @@ internal sealed class HealthBoardTests
         _board.Follow(after, Now);
 
         Assert.That(after.Pools[0].IsDown(0), Is.False);
-        Assert.That(before.Pools[0].Backends[0].Cell.Health.Transitions, Is.EqualTo(2), "it is told as any other");
+        Assert.That(before.Pools[0].Backends[0].State.Health.Transitions, Is.EqualTo(2), "it is told as any other");
     }
 
     [Test]
@@ -155,15 +155,15 @@ internal sealed class HealthBoardTests
         using (Assert.EnterMultipleScope())
         {
             Assert.That(pool.Pick(Tuple, []), Is.EqualTo(1 - first.Index));
-            Assert.That(pool.StateOf(first.Index), Is.EqualTo(BackendState.Degraded));
+            Assert.That(pool.StatusOf(first.Index), Is.EqualTo(BackendStatus.Degraded));
             Assert.That((pool.IsDown(first.Index), pool.Takes(first.Index)), Is.EqualTo((false, false)));
-            Assert.That(first.Cell.Health.Detail, Is.EqualTo("p says"));
-            Assert.That((first.Cell.Health.Failed, first.Cell.Health.Transitions), Is.EqualTo((1L, 1L)));
+            Assert.That(first.State.Health.Detail, Is.EqualTo("p says"));
+            Assert.That((first.State.Health.Failed, first.State.Health.Transitions), Is.EqualTo((1L, 1L)));
         }
 
         Report(pool, first, ProbeOutcome.Success);
         Report(pool, first, ProbeOutcome.Success);
-        Assert.That((pool.StateOf(first.Index), first.Cell.Health.Detail), Is.EqualTo((BackendState.Up, "")));
+        Assert.That((pool.StatusOf(first.Index), first.State.Health.Detail), Is.EqualTo((BackendStatus.Up, "")));
     }
 
     [Test]
@@ -187,14 +187,14 @@ internal sealed class HealthBoardTests
         Report(pool, pool.Backends[0], ProbeOutcome.Unfit);
         pool.SetMode(0, BackendMode.Draining);
 
-        Assert.That((pool.StateOf(0), pool.HealthOf(0)), Is.EqualTo((BackendState.Draining, HealthState.Degraded)));
+        Assert.That((pool.StatusOf(0), pool.HealthOf(0)), Is.EqualTo((BackendStatus.Draining, HealthState.Degraded)));
     }
 
     [Test]
     public void The_pace_of_the_probes_stands_by_the_backend()
     {
         Pool pool = Following(SetupScene.PoolOf(1)).Pools[0];
-        HealthCounters health = pool.Backends[0].Cell.Health;
+        HealthCounters health = pool.Backends[0].State.Health;
         Report(pool, pool.Backends[0], ProbeOutcome.Success);
         ProbePace steady = health.Pace;
         Report(pool, pool.Backends[0], ProbeOutcome.Unfit);
@@ -226,5 +226,5 @@ internal sealed class HealthBoardTests
         return snapshot;
     }
 
-    private bool Report(Pool pool, Backend backend, ProbeOutcome outcome) => _board.Report(backend.Cell, outcome, $"{pool.Name} says");
+    private bool Report(Pool pool, Backend backend, ProbeOutcome outcome) => _board.Report(backend.State, outcome, $"{pool.Name} says");
 }

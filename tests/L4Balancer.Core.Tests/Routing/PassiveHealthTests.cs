@@ -17,8 +17,8 @@ internal sealed class PassiveHealthTests
 
         scene.Fail(0, times: 1);
 
-        Assert.That((scene.News, scene.Hear(), scene.Pool.StateOf(0)), Is.EqualTo((1, 1, BackendState.Down)));
-        Assert.That(scene.Pool.Backends[0].Cell.Health.Detail, Is.EqualTo("3 consecutive connects failed: connection refused"));
+        Assert.That((scene.News, scene.OnPassiveEvent(), scene.Pool.StatusOf(0)), Is.EqualTo((1, 1, BackendStatus.Down)));
+        Assert.That(scene.Pool.Backends[0].State.Health.Detail, Is.EqualTo("3 consecutive connects failed: connection refused"));
         Assert.That(scene.Homes(200), Is.All.EqualTo(1));
     }
 
@@ -30,7 +30,7 @@ internal sealed class PassiveHealthTests
         scene.Accept(1).Succeed();
         scene.Fail(0, times: 2);
 
-        Assert.That((scene.News, scene.Pool.Backends[0].Cell.Connects.FailedInARow), Is.EqualTo((0, 2)));
+        Assert.That((scene.News, scene.Pool.Backends[0].State.Connects.FailedInARow), Is.EqualTo((0, 2)));
     }
 
     [TestCase(ConnectFailure.Refused, ExpectedResult = true)]
@@ -52,7 +52,7 @@ internal sealed class PassiveHealthTests
             scene.Pass(0.2);
         }
 
-        return scene.Hear() == 1;
+        return scene.OnPassiveEvent() == 1;
     }
 
     [Test]
@@ -64,7 +64,7 @@ internal sealed class PassiveHealthTests
             scene.Accept(i).Leave();
         }
 
-        Assert.That((scene.News, scene.Pool.Backends[0].Cell.Connects.FailedInARow), Is.EqualTo((0, 0)));
+        Assert.That((scene.News, scene.Pool.Backends[0].State.Connects.FailedInARow), Is.EqualTo((0, 0)));
     }
 
     [Test]
@@ -74,7 +74,7 @@ internal sealed class PassiveHealthTests
         PassiveScene.Visitor[] visitors = [.. Enumerable.Range(0, 50).Select(i => scene.Accept((ushort)i))];
         Array.ForEach(visitors, v => v.Fail(ConnectFailure.TimedOut));
         Assert.That(scene.News, Is.EqualTo(1));
-        scene.Hear();
+        scene.OnPassiveEvent();
 
         scene.Pass(3600);
         Assert.That((scene.News, scene.Pool.HealthOf(0)), Is.EqualTo((0, HealthState.Down)), "where there are probes nobody is let try");
@@ -88,7 +88,7 @@ internal sealed class PassiveHealthTests
         scene.Fail(0, times: 3);
         late.Succeed();
 
-        Assert.That((scene.Hear(), scene.Pool.HealthOf(0)), Is.EqualTo((0, HealthState.Up)));
+        Assert.That((scene.OnPassiveEvent(), scene.Pool.HealthOf(0)), Is.EqualTo((0, HealthState.Up)));
         scene.TakeDown(0);
     }
 
@@ -100,7 +100,7 @@ internal sealed class PassiveHealthTests
         scene.Fail(0, times: 3);
         scene.Lose();
         late.Succeed();
-        Assert.That((scene.Hear(), scene.Pool.HealthOf(0)), Is.EqualTo((0, HealthState.Up)));
+        Assert.That((scene.OnPassiveEvent(), scene.Pool.HealthOf(0)), Is.EqualTo((0, HealthState.Up)));
 
         scene.TakeDown(0);
     }
@@ -112,8 +112,8 @@ internal sealed class PassiveHealthTests
         PassiveScene.Visitor late = scene.Accept(9);
         scene.TakeDown(0);
         late.Succeed();
-        Assert.That((scene.Hear(), scene.Pool.HealthOf(0)), Is.EqualTo((0, HealthState.Down)), "rise is rise");
-        Assert.That(scene.Pool.Backends[0].Cell.Health.Pace, Is.EqualTo(ProbePace.Fast));
+        Assert.That((scene.OnPassiveEvent(), scene.Pool.HealthOf(0)), Is.EqualTo((0, HealthState.Down)), "rise is rise");
+        Assert.That(scene.Pool.Backends[0].State.Health.Pace, Is.EqualTo(ProbePace.Fast));
 
         scene.Report(0, ProbeOutcome.Success);
         Assert.That(scene.Report(0, ProbeOutcome.Success), Is.True);
@@ -126,12 +126,12 @@ internal sealed class PassiveHealthTests
         PassiveScene scene = new(PassiveScene.Unprobed(1) with { PanicThreshold = 0.5 });
         PassiveScene.Visitor[] all = [.. Enumerable.Range(0, 3).Select(i => scene.Accept((ushort)i))];
         Array.ForEach(all, v => v.Fail(ConnectFailure.Refused));
-        scene.Hear();
+        scene.OnPassiveEvent();
         scene.Pass(10);
-        Assert.That((scene.Pool.StateOf(0), scene.Homes(5).Max()), Is.EqualTo((BackendState.Down, 0)));
+        Assert.That((scene.Pool.StatusOf(0), scene.Homes(5).Max()), Is.EqualTo((BackendStatus.Down, 0)));
 
         scene.Accept(1).Succeed();
-        Assert.That((scene.Hear(), scene.Pool.StateOf(0)), Is.EqualTo((1, BackendState.Up)));
+        Assert.That((scene.OnPassiveEvent(), scene.Pool.StatusOf(0)), Is.EqualTo((1, BackendStatus.Up)));
     }
 
     [Test]
@@ -145,6 +145,6 @@ internal sealed class PassiveHealthTests
 
         scene.Fail(0, times: 3);
 
-        Assert.That((scene.Hear(), scene.Pool.HealthOf(0)), Is.EqualTo((1, HealthState.Down)));
+        Assert.That((scene.OnPassiveEvent(), scene.Pool.HealthOf(0)), Is.EqualTo((1, HealthState.Down)));
     }
 }

@@ -17,10 +17,10 @@ internal sealed class PassiveReloadTests
         scene.TakeDown(0);
         scene.Pass(6);
         Assert.That(scene.Reload(PassiveScene.Unprobed(2)), Is.Empty);
-        Assert.That(scene.Pool.StateOf(0), Is.EqualTo(BackendState.Down));
+        Assert.That(scene.Pool.StatusOf(0), Is.EqualTo(BackendStatus.Down));
 
         scene.Pass(4);
-        Assert.That(scene.Pool.HealthOf(0), Is.EqualTo(HealthState.Trial));
+        Assert.That(scene.Pool.HealthOf(0), Is.EqualTo(HealthState.HalfOpen));
     }
 
     [Test]
@@ -34,7 +34,7 @@ internal sealed class PassiveReloadTests
         Assert.That(scene.Accept(2).Backend, Is.EqualTo(-1), "there is one already");
 
         trial.Succeed();
-        Assert.That((scene.Hear(), scene.Pool.StateOf(0)), Is.EqualTo((1, BackendState.Up)));
+        Assert.That((scene.OnPassiveEvent(), scene.Pool.StatusOf(0)), Is.EqualTo((1, BackendStatus.Up)));
     }
 
     [Test]
@@ -45,7 +45,7 @@ internal sealed class PassiveReloadTests
         scene.Reload(PassiveScene.Unprobed(1));
         scene.Pass(10);
 
-        Assert.That(scene.Pool.HealthOf(0), Is.EqualTo(HealthState.Trial));
+        Assert.That(scene.Pool.HealthOf(0), Is.EqualTo(HealthState.HalfOpen));
     }
 
     [TestCase(HealthType.None)]
@@ -59,7 +59,7 @@ internal sealed class PassiveReloadTests
         IReadOnlyList<(Pool Pool, Backend Backend)> risen = scene.Reload(settings with { Passive = Off });
 
         Assert.That(risen.Single().Backend, Is.SameAs(scene.Pool.Backends[0]));
-        Assert.That((scene.Pool.StateOf(0), scene.Accept(1).Backend), Is.EqualTo((BackendState.Up, 0)));
+        Assert.That((scene.Pool.StatusOf(0), scene.Accept(1).Backend), Is.EqualTo((BackendStatus.Up, 0)));
         scene.Fail(0, times: 10);
         Assert.That(scene.News, Is.Zero);
     }
@@ -75,7 +75,7 @@ internal sealed class PassiveReloadTests
         }
 
         Assert.That(scene.Reload(PassiveScene.Probed(1) with { Passive = Off }), Is.Empty);
-        Assert.That(scene.Pool.StateOf(0), Is.EqualTo(BackendState.Down));
+        Assert.That(scene.Pool.StatusOf(0), Is.EqualTo(BackendStatus.Down));
     }
 
     [Test]
@@ -90,7 +90,7 @@ internal sealed class PassiveReloadTests
 
         scene.Report(0, ProbeOutcome.Success);
         scene.Report(0, ProbeOutcome.Success);
-        Assert.That(scene.Pool.StateOf(0), Is.EqualTo(BackendState.Up));
+        Assert.That(scene.Pool.StatusOf(0), Is.EqualTo(BackendStatus.Up));
     }
 
     [Test]
@@ -99,11 +99,11 @@ internal sealed class PassiveReloadTests
         PassiveScene scene = new(PassiveScene.Probed(1));
         scene.TakeDown(0);
         scene.Reload(PassiveScene.Unprobed(1));
-        Assert.That(scene.Pool.StateOf(0), Is.EqualTo(BackendState.Down));
+        Assert.That(scene.Pool.StatusOf(0), Is.EqualTo(BackendStatus.Down));
 
         scene.Pass(10);
         scene.Accept(1).Succeed();
-        Assert.That((scene.Hear(), scene.Pool.StateOf(0)), Is.EqualTo((1, BackendState.Up)));
+        Assert.That((scene.OnPassiveEvent(), scene.Pool.StatusOf(0)), Is.EqualTo((1, BackendStatus.Up)));
     }
 
     [Test]
@@ -115,7 +115,7 @@ internal sealed class PassiveReloadTests
         scene.Reload(two with { Backends = [two.Backends[0]] });
         scene.Pass(100);
         scene.Reload(two);
-        Assert.That(scene.Pool.StateOf(1), Is.EqualTo(BackendState.Up));
+        Assert.That(scene.Pool.StatusOf(1), Is.EqualTo(BackendStatus.Up));
         scene.TakeDown(1);
     }
 }

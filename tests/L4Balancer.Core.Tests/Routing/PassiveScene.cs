@@ -13,13 +13,13 @@ namespace L4Balancer.Core.Tests.Routing;
 internal sealed class PassiveScene
 {
     private readonly HealthBoard _board = new();
-    private readonly List<(BackendCell Cell, ConnectNews News)> _news = [];
+    private readonly List<(BackendState State, PassiveHealthEvent News)> _news = [];
 
     public PassiveScene(PoolSettings pool)
     {
         Snapshot = Build(pool, null);
         _board.Follow(Snapshot, Now);
-        Snapshot.ConnectReports.Handler = (cell, news) => _news.Add((cell, news));
+        Snapshot.ConnectReports.Handler = (state, news) => _news.Add((state, news));
     }
 
     public static PassiveSettings Passive { get; } = new() { Failures = 3, Retry = TimeSpan.FromSeconds(10) };
@@ -30,7 +30,7 @@ internal sealed class PassiveScene
 
     public Pool Pool => Snapshot.Pools[0];
 
-    /// <summary>How often connections have told something since the last <see cref="Hear"/>.</summary>
+    /// <summary>How often connections have told something since the last <see cref="OnPassiveEvent"/>.</summary>
     public int News => _news.Count;
 
     /// <summary>Of the board, leftovers included.</summary>
@@ -48,17 +48,17 @@ internal sealed class PassiveScene
 
     /// <summary>The one writer comes to what was told.</summary>
     /// <returns>How many changes it came to.</returns>
-    public int Hear()
+    public int OnPassiveEvent()
     {
-        (BackendCell Cell, ConnectNews News)[] told = [.. _news];
+        (BackendState State, PassiveHealthEvent News)[] told = [.. _news];
         _news.Clear();
-        return told.Count(t => _board.Hear(t.Cell, t.News, Now));
+        return told.Count(t => _board.OnPassiveEvent(t.State, t.News, Now));
     }
 
     /// <summary>What was told reaches nobody.</summary>
     public void Lose() => _news.Clear();
 
-    public bool Report(int backend, ProbeOutcome outcome) => _board.Report(Pool.Backends[backend].Cell, outcome, "as probed");
+    public bool Report(int backend, ProbeOutcome outcome) => _board.Report(Pool.Backends[backend].State, outcome, "as probed");
 
     /// <summary>Time passes, and who is due is let try.</summary>
     public void Pass(double seconds)
@@ -102,7 +102,7 @@ internal sealed class PassiveScene
     public void TakeDown(int backend)
     {
         Fail(backend, Passive.Failures);
-        Assert.That((Hear(), Pool.HealthOf(backend)), Is.EqualTo((1, HealthState.Down)));
+        Assert.That((OnPassiveEvent(), Pool.HealthOf(backend)), Is.EqualTo((1, HealthState.Down)));
     }
 
     private static RoutingSnapshot Build(PoolSettings pool, RoutingSnapshot? previous) => RoutingSnapshot.Build(
@@ -115,7 +115,7 @@ internal sealed class PassiveScene
             100_000),
         previous);
 
-    public int IndexOf(Core.Accounting.BackendCell backend) => Snapshot.Pools[0].Backends.Select(b => b.Cell).ToList().IndexOf(backend);
+    public int IndexOf(Core.Accounting.BackendState backend) => Snapshot.Pools[0].Backends.Select(b => b.State).ToList().IndexOf(backend);
 
     /// <summary>Where each of so many connections goes; -1: nowhere. They all come before the first leaves.</summary>
     public int[] Homes(int count, bool leave = true)
@@ -152,7 +152,7 @@ internal sealed class PassiveScene
         public void Succeed()
         {
             Step = _setup.Connected(ref _record, SetupScene.At("127.0.0.1:5000"), _scene.Now);
-            _record.Close(_scene.Snapshot.Cell, CloseReason.ClientClosed, false, _scene.Now);
+            _record.Close(_scene.Snapshot.State, CloseReason.ClientClosed, false, _scene.Now);
         }
 
         public void Fail(ConnectFailure failure) => Step = _setup.ConnectFailed(ref _record, failure, _scene.Now);

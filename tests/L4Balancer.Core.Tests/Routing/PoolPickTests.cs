@@ -33,7 +33,7 @@ internal sealed class PoolPickTests
     public void Least_connections_counts_connects_under_way()
     {
         Pool pool = Build(new() { Name = "p", Balance = BalanceKind.LeastConnections }, 100, 100);
-        pool.Backends[0].Cell.CountPicked();
+        pool.Backends[0].State.CountPicked();
 
         Assert.That(Picks(pool, 10), Is.All.EqualTo(1));
     }
@@ -58,7 +58,7 @@ internal sealed class PoolPickTests
         FourTuple[] few = [.. Enumerable.Range(0, 1000).Select(i => Tuples[i % 20])];
         foreach (FourTuple tuple in few)
         {
-            pool.Backends[pool.Pick(tuple, [])].Cell.CountEstablished();
+            pool.Backends[pool.Pick(tuple, [])].State.CountEstablished();
         }
 
         Assert.That(Held(pool), Is.All.LessThanOrEqualTo(125));
@@ -73,7 +73,7 @@ internal sealed class PoolPickTests
         Fill(pool, 6);
 
         Assert.That(Held(pool), Is.EqualTo(new[] { 3, 3 }));
-        Assert.That((pool.Pick(Tuples[0], []), pool.HasLiving), Is.EqualTo((Pool.None, true)));
+        Assert.That((pool.Pick(Tuples[0], []), pool.HasAvailable), Is.EqualTo((Pool.None, true)));
     }
 
     [Test]
@@ -111,13 +111,13 @@ internal sealed class PoolPickTests
 
     private static int[] Picks(Pool pool, int count = 10_000) => [.. Tuples.Take(count).Select(t => pool.Pick(t, []))];
 
-    private static int[] Held(Pool pool) => [.. pool.Backends.Select(b => b.Cell.Active)];
+    private static int[] Held(Pool pool) => [.. pool.Backends.Select(b => b.State.Active)];
 
     private static void Fill(Pool pool, int count)
     {
         for (int i = 0; i < count; i++)
         {
-            pool.Backends[pool.Pick(Tuples[i % Tuples.Length], [])].Cell.CountEstablished();
+            pool.Backends[pool.Pick(Tuples[i % Tuples.Length], [])].State.CountEstablished();
         }
     }
 

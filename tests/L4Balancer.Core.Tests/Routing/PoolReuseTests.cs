@@ -41,7 +41,7 @@ internal sealed class PoolReuseTests
         RoutingSnapshot after = RoutingSnapshot.Build(new(Config([Pool()]), 5) { Overrides = draining }, before);
 
         Assert.That(after.Pools[0], Is.SameAs(pool));
-        Assert.That((pool.StateOf(0), pool.StateOf(1)), Is.EqualTo((BackendState.Draining, BackendState.Down)));
+        Assert.That((pool.StatusOf(0), pool.StatusOf(1)), Is.EqualTo((BackendStatus.Draining, BackendStatus.Down)));
         Assert.That(after.Ports.Uses, Is.EquivalentTo(before.Ports.Uses), "the ports of a pool that stays are still known");
     }
 
@@ -82,7 +82,7 @@ internal sealed class PoolReuseTests
         RoutingSnapshot after = RoutingSnapshot.Build(
             new(Config([Pool()]), 5) { Overrides = BackendOverrides.None.With("p", "b1", new BackendOverride(BackendMode.Maintenance, null)) }, before);
 
-        Assert.That((before.Pools[0].StateOf(1), after.Pools[0].StateOf(1)), Is.EqualTo((BackendState.Up, BackendState.Maintenance)));
+        Assert.That((before.Pools[0].StatusOf(1), after.Pools[0].StatusOf(1)), Is.EqualTo((BackendStatus.Up, BackendStatus.Maintenance)));
     }
 
     private static IEnumerable<TestCaseData> Changes()

@@ -41,7 +41,7 @@ internal sealed class RebalanceTests
         var plan = RebalancePlan.For(pool, 0);
 
         Assert.That(Of(plan.Surplus, pool), Is.EqualTo(new[] { 0, 100, 0 }));
-        Assert.That(plan.Targets.ContainsKey(pool.Backends[0].Cell), Is.False);
+        Assert.That(plan.Targets.ContainsKey(pool.Backends[0].State), Is.False);
     }
 
     [Test]
@@ -63,12 +63,12 @@ internal sealed class RebalanceTests
         Pool pool = Holding([100, 100], 150, 50);
         for (int i = 0; i < 50; i++)
         {
-            pool.Backends[0].Cell.Shed.Count(CloseReason.Rebalance);
+            pool.Backends[0].State.Shed.Count(CloseReason.Rebalance);
         }
 
         Assert.That(RebalancePlan.For(pool, 0, atLeast: 200).TotalSurplus, Is.Zero);
-        pool.Backends[0].Cell.CountClosed(CloseReason.Rebalance);
-        Assert.That(pool.Backends[0].Cell.Staying, Is.EqualTo(100), "each is counted once");
+        pool.Backends[0].State.CountClosed(CloseReason.Rebalance);
+        Assert.That(pool.Backends[0].State.Staying, Is.EqualTo(100), "each is counted once");
     }
 
     [Test]
@@ -86,15 +86,15 @@ internal sealed class RebalanceTests
     public void Meanwhile_only_those_that_hold_too_few_are_picked([Values] BalanceKind balance)
     {
         Pool pool = Holding([100, 100, 100, 100], balance, 1515, 1515, 1515, 0);
-        pool.Cell.Targets = RebalancePlan.For(pool, Tolerance, atLeast: 6000).Targets;
+        pool.State.Targets = RebalancePlan.For(pool, Tolerance, atLeast: 6000).Targets;
         for (int i = 0; i < 1455; i++)
         {
             int picked = pool.Pick(Tuples[i], []);
             Assert.That(picked, Is.EqualTo(3));
-            pool.Backends[picked].Cell.CountEstablished();
+            pool.Backends[picked].State.CountEstablished();
         }
 
-        pool.Cell.Targets = null;
+        pool.State.Targets = null;
         Assert.That(Enumerable.Range(0, 100).Select(i => pool.Pick(Tuples[i], [])).Distinct().Count(), balance == BalanceKind.LeastConnections ? Is.EqualTo(1) : Is.GreaterThan(1));
     }
 
@@ -103,7 +103,7 @@ internal sealed class RebalanceTests
     {
         Pool pool = Holding([100, 100], 100, 100);
         int[] before = [.. Tuples.Select(t => pool.Pick(t, []))];
-        pool.Cell.Targets = RebalancePlan.For(pool, 0).Targets;
+        pool.State.Targets = RebalancePlan.For(pool, 0).Targets;
 
         Assert.That(Tuples.Select(t => pool.Pick(t, [])), Is.EqualTo(before));
     }
@@ -114,14 +114,14 @@ internal sealed class RebalanceTests
         Pool pool = Holding([100, 100, 100], BalanceKind.Ring, [0, 0, 0], TupleFields.SourceIp);
         int home = pool.Pick(Tuples[0], []);
 
-        Assert.That(pool.HasMoved(Tuples[0], pool.Backends[home].Cell), Is.False);
-        Assert.That(pool.HasMoved(Tuples[0], pool.Backends[(home + 1) % 3].Cell), Is.True);
+        Assert.That(pool.HasMoved(Tuples[0], pool.Backends[home].State), Is.False);
+        Assert.That(pool.HasMoved(Tuples[0], pool.Backends[(home + 1) % 3].State), Is.True);
         Pool byPort = Holding([100, 100, 100], 0, 0, 0);
-        Assert.That(byPort.Backends.Any(b => byPort.HasMoved(Tuples[0], b.Cell)), Is.False, "its next connection has another port");
+        Assert.That(byPort.Backends.Any(b => byPort.HasMoved(Tuples[0], b.State)), Is.False, "its next connection has another port");
     }
 
-    private static int[] Of(IReadOnlyDictionary<BackendCell, int> counts, Pool pool) =>
-        [.. pool.Backends.Select(b => counts.GetValueOrDefault(b.Cell))];
+    private static int[] Of(IReadOnlyDictionary<BackendState, int> counts, Pool pool) =>
+        [.. pool.Backends.Select(b => counts.GetValueOrDefault(b.State))];
 
     private static Pool Holding(int[] weights, params int[] connections) => Holding(weights, BalanceKind.Ring, connections);
 
@@ -137,7 +137,7 @@ internal sealed class RebalanceTests
         {
             for (int i = 0; i < count; i++)
             {
-                pool.Backends[index].Cell.CountEstablished();
+                pool.Backends[index].State.CountEstablished();
             }
         }
 

@@ -62,7 +62,7 @@ internal sealed class ResolutionsTests
         BalancerConfig config = ConfigOf(Pool("p") with { PanicThreshold = 1 });
         Pool pool = RoutingSnapshot.Build(new(config, 10)).Pools[0];
 
-        Assert.That((pool.IsDown(0), pool.StateOf(0), pool.Takes(0)), Is.EqualTo((true, BackendState.Down, false)));
+        Assert.That((pool.IsDown(0), pool.StatusOf(0), pool.Takes(0)), Is.EqualTo((true, BackendStatus.Down, false)));
         Assert.That(Samples.Tuples(1000).Select(t => pool.Pick(t, [])), Is.All.EqualTo(1));
         pool.SetHealth(new Dictionary<int, HealthState> { [0] = HealthState.Up, [1] = HealthState.Down });
         Assert.That(pool.IsDown(0), Is.True, "no probe brings it up");
@@ -80,7 +80,7 @@ internal sealed class ResolutionsTests
         (Pool then, Pool pool) = (before.Pools[0], now.Pools[0]);
 
         Assert.That((then.Backends[0].Endpoint.ToString(), pool.Backends[0].Endpoint.ToString()), Is.EqualTo(("10.0.0.9:80", "10.0.0.77:80")));
-        Assert.That(pool.Backends[0].Cell, Is.SameAs(then.Backends[0].Cell));
+        Assert.That(pool.Backends[0].State, Is.SameAs(then.Backends[0].State));
         Assert.That(now.Generation, Is.EqualTo(before.Generation));
         Assert.That(Samples.Tuples(1000).Select(t => pool.Pick(t, [])), Is.EqualTo(Samples.Tuples(1000).Select(t => then.Pick(t, []))));
         Assert.That(RoutingSnapshot.Build(desired, now).Pools[0].Backends[0].Endpoint, Is.EqualTo(pool.Backends[0].Endpoint), "kept");

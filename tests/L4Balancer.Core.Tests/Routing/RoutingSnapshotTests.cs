@@ -5,7 +5,7 @@ using L4Balancer.Core.Tests.Connections;
 
 namespace L4Balancer.Core.Tests.Routing;
 
-/// <summary>What a new snapshot takes over from the one before: the cells, by identity.</summary>
+/// <summary>What a new snapshot takes over from the one before: the states, by identity.</summary>
 internal sealed class RoutingSnapshotTests
 {
     [Test]
@@ -26,10 +26,10 @@ internal sealed class RoutingSnapshotTests
 
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(after.Cell, Is.SameAs(before.Cell));
-            Assert.That(after.Listeners[0].Cell, Is.SameAs(before.Listeners[0].Cell));
-            Assert.That(after.Pools[0].Backends[0].Cell, Is.SameAs(before.Pools[0].Backends[0].Cell));
-            Assert.That(after.Pools[0].Backends[1].Cell, Is.SameAs(before.Pools[0].Backends[1].Cell));
+            Assert.That(after.State, Is.SameAs(before.State));
+            Assert.That(after.Listeners[0].State, Is.SameAs(before.Listeners[0].State));
+            Assert.That(after.Pools[0].Backends[0].State, Is.SameAs(before.Pools[0].Backends[0].State));
+            Assert.That(after.Pools[0].Backends[1].State, Is.SameAs(before.Pools[0].Backends[1].State));
             Assert.That(Source(after), Is.SameAs(Source(before)));
             Assert.That(after.MaxConnections, Is.EqualTo(6));
         }
@@ -51,7 +51,7 @@ internal sealed class RoutingSnapshotTests
         foreach (PoolSettings settings in changed)
         {
             RoutingSnapshot after = RoutingSnapshot.Build(new(Config(settings), 5), before);
-            Assert.That(after.Pools[0].Backends[0].Cell, Is.Not.SameAs(before.Pools[0].Backends[0].Cell));
+            Assert.That(after.Pools[0].Backends[0].State, Is.Not.SameAs(before.Pools[0].Backends[0].State));
         }
     }
 
@@ -64,8 +64,8 @@ internal sealed class RoutingSnapshotTests
 
         Pool after = RoutingSnapshot.Build(new(Config(turned), 5), before).Pools[0];
 
-        Assert.That(after.Backends[0].Cell, Is.SameAs(before.Pools[0].Backends[1].Cell));
-        Assert.That(after.Backends[1].Cell, Is.SameAs(before.Pools[0].Backends[0].Cell));
+        Assert.That(after.Backends[0].State, Is.SameAs(before.Pools[0].Backends[1].State));
+        Assert.That(after.Backends[1].State, Is.SameAs(before.Pools[0].Backends[0].State));
     }
 
     [Test]
@@ -74,7 +74,7 @@ internal sealed class RoutingSnapshotTests
         PoolSettings two = SetupScene.PoolOf(2);
         PoolSettings one = two with { Backends = [two.Backends[0]] };
         RoutingSnapshot before = RoutingSnapshot.Build(new(Config(two), 5));
-        Core.Accounting.BackendCell left = before.Pools[0].Backends[1].Cell;
+        Core.Accounting.BackendState left = before.Pools[0].Backends[1].State;
 
         RoutingSnapshot without = RoutingSnapshot.Build(new(Config(one), 5), before);
         RoutingSnapshot later = RoutingSnapshot.Build(new(Config(one), 5), without);
@@ -82,10 +82,10 @@ internal sealed class RoutingSnapshotTests
 
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(without.Departed.Backends.Single().Cell, Is.SameAs(left));
-            Assert.That(later.Departed.Backends.Single().Cell, Is.SameAs(left));
-            Assert.That(back.Departed.Backends, Is.Empty);
-            Assert.That(back.Pools[0].Backends[1].Cell, Is.SameAs(left));
+            Assert.That(without.Removed.Backends.Single().State, Is.SameAs(left));
+            Assert.That(later.Removed.Backends.Single().State, Is.SameAs(left));
+            Assert.That(back.Removed.Backends, Is.Empty);
+            Assert.That(back.Pools[0].Backends[1].State, Is.SameAs(left));
         }
     }
 
@@ -95,20 +95,20 @@ internal sealed class RoutingSnapshotTests
         PoolSettings pool = SetupScene.PoolOf(2);
         PoolSettings other = SetupScene.PoolOf(1) with { Name = "q" };
         RoutingSnapshot before = RoutingSnapshot.Build(new(Config(pool), 5));
-        before.Pools[0].Backends[1].Cell.CountEstablished();
+        before.Pools[0].Backends[1].State.CountEstablished();
 
         RoutingSnapshot without = RoutingSnapshot.Build(new(Config(other), 5), before);
         RoutingSnapshot back = RoutingSnapshot.Build(new(Config(pool), 5), without);
 
-        Assert.That(back.Pools[0].Cell, Is.SameAs(before.Pools[0].Cell));
-        Assert.That(back.Pools[0].Cell.Active, Is.EqualTo(1));
+        Assert.That(back.Pools[0].State, Is.SameAs(before.Pools[0].State));
+        Assert.That(back.Pools[0].State.Active, Is.EqualTo(1));
     }
 
     [Test]
     public void Of_those_at_rest_only_the_latest_are_kept()
     {
         RoutingSnapshot snapshot = RoutingSnapshot.Build(new(Config(SetupScene.PoolOf(1)), 5));
-        snapshot.Pools[0].Backends[0].Cell.CountEstablished();
+        snapshot.Pools[0].Backends[0].State.CountEstablished();
         for (int i = 0; i < 5000; i++)
         {
             PoolSettings pool = SetupScene.PoolOf(1);
@@ -116,8 +116,8 @@ internal sealed class RoutingSnapshotTests
             snapshot = RoutingSnapshot.Build(new(Config(renamed), 5), snapshot);
         }
 
-        Assert.That(snapshot.Departed.Backends, Has.Length.EqualTo(4097));
-        Assert.That(snapshot.Departed.Backends[^1].Name, Is.EqualTo("b0"), "it still holds a connection");
+        Assert.That(snapshot.Removed.Backends, Has.Length.EqualTo(4097));
+        Assert.That(snapshot.Removed.Backends[^1].Name, Is.EqualTo("b0"), "it still holds a connection");
     }
 
     [Test]
@@ -145,7 +145,7 @@ internal sealed class RoutingSnapshotTests
         Assert.That(snapshot.Listeners[0].Pool, Is.SameAs(snapshot.Pools[1]));
     }
 
-    private static Core.Accounting.SourceCell Source(RoutingSnapshot snapshot) => snapshot.Sources.Single(s => s.Label == "10.0.0.1");
+    private static Core.Accounting.LocalAddressState Source(RoutingSnapshot snapshot) => snapshot.Sources.Single(s => s.Label == "10.0.0.1");
 
     private static BalancerConfig Config(PoolSettings pool) => new()
     {

@@ -21,7 +21,7 @@ internal sealed class TrialTests
 
         Assert.That(homes.Count(h => h == 0), Is.EqualTo(1));
         Assert.That(homes, Is.All.AnyOf(0, 1), "nobody is refused for it");
-        Assert.That(scene.Pool.StateOf(0), Is.EqualTo(BackendState.Down));
+        Assert.That(scene.Pool.StatusOf(0), Is.EqualTo(BackendStatus.Down));
     }
 
     [Test]
@@ -34,7 +34,7 @@ internal sealed class TrialTests
         Assert.That(scene.Accept(2).Step.Reason, Is.EqualTo(Core.Accounting.CloseReason.NoBackend), "the pool has nobody else");
         trial.Succeed();
 
-        Assert.That((scene.Hear(), scene.Pool.StateOf(0)), Is.EqualTo((1, BackendState.Up)));
+        Assert.That((scene.OnPassiveEvent(), scene.Pool.StatusOf(0)), Is.EqualTo((1, BackendStatus.Up)));
         Assert.That(scene.Homes(10), Is.All.Zero);
         scene.TakeDown(0);
     }
@@ -48,15 +48,15 @@ internal sealed class TrialTests
         {
             scene.Pass(10);
             scene.Accept(1).Fail(ConnectFailure.TimedOut);
-            Assert.That((scene.News, scene.Hear(), scene.Homes(10).Max()), Is.EqualTo((1, 0, -1)));
+            Assert.That((scene.News, scene.OnPassiveEvent(), scene.Homes(10).Max()), Is.EqualTo((1, 0, -1)));
             scene.Pass(9.9);
             Assert.That(scene.Homes(10).Max(), Is.EqualTo(-1));
             scene.Pass(0.1);
             scene.Accept(1).Fail(ConnectFailure.Refused);
-            scene.Hear();
+            scene.OnPassiveEvent();
         }
 
-        Assert.That(scene.Pool.Backends[0].Cell.Health.Transitions, Is.EqualTo(1), "it was down all the time");
+        Assert.That(scene.Pool.Backends[0].State.Health.Transitions, Is.EqualTo(1), "it was down all the time");
     }
 
     [Test]
@@ -73,7 +73,7 @@ internal sealed class TrialTests
         PassiveScene.Visitor last = scene.Accept(4);
         Assert.That((last.Backend, scene.Accept(5).Backend), Is.EqualTo((0, -1)));
         last.Succeed();
-        Assert.That(scene.Hear(), Is.EqualTo(1));
+        Assert.That(scene.OnPassiveEvent(), Is.EqualTo(1));
     }
 
     [Test]
@@ -85,7 +85,7 @@ internal sealed class TrialTests
         scene.Pass(100_000);
 
         scene.Accept(1).Succeed();
-        Assert.That(scene.Hear(), Is.EqualTo(1));
+        Assert.That(scene.OnPassiveEvent(), Is.EqualTo(1));
     }
 
     [Test]
@@ -120,7 +120,7 @@ internal sealed class TrialTests
         }
 
         scene.Pass(10);
-        for (ushort port = 1; scene.Pool.Backends.Any(b => b.Cell.Connects.IsTrialFree); port++)
+        for (ushort port = 1; scene.Pool.Backends.Any(b => b.State.Connects.IsTrialFree); port++)
         {
             PassiveScene.Visitor visitor = scene.Accept(port);
             if (visitor.Backend != 4)
@@ -144,7 +144,7 @@ internal sealed class TrialTests
             PassiveScene.Visitor late = scene.Accept(9);
             scene.TakeDown(late.Backend);
             late.Succeed();
-            scene.Hear();
+            scene.OnPassiveEvent();
             Assert.That(scene.PlannedTrials, Is.LessThanOrEqualTo(5));
         }
     }
@@ -160,9 +160,9 @@ internal sealed class TrialTests
             int through = 0;
             Parallel.For(0, 32, i => Interlocked.Add(ref through, scene.Accept((ushort)i).Backend == 0 ? 1 : 0));
             Assert.That(through, Is.EqualTo(1));
-            scene.Pool.Backends[0].Cell.Connects.CountFailed("again", 3, trial: round + 1);
-            scene.Snapshot.ConnectReports.Handler!(scene.Pool.Backends[0].Cell, Core.Accounting.ConnectNews.TrialFailed);
-            scene.Hear();
+            scene.Pool.Backends[0].State.Connects.CountFailed("again", 3, trial: round + 1);
+            scene.Snapshot.ConnectReports.Handler!(scene.Pool.Backends[0].State, Core.Accounting.PassiveHealthEvent.TrialFailed);
+            scene.OnPassiveEvent();
         }
     }
 }

@@ -52,18 +52,18 @@ internal abstract class AccountingContract(Func<EngineOptions, IEngine> create) 
         }
 
         await Patience.Until(() => rig.Records.EstablishedCount == 78, "all are established");
-        BackendCell cell = rig.Backend();
+        BackendState state = rig.Backend();
         using (Assert.EnterMultipleScope())
         {
             Assert.That(rig.Listener.Accepted, Is.EqualTo(60 + 6 + 12 + 5));
-            Assert.That((rig.Listener.Pending, rig.Listener.Open, cell.Active, rig.Engine.Count, rig.Snapshot.Cell.Open), Is.EqualTo((0, 12, 12, 12, 12)));
+            Assert.That((rig.Listener.Pending, rig.Listener.Open, state.Active, rig.Engine.Count, rig.Snapshot.State.Open), Is.EqualTo((0, 12, 12, 12, 12)));
             Assert.That((rig.Listener.Refused.Total, rig.Listener.Refused[CloseReason.Limit]), Is.EqualTo((5L, 5L)));
-            Assert.That(cell.Closed[CloseReason.ClientClosed], Is.EqualTo(clientsFirst));
-            Assert.That(cell.Closed[CloseReason.BackendClosed], Is.EqualTo(60 - clientsFirst));
-            Assert.That((cell.Closed[CloseReason.ClientReset], cell.Closed[CloseReason.BackendReset]), Is.EqualTo((3L, 3L)));
-            Assert.That(cell.Closed.Total, Is.EqualTo(66));
-            Assert.That((cell.ConnectAttempts, cell.ConnectFailures.Total), Is.EqualTo((78L, 0L)));
-            Assert.That((cell.BytesToBackend, cell.BytesToClient), Is.EqualTo((toBackend, toClient)));
+            Assert.That(state.Closed[CloseReason.ClientClosed], Is.EqualTo(clientsFirst));
+            Assert.That(state.Closed[CloseReason.BackendClosed], Is.EqualTo(60 - clientsFirst));
+            Assert.That((state.Closed[CloseReason.ClientReset], state.Closed[CloseReason.BackendReset]), Is.EqualTo((3L, 3L)));
+            Assert.That(state.Closed.Total, Is.EqualTo(66));
+            Assert.That((state.ConnectAttempts, state.ConnectFailures.Total), Is.EqualTo((78L, 0L)));
+            Assert.That((state.BytesToBackend, state.BytesToClient), Is.EqualTo((toBackend, toClient)));
         }
     }
 
@@ -86,7 +86,7 @@ internal abstract class AccountingContract(Func<EngineOptions, IEngine> create) 
             Assert.That((record.Tuple.Source, record.Tuple.Destination), Is.EqualTo((client.Local, rig.Address)));
             Assert.That(record.Backend, Is.SameAs(rig.Backend()));
             Assert.That(record.Listener, Is.SameAs(rig.Listener));
-            Assert.That(record.Source, Is.EqualTo(server.Remote));
+            Assert.That(record.LocalEndpoint, Is.EqualTo(server.Remote));
             Assert.That((record.IsEstablished, record.Attempts, record.Generation, record.Reason), Is.EqualTo((true, 1, 1L, CloseReason.None)));
             Assert.That(record.AcceptedAt, Is.LessThanOrEqualTo(record.ConnectStartedAt));
             Assert.That(record.ConnectStartedAt, Is.LessThanOrEqualTo(record.EstablishedAt));
@@ -108,7 +108,7 @@ internal abstract class AccountingContract(Func<EngineOptions, IEngine> create) 
         using (Assert.EnterMultipleScope())
         {
             Assert.That(record.Tuple.Source, Is.EqualTo(client.Local));
-            Assert.That((record.IsEstablished, record.Source), Is.EqualTo((false, default(Core.Addressing.Endpoint))));
+            Assert.That((record.IsEstablished, record.LocalEndpoint), Is.EqualTo((false, default(Core.Addressing.Endpoint))));
             Assert.That((rig.Engine.Count, rig.Listener.Pending), Is.EqualTo((1, 1)));
         }
     }

@@ -103,7 +103,7 @@ internal abstract class AdmissionContract(Func<EngineOptions, IEngine> create) :
 
         Assert.That(Held(rig), Is.EqualTo(new[] { 1, 2, 1 }));
         await ExpectRefusedAsync(rig, CloseReason.Limit, times: 1);
-        Assert.That(rig.Pool.Backends.Sum(b => b.Cell.ConnectAttempts), Is.EqualTo(4));
+        Assert.That(rig.Pool.Backends.Sum(b => b.State.ConnectAttempts), Is.EqualTo(4));
 
         await FinishAsync(all[0].Client, all[0].Server);
         await Patience.Until(() => Held(rig).Sum() == 3, "its place is free");
@@ -126,7 +126,7 @@ internal abstract class AdmissionContract(Func<EngineOptions, IEngine> create) :
     private static PoolSettings WithLimits(PoolSettings pool, params int[] most) =>
         pool with { Backends = [.. pool.Backends.Select((b, i) => b with { MaxConnections = most[i] })] };
 
-    private static int[] Held(Rig rig) => [.. rig.Pool.Backends.Select(b => b.Cell.Active)];
+    private static int[] Held(Rig rig) => [.. rig.Pool.Backends.Select(b => b.State.Active)];
 
     private static IEnumerable<Cidr> Ranges(string text) =>
         text.Length == 0 ? [] : [Cidr.TryParse(text, out Cidr range) ? range : throw new FormatException(text)];

@@ -84,10 +84,10 @@ internal abstract class BalanceContract(Func<EngineOptions, IEngine> create) : E
         }
 
         await Patience.Until(() => rig.Listener.Pending == 6, "all are under way");
-        Assert.That(rig.Pool.Backends.Select(b => b.Cell.Load).Order(), Is.EqualTo(new[] { 0, 6 }));
+        Assert.That(rig.Pool.Backends.Select(b => b.State.Load).Order(), Is.EqualTo(new[] { 0, 6 }));
     }
 
-    private static int[] Held(Rig rig) => [.. rig.Pool.Backends.Select(b => b.Cell.Active)];
+    private static int[] Held(Rig rig) => [.. rig.Pool.Backends.Select(b => b.State.Active)];
 
     private static int[] Picks(PoolSettings settings, FourTuple[] tuples)
     {

@@ -36,8 +36,8 @@ internal abstract class ConnectTimeContract(Func<EngineOptions, IEngine> create)
         TestBackend other = Backend();
         PoolSettings pool = Settings.Pool(silent) with { ConnectTimeout = TimeSpan.FromMilliseconds(300), ConnectAttempts = 3 };
         Rig rig = Start(pool);
-        ListenerCell listener = rig.Listener;
-        BackendCell backend = rig.Backend();
+        ListenerState listener = rig.Listener;
+        BackendState backend = rig.Backend();
         Peer client = await ConnectAsync(rig);
         await Patience.Until(() => backend.ConnectFailures.Total == 1, "the first attempt is over");
 
@@ -122,7 +122,7 @@ internal abstract class ConnectTimeContract(Func<EngineOptions, IEngine> create)
         Array.ForEach(waiting, w => w.Finish());
     }
 
-    private static async Task ExpectThreeAttemptsAsync(Rig rig, ListenerCell listener)
+    private static async Task ExpectThreeAttemptsAsync(Rig rig, ListenerState listener)
     {
         ConnectionRecord end = await rig.Records.NextEndAsync();
         using (Assert.EnterMultipleScope())

@@ -1,6 +1,6 @@
 namespace L4Balancer.Engine.Tests.Contract;
 
-/// <summary>Nobody adds a part to the contract that an engine does not run.</summary>
+/// <summary>EmptyPicker adds a part to the contract that an engine does not run.</summary>
 internal sealed class ContractCoverageTests
 {
     [Test]

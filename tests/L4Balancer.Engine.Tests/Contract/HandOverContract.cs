@@ -126,7 +126,7 @@ internal abstract class HandOverContract(Func<EngineOptions, IEngine> create) : 
 
         (Peer client, Peer server) = await OpenAsync(rig, backend);
         Assert.That(await HandOverAsync(rig.Engine, second), Is.EqualTo(1));
-        await second.TurnAsync().Soon();
+        await second.PingLoopsAsync().Soon();
         Assert.That(second.Count, Is.EqualTo(1), "the other engine has it");
         await ExpectResetAsync(rig);
         Assert.That((await rig.Records.NextEndAsync()).Reason, Is.EqualTo(CloseReason.Limit), "the place went along");

@@ -50,12 +50,12 @@ internal abstract class ListContract(Func<EngineOptions, IEngine> create) : Engi
         TestBackend backend = Backend();
         Rig rig = Start(Settings.Pool(backend));
         await OpenAsync(rig, backend);
-        await rig.Engine.TurnAsync().Soon();
+        await rig.Engine.PingLoopsAsync().Soon();
 
         Task stopping = rig.Engine.StopAsync(TimeSpan.Zero, new CancellationToken(canceled: true));
-        await rig.Engine.TurnAsync().Soon();
+        await rig.Engine.PingLoopsAsync().Soon();
         await stopping.Soon();
-        await rig.Engine.TurnAsync().Soon();
+        await rig.Engine.PingLoopsAsync().Soon();
     }
 
     private static List<OpenConnection> List(Rig rig)

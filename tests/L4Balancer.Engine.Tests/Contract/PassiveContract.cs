@@ -10,7 +10,7 @@ namespace L4Balancer.Engine.Tests.Contract;
 /// <summary>What connects tell of their backend, and the one that is let through to a backend that is down.</summary>
 internal abstract class PassiveContract(Func<EngineOptions, IEngine> create) : EngineContract(create)
 {
-    private readonly ConcurrentQueue<ConnectNews> _news = new();
+    private readonly ConcurrentQueue<PassiveHealthEvent> _news = new();
 
     [Test]
     public async Task Refused_connects_in_a_row_are_told_of_once()
@@ -22,12 +22,12 @@ internal abstract class PassiveContract(Func<EngineOptions, IEngine> create) : E
             await ExpectResetAsync(rig);
         }
 
-        Assert.That(_news, Is.EqualTo(new[] { ConnectNews.Failing }));
+        Assert.That(_news, Is.EqualTo(new[] { PassiveHealthEvent.Failing }));
         Assert.That((rig.Backend().Connects.FailedInARow, rig.Backend().Connects.LastFault), Is.EqualTo((8, "connection refused")));
 
         refusing.Listen();
         (Peer client, Peer server) = await OpenAsync(rig, refusing);
-        Assert.That(_news, Is.EqualTo(new[] { ConnectNews.Failing, ConnectNews.Working }));
+        Assert.That(_news, Is.EqualTo(new[] { PassiveHealthEvent.Failing, PassiveHealthEvent.Working }));
         await FinishAsync(client, server);
     }
 
@@ -44,7 +44,7 @@ internal abstract class PassiveContract(Func<EngineOptions, IEngine> create) : E
         await ExpectResetAsync(rig);
         await ExpectResetAsync(rig);
 
-        Assert.That(_news, Is.EqualTo(new[] { ConnectNews.Failing }));
+        Assert.That(_news, Is.EqualTo(new[] { PassiveHealthEvent.Failing }));
         Assert.That(rig.Backend().Connects.LastFault, Is.EqualTo("no answer in time"));
     }
 
@@ -82,7 +82,7 @@ internal abstract class PassiveContract(Func<EngineOptions, IEngine> create) : E
         await Patience.Until(() => rig.Listener.Refused[CloseReason.NoBackend] == 39, "the others are refused");
         await Patience.Until(() => !_news.IsEmpty, "the engine reports the connect, which the backend may see before it");
 
-        Assert.That(_news, Is.EqualTo(new[] { ConnectNews.Working }));
+        Assert.That(_news, Is.EqualTo(new[] { PassiveHealthEvent.Working }));
         Assert.That(rig.Backend().ConnectAttempts, Is.EqualTo(1));
         server.Finish();
         Assert.That((await Task.WhenAll(clients)).Count(r => r), Is.EqualTo(39));
@@ -112,7 +112,7 @@ internal abstract class PassiveContract(Func<EngineOptions, IEngine> create) : E
         await ExpectResetAsync(rig);
         await ExpectResetAsync(rig);
 
-        Assert.That(_news, Is.EqualTo(new[] { ConnectNews.TrialFailed }));
+        Assert.That(_news, Is.EqualTo(new[] { PassiveHealthEvent.TrialFailed }));
         Assert.That(rig.Backend().ConnectAttempts, Is.EqualTo(1));
         Assert.That(rig.Listener.Refused[CloseReason.NoBackend], Is.EqualTo(1));
     }
@@ -134,7 +134,7 @@ internal abstract class PassiveContract(Func<EngineOptions, IEngine> create) : E
     {
         Rig rig = StartHeard(pool);
         rig.Backend().Connects.OfferTrial();
-        rig.Pool.SetHealth(new Dictionary<int, HealthState> { [0] = HealthState.Trial });
+        rig.Pool.SetHealth(new Dictionary<int, HealthState> { [0] = HealthState.HalfOpen });
         return rig;
     }
 

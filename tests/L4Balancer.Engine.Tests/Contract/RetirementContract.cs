@@ -41,7 +41,7 @@ internal abstract class RetirementContract(Func<EngineOptions, IEngine> create) 
 
         // Accepted only when it speaks: until then its handshake is under way for the engine's kernel, and over for the client's.
         Peer client = await ConnectAsync(rig);
-        ListenerCell listener = rig.Listener;
+        ListenerState listener = rig.Listener;
         rig.Publish(Settings.Config(pool, Settings.Listener("127.0.0.2:0") with { Name = "other" }));
 
         await AskAsync(client);

@@ -10,8 +10,8 @@ namespace L4Balancer.Engine.Tests.Contract;
 /// <summary>An engine that runs, with what a test asks of it.</summary>
 internal sealed class Rig(IEngine engine, RoutingSnapshot snapshot, RecordedConnections records) : IAsyncDisposable
 {
-    private readonly HashSet<BackendCell> _cells = [.. Cells(snapshot)];
-    private readonly HashSet<ListenerCell> _listeners = [.. snapshot.Listeners.Select(l => l.Cell)];
+    private readonly HashSet<BackendState> _states = [.. States(snapshot)];
+    private readonly HashSet<ListenerState> _listeners = [.. snapshot.Listeners.Select(l => l.State)];
 
     public IEngine Engine { get; } = engine;
 
@@ -24,20 +24,20 @@ internal sealed class Rig(IEngine engine, RoutingSnapshot snapshot, RecordedConn
 
     public Pool Pool => Snapshot.Pools[0];
 
-    public ListenerCell Listener => Snapshot.Listeners[0].Cell;
+    public ListenerState Listener => Snapshot.Listeners[0].State;
 
-    public BackendCell Backend(int index = 0) => Pool.Backends[index].Cell;
+    public BackendState Backend(int index = 0) => Pool.Backends[index].State;
 
     /// <summary>Its place in the pool of the newest snapshot.</summary>
-    public int IndexOf(BackendCell backend) => Pool.Backends.Single(b => b.Cell == backend).Index;
+    public int IndexOf(BackendState backend) => Pool.Backends.Single(b => b.State == backend).Index;
 
     /// <summary>Closed connections of all backends, those of snapshots before included.</summary>
-    public long Closed => _cells.Sum(c => c.Closed.Total);
+    public long Closed => _states.Sum(c => c.Closed.Total);
 
     /// <summary>By all listeners, those of snapshots before included.</summary>
     public long Accepted => _listeners.Sum(l => l.Accepted);
 
-    public long ClosedAs(CloseReason reason) => _cells.Sum(c => c.Closed[reason]);
+    public long ClosedAs(CloseReason reason) => _states.Sum(c => c.Closed[reason]);
 
     public IReadOnlyList<ListenFailure> Start()
     {
@@ -55,8 +55,8 @@ internal sealed class Rig(IEngine engine, RoutingSnapshot snapshot, RecordedConn
         if (failures.Count == 0)
         {
             Snapshot = snapshot;
-            _cells.UnionWith(Cells(Snapshot));
-            _listeners.UnionWith(Snapshot.Listeners.Select(l => l.Cell));
+            _states.UnionWith(States(Snapshot));
+            _listeners.UnionWith(Snapshot.Listeners.Select(l => l.State));
         }
 
         return failures;
@@ -71,8 +71,8 @@ internal sealed class Rig(IEngine engine, RoutingSnapshot snapshot, RecordedConn
 
     /// <summary>Waits until nothing is open any more.</summary>
     public Task AtRestAsync() => Patience.Until(
-        () => Engine.Count == 0 && Snapshot.Cell.Open == 0 && Records.EndedCount == Accepted,
-        $"nothing is open (engine {Engine.Count}, cell {Snapshot.Cell.Open}, ended {Records.EndedCount} of {Accepted})");
+        () => Engine.Count == 0 && Snapshot.State.Open == 0 && Records.EndedCount == Accepted,
+        $"nothing is open (engine {Engine.Count}, state {Snapshot.State.Open}, ended {Records.EndedCount} of {Accepted})");
 
     /// <summary>At rest every accepted connection was refused or closed, once, and nothing is held.</summary>
     public void AssertBooksBalance()
@@ -82,8 +82,8 @@ internal sealed class Rig(IEngine engine, RoutingSnapshot snapshot, RecordedConn
             Assert.That(Accepted, Is.EqualTo(_listeners.Sum(l => l.Refused.Total) + Closed), "accepted = refused + closed");
             Assert.That(_listeners.Sum(l => l.Pending), Is.Zero, "pending");
             Assert.That(_listeners.Sum(l => l.Open), Is.Zero, "open at the listeners");
-            Assert.That(Snapshot.Cell.Open, Is.Zero, "open in all");
-            Assert.That(_cells.Sum(c => c.Active), Is.Zero, "active");
+            Assert.That(Snapshot.State.Open, Is.Zero, "open in all");
+            Assert.That(_states.Sum(c => c.Active), Is.Zero, "active");
             Assert.That(Records.EndedCount, Is.EqualTo(Accepted), "records that ended");
             Assert.That(Records.EndedTwice, Is.Zero, "records that ended twice");
             Assert.That(Engine.Count, Is.Zero, "the engine's own count");
@@ -92,5 +92,5 @@ internal sealed class Rig(IEngine engine, RoutingSnapshot snapshot, RecordedConn
 
     public ValueTask DisposeAsync() => Engine.DisposeAsync();
 
-    private static IEnumerable<BackendCell> Cells(RoutingSnapshot snapshot) => snapshot.Pools.SelectMany(p => p.Backends).Select(b => b.Cell);
+    private static IEnumerable<BackendState> States(RoutingSnapshot snapshot) => snapshot.Pools.SelectMany(p => p.Backends).Select(b => b.State);
 }

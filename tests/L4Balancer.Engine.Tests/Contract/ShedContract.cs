@@ -82,7 +82,7 @@ internal abstract class ShedContract(Func<EngineOptions, IEngine> create) : Engi
         using var stop = new CancellationTokenSource();
         ShedOrder order = Order(CloseReason.Drain, 0, (rig.Backend(), int.MaxValue)) with
         {
-            Tempo = Tempo.Within(TimeSpan.FromSeconds(2)),
+            CloseRate = CloseRate.Within(TimeSpan.FromSeconds(2)),
             Rank = static r => (long)r.Id,
         };
 
@@ -160,11 +160,11 @@ internal abstract class ShedContract(Func<EngineOptions, IEngine> create) : Engi
         Assert.That(ends.Max() - ends.Min(), Is.GreaterThan(TimeSpan.FromSeconds(1.7)), "two seconds at that rate");
     }
 
-    private static ShedOrder Order(CloseReason reason, int rate, params (BackendCell Cell, int Quota)[] quotas) => new()
+    private static ShedOrder Order(CloseReason reason, int rate, params (BackendState State, int Quota)[] quotas) => new()
     {
         Reason = reason,
-        Tempo = Tempo.AtRate(rate),
-        Quotas = quotas.ToDictionary(q => q.Cell, q => q.Quota),
+        CloseRate = CloseRate.AtRate(rate),
+        Quotas = quotas.ToDictionary(q => q.State, q => q.Quota),
     };
 
     /// <summary>Both ends of each finish when the other side does.</summary>

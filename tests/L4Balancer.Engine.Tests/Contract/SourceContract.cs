@@ -22,7 +22,7 @@ internal abstract class SourceContract(Func<EngineOptions, IEngine> create) : En
         {
             (Peer client, Peer server) = await OpenAsync(rig, backend);
             seen.Add(server.Remote.Address.ToString());
-            Assert.That(rig.List().Single(r => r.Tuple.Source == client.Local).Source, Is.EqualTo(server.Remote), "as the record says");
+            Assert.That(rig.List().Single(r => r.Tuple.Source == client.Local).LocalEndpoint, Is.EqualTo(server.Remote), "as the record says");
         }
 
         using (Assert.EnterMultipleScope())
@@ -66,7 +66,7 @@ internal abstract class SourceContract(Func<EngineOptions, IEngine> create) : En
             Assert.That(server.Remote.Address.ToString(), Is.EqualTo("127.0.0.2"));
         }
 
-        SourceCell[] sources = [.. rig.Snapshot.Sources.OrderBy(s => s.Label, StringComparer.Ordinal)];
+        LocalAddressState[] sources = [.. rig.Snapshot.Sources.OrderBy(s => s.Label, StringComparer.Ordinal)];
         using (Assert.EnterMultipleScope())
         {
             Assert.That((sources[0].Unusable, sources[0].Exhausted), Is.EqualTo((0L, 0L)));

@@ -28,7 +28,7 @@ internal static class UnreachableBody
             Backends = [new BackendSettings { Name = "b", Address = backend, Endpoint = Settings.Endpoint(backend) }],
         };
         RoutingSnapshot snapshot = RoutingSnapshot.Build(new(Settings.Config(pool, Settings.Listener("127.0.0.1:0")), MaxConnections: 1000));
-        ConcurrentQueue<ConnectNews> news = new();
+        ConcurrentQueue<PassiveHealthEvent> news = new();
         snapshot.ConnectReports.Handler = (_, said) => news.Enqueue(said);
         await using var rig = new Rig(EngineUnderTest.Create(engineName, options), snapshot, records);
         Assert.That(rig.Start(), Is.Empty);
@@ -41,7 +41,7 @@ internal static class UnreachableBody
             Assert.That(news.Count, Is.EqualTo(i + 1 < Failures ? 0 : 1), $"after {i + 1}");
         }
 
-        Assert.That(news, Is.EqualTo(new[] { ConnectNews.Failing }));
+        Assert.That(news, Is.EqualTo(new[] { PassiveHealthEvent.Failing }));
         Assert.That((rig.Backend().Connects.FailedInARow, rig.Backend().Connects.LastFault), Is.EqualTo((Failures + 1, "unreachable")));
         Assert.That(rig.Backend().ConnectFailures[CloseReason.ConnectFailed], Is.EqualTo(Failures + 1));
         await rig.Engine.StopAsync(TimeSpan.Zero, new CancellationToken(canceled: true)).Soon();

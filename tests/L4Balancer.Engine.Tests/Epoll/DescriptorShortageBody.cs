@@ -35,7 +35,7 @@ internal static class DescriptorShortageBody
     {
         await EchoAsync(engine);
         await Patience.UntilStill(() => EngineSocket.CountDescriptors(), TimeSpan.FromMilliseconds(200));
-        long before = snapshot.Listeners[0].Cell.Accepted;
+        long before = snapshot.Listeners[0].State.Accepted;
         using var waiting = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         List<Socket> taken = take();
         await waiting.ConnectAsync(engine.Bound[0].ToIPEndPoint()).WaitAsync(Patience.Limit);
@@ -48,7 +48,7 @@ internal static class DescriptorShortageBody
         }
 
         TimeSpan busy = Environment.CpuUsage.TotalTime - start;
-        long accepted = snapshot.Listeners[0].Cell.Accepted - before;
+        long accepted = snapshot.Listeners[0].State.Accepted - before;
         bool nothingLeft = taken.Count > 0;
         taken.ForEach(s => s.Dispose());
 

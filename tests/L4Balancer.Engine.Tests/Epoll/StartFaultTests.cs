@@ -27,7 +27,7 @@ internal sealed class StartFaultTests() : EpollFixture(workers: 2)
 
         Assert.That(failures.Single().Message, Does.Contain("EMFILE").And.Contain("LimitNOFILE"));
         Assert.That((engine.Bound.Count, engine.Count), Is.EqualTo((0, 0)));
-        await engine.TurnAsync().Soon();
+        await engine.PingLoopsAsync().Soon();
         await engine.DisposeAsync().AsTask().Soon();
         Assert.That(EngineSocket.CountDescriptors(), Is.EqualTo(descriptors).Within(2), "other tests have theirs");
     }

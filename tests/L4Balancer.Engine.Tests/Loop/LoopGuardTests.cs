@@ -62,12 +62,12 @@ internal sealed class LoopGuardTests() : EpollFixture(workers: 2)
         var order = new ShedOrder
         {
             Reason = CloseReason.Rebalance,
-            Tempo = Tempo.Within(TimeSpan.Zero),
+            CloseRate = CloseRate.Within(TimeSpan.Zero),
             Rank = static _ => throw new InvalidOperationException("a rank of the test"),
         };
 
         Assert.That(async () => await rig.Engine.ShedAsync(order, CancellationToken.None).Soon(), Throws.InvalidOperationException);
-        await rig.Engine.TurnAsync().Soon();
+        await rig.Engine.PingLoopsAsync().Soon();
         await FinishAsync(client, server);
     }
 
@@ -81,7 +81,7 @@ internal sealed class LoopGuardTests() : EpollFixture(workers: 2)
             worker.Mailbox.TryPost(static _ => throw new InvalidOperationException("a request of the test"));
         }
 
-        await rig.Engine.TurnAsync().Soon();
+        await rig.Engine.PingLoopsAsync().Soon();
         (Peer client, Peer server) = await OpenAsync(rig, backend);
         await FinishAsync(client, server);
     }

@@ -72,7 +72,7 @@ internal sealed class WorkerTests() : EpollFixture(workers: 1)
         Task turn;
         using (await HoldAsync(rig))
         {
-            turn = rig.Engine.TurnAsync();
+            turn = rig.Engine.PingLoopsAsync();
             await Patience.Elapse(TimeSpan.FromMilliseconds(200));
             Assert.That(turn.IsCompleted, Is.False);
         }
@@ -114,7 +114,7 @@ internal sealed class WorkerTests() : EpollFixture(workers: 1)
         backend.ServeEcho();
         PoolSettings pool = Settings.Pool(backend);
         Rig rig = Start(pool);
-        ListenerCell listener = rig.Listener;
+        ListenerState listener = rig.Listener;
         List<Peer> clients = [];
         using (await HoldAsync(rig))
         {

@@ -85,12 +85,12 @@ internal sealed class SourcePortBody : IDisposable
 
     private void AssertNobodyIsBlamed(int capacity, int refusals)
     {
-        BackendCell[] cells = [.. _snapshot.Pools[0].Backends.Select(b => b.Cell)];
-        Assert.That(cells.Sum(c => c.ConnectFailures.Total), Is.Zero);
-        Assert.That(cells.Select(c => c.Active), Is.All.EqualTo(capacity / cells.Length));
+        BackendState[] states = [.. _snapshot.Pools[0].Backends.Select(b => b.State)];
+        Assert.That(states.Sum(c => c.ConnectFailures.Total), Is.Zero);
+        Assert.That(states.Select(c => c.Active), Is.All.EqualTo(capacity / states.Length));
         Assert.That(_snapshot.Sources.Sum(s => s.Unusable), Is.Zero);
-        Assert.That(_snapshot.Listeners[0].Cell.Refused[CloseReason.SourcePortsExhausted], Is.EqualTo(refusals));
-        Assert.That(_snapshot.Listeners[0].Cell.Refused.Total, Is.EqualTo(refusals));
+        Assert.That(_snapshot.Listeners[0].State.Refused[CloseReason.SourcePortsExhausted], Is.EqualTo(refusals));
+        Assert.That(_snapshot.Listeners[0].State.Refused.Total, Is.EqualTo(refusals));
     }
 
     /// <returns>Whether a backend's greeting came through; otherwise the connection was reset.</returns>

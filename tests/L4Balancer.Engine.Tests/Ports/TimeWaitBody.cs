@@ -81,8 +81,8 @@ internal sealed class TimeWaitBody(FirstCloser first, int twReuse, int connectio
 
         Instant now = Instant.Now(TimeProvider.System);
         int inUse = snapshot.Ports.Uses.Sum(u => u.InUse(now));
-        ReasonCounters refused = snapshot.Listeners[0].Cell.Refused;
-        BackendCell[] cells = [.. snapshot.Pools[0].Backends.Select(b => b.Cell)];
+        ReasonCounters refused = snapshot.Listeners[0].State.Refused;
+        BackendState[] states = [.. snapshot.Pools[0].Backends.Select(b => b.State)];
         await Console.Error.WriteLineAsync(
             $"{first} first, tcp_tw_reuse={twReuse}: refused {refused.Total}, in use {inUse}, "
             + $"processor time {Process.GetCurrentProcess().TotalProcessorTime.TotalSeconds:F1} s, "
@@ -91,7 +91,7 @@ internal sealed class TimeWaitBody(FirstCloser first, int twReuse, int connectio
         {
             Assert.That(connections - refused.Total, PortsEnd ? Served : Is.EqualTo(connections));
             Assert.That(refused[CloseReason.SourcePortsExhausted], Is.EqualTo(refused.Total));
-            Assert.That(cells.Sum(c => c.ConnectFailures.Total), Is.Zero, "nobody is blamed");
+            Assert.That(states.Sum(c => c.ConnectFailures.Total), Is.Zero, "nobody is blamed");
 
             // The first thirtieth of the ports is not known one by one, so that one of them that serves again early counts twice; and a
             // FIN that has come but was not read yet is taken for one that has not.

@@ -142,8 +142,8 @@ public sealed class ProbeOutcomeTests
 
         Backend blamed = snapshot.Pools[0].Backends[0];
         Assert.That(snapshot.IsDown(0), Is.False);
-        Assert.That(blamed.Cell.Health.LocalErrors, Is.GreaterThanOrEqualTo(4));
-        Assert.That((blamed.Cell.Health.Failed, blamed.Cell.Health.Transitions), Is.EqualTo((0L, 0L)));
+        Assert.That(blamed.State.Health.LocalErrors, Is.GreaterThanOrEqualTo(4));
+        Assert.That((blamed.State.Health.Failed, blamed.State.Health.Transitions), Is.EqualTo((0L, 0L)));
     }
 
     [TestCase(SocketError.AddressNotAvailable, "no free local port")]

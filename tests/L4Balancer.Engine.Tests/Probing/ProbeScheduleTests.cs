@@ -108,7 +108,7 @@ public sealed class ProbeScheduleTests
     public void The_next_probe_comes_at_the_pace_of_the_backend(ProbePace pace, int seconds)
     {
         RoutingSnapshot snapshot = Snapshot(Paced, backends: 1);
-        snapshot.Pools[0].Backends[0].Cell.Health.Pace = pace;
+        snapshot.Pools[0].Backends[0].State.Health.Pace = pace;
         TimeSpan first = Publish(snapshot);
         RunUntil(first + TimeSpan.FromSeconds(seconds) + Prober.Granularity);
 
@@ -123,9 +123,9 @@ public sealed class ProbeScheduleTests
         RoutingSnapshot snapshot = Snapshot(Paced, backends: 1);
         TimeSpan first = Publish(snapshot);
         RunUntil(first);
-        snapshot.Pools[0].Backends[0].Cell.Health.Pace = pace;
+        snapshot.Pools[0].Backends[0].State.Health.Pace = pace;
         _clock.ForgetArmed();
-        _prober.Replan(snapshot.Pools[0].Backends[0].Cell);
+        _prober.Replan(snapshot.Pools[0].Backends[0].State);
         _clock.WaitUntilArmed();
         RunUntil(first + TimeSpan.FromSeconds(seconds) + Prober.Granularity);
 
@@ -138,9 +138,9 @@ public sealed class ProbeScheduleTests
     {
         RoutingSnapshot snapshot = Snapshot(Paced, backends: 1);
         TimeSpan first = Publish(snapshot);
-        snapshot.Pools[0].Backends[0].Cell.Health.Pace = ProbePace.Fast;
+        snapshot.Pools[0].Backends[0].State.Health.Pace = ProbePace.Fast;
         _clock.ForgetArmed();
-        _prober.Replan(snapshot.Pools[0].Backends[0].Cell);
+        _prober.Replan(snapshot.Pools[0].Backends[0].State);
 
         Assert.That(_clock.WaitUntilArmed(), Is.EqualTo(TimeSpan.FromSeconds(1)).And.LessThan(first));
     }

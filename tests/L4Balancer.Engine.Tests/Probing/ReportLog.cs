@@ -12,7 +12,7 @@ internal sealed class ReportLog
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
     private readonly BlockingCollection<(ProbeReport Report, bool Changed)> _reports = [];
-    private readonly Dictionary<BackendCell, HealthTracker> _trackers = [];
+    private readonly Dictionary<BackendState, HealthTracker> _trackers = [];
     private int _inside;
 
     /// <summary>A report came while another was taken.</summary>
@@ -28,14 +28,14 @@ internal sealed class ReportLog
     private bool Changes(ProbeReport report)
     {
         HealthSettings settings = report.Pool.Settings.Health;
-        if (!_trackers.TryGetValue(report.Backend.Cell, out HealthTracker? tracker))
+        if (!_trackers.TryGetValue(report.Backend.State, out HealthTracker? tracker))
         {
-            _trackers.Add(report.Backend.Cell, tracker = new HealthTracker(settings.Rise, settings.Fall));
+            _trackers.Add(report.Backend.State, tracker = new HealthTracker(settings.Rise, settings.Fall));
         }
 
         if (report.Outcome == ProbeOutcome.LocalError)
         {
-            report.Backend.Cell.Health.CountLocalError();
+            report.Backend.State.Health.CountLocalError();
         }
 
         bool changed = tracker.Report(report.Outcome);

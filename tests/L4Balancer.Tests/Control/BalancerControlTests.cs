@@ -31,7 +31,7 @@ internal sealed class BalancerControlTests : IAsyncDisposable
         _control = new Lazy<BalancerControl>(() =>
         {
             var control = new BalancerControl(
-                new InForce(desired, _first), _engine, Names(), 10_000, _file, _clock, NullLoggerFactory.Instance);
+                new ActiveConfig(desired, _first), _engine, Names(), 10_000, _file, _clock, NullLoggerFactory.Instance);
             _beforeStart();
             control.Start();
             return control;
@@ -40,7 +40,7 @@ internal sealed class BalancerControlTests : IAsyncDisposable
 
     private BalancerControl Control => _control.Value;
 
-    private BackendCell Cell => _first.Pools[0].Backends[0].Cell;
+    private BackendState State => _first.Pools[0].Backends[0].State;
 
     [TearDown]
     public async ValueTask DisposeAsync()
@@ -64,12 +64,12 @@ internal sealed class BalancerControlTests : IAsyncDisposable
         OnceHealthIsKnown(() =>
         {
             Fail(times: 3);
-            Cell.Connects.CountSucceeded(trial: 0);
+            State.Connects.CountSucceeded(trial: 0);
         });
         await AllIsTakenAsync();
         Assert.That(_first.Pools[0].HealthOf(0), Is.EqualTo(HealthState.Up));
 
-        Assert.That(Fail(times: 3), Is.EqualTo(ConnectNews.Failing));
+        Assert.That(Fail(times: 3), Is.EqualTo(PassiveHealthEvent.Failing));
     }
 
     [Test]
@@ -96,7 +96,7 @@ internal sealed class BalancerControlTests : IAsyncDisposable
         _clock.Asked = () => most = Math.Max(most, ShareOfFirst());
         if (!byOperator)
         {
-            _first.ConnectReports.Handler!(Cell, Cell.Connects.CountSucceeded(trial: 0));
+            _first.ConnectReports.Handler!(State, State.Connects.CountSucceeded(trial: 0));
         }
 
         await Control.SetModeAsync("chat", byOperator ? "ws1" : "none", BackendMode.Ready, "test");
@@ -145,7 +145,7 @@ internal sealed class BalancerControlTests : IAsyncDisposable
         ReloadResult broken = await Control.ReloadAsync("test");
         Assert.That((broken.Outcome, broken.Generation), Is.EqualTo((ReloadOutcome.Failed, 1)));
         Assert.That(broken.Errors, Has.Exactly(1).Contains("of the test"));
-        Assert.That((_first.Cell.Reloads.Failed, ended), Is.EqualTo((1, 1)));
+        Assert.That((_first.State.Reloads.Failed, ended), Is.EqualTo((1, 1)));
 
         _engine.OnPublish = static _ => [];
         Assert.That((await Control.ReloadAsync("test")).Outcome, Is.EqualTo(ReloadOutcome.Applied));
@@ -163,22 +163,22 @@ internal sealed class BalancerControlTests : IAsyncDisposable
     [Test]
     public async Task What_reads_along_and_breaks_off_fails_the_reload()
     {
-        Control.ReadsToo = static _ => throw new InvalidOperationException("of the test");
+        Control.ReadDependencies = static _ => throw new InvalidOperationException("of the test");
         ReloadResult broken = await Control.ReloadAsync("test");
 
-        Assert.That((broken.Outcome, _first.Cell.Reloads.Failed), Is.EqualTo((ReloadOutcome.Failed, 1)));
+        Assert.That((broken.Outcome, _first.State.Reloads.Failed), Is.EqualTo((ReloadOutcome.Failed, 1)));
         Assert.That(broken.Errors, Has.Exactly(1).Contains("of the test"));
     }
 
     // The health of the first snapshot is known by then, and nothing is reported yet.
     private void OnceHealthIsKnown(Action action) => _beforeStart = action;
 
-    private ConnectNews Fail(int times)
+    private PassiveHealthEvent Fail(int times)
     {
-        var last = ConnectNews.None;
+        var last = PassiveHealthEvent.None;
         for (int i = 0; i < times; i++)
         {
-            last = Cell.Connects.CountFailed("refused", 3, trial: 0);
+            last = State.Connects.CountFailed("refused", 3, trial: 0);
         }
 
         return last;

@@ -22,7 +22,7 @@ internal sealed class PacedClosesTests : IAsyncDisposable
         _closes = new PacedCloses(_engine, _snapshot, TimeProvider.System, NullLogger.Instance);
         foreach (Backend backend in Pool.Backends)
         {
-            Enumerable.Range(0, 100).ToList().ForEach(_ => backend.Cell.CountEstablished());
+            Enumerable.Range(0, 100).ToList().ForEach(_ => backend.State.CountEstablished());
         }
     }
 
@@ -36,7 +36,7 @@ internal sealed class PacedClosesTests : IAsyncDisposable
     public CloseReason? Down_is_struck_degraded_never(HealthState health)
     {
         Turn(health);
-        return _closes.Of(Pool.Backends[0].Cell)?.Reason;
+        return _closes.Of(Pool.Backends[0].State)?.Reason;
     }
 
     [TestCase(HealthState.Up)]
@@ -45,19 +45,19 @@ internal sealed class PacedClosesTests : IAsyncDisposable
     {
         Turn(HealthState.Down);
         Turn(health);
-        Assert.That(_closes.Of(Pool.Backends[0].Cell), Is.Null);
+        Assert.That(_closes.Of(Pool.Backends[0].State), Is.Null);
 
         Turn(HealthState.Down);
-        Assert.That(_closes.Of(Pool.Backends[0].Cell), Is.Not.Null, "and begins again");
+        Assert.That(_closes.Of(Pool.Backends[0].State), Is.Not.Null, "and begins again");
     }
 
     [Test]
     public void A_trial_is_no_end_of_it()
     {
         Turn(HealthState.Down);
-        Turn(HealthState.Trial);
+        Turn(HealthState.HalfOpen);
 
-        Assert.That(_closes.Of(Pool.Backends[0].Cell), Is.Not.Null);
+        Assert.That(_closes.Of(Pool.Backends[0].State), Is.Not.Null);
     }
 
     [Test]
@@ -66,8 +66,8 @@ internal sealed class PacedClosesTests : IAsyncDisposable
         _snapshot = Build(OnBackendDown.Close, _snapshot, panic: 1);
         Turn(HealthState.Down);
 
-        Assert.That(Pool.HasLiving, Is.True);
-        Assert.That(_closes.Of(Pool.Backends[0].Cell)?.Reason, Is.EqualTo(CloseReason.BackendDown));
+        Assert.That(Pool.HasAvailable, Is.True);
+        Assert.That(_closes.Of(Pool.Backends[0].State)?.Reason, Is.EqualTo(CloseReason.BackendDown));
     }
 
     [TestCase(HealthState.Down, ExpectedResult = CloseReason.BackendDown)]
@@ -77,10 +77,10 @@ internal sealed class PacedClosesTests : IAsyncDisposable
     {
         _snapshot = Build(OnBackendDown.Keep, _snapshot);
         Turn(health);
-        Assert.That(_closes.Of(Pool.Backends[0].Cell), Is.Null);
+        Assert.That(_closes.Of(Pool.Backends[0].State), Is.Null);
 
         Reload(OnBackendDown.Close);
-        return _closes.Of(Pool.Backends[0].Cell)?.Reason;
+        return _closes.Of(Pool.Backends[0].State)?.Reason;
     }
 
     [Test]
@@ -89,29 +89,29 @@ internal sealed class PacedClosesTests : IAsyncDisposable
         Turn(HealthState.Down);
         Reload(OnBackendDown.Keep);
 
-        Assert.That(_closes.Of(Pool.Backends[0].Cell), Is.Null);
+        Assert.That(_closes.Of(Pool.Backends[0].State), Is.Null);
     }
 
     [Test]
     public async Task A_reload_that_says_the_same_strikes_nobody_anew()
     {
         Turn(HealthState.Down);
-        await _engine.EndAsync(() => _closes.Of(Pool.Backends[0].Cell) is null);
+        await _engine.EndAsync(() => _closes.Of(Pool.Backends[0].State) is null);
         Reload(OnBackendDown.Close);
 
-        Assert.That(_closes.Of(Pool.Backends[0].Cell), Is.Null, "in a panic it has taken new ones meanwhile");
+        Assert.That(_closes.Of(Pool.Backends[0].State), Is.Null, "in a panic it has taken new ones meanwhile");
     }
 
     [Test]
     public void A_backend_that_leaves_the_file_and_comes_back_is_not_struck_for_what_it_was()
     {
-        BackendCell cell = Pool.Backends[0].Cell;
+        BackendState state = Pool.Backends[0].State;
         Turn(HealthState.Down);
         Follow(Build(OnBackendDown.Close, _snapshot, only: "ws2"));
-        Assert.That(_closes.Of(cell), Is.Null);
+        Assert.That(_closes.Of(state), Is.Null);
 
         Follow(Build(OnBackendDown.Close, _snapshot));
-        Assert.That((Pool.Backends[0].Cell, _closes.Of(cell)), Is.EqualTo((cell, (Shedding?)null)));
+        Assert.That((Pool.Backends[0].State, _closes.Of(state)), Is.EqualTo((state, (Shedding?)null)));
     }
 
     [TestCase(true)]
@@ -119,19 +119,19 @@ internal sealed class PacedClosesTests : IAsyncDisposable
     public void A_drain_goes_on_for_as_long_as_its_backend_is_draining(bool stays)
     {
         Pool.SetMode(0, BackendMode.Draining);
-        _closes.ModeSet(Pool, Pool.Backends[0], Tempo.AtRate(1));
+        _closes.ModeSet(Pool, Pool.Backends[0], CloseRate.AtRate(1));
         BackendOverrides none = BackendOverrides.None;
         BackendOverrides draining = none.With("chat", "ws1", none["chat", "ws1"] with { Mode = BackendMode.Draining });
         Follow(Build(OnBackendDown.Close, _snapshot, overrides: stays ? draining : none));
 
-        Assert.That(_closes.Of(Pool.Backends[0].Cell) is not null, Is.EqualTo(stays));
+        Assert.That(_closes.Of(Pool.Backends[0].State) is not null, Is.EqualTo(stays));
     }
 
     [TestCase("ws2", ExpectedResult = null)]
     [TestCase("", ExpectedResult = CloseReason.Rebalance)]
     public CloseReason? A_rebalance_ends_when_a_backend_leaves_the_file(string only)
     {
-        BackendCell full = Pool.Backends[1].Cell;
+        BackendState full = Pool.Backends[1].State;
         Enumerable.Range(0, 100).ToList().ForEach(_ => full.CountEstablished());
         _closes.Rebalance(Pool, tolerance: 0, perSecond: 1);
         Follow(Build(OnBackendDown.Close, _snapshot, only: only));
@@ -143,11 +143,11 @@ internal sealed class PacedClosesTests : IAsyncDisposable
     public void Whoever_is_set_ready_and_is_down_is_struck_whoever_is_drained_goes_as_drained()
     {
         Turn(HealthState.Down);
-        _closes.ModeSet(Pool, Pool.Backends[0], Tempo.AtRate(1));
-        Assert.That(_closes.Of(Pool.Backends[0].Cell)?.Reason, Is.EqualTo(CloseReason.Drain));
+        _closes.ModeSet(Pool, Pool.Backends[0], CloseRate.AtRate(1));
+        Assert.That(_closes.Of(Pool.Backends[0].State)?.Reason, Is.EqualTo(CloseReason.Drain));
 
         _closes.ModeSet(Pool, Pool.Backends[0], null);
-        Assert.That(_closes.Of(Pool.Backends[0].Cell)?.Reason, Is.EqualTo(CloseReason.BackendDown));
+        Assert.That(_closes.Of(Pool.Backends[0].State)?.Reason, Is.EqualTo(CloseReason.BackendDown));
     }
 
     [TestCase(HealthState.Degraded, ExpectedResult = true)]
@@ -155,12 +155,12 @@ internal sealed class PacedClosesTests : IAsyncDisposable
     [TestCase(HealthState.Up, ExpectedResult = false)]
     public bool A_rebalance_ends_when_a_backend_is_not_up_any_more(HealthState health)
     {
-        Enumerable.Range(0, 100).ToList().ForEach(_ => Pool.Backends[1].Cell.CountEstablished());
+        Enumerable.Range(0, 100).ToList().ForEach(_ => Pool.Backends[1].State.CountEstablished());
         _closes.Rebalance(Pool, tolerance: 0, perSecond: 1);
-        Assert.That(_closes.Of(Pool.Backends[1].Cell)?.Reason, Is.EqualTo(CloseReason.Rebalance));
+        Assert.That(_closes.Of(Pool.Backends[1].State)?.Reason, Is.EqualTo(CloseReason.Rebalance));
 
         Turn(health);
-        return _closes.Of(Pool.Backends[1].Cell) is null;
+        return _closes.Of(Pool.Backends[1].State) is null;
     }
 
     private void Turn(HealthState health)

@@ -20,7 +20,7 @@ internal sealed class RebalanceOrderTests
         ConnectionRecord[] records = [.. Enumerable.Range(1, 60).Select(i => Connections.Established(alone, Tuple(i)))];
         RoutingSnapshot now = RoutingSnapshot.Build(new(Config(3, key), MaxConnections: 1000), alone);
         Pool pool = now.Pools[0];
-        bool[] stay = [.. records.Select(r => pool.Backends[pool.Pick(r.Tuple, [])].Cell == r.Backend!)];
+        bool[] stay = [.. records.Select(r => pool.Backends[pool.Pick(r.Tuple, [])].State == r.Backend!)];
 
         var engine = new StillEngine();
         await using var closes = new PacedCloses(engine, now, TimeProvider.System, NullLogger.Instance);
@@ -29,7 +29,7 @@ internal sealed class RebalanceOrderTests
 
         Assert.That(stay, Has.Some.True.And.Some.False);
         Assert.That(records.Select(r => order.Rank!(r)), Is.EqualTo(stay.Select(s => s || !ranks ? 1 : 0)));
-        Assert.That(order.Quotas![pool.Backends[0].Cell], Is.EqualTo(40));
+        Assert.That(order.Quotas![pool.Backends[0].State], Is.EqualTo(40));
     }
 
     private static BalancerConfig Config(int backends, TupleFields key)

@@ -10,13 +10,13 @@ internal sealed class SnapshotPublisherTests : IAsyncDisposable
 {
     private readonly List<string> _calls = [];
     private readonly StillEngine _engine = new();
-    private readonly InForce _first;
+    private readonly ActiveConfig _first;
     private readonly SnapshotPublisher _publisher;
 
     public SnapshotPublisherTests()
     {
         var desired = new DesiredState(Connections.Config(backends: 2), 1000);
-        _first = new InForce(desired, RoutingSnapshot.Build(desired));
+        _first = new ActiveConfig(desired, RoutingSnapshot.Build(desired));
         _publisher = new SnapshotPublisher(_first, _engine, [new Participant("a", _calls), new Participant("b", _calls)]);
         _engine.OnPublish = s =>
         {

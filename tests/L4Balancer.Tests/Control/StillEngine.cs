@@ -49,7 +49,7 @@ internal sealed class StillEngine : IEngine
 
     public IReadOnlyList<WorkerLoad> Load() => Loads;
 
-    public Task TurnAsync() => Task.CompletedTask;
+    public Task PingLoopsAsync() => Task.CompletedTask;
 
     public bool Close(ulong id, CloseReason reason) => false;
 

@@ -12,7 +12,7 @@ internal sealed class ForeignPeerTests
     private const int Largest = 20 * 1024 * 1024;
 
     /// <summary>Long polling is many requests on several connections: only the source address keeps them at one backend.</summary>
-    private const string BySource = """hash_key = ["source-ip"]""";
+    private const string ByClient = """hash_key = ["source-ip"]""";
 
     [Test]
     public async Task The_ws_package_talks_through_the_daemon(CancellationToken cancel)
@@ -32,7 +32,7 @@ internal sealed class ForeignPeerTests
     public async Task Socket_io_upgrades_from_polling_where_the_source_address_alone_decides(CancellationToken cancel)
     {
         PeerProcess.RequireNode("socket.io", "socket.io-client");
-        await TalkAsync("socketio-server.js", "socketio-client.js", 10, ["polling,websocket"], BySource, backendsSeen: 1, cancel);
+        await TalkAsync("socketio-server.js", "socketio-client.js", 10, ["polling,websocket"], ByClient, backendsSeen: 1, cancel);
     }
 
     [Test]

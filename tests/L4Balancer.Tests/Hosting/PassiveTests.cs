@@ -28,7 +28,7 @@ internal sealed class PassiveTests
         Assert.That((await scene.CommandAsync("backends")).Output, Does.Contain("3 consecutive connects failed"));
         Assert.That(await scene.MetricsAsync(), Does.Match("backend_state\\{.*state=\"down\"\\} 1\n").And.Match("backend_up\\{.*\\} 0\n"));
 
-        // Nobody goes there but one a second, so that most are refused without an attempt.
+        // EmptyPicker goes there but one a second, so that most are refused without an attempt.
         await scene.UntilAsync(async () => { await Talk.IsRefusedAsync(scene.Listener); return await AttemptsAsync(scene) >= 5; }, "it is tried twice more");
         long refused = (await StatusAsync(scene)).GetProperty("refused").GetProperty("no_backend").GetInt64();
         Assert.That(refused, Is.GreaterThan(5));

@@ -55,7 +55,7 @@ internal sealed class PortWatchTests
             foreach (ConnectionRecord leaving in open[..2])
             {
                 ConnectionRecord record = leaving;
-                record.Close(snapshot.Cell, CloseReason.BackendClosed, wasFirst: false, Instant.Now(clock));
+                record.Close(snapshot.State, CloseReason.BackendClosed, wasFirst: false, Instant.Now(clock));
             }
 
             watch.Look();

@@ -17,8 +17,8 @@ internal sealed class SourceWatchTests
         RoutingSnapshot snapshot = RoutingSnapshot.Build(new(new BalancerConfig { Pools = [pool] }, MaxConnections: 10));
         var log = new FakeLogger<SourceWatch>();
         await using var watch = new SourceWatch(() => snapshot, TimeProvider.System, log);
-        SourceCell exhausted = snapshot.Sources.Single(s => s.Label == "127.0.0.2");
-        SourceCell unusable = snapshot.Sources.Single(s => s.Label == "127.0.0.3");
+        LocalAddressState exhausted = snapshot.Sources.Single(s => s.Label == "127.0.0.2");
+        LocalAddressState unusable = snapshot.Sources.Single(s => s.Label == "127.0.0.3");
 
         watch.Look();
         Assert.That(Lines(log), Is.Empty);

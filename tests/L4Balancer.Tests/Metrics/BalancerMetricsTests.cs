@@ -6,7 +6,7 @@ using L4Balancer.Metrics;
 
 namespace L4Balancer.Tests.Metrics;
 
-/// <summary>The metrics of the contract, from cells that connections moved.</summary>
+/// <summary>The metrics of the contract, from states that connections moved.</summary>
 [NonParallelizable]
 internal sealed class BalancerMetricsTests
 {
@@ -18,11 +18,11 @@ internal sealed class BalancerMetricsTests
         Connections.Closed(snapshot, CloseReason.IdleTimeout);
         Connections.Established(snapshot);
         Connections.Refused(snapshot, CloseReason.ClientReset);
-        snapshot.Pools[0].Backends[0].Cell.Traffic(0).Add(toBackend: 10, toClient: 20);
+        snapshot.Pools[0].Backends[0].State.Traffic(0).Add(toBackend: 10, toClient: 20);
         snapshot.Sources[0].CountExhausted();
-        snapshot.Cell.Reloads.Count(success: true);
-        snapshot.Cell.Reloads.Count(success: false);
-        snapshot.Cell.Reloads.Count(success: false);
+        snapshot.State.Reloads.Count(success: true);
+        snapshot.State.Reloads.Count(success: false);
+        snapshot.State.Reloads.Count(success: false);
 
         string[] lines = Lines(snapshot);
         Assert.That(lines, Is.SupersetOf(new[]
@@ -118,10 +118,10 @@ internal sealed class BalancerMetricsTests
         pool.SetHealth(new Dictionary<int, HealthState> { [1] = HealthState.Down });
         pool.SetMode(2, BackendMode.Draining);
         pool.SetMode(3, BackendMode.Maintenance);
-        pool.Backends[1].Cell.Health.CountFailed();
-        pool.Backends[1].Cell.Health.CountTransition();
-        pool.Backends[0].Cell.Health.CountSucceeded();
-        pool.Backends[0].Cell.Health.CountLocalError();
+        pool.Backends[1].State.Health.CountFailed();
+        pool.Backends[1].State.Health.CountTransition();
+        pool.Backends[0].State.Health.CountSucceeded();
+        pool.Backends[0].State.Health.CountLocalError();
 
         Assert.That(Lines(snapshot), Is.SupersetOf(new[]
         {
@@ -170,7 +170,7 @@ internal sealed class BalancerMetricsTests
         pool.SetHealth(new Dictionary<int, HealthState> { [2] = HealthState.Down });
         for (int i = 0; i < 4; i++)
         {
-            pool.Backends[i == 0 ? 1 : 0].Cell.CountEstablished();
+            pool.Backends[i == 0 ? 1 : 0].State.CountEstablished();
         }
 
         var shares = new FairShares(pool);
@@ -183,11 +183,11 @@ internal sealed class BalancerMetricsTests
         RoutingSnapshot snapshot = Connections.Snapshot(backends: 10_000);
         foreach (Backend backend in snapshot.Pools[0].Backends)
         {
-            backend.Cell.CountConnectAttempt();
+            backend.State.CountConnectAttempt();
             for (var reason = CloseReason.ClientClosed; reason <= CloseReason.MaxAge; reason++)
             {
-                backend.Cell.CountEstablished();
-                backend.Cell.CountClosed(reason);
+                backend.State.CountEstablished();
+                backend.State.CountClosed(reason);
             }
         }
 

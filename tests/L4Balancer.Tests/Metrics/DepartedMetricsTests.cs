@@ -32,7 +32,7 @@ internal sealed class DepartedMetricsTests
         }));
         Assert.That(lines, Has.None.StartWith("l4balancer_backend_up{pool=\"chat\""));
 
-        open.Close(snapshot.Cell, CloseReason.BackendClosed, wasFirst: false, Connections.Start);
+        open.Close(snapshot.State, CloseReason.BackendClosed, wasFirst: false, Connections.Start);
         lines = Lines(metrics);
         Assert.That(lines, Has.Member("l4balancer_connections_closed_total{backend=\"ws1\",pool=\"chat\",reason=\"backend_closed\"} 1"));
         Assert.That(lines, Has.None.StartWith("l4balancer_connections_active{pool=\"chat\"").And.None.StartWith("l4balancer_backend_state{pool=\"chat\""));

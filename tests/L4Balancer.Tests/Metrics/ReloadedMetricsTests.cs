@@ -102,12 +102,12 @@ internal sealed class ReloadedMetricsTests
         RoutingSnapshot snapshot = Connections.Snapshot(backends: 200);
         foreach (Backend backend in snapshot.Pools[0].Backends)
         {
-            Enumerable.Range(0, 14).ToList().ForEach(r => backend.Cell.CountClosed((CloseReason)(r + 1)));
-            CloseReasons.Paced.ToList().ForEach(backend.Cell.Shed.Count);
-            Enumerable.Range(0, 4).ToList().ForEach(r => backend.Cell.ConnectFailures.Count((CloseReason)(r + 1)));
+            Enumerable.Range(0, 14).ToList().ForEach(r => backend.State.CountClosed((CloseReason)(r + 1)));
+            CloseReasons.Paced.ToList().ForEach(backend.State.Shed.Count);
+            Enumerable.Range(0, 4).ToList().ForEach(r => backend.State.ConnectFailures.Count((CloseReason)(r + 1)));
         }
 
-        Enumerable.Range(0, CloseReasons.Count).ToList().ForEach(r => snapshot.Listeners[0].Cell.Refused.Count((CloseReason)r));
+        Enumerable.Range(0, CloseReasons.Count).ToList().ForEach(r => snapshot.Listeners[0].State.Refused.Count((CloseReason)r));
         using var metrics = new ScrapedMetrics(() => snapshot);
         string text = metrics.Text();
         Assert.That(text, Does.Not.Contain("overflow"));
@@ -119,11 +119,11 @@ internal sealed class ReloadedMetricsTests
     {
         Connections.Closed(snapshot, CloseReason.ClientClosed);
         Connections.Refused(snapshot, CloseReason.NoBackend);
-        snapshot.Cell.Reloads.Count(success: true);
+        snapshot.State.Reloads.Count(success: true);
         foreach (Backend backend in snapshot.Pools[0].Backends)
         {
-            backend.Cell.Traffic(0).Add(1, 2);
-            backend.Cell.Health.CountSucceeded();
+            backend.State.Traffic(0).Add(1, 2);
+            backend.State.Health.CountSucceeded();
         }
     }
 

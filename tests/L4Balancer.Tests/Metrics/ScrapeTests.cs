@@ -69,13 +69,13 @@ internal sealed class ScrapeTests
         RoutingSnapshot snapshot = Connections.Snapshot(backends: 10_000);
         foreach (Backend backend in snapshot.Pools[0].Backends)
         {
-            backend.Cell.CountConnectAttempt();
-            backend.Cell.Traffic(0).Add(1_000_000, 2_000_000);
-            backend.Cell.Health.CountSucceeded();
+            backend.State.CountConnectAttempt();
+            backend.State.Traffic(0).Add(1_000_000, 2_000_000);
+            backend.State.Health.CountSucceeded();
             for (var reason = CloseReason.ClientClosed; reason <= CloseReason.BackendReset; reason++)
             {
-                backend.Cell.CountEstablished();
-                backend.Cell.CountClosed(reason);
+                backend.State.CountEstablished();
+                backend.State.CountClosed(reason);
             }
         }
 

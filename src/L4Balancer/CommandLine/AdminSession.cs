@@ -7,7 +7,7 @@ using L4Balancer.Platform;
 namespace L4Balancer.CommandLine;
 
 /// <summary>Shared by all commands that use a running daemon: find it, send the request, and report errors, one line each.</summary>
-internal sealed class Asking(Screen screen)
+internal sealed class AdminSession(Screen screen)
 {
     private const int LongestToken = 4096;
 

@@ -4,16 +4,16 @@ using L4Balancer.Core.Timing;
 namespace L4Balancer.Core.Tests.Pacing;
 
 /// <summary>How fast a row of acts may come, on a clock that the tests move.</summary>
-internal sealed class PaceTests
+internal sealed class RateLimiterTests
 {
     private const int Rate = 500;
     private static readonly Instant Start = new(TimeSpan.TicksPerHour);
-    private static readonly TimeSpan Space = Pace.Between(Rate);
+    private static readonly TimeSpan Space = RateLimiter.Between(Rate);
 
     [Test]
     public void Acts_come_one_by_one_at_the_rate()
     {
-        var pace = new Pace();
+        var pace = new RateLimiter();
         pace.Begin(Start);
         int[] taken = [.. Enumerable.Range(0, 1000).Select(ms => pace.Take(Start + TimeSpan.FromMilliseconds(ms), Space, 1000, out _))];
 
@@ -24,7 +24,7 @@ internal sealed class PaceTests
     [Test]
     public void It_says_when_to_ask_again()
     {
-        var pace = new Pace();
+        var pace = new RateLimiter();
         pace.Begin(Start);
 
         Assert.That(pace.Take(Start, Space, 1000, out Instant next), Is.EqualTo(1));
@@ -36,7 +36,7 @@ internal sealed class PaceTests
     [Test]
     public void No_stall_is_followed_by_a_burst([Values(11, 50, 100_000)] int stall)
     {
-        var pace = new Pace();
+        var pace = new RateLimiter();
         pace.Begin(Start);
         pace.Take(Start, Space, 1000, out _);
 
@@ -49,7 +49,7 @@ internal sealed class PaceTests
     public void Whoever_asks_when_it_is_never_gets_ahead_by_more_than_the_slack()
     {
         var random = new Random(7);
-        var pace = new Pace();
+        var pace = new RateLimiter();
         pace.Begin(Start);
         List<double> acts = [];
         for (double ms = 0; ms < 20_000; ms += random.NextDouble() * (random.Next(50) == 0 ? 120 : 4))
@@ -63,7 +63,7 @@ internal sealed class PaceTests
         {
             for (int last = first; last < Math.Min(acts.Count, first + 2000); last += 7)
             {
-                double allowed = Rate * (acts[last] - acts[first] + Pace.Slack.TotalMilliseconds) / 1000;
+                double allowed = Rate * (acts[last] - acts[first] + RateLimiter.Slack.TotalMilliseconds) / 1000;
                 Assert.That(last - first + 1, Is.LessThanOrEqualTo(allowed + 1e-6));
             }
         }
@@ -72,7 +72,7 @@ internal sealed class PaceTests
     [Test]
     public void Two_that_share_a_pace_share_its_rate()
     {
-        var pace = new Pace();
+        var pace = new RateLimiter();
         pace.Begin(Start);
         int all = 0;
         for (int ms = 0; ms < 1000; ms++)
@@ -87,7 +87,7 @@ internal sealed class PaceTests
     [Test]
     public void What_is_reserved_comes_one_after_the_other()
     {
-        var pace = new Pace();
+        var pace = new RateLimiter();
         pace.Begin(Start);
         TimeSpan[] turns = [.. Enumerable.Range(0, 100).Select(_ => pace.Reserve(Start, Space) - Start)];
 
@@ -97,9 +97,9 @@ internal sealed class PaceTests
     [Test]
     public void Rate_0_is_no_limit()
     {
-        var pace = new Pace();
-        Assert.That(pace.Take(Start, Pace.Between(0), 123_456, out _), Is.EqualTo(123_456));
-        Assert.That(pace.Reserve(Start, Pace.Between(0)), Is.EqualTo(Start));
+        var pace = new RateLimiter();
+        Assert.That(pace.Take(Start, RateLimiter.Between(0), 123_456, out _), Is.EqualTo(123_456));
+        Assert.That(pace.Reserve(Start, RateLimiter.Between(0)), Is.EqualTo(Start));
     }
 
     [Test]
@@ -126,18 +126,18 @@ internal sealed class PaceTests
 
     [Test]
     public void Within_no_time_is_at_once() =>
-        Assert.That(Tempo.Within(TimeSpan.Zero).Between(50, TimeSpan.Zero), Is.EqualTo(TimeSpan.Zero));
+        Assert.That(CloseRate.Within(TimeSpan.Zero).Between(50, TimeSpan.Zero), Is.EqualTo(TimeSpan.Zero));
 
     private static List<TimeSpan> Play(TimeSpan within, int count, Func<TimeSpan, TimeSpan> step)
     {
-        var pace = new Pace();
+        var pace = new RateLimiter();
         pace.Begin(Start);
-        var tempo = Tempo.Within(within);
+        var rate = CloseRate.Within(within);
         List<TimeSpan> acts = [];
         for (TimeSpan at = TimeSpan.Zero; acts.Count < count && at < within * 2; at += step(at))
         {
             int left = count - acts.Count;
-            acts.AddRange(Enumerable.Repeat(at, pace.Take(Start + at, tempo.Between(left, at), left, out _)));
+            acts.AddRange(Enumerable.Repeat(at, pace.Take(Start + at, rate.Between(left, at), left, out _)));
         }
 
         return acts;

@@ -3,7 +3,7 @@ namespace L4Balancer.Core.Routing;
 /// <summary>
 /// The state of a backend in metrics, listings and the status page. A mode set by an operator takes precedence over health.
 /// </summary>
-public enum BackendState : byte
+public enum BackendStatus : byte
 {
     Up,
 

@@ -7,7 +7,7 @@ namespace L4Balancer.Core.Accounting;
 /// member.
 /// </summary>
 /// <param name="address">Null if the kernel chooses the address.</param>
-public sealed class SourceCell(HostAddress? address)
+public sealed class LocalAddressState(HostAddress? address)
 {
     private long _exhausted;
     private long _unusable;

@@ -3,7 +3,7 @@ using System.Runtime.ExceptionServices;
 namespace L4Balancer.Hosting;
 
 /// <summary>The parts of a daemon, disposed of in the reverse order: each may use those created before it. One thread at a time.</summary>
-internal sealed class Parts : IAsyncDisposable
+internal sealed class OwnedResources : IAsyncDisposable
 {
     private readonly Stack<Func<ValueTask>> _ends = [];
 

@@ -9,27 +9,27 @@ namespace L4Balancer.Core.Routing;
 /// </summary>
 /// <param name="Backends">The latest to leave first; their index is no longer valid.</param>
 /// <param name="Listeners">The latest to leave first.</param>
-public sealed record Departed(ImmutableArray<Backend> Backends, ImmutableArray<ListenerCell> Listeners)
+public sealed record Removed(ImmutableArray<Backend> Backends, ImmutableArray<ListenerState> Listeners)
 {
     /// <summary>
     /// The bound for those without connections: a discovery that renames its backends with every change must not fill the memory.
     /// </summary>
     private const int MostAtRest = 4096;
 
-    public static Departed Nothing { get; } = new([], []);
+    public static Removed Nothing { get; } = new([], []);
 
     /// <summary>Collects the known backends and listeners that are no longer in the configuration.</summary>
     /// <param name="known">The backends of the previous configuration, then those that had left before.</param>
     /// <param name="knownListeners">In the same order.</param>
-    internal static Departed Of(
-        IEnumerable<Backend> known, IEnumerable<ListenerCell> knownListeners, ImmutableArray<Pool> pools, ImmutableArray<Listener> listeners)
+    internal static Removed Of(
+        IEnumerable<Backend> known, IEnumerable<ListenerState> knownListeners, ImmutableArray<Pool> pools, ImmutableArray<Listener> listeners)
     {
-        HashSet<BackendCell> here = [.. pools.SelectMany(p => p.Backends).Select(b => b.Cell)];
-        HashSet<ListenerCell> listening = [.. listeners.Select(l => l.Cell)];
+        HashSet<BackendState> here = [.. pools.SelectMany(p => p.Backends).Select(b => b.State)];
+        HashSet<ListenerState> listening = [.. listeners.Select(l => l.State)];
         int atRest = 0;
         int listenersAtRest = 0;
-        return new Departed(
-            [.. known.Where(b => !here.Contains(b.Cell) && (b.Cell.Active > 0 || ++atRest <= MostAtRest))],
+        return new Removed(
+            [.. known.Where(b => !here.Contains(b.State) && (b.State.Active > 0 || ++atRest <= MostAtRest))],
             [.. knownListeners.Where(l => !listening.Contains(l) && (l.Open > 0 || ++listenersAtRest <= MostAtRest))]);
     }
 }

@@ -8,7 +8,7 @@ namespace L4Balancer.Core.Accounting;
 /// assigned to one site (RFC 6177). Memory is bounded: if too many clients without a connection are remembered, those that have been
 /// idle longest are removed, so that a flood from many addresses takes no more memory than this. Any thread.
 /// </summary>
-public sealed class SourceTable
+public sealed class ClientTable
 {
     /// <summary>Maximum number of remembered clients without a connection, over all shards; takes about 6 MB.</summary>
     private const int MostAtRest = 65_536;
@@ -18,7 +18,7 @@ public sealed class SourceTable
 
     private readonly Shard[] _shards;
 
-    public SourceTable() => _shards = [.. Enumerable.Range(0, Shards).Select(_ => new Shard())];
+    public ClientTable() => _shards = [.. Enumerable.Range(0, Shards).Select(_ => new Shard())];
 
     /// <summary>Number of remembered clients.</summary>
     public int Count => _shards.Sum(s => s.Count);

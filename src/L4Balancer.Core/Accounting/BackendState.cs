@@ -8,7 +8,7 @@ namespace L4Balancer.Core.Accounting;
 /// reload. Any thread may call any member, except that <see cref="Traffic"/> has a rule of its own.
 /// </summary>
 /// <param name="pool">The pool, which counts the same connections.</param>
-public sealed class BackendCell(PoolCell pool, string name)
+public sealed class BackendState(PoolState pool, string name)
 {
     private int _active;
     private int _connecting;
@@ -19,7 +19,7 @@ public sealed class BackendCell(PoolCell pool, string name)
     public string Pool { get; } = pool.Name;
 
     /// <summary>The pool that this backend counts for. It lives as long as one of its backends does.</summary>
-    internal PoolCell PoolCell { get; } = pool;
+    internal PoolState PoolState { get; } = pool;
 
     public string Name { get; } = name;
 
@@ -94,7 +94,7 @@ public sealed class BackendCell(PoolCell pool, string name)
     public void CountPicked() => Interlocked.Increment(ref _connecting);
 
     /// <summary>
-    /// Reserves the next start time allowed by <c>new_connection_rate</c>, in the order of the calls (generic cell rate algorithm, ITU-T
+    /// Reserves the next start time allowed by <c>new_connection_rate</c>, in the order of the calls (generic state rate algorithm, ITU-T
     /// I.371, in one 64-bit word). A reserved time that is not used is lost.
     /// </summary>
     /// <param name="between">The interval between two start times; zero means no limit.</param>
@@ -109,8 +109,8 @@ public sealed class BackendCell(PoolCell pool, string name)
             return true;
         }
 
-        // Together with the start that is due now, at most the number of starts that fit in the slack can follow at once (see Pace).
-        long earliest = now.Ticks - Math.Max(0, (Pace.Slack - between).Ticks);
+        // Together with the start that is due now, at most the number of starts that fit in the slack can follow at once (see RateLimiter).
+        long earliest = now.Ticks - Math.Max(0, (RateLimiter.Slack - between).Ticks);
         while (true)
         {
             long next = Volatile.Read(ref _nextTurn);
@@ -134,14 +134,14 @@ public sealed class BackendCell(PoolCell pool, string name)
     public void CountEstablished()
     {
         Interlocked.Increment(ref _active);
-        PoolCell.CountEstablished();
+        PoolState.CountEstablished();
     }
 
     /// <summary>Counts an established connection that moved to another engine.</summary>
     public void CountLeft()
     {
         Interlocked.Decrement(ref _active);
-        PoolCell.CountEnded();
+        PoolState.CountEnded();
     }
 
     public void CountClosed(CloseReason reason)

@@ -3,4 +3,4 @@ using L4Balancer.Core.Routing;
 namespace L4Balancer.Engine.Listening;
 
 /// <summary>A listener together with its snapshot, so that both are read at once.</summary>
-internal sealed record Target(RoutingSnapshot Snapshot, Listener Listener);
+internal sealed record ListenerRoute(RoutingSnapshot Snapshot, Listener Listener);

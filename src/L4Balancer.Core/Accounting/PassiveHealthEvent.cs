@@ -1,7 +1,7 @@
 namespace L4Balancer.Core.Accounting;
 
 /// <summary>A passive-health event: what the connect of a client means for the backend's state.</summary>
-public enum ConnectNews
+public enum PassiveHealthEvent
 {
     /// <summary>No event.</summary>
     None,

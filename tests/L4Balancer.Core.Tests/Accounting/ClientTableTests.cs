@@ -6,13 +6,13 @@ namespace L4Balancer.Core.Tests.Accounting;
 
 /// <summary>Limits by source, and that a flood from many sources costs a bounded amount of memory.</summary>
 [FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
-internal sealed class SourceTableTests
+internal sealed class ClientTableTests
 {
     private static readonly Instant Start = new(TimeSpan.TicksPerDay);
     private static readonly HostAddress One = HostAddress.FromV4(0x0A00_0001);
     private static readonly HostAddress Two = HostAddress.FromV4(0x0A00_0002);
 
-    private readonly SourceTable _table = new();
+    private readonly ClientTable _table = new();
 
     [Test]
     public void Each_source_holds_its_own_number()

@@ -3,7 +3,7 @@ using System.Buffers;
 namespace L4Balancer.Core.Balancing;
 
 /// <summary>The members of a ring that may receive new connections at this moment. Immutable; every change makes a new object.</summary>
-public sealed class LivingSet
+public sealed class AvailableSet
 {
     private readonly ulong[] _bitmap;
 
@@ -11,7 +11,7 @@ public sealed class LivingSet
     private readonly ushort[] _indices;
     private readonly int[] _upTo;
 
-    private LivingSet(ReadOnlySpan<RingMember> ordered)
+    private AvailableSet(ReadOnlySpan<RingMember> ordered)
     {
         _indices = new ushort[ordered.Length];
         _upTo = new int[ordered.Length];
@@ -38,15 +38,15 @@ public sealed class LivingSet
     /// <summary>Sum of the weights of the available members.</summary>
     public int Weight => _upTo.Length == 0 ? 0 : _upTo[^1];
 
-    /// <param name="living">The available members of the ring, in any order, each once.</param>
-    public static LivingSet Of(ReadOnlySpan<RingMember> living) => new(RingMember.InAddressOrder(living));
+    /// <param name="available">The available members of the ring, in any order, each once.</param>
+    public static AvailableSet Of(ReadOnlySpan<RingMember> available) => new(RingMember.InAddressOrder(available));
 
     /// <summary>
     /// The members of a ring that are not excluded. Does not sort: sorting ten thousand members on every state change would take 20 ms.
     /// </summary>
     /// <param name="ordered">The result of <see cref="RingMember.InAddressOrder"/>.</param>
     /// <param name="excluded">Indexed by <see cref="RingMember.Index"/>.</param>
-    internal static LivingSet Without(ReadOnlySpan<RingMember> ordered, ReadOnlySpan<bool> excluded)
+    internal static AvailableSet Without(ReadOnlySpan<RingMember> ordered, ReadOnlySpan<bool> excluded)
     {
         RingMember[] scratch = ArrayPool<RingMember>.Shared.Rent(ordered.Length);
         int count = 0;
@@ -58,9 +58,9 @@ public sealed class LivingSet
             }
         }
 
-        var living = new LivingSet(scratch.AsSpan(0, count));
+        var available = new AvailableSet(scratch.AsSpan(0, count));
         ArrayPool<RingMember>.Shared.Return(scratch, clearArray: true);
-        return living;
+        return available;
     }
 
     public bool Contains(int index)

@@ -4,7 +4,7 @@ namespace L4Balancer.Core.Accounting;
 /// Counters and state of one listener. Kept by the listener's name across snapshots, so that counts survive a reload.
 /// Any thread may call any member.
 /// </summary>
-public sealed class ListenerCell(string name)
+public sealed class ListenerState(string name)
 {
     private long _accepted;
     private int _pending;
@@ -24,7 +24,7 @@ public sealed class ListenerCell(string name)
     public ReasonCounters Refused { get; } = new();
 
     /// <summary>Connections by client address; empty if no limit per source was ever set.</summary>
-    public SourceTable BySource { get; } = new();
+    public ClientTable ByClient { get; } = new();
 
     /// <summary>Counts an accepted connection as pending.</summary>
     /// <returns>The number of open connections of this listener, including this one.</returns>

@@ -1,7 +1,7 @@
 namespace L4Balancer.Core.Accounting;
 
 /// <summary>Counters of the whole process, over all listeners. Any thread may call any member.</summary>
-public sealed class BalancerCell
+public sealed class BalancerState
 {
     private int _open;
     private long _lastId;

@@ -6,7 +6,7 @@ namespace L4Balancer.Core.Pacing;
 /// A token bucket that spaces out actions. Unused tokens are kept for at most <see cref="Slack"/>, so that a stall is not followed by
 /// a burst. Any thread; callers that share one object share its rate.
 /// </summary>
-public sealed class Pace
+public sealed class RateLimiter
 {
     /// <summary>The time for which unused tokens are kept.</summary>
     public static readonly TimeSpan Slack = TimeSpan.FromMilliseconds(10);

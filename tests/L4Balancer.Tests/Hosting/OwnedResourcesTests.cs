@@ -3,13 +3,13 @@ using L4Balancer.Hosting;
 namespace L4Balancer.Tests.Hosting;
 
 /// <summary>How a daemon is taken apart.</summary>
-internal sealed class PartsTests
+internal sealed class OwnedResourcesTests
 {
     [Test]
     public async Task Parts_end_one_after_the_other_the_newest_first_and_once()
     {
         List<string> ended = [];
-        var parts = new Parts();
+        var parts = new OwnedResources();
         parts.Own(new Slow(() => ended.Add("first")));
         parts.Own(new Quick(() => ended.Add("second")));
         parts.Own(new Slow(() => ended.Add("third")));
@@ -24,7 +24,7 @@ internal sealed class PartsTests
     {
         List<string> ended = [];
         var fault = new IOException("the disk is full");
-        var parts = new Parts();
+        var parts = new OwnedResources();
         parts.Own(new Quick(() => ended.Add("first")));
         parts.Own(new Slow(() => throw fault));
         parts.Own(new Quick(() => ended.Add("third")));
@@ -37,7 +37,7 @@ internal sealed class PartsTests
     [Test]
     public void All_that_was_thrown_comes_out()
     {
-        var parts = new Parts();
+        var parts = new OwnedResources();
         parts.Own(new Quick(() => throw new IOException("one")));
         parts.Own(new Slow(() => throw new InvalidOperationException("two")));
 

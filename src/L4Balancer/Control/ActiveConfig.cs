@@ -6,7 +6,7 @@ namespace L4Balancer.Control;
 /// <summary>The state in force at one moment; a reader that takes the object once gets consistent parts.</summary>
 /// <param name="Desired">The input of the snapshot, with the modes that were set in it since.</param>
 /// <param name="Snapshot">The snapshot that the engine uses.</param>
-internal sealed record InForce(DesiredState Desired, RoutingSnapshot Snapshot)
+internal sealed record ActiveConfig(DesiredState Desired, RoutingSnapshot Snapshot)
 {
     public BalancerConfig Config => Desired.File;
 
