@@ -32,7 +32,7 @@ internal sealed class XxHash64Tests
     // 39 bytes pass through every branch: one stripe, one word of four bytes, three single bytes.
     [TestCase("a", 0xD24EC4F1A98C6E5BUL)]
     [TestCase("abc", 0x44BC2CF5AD770999UL)]
-    [TestCase("EmptyPicker inspects the spammish repetition", 0xFBCEA83C8A378BF1UL)]
+    [TestCase("Nobody inspects the spammish repetition", 0xFBCEA83C8A378BF1UL)]
     public void Hash_agrees_with_published_texts(string text, ulong expected) =>
         Assert.That(XxHash64.Hash(Encoding.UTF8.GetBytes(text), 0), Is.EqualTo(expected));
 }

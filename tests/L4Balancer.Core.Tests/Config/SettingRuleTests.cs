@@ -237,7 +237,7 @@ internal sealed class SettingRuleTests
         Assert.That(new ConfigText().With("[[pools]]", "hash_key", value).Errors().Single(), Does.Contain("pools[0]." + expected));
 
     [TestCase("[\"10.0.0.5\", \"10.0.0.5\"]", "source_ips[1]: \"10.0.0.5\" is already used at 8:15; allowed: once among source_ips")]
-    [TestCase("[\"10.0.0.5\", \"::ffff:10.0.0.5\"]", "source_ips[1]: \"::ffff:10.0.0.5\" stands at 8:15 already")]
+    [TestCase("[\"10.0.0.5\", \"::ffff:10.0.0.5\"]", "source_ips[1]: \"::ffff:10.0.0.5\" is already used at 8:15")]
     [TestCase("[\"0.0.0.0\"]", "source_ips[0]: \"0.0.0.0\" is not a single address")]
     [TestCase(
         "[\"10.0.0.5:80\"]", "source_ips[0]: \"10.0.0.5:80\" is not an IP address without a port, like \"10.0.0.1\" or \"2001:db8::1\"")]
