@@ -3,4 +3,5 @@ namespace L4Balancer.Engine;
 /// <summary>The load of one event-loop thread.</summary>
 /// <param name="Connections">Connections that the thread serves.</param>
 /// <param name="CpuTime">CPU time that the thread has used since it started.</param>
-public readonly record struct WorkerLoad(int Worker, int Connections, TimeSpan CpuTime);
+/// <param name="Stalls">Loop iterations that began more than 8 ms later than a timer required.</param>
+public readonly record struct WorkerLoad(int Worker, int Connections, TimeSpan CpuTime, long Stalls = 0);

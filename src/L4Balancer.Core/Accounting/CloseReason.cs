@@ -10,6 +10,12 @@ public enum CloseReason : byte
     BackendClosed,
     ClientReset,
     BackendReset,
+
+    /// <summary>The kernel gave the client up (keepalive, user_timeout, no route): the peer or the path to it is gone.</summary>
+    ClientTimeout,
+
+    /// <summary>As <see cref="ClientTimeout"/>, of the backend.</summary>
+    BackendTimeout,
     IdleTimeout,
     HalfCloseTimeout,
     MaxAge,

@@ -5,7 +5,8 @@ public static class CloseReasons
 {
     private static readonly string[] Names =
     [
-        "none", "client_closed", "backend_closed", "client_reset", "backend_reset", "idle_timeout", "half_close_timeout", "max_age",
+        "none", "client_closed", "backend_closed", "client_reset", "backend_reset", "client_timeout",
+        "backend_timeout", "idle_timeout", "half_close_timeout", "max_age",
         "connect_failed", "connect_timeout", "no_backend", "source_ports_exhausted", "inspect_timeout", "inspect_invalid",
         "proxy_header_invalid", "denied", "limit", "drain", "rebalance", "backend_down", "admin", "shutdown", "internal",
     ];

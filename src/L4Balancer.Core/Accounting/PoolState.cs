@@ -6,6 +6,7 @@ namespace L4Balancer.Core.Accounting;
 public sealed class PoolState(string name)
 {
     private int _active;
+    private int _halfClosed;
     private volatile IReadOnlyDictionary<BackendState, int>? _targets;
 
     public string Name { get; } = name;
@@ -25,6 +26,11 @@ public sealed class PoolState(string name)
         get => _targets;
         set => _targets = value;
     }
+
+    /// <summary>Established connections of which one side has finished.</summary>
+    public int HalfClosed => Volatile.Read(ref _halfClosed);
+
+    internal void CountHalfClosed(int change) => Interlocked.Add(ref _halfClosed, change);
 
     internal void CountEstablished() => Interlocked.Increment(ref _active);
 

@@ -136,7 +136,14 @@ internal static class PoolBinding
     private static TimeSpan BindHalfClose(TableBinder table, TimeSpan idle)
     {
         bool own = table.TryGet("half_close_timeout", out Setting setting) && setting.Node is not Toml.TomlString { Value: "" };
-        return own && setting.TryDuration(TimeSpan.Zero, Duration.Longest, out TimeSpan value) ? value : idle;
+        TimeSpan value = PoolSettings.DefaultHalfCloseTimeout;
+        if (own)
+        {
+            setting.TryDuration(TimeSpan.Zero, Duration.Longest, out value);
+        }
+
+        // Zero is off for either of them.
+        return value == TimeSpan.Zero || (idle > TimeSpan.Zero && idle < value) ? idle : value;
     }
 
     private static ImmutableArray<BackendSettings> BindBackends(TableBinder table)

@@ -6,6 +6,8 @@ namespace L4Balancer.Core.Config;
 /// <summary>One table <c>[[pools]]</c>.</summary>
 public sealed record PoolSettings
 {
+    public static readonly TimeSpan DefaultHalfCloseTimeout = TimeSpan.FromMinutes(5);
+
     public required string Name { get; init; }
 
     public BalanceKind Balance { get; init; } = BalanceKind.Ring;
@@ -39,8 +41,13 @@ public sealed record PoolSettings
 
     public TimeSpan IdleTimeout { get; init; } = TimeSpan.FromHours(1);
 
-    /// <summary>Defaults to <see cref="IdleTimeout"/>.</summary>
-    public TimeSpan HalfCloseTimeout { get; init; } = TimeSpan.FromHours(1);
+    /// <summary>Time without a byte after one side has finished; never longer than <see cref="IdleTimeout"/>.</summary>
+    public TimeSpan HalfCloseTimeout { get; init; } = DefaultHalfCloseTimeout;
+
+    /// <summary>
+    /// Whether a connection that waits for <c>new_connection_rate</c> gives up its place when its client has sent FIN and nothing else.
+    /// </summary>
+    public bool AbortOnClose { get; init; }
 
     /// <summary>Maximum age of a connection; each is closed up to 10% earlier. Zero means no limit.</summary>
     public TimeSpan MaxAge { get; init; }

@@ -120,9 +120,9 @@ internal struct BackendWalk
     /// <param name="most">From the pool's settings: see <see cref="BackendPlace.NoteFailed"/>.</param>
     public PassiveHealthEvent NoteFailed(ConnectFailure failure, int most)
     {
-        bool blamed = failure != ConnectFailure.NotPermitted;
-        _lastFailure = failure == ConnectFailure.TimedOut ? CloseReason.ConnectTimeout : CloseReason.ConnectFailed;
-        _blamed |= blamed;
+        bool blamed = failure is not (ConnectFailure.NotPermitted or ConnectFailure.NotObserved);
+        _lastFailure = failure is ConnectFailure.TimedOut or ConnectFailure.NotObserved ? CloseReason.ConnectTimeout : CloseReason.ConnectFailed;
+        _blamed |= failure != ConnectFailure.NotPermitted;
         Backend backend = _backend!;
         _tried.Add(backend.Index);
         backend.State.ConnectFailures.Count(_lastFailure);

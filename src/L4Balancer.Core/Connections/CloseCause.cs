@@ -11,6 +11,10 @@ public struct CloseCause
 
     public readonly bool IsSet => Reason != CloseReason.None;
 
+    /// <summary>Replaces a provisional cause by a more precise one; no effect if another cause is set.</summary>
+    public void Refine(CloseReason provisional, CloseReason precise) =>
+        Interlocked.CompareExchange(ref _reason, (byte)precise, (byte)provisional);
+
     /// <returns>Whether this was the first cause.</returns>
     public bool TrySet(CloseReason reason) =>
         Interlocked.CompareExchange(ref _reason, (byte)reason, (byte)CloseReason.None) == (byte)CloseReason.None;

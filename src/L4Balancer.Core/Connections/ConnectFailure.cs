@@ -12,6 +12,12 @@ public enum ConnectFailure
     /// <summary>Nothing answered in time (the attempt's deadline, or ETIMEDOUT).</summary>
     TimedOut,
 
+    /// <summary>
+    /// The attempt's deadline passed while the balancer itself stood still (SIGSTOP, a paused virtual machine, no processor to run on), and
+    /// nothing had answered when it went on: not counted against the backend.
+    /// </summary>
+    NotObserved,
+
     /// <summary>No local port is free from this source to this destination (connect(2), EADDRNOTAVAIL): never the backend's fault.</summary>
     NoFreePort,
 

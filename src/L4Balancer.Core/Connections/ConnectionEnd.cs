@@ -19,6 +19,9 @@ public struct ConnectionEnd
     public static readonly TimeSpan FlushPoll = TimeSpan.FromMilliseconds(5);
 
     private Instant _closeBy;
+    private Instant _queuesSeenAt;
+    private Instant _acknowledgedAt;
+    private int _unacknowledged;
     private AgeLimit _age;
     private CloseCause _cause;
     private CloseReason _firstEnd;
@@ -60,7 +63,8 @@ public struct ConnectionEnd
     public readonly bool IsLost(Side side) => Has(Facts.Lost, side);
 
     /// <summary>A read returned end of file: nothing more comes from this side. Bytes read before are still to be written.</summary>
-    public void FinRead(Side side)
+    /// <returns>Whether the connection is half-closed from now on.</returns>
+    public bool FinRead(Side side)
     {
         Set(Facts.SourceEnded, side);
 
@@ -68,12 +72,16 @@ public struct ConnectionEnd
         if (!IsLost(side) && Phase == EndPhase.Relaying && _firstEnd == CloseReason.None)
         {
             _firstEnd = side == Side.Client ? CloseReason.ClientClosed : CloseReason.BackendClosed;
+            return true;
         }
+
+        return false;
     }
 
     /// <summary>
     /// The connection of this side has failed (EPOLLERR); a read reports the error after the last byte that was received. From now on the
-    /// close is limited in time, even if the other side accepts no bytes and nothing is read meanwhile.
+    /// close is limited in time, even if the other side accepts no bytes and nothing is read meanwhile. Until the error is known it counts
+    /// as a reset.
     /// </summary>
     public void ErrorPending(Side side, Instant now)
     {
@@ -82,21 +90,23 @@ public struct ConnectionEnd
     }
 
     /// <summary>A read reported that the connection of this side is lost. Bytes read before are still to be written.</summary>
-    public void ReadFailed(Side side, Instant now)
+    /// <param name="loss">Who ended it: the peer by a reset, or the kernel because the peer no longer answers.</param>
+    public void ReadFailed(Side side, LossKind loss, Instant now)
     {
         Set(Facts.SourceEnded | Facts.Lost, side);
-        ErrorPending(side, now);
+        NoteLoss(side, loss, now);
     }
 
     /// <summary>
     /// A write to this side, or its pending error, reported that the connection is lost. Nothing more is written to it, so nothing more is
     /// read for it; bytes that its peer had sent before are still read and written to the other side.
     /// </summary>
-    public void WriteFailed(Side side, Instant now)
+    /// <param name="loss">As in <see cref="ReadFailed"/>.</param>
+    public void WriteFailed(Side side, LossKind loss, Instant now)
     {
         Set(Facts.SourceEnded | Facts.PassedOn, Other(side));
         Set(Facts.Lost, side);
-        ErrorPending(side, now);
+        NoteLoss(side, loss, now);
     }
 
     /// <summary>
@@ -204,18 +214,37 @@ public struct ConnectionEnd
     public readonly bool LeavesTimeWait(EndActions close) =>
         (_facts & Facts.FirstAtBackend) != 0 && !IsLost(Side.Backend) && (close & EndActions.ResetBackend) == 0;
 
+    /// <summary>
+    /// Whether <see cref="DeadlinePassed"/> has to know now what the peers have not acknowledged: halfway to a timeout, at the timeout, and at
+    /// the end of a lingering close. An engine asks the kernel (SIOCOUTQ) only then.
+    /// </summary>
+    public readonly bool NeedsQueues(in ConnectionRecord record, Instant lastActivity, Instant now) => Phase switch
+    {
+        EndPhase.Relaying => !HasCause && now >= QueuesDue(record, lastActivity),
+        EndPhase.Lingering => now >= CloseBy,
+        _ => false,
+    };
+
     /// <summary>Handles deadlines that have passed: the grace, <c>idle_timeout</c> or <c>half_close_timeout</c>, or <c>max_age</c>.</summary>
     /// <param name="lastActivity">When a byte was last relayed, or one side finished.</param>
-    public EndActions DeadlinePassed(in ConnectionRecord record, Instant lastActivity, Instant now)
+    /// <param name="queues">Bytes sent that the peers have not acknowledged; unused unless <see cref="NeedsQueues"/>.</param>
+    public EndActions DeadlinePassed(in ConnectionRecord record, Instant lastActivity, SendQueues queues, Instant now)
     {
+        if (Phase == EndPhase.Relaying && NeedsQueues(record, lastActivity, now))
+        {
+            NoteQueues(lastActivity, queues.Client + queues.Backend, now);
+        }
+
         switch (Phase)
         {
             case EndPhase.Flushing:
                 return EndActions.Flush;
             case EndPhase.Lingering when now >= CloseBy:
-                // A peer that has received everything and the FIN needs no reset; the kernel sends one if the peer sends again.
-                return EndActions.Close | (IsPassedOn(Side.Backend) ? EndActions.None : EndActions.ResetClient)
-                    | (IsPassedOn(Side.Client) ? EndActions.None : EndActions.ResetBackend);
+                // A peer that has received everything and the FIN needs no reset; the kernel sends one if the peer sends again. One that has
+                // not must not take the end for a regular one.
+                return EndActions.Close
+                    | (IsPassedOn(Side.Backend) && queues.Client == 0 ? EndActions.None : EndActions.ResetClient)
+                    | (IsPassedOn(Side.Client) && queues.Backend == 0 ? EndActions.None : EndActions.ResetBackend);
             case EndPhase.Relaying when now >= CloseBy:
                 return EndActions.ResetBoth;
             case EndPhase.Relaying when HasCause:
@@ -241,7 +270,7 @@ public struct ConnectionEnd
             return CloseBy;
         }
 
-        Instant quiet = QuietUntil(record, lastActivity);
+        Instant quiet = QueuesDue(record, lastActivity);
         Instant aged = _age.Due(record);
         Instant first = quiet < aged ? quiet : aged;
         return first < CloseBy ? first : CloseBy;
@@ -258,8 +287,44 @@ public struct ConnectionEnd
 
     private readonly Instant QuietUntil(in ConnectionRecord record, Instant lastActivity)
     {
-        ConnectionPolicy policy = record.Origin.Policy;
-        return lastActivity.After(IsHalfClosed ? policy.HalfCloseTimeout : policy.IdleTimeout);
+        return Activity(lastActivity).After(QuietTime(record));
+    }
+
+    private readonly TimeSpan QuietTime(in ConnectionRecord record) =>
+        IsHalfClosed ? record.Origin.Policy.HalfCloseTimeout : record.Origin.Policy.IdleTimeout;
+
+    // Bytes that a slow reader still acknowledges are activity, though none is relayed meanwhile.
+    private readonly Instant Activity(Instant lastActivity) => lastActivity > _acknowledgedAt ? lastActivity : _acknowledgedAt;
+
+    // The queues are looked at twice, because only a difference shows that the peer still reads: halfway to the timeout, and at the timeout.
+    private readonly Instant QueuesDue(in ConnectionRecord record, Instant lastActivity)
+    {
+        Instant activity = Activity(lastActivity);
+        return _queuesSeenAt > activity ? activity.After(QuietTime(record)) : activity.After(QuietTime(record) / 2);
+    }
+
+    private void NoteQueues(Instant lastActivity, int unacknowledged, Instant now)
+    {
+        if (_queuesSeenAt > Activity(lastActivity) && unacknowledged < _unacknowledged)
+        {
+            _acknowledgedAt = now;
+        }
+
+        // Later than the activity, so that the next look is that of the timeout, unless something happens meanwhile.
+        _queuesSeenAt = now + TimeSpan.FromTicks(1);
+        _unacknowledged = unacknowledged;
+    }
+
+    private void NoteLoss(Side side, LossKind loss, Instant now)
+    {
+        if (loss == LossKind.TimedOut)
+        {
+            CloseReason timedOut = side == Side.Client ? CloseReason.ClientTimeout : CloseReason.BackendTimeout;
+            _cause.Refine(ResetBy(side), timedOut);
+            _cause.TrySet(timedOut);
+        }
+
+        ErrorPending(side, now);
     }
 
     private static CloseReason ResetBy(Side side) => side == Side.Client ? CloseReason.ClientReset : CloseReason.BackendReset;

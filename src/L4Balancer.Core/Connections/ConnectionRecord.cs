@@ -55,6 +55,9 @@ public struct ConnectionRecord
     /// <summary>Whether it holds a place in its listener's table of sources.</summary>
     internal bool HasClientPlace { get; set; }
 
+    /// <summary>One side has sent FIN, and the other has not; counted by the pool.</summary>
+    public bool IsHalfClosed { get; private set; }
+
     public readonly bool IsEstablished => EstablishedAt.Ticks != 0;
 
     public readonly ListenerState Listener => Origin.Listener;
@@ -77,6 +80,7 @@ public struct ConnectionRecord
     {
         ArgumentNullException.ThrowIfNull(balancer);
         Backend!.CountLeft();
+        LeaveHalfClosed();
         Listener.CountClosed();
         LeaveClient();
         Lease.Leave();
@@ -89,6 +93,11 @@ public struct ConnectionRecord
         ArgumentNullException.ThrowIfNull(balancer);
         Backend!.CountEstablished();
         Listener.CountJoined();
+        if (IsHalfClosed)
+        {
+            Pool.CountHalfClosed(1);
+        }
+
         if (HasClientPlace)
         {
             Listener.ByClient.Join(Tuple.Source.Address);
@@ -108,10 +117,29 @@ public struct ConnectionRecord
         Reason = reason;
         EndedAt = now;
         Backend!.CountClosed(reason);
+        LeaveHalfClosed();
         Listener.CountClosed();
         LeaveClient();
         Lease.Return(LocalEndpoint.Port, wasFirst, now);
         balancer.CountEnded();
+    }
+
+    /// <summary>One side of an established connection has finished before the other.</summary>
+    public void NoteHalfClosed()
+    {
+        if (!IsHalfClosed)
+        {
+            IsHalfClosed = true;
+            Pool.CountHalfClosed(1);
+        }
+    }
+
+    private readonly void LeaveHalfClosed()
+    {
+        if (IsHalfClosed)
+        {
+            Pool.CountHalfClosed(-1);
+        }
     }
 
     /// <summary>Returns the place in the table of sources, if it holds one.</summary>

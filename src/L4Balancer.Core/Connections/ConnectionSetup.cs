@@ -107,11 +107,14 @@ public struct ConnectionSetup
     /// The snapshot in force: it decides where a connection goes that has been queued. A connection that has begun to connect continues
     /// with the snapshot that admitted it.
     /// </param>
-    public SetupStep DeadlinePassed(ref ConnectionRecord record, RoutingSnapshot newest, Instant now)
+    /// <param name="isLate">
+    /// The engine itself stood still (see <see cref="ConnectFailure.NotObserved"/>): the deadline is no proof against the backend.
+    /// </param>
+    public SetupStep DeadlinePassed(ref ConnectionRecord record, RoutingSnapshot newest, bool isLate, Instant now)
     {
         if (_connecting)
         {
-            return ConnectFailed(ref record, ConnectFailure.TimedOut, now);
+            return ConnectFailed(ref record, isLate ? ConnectFailure.NotObserved : ConnectFailure.TimedOut, now);
         }
 
         if (_queued)

@@ -15,8 +15,6 @@ namespace L4Balancer.Engine.Epoll;
 /// </summary>
 public sealed class EpollEngine : IEngine, ILoopEngine
 {
-    private const int EventsPerWait = 512;
-
     private readonly List<Worker> _workers = [];
     private readonly EngineOptions _options;
     private readonly ILogger _log;
@@ -95,7 +93,7 @@ public sealed class EpollEngine : IEngine, ILoopEngine
         ConnectionScan.List(_workers, visit);
     }
 
-    public IReadOnlyList<WorkerLoad> Load() => [.. _workers.Select(w => new WorkerLoad(w.Number, w.Assigned, w.Clock.Total))];
+    public IReadOnlyList<WorkerLoad> Load() => [.. _workers.Select(w => new WorkerLoad(w.Number, w.Assigned, w.Clock.Total, w.Stalls))];
 
     public Task PingLoopsAsync() => Task.WhenAll(_workers.Select(w => w.AskAsync(static _ => true, afterwards: true)));
 
@@ -156,7 +154,7 @@ public sealed class EpollEngine : IEngine, ILoopEngine
         _listening.Dispose();
     }
 
-    IPoller ILoopEngine.CreatePoller() => new EpollPoller(EventsPerWait);
+    IPoller ILoopEngine.CreatePoller() => new EpollPoller();
 
     Worker ILoopEngine.PlaceFor(Worker accepting)
     {

@@ -4,11 +4,10 @@ using L4Balancer.Engine.Loop;
 namespace L4Balancer.Engine.Epoll;
 
 /// <summary>A worker's epoll instance (epoll(7)).</summary>
-/// <param name="eventsPerWait">Maximum number of events that one wait returns.</param>
 /// <exception cref="InvalidOperationException">The kernel provides no instance: descriptors or memory are exhausted.</exception>
-internal sealed class EpollPoller(int eventsPerWait) : IPoller
+internal sealed class EpollPoller() : IPoller
 {
-    private readonly EventPoll _poll = new(eventsPerWait);
+    private readonly EventPoll _poll = new(IPoller.EventsPerWait);
 
     public SysResult AddConnection(int descriptor, ulong data) =>
         _poll.Add(descriptor, Libc.EPOLLIN | Libc.EPOLLOUT | Libc.EPOLLPRI | Libc.EPOLLRDHUP | Libc.EPOLLET, data);

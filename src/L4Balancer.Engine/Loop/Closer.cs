@@ -123,7 +123,8 @@ internal sealed unsafe class Closer(Worker worker)
             Keep(ref slot);
         }
 
-        EndActions actions = slot.End.DeadlinePassed(slot.Record, slot.LastActivity, worker.Now);
+        SendQueues queues = slot.End.NeedsQueues(slot.Record, slot.LastActivity, worker.Now) ? Queues(slot) : default;
+        EndActions actions = slot.End.DeadlinePassed(slot.Record, slot.LastActivity, queues, worker.Now);
         if (actions == EndActions.None)
         {
             SetDeadline(ref slot);
@@ -154,6 +155,8 @@ internal sealed unsafe class Closer(Worker worker)
         CloseSocket(ref slot.Client, reset: true);
         Free(ref slot);
     }
+
+    private static SendQueues Queues(in Slot slot) => new(TcpSocket.Unacknowledged(slot.Client), TcpSocket.Unacknowledged(slot.Backend));
 
     private static Instant KeepaliveAt(in Slot slot) => slot.Record.EstablishedAt + KeepaliveDelay;
 
@@ -199,11 +202,11 @@ internal sealed unsafe class Closer(Worker worker)
             }
             else if (received.IsError)
             {
-                slot.End.ReadFailed(ends.From, worker.Now);
+                slot.End.ReadFailed(ends.From, ConnectErrors.LossOf(received.Errno), worker.Now);
             }
             else if (received.Value == 0)
             {
-                slot.End.FinRead(ends.From);
+                slot.NoteFin(ends.From);
             }
             else if ((discarded += received.Value) >= DiscardPerTurn)
             {

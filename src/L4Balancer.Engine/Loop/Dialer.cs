@@ -83,7 +83,7 @@ internal sealed class Dialer(Worker worker)
     public void DeadlinePassed(ref Slot slot)
     {
         CloseBackend(ref slot);
-        Follow(ref slot, _setups[slot.Setup].DeadlinePassed(ref slot.Record, worker.Engine.Snapshot, worker.Now));
+        Follow(ref slot, _setups[slot.Setup].DeadlinePassed(ref slot.Record, worker.Engine.Snapshot, worker.IsLate, worker.Now));
     }
 
     /// <summary>Ends a connection that has no backend yet.</summary>
@@ -200,7 +200,7 @@ internal sealed class Dialer(Worker worker)
         worker.Closer.SetDeadline(ref slot);
         if (gone)
         {
-            worker.Relay.PeerGone(ref slot, Side.Backend);
+            worker.Relay.PeerGone(ref slot, Side.Backend, Errno.ECONNRESET);
         }
 
         worker.Relay.Turn(ref slot);

@@ -8,6 +8,9 @@ namespace L4Balancer.Engine.Loop;
 /// </summary>
 internal interface IPoller : IDisposable
 {
+    /// <summary>Maximum number of events that one wait returns.</summary>
+    const int EventsPerWait = 512;
+
     /// <summary>Watches a connection for everything in <see cref="PollEvents"/>, edge-triggered.</summary>
     SysResult AddConnection(int descriptor, ulong data);
 

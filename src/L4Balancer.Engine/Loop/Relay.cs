@@ -1,5 +1,6 @@
 using L4Balancer.Core.Connections;
 using L4Balancer.Engine.Linux;
+using L4Balancer.Engine.Sockets;
 
 namespace L4Balancer.Engine.Loop;
 
@@ -51,17 +52,17 @@ internal sealed class Relay(Worker worker)
     {
         slot.End.ErrorPending(side, worker.Now);
         worker.Closer.SetDeadline(ref slot);
-        if (slot.End.SourceEnded(side) && TcpSocket.TakeError(side == Side.Backend ? slot.Backend : slot.Client) != Errno.None)
+        if (slot.End.SourceEnded(side) && TcpSocket.TakeError(side == Side.Backend ? slot.Backend : slot.Client) is not Errno.None and var error)
         {
-            PeerGone(ref slot, side);
+            PeerGone(ref slot, side, error);
         }
     }
 
     /// <summary>The error of this side was read from its socket: its connection is gone. Bytes it sent before are passed on.</summary>
-    public void PeerGone(ref Slot slot, Side side)
+    public void PeerGone(ref Slot slot, Side side, Errno error)
     {
         bool backend = side == Side.Backend;
-        SinkGone(ref slot, ref backend ? ref slot.ToBackend : ref slot.ToClient, new Ends(ref slot, toBackend: backend));
+        SinkGone(ref slot, ref backend ? ref slot.ToBackend : ref slot.ToClient, new Ends(ref slot, toBackend: backend), error);
     }
 
     private static bool HasWork(in Slot slot, in Flow flow, Side from, SideState source) =>
@@ -85,7 +86,7 @@ internal sealed class Relay(Worker worker)
                 long delivered = worker.Transfer.Deliver(ref flow, ends.Sink, ref ends.SinkState);
                 if (delivered < 0)
                 {
-                    SinkGone(ref slot, ref flow, ends);
+                    SinkGone(ref slot, ref flow, ends, worker.Transfer.SinkError);
                     return moved;
                 }
 
@@ -125,7 +126,7 @@ internal sealed class Relay(Worker worker)
                 int copied = worker.Transfer.Copy(ref slot, ref flow, ends);
                 if (copied < 0)
                 {
-                    SinkGone(ref slot, ref flow, ends);
+                    SinkGone(ref slot, ref flow, ends, worker.Transfer.SinkError);
                     return moved;
                 }
 
@@ -160,11 +161,11 @@ internal sealed class Relay(Worker worker)
     }
 
     // A write failed because the sink's connection is gone. Bytes its peer sent before are still read by the other direction.
-    private void SinkGone(ref Slot slot, ref Flow flow, Ends ends)
+    private void SinkGone(ref Slot slot, ref Flow flow, Ends ends, Errno error)
     {
         worker.Transfer.Release(ref flow);
         ends.SinkState |= SideState.Readable | SideState.Ending;
-        slot.End.WriteFailed(ends.To, worker.Now);
+        slot.End.WriteFailed(ends.To, ConnectErrors.LossOf(error), worker.Now);
         worker.Closer.SetDeadline(ref slot);
         worker.MakeReady(ref slot);
     }

@@ -75,6 +75,15 @@ internal struct Slot
     /// <summary>The connection is queued for its next turn.</summary>
     public bool IsReady;
 
+    /// <summary>A read returned end of file.</summary>
+    public void NoteFin(Side side)
+    {
+        if (End.FinRead(side))
+        {
+            Record.NoteHalfClosed();
+        }
+    }
+
     /// <summary>Bytes are relayed both ways, and no cause has ended the connection yet.</summary>
     public readonly bool IsRelaying => State == SlotState.Established && End.Phase == EndPhase.Relaying;
 }

@@ -10,6 +10,9 @@ namespace L4Balancer.Engine.Loop;
 /// <remarks>Four levels of 64 places: 8 ms, 0.5 s, 33 s and 35 min wide. A timer never fires early, and at most two ticks late.</remarks>
 internal sealed class TimerWheel
 {
+    /// <summary>The resolution of the wheel.</summary>
+    public static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(1 << TickShift);
+
     private const int TickShift = 3;
     private const long TicksPerMillisecond = TimeSpan.TicksPerMillisecond;
     private const int LevelBits = 6;
@@ -92,6 +95,9 @@ internal sealed class TimerWheel
         long milliseconds = (next << TickShift) - (now.Ticks / TicksPerMillisecond) + 1;
         return (int)Math.Clamp(milliseconds, 0, int.MaxValue);
     }
+
+    /// <summary>Whether <see cref="Advance"/> would fire a timer, or may.</summary>
+    public bool IsDue(Instant now) => NextStop() <= TickOf(now);
 
     /// <summary>Fires every timer that is due.</summary>
     public void Advance(Instant now)

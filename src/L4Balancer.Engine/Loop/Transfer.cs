@@ -1,5 +1,6 @@
 using L4Balancer.Core.Accounting;
 using L4Balancer.Engine.Linux;
+using L4Balancer.Engine.Sockets;
 
 namespace L4Balancer.Engine.Loop;
 
@@ -9,6 +10,9 @@ namespace L4Balancer.Engine.Loop;
 /// </summary>
 internal sealed unsafe class Transfer(Worker worker)
 {
+    /// <summary>The error of the last write that returned -1.</summary>
+    public Errno SinkError { get; private set; }
+
     /// <summary>One read, followed by a write of what was read. Bytes that the sink does not accept are held.</summary>
     /// <returns>Bytes written to the sink; -1: the sink is gone.</returns>
     public int Copy(ref Slot slot, ref Flow flow, Ends ends)
@@ -32,6 +36,7 @@ internal sealed unsafe class Transfer(Worker worker)
         SysResult sent = TcpSocket.Send(ends.Sink, worker.Buffers.Scratch, count);
         if (sent.IsError && sent.Errno != Errno.EAGAIN)
         {
+            SinkError = sent.Errno;
             return -1;
         }
 
@@ -95,6 +100,7 @@ internal sealed unsafe class Transfer(Worker worker)
             if (sent.IsError || sent.Value == 0)
             {
                 sinkState &= ~SideState.Writable;
+                SinkError = sent.Errno;
                 return sent.Errno is Errno.EAGAIN or Errno.None ? delivered : -1;
             }
 
@@ -133,10 +139,10 @@ internal sealed unsafe class Transfer(Worker worker)
                 ends.SourceState &= ~SideState.Readable;
                 break;
             case Errno.None:
-                slot.End.FinRead(ends.From);
+                slot.NoteFin(ends.From);
                 break;
             default:
-                slot.End.ReadFailed(ends.From, worker.Now);
+                slot.End.ReadFailed(ends.From, ConnectErrors.LossOf(error), worker.Now);
                 break;
         }
     }

@@ -30,6 +30,7 @@ internal sealed class Worker : IDisposable
     private readonly Queue<(int Index, uint Generation)> _ready = new(256);
     private readonly Thread _thread;
     private int _assigned;
+    private long _stalls;
     private bool _stopped;
 
     /// <exception cref="InvalidOperationException">The kernel provides no poller or no eventfd; everything opened is closed.</exception>
@@ -75,6 +76,15 @@ internal sealed class Worker : IDisposable
 
     /// <summary>The time at which the current loop iteration began.</summary>
     public Instant Now { get; private set; }
+
+    /// <summary>
+    /// The current iteration began later than its timers require by more than a tick of the wheel: a deadline that has passed meanwhile
+    /// proves nothing about a peer.
+    /// </summary>
+    public bool IsLate { get; private set; }
+
+    /// <summary>Number of late iterations since the start. Any thread may read it.</summary>
+    public long Stalls => Volatile.Read(ref _stalls);
 
     public SlotTable Slots { get; } = new();
 
@@ -201,15 +211,51 @@ internal sealed class Worker : IDisposable
         while (!_stopped)
         {
             // Measured from the start of the iteration: its duration lengthens the wait slightly, within the accuracy of the timers.
-            int count = _poller.Wait(_ready.Count > 0 ? 0 : _wheel.WaitFrom(Now));
+            int wait = _ready.Count > 0 ? 0 : _wheel.WaitFrom(Now);
+            Instant before = Now;
+            int count = _poller.Wait(wait);
             Now = Instant.Now(Engine.Options.Clock);
-            for (int i = 0; i < count; i++)
+            NoteStall(before, wait);
+            Dispatch(count);
+            if (_wheel.IsDue(Now))
             {
-                Dispatch(new EventTag(_poller.Data(i)), _poller.Events(i));
+                DispatchAll();
             }
 
             RunReady();
             _wheel.Advance(Now);
+        }
+    }
+
+    // The kernel does not stand still while this process does (SIGSTOP, a paused virtual machine, no processor to run on).
+    private void NoteStall(Instant before, int wait)
+    {
+        IsLate = wait >= 0 && Now - before > TimeSpan.FromMilliseconds(wait) + TimerWheel.Tick;
+        if (IsLate)
+        {
+            Volatile.Write(ref _stalls, _stalls + 1);
+        }
+    }
+
+    // Before a timer is believed: what has happened by now is known first. A wait returns a limited number of events, and none if a signal
+    // interrupted it. Bounded, because busy connections always have events.
+    private void DispatchAll()
+    {
+        int count;
+        int rounds = 1 + (2 * Slots.End / IPoller.EventsPerWait);
+        do
+        {
+            count = _poller.Wait(0);
+            Dispatch(count);
+        }
+        while (count == IPoller.EventsPerWait && --rounds > 0);
+    }
+
+    private void Dispatch(int count)
+    {
+        for (int i = 0; i < count; i++)
+        {
+            Dispatch(new EventTag(_poller.Data(i)), _poller.Events(i));
         }
     }
 

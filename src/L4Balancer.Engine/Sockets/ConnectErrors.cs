@@ -54,4 +54,10 @@ internal static class ConnectErrors
     public static bool IsOfConnected(SocketError error) => error is SocketError.ConnectionReset or SocketError.Shutdown;
 
     public static bool IsOfConnected(Errno error) => IsOfConnected(error.ToSocketError());
+
+    /// <summary>Classifies an error of recv(2), send(2) or SO_ERROR on an established connection.</summary>
+    public static LossKind LossOf(SocketError error) => error is SocketError.TimedOut or SocketError.HostUnreachable
+        or SocketError.HostDown or SocketError.NetworkUnreachable or SocketError.NetworkDown ? LossKind.TimedOut : LossKind.Reset;
+
+    public static LossKind LossOf(Errno error) => LossOf(error.ToSocketError());
 }
