@@ -8,7 +8,7 @@ namespace L4Balancer.Bench.Contestants;
 /// <summary>Our daemon with one of its engines.</summary>
 /// <param name="engine">As in the configuration.</param>
 /// <param name="program">The executable; null: the one that <c>make publish</c> leaves.</param>
-/// <param name="surname">Tells it from another one of the same engine.</param>
+/// <param name="surname">Distinguishes it from another one of the same engine.</param>
 /// <param name="tables">Further tables of its configuration.</param>
 /// <param name="listener">Further lines of each listener.</param>
 /// <param name="pool">Further lines of each pool.</param>

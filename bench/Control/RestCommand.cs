@@ -9,7 +9,7 @@ using L4Balancer.Bench.Reports;
 namespace L4Balancer.Bench.Control;
 
 /// <summary>
-/// <c>rest</c>: the CPU of a daemon that holds connections which say nothing, with limits, pacing and ageing switched on and four backends
+/// <c>rest</c>: the CPU of a daemon that holds idle connections, with limits, close_rate and max_age switched on and four backends
 /// probed by <c>wss</c>. Clients, backends and probed backends are processes of their own.
 /// </summary>
 internal static class RestCommand

@@ -73,7 +73,7 @@ internal sealed unsafe class LoopbackRelay : IDisposable
         {
             TcpSocket.SetOption(socket, Libc.IPPROTO_TCP, Libc.TCP_NODELAY, 1);
 
-            // bbr would pace, and the thread wait for its timers. reno is in every kernel.
+            // bbr would pace the sends, and the thread would wait for its timers. reno is in every kernel.
             ReadOnlySpan<byte> reno = "reno"u8;
             fixed (byte* name = reno)
             {

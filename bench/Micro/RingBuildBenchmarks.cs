@@ -3,7 +3,7 @@ using L4Balancer.Core.Balancing;
 
 namespace L4Balancer.Bench.Micro;
 
-/// <summary>Building a ring (a reload, a change of weight) and the set of the living (every change of health).</summary>
+/// <summary>Building a ring (a reload, a change of weight) and the available set (every change of health).</summary>
 [MemoryDiagnoser]
 public class RingBuildBenchmarks
 {

@@ -8,7 +8,7 @@ using L4Balancer.Core.Addressing;
 
 namespace L4Balancer.Bench.Peers;
 
-/// <summary>The backends in a child process, and the connection over which they tell what they counted.</summary>
+/// <summary>The backends in a child process, and the connection over which they report their counts.</summary>
 internal sealed class PeerProcess : IDisposable
 {
     /// <summary>Several addresses, so that a balancer does not run out of ports towards them.</summary>

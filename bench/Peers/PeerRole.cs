@@ -9,7 +9,7 @@ internal enum PeerRole
     /// <summary>Discards what it receives, in the kernel.</summary>
     Sink,
 
-    /// <summary>Sends until it is told to stop.</summary>
+    /// <summary>Sends until it is stopped.</summary>
     Source,
 
     /// <summary>Not for balancers: answers <see cref="PeerCounters"/>, and ends the process with its connection.</summary>

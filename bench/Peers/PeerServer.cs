@@ -167,7 +167,7 @@ internal sealed unsafe class PeerServer : IDisposable
             SysResult read = TcpSocket.Receive(socket, _buffer, 1);
             if (read.Errno != Errno.EAGAIN)
             {
-                // A source that was not told to stop has a client that left too early.
+                // If the sender was not stopped, its client has left too early.
                 Close(socket, read.IsError || _sources.Contains(socket));
                 return;
             }

@@ -66,7 +66,7 @@ public interface IEngine : IAsyncDisposable
     bool Close(ulong id, CloseReason reason);
 
     /// <summary>
-    /// Starts an orderly close of established connections, one after the other at the pace of the order. It selects among the connections
+    /// Starts an orderly close of established connections, one after the other at the rate of the order. It selects among the connections
     /// that exist now; those established later are not closed.
     /// </summary>
     /// <param name="cancel">Ends the order without an exception; connections that are not closed by then stay open.</param>

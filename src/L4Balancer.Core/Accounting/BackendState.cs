@@ -35,10 +35,10 @@ public sealed class BackendState(PoolState pool, string name)
 
     public ReasonCounters Closed { get; } = new();
 
-    /// <summary>Established connections that the balancer began to close at a pace, however they ended.</summary>
+    /// <summary>Established connections that the balancer began to close at a limited rate, however they ended.</summary>
     public ReasonCounters Shed { get; } = new();
 
-    /// <summary>Established connections that are not being closed at a pace.</summary>
+    /// <summary>Established connections that are not being closed at a limited rate.</summary>
     public int Staying
     {
         get
@@ -94,7 +94,7 @@ public sealed class BackendState(PoolState pool, string name)
     public void CountPicked() => Interlocked.Increment(ref _connecting);
 
     /// <summary>
-    /// Reserves the next start time allowed by <c>new_connection_rate</c>, in the order of the calls (generic state rate algorithm, ITU-T
+    /// Reserves the next start time allowed by <c>new_connection_rate</c>, in the order of the calls (generic cell rate algorithm, ITU-T
     /// I.371, in one 64-bit word). A reserved time that is not used is lost.
     /// </summary>
     /// <param name="between">The interval between two start times; zero means no limit.</param>

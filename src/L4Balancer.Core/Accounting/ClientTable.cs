@@ -30,7 +30,7 @@ public sealed class ClientTable
     public bool TryEnter(HostAddress address, int most, int rate, Instant now) => ShardOf(KeyOf(address)).TryEnter(KeyOf(address), most, rate, now);
 
     /// <summary>
-    /// Counts one more connection of this source, whatever its limits: it is established already, and comes from another engine.
+    /// Counts one more connection of this client, whatever its limits: it is established already, and comes from another engine.
     /// </summary>
     public void Join(HostAddress address) => ShardOf(KeyOf(address)).Join(KeyOf(address));
 
@@ -87,7 +87,7 @@ public sealed class ClientTable
             }
         }
 
-        // A source that was not known has all its tokens: the entry is as old as the clock.
+        // A client that was not known has all its tokens: the entry is as old as the clock.
         public void Join(HostAddress key)
         {
             lock (_gate)

@@ -13,7 +13,7 @@ public static class CloseReasons
 
     public static int Count => Names.Length;
 
-    /// <summary>The reasons for which the balancer closes connections at a pace; <c>connections_shed_total</c> counts these.</summary>
+    /// <summary>The reasons of closes at a limited rate; <c>connections_shed_total</c> counts these.</summary>
     public static IReadOnlyList<CloseReason> Paced { get; } =
         [CloseReason.Drain, CloseReason.Rebalance, CloseReason.BackendDown, CloseReason.MaxAge, CloseReason.Shutdown];
 

@@ -42,7 +42,7 @@ public sealed class AvailableSet
     public static AvailableSet Of(ReadOnlySpan<RingMember> available) => new(RingMember.InAddressOrder(available));
 
     /// <summary>
-    /// The members of a ring that are not excluded. Does not sort: sorting ten thousand members on every state change would take 20 ms.
+    /// The members of a ring that are not excluded. Does not sort: sorting ten thousand members at every change of health would take 20 ms.
     /// </summary>
     /// <param name="ordered">The result of <see cref="RingMember.InAddressOrder"/>.</param>
     /// <param name="excluded">Indexed by <see cref="RingMember.Index"/>.</param>

@@ -7,7 +7,7 @@ namespace L4Balancer.Core.Balancing;
 /// <c>least-connections</c>: picks the member with the fewest connections relative to its weight. Connects in progress count, so that
 /// a burst does not go to a single member. Examines every available member, about a microsecond per thousand.
 /// </summary>
-/// <param name="states">State of the members, by member index.</param>
+/// <param name="states">The counters of the members, by member index.</param>
 internal sealed class LeastConnections(BackendState[] states) : IPicker
 {
     private uint _turn;

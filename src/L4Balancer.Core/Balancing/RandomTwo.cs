@@ -7,7 +7,7 @@ namespace L4Balancer.Core.Balancing;
 /// <c>random-two</c>: draws two members by weight and picks the one with fewer connections relative to its weight (Mitzenmacher, The
 /// Power of Two Choices in Randomized Load Balancing, 2001). The cost does not depend on the size of the pool.
 /// </summary>
-/// <param name="states">State of the members, by member index.</param>
+/// <param name="states">The counters of the members, by member index.</param>
 /// <param name="seed">Start of the pseudorandom sequence.</param>
 internal sealed class RandomTwo(BackendState[] states, ulong seed) : IPicker
 {

@@ -82,7 +82,7 @@ internal struct BackendWalk
             return pool.HasAvailable ? CloseReason.Limit : CloseReason.NoBackend;
         }
 
-        // Every living backend was tried. A backend that refused may recover soon; a shortage of local ports lasts longer.
+        // Every available backend was tried. A backend that refused may recover soon; a shortage of local ports lasts longer.
         return _blamed ? CloseReason.None : _lastFailure;
     }
 

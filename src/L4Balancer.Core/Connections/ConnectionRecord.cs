@@ -52,7 +52,7 @@ public struct ConnectionRecord
     /// <summary>The local port towards the backend, held from the moment that a connect is requested.</summary>
     internal PortLease Lease;
 
-    /// <summary>Whether it holds a place in its listener's table of sources.</summary>
+    /// <summary>Whether it is counted in its listener's <see cref="ClientTable"/>.</summary>
     internal bool HasClientPlace { get; set; }
 
     /// <summary>One side has sent FIN, and the other has not; counted by the pool.</summary>
@@ -142,7 +142,7 @@ public struct ConnectionRecord
         }
     }
 
-    /// <summary>Returns the place in the table of sources, if it holds one.</summary>
+    /// <summary>Ends its count in the <see cref="ClientTable"/>, if it is counted there.</summary>
     internal readonly void LeaveClient()
     {
         if (HasClientPlace)

@@ -14,7 +14,7 @@ public sealed class SourceRotation
     private readonly ImmutableArray<LocalAddressState> _v6;
     private uint _next;
 
-    /// <param name="sources">One state per address, or a single state with a null address if the kernel chooses.</param>
+    /// <param name="sources">One per address, or a single one with a null address if the kernel chooses.</param>
     public SourceRotation(ImmutableArray<LocalAddressState> sources)
     {
         _v4 = [.. sources.Where(s => s.Address is null or { IsV4: true })];

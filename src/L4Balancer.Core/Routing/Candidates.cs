@@ -5,10 +5,10 @@ using L4Balancer.Core.Balancing;
 namespace L4Balancer.Core.Routing;
 
 /// <summary>Half of a pool, the primaries or the backups, at one moment. Immutable; any thread may pick.</summary>
-/// <param name="available">The available backends, those on trial included.</param>
-/// <param name="halfOpen">How many of the available are on trial.</param>
+/// <param name="available">The available backends, the half-open ones included.</param>
+/// <param name="halfOpen">How many of the available ones are half-open.</param>
 /// <param name="isUnlimited">Whether no backend has a limit of connections, unless the pool is being rebalanced.</param>
-/// <param name="serving">The same candidates without those on trial; null if none is on trial.</param>
+/// <param name="serving">The same candidates without the half-open ones; null if none is half-open.</param>
 internal sealed class Candidates(
     IPicker picker, AvailableSet available, PoolAdmission admission, BackendState[] states, int halfOpen, bool isUnlimited, Candidates? serving = null)
 {
@@ -43,7 +43,7 @@ internal sealed class Candidates(
     /// trial.
     /// </summary>
     /// <param name="mayTry">Whether this connection may take a trial.</param>
-    /// <param name="trial">The id in <see cref="ConnectHealth"/>; 0 if the backend is not on trial.</param>
+    /// <param name="trial">The id in <see cref="ConnectHealth"/>; 0 if the backend is not half-open.</param>
     public int Take(in FourTuple tuple, ReadOnlySpan<ushort> tried, bool mayTry, out int trial)
     {
         trial = 0;

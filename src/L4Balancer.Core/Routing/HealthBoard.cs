@@ -6,8 +6,8 @@ using L4Balancer.Core.Timing;
 namespace L4Balancer.Core.Routing;
 
 /// <summary>
-/// Turns the results of probes and of clients' connects into the pools' available sets. One writer: all calls come one at a time. Entries are
-/// keyed by the backend's state, so that a backend known before a reload keeps its state.
+/// Turns the results of probes and of clients' connects into the pools' available sets. One writer: all calls come one at a time. Entries
+/// are keyed by <see cref="BackendState"/>, so that a backend that was known before a reload keeps its health.
 /// </summary>
 public sealed class HealthBoard
 {

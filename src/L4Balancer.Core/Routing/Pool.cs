@@ -91,7 +91,7 @@ public sealed class Pool
         },
     };
 
-    /// <summary>Picks the backend for a connection. Backups serve only while no other backend is alive. Allocates nothing.</summary>
+    /// <summary>Picks the backend for a connection. Backups serve only while no primary is available. Allocates nothing.</summary>
     /// <param name="tried">The backends that this connection has tried.</param>
     /// <returns>An index into <see cref="Backends"/>, or <see cref="None"/>.</returns>
     public int Pick(in FourTuple tuple, ReadOnlySpan<ushort> tried)
@@ -130,7 +130,7 @@ public sealed class Pool
         return home != None && _states[home] != from;
     }
 
-    /// <summary>Whether a pool built from these values would pick as this one does now; health and ramps live in the states anyway.</summary>
+    /// <summary>Whether this pool can serve for these values too. Health and ramps are not compared: they stay as they are in it.</summary>
     /// <param name="modes">By backend index.</param>
     internal bool IsBuiltOf(PoolSettings settings, PoolState state, ImmutableArray<Backend> backends, ReadOnlySpan<BackendMode> modes)
     {

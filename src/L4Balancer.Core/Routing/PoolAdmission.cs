@@ -27,7 +27,8 @@ internal sealed class PoolAdmission(
     public bool IsHalfOpen(int member) => halfOpen is not null && halfOpen[member];
 
     /// <summary>
-    /// Whether the backend's own limit permits it; pending connects count, or a burst would exceed it. A backend on trial has room for one.
+    /// Whether the backend's own limit permits it; pending connects count, or a burst would exceed it. A half-open backend has room for
+    /// one.
     /// </summary>
     public bool HasRoom(int member)
     {

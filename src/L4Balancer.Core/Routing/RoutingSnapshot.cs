@@ -7,7 +7,7 @@ using L4Balancer.Core.Ports;
 namespace L4Balancer.Core.Routing;
 
 /// <summary>
-/// Everything that routing a connection needs, as one object that one writer replaces as a whole. The counting states live on from snapshot
+/// Everything that routing a connection needs, as one object that one writer replaces as a whole. Counters are carried over from snapshot
 /// to snapshot by identity: listeners by name, backends by pool, name and address, sources by address, ports by source and destination. A
 /// pool without a change is the same object in the next snapshot, with its rings, health and ramps: the cost of building a snapshot depends
 /// on what has changed.

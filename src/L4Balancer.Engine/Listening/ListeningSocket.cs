@@ -85,10 +85,10 @@ internal abstract class ListeningSocket(int descriptor, Endpoint endpoint, Endpo
     }
 
     /// <summary>
-    /// Sets the options that future connections inherit; existing connections keep theirs. TCP_NODELAY, SO_OOBINLINE (urgent data
-    /// stays in the stream, from the first byte on), TCP_USER_TIMEOUT (Linux 2.6.37),
-    /// TCP_CONGESTION (Linux 2.6.13), TCP_DEFER_ACCEPT (Linux 2.4), keepalive as in tcp(7). An option that the kernel lacks is skipped:
-    /// ENOPROTOOPT is tolerated for all, and ENOENT and EPERM for TCP_CONGESTION, because modules or rights may change.
+    /// Sets the options that future connections inherit; existing connections keep theirs. TCP_NODELAY, SO_OOBINLINE (urgent data stays in
+    /// the stream, from the first byte on), TCP_USER_TIMEOUT (Linux 2.6.37), TCP_CONGESTION (Linux 2.6.13), TCP_DEFER_ACCEPT (Linux 2.4),
+    /// keepalive as in tcp(7). An option that the kernel lacks is skipped: ENOPROTOOPT is tolerated for all, and ENOENT and EPERM for
+    /// TCP_CONGESTION, because modules or rights may change.
     /// </summary>
     public void Apply(ListenerSettings settings)
     {

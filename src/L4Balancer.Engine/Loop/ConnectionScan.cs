@@ -4,8 +4,8 @@ using L4Balancer.Core.Accounting;
 namespace L4Balancer.Engine.Loop;
 
 /// <summary>
-/// Visits all connections, each on its own thread, a slice at a time, so that a worker handles events between two slices. The caller waits
-/// for each slice, so that one small buffer serves any number of connections.
+/// Visits all connections, each on the thread that serves it, a slice at a time, so that a worker handles events between two slices. The
+/// caller waits for each slice, so that one small buffer serves any number of connections.
 /// </summary>
 internal static class ConnectionScan
 {

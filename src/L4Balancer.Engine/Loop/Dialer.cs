@@ -139,7 +139,7 @@ internal sealed class Dialer(Worker worker)
         }
 
         slot.Backend = opened.Value;
-        slot.BackendStatus = SideState.None;
+        slot.BackendState = SideState.None;
         slot.Attempt++;
         PoolSettings pool = _setups[slot.Setup].PoolSettings;
         SocketOptions.Apply(slot.Backend, pool.UserTimeout, pool.CongestionControl);

@@ -12,10 +12,10 @@ internal sealed class Dispatcher(Worker worker)
     public void Handle(EventTag tag, PollEvents events)
     {
         ref Slot slot = ref worker.Slots[tag.Index];
-        SideState reported = StatusOf(events);
+        SideState reported = SideStateOf(events);
         if (tag.IsBackend)
         {
-            slot.BackendStatus |= reported;
+            slot.BackendState |= reported;
         }
         else
         {
@@ -79,7 +79,7 @@ internal sealed class Dispatcher(Worker worker)
         }
     }
 
-    private static SideState StatusOf(PollEvents events)
+    private static SideState SideStateOf(PollEvents events)
     {
         SideState state = SideState.None;
         if ((events & (PollEvents.PeerFinished | PollEvents.HangUp | PollEvents.Error)) != 0)

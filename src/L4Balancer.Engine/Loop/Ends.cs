@@ -18,7 +18,7 @@ internal readonly ref struct Ends
         To = toBackend ? Side.Backend : Side.Client;
         Source = toBackend ? slot.Client : slot.Backend;
         Sink = toBackend ? slot.Backend : slot.Client;
-        SourceState = ref toBackend ? ref slot.ClientState : ref slot.BackendStatus;
-        SinkState = ref toBackend ? ref slot.BackendStatus : ref slot.ClientState;
+        SourceState = ref toBackend ? ref slot.ClientState : ref slot.BackendState;
+        SinkState = ref toBackend ? ref slot.BackendState : ref slot.ClientState;
     }
 }

@@ -30,7 +30,7 @@ internal sealed class Relay(Worker worker)
             }
         }
 
-        if (HasWork(slot, slot.ToClient, Side.Backend, slot.BackendStatus))
+        if (HasWork(slot, slot.ToClient, Side.Backend, slot.BackendState))
         {
             long moved = Pump(ref slot, ref slot.ToClient, new Ends(ref slot, toBackend: false));
             if (moved > 0)

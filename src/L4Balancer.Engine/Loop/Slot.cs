@@ -8,7 +8,7 @@ namespace L4Balancer.Engine.Loop;
 /// The stage that a connection has reached. <see cref="Dialer"/> makes the transitions up to <see cref="Established"/>, <see cref="Closer"/>
 /// the later ones; <see cref="Migration"/> exports from and adopts into <see cref="Established"/>.
 /// <code>
-///                    a pause is over, a place is free
+///                  deadline passed: the next attempt
 ///                 +-----------------------------------+
 ///                 v                                   |
 /// Free ---> Connecting ---> Established         Pausing
@@ -67,7 +67,7 @@ internal struct Slot
 
     public SlotState State;
     public SideState ClientState;
-    public SideState BackendStatus;
+    public SideState BackendState;
 
     /// <summary>The backend's socket has no keepalive yet: most short connections end before it matters.</summary>
     public bool LacksKeepalive;

@@ -82,7 +82,7 @@ internal sealed class TimerWheel
         node.Place = 0;
     }
 
-    /// <summary>Milliseconds that an epoll wait may last from now before a timer could be due; -1 if no timer is set.</summary>
+    /// <summary>Milliseconds that a wait for events may last from now before a timer could be due; -1 if no timer is set.</summary>
     public int WaitFrom(Instant now)
     {
         long next = NextStop();

@@ -37,8 +37,8 @@ internal sealed class ManagedShedding(ConcurrentDictionary<ulong, ManagedConnect
 
     public Task PingLoopsAsync() => Task.CompletedTask;
 
-    // With thousands of connections, a collection started by the runtime pauses for 40 ms and more, which the pace cannot make up for; an
-    // early one, between two closes, pauses for about 10. A smaller budget for the whole process (System.GC.Gen0MaxBudget) is no
+    // With thousands of connections, a collection started by the runtime pauses for 40 ms and more, which the rate limiter cannot make up
+    // for; an early one, between two closes, pauses for about 10. A smaller budget for the whole process (System.GC.Gen0MaxBudget) is no
     // alternative: with many probes it doubled p99.9 of the epoll engine.
     private void CollectIfDue()
     {

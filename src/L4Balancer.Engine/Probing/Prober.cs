@@ -63,8 +63,8 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
     internal int InFlight => Volatile.Read(ref _inFlight) + Volatile.Read(ref _goodbyes);
 
     /// <summary>
-    /// Probes the backends of this snapshot from now on. Backends known by their state keep their schedule and a probe in flight; the
-    /// probe of a removed backend is dropped without a report.
+    /// Probes the backends of this snapshot from now on. Backends that were probed before (the same <see cref="BackendState"/>) keep their
+    /// schedule and a probe in flight; the probe of a removed backend is dropped without a report.
     /// </summary>
     public void Publish(RoutingSnapshot snapshot)
     {
@@ -73,7 +73,7 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
     }
 
     /// <summary>
-    /// Call after the pace of a backend (<see cref="HealthCounters.Pace"/>) has changed: reschedules its next probe accordingly.
+    /// Call after the probe interval of a backend (<see cref="HealthCounters.Pace"/>) has changed: reschedules its next probe.
     /// </summary>
     public void Replan(BackendState backend)
     {
@@ -233,7 +233,7 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
     }
 
     // Brings forward the first probe of a backend that its clients found dead, which the spread over the interval may have delayed.
-    // Later probes move to the time that the new pace gives, sooner or later than planned.
+    // Later probes move to the time that the new interval gives, sooner or later than planned.
     private void Replan(BackendState backend, Instant now)
     {
         if (_roster.TryGet(backend, out ProbeTarget? target))

@@ -4,7 +4,7 @@ using L4Balancer.Core.Timing;
 
 namespace L4Balancer.Engine.Shedding;
 
-/// <summary>Closes connections one after the other at the pace that Core determines, for every engine alike.</summary>
+/// <summary>Closes connections one after the other at the rate that Core determines, for every engine alike.</summary>
 internal sealed class Shedder(IShedding engine, TimeProvider clock)
 {
     /// <summary>A framework timer is limited to 49 days; longer waits are split.</summary>

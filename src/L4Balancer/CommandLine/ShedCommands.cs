@@ -8,7 +8,7 @@ using L4Balancer.Hosting;
 
 namespace L4Balancer.CommandLine;
 
-/// <summary><c>drain</c> and <c>rebalance</c>: close connections at a pace and show the progress until the end.</summary>
+/// <summary><c>drain</c> and <c>rebalance</c>: close connections at a limited rate and show the progress until the end.</summary>
 internal static class ShedCommands
 {
     private const string Draining = "draining";

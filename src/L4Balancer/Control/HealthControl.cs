@@ -9,8 +9,8 @@ using Microsoft.Extensions.Logging;
 namespace L4Balancer.Control;
 
 /// <summary>
-/// Passes the results of probes and of clients' connects to the board, logs changes, and has probes rescheduled if their pace changes. Only
-/// the control loop calls it.
+/// Passes the results of probes and of clients' connects to the board, logs changes, and has probes rescheduled if their interval changes.
+/// Only the control loop calls it.
 /// </summary>
 internal sealed class HealthControl : ISnapshotParticipant, IAsyncDisposable
 {
@@ -54,7 +54,7 @@ internal sealed class HealthControl : ISnapshotParticipant, IAsyncDisposable
         SetTimer();
         foreach (Pool pool in now.Pools.Where(p => p.Settings.Health.Type != HealthType.None))
         {
-            // Publish planned these probes with the pace from before the board followed the snapshot.
+            // Publish planned these probes with the interval from before the board followed the snapshot.
             foreach (Backend backend in pool.Backends.Where(b => b.State.Health.Pace != ProbePace.Steady))
             {
                 _prober.Replan(backend.State);

@@ -34,7 +34,7 @@ internal sealed class NameControl : ISnapshotParticipant, IDisposable
     private bool _isStorm;
     private bool _isSettling;
 
-    /// <param name="tellIfDead">Called for a pool that may have no living backend left; logs if that is so.</param>
+    /// <param name="tellIfDead">Called for a pool that may have no available backend left; logs if that is so.</param>
     /// <param name="settled">Called a moment after a change, on any thread.</param>
     public NameControl(BackendNames names, Action<Pool> tellIfDead, TimeProvider clock, ILogger log, Action settled)
     {

@@ -2,7 +2,7 @@ using L4Balancer.Core.Accounting;
 
 namespace L4Balancer.Control;
 
-/// <summary>The progress of closing connections of one backend at a pace.</summary>
+/// <summary>The progress of closing connections of one backend at a limited rate.</summary>
 /// <param name="Planned">The number of connections to close when it began.</param>
 internal sealed record Shedding(BackendState State, CloseReason Reason, int Planned)
 {
@@ -11,7 +11,7 @@ internal sealed record Shedding(BackendState State, CloseReason Reason, int Plan
     public long Closed => State.Shed[Reason] - _before;
 }
 
-/// <summary>A task that closes connections at a pace, until all of them are closed or it is stopped.</summary>
+/// <summary>A task that closes connections at a limited rate, until all of them are closed or it is stopped.</summary>
 internal abstract class PacedClose
 {
     /// <summary>Completes when no more connections are closed; never fails.</summary>

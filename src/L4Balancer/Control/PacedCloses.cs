@@ -10,9 +10,9 @@ using Microsoft.Extensions.Logging;
 namespace L4Balancer.Control;
 
 /// <summary>
-/// Starts and stops the closing of established connections at a pace, on an operator's request or when the state of a backend changes. At
-/// most one <see cref="BackendClose"/> per backend and one <see cref="Rebalance"/> per pool. Only the control loop calls it, except for
-/// <see cref="Of"/>.
+/// Starts and stops the closing of established connections at a limited rate, on an operator's request or when the state of a backend
+/// changes. At most one <see cref="BackendClose"/> per backend and one <see cref="Rebalance"/> per pool. Only the control loop calls it,
+/// except for <see cref="Of"/>.
 /// </summary>
 /// <param name="first">The snapshot in force.</param>
 internal sealed class PacedCloses(IEngine engine, RoutingSnapshot first, TimeProvider clock, ILogger log)

@@ -4,9 +4,9 @@ using L4Balancer.Core.Accounting;
 namespace L4Balancer.Metrics;
 
 /// <summary>
-/// What is counted per backend, read from the states at a scrape. The series of a backend in force exist from the start, except those by
-/// reason, which appear when they are first touched. Of a backend that has left the file the counters stay that are not zero, and the
-/// gauge while it holds connections.
+/// What is counted per backend, read from each <see cref="BackendState"/> at a scrape. The series of a backend in force exist from the
+/// start, except those by reason, which appear when they are first touched. Of a backend that has left the file the counters stay that are
+/// not zero, and the gauge while it holds connections.
 /// </summary>
 internal sealed class BackendInstruments
 {

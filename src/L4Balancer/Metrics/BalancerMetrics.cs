@@ -6,7 +6,7 @@ namespace L4Balancer.Metrics;
 
 /// <summary>
 /// What metrics are made of: the instruments that exist as long as the process, and what those of a <see cref="MetricsPipeline"/> read
-/// from. Nothing is counted here: states are observed at a scrape, and only the histograms are recorded. Any thread.
+/// from. Nothing is counted here: the counters of Core are read at a scrape, and only the histograms are recorded. Any thread.
 /// </summary>
 internal sealed class BalancerMetrics : IDisposable
 {

@@ -4,7 +4,7 @@ namespace L4Balancer.Metrics;
 
 /// <summary>
 /// What each backend of a pool should hold of the pool's connections at one moment: by weight, among those that new connections go
-/// to now (the living ones; the backups only while no other lives).
+/// to now (the available ones; the backups only while no primary is available).
 /// </summary>
 internal sealed class FairShares
 {

@@ -29,7 +29,7 @@ internal sealed class HealthInstruments
         _backends = group.Members;
         Meter meter = group.Meter;
         meter.CreateObservableGauge(MetricNames.BackendUp, Up, null, "1 where the backend is up, 0 where it is degraded or down.");
-        meter.CreateObservableGauge(MetricNames.BackendStatus, State, null, "1 for the state that the backend is in, 0 for the others.");
+        meter.CreateObservableGauge(MetricNames.BackendState, State, null, "1 for the state that the backend is in, 0 for the others.");
         meter.CreateObservableGauge(
             MetricNames.BackendShareRatio, ShareRatio, null,
             "The backend's connections against its fair share by weight; NaN where it has no share.");

@@ -4,8 +4,8 @@ using L4Balancer.Core.Accounting;
 namespace L4Balancer.Metrics;
 
 /// <summary>
-/// What is counted per listener, read from the states at a scrape. Of a listener that has left the file the counters stay that are not
-/// zero, and the gauge while something is pending there.
+/// What is counted per listener, read from each <see cref="ListenerState"/> at a scrape. Of a listener that has left the file the counters
+/// stay that are not zero, and the gauge while something is pending there.
 /// </summary>
 internal sealed class ListenerInstruments
 {

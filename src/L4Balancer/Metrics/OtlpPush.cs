@@ -122,7 +122,7 @@ internal sealed class OtlpPush : IDisposable
         }
     }
 
-    /// <summary>The exporter tells its faults only to the SDK's own log; this hears the last one on its way.</summary>
+    /// <summary>The exporter reports its errors only to the SDK's own log; this keeps the last one for the daemon's log.</summary>
     private sealed class LastFault() : DelegatingHandler(new SocketsHttpHandler
     {
         ConnectTimeout = TimeSpan.FromSeconds(5),

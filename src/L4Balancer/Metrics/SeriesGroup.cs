@@ -10,7 +10,7 @@ internal abstract class SeriesGroup(string meterName, int ordinal, int room) : I
     /// <summary>How many members ever it has places for.</summary>
     public int Room { get; } = room;
 
-    /// <summary>The version tells two groups apart that exist at the same time; no exporter in use here shows it as a label.</summary>
+    /// <summary>The version distinguishes two groups that exist at the same time; no exporter in use here shows it as a label.</summary>
     public Meter Meter => _meter ??= new Meter(new MeterOptions(meterName) { Version = $"{ordinal}", Scope = this });
 
     public void Dispose() => _meter?.Dispose();

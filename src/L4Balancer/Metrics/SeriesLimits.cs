@@ -42,7 +42,7 @@ internal sealed class SeriesLimits(int workers, int pools)
         MetricNames.ConnectionsClosed => ReasonsPerBackend,
         MetricNames.ConnectionsShed => CloseReasons.Paced.Count,
         MetricNames.ConnectFailures => ConnectFailuresPerBackend,
-        MetricNames.BackendStatus => StatesPerBackend,
+        MetricNames.BackendState => StatesPerBackend,
         MetricNames.HealthChecks => ResultsPerBackend,
         MetricNames.RelayedBytes => 2,
         _ => 1,

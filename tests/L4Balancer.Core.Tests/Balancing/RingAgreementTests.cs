@@ -68,7 +68,7 @@ internal sealed class RingAgreementTests
         Assert.That(Four[picked].Address, Is.EqualTo(expected));
     }
 
-    // 1,000 members of weight 100, 10.1.0.1:80 to 10.1.3.250:80, of which three live with weights 100, 300 and 50 (the weight of
+    // 1,000 members of weight 100, 10.1.0.1:80 to 10.1.3.250:80, of which three are available, with weights 100, 300 and 50 (the weight of
     // the draw is that of the available set). The columns: nothing tried, then the first pick tried, then the two heaviest tried.
     [TestCase(1, "10.1.1.1:80", "10.1.0.1:80")]
     [TestCase(2, "10.1.0.1:80", "10.1.1.1:80")]

@@ -66,8 +66,8 @@ internal sealed class RingCostTests
         }
     }
 
-    // A pick among the available hashes once and looks once. With all dead not even that may happen, let alone 33 times: it must
-    // cost less than half, whatever the machine.
+    // With all members available, a pick hashes once and looks up once. With none available it must not even do that, let alone 33 times:
+    // it must cost less than half, on any machine.
     [Test]
     public void Pick_with_all_dead_costs_less_than_one_lookup()
     {

@@ -3,7 +3,7 @@ using L4Balancer.Core.Balancing;
 
 namespace L4Balancer.Core.Tests.Balancing;
 
-/// <summary>Picks while some members are dead, or have been tried by this connection.</summary>
+/// <summary>Picks while some members are unavailable, or have been tried by this connection.</summary>
 [TestFixture]
 internal sealed class RingLivingTests
 {

@@ -5,7 +5,7 @@ using L4Balancer.Core.Toml;
 
 namespace L4Balancer.Core.Tests.Config;
 
-/// <summary>A whole file at a time: what comes out, and in what order its mistakes are told.</summary>
+/// <summary>A whole file at a time: what comes out, and in what order its mistakes are reported.</summary>
 internal sealed class ConfigReaderTests
 {
     [Test]

@@ -9,7 +9,7 @@ using L4Balancer.Core.Timing;
 
 namespace L4Balancer.Core.Tests.Routing;
 
-/// <summary>A board that hears what connections tell, on a clock that a test moves itself.</summary>
+/// <summary>A health board that receives the events of connects, on a clock that the test moves.</summary>
 internal sealed class PassiveScene
 {
     private readonly HealthBoard _board = new();
@@ -30,7 +30,7 @@ internal sealed class PassiveScene
 
     public Pool Pool => Snapshot.Pools[0];
 
-    /// <summary>How often connections have told something since the last <see cref="OnPassiveEvent"/>.</summary>
+    /// <summary>Number of events since the last <see cref="OnPassiveEvent"/>.</summary>
     public int News => _news.Count;
 
     /// <summary>Of the board, leftovers included.</summary>
@@ -46,8 +46,8 @@ internal sealed class PassiveScene
 
     public static PoolSettings Probed(int backends) => Unprobed(backends) with { Health = new HealthSettings() };
 
-    /// <summary>The one writer comes to what was told.</summary>
-    /// <returns>How many changes it came to.</returns>
+    /// <summary>Applies the events received so far, as the one writer does.</summary>
+    /// <returns>How many of them changed the state of a backend.</returns>
     public int OnPassiveEvent()
     {
         (BackendState State, PassiveHealthEvent News)[] told = [.. _news];
@@ -55,7 +55,7 @@ internal sealed class PassiveScene
         return told.Count(t => _board.OnPassiveEvent(t.State, t.News, Now));
     }
 
-    /// <summary>What was told reaches nobody.</summary>
+    /// <summary>Drops the events received so far.</summary>
     public void Lose() => _news.Clear();
 
     public bool Report(int backend, ProbeOutcome outcome) => _board.Report(Pool.Backends[backend].State, outcome, "as probed");

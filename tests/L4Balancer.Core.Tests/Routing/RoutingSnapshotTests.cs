@@ -5,7 +5,7 @@ using L4Balancer.Core.Tests.Connections;
 
 namespace L4Balancer.Core.Tests.Routing;
 
-/// <summary>What a new snapshot takes over from the one before: the states, by identity.</summary>
+/// <summary>What a new snapshot takes over from the one before: counters, by identity.</summary>
 internal sealed class RoutingSnapshotTests
 {
     [Test]

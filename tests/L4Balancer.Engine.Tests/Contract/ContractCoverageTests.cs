@@ -1,6 +1,6 @@
 namespace L4Balancer.Engine.Tests.Contract;
 
-/// <summary>EmptyPicker adds a part to the contract that an engine does not run.</summary>
+/// <summary>Every fixture of the contract runs against every engine.</summary>
 internal sealed class ContractCoverageTests
 {
     [Test]

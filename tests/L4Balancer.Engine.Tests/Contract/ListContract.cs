@@ -3,7 +3,7 @@ using L4Balancer.Engine.Tests.Peers;
 
 namespace L4Balancer.Engine.Tests.Contract;
 
-/// <summary>What an engine tells of itself while it serves.</summary>
+/// <summary>What an engine lists while it serves.</summary>
 internal abstract class ListContract(Func<EngineOptions, IEngine> create) : EngineContract(create)
 {
     [Test]

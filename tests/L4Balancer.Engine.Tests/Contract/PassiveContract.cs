@@ -7,7 +7,7 @@ using L4Balancer.Engine.Tests.Peers;
 
 namespace L4Balancer.Engine.Tests.Contract;
 
-/// <summary>What connects tell of their backend, and the one that is let through to a backend that is down.</summary>
+/// <summary>What the connects of clients report about a backend, and the trial connection to a backend that is down.</summary>
 internal abstract class PassiveContract(Func<EngineOptions, IEngine> create) : EngineContract(create)
 {
     private readonly ConcurrentQueue<PassiveHealthEvent> _news = new();

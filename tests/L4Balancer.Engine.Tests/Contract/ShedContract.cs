@@ -7,7 +7,7 @@ using L4Balancer.Engine.Tests.Peers;
 
 namespace L4Balancer.Engine.Tests.Contract;
 
-/// <summary>Closing at a pace: which ones, in what order, how fast, and in the way of every close by us.</summary>
+/// <summary>Closing at a limited rate: which connections, in what order, how fast; each is a lingering close.</summary>
 [NonParallelizable]
 internal abstract class ShedContract(Func<EngineOptions, IEngine> create) : EngineContract(create)
 {

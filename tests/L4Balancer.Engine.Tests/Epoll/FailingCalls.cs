@@ -2,7 +2,7 @@ using L4Balancer.Engine.Linux;
 
 namespace L4Balancer.Engine.Tests.Epoll;
 
-/// <summary>Lets one system call fail for as long as it is installed, or as often as it is told to, and counts.</summary>
+/// <summary>Lets one system call fail while it is installed, or a given number of times, and counts the calls.</summary>
 internal sealed class FailingCalls(SystemCall call, Errno error, int times = int.MaxValue) : SystemFault
 {
     private int _count;

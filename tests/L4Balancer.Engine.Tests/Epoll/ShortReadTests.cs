@@ -3,7 +3,7 @@ using L4Balancer.Engine.Tests.Peers;
 
 namespace L4Balancer.Engine.Tests.Epoll;
 
-/// <summary>A short read means an empty queue, unless the same edge told of an end: no other will come for that.</summary>
+/// <summary>A short read means an empty queue, unless the same edge reported an end: no other edge follows for it.</summary>
 internal sealed class ShortReadTests() : EpollFixture(workers: 1)
 {
     [Test]

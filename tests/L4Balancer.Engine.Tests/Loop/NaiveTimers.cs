@@ -64,7 +64,7 @@ internal sealed class NaiveTimers
         }
     }
 
-    /// <summary>The wheel tells its loop to sleep until the earliest deadline at most.</summary>
+    /// <summary>The wheel lets its loop sleep until the earliest deadline at most.</summary>
     public void AssertWaitEndsInTime()
     {
         int wait = _wheel.WaitFrom(_now);

@@ -93,7 +93,7 @@ internal sealed class EngineSocket
         foreach (string path in Directory.EnumerateFileSystemEntries("/proc/self/fd"))
         {
             int descriptor = int.Parse(Path.GetFileName(path), CultureInfo.InvariantCulture);
-            if (NameOf(GetSocketName, descriptor) == local && new EngineSocket(descriptor).Option(LevelSocket, OptionListens) == 1)
+            if (NameOf(GetSocketName, descriptor) == local && new EngineSocket(descriptor).Listens)
             {
                 return new EngineSocket(descriptor);
             }
@@ -103,6 +103,18 @@ internal sealed class EngineSocket
     }
 
     public static int CountDescriptors() => Directory.GetFileSystemEntries("/proc/self/fd").Length;
+
+    /// <summary>False also where the engine closes it at this moment.</summary>
+    private bool Listens
+    {
+        get
+        {
+            Span<byte> value = stackalloc byte[4];
+            uint length = (uint)value.Length;
+            return GetSocketOption(Descriptor, LevelSocket, OptionListens, ref MemoryMarshal.GetReference(value), ref length) == 0
+                && BinaryPrimitives.ReadInt32LittleEndian(value) == 1;
+        }
+    }
 
     public int Option(int level, int option)
     {

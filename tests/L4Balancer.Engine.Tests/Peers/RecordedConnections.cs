@@ -20,7 +20,7 @@ internal sealed class RecordedConnections(Action<ConnectionRecord>? onEstablishe
 
     public int EndedCount => Volatile.Read(ref _endedCount);
 
-    /// <summary>Connections whose end was told more than once.</summary>
+    /// <summary>Connections whose end was reported more than once.</summary>
     public int EndedTwice => Volatile.Read(ref _endedTwice);
 
     public bool IsEstablished(Endpoint client) => _established.ContainsKey(client);

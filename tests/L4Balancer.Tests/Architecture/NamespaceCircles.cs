@@ -8,7 +8,7 @@ namespace L4Balancer.Tests.Architecture;
 /// </summary>
 internal static class NamespaceCircles
 {
-    /// <summary>Each use that lies on a circle, told with the types that make it; empty where there is no circle.</summary>
+    /// <summary>Each use that is part of a circle, with the types that cause it; empty if there is no circle.</summary>
     public static ImmutableArray<string> Find(IReadOnlyCollection<NamespaceUse> uses) =>
     [
         .. uses.Where(u => Reaches(u.To, u.From, uses))

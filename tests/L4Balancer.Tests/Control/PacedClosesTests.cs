@@ -9,7 +9,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace L4Balancer.Tests.Control;
 
-/// <summary>Who is struck when a backend goes down, and who never is.</summary>
+/// <summary>Which connections are closed when a backend goes down, and which never are.</summary>
 [FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 internal sealed class PacedClosesTests : IAsyncDisposable
 {

@@ -6,7 +6,7 @@ using L4Balancer.Engine;
 
 namespace L4Balancer.Tests.Control;
 
-/// <summary>An engine that closes nothing until it is told to stop, or that all is closed.</summary>
+/// <summary>An engine that closes nothing until the order is cancelled, or until a test declares everything closed.</summary>
 internal sealed class StillEngine : IEngine
 {
     private readonly TaskCompletionSource<int> _ended = new();
@@ -18,7 +18,7 @@ internal sealed class StillEngine : IEngine
 
     public IReadOnlyList<Endpoint> Bound => [];
 
-    /// <summary>What it was told first to close.</summary>
+    /// <summary>The first order to close that it received.</summary>
     public Task<ShedOrder> Ordered => _ordered.Task;
 
     /// <summary>What comes of a snapshot.</summary>

@@ -2,7 +2,7 @@ using System.Net.Sockets;
 
 namespace L4Balancer.Tests.Documents;
 
-/// <summary>What the pages tell an operator to type works when it is typed.</summary>
+/// <summary>The commands that the pages give to an operator work as written.</summary>
 [System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
 [Category(DaemonProcess.Category)]
 internal sealed class RunbookTests

@@ -44,7 +44,7 @@ internal sealed class EchoClient : IDisposable
         return null;
     }
 
-    /// <summary>Asks until told to stop, or until the connection ends.</summary>
+    /// <summary>Sends requests until it is cancelled, or until the connection ends.</summary>
     /// <returns>True where it was still good when it was stopped.</returns>
     public async Task<bool> TalkAsync(CancellationToken stop)
     {

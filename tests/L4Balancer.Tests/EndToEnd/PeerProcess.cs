@@ -62,7 +62,7 @@ internal sealed class PeerProcess : IAsyncDisposable
         Assert.That(said, Is.EqualTo(line), said is null ? await _errors.WaitAsync(cancel) : "");
     }
 
-    /// <summary>Tells it to go on.</summary>
+    /// <summary>Lets the process continue.</summary>
     public Task GoOnAsync() => _process.StandardInput.WriteLineAsync("go on");
 
     /// <summary>Waits for a client to end well.</summary>

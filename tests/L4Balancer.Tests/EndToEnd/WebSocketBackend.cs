@@ -10,7 +10,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace L4Balancer.Tests.EndToEnd;
 
-/// <summary>An ASP.NET Core WebSocket echo server over TLS in the tests' own process. It tells its name in a response header.</summary>
+/// <summary>An ASP.NET Core WebSocket echo server over TLS in the tests' own process. A response header contains its name.</summary>
 internal sealed class WebSocketBackend : IAsyncDisposable
 {
     public const string NameHeader = "X-Backend";
@@ -29,7 +29,7 @@ internal sealed class WebSocketBackend : IAsyncDisposable
 
     public BackendCertificate Certificate { get; }
 
-    /// <summary>Whether those who come from now on are welcomed and never heard again: not even their pings are answered.</summary>
+    /// <summary>Whether new connections are accepted and then never read: not even their pings are answered.</summary>
     public bool IsDeaf
     {
         get => _isDeaf;

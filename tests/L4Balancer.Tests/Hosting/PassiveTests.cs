@@ -28,7 +28,7 @@ internal sealed class PassiveTests
         Assert.That((await scene.CommandAsync("backends")).Output, Does.Contain("3 consecutive connects failed"));
         Assert.That(await scene.MetricsAsync(), Does.Match("backend_state\\{.*state=\"down\"\\} 1\n").And.Match("backend_up\\{.*\\} 0\n"));
 
-        // EmptyPicker goes there but one a second, so that most are refused without an attempt.
+        // One trial connection per second goes there; all others are refused without an attempt.
         await scene.UntilAsync(async () => { await Talk.IsRefusedAsync(scene.Listener); return await AttemptsAsync(scene) >= 5; }, "it is tried twice more");
         long refused = (await StatusAsync(scene)).GetProperty("refused").GetProperty("no_backend").GetInt64();
         Assert.That(refused, Is.GreaterThan(5));
@@ -48,7 +48,8 @@ internal sealed class PassiveTests
             "epoll", backends: 1, "connect_attempts = 1\npassive.failures = 3",
             $"interval = \"1h\"\nrise = 2\njitter = 0\nport = {probed.Endpoint.Port}\n");
 
-        // The probes go to another port, and once in an hour: so it is the pace after the fall that brings it back in time.
+        // The probes go to another port, and once in an hour: so it is the probe interval of a backend that is down that brings it back in
+        // time.
         scene.Backends[0].StopListening();
         for (int i = 0; i < 3; i++)
         {

@@ -3,7 +3,7 @@ using System.Net.Sockets;
 
 namespace L4Balancer.Tests.Hosting;
 
-/// <summary>What keeps a daemon from starting is one line with the mend, and an exit code; what does not is told.</summary>
+/// <summary>What keeps a daemon from starting gives one line with the remedy, and an exit code; what does not is logged.</summary>
 [Category(DaemonProcess.Category)]
 internal sealed class StartFaultTests
 {

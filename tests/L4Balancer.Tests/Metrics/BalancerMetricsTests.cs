@@ -6,7 +6,7 @@ using L4Balancer.Metrics;
 
 namespace L4Balancer.Tests.Metrics;
 
-/// <summary>The metrics of the contract, from states that connections moved.</summary>
+/// <summary>The metrics of the contract, from counters that connections have changed.</summary>
 [NonParallelizable]
 internal sealed class BalancerMetricsTests
 {

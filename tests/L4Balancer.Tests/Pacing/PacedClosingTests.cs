@@ -48,7 +48,7 @@ internal sealed partial class PacedClosingTests
     /// </param>
     [TestCase("epoll", 0.95)]
     [TestCase("managed", 0.92)]
-    [Retry(3)] // Other work on the machine can hold the daemon for longer than a window; the pace is right if it is once.
+    [Retry(3)] // Other work on the machine can delay the daemon for longer than a window; one correct run proves the rate.
     public async Task Five_thousand_go_at_the_rate_and_never_ahead_of_it(string engine, double share)
     {
         const int all = 5000;

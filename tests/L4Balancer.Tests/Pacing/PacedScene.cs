@@ -98,7 +98,7 @@ internal sealed class PacedScene : IAsyncDisposable
         _folder.Dispose();
     }
 
-    /// <summary>As the API tells of them.</summary>
+    /// <summary>As the API reports them.</summary>
     public async Task<JsonElement[]> BackendsAsync()
     {
         JsonElement answer = await _folder.GetAsync("/v1/backends");

@@ -4,7 +4,7 @@ using System.Net.Sockets;
 
 namespace L4Balancer.Tests.Systemd;
 
-/// <summary>What a real daemon tells the one who watches over it, and the sockets that it is handed.</summary>
+/// <summary>What a real daemon reports to the service manager, and the sockets that it inherits.</summary>
 [Platform("Linux")]
 [Category(DaemonProcess.Category)]
 internal sealed class ServiceTests

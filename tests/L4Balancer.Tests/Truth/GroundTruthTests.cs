@@ -120,7 +120,7 @@ internal sealed class GroundTruthTests
     private static async Task IdleAsync(IPEndPoint front)
     {
         using Socket socket = await ScriptedClient.OpenAsync(front);
-        await ScriptedClient.TalkAsync(socket, Ending.EmptyPicker, 10);
+        await ScriptedClient.TalkAsync(socket, Ending.Neither, 10);
         Assert.That(await ScriptedClient.EndAsync(socket), Is.EqualTo(SocketError.Success), "closed in good order");
     }
 
@@ -162,7 +162,7 @@ internal sealed class GroundTruthTests
         await ManyAsync(Enumerable.Range(0, count), async (_, _) =>
         {
             Socket socket = await ScriptedClient.OpenAsync(front);
-            await ScriptedClient.TalkAsync(socket, Ending.EmptyPicker, 100);
+            await ScriptedClient.TalkAsync(socket, Ending.Neither, 100);
             held.Add(socket);
         });
         return [.. held];

@@ -13,8 +13,8 @@ internal enum Ending : byte
     ClientResets,
     BackendResets,
 
-    /// <summary>EmptyPicker ends it: the balancer, or the death of the backend, does.</summary>
-    EmptyPicker,
+    /// <summary>Neither side ends it: the balancer does, or the end of the backend process.</summary>
+    Neither,
 }
 
 /// <summary>A backend that echoes one message (ending, length, payload) and then ends the connection as the message says.</summary>
