@@ -18,7 +18,7 @@ public sealed record ListenFailure(string Listener, Endpoint Endpoint, string Me
         SocketError.AccessDenied =>
             $"cannot listen on {endpoint} (listener {listener}): no permission for ports below 1024; grant CAP_NET_BIND_SERVICE or change `bind`",
         SocketError.AddressNotAvailable =>
-            $"cannot listen on {endpoint} (listener {listener}): this host does not have the address; add it (ip addr shows all) or change `bind`",
+            $"cannot listen on {endpoint} (listener {listener}): this host does not have the address; add it (ip addr shows all), set `freebind = true` if it comes later, or change `bind`",
         SocketError.AddressFamilyNotSupported =>
             $"cannot listen on {endpoint} (listener {listener}): this host has no such address family; remove it from `bind`",
         _ => $"cannot listen on {endpoint} (listener {listener}): {new SocketException((int)error).Message}; change `bind`",

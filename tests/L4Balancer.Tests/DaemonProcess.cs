@@ -54,8 +54,8 @@ internal sealed partial class DaemonProcess : IAsyncDisposable
     /// <summary>What it keeps for itself, the portable runtime's open assemblies included.</summary>
     public static int OwnDescriptors => Executable is null ? 256 : 64;
 
-    // A shell that runs the tests in the background ignores SIGINT, and so would every program that is started below it.
-    private static string[] WithSigint => OperatingSystem.IsLinux() ? ["/usr/bin/env", "--default-signal=INT"] : [];
+    // A shell that runs the tests in the background ignores SIGINT (below nohup SIGHUP), and so would every program that is started below it.
+    private static string[] WithSignals => OperatingSystem.IsLinux() ? ["/usr/bin/env", "--default-signal=INT,HUP"] : [];
 
     public int Id => _process.Id;
 
@@ -85,7 +85,7 @@ internal sealed partial class DaemonProcess : IAsyncDisposable
         Assert.That(
             CategoriesOf(TestExecutionContext.CurrentContext.CurrentTest), Does.Contain(Category),
             $"a fixture that starts the daemon has [Category(DaemonProcess.{nameof(Category)})], or make test-native would pass it over");
-        string[] command = [.. WithSigint, .. wrapper, .. CommandLine, .. args];
+        string[] command = [.. WithSignals, .. wrapper, .. CommandLine, .. args];
         var start = new ProcessStartInfo(command[0], command[1..]) { RedirectStandardOutput = true, RedirectStandardError = true };
         Array.ForEach(Inherited, name => start.Environment.Remove(name));
         foreach ((string name, string value) in environment)

@@ -95,7 +95,7 @@ public sealed class BackendState(PoolState pool, string name)
 
     /// <summary>
     /// Reserves the next start time allowed by <c>new_connection_rate</c>, in the order of the calls (generic cell rate algorithm, ITU-T
-    /// I.371, in one 64-bit word). A reserved time that is not used is lost.
+    /// I.371, in one 64-bit word).
     /// </summary>
     /// <param name="between">The interval between two start times; zero means no limit.</param>
     /// <param name="until">The latest acceptable start time.</param>
@@ -127,6 +127,13 @@ public sealed class BackendState(PoolState pool, string name)
             }
         }
     }
+
+    /// <summary>
+    /// Returns a start time that is not used, because its connection has ended in the queue: the next one to come gets one that much
+    /// earlier. Those that wait keep theirs, so starts may come unevenly for a while, but not more of them.
+    /// </summary>
+    /// <param name="between">As in <see cref="TryReserve"/>.</param>
+    public void ReturnReserved(TimeSpan between) => Interlocked.Add(ref _nextTurn, -between.Ticks);
 
     /// <summary>Ends the count of <see cref="CountPicked"/>: the connection is established, tries another backend, or has ended.</summary>
     public void CountLetGo() => Interlocked.Decrement(ref _connecting);

@@ -7,6 +7,7 @@ public sealed class PoolState(string name)
 {
     private int _active;
     private int _halfClosed;
+    private long _queueAbandoned;
     private volatile IReadOnlyDictionary<BackendState, int>? _targets;
 
     public string Name { get; } = name;
@@ -29,6 +30,11 @@ public sealed class PoolState(string name)
 
     /// <summary>Established connections of which one side has finished.</summary>
     public int HalfClosed => Volatile.Read(ref _halfClosed);
+
+    /// <summary>Connections whose client had left, by FIN without data, while they waited for <c>new_connection_rate</c>.</summary>
+    public long QueueAbandoned => Volatile.Read(ref _queueAbandoned);
+
+    internal void CountQueueAbandoned() => Interlocked.Increment(ref _queueAbandoned);
 
     internal void CountHalfClosed(int change) => Interlocked.Add(ref _halfClosed, change);
 

@@ -12,6 +12,9 @@ public sealed record ListenerSettings
 
     public required string Pool { get; init; }
 
+    /// <summary>IP_FREEBIND (ip(7)): an address that this host does not have yet may be bound.</summary>
+    public bool Freebind { get; init; }
+
     public int Backlog { get; init; } = 4096;
 
     /// <summary>Maximum number of connections; 0 means no limit for this listener.</summary>

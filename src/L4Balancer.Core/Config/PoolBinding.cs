@@ -49,6 +49,7 @@ internal static class PoolBinding
             ConnectAttempts = table.Integer("connect_attempts", Defaults.ConnectAttempts, 1, 16),
             IdleTimeout = idle,
             HalfCloseTimeout = BindHalfClose(table, idle),
+            AbortOnClose = table.Boolean("abort_on_close", Defaults.AbortOnClose),
             MaxAge = table.Duration("max_age", Defaults.MaxAge, TimeSpan.Zero, Duration.Longest),
             Keepalive = KeepaliveBinding.Bind(table.Table("keepalive")),
             UserTimeout = table.Duration("user_timeout", Defaults.UserTimeout, TimeSpan.Zero, Duration.LongestMilliseconds),
@@ -135,11 +136,14 @@ internal static class PoolBinding
 
     private static TimeSpan BindHalfClose(TableBinder table, TimeSpan idle)
     {
-        bool own = table.TryGet("half_close_timeout", out Setting setting) && setting.Node is not Toml.TomlString { Value: "" };
         TimeSpan value = PoolSettings.DefaultHalfCloseTimeout;
-        if (own)
+        if (table.TryGet("half_close_timeout", out Setting setting))
         {
-            setting.TryDuration(TimeSpan.Zero, Duration.Longest, out value);
+            value = default;
+            if (setting.Node is not Toml.TomlString { Value: "" })
+            {
+                setting.TryDuration(TimeSpan.Zero, Duration.Longest, out value);
+            }
         }
 
         // Zero is off for either of them.

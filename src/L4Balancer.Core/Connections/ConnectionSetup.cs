@@ -1,6 +1,7 @@
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
+using L4Balancer.Core.Pacing;
 using L4Balancer.Core.Ports;
 using L4Balancer.Core.Routing;
 using L4Balancer.Core.Timing;
@@ -24,6 +25,8 @@ public struct ConnectionSetup
     private uint _turn;
     private bool _connecting;
     private bool _queued;
+    private bool _clientFinished;
+    private bool _countedAbandoned;
 
     /// <summary>The settings of the pool that currently decides.</summary>
     public readonly PoolSettings PoolSettings => _listener.Pool.Settings;
@@ -127,6 +130,17 @@ public struct ConnectionSetup
         return TryNextBackend(ref record, now);
     }
 
+    /// <summary>The client has sent FIN and nothing before it: nothing of it waits for a backend.</summary>
+    /// <returns>
+    /// Whether it gives up its place in the queue of <c>new_connection_rate</c> (<c>abort_on_close</c>): the engine calls <see
+    /// cref="Abandon"/>. It may be queued later too; then the step that follows says so.
+    /// </returns>
+    public bool ClientFinished(in ConnectionRecord record)
+    {
+        _clientFinished = true;
+        return _queued && GivesUpPlace(record);
+    }
+
     /// <summary>The connection ends before a backend is connected: the client left, or the balancer closes it.</summary>
     public SetupStep Abandon(ref ConnectionRecord record, CloseReason reason, Instant now)
     {
@@ -146,6 +160,11 @@ public struct ConnectionSetup
             _queued = turn > now;
             if (_queued)
             {
+                if (_clientFinished && GivesUpPlace(record))
+                {
+                    return Refuse(ref record, CloseReason.ClientClosed, now);
+                }
+
                 return SetupStep.WaitUntil(turn);
             }
 
@@ -279,11 +298,17 @@ public struct ConnectionSetup
 
     private SetupStep Refuse(ref ConnectionRecord record, CloseReason reason, Instant now)
     {
+        bool wasQueued = _queued;
         _connecting = false;
         _queued = false;
         if (record.Lease.IsHeld)
         {
             record.Lease.Return(0, waits: false, now);
+        }
+
+        if (wasQueued)
+        {
+            record.Backend!.ReturnReserved(RateLimiter.Between(PoolSettings.NewConnectionRate));
         }
 
         _backends.LetGo();
@@ -293,6 +318,17 @@ public struct ConnectionSetup
         record.LeaveClient();
         _snapshot.State.CountEnded();
         return SetupStep.Refuse(reason);
+    }
+
+    private bool GivesUpPlace(in ConnectionRecord record)
+    {
+        if (!_countedAbandoned)
+        {
+            _countedAbandoned = true;
+            record.Pool.CountQueueAbandoned();
+        }
+
+        return PoolSettings.AbortOnClose;
     }
 
     private void CountAttempt(ref ConnectionRecord record)

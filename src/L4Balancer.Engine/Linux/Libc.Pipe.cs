@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace L4Balancer.Engine.Linux;
 
-/// <summary>pipe2(2), splice(2), fcntl(2), eventfd(2), read(2), write(2), ioctl(2) SIOCOUTQ.</summary>
+/// <summary>pipe2(2), splice(2), fcntl(2), eventfd(2), read(2), write(2), ioctl(2) SIOCINQ and SIOCOUTQ.</summary>
 internal static unsafe partial class Libc
 {
     public const int O_NONBLOCK = 0x800;
@@ -17,6 +17,7 @@ internal static unsafe partial class Libc
     public const int SPLICE_F_NONBLOCK = 2;
     public const int EFD_NONBLOCK = 0x800;
     public const int EFD_CLOEXEC = 0x80000;
+    public const nuint SIOCINQ = 0x541B;
     public const nuint SIOCOUTQ = 0x5411;
 
     [LibraryImport("libc")]

@@ -14,6 +14,7 @@ internal static unsafe partial class Libc
     public const int IPPROTO_TCP = 6;
     public const int IPPROTO_IPV6 = 41;
     public const int IPV6_V6ONLY = 26;
+    public const int IP_FREEBIND = 15;
     public const int IP_BIND_ADDRESS_NO_PORT = 24;
     public const int IP_LOCAL_PORT_RANGE = 51;
     public const int SOL_SOCKET = 1;
@@ -33,6 +34,7 @@ internal static unsafe partial class Libc
     public const int TCP_KEEPINTVL = 5;
     public const int TCP_KEEPCNT = 6;
     public const int TCP_DEFER_ACCEPT = 9;
+    public const int TCP_QUICKACK = 12;
     public const int TCP_CONGESTION = 13;
     public const int TCP_USER_TIMEOUT = 18;
     public const int MSG_TRUNC = 0x20;

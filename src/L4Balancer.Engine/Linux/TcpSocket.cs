@@ -145,6 +145,13 @@ internal static unsafe class TcpSocket
         return Libc.ioctl(socket, Libc.SIOCOUTQ, &value) == 0 ? value : 0;
     }
 
+    /// <summary>Bytes received that have not been read (tcp(7), SIOCINQ); 0 if the connection no longer exists.</summary>
+    public static int Unread(int socket)
+    {
+        int value = 0;
+        return Libc.ioctl(socket, Libc.SIOCINQ, &value) == 0 ? value : 0;
+    }
+
     /// <summary>close(2) is never retried: on Linux the descriptor is closed whatever the result.</summary>
     public static void Close(int socket) => _ = Libc.close(socket);
 

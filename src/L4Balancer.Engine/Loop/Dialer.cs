@@ -63,6 +63,11 @@ internal sealed class Dialer(Worker worker)
             {
                 Abandon(ref slot, CloseReason.ClientReset);
             }
+            else if ((events & PollEvents.PeerFinished) != 0 && TcpSocket.Unread(slot.Client) == 0
+                && _setups[slot.Setup].ClientFinished(slot.Record))
+            {
+                Abandon(ref slot, CloseReason.ClientClosed);
+            }
 
             return;
         }

@@ -30,6 +30,7 @@ internal sealed class LoopListeningSocket(int number, int descriptor, Endpoint r
         // SO_REUSEADDR lets a restart bind over connections in TIME_WAIT; two listening sockets still exclude each other (socket(7)).
         TcpSocket.SetOption(descriptor, Libc.SOL_SOCKET, Libc.SO_REUSEADDR, 1);
         TcpSocket.SetOption(descriptor, Libc.SOL_SOCKET, Libc.SO_REUSEPORT, share ? 1 : 0);
+        TcpSocket.SetOption(descriptor, Libc.IPPROTO_IP, Libc.IP_FREEBIND, target.Listener.Settings.Freebind ? 1 : 0);
         SysResult bound = TcpSocket.Bind(descriptor, endpoint);
         if (bound.IsError)
         {

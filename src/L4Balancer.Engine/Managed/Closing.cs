@@ -49,27 +49,28 @@ internal sealed class Closing(ManagedEngine engine)
     /// <summary>Cancelled when a lingering close no longer waits for the peers.</summary>
     public CancellationToken Discarding => _discarding.Token;
 
-    public void FinRead(Side side)
+    /// <returns>Whether the connection is half-closed from now on.</returns>
+    public bool FinRead(Side side)
     {
         lock (_gate)
         {
-            _end.FinRead(side);
+            return _end.FinRead(side);
         }
     }
 
-    public void ReadFailed(Side side)
+    public void ReadFailed(Side side, LossKind loss)
     {
         lock (_gate)
         {
-            _end.ReadFailed(side, engine.Now);
+            _end.ReadFailed(side, loss, engine.Now);
         }
     }
 
-    public void WriteFailed(Side side)
+    public void WriteFailed(Side side, LossKind loss)
     {
         lock (_gate)
         {
-            _end.WriteFailed(side, engine.Now);
+            _end.WriteFailed(side, loss, engine.Now);
         }
     }
 
@@ -133,13 +134,53 @@ internal sealed class Closing(ManagedEngine engine)
         }
     }
 
+    /// <summary>Whether something may still come from this side.</summary>
+    public bool IsRead(Side side)
+    {
+        lock (_gate)
+        {
+            return !_end.SourceEnded(side);
+        }
+    }
+
+    /// <inheritdoc cref="ConnectionEnd.IsHalfClosed"/>
+    public bool IsHalfClosed
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _end.IsHalfClosed;
+            }
+        }
+    }
+
+    /// <inheritdoc cref="ConnectionEnd.NeedsQueues"/>
+    public bool NeedsQueues(in ConnectionRecord record, Instant lastActivity, Instant now)
+    {
+        lock (_gate)
+        {
+            return _end.NeedsQueues(record, lastActivity, now);
+        }
+    }
+
+    /// <summary>When the next deadline is due.</summary>
+    public Instant NextDeadline(in ConnectionRecord record, Instant lastActivity)
+    {
+        lock (_gate)
+        {
+            return _end.NextDeadline(record, lastActivity);
+        }
+    }
+
+    /// <param name="queues">What the peers have not acknowledged.</param>
     /// <returns>The actions for a deadline that has passed, and when the next one is due.</returns>
-    public (EndActions Actions, Instant Next) DeadlinePassed(in ConnectionRecord record, Instant lastActivity, Instant now)
+    public (EndActions Actions, Instant Next) DeadlinePassed(in ConnectionRecord record, Instant lastActivity, SendQueues queues, Instant now)
     {
         lock (_gate)
         {
             EndActions actions = now >= _end.NextDeadline(record, lastActivity)
-                ? Noted(_end.DeadlinePassed(record, lastActivity, now))
+                ? Noted(_end.DeadlinePassed(record, lastActivity, queues, now))
                 : EndActions.None;
             return (actions, _end.NextDeadline(record, lastActivity));
         }

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.IO.Pipelines;
 using System.Net.Sockets;
+using L4Balancer.Core.Connections;
 
 namespace L4Balancer.Engine.Managed;
 
@@ -13,6 +14,9 @@ internal enum FillEnd
     /// <summary>The source's connection is gone; everything received before that has been read.</summary>
     Gone,
 
+    /// <summary>As <see cref="Gone"/>, because the kernel gave the peer up.</summary>
+    TimedOut,
+
     /// <summary>The balancer stopped reading, or the sink no longer takes the bytes.</summary>
     Stopped,
 }
@@ -24,6 +28,17 @@ internal enum FillEnd
 internal sealed class Direction(Action<int> onReceived, Action<int> onSent)
 {
     private readonly Pipe _pipe = PipePool.Shared.Get();
+    private bool _isHeldUp;
+    private bool _hasReceived;
+
+    /// <summary>The pipe is full, so the source is not read. Any thread may read it.</summary>
+    public bool IsHeldUp => Volatile.Read(ref _isHeldUp);
+
+    /// <summary>Nothing has been received. Any thread may read it.</summary>
+    public bool IsEmpty => !Volatile.Read(ref _hasReceived);
+
+    /// <summary>How the sink's connection was lost; set before <see cref="DrainAsync"/> returns false.</summary>
+    public LossKind SinkLoss { get; private set; }
 
     /// <summary>Reads until FIN, a reset or cancellation, then completes the pipe, so that draining ends too.</summary>
     public async Task<FillEnd> FillAsync(Socket source, CancellationToken stop)
@@ -31,7 +46,7 @@ internal sealed class Direction(Action<int> onReceived, Action<int> onSent)
         PipeWriter writer = _pipe.Writer;
         try
         {
-            bool gone = false;
+            IoEnd lost = IoEnd.Done;
             while (true)
             {
                 // A zero-byte receive waits for data without a buffer, so that a quiet connection holds none. If it is the call that
@@ -42,18 +57,22 @@ internal sealed class Direction(Action<int> onReceived, Action<int> onSent)
                     return FillEnd.Stopped;
                 }
 
-                gone |= ready.End == IoEnd.Gone;
+                lost = ready.End == IoEnd.Done ? lost : ready.End;
                 IoResult received = await IoResult.ReceiveAsync(source, writer.GetMemory(), stop).ConfigureAwait(false);
                 if (received is not { End: IoEnd.Done, Bytes: > 0 })
                 {
                     return received.End == IoEnd.Cancelled ? FillEnd.Stopped
-                        : gone || received.End == IoEnd.Gone ? FillEnd.Gone
+                        : lost == IoEnd.TimedOut || received.End == IoEnd.TimedOut ? FillEnd.TimedOut
+                        : lost == IoEnd.Gone || received.End == IoEnd.Gone ? FillEnd.Gone
                         : FillEnd.Finished;
                 }
 
+                Volatile.Write(ref _hasReceived, true);
                 onReceived(received.Bytes);
                 writer.Advance(received.Bytes);
+                Volatile.Write(ref _isHeldUp, true);
                 FlushResult flushed = await writer.FlushAsync(CancellationToken.None).ConfigureAwait(false);
+                Volatile.Write(ref _isHeldUp, false);
                 if (flushed.IsCompleted)
                 {
                     return FillEnd.Stopped;
@@ -110,6 +129,7 @@ internal sealed class Direction(Action<int> onReceived, Action<int> onSent)
     {
         IoResult sent = await IoResult.SendAsync(sink, bytes).ConfigureAwait(false);
         onSent(sent.Bytes);
+        SinkLoss = sent.End == IoEnd.TimedOut ? LossKind.TimedOut : LossKind.Reset;
         return sent.End == IoEnd.Done;
     }
 }

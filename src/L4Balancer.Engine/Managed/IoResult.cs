@@ -1,4 +1,6 @@
 using System.Net.Sockets;
+using L4Balancer.Core.Connections;
+using L4Balancer.Engine.Sockets;
 
 namespace L4Balancer.Engine.Managed;
 
@@ -10,6 +12,9 @@ internal enum IoEnd
 
     /// <summary>The connection is gone: reset by its peer, given up by the kernel, or closed by the balancer.</summary>
     Gone,
+
+    /// <summary>The connection is gone because the kernel gave the peer up (ETIMEDOUT, EHOSTUNREACH, …).</summary>
+    TimedOut,
 
     /// <summary>The token was cancelled; the connection is unchanged.</summary>
     Cancelled,
@@ -29,7 +34,11 @@ internal readonly record struct IoResult(int Bytes, IoEnd End)
         {
             return new IoResult(0, IoEnd.Cancelled);
         }
-        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        catch (SocketException e)
+        {
+            return Lost(e);
+        }
+        catch (ObjectDisposedException)
         {
             return new IoResult(0, IoEnd.Gone);
         }
@@ -42,9 +51,16 @@ internal readonly record struct IoResult(int Bytes, IoEnd End)
         {
             return new IoResult(await socket.SendAsync(bytes).ConfigureAwait(false), IoEnd.Done);
         }
-        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        catch (SocketException e)
+        {
+            return Lost(e);
+        }
+        catch (ObjectDisposedException)
         {
             return new IoResult(0, IoEnd.Gone);
         }
     }
+
+    private static IoResult Lost(SocketException e) =>
+        new(0, ConnectErrors.LossOf(e.SocketErrorCode) == LossKind.TimedOut ? IoEnd.TimedOut : IoEnd.Gone);
 }

@@ -32,7 +32,7 @@ internal sealed class ManagedConnection
         _engine = engine;
         _client = client;
         _closing = new Closing(engine);
-        _relay = new Relay(engine, _closing, client);
+        _relay = new Relay(engine, _closing, client, NoteHalfClosed, ClientFinished);
     }
 
     public ConnectionRecord Record
@@ -202,7 +202,7 @@ internal sealed class ManagedConnection
             {
                 return _closing.HasCause ? _setup.Abandon(ref _record, _closing.Reason, now)
                     : result.Failure is { } failure ? _setup.ConnectFailed(ref _record, failure, now)
-                    : _setup.DeadlinePassed(ref _record, _engine.Snapshot, now);
+                    : _setup.DeadlinePassed(ref _record, _engine.Snapshot, IsLate(step.Deadline, now), now);
             }
 
             if (!_relay.TryConnect(result.Socket, _record.Backend!.Traffic(worker: 0), result.Gone))
@@ -212,6 +212,10 @@ internal sealed class ManagedConnection
             }
 
             SetupStep relay = _setup.Connected(ref _record, result.LocalEndpoint, now);
+            if (_closing.IsHalfClosed)
+            {
+                _record.NoteHalfClosed();
+            }
 
             // Otherwise the set-up would keep the snapshot alive for as long as the connection lives.
             _setup = default;
@@ -227,7 +231,35 @@ internal sealed class ManagedConnection
         {
             return _closing.HasCause
                 ? _setup.Abandon(ref _record, _closing.Reason, _engine.Now)
-                : _setup.DeadlinePassed(ref _record, _engine.Snapshot, _engine.Now);
+                : _setup.DeadlinePassed(ref _record, _engine.Snapshot, isLate: false, _engine.Now);
+        }
+    }
+
+    // A deadline that is noticed much later than it passed: this process stood still, or had no processor to run on.
+    private static bool IsLate(Instant deadline, Instant now) => now - deadline > ManagedEngine.LateBy;
+
+    private void NoteHalfClosed()
+    {
+        lock (_gate)
+        {
+            if (_record.IsEstablished && _record.Reason == CloseReason.None)
+            {
+                _record.NoteHalfClosed();
+            }
+        }
+    }
+
+    private void ClientFinished()
+    {
+        bool over;
+        lock (_gate)
+        {
+            over = !_record.IsEstablished && _record.Reason == CloseReason.None && _setup.ClientFinished(_record);
+        }
+
+        if (over && _closing.Abort(CloseReason.ClientClosed))
+        {
+            _closing.StopReading();
         }
     }
 

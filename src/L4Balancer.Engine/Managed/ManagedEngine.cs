@@ -22,6 +22,9 @@ public sealed class ManagedEngine : IEngine
     private static readonly TimeSpan ShortestCheck = TimeSpan.FromMilliseconds(50);
     internal static readonly TimeSpan LongestCheck = TimeSpan.FromSeconds(1);
 
+    /// <summary>A timer of the thread pool that fires this late was delayed by a stall of the process.</summary>
+    internal static readonly TimeSpan LateBy = TimeSpan.FromMilliseconds(100);
+
     /// <summary>Checking a connection costs about a microsecond; this interval keeps all checks within a hundredth of a processor.</summary>
     private static readonly TimeSpan CheckPerConnection = TimeSpan.FromMicroseconds(100);
 

@@ -36,6 +36,11 @@ internal sealed class ManagedListeningSocket : ListeningSocket
                 TcpSocket.SetOption((int)socket.Handle, Libc.SOL_SOCKET, Libc.SO_REUSEPORT, 1);
             }
 
+            if (target.Listener.Settings.Freebind && OperatingSystem.IsLinux())
+            {
+                TcpSocket.SetOption((int)socket.Handle, Libc.IPPROTO_IP, Libc.IP_FREEBIND, 1);
+            }
+
             // On Unix the runtime's bind sets SO_REUSEADDR by itself, so that a restart binds over connections in TIME_WAIT. ReuseAddress
             // would set SO_REUSEPORT too, and a second daemon would take half of the connections unnoticed.
             socket.Bind(address);

@@ -11,6 +11,9 @@ namespace L4Balancer.Engine.Managed;
 /// </summary>
 internal sealed class Relay
 {
+    /// <summary>How soon a deadline is looked at again that had bytes waiting.</summary>
+    private static readonly TimeSpan UnreadPause = TimeSpan.FromMilliseconds(50);
+
     private readonly Lock _gate = new();
     private readonly ManagedEngine _engine;
     private readonly Closing _closing;
@@ -19,11 +22,17 @@ internal sealed class Relay
     private readonly Direction _toClient;
     private readonly Meter _meter;
     private Task<FillEnd> _fromClient = Task.FromResult(FillEnd.Stopped);
+    private readonly Action _halfClosed;
+    private readonly Action _clientFinished;
     private SideSocket? _backend;
 
-    public Relay(ManagedEngine engine, Closing closing, Socket client)
+    /// <param name="halfClosed">Called when one side has finished before the other.</param>
+    /// <param name="clientFinished">Called when the client has sent FIN and nothing before it, while a backend is chosen and connected.</param>
+    public Relay(ManagedEngine engine, Closing closing, Socket client, Action halfClosed, Action clientFinished)
     {
         _engine = engine;
+        _halfClosed = halfClosed;
+        _clientFinished = clientFinished;
         _closing = closing;
         _client = new SideSocket(client, Side.Client);
         _meter = new Meter(engine);
@@ -58,7 +67,7 @@ internal sealed class Relay
 
         if (gone)
         {
-            _closing.WriteFailed(Side.Backend);
+            _closing.WriteFailed(Side.Backend, LossKind.Reset);
         }
 
         return true;
@@ -84,7 +93,25 @@ internal sealed class Relay
     /// <returns>When the next one is due.</returns>
     public Instant CheckDeadlines(in ConnectionRecord record, Instant now)
     {
-        (EndActions actions, Instant next) = _closing.DeadlinePassed(record, _meter.LastActivity, now);
+        Instant due = _closing.NextDeadline(record, _meter.LastActivity);
+        if (now < due)
+        {
+            return due;
+        }
+
+        // A timeout that is due is believed only after a look at what the kernel holds: this process may have stood still.
+        SendQueues queues = default;
+        if (_closing.NeedsQueues(record, _meter.LastActivity, now))
+        {
+            if (HasUnread(_client, _toBackend) || HasUnread(_backend!, _toClient))
+            {
+                return now + UnreadPause;
+            }
+
+            queues = new SendQueues(_client.Unacknowledged, _backend!.Unacknowledged);
+        }
+
+        (EndActions actions, Instant next) = _closing.DeadlinePassed(record, _meter.LastActivity, queues, now);
         if ((actions & EndActions.Linger) != 0)
         {
             _closing.StopReading();
@@ -145,7 +172,7 @@ internal sealed class Relay
         }
         else
         {
-            _closing.WriteFailed(sink.Side);
+            _closing.WriteFailed(sink.Side, direction.SinkLoss);
         }
 
         if (_closing.Settle() == EndActions.Flush)
@@ -165,6 +192,11 @@ internal sealed class Relay
 
         Reset(actions);
     }
+
+    // Bytes, a FIN or an error that the runtime has not reported yet. A direction whose sink takes nothing is not read, so what waits there
+    // is no activity.
+    private bool HasUnread(SideSocket source, Direction direction) =>
+        _closing.IsRead(source.Side) && !direction.IsHeldUp && source.IsReadable;
 
     private bool IsUnacknowledged(SideSocket side) => !_closing.IsLost(side.Side) && side.Unacknowledged > 0;
 
@@ -208,11 +240,11 @@ internal sealed class Relay
             {
                 // The half-close timeout counts from here, however long the connection was quiet before.
                 _meter.Touch();
-                _closing.FinRead(source.Side);
+                NoteFin(source.Side);
             }
-            else if (end == FillEnd.Gone)
+            else if (end is FillEnd.Gone or FillEnd.TimedOut)
             {
-                _closing.ReadFailed(source.Side);
+                _closing.ReadFailed(source.Side, end == FillEnd.TimedOut ? LossKind.TimedOut : LossKind.Reset);
                 if (IsBeingSetUp)
                 {
                     _closing.StopReading();
@@ -225,6 +257,19 @@ internal sealed class Relay
         {
             Abort(CloseReason.Internal);
             throw;
+        }
+    }
+
+    private void NoteFin(Side side)
+    {
+        if (_closing.FinRead(side))
+        {
+            _halfClosed();
+        }
+
+        if (side == Side.Client && _toBackend.IsEmpty && IsBeingSetUp)
+        {
+            _clientFinished();
         }
     }
 
@@ -244,10 +289,10 @@ internal sealed class Relay
         switch (await side.DiscardAsync(_closing.Discarding).ConfigureAwait(false))
         {
             case IoEnd.Done:
-                _closing.FinRead(side.Side);
+                NoteFin(side.Side);
                 break;
-            case IoEnd.Gone:
-                _closing.ReadFailed(side.Side);
+            case IoEnd.Gone or IoEnd.TimedOut:
+                _closing.ReadFailed(side.Side, LossKind.Reset);
                 break;
         }
     }

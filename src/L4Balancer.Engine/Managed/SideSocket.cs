@@ -30,6 +30,22 @@ internal sealed class SideSocket(Socket socket, Side side)
         }
     }
 
+    /// <summary>Whether a receive would return at once: with bytes, the end of file or an error. False once the socket is closed.</summary>
+    public bool IsReadable
+    {
+        get
+        {
+            try
+            {
+                return Socket.Poll(TimeSpan.Zero, SelectMode.SelectRead);
+            }
+            catch (Exception e) when (e is SocketException or ObjectDisposedException)
+            {
+                return false;
+            }
+        }
+    }
+
     /// <summary>Sends FIN; no effect if the peer is already gone.</summary>
     public void Finish()
     {

@@ -27,12 +27,13 @@ internal sealed class Agenda
         }
     }
 
-    public bool TryTakeDue(Instant now, [NotNullWhen(true)] out ProbeTarget? target)
+    /// <param name="due">When it was due.</param>
+    public bool TryTakeDue(Instant now, [NotNullWhen(true)] out ProbeTarget? target, out Instant due)
     {
-        while (_entries.TryPeek(out target, out Instant at) && at <= now)
+        while (_entries.TryPeek(out target, out due) && due <= now)
         {
             _entries.Dequeue();
-            if (!target.IsGone && target.LookAt == at)
+            if (!target.IsGone && target.LookAt == due)
             {
                 target.LookAt = Instant.Never;
                 return true;

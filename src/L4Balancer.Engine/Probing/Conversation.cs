@@ -23,7 +23,7 @@ internal sealed class Conversation : IDisposable
     private readonly Socket _socket;
     private readonly Exchange _exchange;
     private readonly byte[] _buffer;
-    private NetworkStream? _plain;
+    private WatchedStream? _plain;
     private SslStream? _tls;
     private string? _certificateFault;
     private volatile ProbeStage _stage;
@@ -40,6 +40,9 @@ internal sealed class Conversation : IDisposable
     /// <summary>The step in progress. Any thread may read it.</summary>
     public ProbeStage Stage => _stage;
 
+    /// <summary>Whether the exchange waits for bytes of the backend, and not for this process. Any thread may read it.</summary>
+    public bool IsWaiting => _plain?.IsReading ?? false;
+
     private Stream Stream => (Stream?)_tls ?? _plain!;
 
     /// <summary>Runs the exchange. Does not throw. Any thread may dispose of the socket meanwhile; the verdict is unused then.</summary>
@@ -47,7 +50,7 @@ internal sealed class Conversation : IDisposable
     {
         try
         {
-            _plain = new NetworkStream(_socket, ownsSocket: false);
+            _plain = new WatchedStream(_socket);
             if (_exchange.IsTls)
             {
                 _tls = new SslStream(_plain, leaveInnerStreamOpen: true, (_, certificate, chain, errors) =>

@@ -5,6 +5,7 @@ using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Connections;
 using L4Balancer.Core.Health;
 using L4Balancer.Core.Ports;
+using L4Balancer.Engine.Linux;
 using L4Balancer.Engine.Sockets;
 
 namespace L4Balancer.Engine.Probing;
@@ -47,6 +48,32 @@ internal sealed class Probe(Action<Probe> ended) : SocketAsyncEventArgs(true)
         Target = null;
         _socket?.Dispose();
     }
+
+    /// <summary>
+    /// Whether the kernel holds something of the backend that this process has not looked at yet, or the exchange waits for this process rather
+    /// than for the backend: then the deadline proves nothing.
+    /// </summary>
+    public bool IsBehind
+    {
+        get
+        {
+            try
+            {
+                return _socket is not { } socket
+                    || (_conversation is { } conversation
+                        ? !conversation.IsWaiting || socket.Poll(TimeSpan.Zero, SelectMode.SelectRead)
+                        : socket.Poll(TimeSpan.Zero, SelectMode.SelectWrite) || socket.Poll(TimeSpan.Zero, SelectMode.SelectError));
+            }
+            catch (Exception e) when (e is SocketException or ObjectDisposedException)
+            {
+                // It has just ended, and reports that.
+                return true;
+            }
+        }
+    }
+
+    /// <summary>How often its deadline was moved because this process was late.</summary>
+    public int Extensions { get; set; }
 
     /// <summary>The verdict if the deadline passed now.</summary>
     public ProbeVerdict TooLate(TimeSpan timeout) => _conversation?.Stage switch
@@ -139,8 +166,14 @@ internal sealed class Probe(Action<Probe> ended) : SocketAsyncEventArgs(true)
 
             RemoteEndPoint = target.Remote;
             Target = target;
+            Extensions = 0;
             _exchange = target.Exchange;
             _socket.NoDelay = _exchange is not null;
+            if (_exchange is null)
+            {
+                StayHalfOpen(_socket);
+            }
+
             if (_socket.ConnectAsync(this))
             {
                 return null;
@@ -164,6 +197,17 @@ internal sealed class Probe(Action<Probe> ended) : SocketAsyncEventArgs(true)
         {
             // An internal fault must not be blamed on the backend, nor end the loop of all probes.
             return ProbeVerdict.Ours(e);
+        }
+    }
+
+    // The last ACK of the handshake is delayed, and the reset overtakes it: the connection never leaves the backend's SYN queue, so that its
+    // application does not accept it (the checks of HAProxy do the same). A kernel may still send the ACK; then the application sees a reset.
+    private static void StayHalfOpen(Socket socket)
+    {
+        if (OperatingSystem.IsLinux())
+        {
+            using var descriptor = new BorrowedDescriptor(socket);
+            TcpSocket.SetOption(descriptor.Number, Libc.IPPROTO_TCP, Libc.TCP_QUICKACK, 0);
         }
     }
 

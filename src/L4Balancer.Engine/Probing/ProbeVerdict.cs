@@ -36,6 +36,9 @@ internal readonly record struct ProbeVerdict(ProbeOutcome Outcome, string Detail
             ? string.Create(CultureInfo.InvariantCulture, $"no {awaited} within {timeout.TotalSeconds}s")
             : string.Create(CultureInfo.InvariantCulture, $"no {awaited} within {timeout.TotalMilliseconds}ms"));
 
+    /// <summary>The balancer itself had no time for the probe.</summary>
+    public static ProbeVerdict TooBusy() => new(ProbeOutcome.LocalError, "the balancer was too busy to finish the probe");
+
     /// <summary>The probe failed because of an internal fault.</summary>
     public static ProbeVerdict Ours(Exception e) => new(ProbeOutcome.LocalError, $"the probe failed: {e.GetType().Name}: {e.Message}");
 

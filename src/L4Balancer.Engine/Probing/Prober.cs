@@ -17,6 +17,12 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
     /// <summary>Minimum sleep of the loop, so that many backends share one wake-up.</summary>
     internal static readonly TimeSpan Granularity = TimeSpan.FromMilliseconds(10);
 
+    /// <summary>A deadline that is looked at this much later than it passed proves nothing: this process stood still meanwhile.</summary>
+    private static readonly TimeSpan LateBy = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>How often the deadline of one probe is moved by its timeout for such a reason. Then the probe is inconclusive.</summary>
+    private const int MostExtensions = 3;
+
     private static readonly TimeSpan LongestSleep = TimeSpan.FromDays(1);
 
     private readonly TimeProvider _clock;
@@ -150,7 +156,7 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
 
     private void ServeAgenda(Instant now)
     {
-        while (_agenda.TryTakeDue(now, out ProbeTarget? target))
+        while (_agenda.TryTakeDue(now, out ProbeTarget? target, out Instant due))
         {
             if (target.Running is null)
             {
@@ -158,8 +164,16 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
                 continue;
             }
 
-            ProbeVerdict verdict = target.Running.TooLate(target.Plan.Settings.Timeout);
-            target.Running.Abandon();
+            Probe probe = target.Running;
+            bool proves = now - due <= LateBy && !probe.IsBehind;
+            if (!proves && probe.Extensions++ < MostExtensions)
+            {
+                _agenda.Set(target, now.After(target.Plan.Settings.Timeout));
+                continue;
+            }
+
+            ProbeVerdict verdict = proves ? probe.TooLate(target.Plan.Settings.Timeout) : ProbeVerdict.TooBusy();
+            probe.Abandon();
             Answer(target, verdict);
         }
     }

@@ -21,6 +21,7 @@ internal sealed class MetricsPipeline : IDisposable
     private readonly Meter _first;
     private readonly SeriesGroups<BackendSeries> _backends;
     private readonly SeriesGroups<ListenerSeries> _listeners;
+    private readonly SeriesGroups<PoolState> _pools;
     private readonly SeriesGroups<LocalAddressState> _sources;
     private RoutingSnapshot? _reported;
 
@@ -34,6 +35,7 @@ internal sealed class MetricsPipeline : IDisposable
         _first.CreateObservableGauge(First, BeginCollection);
         _backends = new(meter, b => b.Key, group => _ = (new BackendInstruments(group), new HealthInstruments(group)));
         _listeners = new(meter, l => l.State, group => _ = new ListenerInstruments(group));
+        _pools = new(meter, p => p, group => _ = new PoolInstruments(group));
         _sources = new(meter, s => s, group => _ = new SourcePortInstruments(group, metrics.Snapshot, metrics.Clock));
         Update();
         MeterProviderBuilder builder = Sdk.CreateMeterProviderBuilder()
@@ -61,6 +63,7 @@ internal sealed class MetricsPipeline : IDisposable
         Provider.Dispose();
         _backends.Dispose();
         _listeners.Dispose();
+        _pools.Dispose();
         _sources.Dispose();
         _first.Dispose();
     }
@@ -94,6 +97,7 @@ internal sealed class MetricsPipeline : IDisposable
             .Concat(now.Removed.Listeners.Select(l => new ListenerSeries(l, false)));
         bool ended = _backends.Update(BackendCatalog.Of(now));
         ended |= _listeners.Update([.. listeners]);
+        ended |= _pools.Update([.. now.Pools.Select(p => p.State)]);
         ended |= _sources.Update(now.Sources);
         return ended;
     }

@@ -13,7 +13,7 @@ internal sealed class SeriesLimits(int workers, int pools)
     private const int SparePools = 250;
 
     /// <summary>Reasons that can end an established connection; the others only end one that has no backend yet.</summary>
-    private const int ReasonsPerBackend = 14;
+    private const int ReasonsPerBackend = 17;
 
     private const int ConnectFailuresPerBackend = 4;
 
@@ -32,7 +32,7 @@ internal sealed class SeriesLimits(int workers, int pools)
         : instrument.Name switch
         {
             MetricNames.ConnectDuration or MetricNames.ConnectionDuration => SparePools + (2 * pools),
-            MetricNames.WorkerConnections or MetricNames.WorkerBusyRatio => workers,
+            MetricNames.WorkerConnections or MetricNames.WorkerBusyRatio or MetricNames.EventLoopStalls => workers,
             _ => Few,
         };
 

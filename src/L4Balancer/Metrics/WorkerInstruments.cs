@@ -23,6 +23,8 @@ internal sealed class WorkerInstruments
         _clock = clock;
         _sampledAt = clock.GetTimestamp();
         meter.CreateObservableGauge(MetricNames.WorkerConnections, Connections, null, "Connections that the event loop serves.");
+        meter.CreateObservableCounter(
+            MetricNames.EventLoopStalls, Stalls, null, "Turns of the event loop that began more than 8 ms later than a timer required.");
         meter.CreateObservableGauge(
             MetricNames.WorkerBusyRatio, BusyRatios, null,
             "Share of the time that the event loop's thread ran on a processor, since the last look a second or more ago.");
@@ -30,6 +32,8 @@ internal sealed class WorkerInstruments
 
     private IEnumerable<Measurement<long>> Connections() =>
         _load().Select(l => new Measurement<long>(l.Connections, Label(l.Worker)));
+
+    private IEnumerable<Measurement<long>> Stalls() => _load().Select(l => new Measurement<long>(l.Stalls, Label(l.Worker)));
 
     private IReadOnlyList<Measurement<double>> BusyRatios()
     {

@@ -98,6 +98,53 @@ internal sealed class ConnectionEndTests
     }
 
     [Test]
+    public void Bytes_that_a_slow_reader_acknowledges_are_activity()
+    {
+        ModelConnection connection = Connection();
+        connection.Client.Acknowledges = false;
+        connection.Backend.Pending = 1_000_000;
+        connection.Run(TimeSpan.FromMinutes(10), at => connection.Client.Unacknowledged = (int)Math.Max(1, 1_000_000 - (1000 * at.TotalSeconds)));
+        Assert.That(connection.IsOver, Is.False, "it reads a thousand bytes a second");
+        connection.Run(TimeSpan.FromMinutes(10));
+        Assert.That((connection.IsOver, connection.Reason), Is.EqualTo((true, CloseReason.IdleTimeout)), "it has stopped");
+        Assert.That(connection.Age, Is.InRange(TimeSpan.FromMinutes(10), TimeSpan.FromMinutes(12.5)));
+    }
+
+    [Test]
+    public void A_reader_that_acknowledges_nothing_is_idle_after_the_timeout_and_no_later()
+    {
+        ModelConnection connection = Connection();
+        connection.Client.Acknowledges = false;
+        connection.Backend.Pending = 1000;
+        connection.Run(TimeSpan.FromMinutes(10));
+        Assert.That((connection.IsOver, connection.Reason), Is.EqualTo((true, CloseReason.IdleTimeout)));
+        Assert.That(connection.Age, Is.EqualTo(TimeSpan.FromSeconds(60) + ConnectionEnd.Grace).Within(TimeSpan.FromMilliseconds(50)));
+    }
+
+    [Test]
+    public void A_side_that_could_not_be_given_what_was_read_is_reset_at_the_end_of_the_grace()
+    {
+        ModelConnection connection = Connection();
+        connection.Client.Acknowledges = false;
+        connection.Backend.Pending = 1000;
+        connection.Run(Second);
+        connection.Close(CloseReason.Admin);
+        connection.Run(ConnectionEnd.Grace + Second);
+        Assert.That((connection.IsOver, connection.Client.WasReset, connection.Backend.WasReset), Is.EqualTo((true, true, false)));
+    }
+
+    [TestCase(LossKind.TimedOut, CloseReason.BackendTimeout)]
+    [TestCase(LossKind.Reset, CloseReason.BackendReset)]
+    public void A_peer_that_the_kernel_gave_up_is_a_timeout(LossKind loss, CloseReason expected)
+    {
+        ModelConnection connection = Connection();
+        connection.Backend.Loss = loss;
+        connection.Backend.End = ModelEnd.Reset;
+        connection.Run(Second);
+        Assert.That((connection.IsOver, connection.Reason), Is.EqualTo((true, expected)));
+    }
+
+    [Test]
     public void One_that_is_too_old_is_closed_in_good_order()
     {
         ModelConnection connection = Connection(maxAge: TimeSpan.FromMinutes(1));

@@ -260,7 +260,7 @@ internal sealed class ConnectionSetupTests
         setup.Accepted(ref record, scene.Snapshot, scene.Snapshot.Listeners[0], tuple, now);
         setup.ConnectFailed(ref record, ConnectFailure.NoFreePort, now);
         setup.ConnectFailed(ref record, ConnectFailure.Refused, now);
-        setup.DeadlinePassed(ref record, scene.Snapshot, now);
+        setup.DeadlinePassed(ref record, scene.Snapshot, isLate: false, now);
         setup.Connected(ref record, tuple.Destination, now);
         record.Close(scene.Snapshot.State, CloseReason.ClientClosed, wasFirst: false, now);
     }

@@ -57,7 +57,7 @@ internal sealed class ModelConnection
             Turn();
             if (!IsOver && _scene.Now >= _end.NextDeadline(_record, _lastActivity))
             {
-                Do(_end.DeadlinePassed(_record, _lastActivity, _scene.Now));
+                Do(_end.DeadlinePassed(_record, _lastActivity, new SendQueues(Client.Unacknowledged, Backend.Unacknowledged), _scene.Now));
             }
 
             if (!IsOver && _end.Phase == EndPhase.Flushing)
@@ -107,7 +107,7 @@ internal sealed class ModelConnection
             if (held > 0 && sink.FailsWrites && sink.Accepts)
             {
                 held = 0;
-                _end.WriteFailed(to, _scene.Now);
+                _end.WriteFailed(to, sink.Loss, _scene.Now);
                 return;
             }
 
@@ -150,7 +150,7 @@ internal sealed class ModelConnection
         }
         else if (source.End == ModelEnd.Reset)
         {
-            _end.ReadFailed(from, _scene.Now);
+            _end.ReadFailed(from, source.Loss, _scene.Now);
         }
     }
 
@@ -205,6 +205,9 @@ internal sealed class ModelPeer
 
     /// <summary>A write to it meets a reset.</summary>
     public bool FailsWrites { get; set; }
+
+    /// <summary>How its connection is lost where it is.</summary>
+    public LossKind Loss { get; set; }
 
     public int Received { get; set; }
 

@@ -28,9 +28,10 @@ internal sealed class SetupAttempt(SetupScene scene)
     public void Abandon(CloseReason reason) => Step = _setup.Abandon(ref _record, reason, scene.Now);
 
     /// <summary>Lets the time of the last step's deadline come, and says so.</summary>
-    public void MissDeadline()
+    /// <param name="isLate">The engine itself stood still meanwhile.</param>
+    public void MissDeadline(bool isLate = false)
     {
         scene.Pass(Step.Deadline - scene.Now);
-        Step = _setup.DeadlinePassed(ref _record, scene.Snapshot, scene.Now);
+        Step = _setup.DeadlinePassed(ref _record, scene.Snapshot, isLate, scene.Now);
     }
 }

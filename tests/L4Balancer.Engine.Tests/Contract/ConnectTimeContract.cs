@@ -49,6 +49,63 @@ internal abstract class ConnectTimeContract(Func<EngineOptions, IEngine> create)
     }
 
     [Test]
+    public async Task Queued_clients_that_have_left_give_up_their_places_where_that_is_asked_for([Values] bool abortOnClose)
+    {
+        const int Gone = 30;
+        int connected = 0;
+        TestBackend backend = Backend();
+        backend.Serve(async peer =>
+        {
+            Interlocked.Increment(ref connected);
+            await peer.SendAsync(await peer.ReceiveAsync(1));
+        });
+        Rig rig = Start(Settings.Pool(backend) with { NewConnectionRate = 20, AbortOnClose = abortOnClose });
+        for (int i = 0; i < Gone; i++)
+        {
+            (await ConnectAsync(rig)).Finish();
+        }
+
+        await Patience.Until(() => rig.Listener.Accepted == Gone && rig.Pool.State.QueueAbandoned >= Gone / 2, "they are known to have left");
+        long start = System.Diagnostics.Stopwatch.GetTimestamp();
+        await AskAsync(await ConnectAsync(rig));
+        TimeSpan waited = System.Diagnostics.Stopwatch.GetElapsedTime(start);
+        if (abortOnClose)
+        {
+            Assert.That(waited, Is.LessThan(TimeSpan.FromSeconds(1)), "the places are free");
+            Assert.That(Volatile.Read(ref connected), Is.LessThan(Gone / 2));
+            Assert.That(rig.Listener.Refused[CloseReason.ClientClosed], Is.GreaterThan(Gone / 2));
+        }
+        else
+        {
+            await Patience.Until(() => Volatile.Read(ref connected) == Gone + 1, "one that sends FIN first may still expect an answer");
+            Assert.That(rig.Listener.Refused.Total, Is.Zero);
+        }
+    }
+
+    [Test]
+    public async Task A_queued_client_that_has_sent_something_before_its_FIN_keeps_its_place()
+    {
+        TestBackend backend = Backend();
+        backend.ServeEcho();
+        Rig rig = Start(Settings.Pool(backend) with { NewConnectionRate = 10, AbortOnClose = true });
+        List<Peer> clients = [];
+        for (int i = 0; i < 5; i++)
+        {
+            Peer client = await ConnectAsync(rig);
+            await client.SendAsync(new byte[1]);
+            client.Finish();
+            clients.Add(client);
+        }
+
+        foreach (Peer client in clients)
+        {
+            Assert.That((await client.ReceiveAllAsync()).Bytes, Is.EqualTo(1));
+        }
+
+        Assert.That(rig.Pool.State.QueueAbandoned, Is.Zero);
+    }
+
+    [Test]
     public async Task A_storm_reaches_the_backend_at_the_rate_and_nobody_is_lost()
     {
         const int Clients = 40;

@@ -44,6 +44,23 @@ internal abstract class FinishContract(Func<EngineOptions, IEngine> create) : En
     }
 
     [Test]
+    public async Task While_one_side_has_finished_the_connection_counts_as_half_closed([Values] bool byClient)
+    {
+        TestBackend backend = Backend();
+        Rig rig = Start(Settings.Pool(backend));
+        (Peer client, Peer server) = await OpenAsync(rig, backend);
+        Assert.That((rig.Pool.State.HalfClosed, rig.List().Single().IsHalfClosed), Is.EqualTo((0, false)));
+        (Peer first, Peer second) = byClient ? (client, server) : (server, client);
+        first.Finish();
+        await Patience.Until(() => rig.Pool.State.HalfClosed == 1, "it is counted");
+        Assert.That(rig.List().Single().IsHalfClosed, Is.True);
+
+        second.Finish();
+        await rig.Records.NextEndAsync();
+        Assert.That(rig.Pool.State.HalfClosed, Is.Zero);
+    }
+
+    [Test]
     public async Task A_client_that_leaves_at_once_ends_an_empty_connection()
     {
         TestBackend backend = Backend();

@@ -10,6 +10,21 @@ namespace L4Balancer.Engine.Tests.Contract;
 internal abstract class ListenContract(Func<EngineOptions, IEngine> create) : EngineContract(create)
 {
     [Test]
+    public async Task An_address_that_is_not_here_yet_is_bound_where_freebind_is_set()
+    {
+        TestBackend backend = Backend();
+        ListenerSettings listener = Settings.Listener("127.0.0.1:0", "192.0.2.77:0") with { Freebind = true };
+        Rig rig = Start(Settings.Pool(backend), listener);
+        Assert.That(rig.Engine.Bound, Has.Count.EqualTo(2));
+        (Peer client, Peer server) = await OpenAsync(rig, backend);
+        await FinishAsync(client, server);
+
+        Assert.That(
+            rig.TryPublish(Settings.Config(Settings.Pool(backend), Settings.Listener("127.0.0.1:0", "192.0.2.78:0"))).Single().Message,
+            Does.Contain("this host does not have the address").And.Contain("freebind"));
+    }
+
+    [Test]
     public async Task Every_address_of_a_listener_serves()
     {
         TestBackend backend = Backend();

@@ -18,6 +18,25 @@ internal abstract class ResetContract(Func<EngineOptions, IEngine> create) : Eng
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(5);
 
     [Test]
+    public async Task A_peer_that_the_kernel_gives_up_is_told_from_one_that_resets([Values] bool client)
+    {
+        // With TCP_USER_TIMEOUT the kernel gives up a peer that keeps its window closed for as long (tcp(7)): ETIMEDOUT.
+        TimeSpan userTimeout = TimeSpan.FromSeconds(1);
+        TestBackend backend = Backend();
+        Rig rig = Start(
+            Settings.Pool(backend) with { UserTimeout = client ? TimeSpan.Zero : userTimeout },
+            Settings.Listener("127.0.0.1:0") with { UserTimeout = client ? userTimeout : TimeSpan.Zero });
+        (Peer near, Peer far) = await OpenAsync(rig, backend);
+        (Peer silent, Peer sender) = client ? (near, far) : (far, near);
+        silent.Socket.ReceiveBufferSize = 16 * 1024;
+        Task sending = SendUntilClosedAsync(sender);
+
+        ConnectionRecord end = await rig.Records.NextEndAsync();
+        Assert.That(end.Reason, Is.EqualTo(client ? CloseReason.ClientTimeout : CloseReason.BackendTimeout));
+        await sending;
+    }
+
+    [Test]
     public async Task A_reset_is_passed_on_as_a_reset([Values] bool byClient)
     {
         TestBackend backend = Backend();
@@ -143,4 +162,16 @@ internal abstract class ResetContract(Func<EngineOptions, IEngine> create) : Eng
     private static bool IsConnecting(TestBackend backend) =>
         IPGlobalProperties.GetIPGlobalProperties().GetActiveTcpConnections()
             .Any(c => c.State == TcpState.SynSent && c.RemoteEndPoint.Equals(backend.Endpoint.ToIPEndPoint()));
+
+    private static async Task SendUntilClosedAsync(Peer sender)
+    {
+        try
+        {
+            await sender.SendAsync(new byte[64 * 1024 * 1024]);
+        }
+        catch (System.Net.Sockets.SocketException)
+        {
+            // Reset in its turn.
+        }
+    }
 }

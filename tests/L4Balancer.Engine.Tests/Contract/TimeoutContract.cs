@@ -103,6 +103,58 @@ internal abstract class TimeoutContract(Func<EngineOptions, IEngine> create) : E
         Assert.That((await rig.Records.NextEndAsync()).Reason, Is.EqualTo(CloseReason.ClientClosed));
     }
 
+    [Test]
+    public async Task A_slow_reader_that_still_acknowledges_is_not_idle()
+    {
+        const int Much = 6 * 1024 * 1024;
+        TestBackend backend = Backend();
+        Rig rig = Start(Settings.Pool(backend) with { IdleTimeout = Idle, HalfCloseTimeout = Idle });
+        (Peer client, Peer server) = await OpenAsync(rig, backend);
+        client.Socket.ReceiveBufferSize = 32 * 1024;
+        Task sending = server.SendAsync(new byte[Much]);
+
+        // Slower than one send buffer in the idle timeout: for most of the time no byte is relayed, and some are acknowledged.
+        long start = Stopwatch.GetTimestamp();
+        int read = 0;
+        while (Stopwatch.GetElapsedTime(start) < Idle * 4)
+        {
+            read += (await client.ReceiveAsync(8 * 1024)).Length;
+            await Patience.Elapse(Pulse);
+        }
+
+        Assert.That(rig.Records.EndedCount, Is.Zero, "it is open");
+        await client.ReceiveAsync(Much - read);
+        await sending;
+        await FinishAsync(client, server);
+    }
+
+    [Test]
+    public async Task A_reader_that_takes_nothing_any_more_is_idle_and_reset()
+    {
+        TestBackend backend = Backend();
+        Rig rig = Start(Settings.Pool(backend) with { IdleTimeout = Idle, HalfCloseTimeout = Idle });
+        (Peer client, Peer server) = await OpenAsync(rig, backend);
+        client.Socket.ReceiveBufferSize = 32 * 1024;
+        Task sending = IgnoreAsync(server.SendAsync(new byte[32 * 1024 * 1024]));
+
+        ConnectionRecord end = await rig.Records.NextEndAsync();
+        Assert.That(end.Reason, Is.EqualTo(CloseReason.IdleTimeout));
+        Assert.That((await client.ReceiveAllAsync()).End, Is.EqualTo(StreamEnd.Reset), "not the regular end of a stream that is cut off");
+        await sending;
+    }
+
+    private static async Task IgnoreAsync(Task sending)
+    {
+        try
+        {
+            await sending;
+        }
+        catch (System.Net.Sockets.SocketException)
+        {
+            // The engine closes it.
+        }
+    }
+
     private static async Task ExpectFinsAsync(Peer client, Peer server)
     {
         Assert.That((await client.ReceiveAllAsync()).End, Is.EqualTo(StreamEnd.Fin));

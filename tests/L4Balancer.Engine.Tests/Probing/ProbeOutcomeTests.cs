@@ -63,16 +63,28 @@ public sealed class ProbeOutcomeTests
     }
 
     [Test]
-    public void A_probe_ends_with_a_reset_and_leaves_no_time_wait()
+    public void A_probe_that_only_connects_is_not_seen_by_the_application_and_leaves_no_time_wait()
     {
+        if (!OperatingSystem.IsLinux())
+        {
+            Assert.Ignore("TCP_QUICKACK is an option of Linux.");
+        }
+
         using TestBackend backend = TestBackend.Listening();
         _prober.Publish(ProbedPool.Snapshot(ProbedPool.Quick, backend.Endpoint));
-        for (int i = 0; i < 5; i++)
+        int accepted = 0;
+        for (int i = 0; i < 50; i++)
         {
-            using Socket accepted = backend.Accept();
-            SocketException? ended = Assert.Throws<SocketException>(() => accepted.Receive(new byte[1]));
-            Assert.That(ended!.SocketErrorCode, Is.EqualTo(SocketError.ConnectionReset));
+            Assert.That(_log.Next().Outcome, Is.EqualTo(ProbeOutcome.Success));
+            accepted += backend.HasWaiting ? 1 : 0;
+            if (backend.HasWaiting)
+            {
+                backend.Accept().Dispose();
+            }
         }
+
+        // A machine that holds the prober up for longer than the kernel delays the last ACK lets one through now and then.
+        Assert.That(accepted, Is.LessThanOrEqualTo(5));
 
         IEnumerable<TcpConnectionInformation> waiting = IPGlobalProperties.GetIPGlobalProperties().GetActiveTcpConnections()
             .Where(c => c.State == TcpState.TimeWait)
@@ -85,7 +97,8 @@ public sealed class ProbeOutcomeTests
     {
         using TestBackend backend = TestBackend.Listening();
         HostAddress[] sources = [.. Enumerable.Range(2, 3).Select(i => ProbedPool.Address($"127.0.0.{i}"))];
-        _prober.Publish(ProbedPool.Snapshot(ProbedPool.Quick, [.. sources], ProbedPool.Named(backend.Endpoint), null));
+        HealthSettings health = ProbedPool.Quick with { Type = HealthType.Http };
+        _prober.Publish(ProbedPool.Snapshot(health, [.. sources], ProbedPool.Named(backend.Endpoint), null));
 
         List<HostAddress> seen = [];
         for (int i = 0; i < 6; i++)

@@ -46,6 +46,38 @@ public sealed class ProbesInFlightTests
     }
 
     [Test]
+    public async Task A_deadline_that_is_looked_at_late_proves_nothing()
+    {
+        using TestBackend backend = TestBackend.BlackHole();
+        await using Prober prober = new(_clock, new Random(3), _log.Take);
+        PublishAndStartAll(prober, Snapshot(backend.Endpoint, backends: 1));
+
+        // This process stood still over the deadline. It looks again after another timeout.
+        _clock.Advance(TimeSpan.FromSeconds(8));
+        Assert.That(_clock.WaitUntilArmed(), Is.GreaterThan(_clock.Elapsed));
+        Assert.That(() => _log.Count, Is.Zero.After(200));
+
+        ProbeReport report = NextReport();
+        Assert.That((report.Outcome, report.Detail), Is.EqualTo((ProbeOutcome.Failure, "no answer within 5s")));
+    }
+
+    [Test]
+    public async Task A_prober_that_is_always_late_blames_nobody()
+    {
+        using TestBackend backend = TestBackend.BlackHole();
+        await using Prober prober = new(_clock, new Random(3), _log.Take);
+        PublishAndStartAll(prober, Snapshot(backend.Endpoint, backends: 1));
+        for (int i = 0; i < 10 && _log.Count == 0; i++)
+        {
+            _clock.Advance(TimeSpan.FromSeconds(8));
+            await Task.Delay(50);
+        }
+
+        ProbeReport report = _log.Next();
+        Assert.That((report.Outcome, report.Detail), Is.EqualTo((ProbeOutcome.LocalError, "the balancer was too busy to finish the probe")));
+    }
+
+    [Test]
     public async Task A_probe_of_a_backend_that_leaves_is_dropped_without_a_report()
     {
         using TestBackend backend = TestBackend.BlackHole();

@@ -53,6 +53,9 @@ internal sealed class TestBackend : IDisposable
         _socket.Bind(Endpoint.ToIPEndPoint());
     }
 
+    /// <summary>A connection waits to be accepted.</summary>
+    public bool HasWaiting => _socket.Poll(TimeSpan.Zero, SelectMode.SelectRead);
+
     public Socket Accept() => _socket.AcceptAsync().WaitAsync(Patience).GetAwaiter().GetResult();
 
     public void Dispose()
