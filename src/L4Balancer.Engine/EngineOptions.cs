@@ -27,6 +27,12 @@ public sealed record EngineOptions
     public IReadOnlyList<int> Inherited { get; init; } = [];
 
     /// <summary>
+    /// Memory held for peers that do not read. At its limit bytes are left in the kernel until their receiver takes them; none is lost. The
+    /// default has no limit.
+    /// </summary>
+    public HeldMemory Held { get; init; } = new(long.MaxValue);
+
+    /// <summary>
     /// Maximum number of kernel pipes that one worker holds at a time, for an engine that splices: two descriptors each. From 0 (always copy)
     /// to 32,767; the engine does not validate it.
     /// </summary>

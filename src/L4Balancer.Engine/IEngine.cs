@@ -52,6 +52,9 @@ public interface IEngine : IAsyncDisposable
     /// <summary>The load of each event loop, ordered by its number; empty for an engine without event loops of its own.</summary>
     IReadOnlyList<WorkerLoad> Load();
 
+    /// <summary>Bytes held now for peers that do not read, bounded by <see cref="EngineOptions.Held"/>. Any thread.</summary>
+    long HeldBytes { get; }
+
     /// <summary>
     /// Completes when each event loop has finished an iteration. Never completes while a loop is stuck. Completes at once after the engine
     /// has stopped.

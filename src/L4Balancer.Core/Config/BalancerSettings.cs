@@ -12,6 +12,12 @@ public sealed record BalancerSettings
     public int MaxConnections { get; init; }
 
     /// <summary>
+    /// Maximum memory that all connections together hold for peers that do not read; 0 means an eighth of what the machine or the
+    /// container has.
+    /// </summary>
+    public ByteSize HeldMemory { get; init; }
+
+    /// <summary>
     /// Time after the stop signal during which the daemon reports not ready but still accepts connections; zero means none.
     /// </summary>
     public TimeSpan ShutdownDelay { get; init; }

@@ -11,7 +11,8 @@ internal static class ConfigSchema
     public static readonly SchemaTable Balancer = new(
         "[balancer]",
         Works(
-            "workers", "engine", "max_connections", "shutdown_delay", "shutdown_grace", "access_log", "log_format", "log_level"));
+            "workers", "engine", "max_connections", "shutdown_delay", "shutdown_grace", "access_log", "log_format", "log_level",
+            "held_memory"));
 
     public static readonly SchemaTable Admin = new("[admin]", Works("socket", "listen", "token_file"));
 

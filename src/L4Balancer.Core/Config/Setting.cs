@@ -61,6 +61,24 @@ internal readonly record struct Setting(TomlNode Node, string Key, ErrorCollecto
         return Node is TomlString || WrongType(wanted);
     }
 
+    /// <param name="minimum">The smallest size other than zero, in bytes, as the maximum.</param>
+    public bool TrySize(long minimum, long maximum, out ByteSize value)
+    {
+        value = default;
+        if (!TryText("a size: a string like \"16KiB\", \"64MiB\" or \"1GiB\"", out string text))
+        {
+            return false;
+        }
+
+        if (!ByteSize.TryParse(text, out value))
+        {
+            return Reject($"{Quoted.Text(text)} is not a size; allowed: a whole number with a unit of B, KiB, MiB or GiB, like \"16KiB\", or \"0\"");
+        }
+
+        return value.Bytes == 0 || (value.Bytes >= minimum && value.Bytes <= maximum) || Reject(
+            $"{Quoted.Text(text)} is out of range; allowed: \"0\", or \"{new ByteSize(minimum)}\" to \"{new ByteSize(maximum)}\"");
+    }
+
     public bool TryDuration(TimeSpan minimum, TimeSpan maximum, out TimeSpan value)
     {
         value = default;

@@ -86,6 +86,9 @@ internal sealed class TableBinder
     public double Number(string key, double fallback, double minimum, double maximum) =>
         TryGet(key, out Setting setting) && setting.TryNumber(minimum, maximum, out double value) ? value : fallback;
 
+    public ByteSize Size(string key, ByteSize fallback, long minimum, long maximum) =>
+        TryGet(key, out Setting setting) && setting.TrySize(minimum, maximum, out ByteSize value) ? value : fallback;
+
     public bool Boolean(string key, bool fallback) =>
         TryGet(key, out Setting setting) && setting.TryBoolean(out bool value) ? value : fallback;
 

@@ -95,6 +95,8 @@ public sealed class EpollEngine : IEngine, ILoopEngine
 
     public IReadOnlyList<WorkerLoad> Load() => [.. _workers.Select(w => new WorkerLoad(w.Number, w.Assigned, w.Clock.Total, w.Stalls))];
 
+    public long HeldBytes => _options.Held.Used;
+
     public Task PingLoopsAsync() => Task.WhenAll(_workers.Select(w => w.AskAsync(static _ => true, afterwards: true)));
 
     public bool Close(ulong id, CloseReason reason) => ConnectionScan.Close(_workers, id, reason);

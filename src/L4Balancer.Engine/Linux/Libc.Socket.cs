@@ -37,6 +37,7 @@ internal static unsafe partial class Libc
     public const int TCP_QUICKACK = 12;
     public const int TCP_CONGESTION = 13;
     public const int TCP_USER_TIMEOUT = 18;
+    public const int MSG_PEEK = 0x02;
     public const int MSG_TRUNC = 0x20;
     public const int MSG_NOSIGNAL = 0x4000;
     public const int SHUT_WR = 1;

@@ -26,7 +26,14 @@ internal sealed unsafe class BufferPool : IDisposable
     /// <summary>Lengths of buffers in use that are larger than <see cref="Size"/>; these are unmapped on return, not pooled.</summary>
     private readonly Dictionary<int, int> _large = [];
 
-    public BufferPool() => Scratch = Pages.Map(Size);
+    private readonly HeldMemory _held;
+
+    /// <param name="held">Charged with every buffer that is rented.</param>
+    public BufferPool(HeldMemory held)
+    {
+        _held = held;
+        Scratch = Pages.Map(Size);
+    }
 
     /// <summary>The buffer that every read of this thread uses; its content is undefined between two calls.</summary>
     public byte* Scratch { get; }
@@ -37,6 +44,7 @@ internal sealed unsafe class BufferPool : IDisposable
 
     public int Rent()
     {
+        _held.Take(Size);
         if (_idleCount > 0)
         {
             return _idle[--_idleCount];
@@ -56,6 +64,7 @@ internal sealed unsafe class BufferPool : IDisposable
         {
             Pages.Unmap(_buffers[index], Size);
             _buffers[index] = Pages.Map(length);
+            _held.Take(length - Size);
             _large.Add(index, length);
         }
 
@@ -66,6 +75,7 @@ internal sealed unsafe class BufferPool : IDisposable
     {
         int length = Size;
         bool large = _large.Count > 0 && _large.Remove(index, out length);
+        _held.Return(large ? length : Size);
         if (!large && _idleCount < KeptIdle)
         {
             _idle[_idleCount++] = index;

@@ -6,7 +6,8 @@ namespace L4Balancer.Engine.Loop;
 /// The kernel pipes of one thread, rented only while bytes are in flight. When no further pipe is available, the caller copies, and the
 /// pool does not ask the kernel again for a while.
 /// </summary>
-internal sealed class PipePool(int limit) : IDisposable
+/// <param name="held">Charged with every pipe that is rented; none is rented where it has no room.</param>
+internal sealed class PipePool(int limit, HeldMemory held) : IDisposable
 {
     public const short None = -1;
 
@@ -33,19 +34,26 @@ internal sealed class PipePool(int limit) : IDisposable
 
     public bool TryRent(out short index)
     {
+        index = None;
+        if (!held.HasRoomFor(Size))
+        {
+            return false;
+        }
+
         if (_idleCount > 0)
         {
+            held.Take(Size);
             index = _idle[--_idleCount];
             return true;
         }
 
-        index = None;
         int place = _closedCount > 0 ? _closed[_closedCount - 1] : _places;
         if (place == limit || !TryOpen(place))
         {
             return false;
         }
 
+        held.Take(Size);
         index = (short)place;
         _closedCount -= place < _places ? 1 : 0;
         _places = Math.Max(_places, place + 1);
@@ -55,6 +63,7 @@ internal sealed class PipePool(int limit) : IDisposable
     /// <param name="clean">The pipe is empty. Otherwise it is closed, and its place gets a new one when next rented.</param>
     public void Return(short index, bool clean)
     {
+        held.Return(Size);
         if (clean)
         {
             _idle[_idleCount++] = index;

@@ -131,6 +131,12 @@ internal sealed class Relay(Worker worker)
                 }
 
                 moved += copied;
+                if (flow.Held == 0 && (ends.SinkState & SideState.Writable) == 0
+                    && (ends.SourceState & SideState.Readable) != 0 && !slot.End.SourceEnded(ends.From))
+                {
+                    // Without memory to hold it, the rest waits in the kernel until the sink is writable again.
+                    return moved;
+                }
             }
         }
 

@@ -17,6 +17,11 @@ internal sealed unsafe class Transfer(Worker worker)
     /// <returns>Bytes written to the sink; -1: the sink is gone.</returns>
     public int Copy(ref Slot slot, ref Flow flow, Ends ends)
     {
+        if (!worker.Engine.Options.Held.HasRoomFor(BufferPool.Size))
+        {
+            return CopyWithoutHolding(ref slot, ref flow, ends);
+        }
+
         SysResult received = TcpSocket.Receive(ends.Source, worker.Buffers.Scratch, BufferPool.Size);
         int count = received.IsError ? 0 : received.Value;
         if (count == 0)
@@ -48,6 +53,52 @@ internal sealed unsafe class Transfer(Worker worker)
             flow.Offset = 0;
             flow.Held = count - written;
             Buffer.MemoryCopy(worker.Buffers.Scratch + written, worker.Buffers[flow.Buffer], BufferPool.Size, flow.Held);
+        }
+
+        return written;
+    }
+
+    // No memory is left for what the sink might not take, so what it does not take stays in the kernel: the bytes are looked at (MSG_PEEK),
+    // written, and only those that were written are read.
+    private int CopyWithoutHolding(ref Slot slot, ref Flow flow, Ends ends)
+    {
+        if ((ends.SinkState & SideState.Writable) == 0)
+        {
+            return 0;
+        }
+
+        SysResult seen = TcpSocket.Receive(ends.Source, worker.Buffers.Scratch, BufferPool.Size, Libc.MSG_PEEK);
+        int count = seen.IsError ? 0 : seen.Value;
+        if (count == 0)
+        {
+            NothingRead(ref slot, ends, seen.Errno);
+            return 0;
+        }
+
+        flow.NoteRead(full: false);
+        SysResult sent = TcpSocket.Send(ends.Sink, worker.Buffers.Scratch, count);
+        if (sent.IsError && sent.Errno != Errno.EAGAIN)
+        {
+            SinkError = sent.Errno;
+            return -1;
+        }
+
+        int written = sent.IsError ? 0 : sent.Value;
+        if (written < count)
+        {
+            ends.SinkState &= ~SideState.Writable;
+        }
+
+        for (int left = written; left > 0;)
+        {
+            SysResult dropped = TcpSocket.Receive(ends.Source, worker.Buffers.Scratch, left, Libc.MSG_TRUNC);
+            if (dropped.IsError || dropped.Value == 0)
+            {
+                // The bytes were there a moment ago; a reset that came since discards the rest, and the next read reports it.
+                break;
+            }
+
+            left -= dropped.Value;
         }
 
         return written;

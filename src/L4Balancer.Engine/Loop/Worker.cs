@@ -57,8 +57,8 @@ internal sealed class Worker : IDisposable
         Number = number;
         Now = Instant.Now(engine.Options.Clock);
         _wheel = new TimerWheel(Now, TimerFired);
-        Pipes = new PipePool(engine.Options.PipesPerWorker);
-        Buffers = new BufferPool();
+        Pipes = new PipePool(engine.Options.PipesPerWorker, engine.Options.Held);
+        Buffers = new BufferPool(engine.Options.Held);
         Guard = new StepGuard(this);
         _dispatcher = new Dispatcher(this);
         Acceptor = new Acceptor(this);

@@ -25,10 +25,16 @@ internal enum FillEnd
 /// Relays the bytes from one socket to the other: <see cref="FillAsync"/> reads into a pooled pipe, <see cref="DrainAsync"/> writes out of
 /// it, and the pipe's threshold provides backpressure. Filling may begin long before there is a socket to drain into.
 /// </summary>
-internal sealed class Direction(Action<int> onReceived, Action<int> onSent)
+internal sealed class Direction(Action<int> onReceived, Action<int> onSent, HeldMemory held)
 {
+    /// <summary>Bytes of a read where <see cref="HeldMemory"/> has no room.</summary>
+    private const int ReadWithoutRoom = 4096;
+
     private readonly Pipe _pipe = PipePool.Shared.Get();
+    private bool _hasEnded;
     private bool _isHeldUp;
+    private int _held;
+    private TaskCompletionSource? _drained;
     private bool _hasReceived;
 
     /// <summary>The pipe is full, so the source is not read. Any thread may read it.</summary>
@@ -58,7 +64,15 @@ internal sealed class Direction(Action<int> onReceived, Action<int> onSent)
                 }
 
                 lost = ready.End == IoEnd.Done ? lost : ready.End;
-                IoResult received = await IoResult.ReceiveAsync(source, writer.GetMemory(), stop).ConfigureAwait(false);
+                Memory<byte> buffer = writer.GetMemory();
+                if (!held.HasRoomFor(buffer.Length))
+                {
+                    // The rest waits in the kernel. A little is read once the pipe is empty, or a peer that reads could not go on.
+                    await DrainedAsync().ConfigureAwait(false);
+                    buffer = buffer[..Math.Min(buffer.Length, ReadWithoutRoom)];
+                }
+
+                IoResult received = await IoResult.ReceiveAsync(source, buffer, stop).ConfigureAwait(false);
                 if (received is not { End: IoEnd.Done, Bytes: > 0 })
                 {
                     return received.End == IoEnd.Cancelled ? FillEnd.Stopped
@@ -69,6 +83,8 @@ internal sealed class Direction(Action<int> onReceived, Action<int> onSent)
 
                 Volatile.Write(ref _hasReceived, true);
                 onReceived(received.Bytes);
+                held.Take(received.Bytes);
+                Interlocked.Add(ref _held, received.Bytes);
                 writer.Advance(received.Bytes);
                 Volatile.Write(ref _isHeldUp, true);
                 FlushResult flushed = await writer.FlushAsync(CancellationToken.None).ConfigureAwait(false);
@@ -114,21 +130,41 @@ internal sealed class Direction(Action<int> onReceived, Action<int> onSent)
         finally
         {
             await reader.CompleteAsync().ConfigureAwait(false);
+            Volatile.Write(ref _hasEnded, true);
+            Interlocked.Exchange(ref _drained, null)?.TrySetResult();
         }
     }
 
     /// <summary>Returns the pipe; neither <see cref="FillAsync"/> nor <see cref="DrainAsync"/> may be running.</summary>
     public void Release()
     {
+        held.Return(Interlocked.Exchange(ref _held, 0));
         _pipe.Writer.Complete();
         _pipe.Reader.Complete();
         PipePool.Shared.Return(_pipe);
+    }
+
+    // Completes when nothing is held, or when draining has ended.
+    private async Task DrainedAsync()
+    {
+        var drained = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Volatile.Write(ref _drained, drained);
+        if (Volatile.Read(ref _held) > 0 && !Volatile.Read(ref _hasEnded))
+        {
+            await drained.Task.ConfigureAwait(false);
+        }
     }
 
     private async ValueTask<bool> SendAsync(Socket sink, ReadOnlyMemory<byte> bytes)
     {
         IoResult sent = await IoResult.SendAsync(sink, bytes).ConfigureAwait(false);
         onSent(sent.Bytes);
+        held.Return(sent.Bytes);
+        if (Interlocked.Add(ref _held, -sent.Bytes) == 0)
+        {
+            Interlocked.Exchange(ref _drained, null)?.TrySetResult();
+        }
+
         SinkLoss = sent.End == IoEnd.TimedOut ? LossKind.TimedOut : LossKind.Reset;
         return sent.End == IoEnd.Done;
     }

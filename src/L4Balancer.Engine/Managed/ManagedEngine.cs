@@ -96,6 +96,8 @@ public sealed class ManagedEngine : IEngine
 
     public IReadOnlyList<WorkerLoad> Load() => [];
 
+    public long HeldBytes => Options.Held.Used;
+
     /// <summary>Completes when the thread pool, which serves every connection, has run a work item.</summary>
     public Task PingLoopsAsync() => Task.Run(static () => { });
 

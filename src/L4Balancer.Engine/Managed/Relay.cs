@@ -36,8 +36,8 @@ internal sealed class Relay
         _closing = closing;
         _client = new SideSocket(client, Side.Client);
         _meter = new Meter(engine);
-        _toBackend = new Direction(_meter.Received, _meter.SentToBackend);
-        _toClient = new Direction(_meter.Received, _meter.SentToClient);
+        _toBackend = new Direction(_meter.Received, _meter.SentToBackend, engine.Options.Held);
+        _toClient = new Direction(_meter.Received, _meter.SentToClient, engine.Options.Held);
     }
 
     public long BytesToBackend => _meter.BytesToBackend;

@@ -28,6 +28,7 @@ internal static class ConfigJson
             new TextConverter<TimeSpan>(Duration.Format),
             new TextConverter<Endpoint>(static e => e.ToString()),
             new TextConverter<HostAddress>(static a => a.ToString()),
+            new TextConverter<ByteSize>(static s => s.ToString()),
             new TextConverter<Uri>(WithoutCredentials),
             new TextConverter<StatusCodes>(static s => s.Text),
             new HiddenValuesConverter(),

@@ -12,6 +12,7 @@ internal static class FixedAtStart
         {
             Workers = inForce.Balancer.Workers,
             Engine = inForce.Balancer.Engine,
+            HeldMemory = inForce.Balancer.HeldMemory,
             LogFormat = inForce.Balancer.LogFormat,
         },
         Admin = wanted.Admin with { Socket = inForce.Admin.Socket, Listen = inForce.Admin.Listen },

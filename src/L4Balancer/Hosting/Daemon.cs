@@ -25,6 +25,9 @@ internal sealed class Daemon : IAsyncDisposable
     private static readonly TimeSpan FirstPush = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan BetweenPushes = TimeSpan.FromMinutes(1);
 
+    /// <summary>Without <c>held_memory</c> connections may hold this part of the memory for peers that do not read: an eighth.</summary>
+    private const int ShareOfMemory = 8;
+
     private readonly TimeProvider _clock;
     private readonly LogOutput _output;
     private readonly LevelSwitch _level;
@@ -203,10 +206,16 @@ internal sealed class Daemon : IAsyncDisposable
             Loggers = _loggers,
             Workers = DescriptorBudget.WorkersOf(settings),
             PipesPerWorker = budget.PipesPerWorker,
+            Held = new HeldMemory(HeldMemoryOf(settings)),
             Inherited = OperatingSystem.IsLinux() ? ListenDescriptors.Take() : [],
         }));
         return _engine.Start(snapshot);
     }
+
+    // Known by the runtime as what the machine has, or the limit of its cgroup.
+    private static long HeldMemoryOf(BalancerSettings settings) => settings.HeldMemory.Bytes > 0
+        ? settings.HeldMemory.Bytes
+        : GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / ShareOfMemory;
 
     private void CreateControl(DesiredState desired, DescriptorBudget budget, RoutingSnapshot snapshot, string? path)
     {

@@ -5,7 +5,7 @@ using L4Balancer.Engine;
 
 namespace L4Balancer.Metrics;
 
-/// <summary>Which configuration and which build are in force, and what the reloads came to.</summary>
+/// <summary>The active configuration and build, the results of reloads, and what the engine as a whole holds.</summary>
 internal sealed class ControlInstruments
 {
     private readonly Func<RoutingSnapshot> _snapshot;
@@ -20,6 +20,8 @@ internal sealed class ControlInstruments
         meter.CreateObservableGauge(
             MetricNames.ConfigGeneration, () => snapshot().Generation, null,
             "Counts from 1 with each configuration that was put in force.");
+        meter.CreateObservableGauge(
+            MetricNames.HeldMemory, Held, null, "Memory held for peers that do not read, bounded by held_memory.");
         meter.CreateObservableGauge(MetricNames.BuildInfo, Build, null, "1; what runs is in the labels.");
     }
 
@@ -28,6 +30,14 @@ internal sealed class ControlInstruments
         ReloadCounters reloads = _snapshot().State.Reloads;
         yield return new Measurement<long>(reloads.Succeeded, new KeyValuePair<string, object?>(MetricNames.Result, MetricNames.Success));
         yield return new Measurement<long>(reloads.Failed, new KeyValuePair<string, object?>(MetricNames.Result, MetricNames.Failure));
+    }
+
+    private IEnumerable<Measurement<long>> Held()
+    {
+        if (_engine() is IEngine engine)
+        {
+            yield return new Measurement<long>(engine.HeldBytes);
+        }
     }
 
     private IEnumerable<Measurement<long>> Build()

@@ -10,6 +10,7 @@ internal static class MetricNames
     public const string ConnectionsPending = "l4balancer_connections_pending";
     public const string ConnectionsHalfClosed = "l4balancer_connections_half_closed";
     public const string QueueAbandoned = "l4balancer_queue_abandoned_total";
+    public const string HeldMemory = "l4balancer_held_memory_bytes";
     public const string EventLoopStalls = "l4balancer_event_loop_stalls_total";
     public const string ConnectionsActive = "l4balancer_connections_active";
     public const string ConnectionsClosed = "l4balancer_connections_closed_total";

@@ -37,7 +37,7 @@ internal sealed class ConfigReaderTests
             Assert.That(pool.ConnectTimeout, Is.EqualTo(TimeSpan.FromSeconds(3)));
             Assert.That(pool.ConnectAttempts, Is.EqualTo(3));
             Assert.That(pool.IdleTimeout, Is.EqualTo(TimeSpan.FromHours(1)));
-            Assert.That(pool.HalfCloseTimeout, Is.EqualTo(TimeSpan.FromHours(1)));
+            Assert.That(pool.HalfCloseTimeout, Is.EqualTo(TimeSpan.FromMinutes(5)));
             Assert.That(pool.Keepalive, Is.EqualTo(keepalive));
             Assert.That(pool.Health, Is.EqualTo(new HealthSettings
             {
@@ -166,15 +166,41 @@ internal sealed class ConfigReaderTests
     public void Metrics_without_a_key_take_the_default_address() =>
         Assert.That(new ConfigText().With("[metrics]").Load().Metrics!.Listen.ToString(), Is.EqualTo("127.0.0.1:9464"));
 
-    [TestCase("")]
-    [TestCase("half_close_timeout = \"\"")]
-    public void Half_close_takes_the_idle_timeout_where_it_has_none_of_its_own(string line)
+    [TestCase("", "7m", 5)]
+    [TestCase("", "2m", 2)]
+    [TestCase("", "0s", 5)]
+    [TestCase("half_close_timeout = \"6m\"", "7m", 6)]
+    [TestCase("half_close_timeout = \"8m\"", "7m", 7)]
+    [TestCase("half_close_timeout = \"\"", "7m", 7)]
+    [TestCase("half_close_timeout = \"0s\"", "7m", 7)]
+    [TestCase("half_close_timeout = \"0s\"", "0s", 0)]
+    public void Half_close_timeout_is_never_longer_than_the_idle_timeout(string line, string idle, int minutes)
     {
-        string text = new ConfigText().With("[[pools]]", "idle_timeout", "\"7m\"").ToString()
+        string text = new ConfigText().With("[[pools]]", "idle_timeout", $"\"{idle}\"").ToString()
             .Replace("idle_timeout", line + "\nidle_timeout");
 
-        Assert.That(ConfigText.Load(text).Pools[0].HalfCloseTimeout, Is.EqualTo(TimeSpan.FromMinutes(7)));
+        Assert.That(ConfigText.Load(text).Pools[0].HalfCloseTimeout, Is.EqualTo(TimeSpan.FromMinutes(minutes)));
     }
+
+    [TestCase("0", 0L)]
+    [TestCase("1MiB", 1L << 20)]
+    [TestCase("1536KiB", 1536L << 10)]
+    [TestCase("3GiB", 3L << 30)]
+    [TestCase("2000000B", 2_000_000L)]
+    public void A_size_has_a_unit(string text, long bytes)
+    {
+        ByteSize size = new ConfigText().With("[balancer]", "held_memory", $"\"{text}\"").Load().Balancer.HeldMemory;
+        Assert.That((size.Bytes, size.ToString()), Is.EqualTo((bytes, text)));
+    }
+
+    [TestCase("\"1\"", "is not a size; allowed: a whole number with a unit of B, KiB, MiB or GiB")]
+    [TestCase("\"1.5GiB\"", "is not a size")]
+    [TestCase("\"9223372036854775807GiB\"", "is not a size")]
+    [TestCase("\"1023KiB\"", "is out of range; allowed: \"0\", or \"1MiB\" to \"1048576GiB\"")]
+    [TestCase("64", "a size: a string like")]
+    public void A_size_that_is_none_is_refused(string value, string message) =>
+        Assert.That(
+            new ConfigText().With("[balancer]", "held_memory", value).Errors().Single(), Does.Contain(message));
 
     [Test]
     public void Six_mistakes_of_six_kinds_are_told_in_one_go_with_line_and_column()

@@ -41,6 +41,7 @@ internal sealed class PassiveHealthTests
     [TestCase(ConnectFailure.LocalShortage, ExpectedResult = false)]
     [TestCase(ConnectFailure.NoSuchFamily, ExpectedResult = false)]
     [TestCase(ConnectFailure.NotPermitted, ExpectedResult = false)]
+    [TestCase(ConnectFailure.NotObserved, ExpectedResult = false)]
     public bool Our_own_shortages_never_count(ConnectFailure failure)
     {
         PassiveScene scene = new(PassiveScene.Probed(1));

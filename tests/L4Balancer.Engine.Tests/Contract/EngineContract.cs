@@ -41,9 +41,10 @@ internal abstract class EngineContract(Func<EngineOptions, IEngine> create)
         }
     }
 
-    protected IEngine NewEngine(RecordedConnections records, IReadOnlyList<int>? inherited = null, ILoggerFactory? log = null) =>
+    protected IEngine NewEngine(RecordedConnections records, IReadOnlyList<int>? inherited = null, ILoggerFactory? log = null, HeldMemory? held = null) =>
         create(new EngineOptions
         {
+            Held = held ?? new HeldMemory(long.MaxValue),
             Clock = TimeProvider.System,
             Records = records,
             Loggers = log ?? NullLoggerFactory.Instance,
@@ -53,12 +54,12 @@ internal abstract class EngineContract(Func<EngineOptions, IEngine> create)
 
     protected Rig Start(
         PoolSettings pool, ListenerSettings? listener = null, int maxConnections = 100_000, Action<ConnectionRecord>? onEstablished = null,
-        IReadOnlyList<int>? inherited = null, ILoggerFactory? log = null)
+        IReadOnlyList<int>? inherited = null, ILoggerFactory? log = null, HeldMemory? held = null)
     {
         var records = new RecordedConnections(onEstablished);
         RoutingSnapshot snapshot = RoutingSnapshot.Build(
             new(Settings.Config(pool, listener ?? Settings.Listener("127.0.0.1:0")), maxConnections));
-        var rig = new Rig(NewEngine(records, inherited, log), snapshot, records);
+        var rig = new Rig(NewEngine(records, inherited, log, held), snapshot, records);
         _rigs.Add(rig);
         Assert.That(rig.Start(), Is.Empty);
         return rig;

@@ -10,6 +10,48 @@ internal abstract class RelayContract(Func<EngineOptions, IEngine> create) : Eng
     private const int MiB = 1024 * 1024;
 
     [Test]
+    public async Task Memory_for_peers_that_do_not_read_is_bounded_and_no_byte_is_lost()
+    {
+        const int Readers = 40;
+        const long Length = 8 * 1024 * 1024;
+        const long Limit = 512 * 1024;
+        var held = new HeldMemory(Limit);
+        TestBackend backend = Backend();
+        Rig rig = Start(Settings.Pool(backend), held: held);
+        List<(Peer Client, Task<string> Sent)> slow = [];
+        for (int i = 0; i < Readers; i++)
+        {
+            (Peer client, Peer server) = await OpenAsync(rig, backend);
+            slow.Add((client, SendAndFinishAsync(server, i, Length)));
+        }
+
+        // Each holds what one read returns, or a pipe, where nothing bounds the sum.
+        await Patience.UntilStill(() => (int)(rig.Engine.HeldBytes / 1024), TimeSpan.FromMilliseconds(300));
+        Assert.That(held.Used, Is.InRange(1, Limit + (Readers * 4096) + (2 * 64 * 1024)));
+
+        (Peer fast, Peer answering) = await OpenAsync(rig, backend);
+        Task<string> sending = answering.SendPatternAsync(1000, Length);
+        Assert.That((await fast.ReceiveAsync((int)Length)).Length, Is.EqualTo(Length), "one that reads goes on");
+        await sending;
+
+        foreach ((Peer client, Task<string> sent) in slow)
+        {
+            Received received = await client.ReceiveAllAsync();
+            Assert.That((received.End, received.Digest), Is.EqualTo((StreamEnd.Fin, await sent)));
+            client.Finish();
+        }
+
+        await Patience.Until(() => held.Used == 0, "nothing is held any more");
+    }
+
+    private static async Task<string> SendAndFinishAsync(Peer peer, int seed, long length)
+    {
+        string digest = await peer.SendPatternAsync(seed, length);
+        peer.Finish();
+        return digest;
+    }
+
+    [Test]
     public async Task Bytes_arrive_unchanged_both_ways_at_once([Values(1, 20, 300)] int seed)
     {
         TestBackend backend = Backend();

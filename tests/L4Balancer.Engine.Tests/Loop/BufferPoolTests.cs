@@ -10,7 +10,7 @@ internal sealed unsafe class BufferPoolTests
     [Test]
     public void Each_is_somebody_s_alone()
     {
-        using var pool = new BufferPool();
+        using var pool = new BufferPool(new HeldMemory(long.MaxValue));
         int[] rented = [.. Enumerable.Range(0, 200).Select(_ => pool.Rent())];
         foreach (int index in rented)
         {
@@ -29,7 +29,7 @@ internal sealed unsafe class BufferPoolTests
     [Test]
     public void It_rents_and_takes_back_as_a_set_would()
     {
-        using var pool = new BufferPool();
+        using var pool = new BufferPool(new HeldMemory(long.MaxValue));
         var random = new Random(11);
         Dictionary<int, byte> rented = [];
         for (int i = 0; i < 20_000; i++)
@@ -58,7 +58,7 @@ internal sealed unsafe class BufferPoolTests
     public void After_a_rush_the_memory_goes_back_to_the_system()
     {
         const int rush = 2000;
-        using var pool = new BufferPool();
+        using var pool = new BufferPool(new HeldMemory(long.MaxValue));
         long before = ResidentBytes();
         int[] rented = [.. Enumerable.Range(0, rush).Select(_ => pool.Rent())];
         foreach (int index in rented)

@@ -49,6 +49,8 @@ internal sealed class StillEngine : IEngine
 
     public IReadOnlyList<WorkerLoad> Load() => Loads;
 
+    public long HeldBytes => 0;
+
     public Task PingLoopsAsync() => Task.CompletedTask;
 
     public bool Close(ulong id, CloseReason reason) => false;
