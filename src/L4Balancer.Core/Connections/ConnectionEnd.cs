@@ -18,6 +18,9 @@ public struct ConnectionEnd
     /// <summary>How often an engine checks a send queue that has to be empty before a reset. The kernel sends no event for that.</summary>
     public static readonly TimeSpan FlushPoll = TimeSpan.FromMilliseconds(5);
 
+    /// <summary>The send queues are looked at for the first time after this part of a timeout without a byte.</summary>
+    private const int FirstLook = 8;
+
     private Instant _closeBy;
     private Instant _queuesSeenAt;
     private Instant _acknowledgedAt;
@@ -215,8 +218,8 @@ public struct ConnectionEnd
         (_facts & Facts.FirstAtBackend) != 0 && !IsLost(Side.Backend) && (close & EndActions.ResetBackend) == 0;
 
     /// <summary>
-    /// Whether <see cref="DeadlinePassed"/> has to know now what the peers have not acknowledged: halfway to a timeout, at the timeout, and at
-    /// the end of a lingering close. An engine asks the kernel (SIOCOUTQ) only then.
+    /// Whether <see cref="DeadlinePassed"/> has to know now what the peers have not acknowledged: an eighth into a timeout, at the timeout, and
+    /// at the end of a lingering close. An engine asks the kernel (SIOCOUTQ) only then.
     /// </summary>
     public readonly bool NeedsQueues(in ConnectionRecord record, Instant lastActivity, Instant now) => Phase switch
     {
@@ -285,9 +288,12 @@ public struct ConnectionEnd
         }
     }
 
+    // Where a peer has not acknowledged everything, the timeout counts from the first look at its queue, because only a difference shows that
+    // it still reads.
     private readonly Instant QuietUntil(in ConnectionRecord record, Instant lastActivity)
     {
-        return Activity(lastActivity).After(QuietTime(record));
+        Instant activity = Activity(lastActivity);
+        return (_queuesSeenAt > activity && _unacknowledged > 0 ? _queuesSeenAt : activity).After(QuietTime(record));
     }
 
     private readonly TimeSpan QuietTime(in ConnectionRecord record) =>
@@ -296,21 +302,23 @@ public struct ConnectionEnd
     // Bytes that a slow reader still acknowledges are activity, though none is relayed meanwhile.
     private readonly Instant Activity(Instant lastActivity) => lastActivity > _acknowledgedAt ? lastActivity : _acknowledgedAt;
 
-    // The queues are looked at twice, because only a difference shows that the peer still reads: halfway to the timeout, and at the timeout.
-    private readonly Instant QueuesDue(in ConnectionRecord record, Instant lastActivity)
-    {
-        Instant activity = Activity(lastActivity);
-        return _queuesSeenAt > activity ? activity.After(QuietTime(record)) : activity.After(QuietTime(record) / 2);
-    }
+    private readonly Instant QueuesDue(in ConnectionRecord record, Instant lastActivity) => _queuesSeenAt > Activity(lastActivity)
+        ? QuietUntil(record, lastActivity)
+        : Activity(lastActivity).After(QuietTime(record) / FirstLook);
 
     private void NoteQueues(Instant lastActivity, int unacknowledged, Instant now)
     {
-        if (_queuesSeenAt > Activity(lastActivity) && unacknowledged < _unacknowledged)
+        if (_queuesSeenAt > Activity(lastActivity))
         {
+            if (unacknowledged >= _unacknowledged)
+            {
+                return;
+            }
+
             _acknowledgedAt = now;
         }
 
-        // Later than the activity, so that the next look is that of the timeout, unless something happens meanwhile.
+        // Later than the activity, so that the next look is that of the timeout, unless a byte is relayed meanwhile.
         _queuesSeenAt = now + TimeSpan.FromTicks(1);
         _unacknowledged = unacknowledged;
     }

@@ -13,6 +13,7 @@ internal static class ContractExample
         access_log      = "failures"  # "off" | "failures" (all but client_closed and backend_closed; rate-limited) | "all"
         log_format      = "text"    # "text" | "json" | "journal" (picked under systemd)
         log_level       = "info"
+        held_memory     = "0"       # bound on memory held for peers that do not read, all connections together
 
         [admin]                     # API, status page, health endpoints. Without `listen`: only the local socket
         socket     = "/run/l4balancer/admin.sock"   # mode 0660; without root $XDG_RUNTIME_DIR/l4balancer/admin.sock
@@ -27,6 +28,7 @@ internal static class ContractExample
         name   = "wss"
         bind   = ["0.0.0.0:443", "[::]:443"]
         pool   = "chat"
+        freebind           = false      # IP_FREEBIND: bind an address that is not here yet (VRRP standby)
         inspect            = "none"     # "none" | "tls" | "http": look at the first bytes, forward them untouched
         inspect_timeout    = "3s"
         inspect_limit      = "16KiB"
@@ -56,7 +58,7 @@ internal static class ContractExample
         connect_timeout   = "3s"
         connect_attempts  = 3           # other backends first; the same again after min(connect_timeout, 1s)
         idle_timeout      = "1h"        # no byte in either direction
-        half_close_timeout = ""         # after one side has finished; "": idle_timeout
+        half_close_timeout = "5m"       # no byte after one side has finished; never longer than idle_timeout
         max_age           = "0s"        # close connections this old, jittered by a tenth
         keepalive         = { idle = "60s", interval = "20s", count = 3 }
         user_timeout      = "0s"
@@ -65,6 +67,7 @@ internal static class ContractExample
         panic_threshold   = 0.0         # below this healthy share, health is ignored
         slow_start        = "0s"
         new_connection_rate = 0         # per backend, queued above
+        abort_on_close    = false       # a queued connection whose client has sent FIN gives up its place
         on_backend_down   = "keep"      # "keep" | "close": what happens to established connections
         close_rate        = 500         # paced closing, connections per second
           [pools.health]

@@ -84,7 +84,7 @@ internal sealed class Rig(IEngine engine, RoutingSnapshot snapshot, RecordedConn
             Assert.That(_listeners.Sum(l => l.Open), Is.Zero, "open at the listeners");
             Assert.That(Snapshot.State.Open, Is.Zero, "open in all");
             Assert.That(_states.Sum(c => c.Active), Is.Zero, "active");
-            Assert.That(_states.Sum(c => c.PoolState.HalfClosed), Is.Zero, "half-closed");
+            Assert.That(Snapshot.Pools.Sum(p => p.State.HalfClosed), Is.Zero, "half-closed");
             Assert.That(Records.EndedCount, Is.EqualTo(Accepted), "records that ended");
             Assert.That(Records.EndedTwice, Is.Zero, "records that ended twice");
             Assert.That(Engine.Count, Is.Zero, "the engine's own count");

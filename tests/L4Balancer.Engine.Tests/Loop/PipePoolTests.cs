@@ -12,7 +12,7 @@ internal sealed class PipePoolTests : IDisposable
 {
     private const int Limit = 4;
 
-    private readonly PipePool _pool = new(Limit);
+    private readonly PipePool _pool = new(Limit, new HeldMemory(long.MaxValue));
 
     public void Dispose()
     {

@@ -24,7 +24,7 @@ internal sealed class DirectionTests
     {
         (Socket peer, Socket source) = await ConnectAsync();
         (Socket sink, _) = await ConnectAsync();
-        var direction = new Direction(static _ => throw new InvalidOperationException("A fault that the test put here."), static _ => { });
+        var direction = new Direction(static _ => throw new InvalidOperationException("A fault that the test put here."), static _ => { }, new HeldMemory(long.MaxValue));
         Task<FillEnd> fill = direction.FillAsync(source, CancellationToken.None);
         Task<bool> drain = direction.DrainAsync(sink);
 
@@ -40,7 +40,7 @@ internal sealed class DirectionTests
     {
         (Socket peer, Socket source) = await ConnectAsync();
         (Socket sink, _) = await ConnectAsync();
-        var direction = new Direction(static _ => { }, static _ => throw new InvalidOperationException("A fault that the test put here."));
+        var direction = new Direction(static _ => { }, static _ => throw new InvalidOperationException("A fault that the test put here."), new HeldMemory(long.MaxValue));
         Task sending = peer.SendAsync(MoreThanFits);
         Task<FillEnd> fill = direction.FillAsync(source, CancellationToken.None);
         await Patience.UntilStill(() => source.Available, TimeSpan.FromMilliseconds(100));
