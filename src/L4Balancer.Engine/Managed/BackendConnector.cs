@@ -8,14 +8,15 @@ using L4Balancer.Engine.Sockets;
 
 namespace L4Balancer.Engine.Managed;
 
-/// <summary>A connected socket, or the reason for failure. Both are null if the token was cancelled first.</summary>
+/// <summary>A connected socket, or the reason for failure. Both are null if a token was cancelled first.</summary>
 /// <param name="Gone">The backend has already reset the connection; the connect has cleared the error.</param>
 internal readonly record struct ConnectResult(Socket? Socket, Endpoint LocalEndpoint, ConnectFailure? Failure, bool Gone = false);
 
 /// <summary>One attempt to connect to a backend.</summary>
 internal static class BackendConnector
 {
-    public static async Task<ConnectResult> ConnectAsync(SetupStep step, PoolSettings pool, PortSupply ports, CancellationToken token)
+    public static async Task<ConnectResult> ConnectAsync(
+        SetupStep step, PoolSettings pool, PortSupply ports, CancellationToken deadline, CancellationToken closing)
     {
         IPEndPoint target = step.Target.ToIPEndPoint();
         if (Open(step, target, pool, ports, out Socket? socket) is { } ours)
@@ -27,7 +28,7 @@ internal static class BackendConnector
         ConnectResult result = default;
         try
         {
-            result = await ConnectAsync(socket!, target, token).ConfigureAwait(false);
+            result = await ConnectAsync(socket!, target, deadline, closing).ConfigureAwait(false);
         }
         finally
         {
@@ -61,9 +62,10 @@ internal static class BackendConnector
         }
     }
 
-    private static async Task<ConnectResult> ConnectAsync(Socket socket, IPEndPoint target, CancellationToken token)
+    private static async Task<ConnectResult> ConnectAsync(
+        Socket socket, IPEndPoint target, CancellationToken deadline, CancellationToken closing)
     {
-        SocketError error = await PendingConnect.ConnectAsync(socket, target, token).ConfigureAwait(false);
+        SocketError error = await PendingConnect.ConnectAsync(socket, target, deadline, closing).ConfigureAwait(false);
         bool gone = ConnectErrors.IsOfConnected(error);
         if (error != SocketError.Success && !gone)
         {

@@ -192,9 +192,9 @@ internal sealed class ManagedConnection
     {
         // The source's own timer, because one that fires while the source is being disposed must not throw: that exception would be unhandled.
         using var deadline = new CancellationTokenSource(_engine.Until(step.Deadline), _engine.Options.Clock);
-        using var attempt = CancellationTokenSource.CreateLinkedTokenSource(_closing.Reading, deadline.Token);
         PoolSettings pool = _setup.PoolSettings;
-        ConnectResult result = await BackendConnector.ConnectAsync(step, pool, _engine.Snapshot.Ports.Supply, attempt.Token).ConfigureAwait(false);
+        ConnectResult result = await BackendConnector.ConnectAsync(
+            step, pool, _engine.Snapshot.Ports.Supply, deadline.Token, _closing.Reading).ConfigureAwait(false);
         lock (_gate)
         {
             Instant now = _engine.Now;

@@ -14,19 +14,27 @@ internal sealed class PendingConnect() : SocketAsyncEventArgs(true), IValueTaskS
     private static readonly ObjectPool<PendingConnect> Unused = ObjectPool.Create<PendingConnect>();
 
     private ManualResetValueTaskSourceCore<SocketError> _answer;
+    private Socket? _socket;
+    private volatile bool _isAborted;
 
+    /// <param name="deadline">Believed only if the kernel has no outcome yet: this process may have stood still over it.</param>
+    /// <param name="closing">Ends the connect in any case.</param>
     /// <returns>
-    /// <see cref="SocketError.OperationAborted"/> if the token was cancelled: the outcome of the connect is unknown, and the socket may be
-    /// closed.
+    /// <see cref="SocketError.OperationAborted"/> if a token ended the connect: its outcome is unknown, and the socket may be closed.
     /// </returns>
-    public static async ValueTask<SocketError> ConnectAsync(Socket socket, IPEndPoint target, CancellationToken token)
+    public static async ValueTask<SocketError> ConnectAsync(
+        Socket socket, IPEndPoint target, CancellationToken deadline, CancellationToken closing)
     {
         PendingConnect connect = Unused.Get();
         connect._answer.Reset();
+        connect._isAborted = false;
+        connect._socket = socket;
         connect.RemoteEndPoint = target;
-        SocketError error = Begin(socket, connect) is { } atOnce ? atOnce : await connect.WaitAsync(socket, token).ConfigureAwait(false);
+        SocketError error = Begin(socket, connect) is { } atOnce ? atOnce : await connect.WaitAsync(deadline, closing).ConfigureAwait(false);
+        bool isAborted = connect._isAborted || closing.IsCancellationRequested;
+        connect._socket = null;
         Unused.Return(connect);
-        return token.IsCancellationRequested ? SocketError.OperationAborted : error;
+        return isAborted ? SocketError.OperationAborted : error;
     }
 
     protected override void OnCompleted(SocketAsyncEventArgs e) => _answer.SetResult(SocketError);
@@ -54,9 +62,37 @@ internal sealed class PendingConnect() : SocketAsyncEventArgs(true), IValueTaskS
     }
 
     // Only closing the socket ends a connect early.
-    private async ValueTask<SocketError> WaitAsync(Socket socket, CancellationToken token)
+    private async ValueTask<SocketError> WaitAsync(CancellationToken deadline, CancellationToken closing)
     {
-        using CancellationTokenRegistration closing = token.UnsafeRegister(static s => ((Socket)s!).Dispose(), socket);
+        using CancellationTokenRegistration late = deadline.UnsafeRegister(static c => ((PendingConnect)c!).DeadlinePassed(), this);
+        using CancellationTokenRegistration closed = closing.UnsafeRegister(static c => ((PendingConnect)c!).Abort(), this);
         return await new ValueTask<SocketError>(this, _answer.Version).ConfigureAwait(false);
+    }
+
+    private void DeadlinePassed()
+    {
+        if (!HasOutcome())
+        {
+            Abort();
+        }
+    }
+
+    private void Abort()
+    {
+        _isAborted = true;
+        _socket?.Dispose();
+    }
+
+    // The runtime reports it in a moment.
+    private bool HasOutcome()
+    {
+        try
+        {
+            return _socket is { } socket && (socket.Poll(TimeSpan.Zero, SelectMode.SelectWrite) || socket.Poll(TimeSpan.Zero, SelectMode.SelectError));
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            return true;
+        }
     }
 }
