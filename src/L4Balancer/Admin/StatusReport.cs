@@ -1,4 +1,3 @@
-using System.IO.Enumeration;
 using System.Runtime.InteropServices;
 using System.Text.Json;
 using L4Balancer.Admin.Answers;
@@ -15,8 +14,6 @@ namespace L4Balancer.Admin;
 /// <summary>GET /v1/status: totals, computed for each request.</summary>
 internal static class StatusReport
 {
-    private const string DescriptorFolder = "/proc/self/fd";
-
     public static StatusAnswer Of(AdminTarget target)
     {
         RoutingSnapshot snapshot = target.Control.Snapshot;
@@ -32,7 +29,7 @@ internal static class StatusReport
             listeners.Sum(l => l.Accepted), SumOf(listeners.Select(l => l.Refused)), SumOf(backends.Select(b => b.Closed)),
             backends.Sum(b => b.BytesToBackend), backends.Sum(b => b.BytesToClient),
             [.. ListenersOf(snapshot, target.Engine.Bound)], [.. snapshot.Pools.Select(Of)],
-            [.. target.Engine.Load().Select(Of)], Descriptors(),
+            [.. target.Engine.Load().Select(Of)], DescriptorsOfProcess(),
             [
                 .. snapshot.Ports.Fullest(Instant.Now(target.Clock)).OrderBy(f => f.Use.Source.Label, StringComparer.Ordinal).Select(f => new SourcePortsAnswer(
                     f.Use.Source.Label, f.Use.Destination.ToString(), f.InUse, f.Use.Limit > 0 ? f.Use.Limit : null)),
@@ -85,11 +82,7 @@ internal static class StatusReport
 
     private static WorkerAnswer Of(WorkerLoad load) => new(load.Worker, load.Connections, Math.Round(load.CpuTime.TotalSeconds, 3));
 
-    // Entries are counted without reading their names, which would allocate hundreds of thousands of strings. The directory's own
-    // descriptor is not counted.
-    private static DescriptorsAnswer Descriptors() => OperatingSystem.IsLinux()
-        ? new DescriptorsAnswer(
-            new FileSystemEnumerable<byte>(DescriptorFolder, static (ref FileSystemEntry _) => 0).LongCount() - 1,
-            ResourceLimits.DescriptorLimit())
+    private static DescriptorsAnswer DescriptorsOfProcess() => OperatingSystem.IsLinux()
+        ? new DescriptorsAnswer(Descriptors.CountOpen(), ResourceLimits.DescriptorLimit())
         : new DescriptorsAnswer(null, null);
 }
