@@ -39,6 +39,10 @@ internal static partial class Log
     [LoggerMessage(1008, LogLevel.Warning, "{Signal}: {What} is not supported yet; nothing was changed")]
     public static partial void SignalNotSupported(this ILogger logger, string signal, string what);
 
+    [LoggerMessage(1040, LogLevel.Information,
+        "{Signal} is not used; nothing was changed. Log rotation does not need it: the log goes to standard output")]
+    public static partial void SignalNotUsed(this ILogger logger, string signal);
+
     [LoggerMessage(1009, LogLevel.Error, "the engine did not stop in time; {Count} connections are left for the kernel to close")]
     public static partial void EngineHangs(this ILogger logger, int count);
 
