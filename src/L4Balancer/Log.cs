@@ -199,6 +199,15 @@ internal static partial class Log
     [LoggerMessage(1602, LogLevel.Error, "pool {Pool}: paced closing of connections failed")]
     public static partial void SheddingFailed(this ILogger logger, string pool, Exception exception);
 
+    [LoggerMessage(1620, LogLevel.Information, "closing {Count} connections ({What}): requested by {Who}")]
+    public static partial void FilteredCloseBegins(this ILogger logger, int count, string what, string who);
+
+    [LoggerMessage(1621, LogLevel.Information, "{Count} connections closed ({What}, {Reason})")]
+    public static partial void FilteredCloseEnds(this ILogger logger, string what, int count, string reason);
+
+    [LoggerMessage(1622, LogLevel.Error, "closing connections ({What}) failed")]
+    public static partial void FilteredCloseFailed(this ILogger logger, string what, Exception exception);
+
     [LoggerMessage(1603, LogLevel.Information, "{Who}: requested a rebalance of pool {Pool}")]
     public static partial void RebalanceAsked(this ILogger logger, string pool, string who);
 

@@ -13,6 +13,7 @@ public enum CloseReason : byte
     IdleTimeout,
     HalfCloseTimeout,
     MaxAge,
+    BackendRemoved,
     ConnectFailed,
     ConnectTimeout,
     NoBackend,

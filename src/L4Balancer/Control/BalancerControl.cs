@@ -118,6 +118,14 @@ internal sealed class BalancerControl : IAsyncDisposable
     public Task<bool> SetWeightAsync(string pool, string backend, int weight, string who) =>
         _queue.AskAsync(new WeightSet(pool, backend, weight, who));
 
+    /// <summary>Begins to close the established connections that match a filter.</summary>
+    /// <param name="pools">The pools that have such connections, with the <c>close_rate</c> under which the connections were accepted.</param>
+    /// <param name="count">How many connections match, for the log.</param>
+    /// <param name="perSecond">Null: the <c>close_rate</c> of each pool.</param>
+    public Task CloseMatchingAsync(
+        CloseFilter filter, IReadOnlyDictionary<PoolState, int> pools, int count, int? perSecond, string who) =>
+        _queue.AskAsync(new ConnectionsClosed(filter, pools, count, perSecond, who));
+
     /// <summary>Begins to move a pool's backends to their fair shares.</summary>
     /// <param name="perSecond">Null: the pool's <c>close_rate</c>.</param>
     /// <returns>The plan; null if there is no such pool.</returns>

@@ -59,6 +59,13 @@ internal sealed record ModeSet(string Pool, string Backend, BackendMode Mode, Cl
 /// <summary>An operator sets the weight of a backend. The result is false if there is no such backend.</summary>
 internal sealed record WeightSet(string Pool, string Backend, int Weight, string Who) : Request<bool>;
 
+/// <summary>An operator closes the connections that match a filter.</summary>
+/// <param name="Pools">The pools that have such connections, with the <c>close_rate</c> under which the connections were accepted.</param>
+/// <param name="Count">How many connections match.</param>
+/// <param name="PerSecond">Null: the <c>close_rate</c> of each pool.</param>
+internal sealed record ConnectionsClosed(
+    CloseFilter Filter, IReadOnlyDictionary<PoolState, int> Pools, int Count, int? PerSecond, string Who) : Request<bool>;
+
 /// <summary>An operator starts a rebalance. The result is null if there is no such pool.</summary>
 /// <param name="PerSecond">Null: the pool's <c>close_rate</c>.</param>
 internal sealed record RebalanceStarted(string Pool, double Tolerance, int? PerSecond, string Who) : Request<RebalancePlan?>;

@@ -48,6 +48,11 @@ internal sealed class ControlLoop(
             case RebalanceStarted rebalance:
                 rebalance.Complete(Apply(rebalance));
                 break;
+            case ConnectionsClosed close:
+                log.FilteredCloseBegins(close.Count, close.Filter.Text, close.Who);
+                closes.CloseMatching(close.Filter, close.Pools, close.PerSecond);
+                close.Complete(true);
+                break;
             default:
                 throw new UnreachableException($"{change.GetType()} is not a change that the control loop applies");
         }

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Config;
+using L4Balancer.Core.Connections;
 using L4Balancer.Core.Health;
 using L4Balancer.Core.Pacing;
 using L4Balancer.Core.Routing;
@@ -11,7 +12,7 @@ namespace L4Balancer.Control;
 
 /// <summary>
 /// Starts and stops the closing of established connections at a pace, on an operator's request or when the state of a backend changes. At
-/// most one <see cref="BackendClose"/> per backend and one <see cref="Rebalance"/> per pool. Only the control loop calls it, except for
+/// most one <see cref="BackendClose"/> per backend and one <see cref="Rebalance"/> per pool, and any number of <see cref="FilteredClose"/>. Only the control loop calls it, except for
 /// <see cref="Of"/>.
 /// </summary>
 /// <param name="first">The snapshot in force.</param>
@@ -20,6 +21,7 @@ internal sealed class PacedCloses(IEngine engine, RoutingSnapshot first, TimePro
 {
     private readonly ConcurrentDictionary<BackendState, BackendClose> _backends = new();
     private readonly ConcurrentDictionary<string, Rebalance> _rebalances = new();
+    private readonly ConcurrentDictionary<FilteredClose, string> _filtered = new();
     private volatile RoutingSnapshot _snapshot = first;
 
     /// <summary>The progress of the close of this backend; null: none is running. Any thread.</summary>
@@ -69,6 +71,32 @@ internal sealed class PacedCloses(IEngine engine, RoutingSnapshot first, TimePro
         return plan;
     }
 
+    /// <summary>Closes the established connections that match a filter, whatever else is being closed.</summary>
+    /// <param name="pools">The pools that have such connections, each with the rate for the case that it has left the configuration.</param>
+    /// <param name="perSecond">For all pools together; null: each pool at its <c>close_rate</c>, which it shares with its other closes.</param>
+    public void CloseMatching(CloseFilter filter, IReadOnlyDictionary<PoolState, int> pools, int? perSecond)
+    {
+        Dictionary<PoolState, int> inForce = _snapshot.Pools.ToDictionary(p => p.State, p => p.Settings.CloseRate);
+        ShedOrder[] orders = perSecond is int rate
+            ? [Order(rate, new RateLimiter(), filter.Matches)]
+            :
+            [
+                .. pools.Select(p => Order(
+                    inForce.GetValueOrDefault(p.Key, p.Value), p.Key.Closing, record => record.Pool == p.Key && filter.Matches(record))),
+            ];
+        var close = new FilteredClose(filter, orders, engine, log);
+        _filtered[close] = filter.Text;
+        close.Start(e => log.FilteredCloseFailed(filter.Text, e), () => _filtered.TryRemove(close, out _));
+
+        static ShedOrder Order(int perSecond, RateLimiter limiter, Func<ConnectionRecord, bool> matches) => new()
+        {
+            Reason = CloseReason.Admin,
+            CloseRate = CloseRate.AtRate(perSecond),
+            RateLimiter = limiter,
+            Filter = matches,
+        };
+    }
+
     /// <summary>
     /// Ends closes that no longer have a cause; starts one if the pool now requires that the connections of backends that are down are
     /// closed.
@@ -89,7 +117,7 @@ internal sealed class PacedCloses(IEngine engine, RoutingSnapshot first, TimePro
 
     public async ValueTask DisposeAsync()
     {
-        PacedClose[] all = [.. _backends.Values, .. _rebalances.Values];
+        PacedClose[] all = [.. _backends.Values, .. _rebalances.Values, .. _filtered.Keys];
         foreach (PacedClose close in all)
         {
             close.Stop();

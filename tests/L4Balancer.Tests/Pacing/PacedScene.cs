@@ -71,6 +71,14 @@ internal sealed class PacedScene : IAsyncDisposable
 
     public async Task<string> MetricsAsync() => await _folder.Http.GetStringAsync("/metrics");
 
+    /// <returns>The status, and the answer's JSON.</returns>
+    public async Task<(int Status, JsonElement Answer)> SendAsync(string method, string path)
+    {
+        using var request = new HttpRequestMessage(new HttpMethod(method), path);
+        using HttpResponseMessage response = await _folder.Http.SendAsync(request);
+        return ((int)response.StatusCode, JsonDocument.Parse(await response.Content.ReadAsStringAsync()).RootElement);
+    }
+
     public async Task UntilAsync(Func<Task<bool>> condition, string what)
     {
         var waited = Stopwatch.StartNew();
