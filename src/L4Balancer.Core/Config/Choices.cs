@@ -74,3 +74,10 @@ public enum OnBackendDown
     Keep,
     Close,
 }
+
+/// <summary><c>on_backend_removed</c>.</summary>
+public enum OnBackendRemoved
+{
+    Keep,
+    Close,
+}

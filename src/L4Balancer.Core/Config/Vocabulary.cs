@@ -35,6 +35,9 @@ internal static class Vocabulary
     public static readonly Choice<OnBackendDown> OnBackendDown = new(
         [("keep", Config.OnBackendDown.Keep), ("close", Config.OnBackendDown.Close)]);
 
+    public static readonly Choice<OnBackendRemoved> OnBackendRemoved = new(
+        [("keep", Config.OnBackendRemoved.Keep), ("close", Config.OnBackendRemoved.Close)]);
+
     public static readonly Choice<TupleFields> HashKey = new(
         [
             ("source-ip", TupleFields.SourceIp),

@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Pacing;
 using L4Balancer.Core.Routing;
 using L4Balancer.Engine;
 using Microsoft.Extensions.Logging;
@@ -73,9 +75,10 @@ internal sealed class ControlLoop(
     private bool Apply(ModeSet set)
     {
         ActiveConfig now = publisher.Now;
+        IReadOnlyList<BackendState> removed = now.FindRemoved(set.Pool, set.Backend);
         if (now.Find(set.Pool, set.Backend) is not ({ } pool, { } backend))
         {
-            return false;
+            return DrainRemoved(set, removed);
         }
 
         BackendOverride before = now.Desired.Overrides[set.Pool, set.Backend];
@@ -88,8 +91,21 @@ internal sealed class ControlLoop(
         pool.SetMode(backend.Index, set.Mode);
         health.ModeSet(pool);
         log.ModeSet(set.Pool, set.Backend, set.Mode.ToString().ToLowerInvariant(), set.Who);
-        closes.ModeSet(pool, backend, set.CloseRate);
+        closes.ModeSet(pool, backend, set.CloseRate, removed);
         events.OnHealthChanged();
+        return true;
+    }
+
+    // A backend that has left the configuration can only be drained.
+    private bool DrainRemoved(ModeSet set, IReadOnlyList<BackendState> removed)
+    {
+        if (set.Mode != BackendMode.Draining || removed.Count == 0)
+        {
+            return false;
+        }
+
+        log.ModeSet(set.Pool, set.Backend, set.Mode.ToString().ToLowerInvariant(), set.Who);
+        closes.DrainRemoved(removed, set.CloseRate, new RateLimiter());
         return true;
     }
 

@@ -29,15 +29,36 @@ internal sealed class PacedCloses(IEngine engine, RoutingSnapshot first, TimePro
 
     /// <summary>An operator has set the mode: a close that belongs to the previous mode ends.</summary>
     /// <param name="rate">Null: this mode closes no connections.</param>
-    public void ModeSet(Pool pool, Backend backend, CloseRate? rate)
+    /// <param name="removed">Backends of the same name that have left, at another address, and still have connections.</param>
+    public void ModeSet(Pool pool, Backend backend, CloseRate? rate, IReadOnlyList<BackendState>? removed = null)
     {
+        var limiter = new RateLimiter();
         StopBackend(backend.State);
         if (rate is CloseRate given)
         {
-            StartBackend(backend.State, CloseReason.Drain, given, new RateLimiter());
+            StartBackend(backend.State, CloseReason.Drain, given, limiter);
         }
 
         StartOrStop(pool, backend);
+        DrainRemoved(removed ?? [], rate, limiter);
+    }
+
+    /// <summary>An operator drains backends that have left the configuration: they take no connections in any case.</summary>
+    /// <param name="rate">Null: their connections stay, and a drain that is running ends.</param>
+    /// <param name="limiter">They share it.</param>
+    public void DrainRemoved(IReadOnlyList<BackendState> removed, CloseRate? rate, RateLimiter limiter)
+    {
+        foreach (BackendState state in removed)
+        {
+            if (rate is CloseRate given)
+            {
+                StartBackend(state, CloseReason.Drain, given, limiter);
+            }
+            else if (SheddingOf(state)?.Reason == CloseReason.Drain)
+            {
+                StopBackend(state);
+            }
+        }
     }
 
     /// <summary>A backend has changed between up, degraded and down.</summary>
@@ -98,8 +119,8 @@ internal sealed class PacedCloses(IEngine engine, RoutingSnapshot first, TimePro
     }
 
     /// <summary>
-    /// Ends closes that no longer have a cause; starts one if the pool now requires that the connections of backends that are down are
-    /// closed.
+    /// Ends closes that no longer have a cause; starts one if the pool now requires that the connections of backends that are down, or have
+    /// left the configuration, are closed.
     /// </summary>
     public void Commit(RoutingSnapshot? before, RoutingSnapshot now)
     {
@@ -113,6 +134,8 @@ internal sealed class PacedCloses(IEngine engine, RoutingSnapshot first, TimePro
                 StartOrStop(pool, backend);
             }
         }
+
+        FollowRemoved(before, now);
     }
 
     public async ValueTask DisposeAsync()
@@ -126,19 +149,26 @@ internal sealed class PacedCloses(IEngine engine, RoutingSnapshot first, TimePro
         await Task.WhenAll(all.Select(c => c.Completion));
     }
 
-    // A backend that has left the configuration may return, but with a new state: up, ready, with another share.
+    // A backend that has left the configuration takes no more connections: its drain goes on. It may return with the same state, and is
+    // then up and ready.
     private void EndWithoutCause(RoutingSnapshot now)
     {
         Dictionary<BackendState, (Pool Pool, Backend Backend)> known =
             now.Pools.SelectMany(p => p.Backends, (p, b) => (Pool: p, Backend: b)).ToDictionary(m => m.Backend.State);
         foreach (Shedding shedding in _backends.Values.Select(c => c.Shedding))
         {
-            if (!known.TryGetValue(shedding.State, out (Pool Pool, Backend Backend) member)
-                || (shedding.Reason == CloseReason.Drain && member.Pool.StatusOf(member.Backend.Index) != BackendStatus.Draining))
+            bool stays = known.TryGetValue(shedding.State, out (Pool Pool, Backend Backend) member);
+            bool hasCause = shedding.Reason switch
+            {
+                CloseReason.Drain => !stays || member.Pool.StatusOf(member.Backend.Index) == BackendStatus.Draining,
+                CloseReason.BackendRemoved => !stays,
+                _ => stays,
+            };
+            if (!hasCause)
             {
                 StopBackend(shedding.State);
             }
-            else
+            else if (stays)
             {
                 StartOrStop(member.Pool, member.Backend);
             }
@@ -149,6 +179,34 @@ internal sealed class PacedCloses(IEngine engine, RoutingSnapshot first, TimePro
             if (!rebalance.CountsOnlyOn(known.Keys))
             {
                 _ = StopRebalance(pool);
+            }
+        }
+    }
+
+    // Of a pool that has left as a whole, what it said last holds.
+    private void FollowRemoved(RoutingSnapshot? before, RoutingSnapshot now)
+    {
+        Dictionary<string, PoolSettings> pools = before?.Pools.ToDictionary(p => p.Name, p => p.Settings) ?? [];
+        foreach (Pool pool in now.Pools)
+        {
+            pools[pool.Name] = pool.Settings;
+        }
+
+        foreach (BackendState state in now.Removed.Backends.Select(b => b.State).Where(s => s.Staying > 0 || s.Load > s.Active))
+        {
+            if (!pools.TryGetValue(state.Pool, out PoolSettings? pool))
+            {
+                continue;
+            }
+
+            Shedding? shedding = SheddingOf(state);
+            if (pool.OnBackendRemoved == OnBackendRemoved.Close && shedding is null)
+            {
+                StartBackend(state, CloseReason.BackendRemoved, CloseRate.AtRate(pool.CloseRate), state.PoolState.Closing);
+            }
+            else if (pool.OnBackendRemoved == OnBackendRemoved.Keep && shedding?.Reason == CloseReason.BackendRemoved)
+            {
+                StopBackend(state);
             }
         }
     }

@@ -66,6 +66,7 @@ internal static class ContractExample
         slow_start        = "0s"
         new_connection_rate = 0         # per backend, queued above
         on_backend_down   = "keep"      # "keep" | "close": what happens to established connections
+        on_backend_removed = "keep"     # "keep" | "close": what happens to the connections of one that has left the file or the discovery
         close_rate        = 500         # paced closing, connections per second
           [pools.health]
           type          = "tcp"         # "none" | "tcp" | "tls" | "http" | "https" | "ws" | "wss"

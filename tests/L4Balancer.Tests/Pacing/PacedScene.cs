@@ -51,6 +51,13 @@ internal sealed class PacedScene : IAsyncDisposable
         Assert.That((await CommandAsync("reload")).Code, Is.Zero);
     }
 
+    /// <summary>Takes the last backend out of the file; it goes on running.</summary>
+    public async Task RemoveBackendAsync()
+    {
+        await File.WriteAllTextAsync(_file, Config(Backends.Length - 1));
+        Assert.That((await CommandAsync("reload")).Code, Is.Zero);
+    }
+
     /// <param name="pool">Further lines of the pool, in place of those before.</param>
     public async Task ReloadAsync(string pool)
     {
