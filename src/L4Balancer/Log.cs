@@ -43,6 +43,9 @@ internal static partial class Log
         "{Signal} is not used; nothing was changed. Log rotation does not need it: the log goes to standard output")]
     public static partial void SignalNotUsed(this ILogger logger, string signal);
 
+    [LoggerMessage(1041, LogLevel.Error, "the pool is back, but: {Failure}. Trying again every {Every}")]
+    public static partial void NotListeningAgain(this ILogger logger, string failure, TimeSpan every);
+
     [LoggerMessage(1009, LogLevel.Error, "the engine did not stop in time; {Count} connections are left for the kernel to close")]
     public static partial void EngineHangs(this ILogger logger, int count);
 

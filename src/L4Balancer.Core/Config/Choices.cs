@@ -68,6 +68,13 @@ public enum BalanceKind
     RoundRobin,
 }
 
+/// <summary><c>on_pool_down</c>.</summary>
+public enum OnPoolDown
+{
+    Refuse,
+    StopListening,
+}
+
 /// <summary><c>on_backend_down</c>.</summary>
 public enum OnBackendDown
 {

@@ -21,7 +21,7 @@ internal static class ConfigSchema
         "[[listeners]]",
         [
             .. Works(
-                "name", "bind", "pool", "allow", "deny", "max_connections", "max_connections_per_source", "connection_rate_per_source",
+                "name", "bind", "pool", "on_pool_down", "allow", "deny", "max_connections", "max_connections_per_source", "connection_rate_per_source",
                 "backlog", "defer_accept"),
             new SchemaKey("keepalive", KeyForm.Table, Keepalive),
             .. Works("user_timeout", "congestion_control"),

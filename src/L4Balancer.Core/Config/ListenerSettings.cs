@@ -12,6 +12,9 @@ public sealed record ListenerSettings
 
     public required string Pool { get; init; }
 
+    /// <summary>What becomes of the listening sockets while no backend of the pool is living.</summary>
+    public OnPoolDown OnPoolDown { get; init; } = OnPoolDown.Refuse;
+
     public int Backlog { get; init; } = 4096;
 
     /// <summary>Maximum number of connections; 0 means no limit for this listener.</summary>

@@ -32,6 +32,9 @@ internal static class Vocabulary
             ("round-robin", BalanceKind.RoundRobin),
         ]);
 
+    public static readonly Choice<OnPoolDown> OnPoolDown = new(
+        [("refuse", Config.OnPoolDown.Refuse), ("stop-listening", Config.OnPoolDown.StopListening)]);
+
     public static readonly Choice<OnBackendDown> OnBackendDown = new(
         [("keep", Config.OnBackendDown.Keep), ("close", Config.OnBackendDown.Close)]);
 

@@ -50,15 +50,18 @@ internal static class StatusReport
         return sum;
     }
 
-    // The engine lists bound addresses in the order of the configuration; during a reload it may be the order of the other configuration.
+    // The engine lists bound addresses in the order of the configuration; during a reload it may be the order of the other configuration. A
+    // listener whose pool is down may have none.
     private static IEnumerable<ListenerAnswer> ListenersOf(RoutingSnapshot snapshot, IReadOnlyList<Endpoint> bound)
     {
-        bool agree = bound.Count == snapshot.Listeners.Sum(l => l.Settings.Bind.Length);
+        bool all = bound.Count == snapshot.Listeners.Sum(l => l.Settings.Bind.Length);
+        bool agree = all || bound.Count == snapshot.Listeners.Where(l => l.IsOpen).Sum(l => l.Settings.Bind.Length);
         int next = 0;
         foreach (Listener listener in snapshot.Listeners)
         {
-            IEnumerable<Endpoint> addresses = agree ? bound.Skip(next).Take(listener.Settings.Bind.Length) : listener.Settings.Bind;
-            next += listener.Settings.Bind.Length;
+            int count = all || listener.IsOpen ? listener.Settings.Bind.Length : 0;
+            IEnumerable<Endpoint> addresses = agree ? bound.Skip(next).Take(count) : listener.Settings.Bind;
+            next += count;
             yield return new ListenerAnswer(
                 listener.Name, listener.Pool.Name, [.. addresses.Select(a => a.ToString())], listener.State.Accepted,
                 listener.State.Pending, listener.State.Open, ReasonCounts.Of(listener.State.Refused));

@@ -39,6 +39,9 @@ internal sealed record ConnectReported(BackendState Backend, PassiveHealthEvent 
 /// <summary>A backend that failed connects have taken down may be due for a trial connection.</summary>
 internal sealed record TrialDue : Change;
 
+/// <summary>An address that could not be bound when its pool came back is due to be tried again.</summary>
+internal sealed record ListenDue : Change;
+
 /// <summary>The shares of the backends in slow start are due to grow.</summary>
 internal sealed record SlowStartTick : Change;
 

@@ -12,10 +12,23 @@ namespace L4Balancer.Control;
 /// for one change at a time, so that the code behind it needs no lock.
 /// </summary>
 internal sealed class ControlLoop(
-    SnapshotPublisher publisher, HealthControl health, SlowStarts slowStarts, PacedCloses closes, NameControl names, Reload reload,
-    ControlEvents events, ILogger log)
+    SnapshotPublisher publisher, HealthControl health, SlowStarts slowStarts, PacedCloses closes, ListenControl listening, NameControl names,
+    Reload reload, ControlEvents events, ILogger log)
 {
     public void Apply(Change change)
+    {
+        try
+        {
+            Dispatch(change);
+        }
+        finally
+        {
+            // Whatever it was, it may have changed whether a pool has a backend for new connections.
+            listening.Follow();
+        }
+    }
+
+    private void Dispatch(Change change)
     {
         switch (change)
         {
@@ -27,6 +40,9 @@ internal sealed class ControlLoop(
                 break;
             case TrialDue:
                 health.LetTry();
+                break;
+            case ListenDue:
+                listening.TryAgain();
                 break;
             case SlowStartTick:
                 slowStarts.Grow();

@@ -27,6 +27,7 @@ internal static class ContractExample
         name   = "wss"
         bind   = ["0.0.0.0:443", "[::]:443"]
         pool   = "chat"
+        on_pool_down       = "refuse"   # "refuse" | "stop-listening": while no pool that this listener can choose has a living backend
         inspect            = "none"     # "none" | "tls" | "http": look at the first bytes, forward them untouched
         inspect_timeout    = "3s"
         inspect_limit      = "16KiB"

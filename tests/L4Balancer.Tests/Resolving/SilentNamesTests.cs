@@ -6,6 +6,7 @@ using Microsoft.Extensions.Time.Testing;
 namespace L4Balancer.Tests.Resolving;
 
 /// <summary>Names of a name server that does not answer, beside names of one that does; on a clock and with look-ups that a test drives.</summary>
+[FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 internal sealed class SilentNamesTests
 {
     private const string Good = "good.test";
@@ -16,27 +17,18 @@ internal sealed class SilentNamesTests
 
     private readonly ConcurrentQueue<string> _asked = new();
     private readonly FakeTimeProvider _clock = new();
-    private SemaphoreSlim _release = null!;
     private volatile bool _serverIsBack;
     private volatile bool _failsAtOnce;
+    private int _releases;
     private int _hanging;
     private int _mostHanging;
-
-    [SetUp]
-    public void Begin()
-    {
-        _asked.Clear();
-        _release = new SemaphoreSlim(0);
-        _serverIsBack = false;
-        (_hanging, _mostHanging) = (0, 0);
-    }
 
     [TearDown]
     public void End()
     {
-        // What still hangs ends; a semaphore without a wait handle needs no disposal.
+        // What still hangs ends.
         _serverIsBack = true;
-        _release.Release(10_000);
+        Release(10_000);
     }
 
     [Test]
@@ -138,7 +130,7 @@ internal sealed class SilentNamesTests
 
         // One that ends makes room for the next, and not for two.
         int asked = _asked.Count;
-        _release.Release(1);
+        Release(1);
         await UntilAsync(() =>
         {
             _clock.Advance(LookUpLane.HangsAfter);
@@ -161,7 +153,7 @@ internal sealed class SilentNamesTests
             _clock.Advance(LookUpLane.HangsAfter);
         }
 
-        _release.Release(count);
+        Release(count);
         await all.WaitAsync(Patience);
         await UntilAsync(() => _hanging == 0);
         Assert.That(names.Answers.Count(a => a.Value.Fault.Length > 0), Is.EqualTo(count));
@@ -182,15 +174,25 @@ internal sealed class SilentNamesTests
         lock (_asked)
         {
             _mostHanging = Math.Max(_mostHanging, ++_hanging);
-        }
+            while (_releases == 0)
+            {
+                Monitor.Wait(_asked);
+            }
 
-        _release.Wait();
-        lock (_asked)
-        {
+            _releases--;
             _hanging--;
         }
 
         return NoAnswer;
+    }
+
+    private void Release(int count)
+    {
+        lock (_asked)
+        {
+            _releases += count;
+            Monitor.PulseAll(_asked);
+        }
     }
 
     private static async Task UntilAsync(Func<bool> condition)
