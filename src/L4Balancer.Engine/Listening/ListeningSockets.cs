@@ -23,8 +23,7 @@ internal sealed class ListeningSockets<TSocket>(IAcceptControl<TSocket> acceptin
     private readonly Lock _gate = new();
     private readonly CancellationTokenSource _ending = new();
     private readonly List<TSocket> _retiring = [];
-    private IReadOnlyDictionary<(string Listener, Endpoint Requested), Endpoint> _suspended =
-        new Dictionary<(string Listener, Endpoint Requested), Endpoint>();
+    private Dictionary<(string Listener, Endpoint Requested), Endpoint> _suspended = [];
     private RoutingSnapshot? _snapshot;
     private volatile TSocket[] _serving = [];
     private Task? _end;

@@ -5,6 +5,7 @@ namespace L4Balancer.Engine.Tests.Linux;
 
 /// <summary>How open descriptors are counted; on Linux 6.2 and later without reading an entry for each.</summary>
 [Platform("Linux")]
+[System.Runtime.Versioning.SupportedOSPlatform("linux")]
 [NonParallelizable]
 internal sealed class DescriptorsTests
 {
