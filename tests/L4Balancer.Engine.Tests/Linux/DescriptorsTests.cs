@@ -16,17 +16,20 @@ internal sealed class DescriptorsTests
     [Test]
     public async Task The_count_is_that_of_the_entries_of_proc()
     {
-        List<WakeUp> opened = [.. Enumerable.Range(0, More).Select(_ => new WakeUp())];
+        // The kernel also counts numbers that are taken by a call in progress: the runtime's debugger waits in open(2) of a FIFO.
+        Assert.That(Descriptors.CountOpen() - Descriptors.CountEntries(), Is.InRange(0, 2));
+        List<WakeUp> opened = [];
 
-        // Other threads of the test process open and close descriptors: the count is compared when two walks around it agree.
+        // Other threads of the test process open and close descriptors: two looks are compared when both kinds of counting agree.
         await Patience.Until(
             () =>
             {
-                long before = Descriptors.CountEntries();
-                long counted = Descriptors.CountOpen();
-                return before == Descriptors.CountEntries() && before > More && counted == before;
+                opened.ForEach(o => o.Dispose());
+                (long counted, long entries) = (Descriptors.CountOpen(), Descriptors.CountEntries());
+                opened = [.. Enumerable.Range(0, More).Select(_ => new WakeUp())];
+                return (Descriptors.CountOpen() - counted, Descriptors.CountEntries() - entries) == (More, More);
             },
-            "the count agrees with the entries");
+            "both see what was opened");
         opened.ForEach(o => o.Dispose());
     }
 
