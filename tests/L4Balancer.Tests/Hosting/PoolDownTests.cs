@@ -17,6 +17,7 @@ internal sealed class PoolDownTests
         await daemon.ReadyAsync();
         IPEndPoint listener = await daemon.ListenerAsync("wss");
         using TcpClient held = await Talk.ConnectAsync(listener);
+        await AskAsync(held);
 
         backend.StopListening();
         await daemon.LineWithAsync("no longer listening on");
@@ -26,7 +27,20 @@ internal sealed class PoolDownTests
         await UntilAsync(() => ConnectsAsync(listener), "connects succeed");
 
         Assert.That(await daemon.ListenerAsync("wss", 2), Is.EqualTo(listener), "at the same address");
-        Assert.That(held.Client.Poll(0, SelectMode.SelectRead), Is.False, "the established connection has seen nothing of it");
+        await AskAsync(held);
+    }
+
+    // A backend that has answered has accepted the connection: it does not end with the socket that listens.
+    private static async Task AskAsync(TcpClient client)
+    {
+        await client.GetStream().WriteAsync("GET / HTTP/1.1\r\n\r\n"u8.ToArray());
+        using var reader = new StreamReader(client.GetStream(), leaveOpen: true);
+        string? line = await reader.ReadLineAsync().WaitAsync(DaemonProcess.Deadline);
+        Assert.That(line, Does.StartWith("HTTP/1.1 200"), "the established connection is served");
+        while (line is { Length: > 0 })
+        {
+            line = await reader.ReadLineAsync().WaitAsync(DaemonProcess.Deadline);
+        }
     }
 
     private static async Task<bool> ConnectsAsync(IPEndPoint listener)
