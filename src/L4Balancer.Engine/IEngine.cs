@@ -43,6 +43,14 @@ public interface IEngine : IAsyncDisposable
     IReadOnlyList<ListenFailure> Publish(RoutingSnapshot snapshot);
 
     /// <summary>
+    /// Closes the listening sockets of listeners that are not to listen while their pool is down (<see cref="Listener.IsOpen"/>), and binds
+    /// them again, as the snapshot in force says at this moment. <see cref="Publish"/> does the same, without an error for an address that is
+    /// not bound again. Inherited sockets are never closed for this. One caller at a time, the same as of <see cref="Publish"/>.
+    /// </summary>
+    /// <returns>What could not be bound again, to be tried later; the others are in force.</returns>
+    IReadOnlyList<ListenFailure> FollowPools();
+
+    /// <summary>
     /// Calls back with a copy of every open connection, without holding up the threads that serve them. A record may be a moment old, and
     /// connections that open or close meanwhile may be missing. Blocks until every event loop has answered; must not be called on one.
     /// </summary>

@@ -17,6 +17,11 @@ public sealed record ShedOrder
     /// <summary>Maximum number of closes per backend, taken in turn; backends not listed keep all connections. Null: every connection.</summary>
     public IReadOnlyDictionary<BackendState, int>? Quotas { get; init; }
 
+    /// <summary>
+    /// Selects connections, in addition to the quotas; null: all of them. Called on event-loop threads, so it must not block.
+    /// </summary>
+    public Func<ConnectionRecord, bool>? Filter { get; init; }
+
     /// <summary>Connections with the lowest rank are closed first; null: any order. Called on event-loop threads, so it must not block.</summary>
     public Func<ConnectionRecord, long>? Rank { get; init; }
 }

@@ -39,6 +39,13 @@ internal static partial class Log
     [LoggerMessage(1008, LogLevel.Warning, "{Signal}: {What} is not supported yet; nothing was changed")]
     public static partial void SignalNotSupported(this ILogger logger, string signal, string what);
 
+    [LoggerMessage(1040, LogLevel.Information,
+        "{Signal} is not used; nothing was changed. Log rotation does not need it: the log goes to standard output")]
+    public static partial void SignalNotUsed(this ILogger logger, string signal);
+
+    [LoggerMessage(1041, LogLevel.Error, "the pool is back, but: {Failure}. Trying again every {Every}")]
+    public static partial void NotListeningAgain(this ILogger logger, string failure, TimeSpan every);
+
     [LoggerMessage(1009, LogLevel.Error, "the engine did not stop in time; {Count} connections are left for the kernel to close")]
     public static partial void EngineHangs(this ILogger logger, int count);
 
@@ -194,6 +201,15 @@ internal static partial class Log
 
     [LoggerMessage(1602, LogLevel.Error, "pool {Pool}: paced closing of connections failed")]
     public static partial void SheddingFailed(this ILogger logger, string pool, Exception exception);
+
+    [LoggerMessage(1620, LogLevel.Information, "closing {Count} connections ({What}): requested by {Who}")]
+    public static partial void FilteredCloseBegins(this ILogger logger, int count, string what, string who);
+
+    [LoggerMessage(1621, LogLevel.Information, "{Count} connections closed ({What}, {Reason})")]
+    public static partial void FilteredCloseEnds(this ILogger logger, string what, int count, string reason);
+
+    [LoggerMessage(1622, LogLevel.Error, "closing connections ({What}) failed")]
+    public static partial void FilteredCloseFailed(this ILogger logger, string what, Exception exception);
 
     [LoggerMessage(1603, LogLevel.Information, "{Who}: requested a rebalance of pool {Pool}")]
     public static partial void RebalanceAsked(this ILogger logger, string pool, string who);

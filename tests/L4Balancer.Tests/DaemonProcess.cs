@@ -19,7 +19,9 @@ internal sealed partial class DaemonProcess : IAsyncDisposable
 
     public const int SIGHUP = 1;
     public const int SIGINT = 2;
+    public const int SIGQUIT = 3;
     public const int SIGKILL = 9;
+    public const int SIGUSR1 = 10;
     public const int SIGUSR2 = 12;
     public const int SIGTERM = 15;
 
@@ -54,8 +56,8 @@ internal sealed partial class DaemonProcess : IAsyncDisposable
     /// <summary>What it keeps for itself, the portable runtime's open assemblies included.</summary>
     public static int OwnDescriptors => Executable is null ? 256 : 64;
 
-    // A shell that runs the tests in the background ignores SIGINT (below nohup SIGHUP), and so would every program that is started below it.
-    private static string[] WithSignals => OperatingSystem.IsLinux() ? ["/usr/bin/env", "--default-signal=INT,HUP"] : [];
+    // A shell that runs the tests in the background ignores SIGINT and SIGQUIT (below nohup SIGHUP), and so would every program that is started below it.
+    private static string[] WithSignals => OperatingSystem.IsLinux() ? ["/usr/bin/env", "--default-signal=INT,QUIT,HUP"] : [];
 
     public int Id => _process.Id;
 

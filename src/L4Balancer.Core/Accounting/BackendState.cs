@@ -19,7 +19,7 @@ public sealed class BackendState(PoolState pool, string name)
     public string Pool { get; } = pool.Name;
 
     /// <summary>The pool that this backend counts for. It lives as long as one of its backends does.</summary>
-    internal PoolState PoolState { get; } = pool;
+    public PoolState PoolState { get; } = pool;
 
     public string Name { get; } = name;
 

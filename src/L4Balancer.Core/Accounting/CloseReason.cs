@@ -19,6 +19,7 @@ public enum CloseReason : byte
     IdleTimeout,
     HalfCloseTimeout,
     MaxAge,
+    BackendRemoved,
     ConnectFailed,
     ConnectTimeout,
     NoBackend,

@@ -5,9 +5,9 @@ public static class CloseReasons
 {
     private static readonly string[] Names =
     [
-        "none", "client_closed", "backend_closed", "client_reset", "backend_reset", "client_timeout",
-        "backend_timeout", "idle_timeout", "half_close_timeout", "max_age",
-        "connect_failed", "connect_timeout", "no_backend", "source_ports_exhausted", "inspect_timeout", "inspect_invalid",
+        "none", "client_closed", "backend_closed", "client_reset", "backend_reset", "client_timeout", "backend_timeout", "idle_timeout",
+        "half_close_timeout", "max_age", "backend_removed", "connect_failed", "connect_timeout", "no_backend", "source_ports_exhausted",
+        "inspect_timeout", "inspect_invalid",
         "proxy_header_invalid", "denied", "limit", "drain", "rebalance", "backend_down", "admin", "shutdown", "internal",
     ];
 
@@ -15,10 +15,14 @@ public static class CloseReasons
 
     /// <summary>The reasons of closes at a limited rate; <c>connections_shed_total</c> counts these.</summary>
     public static IReadOnlyList<CloseReason> Paced { get; } =
-        [CloseReason.Drain, CloseReason.Rebalance, CloseReason.BackendDown, CloseReason.MaxAge, CloseReason.Shutdown];
+    [
+        CloseReason.Drain, CloseReason.Rebalance, CloseReason.BackendDown, CloseReason.BackendRemoved, CloseReason.MaxAge, CloseReason.Admin,
+        CloseReason.Shutdown,
+    ];
 
     public static bool IsPaced(this CloseReason reason) =>
-        reason is CloseReason.Drain or CloseReason.Rebalance or CloseReason.BackendDown or CloseReason.MaxAge or CloseReason.Shutdown;
+        reason is CloseReason.Drain or CloseReason.Rebalance or CloseReason.BackendDown or CloseReason.BackendRemoved or CloseReason.MaxAge
+            or CloseReason.Admin or CloseReason.Shutdown;
 
     public static string Name(this CloseReason reason) => Names[(int)reason];
 

@@ -13,7 +13,8 @@ public readonly record struct HostName(string Host, ushort Port)
 
     /// <summary>
     /// Accepts labels of letters, digits and inner hyphens (RFC 1123, 2.1), of which the last is not a number (RFC 3696, 2), and a
-    /// decimal port without leading zeros. Wildcards and underscores are rejected.
+    /// decimal port without leading zeros. Underscores are accepted as well, because resolvers do: Docker, SRV targets and Windows have such
+    /// names (RFC 2181, 11). Wildcards are rejected.
     /// </summary>
     public static bool TryParse([NotNullWhen(true)] string? text, out HostName name)
     {
@@ -60,7 +61,7 @@ public readonly record struct HostName(string Host, ushort Port)
 
         foreach (char c in label)
         {
-            if (!char.IsAsciiLetterOrDigit(c) && c != '-')
+            if (!char.IsAsciiLetterOrDigit(c) && c is not ('-' or '_'))
             {
                 return false;
             }

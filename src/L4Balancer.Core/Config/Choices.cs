@@ -68,8 +68,22 @@ public enum BalanceKind
     RoundRobin,
 }
 
+/// <summary><c>on_pool_down</c>.</summary>
+public enum OnPoolDown
+{
+    Refuse,
+    StopListening,
+}
+
 /// <summary><c>on_backend_down</c>.</summary>
 public enum OnBackendDown
+{
+    Keep,
+    Close,
+}
+
+/// <summary><c>on_backend_removed</c>.</summary>
+public enum OnBackendRemoved
 {
     Keep,
     Close,

@@ -22,8 +22,8 @@ internal static class ConfigSchema
         "[[listeners]]",
         [
             .. Works(
-                "name", "bind", "pool", "allow", "deny", "max_connections", "max_connections_per_source", "connection_rate_per_source",
-                "freebind", "backlog", "defer_accept"),
+                "name", "bind", "pool", "on_pool_down", "allow", "deny", "max_connections", "max_connections_per_source",
+                "connection_rate_per_source", "freebind", "backlog", "defer_accept"),
             new SchemaKey("keepalive", KeyForm.Table, Keepalive),
             .. Works("user_timeout", "congestion_control"),
             .. NotYet(
@@ -49,8 +49,9 @@ internal static class ConfigSchema
                 "name", "balance", "hash_key", "bounded_load", "source_ips", "connect_timeout", "connect_attempts", "idle_timeout",
                 "half_close_timeout", "max_age"),
             new SchemaKey("keepalive", KeyForm.Table, Keepalive),
-            .. Works("user_timeout", "congestion_control", "panic_threshold", "slow_start", "new_connection_rate",
-                "abort_on_close", "on_backend_down", "close_rate"),
+            .. Works(
+                "user_timeout", "congestion_control", "panic_threshold", "slow_start", "new_connection_rate", "abort_on_close",
+                "on_backend_down", "on_backend_removed", "close_rate"),
             new SchemaKey("health", KeyForm.Table, Health),
             new SchemaKey("passive", KeyForm.Table, Passive),
             new SchemaKey("backends", KeyForm.Tables, Backend),

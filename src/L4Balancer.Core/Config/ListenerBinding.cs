@@ -34,6 +34,7 @@ internal static class ListenerBinding
             Bind = BindAddresses(table, bound),
             Pool = BindPool(table, pools),
             Freebind = table.Boolean("freebind", Defaults.Freebind),
+            OnPoolDown = table.Choice("on_pool_down", Defaults.OnPoolDown, Vocabulary.OnPoolDown),
             Backlog = table.Integer("backlog", Defaults.Backlog, 1, 65_535),
             MaxConnections = table.Integer("max_connections", Defaults.MaxConnections, 0, int.MaxValue),
             Allow = BindRanges(table, "allow"),

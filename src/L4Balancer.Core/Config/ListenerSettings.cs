@@ -15,6 +15,9 @@ public sealed record ListenerSettings
     /// <summary>IP_FREEBIND (ip(7)): an address that this host does not have yet may be bound.</summary>
     public bool Freebind { get; init; }
 
+    /// <summary>What becomes of the listening sockets while no backend of the pool is living.</summary>
+    public OnPoolDown OnPoolDown { get; init; } = OnPoolDown.Refuse;
+
     public int Backlog { get; init; } = 4096;
 
     /// <summary>Maximum number of connections; 0 means no limit for this listener.</summary>

@@ -42,6 +42,7 @@ internal static class PoolBinding
             PanicThreshold = table.Number("panic_threshold", Defaults.PanicThreshold, 0, 1),
             SlowStart = table.Duration("slow_start", Defaults.SlowStart, TimeSpan.Zero, Duration.Longest),
             OnBackendDown = table.Choice("on_backend_down", Defaults.OnBackendDown, Vocabulary.OnBackendDown),
+            OnBackendRemoved = table.Choice("on_backend_removed", Defaults.OnBackendRemoved, Vocabulary.OnBackendRemoved),
             NewConnectionRate = table.Integer("new_connection_rate", Defaults.NewConnectionRate, 0, HighestConnectionRate),
             CloseRate = table.Integer("close_rate", Defaults.CloseRate, 0, HighestCloseRate),
             SourceIps = BindSources(table, out Setting sources),

@@ -29,6 +29,9 @@ public sealed record PoolSettings
     /// <summary>How established connections of a backend that goes down are handled.</summary>
     public OnBackendDown OnBackendDown { get; init; } = OnBackendDown.Keep;
 
+    /// <summary>How established connections of a backend that leaves the configuration are handled.</summary>
+    public OnBackendRemoved OnBackendRemoved { get; init; } = OnBackendRemoved.Keep;
+
     /// <summary>Rate of paced closing in connections per second over the whole pool; 0 means all at once.</summary>
     public int CloseRate { get; init; } = 500;
 

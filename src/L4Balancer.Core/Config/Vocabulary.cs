@@ -32,8 +32,14 @@ internal static class Vocabulary
             ("round-robin", BalanceKind.RoundRobin),
         ]);
 
+    public static readonly Choice<OnPoolDown> OnPoolDown = new(
+        [("refuse", Config.OnPoolDown.Refuse), ("stop-listening", Config.OnPoolDown.StopListening)]);
+
     public static readonly Choice<OnBackendDown> OnBackendDown = new(
         [("keep", Config.OnBackendDown.Keep), ("close", Config.OnBackendDown.Close)]);
+
+    public static readonly Choice<OnBackendRemoved> OnBackendRemoved = new(
+        [("keep", Config.OnBackendRemoved.Keep), ("close", Config.OnBackendRemoved.Close)]);
 
     public static readonly Choice<TupleFields> HashKey = new(
         [

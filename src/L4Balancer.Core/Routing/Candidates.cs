@@ -18,6 +18,9 @@ internal sealed class Candidates(
     /// <summary>Whether a backend takes connections other than trials.</summary>
     public bool Serves => available.Count > halfOpen;
 
+    /// <summary>Whether a backend takes connections, if only a trial.</summary>
+    public bool TakesAny => available.Count > 0;
+
     /// <summary>Whether a connection that picked this backend a moment ago may still go there.</summary>
     /// <param name="trial">The connection's trial of that backend; 0: none.</param>
     public bool StillTakes(int backend, int trial) => available.Contains(backend) && (trial != 0 || !admission.IsHalfOpen(backend));

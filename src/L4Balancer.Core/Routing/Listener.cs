@@ -18,6 +18,9 @@ public sealed record Listener(ListenerSettings Settings, Pool Pool, ListenerStat
     /// <summary>Whether a client's address is admitted: not denied, and in the allow list if there is one.</summary>
     public bool Allows(HostAddress client) => !_deny.Contains(client) && (_allow.IsEmpty || _allow.Contains(client));
 
+    /// <summary>Whether its addresses are to be listened on now (<c>on_pool_down</c>); changes with the health of the pool.</summary>
+    public bool IsOpen => Settings.OnPoolDown == OnPoolDown.Refuse || Pool.TakesAny;
+
     /// <summary>Whether connections have to be counted by their source address.</summary>
     public bool LimitsSources => Settings.MaxConnectionsPerSource > 0 || Settings.ConnectionRatePerSource > 0;
 }

@@ -156,6 +156,9 @@ public sealed class Pool
     /// <summary>Whether any backend serves: if a pick finds none nevertheless, all are full or were tried.</summary>
     public bool HasAvailable => _primary.Serves || _backup.Serves;
 
+    /// <summary>Whether any backend takes connections, if only one as a trial: without connections it could not prove that it is back.</summary>
+    public bool TakesAny => _primary.TakesAny || _backup.TakesAny;
+
     /// <summary>Takes backends out of the picks, or back in. Only the one writer of the snapshot calls this.</summary>
     public void SetHealth(IReadOnlyDictionary<int, HealthState> changes)
     {

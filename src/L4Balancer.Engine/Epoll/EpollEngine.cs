@@ -87,6 +87,8 @@ public sealed class EpollEngine : IEngine, ILoopEngine
         return failures;
     }
 
+    public IReadOnlyList<ListenFailure> FollowPools() => _listening.FollowPools();
+
     public void List(Action<OpenConnection> visit)
     {
         ArgumentNullException.ThrowIfNull(visit);

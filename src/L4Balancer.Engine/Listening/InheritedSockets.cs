@@ -13,6 +13,9 @@ internal sealed class InheritedSockets(IReadOnlyList<int> descriptors)
     /// <summary>Only SOCK_STREAM with IPPROTO_TCP; another kind of socket has no endpoint here and matches nothing.</summary>
     private readonly List<(int Descriptor, Endpoint? Endpoint)> _left = [.. descriptors.Select(d => (d, EndpointOf(d)))];
 
+    /// <summary>Whether an inherited socket has this address.</summary>
+    public bool Has(Endpoint bind) => bind.Port != 0 && _left.Exists(s => s.Endpoint == bind);
+
     /// <returns>Null if no inherited socket has this address, so that it has to be bound.</returns>
     public int? Take(Endpoint bind)
     {

@@ -13,4 +13,7 @@ internal sealed class ListenPlace<TSocket>(ListenerRoute target, Endpoint reques
     public TSocket? Socket { get; set; }
 
     public bool IsNew { get; set; }
+
+    /// <summary>Identifies the place from snapshot to snapshot.</summary>
+    public (string Listener, Endpoint Requested) Key => (Target.Listener.Name, Requested);
 }

@@ -40,6 +40,9 @@ internal abstract class ListeningSocket(int descriptor, Endpoint endpoint, Endpo
     /// <summary>How often it has been retired or returned; distinguishes one retirement from the next.</summary>
     public int Turns { get; private set; }
 
+    /// <summary>Whether another process has bound it and holds it as well (systemd): closing it would not stop the kernel listening.</summary>
+    public bool IsInherited { get; protected init; }
+
     /// <summary>Whether it ever had a filter. Accepted sockets inherit the listening socket's filter.</summary>
     public bool WasFiltered => _wasFiltered;
 

@@ -23,6 +23,8 @@ internal sealed class ListeningSockets<TSocket>(IAcceptControl<TSocket> acceptin
     private readonly Lock _gate = new();
     private readonly CancellationTokenSource _ending = new();
     private readonly List<TSocket> _retiring = [];
+    private Dictionary<(string Listener, Endpoint Requested), Endpoint> _suspended = [];
+    private RoutingSnapshot? _snapshot;
     private volatile TSocket[] _serving = [];
     private Task? _end;
 
@@ -49,16 +51,42 @@ internal sealed class ListeningSockets<TSocket>(IAcceptControl<TSocket> acceptin
                 return [];
             }
 
-            var plan = new ListenPlan<TSocket>(snapshot, _serving, _retiring);
-            List<ListenFailure> failures = Open(plan, inherited);
-            if (failures.Count == 0)
-            {
-                PutInForce(plan);
-            }
-
-            return failures;
+            return Publish(snapshot, inherited, []);
         }
     }
+
+    /// <summary>Closes or binds sockets as the pools of the snapshot in force require now.</summary>
+    /// <returns>What could not be bound again; the rest is in force.</returns>
+    public IReadOnlyList<ListenFailure> FollowPools()
+    {
+        lock (_gate)
+        {
+            List<ListenFailure> later = [];
+            if (_end is null && _snapshot is not null)
+            {
+                Publish(_snapshot, null, later);
+            }
+
+            return later;
+        }
+    }
+
+    /// <param name="later">Failures to bind again what was not listened on because of its pool are added: they prevent nothing.</param>
+    private List<ListenFailure> Publish(RoutingSnapshot snapshot, InheritedSockets? inherited, List<ListenFailure> later)
+    {
+        var plan = new ListenPlan<TSocket>(snapshot, _serving, _retiring, endpoint => inherited?.Has(endpoint) ?? false);
+        List<ListenFailure> failures = Open(plan, inherited, later);
+        if (failures.Count == 0)
+        {
+            PutInForce(plan);
+            _snapshot = snapshot;
+            _suspended = plan.Suspended.ToDictionary(s => s.Key, s => s.Value.Port == 0 ? AddressOf(s.Key) : s.Value);
+        }
+
+        return failures;
+    }
+
+    private Endpoint AddressOf((string Listener, Endpoint Requested) place) => _suspended.GetValueOrDefault(place, place.Requested);
 
     /// <summary>Stops all accepting and closes all sockets, including the retiring ones. Runs once; all callers get the same task.</summary>
     public Task EndAsync()
@@ -86,17 +114,17 @@ internal sealed class ListeningSockets<TSocket>(IAcceptControl<TSocket> acceptin
     }
 
     // All are bound before any listens: a socket that listens may have taken connections by the time another one fails.
-    private List<ListenFailure> Open(ListenPlan<TSocket> plan, InheritedSockets? inherited)
+    private List<ListenFailure> Open(ListenPlan<TSocket> plan, InheritedSockets? inherited, List<ListenFailure> later)
     {
         List<ListenFailure> failures = [];
         List<TSocket> sharing = [];
         List<ListenPlace<TSocket>> opened = [];
-        foreach (ListenPlace<TSocket> place in plan.Places.Where(p => p.Socket is null))
+        foreach (ListenPlace<TSocket> place in plan.Places.Where(p => p.Socket is null).ToArray())
         {
             SocketError error = Bind(place, plan, inherited, sharing);
             if (place.Socket is null)
             {
-                failures.Add(ListenFailure.From(place.Target.Listener.Name, place.Requested, error));
+                Fail(place, error);
             }
             else
             {
@@ -111,7 +139,7 @@ internal sealed class ListeningSockets<TSocket>(IAcceptControl<TSocket> acceptin
                 SocketError error = place.Socket!.Listen(place.Target.Listener.Settings.Backlog);
                 if (error != SocketError.Success)
                 {
-                    failures.Add(ListenFailure.From(place.Target.Listener.Name, place.Requested, error));
+                    Fail(place, error);
                 }
             }
         }
@@ -122,8 +150,26 @@ internal sealed class ListeningSockets<TSocket>(IAcceptControl<TSocket> acceptin
         {
             opened.ForEach(p => p.Socket!.Dispose());
         }
+        else
+        {
+            opened.Where(p => !plan.Places.Contains(p)).ToList().ForEach(p => p.Socket!.Dispose());
+        }
 
         return failures;
+
+        void Fail(ListenPlace<TSocket> place, SocketError error)
+        {
+            Endpoint address = AddressOf(place.Key);
+            if (_suspended.ContainsKey(place.Key))
+            {
+                later.Add(ListenFailure.From(place.Target.Listener.Name, address, error));
+                plan.Suspend(place, address);
+            }
+            else
+            {
+                failures.Add(ListenFailure.From(place.Target.Listener.Name, address, error));
+            }
+        }
     }
 
     private SocketError Bind(
@@ -150,7 +196,7 @@ internal sealed class ListeningSockets<TSocket>(IAcceptControl<TSocket> acceptin
                 sharing.Add(socket);
             }
 
-            (place.Socket, error) = accepting.Bind(place.Requested, place.Target, share: inTheWay.Length > 0);
+            (place.Socket, error) = accepting.Bind(AddressOf(place.Key), place.Target, share: inTheWay.Length > 0);
             if (place.Socket is not null && inTheWay.Length > 0)
             {
                 sharing.Add(place.Socket);

@@ -47,7 +47,7 @@ internal sealed class LoopListeningSocket(int number, int descriptor, Endpoint r
 
         // The socket may still have the filter that the previous process attached.
         SynFilter.Detach(descriptor);
-        return new LoopListeningSocket(number, descriptor, endpoint, target, shared: false);
+        return new LoopListeningSocket(number, descriptor, endpoint, target, shared: false) { IsInherited = true };
     }
 
     public override SocketError Listen(int backlog)

@@ -43,7 +43,8 @@ internal sealed class LoopShedding(IReadOnlyList<Worker> workers) : IShedding
         for (int index = from; index < end; index++)
         {
             ref Slot slot = ref worker.Slots[index];
-            if (slot.IsRelaying && !slot.End.HasCause && slot.Record.Backend is { } backend && isMeant(backend))
+            if (slot.IsRelaying && !slot.End.HasCause && slot.Record.Backend is { } backend && isMeant(backend)
+                && (order.Filter is null || order.Filter(slot.Record)))
             {
                 long rank = order.Rank?.Invoke(slot.Record) ?? 0;
                 found.Add(new ShedCandidate(backend, rank, slot.Record.Id, worker.Number, index, slot.Generation));

@@ -85,6 +85,8 @@ public sealed class ManagedEngine : IEngine
         return failures;
     }
 
+    public IReadOnlyList<ListenFailure> FollowPools() => _listening.FollowPools();
+
     public void List(Action<OpenConnection> visit)
     {
         ArgumentNullException.ThrowIfNull(visit);

@@ -59,7 +59,10 @@ internal sealed class ManagedListeningSocket : ListeningSocket
 
         // The socket may still have the filter that the previous process attached.
         SynFilter.Detach(descriptor);
-        return new ManagedListeningSocket(new Socket(new SafeSocketHandle(descriptor, ownsHandle: true)), endpoint, target, shared: false);
+        return new ManagedListeningSocket(new Socket(new SafeSocketHandle(descriptor, ownsHandle: true)), endpoint, target, shared: false)
+        {
+            IsInherited = true,
+        };
     }
 
     public override SocketError Listen(int backlog)

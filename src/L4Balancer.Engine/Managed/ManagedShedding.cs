@@ -19,7 +19,8 @@ internal sealed class ManagedShedding(ConcurrentDictionary<ulong, ManagedConnect
         foreach ((ulong id, ManagedConnection connection) in connections)
         {
             ConnectionRecord record = connection.Record;
-            if (record.IsEstablished && !connection.IsEnding && record.Backend is { } backend && isMeant(backend))
+            if (record.IsEstablished && !connection.IsEnding && record.Backend is { } backend && isMeant(backend)
+                && (order.Filter is null || order.Filter(record)))
             {
                 found.Add(new ShedCandidate(backend, order.Rank?.Invoke(record) ?? 0, id));
             }

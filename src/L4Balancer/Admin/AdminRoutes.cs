@@ -5,6 +5,7 @@ using L4Balancer.Admin.Answers;
 using L4Balancer.Configuration;
 using L4Balancer.Control;
 using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Routing;
 using L4Balancer.Page;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
@@ -19,6 +20,8 @@ internal sealed class AdminRoutes
     private static readonly string[] Reading = [HttpMethods.Get, HttpMethods.Head];
 
     private static readonly string[] EventParameters = ["after"];
+
+    private static readonly string[] ReadyParameters = ["pool"];
 
     private readonly AdminTarget _target;
     private readonly ILogger _log;
@@ -55,9 +58,23 @@ internal sealed class AdminRoutes
 
     private static Task HealthAsync(HttpContext http) => Reply.TextAsync(http, StatusCodes.Status200OK, "ok");
 
-    private Task ReadyAsync(HttpContext http) => _target.IsReady()
-        ? Reply.TextAsync(http, StatusCodes.Status200OK, "ready")
-        : Reply.TextAsync(http, StatusCodes.Status503ServiceUnavailable, "draining");
+    private Task ReadyAsync(HttpContext http) => Query.OnlyAsync(http, ReadyParameters, () =>
+    {
+        Pool? pool = null;
+        if (Query.Value(http, "pool") is string name)
+        {
+            pool = _target.Control.Snapshot.Pools.FirstOrDefault(p => p.Name == name);
+            if (pool is null)
+            {
+                return Reply.ProblemAsync(
+                    http, StatusCodes.Status404NotFound, $"no pool {Query.Shown(name)} in the configuration: /v1/status lists all");
+            }
+        }
+
+        return !_target.IsReady() ? Reply.TextAsync(http, StatusCodes.Status503ServiceUnavailable, "draining")
+            : pool is { HasAvailable: false } ? Reply.TextAsync(http, StatusCodes.Status503ServiceUnavailable, "no living backend")
+            : Reply.TextAsync(http, StatusCodes.Status200OK, "ready");
+    });
 
     private Task StatusAsync(HttpContext http) => Query.OnlyAsync(http, [], () =>
         Reply.JsonAsync(http, StatusReport.Of(_target), AdminJson.Default.StatusAnswer));

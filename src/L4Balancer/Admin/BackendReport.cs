@@ -43,7 +43,9 @@ internal sealed class BackendReport
         }
     }
 
-    /// <summary>Null if the backend does not exist.</summary>
+    /// <summary>
+    /// One backend; also one that has left the configuration, even if its last connection has ended meanwhile. Null if it does not exist.
+    /// </summary>
     public BackendAnswer? Find(RoutingSnapshot snapshot, string pool, string name)
     {
         if (snapshot.Pools.FirstOrDefault(p => p.Name == pool) is Pool found
@@ -52,7 +54,8 @@ internal sealed class BackendReport
             return Of(found, new FairShares(found), member);
         }
 
-        return Leaving(snapshot).FirstOrDefault(b => b.State.Pool == pool && b.Name == name) is Backend removed ? OfRemoved(removed) : null;
+        return snapshot.Removed.Backends.Where(b => b.State.Pool == pool && b.Name == name).MaxBy(b => b.State.Active) is Backend removed
+            ? OfRemoved(removed) : null;
     }
 
     public static string NameOf(BackendStatus status) => status switch

@@ -66,7 +66,20 @@ internal sealed class BackendRoutes(AdminTarget target)
         await DoneAsync(http, await target.Control.SetWeightAsync(pool, name, request.Weight, Requester.Of(http).Name));
     });
 
-    private Task DoneAsync(HttpContext http, bool found) => found ? AnswerAsync(http) : NoSuchBackendAsync(http);
+    private Task DoneAsync(HttpContext http, bool found)
+    {
+        if (found)
+        {
+            return AnswerAsync(http);
+        }
+
+        (string pool, string name) = Names(http);
+        return target.Control.Snapshot.Removed.Backends.Any(b => b.State.Pool == pool && b.Name == name)
+            ? Reply.ProblemAsync(
+                http, StatusCodes.Status404NotFound,
+                $"backend {Query.Shown($"{pool}/{name}")} has left the configuration: as long as it has connections, it can be drained")
+            : NoSuchBackendAsync(http);
+    }
 
     private Task AnswerAsync(HttpContext http)
     {

@@ -1,6 +1,5 @@
 using System.Globalization;
 using L4Balancer.Core.Addressing;
-using L4Balancer.Core.Routing;
 using L4Balancer.Engine;
 using Microsoft.AspNetCore.Http;
 
@@ -24,28 +23,18 @@ internal sealed record ConnectionQuery((string Pool, string Name)? Backend, Cidr
 
     public static readonly string[] Parameters = ["backend", "source", "sort", "limit"];
 
+    private readonly ConnectionFilter _filter = new(Backend, Source, Listener: null);
+
     /// <param name="mistake">The error in the parameters, if null is returned.</param>
     public static ConnectionQuery? TryRead(HttpContext http, out string mistake)
     {
-        mistake = "";
-        string? backend = Query.Value(http, "backend");
-        string? source = Query.Value(http, "source");
+        if (ConnectionFilter.TryRead(http, out mistake) is not ConnectionFilter filter)
+        {
+            return null;
+        }
+
         string? sort = Query.Value(http, "sort");
         string? limit = Query.Value(http, "limit");
-        string[] names = backend?.Split('/') ?? [];
-        if (backend is not null && names is not [{ Length: > 0 }, { Length: > 0 }])
-        {
-            mistake = $"backend={Query.Shown(backend)}: write POOL/NAME";
-            return null;
-        }
-
-        Cidr range = default;
-        if (source is not null && !Cidr.TryParse(source, out range))
-        {
-            mistake = $"source={Query.Shown(source)}: write an address or a range, like 203.0.113.0/24";
-            return null;
-        }
-
         ConnectionSort by = ConnectionSort.Age;
         if (sort is not null && !TryParse(sort, out by))
         {
@@ -61,13 +50,10 @@ internal sealed record ConnectionQuery((string Pool, string Name)? Backend, Cidr
             return null;
         }
 
-        return new ConnectionQuery(backend is null ? null : (names[0], names[1]), source is null ? null : range, by, most);
+        return new ConnectionQuery(filter.Backend, filter.Source, by, most);
     }
 
-    public bool Matches(in OpenConnection connection) =>
-        (Source is not Cidr range || range.Contains(connection.Record.Tuple.Source.Address))
-        && (Backend is not (string pool, string name)
-            || (connection.Record.Backend is { } at && at.Name == name && at.Pool == pool));
+    public bool Matches(in OpenConnection connection) => _filter.Matches(connection.Record);
 
     /// <summary>The sort key; greater values come first.</summary>
     public long KeyOf(in OpenConnection connection) => Sort switch

@@ -1,6 +1,7 @@
 using System.Globalization;
 using L4Balancer.Admin.Access;
 using L4Balancer.Admin.Answers;
+using L4Balancer.Control;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Connections;
 using L4Balancer.Core.Timing;
@@ -12,12 +13,14 @@ using Microsoft.Extensions.Logging;
 
 namespace L4Balancer.Admin;
 
-/// <summary>Routes that list connections and close one.</summary>
+/// <summary>Routes that list connections and close one, or all that match a filter.</summary>
 internal sealed class ConnectionRoutes(AdminTarget target, ILogger log)
 {
     // A listing interrupts every event loop, so only one runs at a time and further requests wait asynchronously. The field is static
     // because the routes live as long as the process; a semaphore whose wait handle is not used needs no disposal.
     private static readonly SemaphoreSlim Listing = new(1, 1);
+
+    private static readonly string[] ClosingParameters = [.. ConnectionFilter.Parameters, ShedQuery.Rate];
 
     private static readonly TimeSpan AgesFor = TimeSpan.FromSeconds(2);
 
@@ -28,6 +31,7 @@ internal sealed class ConnectionRoutes(AdminTarget target, ILogger log)
         routes.MapMethods("/v1/connections", reading, ListAsync);
         routes.MapMethods("/v1/ages", reading, AgesAsync);
         routes.MapDelete("/v1/connections/{id}", CloseAsync);
+        routes.MapDelete("/v1/connections", CloseMatchingAsync);
     }
 
     private Task ListAsync(HttpContext http) => Query.OnlyAsync(http, ConnectionQuery.Parameters, async () =>
@@ -88,6 +92,40 @@ internal sealed class ConnectionRoutes(AdminTarget target, ILogger log)
         log.ConnectionClosed(id, Requester.Of(http).Name);
         return Reply.JsonAsync(
             http, new ClosingAnswer(id, CloseReason.Admin.Name()), AdminJson.Default.ClosingAnswer, StatusCodes.Status202Accepted);
+    });
+
+    private Task CloseMatchingAsync(HttpContext http) => Query.OnlyAsync(http, ClosingParameters, async () =>
+    {
+        string? fault = ShedQuery.RateFault(http, out int? rate);
+        ConnectionFilter? filter = ConnectionFilter.TryRead(http, out string mistake);
+        if (filter is null || filter.IsEmpty || fault is not null)
+        {
+            await Reply.ProblemAsync(
+                http, StatusCodes.Status400BadRequest,
+                filter is null ? mistake : fault ?? $"give at least one of {string.Join(", ", ConnectionFilter.Parameters)}");
+            return;
+        }
+
+        if (filter.Unknown(target.Control.Snapshot) is string unknown)
+        {
+            await Reply.ProblemAsync(http, StatusCodes.Status404NotFound, unknown);
+            return;
+        }
+
+        int count = 0;
+        Dictionary<PoolState, int> pools = [];
+        await ListAsync(http, connection =>
+        {
+            if (connection.Record.IsEstablished && filter.Matches(connection.Record))
+            {
+                count++;
+                pools[connection.Record.Pool] = connection.Record.Origin.Policy.CloseRate;
+            }
+        });
+        await target.Control.CloseMatchingAsync(
+            new CloseFilter(record => filter.Matches(record), filter.ToString()), pools, count, rate, Requester.Of(http).Name);
+        await Reply.JsonAsync(
+            http, new ClosingManyAnswer(count, CloseReason.Admin.Name()), AdminJson.Default.ClosingManyAnswer, StatusCodes.Status202Accepted);
     });
 
     private static ConnectionAnswer Of(in OpenConnection connection, Instant now)

@@ -1,4 +1,3 @@
-using System.IO.Enumeration;
 using System.Runtime.InteropServices;
 using System.Text.Json;
 using L4Balancer.Admin.Answers;
@@ -15,8 +14,6 @@ namespace L4Balancer.Admin;
 /// <summary>GET /v1/status: totals, computed for each request.</summary>
 internal static class StatusReport
 {
-    private const string DescriptorFolder = "/proc/self/fd";
-
     public static StatusAnswer Of(AdminTarget target)
     {
         RoutingSnapshot snapshot = target.Control.Snapshot;
@@ -32,7 +29,7 @@ internal static class StatusReport
             listeners.Sum(l => l.Accepted), SumOf(listeners.Select(l => l.Refused)), SumOf(backends.Select(b => b.Closed)),
             backends.Sum(b => b.BytesToBackend), backends.Sum(b => b.BytesToClient),
             [.. ListenersOf(snapshot, target.Engine.Bound)], [.. snapshot.Pools.Select(Of)],
-            [.. target.Engine.Load().Select(Of)], Descriptors(),
+            [.. target.Engine.Load().Select(Of)], DescriptorsOfProcess(),
             [
                 .. snapshot.Ports.Fullest(Instant.Now(target.Clock)).OrderBy(f => f.Use.Source.Label, StringComparer.Ordinal).Select(f => new SourcePortsAnswer(
                     f.Use.Source.Label, f.Use.Destination.ToString(), f.InUse, f.Use.Limit > 0 ? f.Use.Limit : null)),
@@ -53,15 +50,18 @@ internal static class StatusReport
         return sum;
     }
 
-    // The engine lists bound addresses in the order of the configuration; during a reload it may be the order of the other configuration.
+    // The engine lists bound addresses in the order of the configuration; during a reload it may be the order of the other configuration. A
+    // listener whose pool is down may have none.
     private static IEnumerable<ListenerAnswer> ListenersOf(RoutingSnapshot snapshot, IReadOnlyList<Endpoint> bound)
     {
-        bool agree = bound.Count == snapshot.Listeners.Sum(l => l.Settings.Bind.Length);
+        bool all = bound.Count == snapshot.Listeners.Sum(l => l.Settings.Bind.Length);
+        bool agree = all || bound.Count == snapshot.Listeners.Where(l => l.IsOpen).Sum(l => l.Settings.Bind.Length);
         int next = 0;
         foreach (Listener listener in snapshot.Listeners)
         {
-            IEnumerable<Endpoint> addresses = agree ? bound.Skip(next).Take(listener.Settings.Bind.Length) : listener.Settings.Bind;
-            next += listener.Settings.Bind.Length;
+            int count = all || listener.IsOpen ? listener.Settings.Bind.Length : 0;
+            IEnumerable<Endpoint> addresses = agree ? bound.Skip(next).Take(count) : listener.Settings.Bind;
+            next += count;
             yield return new ListenerAnswer(
                 listener.Name, listener.Pool.Name, [.. addresses.Select(a => a.ToString())], listener.State.Accepted,
                 listener.State.Pending, listener.State.Open, ReasonCounts.Of(listener.State.Refused));
@@ -85,11 +85,7 @@ internal static class StatusReport
 
     private static WorkerAnswer Of(WorkerLoad load) => new(load.Worker, load.Connections, Math.Round(load.CpuTime.TotalSeconds, 3));
 
-    // Entries are counted without reading their names, which would allocate hundreds of thousands of strings. The directory's own
-    // descriptor is not counted.
-    private static DescriptorsAnswer Descriptors() => OperatingSystem.IsLinux()
-        ? new DescriptorsAnswer(
-            new FileSystemEnumerable<byte>(DescriptorFolder, static (ref FileSystemEntry _) => 0).LongCount() - 1,
-            ResourceLimits.DescriptorLimit())
+    private static DescriptorsAnswer DescriptorsOfProcess() => OperatingSystem.IsLinux()
+        ? new DescriptorsAnswer(Descriptors.CountOpen(), ResourceLimits.DescriptorLimit())
         : new DescriptorsAnswer(null, null);
 }

@@ -8,7 +8,7 @@ using L4Balancer.Hosting;
 
 namespace L4Balancer.CommandLine;
 
-/// <summary><c>ready</c>, <c>maint</c>, <c>weight</c> and <c>close</c>: change one thing at run time.</summary>
+/// <summary><c>ready</c>, <c>maint</c> and <c>weight</c>: change one backend at run time.</summary>
 internal static class ChangeCommands
 {
     private const int HeaviestWeight = 1000;
@@ -18,7 +18,6 @@ internal static class ChangeCommands
         yield return Mode(asking, "ready", "Puts a backend back into service.", "l4balancer ready chat/ws1");
         yield return Mode(asking, "maint", "Takes a backend out of service for maintenance: no new connections.", "l4balancer maint chat/ws1");
         yield return Weight(asking);
-        yield return Close(asking);
     }
 
     private static (Command, string) Mode(AdminSession asking, string name, string description, string example)
@@ -39,25 +38,6 @@ internal static class ChangeCommands
             asking, client, "weight", HttpMethod.Put, $"/v1/backends/{parsed.GetRequiredValue(backend)}/weight",
             JsonSerializer.Serialize(new WeightRequest(parsed.GetValue(weight)), AdminJson.Default.WeightRequest))));
         return (command, "l4balancer weight chat/ws1 50");
-    }
-
-    private static (Command, string) Close(AdminSession asking)
-    {
-        var id = new Argument<ulong>("ID") { Description = "The connection's id, as `connections` lists it" };
-        var command = new Command("close", "Closes one connection.") { id };
-        command.SetAction((parsed, _) => asking.RunAsync(parsed, async client =>
-        {
-            string path = string.Create(CultureInfo.InvariantCulture, $"/v1/connections/{parsed.GetValue(id)}");
-            AdminReply reply = await asking.Screen.WaitAsync(client.SendAsync(HttpMethod.Delete, path), "asking the daemon");
-            if (asking.Fault("close", reply) is int code)
-            {
-                return code;
-            }
-
-            asking.Screen.Output.WriteLine($"connection {parsed.GetValue(id)} is being closed");
-            return ExitCode.Fine;
-        }));
-        return (command, "l4balancer close 4711");
     }
 
     private static async Task<int> ChangeAsync(

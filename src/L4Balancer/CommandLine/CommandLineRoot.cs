@@ -60,6 +60,7 @@ internal static class CommandLineRoot
             TopCommand.Create(asking),
             LocateCommand.Create(asking),
             ReloadCommand.Create(asking),
+            CloseCommand.Create(asking),
             VersionCommand.Create(output),
         }.Concat(ChangeCommands.Create(asking)).Concat(ShedCommands.Create(asking)).Concat(UnbuiltCommands.Create(errors)))
         {

@@ -10,7 +10,7 @@ internal static class RunCommand
     public static (Command, string) Create(TextWriter errors)
     {
         Option<string?> config = Options.Config();
-        var command = new Command("run", "Runs the daemon in the foreground until SIGTERM or SIGINT.") { config };
+        var command = new Command("run", "Runs the daemon in the foreground until SIGTERM, SIGINT or SIGQUIT.") { config };
         command.SetAction((parsed, _) => RunAsync(parsed.GetValue(config), errors));
         return (command, "l4balancer run --config /etc/l4balancer/balancer.toml");
     }

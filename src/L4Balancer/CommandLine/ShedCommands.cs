@@ -166,7 +166,8 @@ internal static class ShedCommands
 
     private static long Shed(BackendAnswer backend, string reason) => backend.Shed.GetValueOrDefault(reason);
 
-    private static Option<int?> Rate(string description) => new("--rate")
+    /// <summary>Connections per second.</summary>
+    public static Option<int?> Rate(string description) => new("--rate")
     {
         Description = description,
         HelpName = "N",

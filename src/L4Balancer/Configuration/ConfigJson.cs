@@ -38,7 +38,9 @@ internal static class ConfigJson
             new JsonStringEnumConverter<LogFormat>(JsonNamingPolicy.KebabCaseLower),
             new JsonStringEnumConverter<LogLevel>(JsonNamingPolicy.KebabCaseLower),
             new JsonStringEnumConverter<BalanceKind>(JsonNamingPolicy.KebabCaseLower),
+            new JsonStringEnumConverter<OnPoolDown>(JsonNamingPolicy.KebabCaseLower),
             new JsonStringEnumConverter<OnBackendDown>(JsonNamingPolicy.KebabCaseLower),
+            new JsonStringEnumConverter<OnBackendRemoved>(JsonNamingPolicy.KebabCaseLower),
             new JsonStringEnumConverter<HealthType>(JsonNamingPolicy.KebabCaseLower),
         },
         TypeInfoResolver = ConfigJsonContext.Default.WithAddedModifier(static type =>

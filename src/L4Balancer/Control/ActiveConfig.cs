@@ -1,3 +1,4 @@
+using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Routing;
 
@@ -17,4 +18,8 @@ internal sealed record ActiveConfig(DesiredState Desired, RoutingSnapshot Snapsh
         Backend? member = found?.Backends.FirstOrDefault(b => b.Name == backend);
         return member is null ? null : (found!, member);
     }
+
+    /// <summary>The backends of this name that have left the configuration and still have connections, or will in a moment.</summary>
+    public IReadOnlyList<BackendState> FindRemoved(string pool, string backend) =>
+        [.. Snapshot.Removed.Backends.Where(b => b.Name == backend && b.State.Pool == pool && b.State.Load > 0).Select(b => b.State)];
 }

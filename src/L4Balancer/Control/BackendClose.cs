@@ -5,7 +5,7 @@ using Microsoft.Extensions.Logging;
 
 namespace L4Balancer.Control;
 
-/// <summary>Closes all connections of one backend that is drained or down.</summary>
+/// <summary>Closes all connections of one backend that is drained, down or removed.</summary>
 internal sealed class BackendClose(Shedding shedding, CloseRate rate, RateLimiter limiter, IEngine engine, TimeProvider clock, ILogger log) : PacedClose
 {
     /// <summary>How long to look for more: a connect that was under way when the drain began may still become a connection.</summary>

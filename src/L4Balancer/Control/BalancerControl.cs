@@ -20,6 +20,7 @@ internal sealed class BalancerControl : IAsyncDisposable
     private readonly SnapshotPublisher _publisher;
     private readonly SlowStarts _slowStarts;
     private readonly PacedCloses _closes;
+    private readonly ListenControl _listening;
     private readonly Prober _prober;
     private readonly HealthControl _health;
     private readonly NameControl _names;
@@ -36,6 +37,7 @@ internal sealed class BalancerControl : IAsyncDisposable
         ILogger log = loggers.CreateLogger<BalancerControl>();
         ControlQueue queue = _queue = new ControlQueue(log);
         PacedCloses closes = _closes = new PacedCloses(engine, first.Snapshot, clock, log);
+        _listening = new ListenControl(engine, () => queue.Post(new ListenDue()), clock, log);
         _slowStarts = new SlowStarts(first.Snapshot, () => queue.Post(new SlowStartTick()), clock);
         _prober = new Prober(clock, Random.Shared, report => queue.Post(new ProbeReported(report)));
         _health = new HealthControl(
@@ -48,12 +50,13 @@ internal sealed class BalancerControl : IAsyncDisposable
             [
                 _health, // Marks which backends are down, and carries their health over: all others read it from the snapshot.
                 _slowStarts, // Sets the shares of the backends that are up, before the engine gives them connections.
+                _listening, // Retries what the engine could not bind again.
                 _closes, // Ends and begins closes by the health and modes that hold now.
                 _names, // Logs a pool without an available backend: once, as health has forgotten those that have one again.
                 Events, // Its handlers read what all the others have done.
             ]);
         _reload = new Reload(_publisher, _names, queue, Events, path, descriptorLimit, clock, log);
-        _loop = new ControlLoop(_publisher, _health, _slowStarts, _closes, _names, _reload, Events, log);
+        _loop = new ControlLoop(_publisher, _health, _slowStarts, _closes, _listening, _names, _reload, Events, log);
 
         void OnHealthChanged(Pool pool, Backend backend)
         {
@@ -118,6 +121,14 @@ internal sealed class BalancerControl : IAsyncDisposable
     public Task<bool> SetWeightAsync(string pool, string backend, int weight, string who) =>
         _queue.AskAsync(new WeightSet(pool, backend, weight, who));
 
+    /// <summary>Begins to close the established connections that match a filter.</summary>
+    /// <param name="pools">The pools that have such connections, with the <c>close_rate</c> under which the connections were accepted.</param>
+    /// <param name="count">How many connections match, for the log.</param>
+    /// <param name="perSecond">Null: the <c>close_rate</c> of each pool.</param>
+    public Task CloseMatchingAsync(
+        CloseFilter filter, IReadOnlyDictionary<PoolState, int> pools, int count, int? perSecond, string who) =>
+        _queue.AskAsync(new ConnectionsClosed(filter, pools, count, perSecond, who));
+
     /// <summary>Begins to move a pool's backends to their fair shares.</summary>
     /// <param name="perSecond">Null: the pool's <c>close_rate</c>.</param>
     /// <returns>The plan; null if there is no such pool.</returns>
@@ -132,6 +143,7 @@ internal sealed class BalancerControl : IAsyncDisposable
         await _prober.DisposeAsync();
         await _health.DisposeAsync();
         await _slowStarts.DisposeAsync();
+        await _listening.DisposeAsync();
         await _queue.DisposeAsync();
         await _closes.DisposeAsync();
     }

@@ -39,6 +39,9 @@ internal sealed record ConnectReported(BackendState Backend, PassiveHealthEvent 
 /// <summary>A backend that failed connects have taken down may be due for a trial connection.</summary>
 internal sealed record TrialDue : Change;
 
+/// <summary>An address that could not be bound when its pool came back is due to be tried again.</summary>
+internal sealed record ListenDue : Change;
+
 /// <summary>The shares of the backends in slow start are due to grow.</summary>
 internal sealed record SlowStartTick : Change;
 
@@ -58,6 +61,13 @@ internal sealed record ModeSet(string Pool, string Backend, BackendMode Mode, Cl
 
 /// <summary>An operator sets the weight of a backend. The result is false if there is no such backend.</summary>
 internal sealed record WeightSet(string Pool, string Backend, int Weight, string Who) : Request<bool>;
+
+/// <summary>An operator closes the connections that match a filter.</summary>
+/// <param name="Pools">The pools that have such connections, with the <c>close_rate</c> under which the connections were accepted.</param>
+/// <param name="Count">How many connections match.</param>
+/// <param name="PerSecond">Null: the <c>close_rate</c> of each pool.</param>
+internal sealed record ConnectionsClosed(
+    CloseFilter Filter, IReadOnlyDictionary<PoolState, int> Pools, int Count, int? PerSecond, string Who) : Request<bool>;
 
 /// <summary>An operator starts a rebalance. The result is null if there is no such pool.</summary>
 /// <param name="PerSecond">Null: the pool's <c>close_rate</c>.</param>

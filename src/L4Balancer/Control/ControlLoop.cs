@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Pacing;
 using L4Balancer.Core.Routing;
 using L4Balancer.Engine;
 using Microsoft.Extensions.Logging;
@@ -10,10 +12,23 @@ namespace L4Balancer.Control;
 /// for one change at a time, so that the code behind it needs no lock.
 /// </summary>
 internal sealed class ControlLoop(
-    SnapshotPublisher publisher, HealthControl health, SlowStarts slowStarts, PacedCloses closes, NameControl names, Reload reload,
-    ControlEvents events, ILogger log)
+    SnapshotPublisher publisher, HealthControl health, SlowStarts slowStarts, PacedCloses closes, ListenControl listening, NameControl names,
+    Reload reload, ControlEvents events, ILogger log)
 {
     public void Apply(Change change)
+    {
+        try
+        {
+            Dispatch(change);
+        }
+        finally
+        {
+            // Whatever it was, it may have changed whether a pool has a backend for new connections.
+            listening.Follow();
+        }
+    }
+
+    private void Dispatch(Change change)
     {
         switch (change)
         {
@@ -25,6 +40,9 @@ internal sealed class ControlLoop(
                 break;
             case TrialDue:
                 health.LetTry();
+                break;
+            case ListenDue:
+                listening.TryAgain();
                 break;
             case SlowStartTick:
                 slowStarts.Grow();
@@ -48,6 +66,11 @@ internal sealed class ControlLoop(
             case RebalanceStarted rebalance:
                 rebalance.Complete(Apply(rebalance));
                 break;
+            case ConnectionsClosed close:
+                log.FilteredCloseBegins(close.Count, close.Filter.Text, close.Who);
+                closes.CloseMatching(close.Filter, close.Pools, close.PerSecond);
+                close.Complete(true);
+                break;
             default:
                 throw new UnreachableException($"{change.GetType()} is not a change that the control loop applies");
         }
@@ -68,9 +91,10 @@ internal sealed class ControlLoop(
     private bool Apply(ModeSet set)
     {
         ActiveConfig now = publisher.Now;
+        IReadOnlyList<BackendState> removed = now.FindRemoved(set.Pool, set.Backend);
         if (now.Find(set.Pool, set.Backend) is not ({ } pool, { } backend))
         {
-            return false;
+            return DrainRemoved(set, removed);
         }
 
         BackendOverride before = now.Desired.Overrides[set.Pool, set.Backend];
@@ -83,8 +107,21 @@ internal sealed class ControlLoop(
         pool.SetMode(backend.Index, set.Mode);
         health.ModeSet(pool);
         log.ModeSet(set.Pool, set.Backend, set.Mode.ToString().ToLowerInvariant(), set.Who);
-        closes.ModeSet(pool, backend, set.CloseRate);
+        closes.ModeSet(pool, backend, set.CloseRate, removed);
         events.OnHealthChanged();
+        return true;
+    }
+
+    // A backend that has left the configuration can only be drained.
+    private bool DrainRemoved(ModeSet set, IReadOnlyList<BackendState> removed)
+    {
+        if (set.Mode != BackendMode.Draining || removed.Count == 0)
+        {
+            return false;
+        }
+
+        log.ModeSet(set.Pool, set.Backend, set.Mode.ToString().ToLowerInvariant(), set.Who);
+        closes.DrainRemoved(removed, set.CloseRate, new RateLimiter());
         return true;
     }
 

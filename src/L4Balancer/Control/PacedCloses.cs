@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Config;
+using L4Balancer.Core.Connections;
 using L4Balancer.Core.Health;
 using L4Balancer.Core.Pacing;
 using L4Balancer.Core.Routing;
@@ -11,8 +12,8 @@ namespace L4Balancer.Control;
 
 /// <summary>
 /// Starts and stops the closing of established connections at a limited rate, on an operator's request or when the state of a backend
-/// changes. At most one <see cref="BackendClose"/> per backend and one <see cref="Rebalance"/> per pool. Only the control loop calls it,
-/// except for <see cref="Of"/>.
+/// changes. At most one <see cref="BackendClose"/> per backend and one <see cref="Rebalance"/> per pool, and any number of <see
+/// cref="FilteredClose"/>. Only the control loop calls it, except for <see cref="Of"/>.
 /// </summary>
 /// <param name="first">The snapshot in force.</param>
 internal sealed class PacedCloses(IEngine engine, RoutingSnapshot first, TimeProvider clock, ILogger log)
@@ -20,6 +21,7 @@ internal sealed class PacedCloses(IEngine engine, RoutingSnapshot first, TimePro
 {
     private readonly ConcurrentDictionary<BackendState, BackendClose> _backends = new();
     private readonly ConcurrentDictionary<string, Rebalance> _rebalances = new();
+    private readonly ConcurrentDictionary<FilteredClose, string> _filtered = new();
     private volatile RoutingSnapshot _snapshot = first;
 
     /// <summary>The progress of the close of this backend; null: none is running. Any thread.</summary>
@@ -27,15 +29,36 @@ internal sealed class PacedCloses(IEngine engine, RoutingSnapshot first, TimePro
 
     /// <summary>An operator has set the mode: a close that belongs to the previous mode ends.</summary>
     /// <param name="rate">Null: this mode closes no connections.</param>
-    public void ModeSet(Pool pool, Backend backend, CloseRate? rate)
+    /// <param name="removed">Backends of the same name that have left, at another address, and still have connections.</param>
+    public void ModeSet(Pool pool, Backend backend, CloseRate? rate, IReadOnlyList<BackendState>? removed = null)
     {
+        var limiter = new RateLimiter();
         StopBackend(backend.State);
         if (rate is CloseRate given)
         {
-            StartBackend(backend.State, CloseReason.Drain, given, new RateLimiter());
+            StartBackend(backend.State, CloseReason.Drain, given, limiter);
         }
 
         StartOrStop(pool, backend);
+        DrainRemoved(removed ?? [], rate, limiter);
+    }
+
+    /// <summary>An operator drains backends that have left the configuration: they take no connections in any case.</summary>
+    /// <param name="rate">Null: their connections stay, and a drain that is running ends.</param>
+    /// <param name="limiter">They share it.</param>
+    public void DrainRemoved(IReadOnlyList<BackendState> removed, CloseRate? rate, RateLimiter limiter)
+    {
+        foreach (BackendState state in removed)
+        {
+            if (rate is CloseRate given)
+            {
+                StartBackend(state, CloseReason.Drain, given, limiter);
+            }
+            else if (SheddingOf(state)?.Reason == CloseReason.Drain)
+            {
+                StopBackend(state);
+            }
+        }
     }
 
     /// <summary>A backend has changed between up, degraded and down.</summary>
@@ -69,9 +92,35 @@ internal sealed class PacedCloses(IEngine engine, RoutingSnapshot first, TimePro
         return plan;
     }
 
+    /// <summary>Closes the established connections that match a filter, whatever else is being closed.</summary>
+    /// <param name="pools">The pools that have such connections, each with the rate for the case that it has left the configuration.</param>
+    /// <param name="perSecond">For all pools together; null: each pool at its <c>close_rate</c>, which it shares with its other closes.</param>
+    public void CloseMatching(CloseFilter filter, IReadOnlyDictionary<PoolState, int> pools, int? perSecond)
+    {
+        Dictionary<PoolState, int> inForce = _snapshot.Pools.ToDictionary(p => p.State, p => p.Settings.CloseRate);
+        ShedOrder[] orders = perSecond is int rate
+            ? [Order(rate, new RateLimiter(), filter.Matches)]
+            :
+            [
+                .. pools.Select(p => Order(
+                    inForce.GetValueOrDefault(p.Key, p.Value), p.Key.Closing, record => record.Pool == p.Key && filter.Matches(record))),
+            ];
+        var close = new FilteredClose(filter, orders, engine, log);
+        _filtered[close] = filter.Text;
+        close.Start(e => log.FilteredCloseFailed(filter.Text, e), () => _filtered.TryRemove(close, out _));
+
+        static ShedOrder Order(int perSecond, RateLimiter limiter, Func<ConnectionRecord, bool> matches) => new()
+        {
+            Reason = CloseReason.Admin,
+            CloseRate = CloseRate.AtRate(perSecond),
+            RateLimiter = limiter,
+            Filter = matches,
+        };
+    }
+
     /// <summary>
-    /// Ends closes that no longer have a cause; starts one if the pool now requires that the connections of backends that are down are
-    /// closed.
+    /// Ends closes that no longer have a cause; starts one if the pool now requires that the connections of backends that are down, or have
+    /// left the configuration, are closed.
     /// </summary>
     public void Commit(RoutingSnapshot? before, RoutingSnapshot now)
     {
@@ -85,11 +134,13 @@ internal sealed class PacedCloses(IEngine engine, RoutingSnapshot first, TimePro
                 StartOrStop(pool, backend);
             }
         }
+
+        FollowRemoved(before, now);
     }
 
     public async ValueTask DisposeAsync()
     {
-        PacedClose[] all = [.. _backends.Values, .. _rebalances.Values];
+        PacedClose[] all = [.. _backends.Values, .. _rebalances.Values, .. _filtered.Keys];
         foreach (PacedClose close in all)
         {
             close.Stop();
@@ -98,19 +149,26 @@ internal sealed class PacedCloses(IEngine engine, RoutingSnapshot first, TimePro
         await Task.WhenAll(all.Select(c => c.Completion));
     }
 
-    // A backend that has left the configuration may return, but with a new state: up, ready, with another share.
+    // A backend that has left the configuration takes no more connections: its drain goes on. It may return with the same state, and is
+    // then up and ready.
     private void EndWithoutCause(RoutingSnapshot now)
     {
         Dictionary<BackendState, (Pool Pool, Backend Backend)> known =
             now.Pools.SelectMany(p => p.Backends, (p, b) => (Pool: p, Backend: b)).ToDictionary(m => m.Backend.State);
         foreach (Shedding shedding in _backends.Values.Select(c => c.Shedding))
         {
-            if (!known.TryGetValue(shedding.State, out (Pool Pool, Backend Backend) member)
-                || (shedding.Reason == CloseReason.Drain && member.Pool.StatusOf(member.Backend.Index) != BackendStatus.Draining))
+            bool stays = known.TryGetValue(shedding.State, out (Pool Pool, Backend Backend) member);
+            bool hasCause = shedding.Reason switch
+            {
+                CloseReason.Drain => !stays || member.Pool.StatusOf(member.Backend.Index) == BackendStatus.Draining,
+                CloseReason.BackendRemoved => !stays,
+                _ => stays,
+            };
+            if (!hasCause)
             {
                 StopBackend(shedding.State);
             }
-            else
+            else if (stays)
             {
                 StartOrStop(member.Pool, member.Backend);
             }
@@ -121,6 +179,34 @@ internal sealed class PacedCloses(IEngine engine, RoutingSnapshot first, TimePro
             if (!rebalance.CountsOnlyOn(known.Keys))
             {
                 _ = StopRebalance(pool);
+            }
+        }
+    }
+
+    // Of a pool that has left as a whole, what it said last holds.
+    private void FollowRemoved(RoutingSnapshot? before, RoutingSnapshot now)
+    {
+        Dictionary<string, PoolSettings> pools = before?.Pools.ToDictionary(p => p.Name, p => p.Settings) ?? [];
+        foreach (Pool pool in now.Pools)
+        {
+            pools[pool.Name] = pool.Settings;
+        }
+
+        foreach (BackendState state in now.Removed.Backends.Select(b => b.State).Where(s => s.Staying > 0 || s.Load > s.Active))
+        {
+            if (!pools.TryGetValue(state.Pool, out PoolSettings? pool))
+            {
+                continue;
+            }
+
+            Shedding? shedding = SheddingOf(state);
+            if (pool.OnBackendRemoved == OnBackendRemoved.Close && shedding is null)
+            {
+                StartBackend(state, CloseReason.BackendRemoved, CloseRate.AtRate(pool.CloseRate), state.PoolState.Closing);
+            }
+            else if (pool.OnBackendRemoved == OnBackendRemoved.Keep && shedding?.Reason == CloseReason.BackendRemoved)
+            {
+                StopBackend(state);
             }
         }
     }

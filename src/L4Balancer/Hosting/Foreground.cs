@@ -173,6 +173,9 @@ internal sealed class Foreground(Signals signals, TextWriter errors)
                 case Signal.Hangup:
                     Reload(daemon, Signals.NameOf(signal), log);
                     break;
+                case Signal.User1:
+                    log.SignalNotUsed(Signals.NameOf(signal));
+                    break;
                 case Signal.User2:
                     log.SignalNotSupported(Signals.NameOf(signal), "upgrading the running process");
                     break;

@@ -8,7 +8,9 @@ internal enum Signal
 {
     Terminate,
     Interrupt,
+    Quit,
     Hangup,
+    User1,
     User2,
 }
 
@@ -18,8 +20,9 @@ internal enum Signal
 /// </summary>
 internal sealed class Signals : IDisposable
 {
-    // <asm-generic/signal.h>: the same on x86-64 and arm64. PosixSignal has no name for it; a positive value is a raw signal number of the
-    // platform.
+    // <asm-generic/signal.h>: the same on x86-64 and arm64. PosixSignal has no names for them; a positive value is a raw signal number of
+    // the platform.
+    private const int SIGUSR1 = 10;
     private const int SIGUSR2 = 12;
 
     private readonly Channel<Signal> _arrived = Channel.CreateUnbounded<Signal>();
@@ -29,9 +32,11 @@ internal sealed class Signals : IDisposable
     {
         Catch(PosixSignal.SIGTERM, Signal.Terminate);
         Catch(PosixSignal.SIGINT, Signal.Interrupt);
+        Catch(PosixSignal.SIGQUIT, Signal.Quit);
         Catch(PosixSignal.SIGHUP, Signal.Hangup);
         if (OperatingSystem.IsLinux())
         {
+            Catch((PosixSignal)SIGUSR1, Signal.User1);
             Catch((PosixSignal)SIGUSR2, Signal.User2);
         }
     }
@@ -43,7 +48,9 @@ internal sealed class Signals : IDisposable
     {
         Signal.Terminate => "SIGTERM",
         Signal.Interrupt => "SIGINT",
+        Signal.Quit => "SIGQUIT",
         Signal.Hangup => "SIGHUP",
+        Signal.User1 => "SIGUSR1",
         _ => "SIGUSR2",
     };
 

@@ -32,7 +32,7 @@ internal sealed class HealthInstruments
         meter.CreateObservableGauge(MetricNames.BackendState, State, null, "1 for the state that the backend is in, 0 for the others.");
         meter.CreateObservableGauge(
             MetricNames.BackendShareRatio, ShareRatio, null,
-            "The backend's connections against its fair share by weight; NaN where it has no share.");
+            "The backend's connections against its fair share by weight; NaN where it has no share and takes no connections.");
         meter.CreateObservableCounter(
             MetricNames.HealthChecks, Checks, null, "Probes by result; local_error: our own shortage, it says nothing of the backend.");
         meter.CreateObservableCounter(MetricNames.HealthTransitions, Transitions, null, "Changes between up, degraded and down.");

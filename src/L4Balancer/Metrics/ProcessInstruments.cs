@@ -8,7 +8,6 @@ namespace L4Balancer.Metrics;
 /// <summary>The standard <c>process_*</c> family (prometheus.io/docs/instrumenting/writing_clientlibs).</summary>
 internal sealed class ProcessInstruments
 {
-    private const string DescriptorFolder = "/proc/self/fd";
     private const string ThreadFolder = "/proc/self/task";
 
     public ProcessInstruments(Meter meter)
@@ -23,23 +22,17 @@ internal sealed class ProcessInstruments
         meter.CreateObservableGauge(MetricNames.ProcessThreads, CountThreads, null, "Operating-system threads.");
         if (OperatingSystem.IsLinux())
         {
-            meter.CreateObservableGauge(MetricNames.ProcessOpenDescriptors, CountDescriptors, null, "Open file descriptors.");
+            meter.CreateObservableGauge(MetricNames.ProcessOpenDescriptors, Descriptors.CountOpen, null, "Open file descriptors.");
             meter.CreateObservableGauge(
                 MetricNames.ProcessMaxDescriptors, ResourceLimits.DescriptorLimit, null, "The most file descriptors that may be open.");
         }
     }
 
-    // The folder's own descriptor is not counted.
-    private static long CountDescriptors() => CountEntries(DescriptorFolder) - 1;
-
-    // A name per entry would be garbage by the hundred thousand.
-    private static long CountEntries(string folder) => new FileSystemEnumerable<byte>(folder, static (ref FileSystemEntry _) => 0).LongCount();
-
     private static long CountThreads()
     {
         if (OperatingSystem.IsLinux())
         {
-            return CountEntries(ThreadFolder);
+            return new FileSystemEnumerable<byte>(ThreadFolder, static (ref FileSystemEntry _) => 0).LongCount();
         }
 
         using var process = Process.GetCurrentProcess();

@@ -6,24 +6,32 @@ namespace L4Balancer.Resolving;
 
 /// <summary>
 /// Resolves host names periodically and keeps the latest addresses. A look-up blocks (getaddrinfo(3)) until name servers answer, so
-/// look-ups have their own threads and slow ones delay neither health checks nor connections. Any thread may call.
+/// look-ups have their own threads and slow ones delay neither health checks nor connections. Names whose last look-up timed out have a lane
+/// of their own, so that a silent name server does not delay the names of the others. Any thread may call.
 /// </summary>
 internal sealed class NameResolver : IDisposable
 {
     /// <summary>Time between two look-ups of a name.</summary>
     public static readonly TimeSpan Interval = TimeSpan.FromSeconds(30);
 
-    /// <summary>Maximum number of simultaneous look-ups. With a name server that does not answer each takes ten seconds or more.</summary>
+    /// <summary>
+    /// Maximum number of simultaneous look-ups, without those that hang: with a name server that does not answer each takes ten seconds or
+    /// more.
+    /// </summary>
     internal const int MostAtOnce = 16;
+
+    /// <summary>Maximum number of look-ups that hang and are replaced by others.</summary>
+    internal const int MostHanging = 112;
+
+    /// <summary>Maximum number of simultaneous look-ups of names whose last look-up timed out.</summary>
+    internal const int MostSilent = 8;
 
     private readonly Lock _gate = new();
     private readonly Dictionary<string, Name> _names = [];
-    private readonly Queue<string> _due = new();
-    private readonly Func<string, LookUp> _lookUp;
+    private readonly LookUpLane _living;
+    private readonly LookUpLane _silent;
     private readonly Action _changed;
-    private readonly Action<ThreadStart> _start;
     private readonly ITimer _timer;
-    private int _threads;
     private bool _disposed;
 
     /// <param name="lookUp">Resolves a name. May block; must not throw.</param>
@@ -31,8 +39,9 @@ internal sealed class NameResolver : IDisposable
     /// <param name="start">Starts a thread; null starts a background thread.</param>
     public NameResolver(Func<string, LookUp> lookUp, TimeProvider clock, Action changed, Action<ThreadStart>? start = null)
     {
-        _start = start ?? StartInBackground;
-        _lookUp = lookUp;
+        start ??= StartInBackground;
+        _living = new LookUpLane(_gate, clock, lookUp, Found, start, MostAtOnce, MostHanging);
+        _silent = new LookUpLane(_gate, clock, lookUp, Found, start, MostSilent, mostHanging: 0);
         _changed = changed;
         _timer = clock.CreateTimer(_ => Again(), null, Interval, Interval);
     }
@@ -96,10 +105,13 @@ internal sealed class NameResolver : IDisposable
         lock (_gate)
         {
             _disposed = true;
-            _due.Clear();
+            _living.Clear();
+            _silent.Clear();
         }
 
         _timer.Dispose();
+        _living.Dispose();
+        _silent.Dispose();
     }
 
     private void Again()
@@ -113,69 +125,36 @@ internal sealed class NameResolver : IDisposable
         }
     }
 
-    // At most one look-up per name is in progress, so that they do not accumulate if a name server hangs.
+    // At most one look-up per name is in progress, so that they do not accumulate if a name server hangs. A new name counts as living until it
+    // has timed out.
     private void Enqueue(string host, Name name)
     {
-        if (_disposed || (name.IsDue && _threads > 0))
+        if (_disposed)
         {
             return;
         }
 
+        LookUpLane lane = name.IsSilent ? _silent : _living;
         if (!name.IsDue)
         {
             name.IsDue = true;
-            _due.Enqueue(host);
+            lane.Add(host, first: name.Answer is { Fault.Length: 0 });
         }
 
-        if (_threads < MostAtOnce)
-        {
-            StartThread();
-        }
-    }
-
-    // If the host cannot start a thread, the running ones do all look-ups; if there is none, the next round tries again.
-    private void StartThread()
-    {
-        try
-        {
-            _start(LookUpAll);
-            _threads++;
-        }
-        catch (Exception e) when (e is OutOfMemoryException or ThreadStartException)
-        {
-            // Due names remain due.
-        }
+        lane.Serve();
     }
 
     private static void StartInBackground(ThreadStart work) => new Thread(work) { Name = "l4b-resolve", IsBackground = true }.Start();
 
-    private void LookUpAll()
+    private void Found(string host, LookUp found, bool timedOut)
     {
-        while (TryNext(out string host))
+        if (Take(host, found, timedOut))
         {
-            LookUp found = _lookUp(host);
-            if (Take(host, found))
-            {
-                _changed();
-            }
+            _changed();
         }
     }
 
-    private bool TryNext(out string host)
-    {
-        lock (_gate)
-        {
-            if (_due.TryDequeue(out host!))
-            {
-                return true;
-            }
-
-            _threads--;
-            return false;
-        }
-    }
-
-    private bool Take(string host, LookUp found)
+    private bool Take(string host, LookUp found, bool timedOut)
     {
         lock (_gate)
         {
@@ -185,6 +164,7 @@ internal sealed class NameResolver : IDisposable
             }
 
             name.IsDue = false;
+            name.IsSilent = timedOut;
             NameAnswer? before = name.Answer;
             ImmutableArray<HostAddress> addresses = found.Fault.Length == 0 ? found.Addresses : before?.Addresses ?? [];
             name.Answer = new NameAnswer(addresses, found.Fault);
@@ -199,6 +179,9 @@ internal sealed class NameResolver : IDisposable
 
         /// <summary>Whether a look-up is pending or in progress.</summary>
         public bool IsDue { get; set; }
+
+        /// <summary>Whether the last look-up failed because no name server answered in time.</summary>
+        public bool IsSilent { get; set; }
 
         public TaskCompletionSource First { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }

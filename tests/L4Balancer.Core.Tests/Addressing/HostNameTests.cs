@@ -9,6 +9,9 @@ internal sealed class HostNameTests
     [TestCase("example.com.:443", "example.com.", 443)]
     [TestCase("3com.com:1", "3com.com", 1)]
     [TestCase("10.0.0.1a:1", "10.0.0.1a", 1)]
+    [TestCase("chat_app_1:9002", "chat_app_1", 9002)]
+    [TestCase("_Ws._tcp.example.com:443", "_ws._tcp.example.com", 443)]
+    [TestCase("a_:1", "a_", 1)]
     public void A_name_is_read_in_lower_case(string text, string host, int port)
     {
         Assert.That(HostName.TryParse(text, out HostName name), Is.True);
@@ -24,7 +27,6 @@ internal sealed class HostNameTests
     [TestCase(".a:80")]
     [TestCase("-a:80")]
     [TestCase("a-:80")]
-    [TestCase("a_b:80")]
     [TestCase("*.a:80")]
     [TestCase("a b:80")]
     [TestCase("bücher.example:80")]

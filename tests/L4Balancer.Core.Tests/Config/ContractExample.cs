@@ -29,6 +29,7 @@ internal static class ContractExample
         bind   = ["0.0.0.0:443", "[::]:443"]
         pool   = "chat"
         freebind           = false      # IP_FREEBIND: bind an address that is not here yet (VRRP standby)
+        on_pool_down       = "refuse"   # "refuse" | "stop-listening": while no pool that this listener can choose has a living backend
         inspect            = "none"     # "none" | "tls" | "http": look at the first bytes, forward them untouched
         inspect_timeout    = "3s"
         inspect_limit      = "16KiB"
@@ -69,6 +70,7 @@ internal static class ContractExample
         new_connection_rate = 0         # per backend, queued above
         abort_on_close    = false       # a queued connection whose client has sent FIN gives up its place
         on_backend_down   = "keep"      # "keep" | "close": what happens to established connections
+        on_backend_removed = "keep"     # "keep" | "close": what happens to the connections of one that has left the file or the discovery
         close_rate        = 500         # paced closing, connections per second
           [pools.health]
           type          = "tcp"         # "none" | "tcp" | "tls" | "http" | "https" | "ws" | "wss"

@@ -193,6 +193,7 @@ internal sealed class SettingRuleTests
     [TestCase("ws-1.example.com.:80")]
     [TestCase("10.example:80")]
     [TestCase("WS1.Example.COM:80")]
+    [TestCase("chat_app_1:9002")]
     public void A_host_name_is_a_backend_as_written(string address)
     {
         BackendSettings backend = new ConfigText().With("[[pools.backends]]", "address", $"\"{address}\"").Load().Pools[0].Backends[0];
@@ -204,7 +205,7 @@ internal sealed class SettingRuleTests
 
     [TestCase("host.name:0", "has a port out of range; allowed: 1 to 65535")]
     [TestCase("*.example.com:80", "is not an IP address or a host name with a port")]
-    [TestCase("my_host:80", "is not an IP address or a host name with a port")]
+    [TestCase("my host:80", "is not an IP address or a host name with a port")]
     [TestCase("host.name", "is not an IP address or a host name with a port")]
     [TestCase("10.0.0.256:80", "is not an IP address or a host name with a port")]
     public void What_is_no_host_name_is_no_backend(string address, string error) =>

@@ -1,6 +1,7 @@
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
+using L4Balancer.Core.Health;
 using L4Balancer.Core.Routing;
 using L4Balancer.Core.Tests.Balancing;
 using L4Balancer.Core.Tests.Connections;
@@ -120,6 +121,68 @@ internal sealed class RebalanceTests
         Assert.That(byPort.Backends.Any(b => byPort.HasMoved(Tuples[0], b.State)), Is.False, "its next connection has another port");
     }
 
+    [Test]
+    public void After_a_failover_the_connections_of_the_backups_return_to_the_primaries([Values] BalanceKind balance)
+    {
+        Pool pool = Holding([100, 300, 100, 100], balance, [0, 0, 50, 30], TupleFields.All, backups: 2);
+        var plan = RebalancePlan.For(pool, Tolerance);
+
+        Assert.That(Of(plan.Surplus, pool), Is.EqualTo(new[] { 0, 0, 50, 30 }));
+        Assert.That(Of(plan.Targets, pool), Is.EqualTo(new[] { 20, 60, 0, 0 }));
+        Assert.That((plan.Connections, plan.TotalSurplus, plan.TotalDeficit), Is.EqualTo((80, 80, 80)));
+
+        pool.State.Targets = plan.Targets;
+        int[] picked = new int[4];
+        for (int i = 0; i < 80; i++)
+        {
+            int backend = pool.Pick(Tuples[i], []);
+            picked[backend]++;
+            pool.Backends[backend].State.CountEstablished();
+        }
+
+        Assert.That(picked, Is.EqualTo(new[] { 20, 60, 0, 0 }));
+    }
+
+    [TestCase(BackendMode.Draining)]
+    [TestCase(BackendMode.Maintenance)]
+    public void A_backup_that_an_operator_has_taken_out_keeps_what_it_holds(BackendMode mode)
+    {
+        Pool pool = Holding([100, 100, 100], BalanceKind.Ring, [10, 30, 60], TupleFields.All, backups: 1);
+        pool.SetMode(2, mode);
+        var plan = RebalancePlan.For(pool, 0);
+
+        Assert.That(Of(plan.Surplus, pool), Is.EqualTo(new[] { 0, 10, 0 }));
+        Assert.That(plan.Connections, Is.EqualTo(40));
+    }
+
+    [Test]
+    public void A_backup_that_is_down_keeps_what_it_holds()
+    {
+        Pool pool = Holding([100, 100], BalanceKind.Ring, [10, 60], TupleFields.All, backups: 1);
+        pool.SetHealth(new Dictionary<int, HealthState> { [1] = HealthState.Down });
+
+        Assert.That(RebalancePlan.For(pool, 0).TotalSurplus, Is.Zero);
+    }
+
+    [Test]
+    public void While_backups_serve_they_share_among_themselves()
+    {
+        Pool pool = Holding([100, 100, 100], BalanceKind.Ring, [40, 10, 30], TupleFields.All, backups: 2);
+        pool.SetMode(0, BackendMode.Maintenance);
+
+        Assert.That(Of(RebalancePlan.For(pool, 0).Surplus, pool), Is.EqualTo(new[] { 0, 0, 10 }));
+    }
+
+    [Test]
+    public void No_more_return_than_the_primaries_have_room_for()
+    {
+        Pool pool = Holding([100, 100, 100], BalanceKind.Ring, [5, 8, 50], TupleFields.All, backups: 1, maxConnections: 10);
+        var plan = RebalancePlan.For(pool, 0);
+
+        Assert.That(Of(plan.Surplus, pool)[2], Is.EqualTo(7));
+        Assert.That(plan.Connections, Is.EqualTo(20));
+    }
+
     private static int[] Of(IReadOnlyDictionary<BackendState, int> counts, Pool pool) =>
         [.. pool.Backends.Select(b => counts.GetValueOrDefault(b.State))];
 
@@ -128,10 +191,13 @@ internal sealed class RebalanceTests
     private static Pool Holding(int[] weights, BalanceKind balance, params int[] connections) =>
         Holding(weights, balance, connections, TupleFields.All);
 
-    private static Pool Holding(int[] weights, BalanceKind balance, int[] connections, TupleFields key)
+    /// <param name="backups">How many of the last are backups.</param>
+    /// <param name="maxConnections">Of the primaries.</param>
+    private static Pool Holding(
+        int[] weights, BalanceKind balance, int[] connections, TupleFields key, int backups = 0, int maxConnections = 0)
     {
         PoolSettings settings = SetupScene.PoolOf(weights.Length) with { Balance = balance, HashKey = key };
-        settings = settings with { Backends = [.. settings.Backends.Select((b, i) => b with { Weight = weights[i] })] };
+        settings = settings with { Backends = [.. settings.Backends.Select(Of)] };
         Pool pool = RoutingSnapshot.Build(new(new BalancerConfig { Pools = [settings] }, 5)).Pools[0];
         foreach ((int index, int count) in connections.Index())
         {
@@ -142,5 +208,11 @@ internal sealed class RebalanceTests
         }
 
         return pool;
+
+        BackendSettings Of(BackendSettings backend, int index)
+        {
+            bool backup = index >= weights.Length - backups;
+            return backend with { Weight = weights[index], Backup = backup, MaxConnections = backup ? 0 : maxConnections };
+        }
     }
 }

@@ -57,6 +57,34 @@ internal abstract class ShedContract(Func<EngineOptions, IEngine> create) : Engi
     }
 
     [Test]
+    public async Task A_filter_selects_by_client_and_listener()
+    {
+        TestBackend backend = Backend();
+        Rig rig = Start(Settings.Pool(backend));
+        await OpenManyAsync(rig, 6, backend);
+        for (int i = 0; i < 4; i++)
+        {
+            _ = FollowAsync(Keep(await Peer.ConnectAsync(rig.Address, from: "127.0.0.2")));
+        }
+
+        await Patience.Until(() => rig.Records.EstablishedCount == 10, "all are established");
+        ShedOrder order = new() { Reason = CloseReason.Admin, CloseRate = CloseRate.AtRate(0) };
+        int ofOther = await rig.Engine.ShedAsync(order with { Filter = static r => r.Listener.Name == "other" }, CancellationToken.None).Soon();
+        int closed = await rig.Engine.ShedAsync(
+            order with { Filter = static r => r.Listener.Name == "listener" && r.Tuple.Source.Address == Settings.Address("127.0.0.2") },
+            CancellationToken.None).Soon();
+        await Patience.Until(() => rig.Backend().Active == 6, "their peers have closed too");
+
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That((ofOther, closed), Is.EqualTo((0, 4)));
+            Assert.That(rig.Backend().Closed[CloseReason.Admin], Is.EqualTo(4));
+            Assert.That(rig.Backend().Shed[CloseReason.Admin], Is.EqualTo(4), "those that are being closed do not count as staying");
+            Assert.That(rig.List().Select(r => r.Tuple.Source.Address), Is.All.EqualTo(Settings.Address("127.0.0.1")));
+        }
+    }
+
+    [Test]
     public async Task What_is_left_when_it_is_stopped_stays()
     {
         TestBackend backend = Backend();

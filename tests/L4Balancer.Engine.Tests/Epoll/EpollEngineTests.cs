@@ -39,6 +39,8 @@ internal static class EpollEngineTests
 
     internal sealed class Listen() : ListenContract(NewEpoll);
 
+    internal sealed class PoolDown() : PoolDownContract(NewEpoll);
+
     internal sealed class Reload() : ReloadContract(NewEpoll);
 
     internal sealed class Retirement() : RetirementContract(NewEpoll);

@@ -31,7 +31,7 @@ public sealed class BackendConnectorTests
         var step = new SetupStep(SetupAction.Connect, CloseReason.None, null, backend.Endpoint, Instant.Never) { Window = Impossible };
 
         ConnectResult result = await BackendConnector.ConnectAsync(
-            step, new PoolSettings { Name = "p" }, ports, CancellationToken.None);
+            step, new PoolSettings { Name = "p" }, ports, CancellationToken.None, CancellationToken.None);
 
         Assert.That(result, Is.EqualTo(new ConnectResult(null, default, ConnectFailure.LocalShortage)));
     }

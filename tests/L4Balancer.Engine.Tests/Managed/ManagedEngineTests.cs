@@ -38,6 +38,8 @@ internal static class ManagedEngineTests
 
     internal sealed class Listen() : ListenContract(NewManaged);
 
+    internal sealed class PoolDown() : PoolDownContract(NewManaged);
+
     internal sealed class Reload() : ReloadContract(NewManaged);
 
     internal sealed class Retirement() : RetirementContract(NewManaged);

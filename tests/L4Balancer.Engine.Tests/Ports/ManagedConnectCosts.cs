@@ -32,7 +32,7 @@ internal static class ManagedConnectCosts
                 clock.Begin();
                 TimeSpan start = clock.Total;
                 Task<ConnectResult> connecting = BackendConnector.ConnectAsync(
-                    step, setup.PoolSettings, snapshot.Ports.Supply, CancellationToken.None);
+                    step, setup.PoolSettings, snapshot.Ports.Supply, CancellationToken.None, CancellationToken.None);
                 micros[i] += (clock.Total - start).TotalMicroseconds;
                 ConnectResult result = await connecting;
                 if (result.Socket is null)

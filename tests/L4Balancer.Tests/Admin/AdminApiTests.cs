@@ -20,6 +20,7 @@ internal sealed class AdminApiTests
 
     [TestCase("/healthz", "ok\n")]
     [TestCase("/readyz", "ready\n")]
+    [TestCase("/readyz?pool=chat", "ready\n")]
     public async Task Health_is_one_word_for_a_checker(string path, string text)
     {
         using HttpResponseMessage response = await AdminScene.Local.GetAsync(path);

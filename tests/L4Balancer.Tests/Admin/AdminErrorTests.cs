@@ -7,6 +7,21 @@ namespace L4Balancer.Tests.Admin;
 [Category(DaemonProcess.Category)]
 internal sealed class AdminErrorTests
 {
+    [TestCase("", HttpStatusCode.BadRequest, "backend, source, listener")]
+    [TestCase("?rate=5", HttpStatusCode.BadRequest, "backend, source, listener")]
+    [TestCase("?backend=ws1", HttpStatusCode.BadRequest, "POOL/NAME")]
+    [TestCase("?source=10.0.0.0/40", HttpStatusCode.BadRequest, "range")]
+    [TestCase("?listener=wss&rate=fast", HttpStatusCode.BadRequest, "rate")]
+    [TestCase("?sourc=10.0.0.0/8", HttpStatusCode.BadRequest, "no parameter")]
+    [TestCase("?backend=chat/nope", HttpStatusCode.NotFound, "no backend")]
+    [TestCase("?listener=nope", HttpStatusCode.NotFound, "no listener")]
+    public async Task A_close_that_is_asked_wrongly_closes_nothing(string query, HttpStatusCode expected, string detail)
+    {
+        (int status, JsonElement problem) = await AdminScene.SendAsync("DELETE", $"/v1/connections{query}");
+        Assert.That(status, Is.EqualTo((int)expected));
+        Assert.That(problem.GetProperty("detail").GetString(), Does.Contain(detail));
+    }
+
     [TestCase("GET", "/v1/nope", 404, "no such path")]
     [TestCase("GET", "/v1/endpoint?pool=chat", 404, "not supported yet")]
     [TestCase("POST", "/v1/pools/nope/rebalance", 404, "no pool")]

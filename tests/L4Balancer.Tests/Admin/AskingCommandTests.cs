@@ -157,6 +157,7 @@ internal sealed class AskingCommandTests
 
     [TestCase("maint", "chat/nope")]
     [TestCase("close", "999999")]
+    [TestCase("close", "--backend", "chat/nope")]
     [TestCase("rebalance", "nope")]
     public async Task What_cannot_be_done_is_one_line(params string[] args)
     {
@@ -172,6 +173,11 @@ internal sealed class AskingCommandTests
     [TestCase("weight", "chat/ws1", "1001")]
     [TestCase("weight", "chat/ws1")]
     [TestCase("close", "first")]
+    [TestCase("close")]
+    [TestCase("close", "--rate", "5")]
+    [TestCase("close", "7", "--backend", "chat/ws1")]
+    [TestCase("close", "7", "--rate", "5")]
+    [TestCase("close", "--backend", "ws1")]
     [TestCase("drain", "chat/ws1", "--rate", "fast")]
     [TestCase("drain", "chat/ws1", "--within", "60")]
     [TestCase("drain", "chat/ws1", "--within", "1m", "--rate", "5")]

@@ -107,6 +107,8 @@ internal sealed class OpenApiTests
         using TcpClient client = await Talk.ConnectAsync(AdminScene.Listener);
         await Talk.EchoAsync(client, "hello");
         JsonElement listed = (await AdminScene.GetAsync("/v1/connections?limit=1")).GetProperty("connections")[0];
+        (_, JsonElement many) = await AdminScene.SendAsync("DELETE", "/v1/connections?source=203.0.113.1");
+        Assert.That(OpenApiSchema.Faults(Document, Reference("ClosingMany"), many), Is.Empty);
         (_, JsonElement closing) = await AdminScene.SendAsync("DELETE", $"/v1/connections/{listed.GetProperty("id")}");
         Assert.That(OpenApiSchema.Faults(Document, Reference("Closing"), closing), Is.Empty);
         try

@@ -127,6 +127,70 @@ internal sealed class PacedClosesTests : IAsyncDisposable
         Assert.That(_closes.Of(Pool.Backends[0].State) is not null, Is.EqualTo(stays));
     }
 
+    [Test]
+    public void A_drain_goes_on_when_its_backend_leaves_the_file_and_ends_when_it_returns()
+    {
+        BackendState state = Pool.Backends[0].State;
+        Pool.SetMode(0, BackendMode.Draining);
+        _closes.ModeSet(Pool, Pool.Backends[0], CloseRate.AtRate(1));
+        Shedding drain = _closes.Of(state)!;
+        Follow(Build(OnBackendDown.Close, _snapshot, only: "ws2"));
+        Assert.That(_closes.Of(state), Is.SameAs(drain));
+
+        Follow(Build(OnBackendDown.Close, _snapshot, only: "none"));
+        Assert.That(_closes.Of(state), Is.SameAs(drain), "nor does it matter what else the file has");
+
+        Follow(Build(OnBackendDown.Close, _snapshot));
+        Assert.That((Pool.Backends[0].State, _closes.Of(state)), Is.EqualTo((state, (Shedding?)null)), "it is ready again");
+    }
+
+    [TestCase(OnBackendRemoved.Keep, ExpectedResult = null)]
+    [TestCase(OnBackendRemoved.Close, ExpectedResult = CloseReason.BackendRemoved)]
+    public CloseReason? A_backend_that_leaves_the_file_is_closed_if_its_pool_says_so(OnBackendRemoved policy)
+    {
+        BackendState state = Pool.Backends[0].State;
+        Follow(Build(OnBackendDown.Keep, _snapshot, only: "ws2", onBackendRemoved: policy));
+        return _closes.Of(state)?.Reason;
+    }
+
+    [Test]
+    public void A_close_of_a_removed_backend_follows_the_pool_and_ends_when_the_backend_returns()
+    {
+        BackendState state = Pool.Backends[0].State;
+        Follow(Build(OnBackendDown.Keep, _snapshot, only: "ws2"));
+        Assert.That(_closes.Of(state), Is.Null);
+        Follow(Build(OnBackendDown.Keep, _snapshot, only: "ws2", onBackendRemoved: OnBackendRemoved.Close));
+        Assert.That(_closes.Of(state)?.Reason, Is.EqualTo(CloseReason.BackendRemoved), "it has left before");
+        Follow(Build(OnBackendDown.Keep, _snapshot, only: "ws2"));
+        Assert.That(_closes.Of(state), Is.Null);
+
+        Follow(Build(OnBackendDown.Keep, _snapshot, only: "ws2", onBackendRemoved: OnBackendRemoved.Close));
+        Follow(Build(OnBackendDown.Keep, _snapshot, onBackendRemoved: OnBackendRemoved.Close));
+        Assert.That(_closes.Of(state), Is.Null);
+    }
+
+    [Test]
+    public void A_pool_that_leaves_as_a_whole_takes_what_it_said_with_it()
+    {
+        BackendState[] states = [.. Pool.Backends.Select(b => b.State)];
+        Follow(Build(OnBackendDown.Keep, _snapshot, onBackendRemoved: OnBackendRemoved.Close));
+        Follow(RoutingSnapshot.Build(new(new BalancerConfig(), 1000), _snapshot));
+
+        Assert.That(states.Select(s => _closes.Of(s)?.Reason), Is.All.EqualTo(CloseReason.BackendRemoved));
+    }
+
+    [Test]
+    public void Of_a_removed_backend_a_drain_begins_and_ends_as_the_operator_says()
+    {
+        BackendState state = Pool.Backends[0].State;
+        Follow(Build(OnBackendDown.Keep, _snapshot, only: "ws2"));
+        _closes.DrainRemoved([state], CloseRate.AtRate(1), new RateLimiter());
+        Assert.That(_closes.Of(state)?.Reason, Is.EqualTo(CloseReason.Drain));
+
+        _closes.DrainRemoved([state], null, new RateLimiter());
+        Assert.That(_closes.Of(state), Is.Null);
+    }
+
     [TestCase("ws2", ExpectedResult = null)]
     [TestCase("", ExpectedResult = CloseReason.Rebalance)]
     public CloseReason? A_rebalance_ends_when_a_backend_leaves_the_file(string only)
@@ -186,7 +250,7 @@ internal sealed class PacedClosesTests : IAsyncDisposable
 
     private static RoutingSnapshot Build(
         OnBackendDown onBackendDown, RoutingSnapshot? previous, double panic = 0, string only = "",
-        BackendOverrides? overrides = null) => RoutingSnapshot.Build(
+        BackendOverrides? overrides = null, OnBackendRemoved onBackendRemoved = OnBackendRemoved.Keep) => RoutingSnapshot.Build(
         new(
             new BalancerConfig
             {
@@ -196,6 +260,7 @@ internal sealed class PacedClosesTests : IAsyncDisposable
                     {
                         Name = "chat",
                         OnBackendDown = onBackendDown,
+                        OnBackendRemoved = onBackendRemoved,
                         PanicThreshold = panic,
                         Backends =
                         [

@@ -41,6 +41,11 @@ internal sealed class StillEngine : IEngine
 
     public IReadOnlyList<ListenFailure> Publish(RoutingSnapshot snapshot) => OnPublish(snapshot);
 
+    /// <summary>What comes of binding again.</summary>
+    public Func<IReadOnlyList<ListenFailure>> OnFollowPools { get; set; } = static () => [];
+
+    public IReadOnlyList<ListenFailure> FollowPools() => OnFollowPools();
+
     public void List(Action<OpenConnection> visit)
     {
     }

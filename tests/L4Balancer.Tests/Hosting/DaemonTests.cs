@@ -65,6 +65,45 @@ internal sealed class DaemonTests
     }
 
     [Test]
+    public async Task A_signal_that_is_not_used_is_logged_each_time_and_never_kills()
+    {
+        await using var backend = new EchoPeer();
+        await using DaemonProcess daemon = DaemonProcess.Run(OneBackend.Config(backend.Endpoint));
+        await daemon.ReadyAsync();
+        using TcpClient client = await OneBackend.ConnectAsync(daemon);
+        Assert.That(await Talk.EchoAsync(client, "before"), Is.EqualTo("before"));
+        daemon.Signal(DaemonProcess.SIGUSR1);
+        await daemon.LineWithAsync("SIGUSR1 is not used");
+        Assert.That(await Talk.EchoAsync(client, "between"), Is.EqualTo("between"));
+        daemon.Signal(DaemonProcess.SIGUSR1);
+
+        // Signals are handled in order: once this one is logged, the one before it is as well.
+        daemon.Signal(DaemonProcess.SIGUSR2);
+        await daemon.LineWithAsync("SIGUSR2");
+        Assert.That(await Talk.EchoAsync(client, "after"), Is.EqualTo("after"));
+        daemon.Signal(DaemonProcess.SIGINT);
+        daemon.Signal(DaemonProcess.SIGINT);
+        Assert.That(await daemon.ExitAsync(), Is.Zero);
+        Assert.That(daemon.Output.Count(l => l.Contains("SIGUSR1 is not used", StringComparison.Ordinal)), Is.EqualTo(2));
+    }
+
+    [Test]
+    public async Task SIGQUIT_drains_and_stops_as_SIGTERM_does()
+    {
+        await using var backend = new EchoPeer();
+        await using DaemonProcess daemon = DaemonProcess.Run(OneBackend.Config(backend.Endpoint, balancer: "shutdown_grace = \"200ms\""));
+        await daemon.ReadyAsync();
+        using TcpClient client = await OneBackend.ConnectAsync(daemon);
+        await Talk.EchoAsync(client, "open");
+        daemon.Signal(DaemonProcess.SIGQUIT);
+        Assert.That(await daemon.LineWithAsync("no longer accepting connections"), Does.Contain("SIGQUIT"));
+        Assert.That(await client.GetStream().ReadAsync(new byte[1]), Is.Zero);
+        client.Close();
+        Assert.That(await daemon.ExitAsync(), Is.Zero);
+        Assert.That(daemon.Output, Has.Some.Contains("reason=shutdown"));
+    }
+
+    [Test]
     public async Task A_second_signal_ends_the_grace()
     {
         await using var backend = new EchoPeer();

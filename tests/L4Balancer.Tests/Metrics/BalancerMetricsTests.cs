@@ -1,4 +1,5 @@
 using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Config;
 using L4Balancer.Core.Connections;
 using L4Balancer.Core.Health;
 using L4Balancer.Core.Routing;
@@ -175,6 +176,25 @@ internal sealed class BalancerMetricsTests
 
         var shares = new FairShares(pool);
         Assert.That(pool.Backends.Select(shares.RatioOf), Is.EqualTo(new[] { 1.5, 0.5, double.NaN }));
+    }
+
+    [Test]
+    public void What_a_backup_holds_while_primaries_serve_is_surplus_and_what_others_hold_is_nobody_s()
+    {
+        BalancerConfig config = Connections.Config(backends: 4);
+        PoolSettings settings = config.Pools[0];
+        settings = settings with { Backends = [.. settings.Backends.Select((b, i) => b with { Backup = i >= 2 })] };
+        Pool pool = RoutingSnapshot.Build(new(config with { Pools = [settings] }, 1000)).Pools[0];
+        pool.SetMode(0, BackendMode.Draining);
+        foreach ((int backend, int count) in new[] { (0, 70), (1, 10), (2, 30) })
+        {
+            Enumerable.Range(0, count).ToList().ForEach(_ => pool.Backends[backend].State.CountEstablished());
+        }
+
+        // 40 connections belong to the one that serves. As a second one, the backup would hold 20 of them.
+        Assert.That(pool.Backends.Select(new FairShares(pool).RatioOf), Is.EqualTo(new[] { double.NaN, 0.25, 1.5, double.NaN }));
+        pool.SetHealth(new Dictionary<int, HealthState> { [1] = HealthState.Down });
+        Assert.That(pool.Backends.Select(new FairShares(pool).RatioOf), Is.EqualTo(new[] { double.NaN, double.NaN, 2, 0 }), "the backups serve");
     }
 
     [Test]

@@ -14,12 +14,13 @@ internal sealed class PacedScene : IAsyncDisposable
     private readonly string? _health;
     private string _pool;
     private readonly string _engine;
+    private readonly bool _lastIsBackup;
     private readonly string _file;
     private readonly DaemonProcess _daemon;
 
-    private PacedScene(string engine, int backends, string pool, string? health, string[] wrapper)
+    private PacedScene(string engine, int backends, string pool, string? health, bool lastIsBackup, string[] wrapper)
     {
-        (_engine, _pool, _health) = (engine, pool, health);
+        (_engine, _pool, _health, _lastIsBackup) = (engine, pool, health, lastIsBackup);
         Backends = [.. Enumerable.Range(0, backends).Select(_ => new HoldingBackend())];
         _file = DaemonProcess.ConfigFileWith(Config(backends));
         _daemon = DaemonProcess.Start(new Dictionary<string, string>(), wrapper, "run", "--config", _file);
@@ -38,9 +39,16 @@ internal sealed class PacedScene : IAsyncDisposable
     /// <param name="wrapper">As for <see cref="DaemonProcess"/>.</param>
     public static async Task<PacedScene> StartAsync(string engine, int backends, string pool = "", string? health = null, params string[] wrapper)
     {
-        var scene = new PacedScene(engine, backends, pool, health, wrapper);
-        await scene._daemon.ReadyAsync();
-        scene.Listener = await scene._daemon.ListenerAsync("wss");
+        var scene = new PacedScene(engine, backends, pool, health, lastIsBackup: false, wrapper);
+        await scene.ReadyAsync();
+        return scene;
+    }
+
+    /// <summary>Two primaries and a backup.</summary>
+    public static async Task<PacedScene> StartWithBackupAsync(string engine, string pool)
+    {
+        var scene = new PacedScene(engine, backends: 3, pool, health: null, lastIsBackup: true, []);
+        await scene.ReadyAsync();
         return scene;
     }
 
@@ -48,6 +56,13 @@ internal sealed class PacedScene : IAsyncDisposable
     {
         Backends = [.. Backends, new HoldingBackend()];
         await File.WriteAllTextAsync(_file, Config(Backends.Length));
+        Assert.That((await CommandAsync("reload")).Code, Is.Zero);
+    }
+
+    /// <summary>Takes the last backend out of the file; it goes on running.</summary>
+    public async Task RemoveBackendAsync()
+    {
+        await File.WriteAllTextAsync(_file, Config(Backends.Length - 1));
         Assert.That((await CommandAsync("reload")).Code, Is.Zero);
     }
 
@@ -71,6 +86,14 @@ internal sealed class PacedScene : IAsyncDisposable
 
     public async Task<string> MetricsAsync() => await _folder.Http.GetStringAsync("/metrics");
 
+    /// <returns>The status, and the answer's JSON.</returns>
+    public async Task<(int Status, JsonElement Answer)> SendAsync(string method, string path)
+    {
+        using var request = new HttpRequestMessage(new HttpMethod(method), path);
+        using HttpResponseMessage response = await _folder.Http.SendAsync(request);
+        return ((int)response.StatusCode, JsonDocument.Parse(await response.Content.ReadAsStringAsync()).RootElement);
+    }
+
     public async Task UntilAsync(Func<Task<bool>> condition, string what)
     {
         var waited = Stopwatch.StartNew();
@@ -88,6 +111,12 @@ internal sealed class PacedScene : IAsyncDisposable
         using var errors = new StringWriter { NewLine = "\n" };
         int code = await CommandLineRoot.InvokeAsync([.. args, "--admin", _folder.SocketPath], output, errors);
         return (code, output.ToString() + errors);
+    }
+
+    private async Task ReadyAsync()
+    {
+        await _daemon.ReadyAsync();
+        Listener = await _daemon.ListenerAsync("wss");
     }
 
     public async ValueTask DisposeAsync()
@@ -127,6 +156,7 @@ internal sealed class PacedScene : IAsyncDisposable
           [[pools.backends]]
           name = "ws{i + 1}"
           address = "{b.Endpoint}"
+          backup = {(_lastIsBackup && i == backends - 1 ? "true" : "false")}
         """)))}
 
         """;

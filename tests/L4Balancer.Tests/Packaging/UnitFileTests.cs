@@ -33,6 +33,20 @@ internal sealed class UnitFileTests
         Assert.That(seconds, Is.GreaterThan(defaults.ShutdownGrace.TotalSeconds + 10));
     }
 
+    [Test]
+    public void The_service_is_restarted_however_often_it_fails()
+    {
+        Assert.That(SectionOf("StartLimitIntervalSec=0"), Is.EqualTo("[Unit]"), "systemd ignores it in [Service]");
+        Assert.That(SectionOf("Restart=on-failure"), Is.EqualTo("[Service]"));
+
+        // A bad configuration ends it all the same, which only the main process can bring about.
+        Assert.That(SectionOf("RestartPreventExitStatus=2"), Is.EqualTo("[Service]"));
+        Assert.That(Unit, Does.Not.Contain("\nExecStartPre="));
+    }
+
+    private static string? SectionOf(string line) =>
+        Unit.Split('\n').TakeWhile(l => l != line).LastOrDefault(l => l.StartsWith('['));
+
     /// <returns>What systemd-analyze had to say; empty where all is well.</returns>
     private static async Task<string> VerifyAsync(string unit, string? socket = null)
     {

@@ -47,6 +47,13 @@ internal sealed class BootedTests
             Assert.That(seen.GetProperty("restarts").GetString(), Is.EqualTo("1"));
             Assert.That(seen.GetProperty("stop")[0].GetInt32(), Is.Zero);
             Assert.That(seen.GetProperty("result").GetString(), Is.EqualTo("success"));
+            JsonElement late = seen.GetProperty("late_address");
+            Assert.That(late.GetProperty("started").GetInt32(), Is.Not.Zero, "the address is not there");
+            Assert.That(late.GetProperty("failed").GetBoolean(), "it is tried again, more often than five times");
+            Assert.That(late.GetProperty("active").GetBoolean(), "and serves once the address has come");
+            Assert.That(seen.GetProperty("bad_file").GetProperty("state").GetString(), Is.EqualTo("failed"));
+            Assert.That(seen.GetProperty("bad_file").GetProperty("status").GetString(), Is.EqualTo("2"));
+            Assert.That(seen.GetProperty("bad_file").GetProperty("restarts").GetString(), Is.EqualTo("0"));
         });
     }
 }

@@ -9,6 +9,7 @@ namespace L4Balancer.Admin.Answers;
 [JsonSerializable(typeof(BackendAnswer))]
 [JsonSerializable(typeof(BackendsAnswer))]
 [JsonSerializable(typeof(ClosingAnswer))]
+[JsonSerializable(typeof(ClosingManyAnswer))]
 [JsonSerializable(typeof(ConnectionsAnswer))]
 [JsonSerializable(typeof(EventsAnswer))]
 [JsonSerializable(typeof(JsonObject))]

@@ -9,7 +9,10 @@ internal sealed record BackendsAnswer(IEnumerable<BackendAnswer> Backends);
 /// <param name="ResolvedAddress">The address used for connects; null if the host name has no address.</param>
 /// <param name="Weight">The active weight.</param>
 /// <param name="Connections">Established connections.</param>
-/// <param name="ShareRatio">Its connections relative to its fair share; null if its share is zero.</param>
+/// <param name="ShareRatio">
+/// Its connections relative to its fair share; for a backup that holds some while primaries serve, to the share that it would have as one of
+/// them. Null if it has no share.
+/// </param>
 /// <param name="Shed">Connections that the balancer began to close at a limited rate, by reason.</param>
 /// <param name="Shedding">The paced close in progress; null if there is none.</param>
 /// <param name="InConfiguration">False if the backend was removed from the file and still has connections.</param>

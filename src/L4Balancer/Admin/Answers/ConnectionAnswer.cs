@@ -16,3 +16,7 @@ internal sealed record ConnectionAnswer(
 
 /// <summary>DELETE /v1/connections/{id}: the connection is being closed.</summary>
 internal sealed record ClosingAnswer(ulong Id, string Reason);
+
+/// <summary>DELETE /v1/connections: the connections are being closed, one after the other.</summary>
+/// <param name="Connections">How many established connections matched.</param>
+internal sealed record ClosingManyAnswer(int Connections, string Reason);

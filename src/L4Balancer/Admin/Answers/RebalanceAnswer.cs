@@ -7,6 +7,6 @@ namespace L4Balancer.Admin.Answers;
 internal sealed record RebalanceAnswer(string Pool, int Connections, int Surplus, int Deficit);
 
 /// <summary>A paced close of a backend's connections.</summary>
-/// <param name="Reason"><c>drain</c>, <c>rebalance</c> or <c>backend_down</c>.</param>
+/// <param name="Reason"><c>drain</c>, <c>rebalance</c>, <c>backend_down</c> or <c>backend_removed</c>.</param>
 /// <param name="Planned">Number of connections to close when it began.</param>
 internal sealed record SheddingAnswer(string Reason, int Planned, long Closed);

@@ -84,6 +84,27 @@ def kill_under_connects():
     return {"refused": len(refused), "lost": len(lost), "lost_after": sum(1 for after, _ in lost if after), "served": len(served)}
 
 
+def late_address(text):
+    """The address of the listener comes after more failures than systemd's start limit would allow by default."""
+    systemctl("stop", "l4balancer.socket", "l4balancer.service")
+    open(CONFIG, "w").write(text.replace('"127.0.0.1:8443", "127.0.0.2:8443"', '"192.0.2.77:8443"'))
+    before = int(show("NRestarts"))
+    started = systemctl("start", "l4balancer.service")[0]
+    failed = until(lambda: int(show("NRestarts")) >= before + 7, 60)
+    subprocess.run(["ip", "address", "add", "192.0.2.77/32", "dev", "lo"])
+    return {"started": started, "failed": failed, "active": until(lambda: show("ActiveState") == "active" and show("SubState") == "running")}
+
+
+def bad_file():
+    """Exit code 2 is not answered by a restart."""
+    systemctl("stop", "l4balancer.service")
+    open(CONFIG, "w").write("[balancer]\nworker = 1\n")
+    systemctl("start", "l4balancer.service")
+    until(lambda: show("ActiveState") == "failed")
+    time.sleep(2)
+    return {"state": show("ActiveState"), "status": show("ExecMainStatus"), "restarts": show("NRestarts")}
+
+
 def main():
     echo_backend()
     seen["socket"] = systemctl("start", "l4balancer.socket")
@@ -105,6 +126,8 @@ def main():
     seen["restarts"] = show("NRestarts")
     seen["stop"] = systemctl("stop", "l4balancer.service")
     seen["result"] = show("Result")
+    seen["late_address"] = late_address(text)
+    seen["bad_file"] = bad_file()
 
 
 try:
