@@ -49,6 +49,7 @@ internal sealed class PacedScene : IAsyncDisposable
         Backends = [.. Backends, new HoldingBackend()];
         await File.WriteAllTextAsync(_file, Config(Backends.Length));
         Assert.That((await CommandAsync("reload")).Code, Is.Zero);
+        await UntilAsync(async () => !(await StatesAsync()).Contains("checking"), "it has been probed");
     }
 
     /// <param name="pool">Further lines of the pool, in place of those before.</param>
