@@ -141,6 +141,10 @@ internal static partial class Log
     [LoggerMessage(1113, LogLevel.Information, "backend {Pool}/{Backend}: {Address} resolves to {Endpoint}")]
     public static partial void BackendResolved(this ILogger logger, string pool, string backend, string address, string endpoint);
 
+    [LoggerMessage(1115, LogLevel.Warning,
+        "backend {Pool}/{Backend} ({Address}): connects to {Old} fail; the next address of its name, {Next}, is used for new connections")]
+    public static partial void BackendMoved(this ILogger logger, string pool, string backend, string address, string old, string next);
+
     [LoggerMessage(1111, LogLevel.Warning, "host name {Host} does not resolve: {Fault}. Addresses still in use: {Addresses}")]
     public static partial void NameFails(this ILogger logger, string host, string fault, string addresses);
 

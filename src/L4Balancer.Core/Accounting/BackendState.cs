@@ -4,17 +4,20 @@ using L4Balancer.Core.Timing;
 namespace L4Balancer.Core.Accounting;
 
 /// <summary>
-/// Counters and state of one backend of one pool. Kept by pool, name and address across snapshots, so that counts survive a
-/// reload. Any thread may call any member, except that <see cref="Traffic"/> has a rule of its own.
+/// Counters and state of one backend of one pool. Kept by pool, name and address across snapshots, so that counts survive a reload, also
+/// one that writes the same address in another way. Any thread may call any member, except that <see cref="Traffic"/> has a rule of its own.
 /// </summary>
 /// <param name="pool">The pool, which counts the same connections.</param>
 public sealed class BackendState(PoolState pool, string name)
 {
+    private readonly Probation _probation = new();
     private int _active;
     private int _connecting;
     private long _connectAttempts;
     private long _nextTurn;
     private RelayedBytes[] _relayed = [];
+    private volatile string _nameFault = "";
+    private FadingCount _endedAtOnce;
 
     public string Pool { get; } = pool.Name;
 
@@ -28,6 +31,15 @@ public sealed class BackendState(PoolState pool, string name)
 
     /// <summary>Established connections and connects in progress.</summary>
     public int Load => Volatile.Read(ref _active) + Volatile.Read(ref _connecting);
+
+    /// <summary>
+    /// The load by which balances compare backends: <see cref="Load"/>, and for ten to twenty seconds each connection that the backend
+    /// ended within a second without a byte.
+    /// </summary>
+    public int WeighedLoad(Instant now) => Load + _endedAtOnce.At(now);
+
+    /// <summary>Its value in <c>round-robin</c>; null before its first turn. Guarded by <see cref="PoolState.TurnGate"/>.</summary>
+    internal long? Turn { get; set; }
 
     public long ConnectAttempts => Volatile.Read(ref _connectAttempts);
 
@@ -54,6 +66,13 @@ public sealed class BackendState(PoolState pool, string name)
     }
 
     public HealthCounters Health { get; } = new();
+
+    /// <summary>Why the latest look-up of its host name failed, in a few words; empty if it succeeded, or if there is no name. One writer.</summary>
+    public string NameFault
+    {
+        get => _nameFault;
+        set => _nameFault = value;
+    }
 
     /// <summary>Passive health: the results of connects made for clients.</summary>
     public ConnectHealth Connects { get; } = new();
@@ -91,7 +110,11 @@ public sealed class BackendState(PoolState pool, string name)
     public void CountConnectAttempt() => Interlocked.Increment(ref _connectAttempts);
 
     /// <summary>Counts a connection that picked this backend, until <see cref="CountLetGo"/> is called.</summary>
-    public void CountPicked() => Interlocked.Increment(ref _connecting);
+    public void CountPicked()
+    {
+        Interlocked.Increment(ref _connecting);
+        PoolState.CountPicked();
+    }
 
     /// <summary>
     /// Reserves the next start time allowed by <c>new_connection_rate</c>, in the order of the calls (generic cell rate algorithm, ITU-T
@@ -136,7 +159,24 @@ public sealed class BackendState(PoolState pool, string name)
     public void ReturnReserved(TimeSpan between) => Interlocked.Add(ref _nextTurn, -between.Ticks);
 
     /// <summary>Ends the count of <see cref="CountPicked"/>: the connection is established, tries another backend, or has ended.</summary>
-    public void CountLetGo() => Interlocked.Decrement(ref _connecting);
+    public void CountLetGo()
+    {
+        Interlocked.Decrement(ref _connecting);
+        PoolState.CountLetGo();
+    }
+
+    /// <summary>Counts a connection that the backend ended within a second without a byte.</summary>
+    internal void CountEndedAtOnce(Instant now) => _endedAtOnce.Add(now);
+
+    /// <summary>A connection is established, and counts as a successful connect once it has lasted for the limit.</summary>
+    /// <returns>The event to report to the control plane.</returns>
+    internal PassiveHealthEvent EnterProbation(Instant now, TimeSpan limit) =>
+        _probation.Enter(now, limit) ? Connects.CountSucceeded(trial: 0) : PassiveHealthEvent.None;
+
+    /// <summary>A connection has ended before it lasted for the limit.</summary>
+    /// <returns>The event to report to the control plane.</returns>
+    internal PassiveHealthEvent LeaveProbation(Instant establishedAt, Instant now, TimeSpan limit) =>
+        _probation.Leave(establishedAt, now, limit) ? Connects.CountSucceeded(trial: 0) : PassiveHealthEvent.None;
 
     public void CountEstablished()
     {

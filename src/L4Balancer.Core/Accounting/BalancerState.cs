@@ -11,6 +11,8 @@ public sealed class BalancerState
 
     public ReloadCounters Reloads { get; } = new();
 
+    public ConnectReports ConnectReports { get; } = new();
+
     /// <returns>The number of open connections, including this one.</returns>
     public int CountAccepted() => Interlocked.Increment(ref _open);
 

@@ -13,12 +13,16 @@ public sealed class ConnectHealth
 
     private int _failedInARow;
     private int _told;
+    private int _epoch;
     private volatile string _lastFault = "";
 
     // 0: no trial. Positive: trial of this number is free. Negative: a connection has taken it. The number lets a late return detect
     // that its trial is no longer current.
     private int _trial;
     private int _trials;
+
+    /// <summary>Grows with each new address: what a connect to an earlier one comes to does not count.</summary>
+    public int Epoch => Volatile.Read(ref _epoch);
 
     /// <summary>Failed connects since the last successful one.</summary>
     public int FailedInARow => Volatile.Read(ref _failedInARow);
@@ -95,6 +99,13 @@ public sealed class ConnectHealth
         WithdrawTrial();
         Volatile.Write(ref _failedInARow, 0);
         Dismiss();
+    }
+
+    /// <summary>Restarts counting for another address of the backend. Only the one writer calls this.</summary>
+    public void BeginEpoch()
+    {
+        Volatile.Write(ref _epoch, _epoch + 1);
+        Reset();
     }
 
     private void EndTrial(int trial) => Interlocked.CompareExchange(ref _trial, 0, -trial);

@@ -11,6 +11,7 @@ public sealed class HealthCounters
     private long _transitions;
     private volatile LastProbe? _last;
     private volatile ProbePace _pace;
+    private volatile bool _keepsAddress;
     private volatile string _detail = "";
 
     public long Succeeded => Volatile.Read(ref _succeeded);
@@ -20,10 +21,10 @@ public sealed class HealthCounters
     /// <summary>Probes that were inconclusive because the balancer lacked a resource.</summary>
     public long LocalErrors => Volatile.Read(ref _localErrors);
 
-    /// <summary>Changes between up, degraded and down.</summary>
+    /// <summary>Changes between up, degraded and down; the time of checking in between does not count.</summary>
     public long Transitions => Volatile.Read(ref _transitions);
 
-    /// <summary>The latest probe; null before the first one has ended.</summary>
+    /// <summary>The latest probe of the current address; null before the first one has ended.</summary>
     public LastProbe? Last
     {
         get => _last;
@@ -37,6 +38,13 @@ public sealed class HealthCounters
         set => _pace = value;
     }
 
+    /// <inheritdoc cref="HealthTracker.KeepsAddress"/>
+    public bool KeepsAddress
+    {
+        get => _keepsAddress;
+        set => _keepsAddress = value;
+    }
+
     /// <summary>Why the backend is not up; empty if it is. One writer.</summary>
     public string Detail
     {
@@ -44,11 +52,22 @@ public sealed class HealthCounters
         set => _detail = value;
     }
 
-    public void CountSucceeded() => Interlocked.Increment(ref _succeeded);
-
-    public void CountFailed() => Interlocked.Increment(ref _failed);
-
-    public void CountLocalError() => Interlocked.Increment(ref _localErrors);
+    /// <summary>Counts the result of one probe.</summary>
+    public void Count(ProbeOutcome outcome)
+    {
+        switch (outcome)
+        {
+            case ProbeOutcome.Success:
+                Interlocked.Increment(ref _succeeded);
+                break;
+            case ProbeOutcome.LocalError:
+                Interlocked.Increment(ref _localErrors);
+                break;
+            default:
+                Interlocked.Increment(ref _failed);
+                break;
+        }
+    }
 
     public void CountTransition() => Interlocked.Increment(ref _transitions);
 }

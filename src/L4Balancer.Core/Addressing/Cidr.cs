@@ -40,6 +40,20 @@ public readonly record struct Cidr
         return true;
     }
 
+    /// <summary>
+    /// The range that a v4-mapped text means, <c>::ffff:10.0.0.0/104</c> being 10.0.0.0/8; null if it is none. Such a text is no range,
+    /// because with a length of 24, say, it could mean either form.
+    /// </summary>
+    public static Cidr? OfMapped(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        int slash = text.IndexOf('/', StringComparison.Ordinal);
+        bool isMapped = slash > 0 && text.Contains(':', StringComparison.Ordinal)
+            && HostAddress.TryParse(text[..slash], out HostAddress address) && address.IsV4;
+        return isMapped && int.TryParse(text.AsSpan(slash + 1), NumberStyles.None, CultureInfo.InvariantCulture, out int bits)
+            && bits is >= MappedLength and <= 128 && HostAddress.TryParse(text[..slash], out address) ? new Cidr(address.Masked(bits), bits) : null;
+    }
+
     public bool Contains(HostAddress address) => address.IsV4 == Network.IsV4 && address.SharesPrefix(Network, MappedBits);
 
     public override string ToString() =>

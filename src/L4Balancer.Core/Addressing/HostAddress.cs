@@ -35,6 +35,9 @@ public readonly record struct HostAddress : IComparable<HostAddress>
     /// <summary>127.0.0.0/8 (RFC 1122, 3.2.1.3) or ::1.</summary>
     public bool IsLoopback => IsV4 ? (byte)(_low >> 24) == 127 : _high == 0 && _low == 1;
 
+    /// <summary>fe80::/10 (RFC 4291, 2.5.6).</summary>
+    public bool IsLinkLocal6 => _high >> 54 == 0x3FA;
+
     /// <summary>The IPv4 address as a host-order number; only meaningful if <see cref="IsV4"/>.</summary>
     public uint V4 => (uint)_low;
 

@@ -1,17 +1,17 @@
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
+using L4Balancer.Core.Timing;
 
 namespace L4Balancer.Core.Balancing;
 
 /// <summary>
 /// <c>least-connections</c>: picks the member with the fewest connections relative to its weight. Connects in progress count, so that
-/// a burst does not go to a single member. Examines every available member, about a microsecond per thousand.
+/// a burst does not go to a single member, and so do, for some seconds, connections that the member ended at once: otherwise a member
+/// that accepts and closes would get everybody. Examines every available member, about a microsecond per thousand.
 /// </summary>
-/// <param name="states">The counters of the members, by member index.</param>
-internal sealed class LeastConnections(BackendState[] states) : IPicker
+/// <param name="states">State of the members, by member index.</param>
+internal sealed class LeastConnections(BackendState[] states, PoolState pool) : IPicker
 {
-    private uint _turn;
-
     public int Pick(in FourTuple tuple, AvailableSet available, ReadOnlySpan<ushort> tried, IAdmission? admission)
     {
         if (available.Count == 0)
@@ -24,12 +24,13 @@ internal sealed class LeastConnections(BackendState[] states) : IPicker
         long bestWeight = 1;
 
         // The scan starts at a different member each time; otherwise ties would always go to the first in address order.
-        uint turn = Interlocked.Increment(ref _turn);
-        int place = (int)(turn % (uint)available.Count);
+        ulong turn = pool.NextTurn();
+        int place = (int)(turn % (ulong)available.Count);
+        Instant now = pool.Now;
         for (int left = available.Count; left > 0; left--)
         {
             ushort member = available.At(place);
-            long load = states[member].Load + 1;
+            long load = states[member].WeighedLoad(now) + 1;
             long weight = available.WeightAt(place);
             if ((best == HashPicker.None || load * bestWeight < bestLoad * weight)
                 && !tried.Contains(member) && (admission is null || admission.Admits(member, Mix.Of(turn))))

@@ -1,19 +1,19 @@
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
+using L4Balancer.Core.Timing;
 
 namespace L4Balancer.Core.Balancing;
 
 /// <summary>
 /// <c>random-two</c>: draws two members by weight and picks the one with fewer connections relative to its weight (Mitzenmacher, The
-/// Power of Two Choices in Randomized Load Balancing, 2001). The cost does not depend on the size of the pool.
+/// Power of Two Choices in Randomized Load Balancing, 2001). What a member ended at once counts for some seconds, as in <see
+/// cref="LeastConnections"/>. The cost does not depend on the size of the pool.
 /// </summary>
-/// <param name="states">The counters of the members, by member index.</param>
-/// <param name="seed">Start of the pseudorandom sequence.</param>
-internal sealed class RandomTwo(BackendState[] states, ulong seed) : IPicker
+/// <param name="states">State of the members, by member index.</param>
+/// <param name="pool">Holds the pseudorandom sequence, which continues over snapshots.</param>
+internal sealed class RandomTwo(BackendState[] states, PoolState pool) : IPicker
 {
     private const int Draws = 16;
-
-    private ulong _turn = seed;
 
     public int Pick(in FourTuple tuple, AvailableSet available, ReadOnlySpan<ushort> tried, IAdmission? admission)
     {
@@ -26,7 +26,7 @@ internal sealed class RandomTwo(BackendState[] states, ulong seed) : IPicker
         int place = 0;
         for (int draw = 0; draw < Draws; draw++)
         {
-            ulong hash = Mix.Of(Interlocked.Increment(ref _turn));
+            ulong hash = Mix.Of(pool.NextTurn());
             int drawn = available.PlaceOf(hash);
             if (!Takes(available.At(drawn), tried, admission, hash))
             {
@@ -44,8 +44,13 @@ internal sealed class RandomTwo(BackendState[] states, ulong seed) : IPicker
         return first != HashPicker.None ? first : Any(available, place, tried, admission);
     }
 
-    private bool IsLess(AvailableSet available, int left, int right) =>
-        (states[available.At(left)].Load + 1L) * available.WeightAt(right) < (states[available.At(right)].Load + 1L) * available.WeightAt(left);
+    private bool IsLess(AvailableSet available, int left, int right)
+    {
+        Instant now = pool.Now;
+        long loadOfLeft = states[available.At(left)].WeighedLoad(now) + 1L;
+        long loadOfRight = states[available.At(right)].WeighedLoad(now) + 1L;
+        return loadOfLeft * available.WeightAt(right) < loadOfRight * available.WeightAt(left);
+    }
 
     // The draws found nothing, because members with almost all of the weight were tried or are full: take any member that is left.
     private static int Any(AvailableSet available, int from, ReadOnlySpan<ushort> tried, IAdmission? admission)

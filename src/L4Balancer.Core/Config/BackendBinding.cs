@@ -59,11 +59,12 @@ internal static class BackendBinding
 
         if (!Endpoint.TryParse(text, out Endpoint read))
         {
-            return setting.Reject($"{Quoted.Text(text)} is not {AddressForm}");
+            return LinkLocal.HasScope(text) ? LinkLocal.RejectScope(setting, text) : setting.Reject($"{Quoted.Text(text)} is not {AddressForm}");
         }
 
         endpoint = read;
         return read.Port == 0 ? setting.Reject($"{Quoted.Text(text)} has a port out of range; allowed: 1 to 65535")
-            : !read.Address.IsAny || setting.Reject($"\"{read}\" is the wildcard address and cannot be connected to; allowed: {AddressForm}");
+            : read.Address.IsAny ? setting.Reject($"\"{read}\" is the wildcard address and cannot be connected to; allowed: {AddressForm}")
+            : LinkLocal.Check(setting, text, read.Address);
     }
 }

@@ -36,7 +36,7 @@ internal static class ConfigSchema
             "type", "interval", "fast_interval", "down_interval", "jitter", "timeout", "rise", "fall", "port", "path", "host", "status",
             "headers", "verify", "ca_file"));
 
-    public static readonly SchemaTable Passive = new("[pools.passive]", Works("failures", "retry"));
+    public static readonly SchemaTable Passive = new("[pools.passive]", Works("failures", "retry", "early_close"));
 
     public static readonly SchemaTable Backend = new(
         "[[pools.backends]]",

@@ -93,6 +93,10 @@ internal static class ListenerBinding
             {
                 ranges.Add(range);
             }
+            else if (Cidr.OfMapped(text) is { } mapped)
+            {
+                item.Reject($"{Quoted.Text(text)} is a range of IPv4 addresses in IPv6 form; write \"{mapped}\"");
+            }
             else
             {
                 item.Reject($"{Quoted.Text(text)} is not an address range, like \"10.0.0.0/8\", \"2001:db8::/32\" or \"192.0.2.7\"");

@@ -136,19 +136,29 @@ internal readonly record struct Setting(TomlNode Node, string Key, ErrorCollecto
 
         if (!Endpoint.TryParse(text, out value))
         {
-            return Reject($"{Quoted.Text(text)} is not {Form}");
+            return LinkLocal.HasScope(text) ? LinkLocal.RejectScope(this, text) : Reject($"{Quoted.Text(text)} is not {Form}");
         }
 
         return value.Port >= minimumPort
-            || Reject($"{Quoted.Text(text)} has a port out of range; allowed: {minimumPort} to 65535");
+            ? LinkLocal.Check(this, text, value.Address)
+            : Reject($"{Quoted.Text(text)} has a port out of range; allowed: {minimumPort} to 65535");
     }
 
     public bool TryAddress(out HostAddress value)
     {
         value = default;
         const string Form = "an IP address without a port, like \"10.0.0.1\" or \"2001:db8::1\"";
-        return TryText(Form, out string text)
-            && (HostAddress.TryParse(text, out value) || Reject($"{Quoted.Text(text)} is not {Form}"));
+        if (!TryText(Form, out string text))
+        {
+            return false;
+        }
+
+        if (!HostAddress.TryParse(text, out value))
+        {
+            return LinkLocal.HasScope(text) ? LinkLocal.RejectScope(this, text) : Reject($"{Quoted.Text(text)} is not {Form}");
+        }
+
+        return LinkLocal.Check(this, text, value);
     }
 
     /// <param name="wanted">Description of the expected items, with an example, for the message.</param>

@@ -1,4 +1,5 @@
 using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Timing;
 
 namespace L4Balancer.Core.Connections;
 
@@ -9,6 +10,7 @@ namespace L4Balancer.Core.Connections;
 internal struct BackendPlace
 {
     private BackendState? _state;
+    private int _epoch;
 
     /// <summary>The id of the trial in the backend's <see cref="ConnectHealth"/>; 0 for an ordinary connection or after release.</summary>
     public int Trial { get; private set; }
@@ -16,7 +18,7 @@ internal struct BackendPlace
     public static BackendPlace Take(BackendState state, int trial)
     {
         state.CountPicked();
-        return new BackendPlace { _state = state, Trial = trial };
+        return new BackendPlace { _state = state, _epoch = state.Connects.Epoch, Trial = trial };
     }
 
     /// <summary>Returns a trial that ended without a result about the backend; another connection may take it.</summary>
@@ -28,10 +30,16 @@ internal struct BackendPlace
         }
     }
 
-    public readonly PassiveHealthEvent NoteConnected() => _state!.Connects.CountSucceeded(Trial);
+    /// <param name="earlyClose">How long the connection has to last to count as a success; zero, and for a trial: it does at once.</param>
+    public readonly PassiveHealthEvent NoteConnected(TimeSpan earlyClose, Instant now)
+    {
+        PassiveHealthEvent lasted = earlyClose > TimeSpan.Zero ? _state!.EnterProbation(now, earlyClose) : PassiveHealthEvent.None;
+        return earlyClose > TimeSpan.Zero && Trial == 0 ? lasted : _state!.Connects.CountSucceeded(Trial);
+    }
 
     /// <param name="most">The number of failures in a row that takes the backend down; 0: failures are not counted.</param>
-    public readonly PassiveHealthEvent NoteFailed(string fault, int most) => _state!.Connects.CountFailed(fault, most, Trial);
+    public readonly PassiveHealthEvent NoteFailed(string fault, int most) => Trial != 0 || _epoch == _state!.Connects.Epoch
+        ? _state!.Connects.CountFailed(fault, most, Trial) : PassiveHealthEvent.None;
 
     /// <summary>Releases the place; further calls do nothing. A trial whose connect has ended was ended by that.</summary>
     public void LetGo()

@@ -37,6 +37,7 @@ internal struct BackendWalk
     /// <returns>False if no backend is left.</returns>
     public bool TryNext(ref ConnectionRecord record, Pool pool, Instant now, out Instant turn)
     {
+        pool.State.NoteTime(now);
         TimeSpan between = RateLimiter.Between(pool.Settings.NewConnectionRate);
         Instant until = between > TimeSpan.Zero ? QueueUntil(pool, now) : now;
         while (true)
@@ -109,9 +110,10 @@ internal struct BackendWalk
     public void NoteConnecting() => _queueUntil = default;
 
     /// <summary>The connect succeeded; releases the place.</summary>
-    public PassiveHealthEvent NoteConnected()
+    /// <param name="earlyClose">How long the connection has to last to count as a successful connect; zero: it does at once.</param>
+    public PassiveHealthEvent NoteConnected(TimeSpan earlyClose, Instant now)
     {
-        PassiveHealthEvent news = _place.NoteConnected();
+        PassiveHealthEvent news = _place.NoteConnected(earlyClose, now);
         _place.LetGo();
         return news;
     }

@@ -1,5 +1,6 @@
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
+using L4Balancer.Core.Config;
 using L4Balancer.Core.Ports;
 using L4Balancer.Core.Routing;
 using L4Balancer.Core.Timing;
@@ -12,6 +13,9 @@ namespace L4Balancer.Core.Connections;
 /// </summary>
 public struct ConnectionRecord
 {
+    /// <summary>A connection that the backend ends this soon, without a byte, stays in its load for a while.</summary>
+    private static readonly TimeSpan AtOnce = TimeSpan.FromSeconds(1);
+
     /// <summary>Unique within the process, from 1.</summary>
     public ulong Id { get; internal set; }
 
@@ -107,7 +111,9 @@ public struct ConnectionRecord
         balancer.CountAccepted();
     }
 
-    /// <summary>Ends an established connection; only here do the counters of its end change.</summary>
+    /// <summary>
+    /// Ends an established connection; only here do the counters of its end change. <see cref="BytesToClient"/> must be final.
+    /// </summary>
     /// <param name="wasFirst">
     /// The balancer's FIN went to the backend before the backend's own came, and no reset ended the connection: the local port stays in
     /// TIME_WAIT.
@@ -122,6 +128,33 @@ public struct ConnectionRecord
         LeaveClient();
         Lease.Return(LocalEndpoint.Port, wasFirst, now);
         balancer.CountEnded();
+        JudgeEarlyEnd(balancer.ConnectReports, reason, now - EstablishedAt, now);
+    }
+
+    // A backend that accepts and closes at once looks idle to a balance that counts connections, and sound to passive checks.
+    private readonly void JudgeEarlyEnd(ConnectReports reports, CloseReason reason, TimeSpan lasted, Instant now)
+    {
+        bool byBackend = reason is CloseReason.BackendClosed or CloseReason.BackendReset && BytesToClient == 0;
+        if (byBackend && lasted < AtOnce)
+        {
+            Backend!.CountEndedAtOnce(now);
+        }
+
+        PassiveSettings passive = Origin.Policy.Passive;
+        if (lasted >= passive.EarlyClose)
+        {
+            return;
+        }
+
+        reports.Report(Backend!, Backend!.LeaveProbation(EstablishedAt, now, passive.EarlyClose));
+        if (byBackend)
+        {
+            reports.Report(Backend!, Backend!.Connects.CountFailed("closed at once without a byte", passive.Failures, trial: 0));
+        }
+        else if (BytesToClient > 0)
+        {
+            reports.Report(Backend!, Backend!.Connects.CountSucceeded(trial: 0));
+        }
     }
 
     /// <summary>One side of an established connection has finished before the other.</summary>

@@ -64,7 +64,7 @@ public struct ConnectionSetup
         record.Lease.Connected(source.Port, now);
         BackendState state = record.Backend!;
         state.CountEstablished();
-        Tell(state, _backends.NoteConnected());
+        Tell(state, _backends.NoteConnected(record.Origin.Policy.Passive.EarlyClose, now));
         record.Listener.CountEstablished();
         return SetupStep.Relay;
     }
@@ -338,11 +338,5 @@ public struct ConnectionSetup
         record.Backend!.CountConnectAttempt();
     }
 
-    private readonly void Tell(BackendState state, PassiveHealthEvent news)
-    {
-        if (news != PassiveHealthEvent.None)
-        {
-            _snapshot.ConnectReports.Report(state, news);
-        }
-    }
+    private readonly void Tell(BackendState state, PassiveHealthEvent news) => _snapshot.ConnectReports.Report(state, news);
 }

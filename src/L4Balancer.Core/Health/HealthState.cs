@@ -14,4 +14,10 @@ public enum HealthState : byte
 
     /// <summary>As a half-open circuit breaker: the backend is down and has no probes, so one client connection is allowed through as a test.</summary>
     HalfOpen,
+
+    /// <summary>
+    /// The backend joined a running balancer, or its address has changed, and no probe has decided yet. It receives new connections only
+    /// where no other backend of its pool is available.
+    /// </summary>
+    Checking,
 }

@@ -1,9 +1,10 @@
 namespace L4Balancer.Core.Health;
 
 /// <summary>
-/// The state of one backend. It starts up, and its first probe alone sets the state. After that, <c>fall</c> bad probes in a row make
-/// it down if none of them could connect, else degraded. <c>rise</c> good probes in a row make it up again. <c>fall</c> failed
-/// connects move it from degraded to down, and <c>rise</c> successful connects from down to degraded. One writer.
+/// The state of one backend. It starts up, or checking where it joins a running balancer, and its first probe alone sets the state. After
+/// that, <c>fall</c> bad probes in a row make it down if none of them could connect, else degraded. <c>rise</c> good probes in a row make
+/// it up again. <c>fall</c> failed connects move it from degraded to down, and <c>rise</c> successful connects from down to degraded. One
+/// writer.
 /// </summary>
 public sealed class HealthTracker(int rise, int fall)
 {
@@ -29,9 +30,18 @@ public sealed class HealthTracker(int rise, int fall)
     {
         _ when _awaitsProbe => ProbePace.Fast,
         HealthState.Up => _bad > 0 ? ProbePace.Fast : ProbePace.Steady,
+
+        // Reached only after a probe without a result: an undecided backend is probed again soon.
+        HealthState.Checking => ProbePace.Fast,
         HealthState.Degraded => _good > 0 || _failed > 0 ? ProbePace.Fast : ProbePace.Down,
         _ => _connected > 0 ? ProbePace.Fast : ProbePace.Down,
     };
+
+    /// <summary>
+    /// Whether the backend keeps its address if the next probe cannot connect. If not, that probe would make it down or leave it down, and
+    /// other addresses of its name are worth a try before.
+    /// </summary>
+    public bool KeepsAddress => State is HealthState.Up or HealthState.Degraded && _probed && _failed + 1 < _fall;
 
     /// <summary>Changes the thresholds from the next probe on; the counts are kept.</summary>
     public void Retune(int rise, int fall) => (_rise, _fall) = (rise, fall);
@@ -66,6 +76,13 @@ public sealed class HealthTracker(int rise, int fall)
     /// <summary>Switches between down and <see cref="HealthState.HalfOpen"/>.</summary>
     public void SetTrial(bool on) => State = on ? HealthState.HalfOpen : HealthState.Down;
 
+    /// <summary>Waits for the first probe of an address, with nothing counted: that probe alone sets the state.</summary>
+    public void Check()
+    {
+        Forget();
+        State = HealthState.Checking;
+    }
+
     /// <summary>Returns to the initial state: up, with nothing counted.</summary>
     public void Forget()
     {
@@ -85,7 +102,7 @@ public sealed class HealthTracker(int rise, int fall)
     private HealthState Next(int rise, int fall) => State switch
     {
         _ when _good >= rise => HealthState.Up,
-        HealthState.Up when _bad >= fall => _failed >= fall ? HealthState.Down : HealthState.Degraded,
+        HealthState.Up or HealthState.Checking when _bad >= fall => _failed >= fall ? HealthState.Down : HealthState.Degraded,
         HealthState.Degraded when _failed >= fall => HealthState.Down,
         HealthState.Down when _connected >= rise => HealthState.Degraded,
         _ => State,

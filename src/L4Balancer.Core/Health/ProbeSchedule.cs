@@ -1,8 +1,8 @@
 namespace L4Balancer.Core.Health;
 
 /// <summary>
-/// The times at which a backend is probed: the first probe at a random time within one interval, so that probes of many backends do
-/// not coincide, and each further one an interval later, plus or minus the jitter. One caller at a time, because
+/// The times at which a backend is probed: the first probe at a random time within one interval and at most two seconds, so that probes
+/// of many backends do not coincide, and each further one an interval later, plus or minus the jitter. One caller at a time, because
 /// <see cref="Random"/> is not thread-safe.
 /// </summary>
 /// <param name="interval">Interval of <see cref="ProbePace.Steady"/>.</param>
@@ -11,9 +11,16 @@ namespace L4Balancer.Core.Health;
 /// <param name="jitter">Maximum deviation, as a fraction of the interval, 0 to 1.</param>
 public sealed class ProbeSchedule(TimeSpan interval, TimeSpan fast, TimeSpan down, double jitter, Random random)
 {
+    /// <summary>The longest time over which the first probes are spread: until then nothing is known of the backend.</summary>
+    public static readonly TimeSpan LongestSpread = TimeSpan.FromSeconds(2);
+
     private readonly TimeSpan _fast = fast < interval ? fast : interval;
 
-    public TimeSpan First() => interval * random.NextDouble();
+    /// <summary>The time until the first probe of a backend of which nothing else is known.</summary>
+    public TimeSpan First() => (interval < LongestSpread ? interval : LongestSpread) * random.NextDouble();
+
+    /// <summary>The time until the first probe under another interval: spread over all of it, because the state is known.</summary>
+    public TimeSpan Anew() => interval * random.NextDouble();
 
     public TimeSpan Next(ProbePace pace)
     {

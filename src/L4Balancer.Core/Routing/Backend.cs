@@ -19,14 +19,23 @@ public sealed record Backend(int Index, BackendSettings Settings, BackendState S
     /// <summary>False for a host name that resolves to no address: no connection can be sent there.</summary>
     public bool IsResolved => Endpoint.Port != 0;
 
-    /// <summary>A copy with the address that its name resolves to; without an address if that is null.</summary>
-    public Backend At(HostAddress? address) => Settings.Host is { } name
-        ? this with { Endpoint = address is { } known ? new Endpoint(known, name.Port) : default }
+    /// <summary>The other addresses of its name, in the order in which they are tried if connects to the current one fail.</summary>
+    public ImmutableArray<HostAddress> OtherAddresses { get; init; } = [];
+
+    /// <summary>A copy with the addresses that its name resolves to; without an address if that is null.</summary>
+    public Backend At(NameAddresses? addresses) => Settings.Host is { } name
+        ? this with
+        {
+            Endpoint = addresses is null ? default : new Endpoint(addresses.Current, name.Port),
+            OtherAddresses = addresses?.Others ?? [],
+        }
         : this;
 
     /// <summary>The pool's sources that can reach it, each with the ports that are in use towards it.</summary>
     public ImmutableArray<PortUse> Sources { get; init; } = [];
 
     /// <summary>Whether all values are equal, and the counting objects are the same.</summary>
-    internal bool HasSameValues(Backend other) => Sources.SequenceEqual(other.Sources) && this with { Sources = other.Sources } == other;
+    internal bool HasSameValues(Backend other) =>
+        Sources.SequenceEqual(other.Sources) && OtherAddresses.SequenceEqual(other.OtherAddresses)
+        && this with { Sources = other.Sources, OtherAddresses = other.OtherAddresses } == other;
 }

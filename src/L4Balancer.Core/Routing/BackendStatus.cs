@@ -17,4 +17,10 @@ public enum BackendStatus : byte
     Draining,
 
     Maintenance,
+
+    /// <summary>
+    /// The backend joined a running balancer or has a new address, and its first probe has not ended: new connections only while no other
+    /// backend of its pool is available.
+    /// </summary>
+    Checking,
 }

@@ -13,9 +13,10 @@ public sealed record ConnectionOrigin(ListenerState Listener, PoolState Pool, Co
 /// <summary>The settings of a pool that apply to established connections, as in <see cref="PoolSettings"/>.</summary>
 /// <param name="MaxAge">Zero: no limit.</param>
 /// <param name="CloseRate">Connections per second over the whole pool; 0: no limit.</param>
+/// <param name="Passive">What an end soon after the connect means for the backend's health.</param>
 public sealed record ConnectionPolicy(
-    TimeSpan IdleTimeout, TimeSpan HalfCloseTimeout, TimeSpan MaxAge, int CloseRate, KeepaliveSettings Keepalive)
+    TimeSpan IdleTimeout, TimeSpan HalfCloseTimeout, TimeSpan MaxAge, int CloseRate, KeepaliveSettings Keepalive, PassiveSettings Passive)
 {
     internal static ConnectionPolicy Of(PoolSettings pool) =>
-        new(pool.IdleTimeout, pool.HalfCloseTimeout, pool.MaxAge, pool.CloseRate, pool.Keepalive);
+        new(pool.IdleTimeout, pool.HalfCloseTimeout, pool.MaxAge, pool.CloseRate, pool.Keepalive, pool.Passive);
 }

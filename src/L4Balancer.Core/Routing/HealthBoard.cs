@@ -1,5 +1,6 @@
 using System.Globalization;
 using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Health;
 using L4Balancer.Core.Timing;
 
@@ -18,6 +19,9 @@ public sealed class HealthBoard
     private readonly PriorityQueue<HealthEntry, Instant> _trials = new();
     private Dictionary<BackendState, HealthEntry> _entries = [];
 
+    // After the first snapshot: a backend that joins is checked before it gets connections.
+    private bool _isRunning;
+
     /// <summary>
     /// Invoked before a recovered backend receives its first connection (sets the slow-start share). Not invoked for backends that a new
     /// snapshot brings up; those are set in the snapshot before it is published.
@@ -31,7 +35,7 @@ public sealed class HealthBoard
     internal int PlannedTrials => _trials.Count;
 
     /// <summary>
-    /// Marks the backends that are down in a new snapshot before it is published. Changes nothing else, so that the snapshot may still be
+    /// Sets the health of the backends in a new snapshot before it is published. Changes nothing else, so that the snapshot may still be
     /// dropped.
     /// </summary>
     public void Mark(RoutingSnapshot snapshot)
@@ -39,9 +43,7 @@ public sealed class HealthBoard
         ArgumentNullException.ThrowIfNull(snapshot);
         foreach (Pool pool in snapshot.Pools)
         {
-            SetHealth(pool, pool.Backends
-                .Where(b => _entries.ContainsKey(b.State))
-                .Select(b => (b.Index, _entries[b.State].StateIn(pool))));
+            SetHealth(pool, pool.Backends.Select(b => (b.Index, StateIn(pool, b))));
         }
     }
 
@@ -71,25 +73,29 @@ public sealed class HealthBoard
         }
 
         _entries = entries;
+        _isRunning = true;
         return risen;
     }
 
     /// <summary>
     /// Counts the result, and takes the backend out of its pool's picks or back in as rise and fall require. A report that was under way
-    /// when the snapshot changed counts for the same backend in the new one.
+    /// when the snapshot changed counts for the same backend in the new one, unless the backend has another address there.
     /// </summary>
-    /// <returns>Whether the backend changed between up, degraded and down.</returns>
-    public bool Report(BackendState state, ProbeOutcome outcome, string detail)
+    /// <param name="probed">The backend as it was when the probe began.</param>
+    /// <returns>Whether the backend changed between up, degraded, down and checking.</returns>
+    public bool Report(Backend probed, ProbeOutcome outcome, string detail, Instant now)
     {
-        ArgumentNullException.ThrowIfNull(state);
-        if (!_entries.TryGetValue(state, out HealthEntry? entry) || !entry.IsProbed)
+        ArgumentNullException.ThrowIfNull(probed);
+        BackendState state = probed.State;
+        if (!_entries.TryGetValue(state, out HealthEntry? entry) || !entry.IsProbed || probed.Endpoint != entry.Backend.Endpoint)
         {
             return false;
         }
 
-        Count(state.Health, outcome);
+        state.Health.Count(outcome);
+        state.Health.Last = new LastProbe(now, outcome, detail);
         bool changed = entry.Tracker.Report(outcome);
-        state.Health.Pace = entry.Tracker.Pace;
+        entry.ShowPlan();
         return changed && Changed(entry, detail);
     }
 
@@ -105,6 +111,18 @@ public sealed class HealthBoard
             PassiveHealthEvent.TrialFailed => TrialFailed(entry, now),
             _ => false,
         };
+    }
+
+    /// <summary>
+    /// Without probes, the address that a backend should move to because clients' connects to the current one fail; null: it stays. If not
+    /// every address of its name has failed since one last worked, the move comes instead of <see cref="OnPassiveEvent"/>'s verdict.
+    /// </summary>
+    /// <param name="allFailed">Whether all of them have failed, so that the backend goes down, or stays down, as well.</param>
+    public HostAddress? NextAddress(BackendState state, PassiveHealthEvent news, out bool allFailed)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        allFailed = true;
+        return _entries.TryGetValue(state, out HealthEntry? entry) ? entry.NextAddress(news, out allFailed) : null;
     }
 
     /// <summary>Lets one trial connection through to each backend that is due for one.</summary>
@@ -140,23 +158,40 @@ public sealed class HealthBoard
     public (Pool Pool, Backend Backend)? Known(BackendState state) =>
         _entries.TryGetValue(state, out HealthEntry? entry) ? (entry.Pool, entry.Backend) : null;
 
+    private HealthState StateIn(Pool pool, Backend backend) =>
+        _entries.TryGetValue(backend.State, out HealthEntry? entry) ? entry.StateIn(pool, backend)
+        : _isRunning ? HealthEntry.Undecided(pool)
+        : HealthState.Up;
+
     private HealthEntry Follow(Pool pool, Backend backend, Instant now, List<(Pool, Backend)> risen)
     {
         if (!_entries.TryGetValue(backend.State, out HealthEntry? entry))
         {
             entry = new HealthEntry(pool, backend);
+            entry.Begin(checks: _isRunning);
             Rise(entry);
             return entry;
         }
 
         bool wasUp = entry.Tracker.State == HealthState.Up;
+        bool begins = entry.BeginsAt(backend);
         entry.Follow(pool, backend);
+        if (begins)
+        {
+            // Connects that failed at the old address do not count, and a trial of it is not one of the new address.
+            entry.TrialAt = Instant.Never;
+            Rise(entry);
+            entry.State.Connects.BeginEpoch();
+        }
+
         if (!wasUp && entry.Tracker.State == HealthState.Up)
         {
-            backend.State.Health.CountTransition();
+            entry.CountDecision();
             Rise(entry);
             risen.Add((pool, backend));
         }
+
+        entry.NoteDecided();
 
         if (entry.IsProbed)
         {
@@ -169,7 +204,7 @@ public sealed class HealthBoard
             PlanTrial(entry, now);
         }
 
-        backend.State.Health.Pace = entry.Tracker.Pace;
+        entry.ShowPlan();
         return entry;
     }
 
@@ -190,7 +225,7 @@ public sealed class HealthBoard
         }
 
         entry.Tracker.MarkDown();
-        entry.State.Health.Pace = entry.Tracker.Pace;
+        entry.ShowPlan();
         if (!entry.IsProbed)
         {
             PlanTrial(entry, now);
@@ -245,7 +280,7 @@ public sealed class HealthBoard
 
     private bool Changed(HealthEntry entry, string detail)
     {
-        entry.State.Health.CountTransition();
+        entry.CountDecision();
         entry.State.Health.Detail = detail;
         if (entry.Tracker.State == HealthState.Up)
         {
@@ -274,22 +309,6 @@ public sealed class HealthBoard
         if (changes.Count > 0)
         {
             pool.SetHealth(changes);
-        }
-    }
-
-    private static void Count(HealthCounters counters, ProbeOutcome outcome)
-    {
-        switch (outcome)
-        {
-            case ProbeOutcome.Success:
-                counters.CountSucceeded();
-                break;
-            case ProbeOutcome.LocalError:
-                counters.CountLocalError();
-                break;
-            default:
-                counters.CountFailed();
-                break;
         }
     }
 }

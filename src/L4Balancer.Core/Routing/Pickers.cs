@@ -9,14 +9,14 @@ internal static class Pickers
 {
     /// <param name="members">The members of one half of the pool.</param>
     /// <param name="states">By backend index.</param>
-    /// <param name="seed">The seed of random picks.</param>
-    public static IPicker For(PoolSettings settings, RingMember[] members, BackendState[] states, ulong seed) => settings.Balance switch
+    /// <param name="pool">Holds what must outlive a snapshot: whose turn it is, and the random sequence.</param>
+    public static IPicker For(PoolSettings settings, RingMember[] members, BackendState[] states, PoolState pool) => settings.Balance switch
     {
         _ when members.Length == 0 => new EmptyPicker(),
         BalanceKind.Maglev => Maglev.Build(members, settings.HashKey),
-        BalanceKind.LeastConnections => new LeastConnections(states),
-        BalanceKind.RandomTwo => new RandomTwo(states, seed),
-        BalanceKind.RoundRobin => new RoundRobin(states.Length),
+        BalanceKind.LeastConnections => new LeastConnections(states, pool),
+        BalanceKind.RandomTwo => new RandomTwo(states, pool),
+        BalanceKind.RoundRobin => new RoundRobin(states, pool),
         _ => Ring.Build(members, settings.HashKey),
     };
 

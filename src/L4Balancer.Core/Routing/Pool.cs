@@ -49,9 +49,8 @@ public sealed class Pool
         _isUnlimited = BoundedLoad == 0 && settings.SlowStart == TimeSpan.Zero && settings.Backends.All(b => b.MaxConnections == 0);
         _primaryMembers = Members(backup: false);
         _backupMembers = Members(backup: true);
-        ulong seed = TupleHash.OfText(settings.Name);
-        _primaryPicker = Pickers.For(settings, _primaryMembers, _states, seed);
-        _backupPicker = Pickers.For(settings, _backupMembers, _states, seed + 1);
+        _primaryPicker = Pickers.For(settings, _primaryMembers, _states, state);
+        _backupPicker = Pickers.For(settings, _backupMembers, _states, state);
         (_primary, _backup) = BuildCandidates();
     }
 
@@ -87,11 +86,15 @@ public sealed class Pool
         {
             HealthState.Up => BackendStatus.Up,
             HealthState.Degraded => BackendStatus.Degraded,
+            HealthState.Checking => BackendStatus.Checking,
             _ => BackendStatus.Down,
         },
     };
 
-    /// <summary>Picks the backend for a connection. Backups serve only while no primary is available. Allocates nothing.</summary>
+    /// <summary>
+    /// Picks the backend for a connection. Backups serve only while no primary is available, and backends that are being checked only
+    /// while neither primaries nor backups are available. Allocates nothing.
+    /// </summary>
     /// <param name="tried">The backends that this connection has tried.</param>
     /// <returns>An index into <see cref="Backends"/>, or <see cref="None"/>.</returns>
     public int Pick(in FourTuple tuple, ReadOnlySpan<ushort> tried)
@@ -189,6 +192,14 @@ public sealed class Pool
 
     private (Candidates Primary, Candidates Backup) BuildCandidates()
     {
+        (Candidates primary, Candidates backup) = BuildCandidates(withChecking: false);
+        return primary.Serves || backup.Serves || !_health.Contains((byte)HealthState.Checking)
+            ? (primary, backup) : BuildCandidates(withChecking: true);
+    }
+
+    // If no probe has decided on any backend that could serve, a connection to one of them is better than none.
+    private (Candidates Primary, Candidates Backup) BuildCandidates(bool withChecking)
+    {
         bool panic = IsPanic();
         var excluded = new bool[_health.Length];
         bool[]? halfOpen = null;
@@ -201,7 +212,8 @@ public sealed class Pool
                 halfOpen[i] = true;
             }
 
-            excluded[i] = _unresolved[i] || (health is HealthState.Down or HealthState.Degraded && !panic) || _modes[i] != BackendMode.Ready;
+            bool isOut = health == HealthState.Checking ? !withChecking : health is HealthState.Down or HealthState.Degraded && !panic;
+            excluded[i] = _unresolved[i] || isOut || _modes[i] != BackendMode.Ready;
         }
 
         return (BuildHalf(_primaryPicker, _primaryMembers, excluded, halfOpen), BuildHalf(_backupPicker, _backupMembers, excluded, halfOpen));
@@ -218,7 +230,8 @@ public sealed class Pool
             trials == 0 ? null : new Candidates(picker, serving, admission, _states, halfOpen: 0, _isUnlimited));
     }
 
-    // If almost no backend of a pool is healthy, all connections would go to the few that are left; then the probes are ignored.
+    // If almost no backend of a pool is healthy, all connections would go to the few that are left; then the probes are ignored. Backends
+    // that are being checked count on neither side: adding many at once is no reason to ignore health.
     private bool IsPanic()
     {
         if (Settings.PanicThreshold == 0)
@@ -230,7 +243,8 @@ public sealed class Pool
         int healthy = 0;
         foreach (Backend backend in Backends)
         {
-            bool counts = !backend.Settings.Backup && backend.Weight > 0 && _modes[backend.Index] == BackendMode.Ready;
+            bool counts = !backend.Settings.Backup && backend.Weight > 0 && _modes[backend.Index] == BackendMode.Ready
+                && HealthOf(backend.Index) != HealthState.Checking;
             ready += counts ? 1 : 0;
             healthy += counts && HealthOf(backend.Index) == HealthState.Up ? 1 : 0;
         }

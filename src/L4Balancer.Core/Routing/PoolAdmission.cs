@@ -46,7 +46,8 @@ internal sealed class PoolAdmission(
         targets.TryGetValue(states[member], out int target) && states[member].Load < target;
 
     // Consistent hashing with bounded loads (Mirrokni, Thorup, Zadimoghaddam, 2016): no backend holds more than boundedLoad times its share
-    // of what the pool will hold including this connection.
+    // of what the pool will hold including this connection. Connects in progress count on both sides: in a burst of clients the backends
+    // may be slow to accept, and a bound on established connections alone would let all of them through.
     private bool IsWithinBound(int member)
     {
         if (boundedLoad == 0)
@@ -55,7 +56,7 @@ internal sealed class PoolAdmission(
         }
 
         double share = (double)backends[member].Weight / livingWeight;
-        return states[member].Active + 1 <= Math.Ceiling(boundedLoad * (pool.Active + 1) * share);
+        return states[member].Load + 1 <= Math.Ceiling(boundedLoad * (pool.Load + 1) * share);
     }
 
     // Mix again, because the hash may have chosen the member, and is not evenly distributed among the connections that chose it.

@@ -5,28 +5,28 @@ using L4Balancer.Core.Config;
 namespace L4Balancer.Core.Routing;
 
 /// <summary>
-/// The address that each host name among the backends resolves to, by pool, because pools differ in what they can reach. Immutable.
+/// The addresses that each host name among the backends resolves to, and the one in use. By pool, because pools differ in what they can
+/// reach, and by port, because on a host with several addresses one service may listen on one of them and another on another. Immutable.
 /// </summary>
 public sealed class Resolutions
 {
-    private readonly ImmutableDictionary<(string Pool, string Host), HostAddress> _addresses;
-    private readonly HostAddress? _everybody;
+    private readonly ImmutableDictionary<(string Pool, HostName Name), NameAddresses> _addresses;
+    private readonly NameAddresses? _everybody;
 
-    private Resolutions(ImmutableDictionary<(string Pool, string Host), HostAddress> addresses, HostAddress? everybody = null)
+    private Resolutions(ImmutableDictionary<(string Pool, HostName Name), NameAddresses> addresses, NameAddresses? everybody = null)
     {
         _addresses = addresses;
         _everybody = everybody;
     }
 
     /// <summary>No name has an address.</summary>
-    public static Resolutions None { get; } = new(ImmutableDictionary<(string Pool, string Host), HostAddress>.Empty);
+    public static Resolutions None { get; } = new(ImmutableDictionary<(string Pool, HostName Name), NameAddresses>.Empty);
 
     /// <summary>Every name has an address: for calculations without connections.</summary>
-    public static Resolutions Assumed { get; } = new(ImmutableDictionary<(string Pool, string Host), HostAddress>.Empty, HostAddress.Any4);
+    public static Resolutions Assumed { get; } = new(None._addresses, new NameAddresses(HostAddress.Any4, []));
 
     /// <summary>Null if there is none.</summary>
-    public HostAddress? this[string pool, string host] =>
-        _everybody ?? (_addresses.TryGetValue((pool, host), out HostAddress address) ? address : null);
+    public NameAddresses? this[string pool, HostName name] => _everybody ?? _addresses.GetValueOrDefault((pool, name));
 
     /// <summary>The resolutions of a configuration after these answers. Returns this object if nothing has changed.</summary>
     /// <param name="answers">By host; a host without an answer has no address.</param>
@@ -34,22 +34,29 @@ public sealed class Resolutions
     {
         ArgumentNullException.ThrowIfNull(config);
         ArgumentNullException.ThrowIfNull(answers);
-        var after = ImmutableDictionary.CreateBuilder<(string Pool, string Host), HostAddress>();
+        var after = ImmutableDictionary.CreateBuilder<(string Pool, HostName Name), NameAddresses>();
         foreach (PoolSettings pool in config.Pools)
         {
             foreach (BackendSettings backend in pool.Backends)
             {
                 if (backend.Host is { } name && answers.TryGetValue(name.Host, out NameAnswer? answer)
-                    && Choose(this[pool.Name, name.Host], answer.Addresses, pool) is { } chosen)
+                    && NameAddresses.Of(Usable(answer.Addresses, pool), this[pool.Name, name]?.Current) is { } chosen)
                 {
-                    after[(pool.Name, name.Host)] = chosen;
+                    after[(pool.Name, name)] = chosen;
                 }
             }
         }
 
-        bool same = after.Count == _addresses.Count && after.All(a => _addresses.TryGetValue(a.Key, out HostAddress now) && now == a.Value);
+        bool same = after.Count == _addresses.Count
+            && after.All(a => _addresses.TryGetValue(a.Key, out NameAddresses? now) && now.HasSameValues(a.Value));
         return same ? this : new Resolutions(after.ToImmutable());
     }
+
+    /// <summary>The resolutions with another address of a name in use.</summary>
+    /// <returns>This object if the address is not, or no longer, one of the name's other addresses.</returns>
+    public Resolutions With(string pool, HostName name, HostAddress address) =>
+        _addresses.TryGetValue((pool, name), out NameAddresses? now) && now.Others.Contains(address)
+            ? new Resolutions(_addresses.SetItem((pool, name), NameAddresses.Of([now.Current, .. now.Others], address)!)) : this;
 
     /// <summary>Why a backend has no address, for an operator.</summary>
     public static string WhyNone(NameAnswer? answer) => answer switch
@@ -59,29 +66,24 @@ public sealed class Resolutions
         _ => $"name resolves to {string.Join(", ", answer.Addresses)}, and source_ips has no address of that family",
     };
 
+    private static IEnumerable<HostAddress> Usable(ImmutableArray<HostAddress> answers, PoolSettings pool) =>
+        answers.Where(a => pool.SourceIps.IsEmpty || pool.SourceIps.Any(s => s.IsV4 == a.IsV4));
+}
+
+/// <summary>The addresses of a host name.</summary>
+/// <param name="Current">The one in use.</param>
+/// <param name="Others">In the order in which they are tried if the current one fails.</param>
+public sealed record NameAddresses(HostAddress Current, ImmutableArray<HostAddress> Others)
+{
     // Name servers rotate the order of their answers, so the order carries no meaning: IPv4 first, because a host without an IPv6 route
-    // often has IPv6 addresses in DNS all the same, then the lowest; so all balancers with these answers use one address.
-    private static HostAddress? Choose(HostAddress? current, ImmutableArray<HostAddress> answers, PoolSettings pool)
+    // often has IPv6 addresses in DNS all the same, then the lowest; so all balancers with these answers use one address. The current
+    // address stays while it is among them; the others follow in this order, those before the current one last.
+    internal static NameAddresses? Of(IEnumerable<HostAddress> usable, HostAddress? current)
     {
-        HostAddress? best = null;
-        foreach (HostAddress answer in answers)
-        {
-            if (!pool.SourceIps.IsEmpty && !pool.SourceIps.Any(s => s.IsV4 == answer.IsV4))
-            {
-                continue;
-            }
-
-            if (answer == current)
-            {
-                return current;
-            }
-
-            if (best is not { } so || (answer.IsV4 == so.IsV4 ? answer < so : answer.IsV4))
-            {
-                best = answer;
-            }
-        }
-
-        return best;
+        HostAddress[] ordered = [.. usable.Distinct().OrderBy(a => !a.IsV4).ThenBy(a => a)];
+        int at = current is { } used ? Math.Max(0, Array.IndexOf(ordered, used)) : 0;
+        return ordered.Length == 0 ? null : new NameAddresses(ordered[at], [.. ordered[(at + 1)..], .. ordered[..at]]);
     }
+
+    internal bool HasSameValues(NameAddresses other) => Current == other.Current && Others.SequenceEqual(other.Others);
 }

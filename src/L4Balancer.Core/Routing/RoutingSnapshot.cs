@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
+using L4Balancer.Core.Balancing;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Ports;
 
@@ -8,8 +9,9 @@ namespace L4Balancer.Core.Routing;
 
 /// <summary>
 /// Everything that routing a connection needs, as one object that one writer replaces as a whole. Counters are carried over from snapshot
-/// to snapshot by identity: listeners by name, backends by pool, name and address, sources by address, ports by source and destination. A
-/// pool without a change is the same object in the next snapshot, with its rings, health and ramps: the cost of building a snapshot depends
+/// to snapshot by identity: listeners by name, backends by pool, name and address (as written, else as resolved), sources by address, ports
+/// by source and destination. A pool without a change is the same object in the next snapshot, with its rings, health and ramps: the cost of
+/// building a snapshot depends
 /// on what has changed.
 /// </summary>
 public sealed class RoutingSnapshot
@@ -43,7 +45,7 @@ public sealed class RoutingSnapshot
     /// <summary>What an earlier file had and the current one lacks: its connections finish, and its counts are kept.</summary>
     public Removed Removed { get; private init; } = Removed.Nothing;
 
-    public ConnectReports ConnectReports { get; private init; } = new();
+    public ConnectReports ConnectReports => State.ConnectReports;
 
     /// <summary>The local ports in use, by source address and destination.</summary>
     public PortBook Ports { get; private init; } = PortBook.Empty;
@@ -62,6 +64,7 @@ public sealed class RoutingSnapshot
             ? [] : previous.Listeners.Select(l => l.State).Concat(previous.Removed.Listeners);
         Dictionary<(string, string, string), BackendState> backendStates =
             knownBackends.ToDictionary(b => (b.State.Pool, b.Name, b.Settings.Address), b => b.State);
+        Dictionary<(string, string, Endpoint), BackendState> statesByEndpoint = StatesByEndpoint(knownBackends);
         Dictionary<string, ListenerState> listenerStates = knownListeners.ToDictionary(l => l.Name);
         Dictionary<string, PoolState> poolStates = previous?.Pools.ToDictionary(p => p.Name, p => p.State) ?? [];
         foreach (Backend removed in previous?.Removed.Backends ?? [])
@@ -82,7 +85,6 @@ public sealed class RoutingSnapshot
             desired.Generation, desired.MaxConnections, previous?.State ?? new BalancerState(), pools, listeners, [.. addressStates.Values])
         {
             Removed = Removed.Of(knownBackends, knownListeners, pools, listeners),
-            ConnectReports = previous?.ConnectReports ?? new ConnectReports(),
             Ports = ports.Finish(),
         };
 
@@ -99,7 +101,8 @@ public sealed class RoutingSnapshot
 
         Pool BuildPool(PoolSettings settings)
         {
-            PoolState state = poolStates.GetValueOrDefault(settings.Name) ?? new PoolState(settings.Name);
+            PoolState state = poolStates.GetValueOrDefault(settings.Name)
+                ?? new PoolState(settings.Name, desired.Seed, TupleHash.OfText(settings.Name));
             ImmutableArray<LocalAddressState> sources =
                 settings.SourceIps.IsEmpty ? [SourceFor(null)] : [.. settings.SourceIps.Select(ip => SourceFor(ip))];
             ImmutableArray<Backend> backends = [.. settings.Backends.Select((b, i) => WithSources(BuildBackend(state, b, i), sources))];
@@ -111,11 +114,13 @@ public sealed class RoutingSnapshot
 
         Backend BuildBackend(PoolState pool, BackendSettings settings, int index)
         {
-            var backend = new Backend(
-                index, settings,
-                backendStates.GetValueOrDefault((pool.Name, settings.Name, settings.Address)) ?? new BackendState(pool, settings.Name),
-                desired.Overrides[pool.Name, settings.Name].Weight ?? settings.Weight);
-            return settings.Host is { } name ? backend.At(desired.Names[pool.Name, name.Host]) : backend;
+            // Another spelling of the same address is the same server: its connections and its health are those that are known.
+            NameAddresses? addresses = settings.Host is { } name ? desired.Names[pool.Name, name] : null;
+            Endpoint? endpoint = settings.Endpoint ?? (addresses is null ? null : new Endpoint(addresses.Current, settings.Host!.Value.Port));
+            BackendState state = backendStates.GetValueOrDefault((pool.Name, settings.Name, settings.Address))
+                ?? (endpoint is { } known ? statesByEndpoint.GetValueOrDefault((pool.Name, settings.Name, known)) : null)
+                ?? new BackendState(pool, settings.Name);
+            return new Backend(index, settings, state, desired.Overrides[pool.Name, settings.Name].Weight ?? settings.Weight).At(addresses);
         }
 
         Backend WithSources(Backend backend, ImmutableArray<LocalAddressState> sources) => !backend.IsResolved ? backend : backend with
@@ -133,5 +138,17 @@ public sealed class RoutingSnapshot
             addressStates.TryAdd(fresh.Label, fresh);
             return addressStates[fresh.Label];
         }
+    }
+
+    // The latest of each comes first.
+    private static Dictionary<(string Pool, string Name, Endpoint Endpoint), BackendState> StatesByEndpoint(IEnumerable<Backend> known)
+    {
+        Dictionary<(string, string, Endpoint), BackendState> states = [];
+        foreach (Backend backend in known.Where(b => b.IsResolved))
+        {
+            states.TryAdd((backend.State.Pool, backend.Name, backend.Endpoint), backend.State);
+        }
+
+        return states;
     }
 }

@@ -275,6 +275,8 @@ internal sealed class ManagedConnection
                     _closing.Abort(CloseReason.Internal);
                 }
 
+                _record.BytesToBackend = _relay.BytesToBackend;
+                _record.BytesToClient = _relay.BytesToClient;
                 _record.Close(_engine.Snapshot.State, _closing.Reason, _closing.LeavesTimeWait, _engine.Now);
             }
             else if (_record is { Id: > 0, Reason: CloseReason.None })

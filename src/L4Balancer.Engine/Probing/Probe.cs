@@ -148,7 +148,7 @@ internal sealed class Probe(Action<Probe> ended) : SocketAsyncEventArgs(true)
 
     private ProbeVerdict? TryStart(ProbeTarget target)
     {
-        HostAddress destination = target.Backend.Endpoint.Address;
+        HostAddress destination = target.Address;
         SourceRotation sources = target.Pool.Sources;
         if (sources.CountFor(destination) == 0)
         {

@@ -11,6 +11,7 @@ internal sealed class ProbeRoster(Agenda agenda, Random random)
 {
     private readonly Dictionary<BackendState, ProbeTarget> _targets = [];
     private Dictionary<string, ProbePlan> _plans = [];
+    private bool _hasBegun;
 
     public bool TryGet(BackendState backend, [NotNullWhen(true)] out ProbeTarget? target) => _targets.TryGetValue(backend, out target);
 
@@ -37,6 +38,7 @@ internal sealed class ProbeRoster(Agenda agenda, Random random)
         }
 
         _plans = plans;
+        _hasBegun = true;
         foreach (BackendState state in left)
         {
             Drop(state);
@@ -64,12 +66,14 @@ internal sealed class ProbeRoster(Agenda agenda, Random random)
         {
             target = new ProbeTarget(pool, backend, plan);
             _targets.Add(backend.State, target);
-            agenda.Set(target, now + plan.Schedule.First());
+
+            // At the start all backends are new, and their probes are spread; whoever joins later, or has moved, waits for its first probe.
+            agenda.Set(target, _hasBegun ? now : now + plan.Schedule.First());
         }
         else if (target.Follow(pool, backend, plan))
         {
             // The sooner of the next probe under the old interval and a first one under the new: "1h" to "2s" must not take an hour.
-            agenda.Advance(target, now + plan.Schedule.First());
+            agenda.Advance(target, now + plan.Schedule.Anew());
         }
     }
 

@@ -1,5 +1,7 @@
+using System.Collections.Immutable;
 using System.Net;
 using L4Balancer.Core.Addressing;
+using L4Balancer.Core.Health;
 using L4Balancer.Core.Routing;
 using L4Balancer.Core.Timing;
 
@@ -8,7 +10,17 @@ namespace L4Balancer.Engine.Probing;
 /// <summary>One backend that is probed, until a snapshot no longer contains it. Used by the prober's loop only.</summary>
 internal sealed class ProbeTarget
 {
+    /// <summary>
+    /// How many other addresses are probed before the backend is judged, because each may take the whole timeout. The next time it is the
+    /// next ones' turn.
+    /// </summary>
+    private const int MostOthers = 2;
+
     private readonly Endpoint _endpoint;
+    private readonly IPEndPoint _home;
+    private ProbeVerdict _ofHome;
+    private int _others;
+    private int _nextOther;
     private Exchange? _exchange;
 
     public ProbeTarget(Pool pool, Backend backend, ProbePlan plan)
@@ -17,7 +29,8 @@ internal sealed class ProbeTarget
         Backend = backend;
         Plan = plan;
         _endpoint = EndpointOf(backend, plan);
-        Remote = _endpoint.ToIPEndPoint();
+        _home = _endpoint.ToIPEndPoint();
+        (Address, Remote) = (_endpoint.Address, _home);
     }
 
     /// <summary>From the newest snapshot, like <see cref="Backend"/>.</summary>
@@ -30,8 +43,11 @@ internal sealed class ProbeTarget
     /// <summary>The exchange that follows the connect; null if there is none.</summary>
     public Exchange? Exchange => Plan.HasExchange ? _exchange ??= new Exchange(Plan, Backend.Settings.Address, Remote.Port) : null;
 
-    /// <summary>The backend's address, with the port that health checks use.</summary>
-    public IPEndPoint Remote { get; }
+    /// <summary>The address that is probed: the backend's, or another one of its name after that one has failed.</summary>
+    public HostAddress Address { get; private set; }
+
+    /// <summary>The same with the port that health checks use.</summary>
+    public IPEndPoint Remote { get; private set; }
 
     /// <summary>The probe in flight, or null.</summary>
     public Probe? Running { get; set; }
@@ -52,12 +68,40 @@ internal sealed class ProbeTarget
 
     public bool IsProbedAt(Backend backend, ProbePlan plan) => _endpoint == EndpointOf(backend, plan);
 
+    /// <summary>
+    /// The probe of <see cref="Address"/> has ended. Where it could not connect, and the backend is down or about to be, the next address of
+    /// its name is probed before the backend is judged.
+    /// </summary>
+    /// <param name="verdict">In: of the probe. Out: of the backend; that of its own address unless another one is good.</param>
+    /// <param name="address">The address that the verdict is about.</param>
+    /// <returns>Whether a verdict is reached; if not, another address is to be probed at once.</returns>
+    public bool TryConclude(ref ProbeVerdict verdict, out HostAddress address)
+    {
+        _ofHome = _others == 0 ? verdict : _ofHome;
+        bool isOpen = _others > 0
+            ? verdict.Outcome != ProbeOutcome.Success : verdict.Outcome == ProbeOutcome.Failure && !Backend.State.Health.KeepsAddress;
+        ImmutableArray<HostAddress> others = Backend.OtherAddresses;
+        if (isOpen && _others < Math.Min(others.Length, MostOthers))
+        {
+            _others++;
+            address = Address = others[_nextOther++ % others.Length];
+            Remote = new IPEndPoint(Address.ToIPAddress(), _endpoint.Port);
+            return false;
+        }
+
+        bool isGood = verdict.Outcome == ProbeOutcome.Success;
+        address = isGood ? Address : _endpoint.Address;
+        verdict = isGood ? verdict : _ofHome;
+        (Address, Remote, _others) = (_endpoint.Address, _home, 0);
+        return true;
+    }
+
     /// <summary>Takes over the same backend from a newer snapshot.</summary>
     /// <returns>Whether it is now probed at another interval.</returns>
     public bool Follow(Pool pool, Backend backend, ProbePlan plan)
     {
         bool otherInterval = plan.Settings.Interval != Plan.Settings.Interval;
-        _exchange = plan == Plan ? _exchange : null;
+        _exchange = plan == Plan && backend.Settings.Address == Backend.Settings.Address ? _exchange : null;
         (Pool, Backend, Plan) = (pool, backend, plan);
         return otherInterval;
     }

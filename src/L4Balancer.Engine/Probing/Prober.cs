@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Routing;
 using L4Balancer.Core.Timing;
 
@@ -226,7 +227,13 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
             return;
         }
 
-        _report(new ProbeReport(target.Pool, target.Backend, verdict.Outcome, verdict.Detail));
+        if (!target.TryConclude(ref verdict, out HostAddress address))
+        {
+            _due.Enqueue(target);
+            return;
+        }
+
+        _report(new ProbeReport(target.Pool, target.Backend, address, verdict.Outcome, verdict.Detail));
         Instant now = Instant.Now(_clock);
         Instant next = target.StartedAt + target.Plan.Schedule.Next(target.Backend.State.Health.Pace);
         _agenda.Set(target, next > now ? next : now);

@@ -64,6 +64,7 @@ internal sealed class BackendReport
         BackendStatus.Degraded => "degraded",
         BackendStatus.Down => "down",
         BackendStatus.Draining => "draining",
+        BackendStatus.Checking => "checking",
         _ => "maintenance",
     };
 
@@ -81,7 +82,8 @@ internal sealed class BackendReport
     {
         BackendState state = backend.State;
         return new BackendAnswer(
-            state.Pool, backend.Name, backend.Settings.Address, backend.IsResolved ? backend.Endpoint.ToString() : null, status,
+            state.Pool, backend.Name, backend.Settings.Address, backend.IsResolved ? backend.Endpoint.ToString() : null,
+            backend.IsResolved && state.NameFault.Length == 0, state.NameFault, status,
             backend.Weight, backend.Settings.Backup, state.Active, share, state.ConnectAttempts,
             Reasons(state.ConnectFailures), Reasons(state.Closed), Reasons(state.Shed), Of(_shedding(state)),
             state.BytesToBackend, state.BytesToClient, Of(state.Health), inConfiguration);

@@ -50,7 +50,7 @@ internal sealed record Location(
         return new Location(
             tuple, listener, Member(index), Member(owner), TupleHash.Of(tuple, pool.Settings.HashKey, seed: 0), candidates, isLive);
 
-        static Backend AsResolved(Backend backend) => backend.IsResolved ? backend : backend.At(HostAddress.Any4);
+        static Backend AsResolved(Backend backend) => backend.IsResolved ? backend : backend.At(new NameAddresses(HostAddress.Any4, []));
 
         Backend? Member(int place) => place == Pool.None ? null : pool.Backends[place];
     }

@@ -79,7 +79,7 @@ internal static class StatusReport
         return new PoolAnswer(
             pool.Name, NameOf(pool.Settings.Balance), pool.Backends.Length, states[(int)BackendStatus.Up],
             states[(int)BackendStatus.Degraded], states[(int)BackendStatus.Down],
-            states[(int)BackendStatus.Draining], states[(int)BackendStatus.Maintenance],
+            states[(int)BackendStatus.Draining], states[(int)BackendStatus.Maintenance], states[(int)BackendStatus.Checking],
             pool.Backends.Sum(b => (long)b.State.Active));
     }
 

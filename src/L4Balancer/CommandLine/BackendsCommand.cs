@@ -40,6 +40,7 @@ internal static class BackendsCommand
     private static string Health(BackendAnswer backend) =>
         !backend.InConfiguration ? "removed from the file"
         : backend.Health.Detail.Length > 0 ? backend.Health.Detail
+        : !backend.Resolved ? $"name does not resolve: {backend.ResolveError}; {backend.ResolvedAddress} stays in use"
         : backend.Health.LastProbe is not ProbeAnswer last ? "-"
         : last.Detail.Length > 0 ? last.Detail
         : last.Outcome;

@@ -47,12 +47,12 @@ internal static class StatusCommand
         screen.Output.WriteLine();
         screen.Write(listeners);
 
-        var pools = new TextTable("pool", "balance", ">backends", ">up", ">degraded", ">down", ">draining", ">maintenance", ">connections");
+        var pools = new TextTable("pool", "balance", ">backends", ">up", ">degraded", ">down", ">draining", ">maintenance", ">checking", ">connections");
         foreach (PoolAnswer p in status.Pools)
         {
             pools.Add(
                 p.Name, p.Balance, Quantity.Count(p.Backends), Quantity.Count(p.Up), Quantity.Count(p.Degraded), Quantity.Count(p.Down), Quantity.Count(p.Draining),
-                Quantity.Count(p.Maintenance), Quantity.Count(p.Connections));
+                Quantity.Count(p.Maintenance), Quantity.Count(p.Checking), Quantity.Count(p.Connections));
         }
 
         screen.Output.WriteLine();

@@ -53,7 +53,7 @@ internal sealed class TextTable(params string[] columns)
     {
         "up" or "ready" => new Style(Color.Green),
         "down" => new Style(Color.Red),
-        "draining" or "maintenance" or "degraded" => new Style(Color.Yellow),
+        "draining" or "maintenance" or "degraded" or "checking" => new Style(Color.Yellow),
         _ => Style.Plain,
     };
 

@@ -1,8 +1,10 @@
 using System.Diagnostics;
 using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Pacing;
 using L4Balancer.Core.Routing;
 using L4Balancer.Engine;
+using L4Balancer.Engine.Probing;
 using Microsoft.Extensions.Logging;
 
 namespace L4Balancer.Control;
@@ -33,10 +35,10 @@ internal sealed class ControlLoop(
         switch (change)
         {
             case ProbeReported probe:
-                health.Take(probe.Report);
+                Apply(probe.Report);
                 break;
             case ConnectReported connect:
-                health.Take(connect.Backend, connect.News);
+                Apply(connect);
                 break;
             case TrialDue:
                 health.LetTry();
@@ -74,6 +76,66 @@ internal sealed class ControlLoop(
             default:
                 throw new UnreachableException($"{change.GetType()} is not a change that the control loop applies");
         }
+    }
+
+    // A report about another address than the backend's says that this one answers, and the backend's does not.
+    private void Apply(ProbeReport report)
+    {
+        if (report.Address == report.Backend.Endpoint.Address)
+        {
+            health.Take(report);
+        }
+        else if (Move(report.Backend, report.Address) is ({ } pool, { } backend))
+        {
+            health.Take(report with { Pool = pool, Backend = backend });
+        }
+    }
+
+    private void Apply(ConnectReported connect)
+    {
+        HostAddress? next = health.NextAddress(connect.Backend, connect.News, out bool allFailed);
+        if (allFailed)
+        {
+            health.Take(connect.Backend, connect.News);
+        }
+
+        if (next is { } address && health.Known(connect.Backend) is (_, { } backend))
+        {
+            Move(backend, address);
+        }
+    }
+
+    /// <returns>The backend at its new address; null if it has not moved.</returns>
+    private (Pool Pool, Backend Backend)? Move(Backend backend, HostAddress address)
+    {
+        // The report may concern a snapshot that is no longer in force.
+        ActiveConfig before = publisher.Now;
+        if (before.Find(backend.State.Pool, backend.Name) is not (_, { } current) || current.State != backend.State
+            || current.Endpoint != backend.Endpoint || current.Settings.Host is not { } name)
+        {
+            return null;
+        }
+
+        Resolutions moved = before.Desired.Names.With(backend.State.Pool, name, address);
+        if (moved == before.Desired.Names || !Publish(before.Desired with { Names = moved }))
+        {
+            return null;
+        }
+
+        (Pool Pool, Backend Backend)? now = publisher.Now.Find(backend.State.Pool, backend.Name);
+        log.BackendMoved(backend.State.Pool, backend.Name, backend.Settings.Address, backend.Endpoint.ToString(), now!.Value.Backend.Endpoint.ToString());
+        return now;
+    }
+
+    private bool Publish(DesiredState desired)
+    {
+        IReadOnlyList<ListenFailure> failures = publisher.Publish(desired);
+        foreach (ListenFailure failure in failures)
+        {
+            log.NamesNotInForce(failure.Message);
+        }
+
+        return failures.Count == 0;
     }
 
     private ReloadResult Apply(ReloadRead read)
@@ -163,10 +225,7 @@ internal sealed class ControlLoop(
         Resolutions resolutions = names.After(before.Desired.Names, before.Config);
         if (resolutions != before.Desired.Names)
         {
-            foreach (ListenFailure failure in publisher.Publish(before.Desired with { Names = resolutions }))
-            {
-                log.NamesNotInForce(failure.Message);
-            }
+            Publish(before.Desired with { Names = resolutions });
         }
 
         if (publisher.Now.Snapshot == before.Snapshot)

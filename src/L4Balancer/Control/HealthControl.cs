@@ -1,4 +1,5 @@
 using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Health;
 using L4Balancer.Core.Routing;
@@ -81,19 +82,25 @@ internal sealed class HealthControl : ISnapshotParticipant, IAsyncDisposable
     {
         BackendState state = report.Backend.State;
         ProbePace planned = state.Health.Pace;
-        state.Health.Last = new LastProbe(Instant.Now(_clock), report.Outcome, report.Detail);
         if (report.Outcome == ProbeOutcome.LocalError)
         {
             Complain(report);
         }
 
-        if (_board.Report(state, report.Outcome, report.Detail))
+        if (_board.Report(report.Backend, report.Outcome, report.Detail, Instant.Now(_clock)))
         {
             Tell(state);
         }
 
         Replan(state, planned);
     }
+
+    /// <inheritdoc cref="HealthBoard.NextAddress"/>
+    public HostAddress? NextAddress(BackendState state, PassiveHealthEvent news, out bool allFailed) =>
+        _board.NextAddress(state, news, out allFailed);
+
+    /// <inheritdoc cref="HealthBoard.Known"/>
+    public (Pool Pool, Backend Backend)? Known(BackendState state) => _board.Known(state);
 
     /// <summary>Handles a report of a client's connect.</summary>
     public void Take(BackendState state, PassiveHealthEvent news)

@@ -75,6 +75,7 @@ internal sealed class NameControl : ISnapshotParticipant, IDisposable
     public void Commit(RoutingSnapshot? before, RoutingSnapshot now)
     {
         _names.Complain(now.Pools.Select(p => p.Settings));
+        IReadOnlyDictionary<string, NameAnswer> answers = _names.Answers;
         Dictionary<string, Pool> poolsBefore = before?.Pools.ToDictionary(p => p.Name) ?? [];
         foreach (Pool pool in now.Pools)
         {
@@ -82,10 +83,12 @@ internal sealed class NameControl : ISnapshotParticipant, IDisposable
                 poolsBefore.GetValueOrDefault(pool.Name)?.Backends.ToDictionary(b => b.State) ?? [];
             foreach (Backend backend in pool.Backends.Where(b => b.Settings.Host is not null))
             {
+                NameAnswer? answer = answers.GetValueOrDefault(backend.Settings.Host!.Value.Host);
+                backend.State.NameFault = answer?.Fault ?? NameAnswer.Awaited.Fault;
                 Backend? old = known.GetValueOrDefault(backend.State);
                 if (!backend.IsResolved)
                 {
-                    Miss(pool, backend, isNew: old is null or { IsResolved: true });
+                    Miss(pool, backend, Resolutions.WhyNone(answer), isNew: old is null or { IsResolved: true });
                 }
                 else if (old?.Endpoint != backend.Endpoint)
                 {
@@ -118,9 +121,8 @@ internal sealed class NameControl : ISnapshotParticipant, IDisposable
     }
 
     // A backend without an address is not probed, so the transition is recorded and logged here.
-    private void Miss(Pool pool, Backend backend, bool isNew)
+    private void Miss(Pool pool, Backend backend, string why, bool isNew)
     {
-        string why = _names.WhyNone(backend.Settings);
         backend.State.Health.Detail = why;
         if (isNew)
         {
@@ -129,13 +131,12 @@ internal sealed class NameControl : ISnapshotParticipant, IDisposable
         }
     }
 
-    // The backend gets the health that it had with its last address; up if it never had one.
+    // Probes decide on the new address; without probes the backend is up at once.
     private void Find(Pool pool, Backend backend)
     {
         HealthCounters health = backend.State.Health;
         if (pool.HealthOf(backend.Index) != HealthState.Up)
         {
-            health.Detail = health.Last?.Detail ?? "";
             return;
         }
 

@@ -163,7 +163,11 @@ internal sealed class Daemon : IAsyncDisposable
         _parts.Own(_names = new BackendNames(
             new NameResolver(Resolver, _clock, () => _control?.NamesChanged()), _clock, _loggers.CreateLogger<BackendNames>()));
         await _names.PrepareAsync(config);
-        return new DesiredState(config, budget.ConnectionsFor(config.Balancer, _log)) { Names = _names.After(Resolutions.None, config) };
+        return new DesiredState(config, budget.ConnectionsFor(config.Balancer, _log))
+        {
+            Names = _names.After(Resolutions.None, config),
+            Seed = (ulong)Random.Shared.NextInt64(1, long.MaxValue),
+        };
     }
 
     // The metrics outlive the engine, so that the connections it closes at its end are counted.

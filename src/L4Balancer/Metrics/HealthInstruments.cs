@@ -15,6 +15,7 @@ internal sealed class HealthInstruments
     [
         Label(MetricNames.State, MetricNames.Up), Label(MetricNames.State, MetricNames.Degraded), Label(MetricNames.State, MetricNames.Down),
         Label(MetricNames.State, MetricNames.Draining), Label(MetricNames.State, MetricNames.Maintenance),
+        Label(MetricNames.State, MetricNames.Checking),
     ];
 
     private static readonly KeyValuePair<string, object?> Success = Label(MetricNames.Result, MetricNames.Success);
@@ -28,7 +29,7 @@ internal sealed class HealthInstruments
     {
         _backends = group.Members;
         Meter meter = group.Meter;
-        meter.CreateObservableGauge(MetricNames.BackendUp, Up, null, "1 where the backend is up, 0 where it is degraded or down.");
+        meter.CreateObservableGauge(MetricNames.BackendUp, Up, null, "1 where the backend is up, 0 where it is degraded, down or checking.");
         meter.CreateObservableGauge(MetricNames.BackendState, State, null, "1 for the state that the backend is in, 0 for the others.");
         meter.CreateObservableGauge(
             MetricNames.BackendShareRatio, ShareRatio, null,

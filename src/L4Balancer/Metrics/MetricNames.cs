@@ -64,4 +64,5 @@ internal static class MetricNames
     public const string Down = "down";
     public const string Draining = "draining";
     public const string Maintenance = "maintenance";
+    public const string Checking = "checking";
 }

@@ -17,7 +17,7 @@ internal sealed class SeriesLimits(int workers, int pools)
 
     private const int ConnectFailuresPerBackend = 4;
 
-    private const int StatesPerBackend = 6;
+    private const int StatesPerBackend = 7;
 
     private const int ResultsPerBackend = 3;
 

@@ -57,7 +57,7 @@ internal sealed class BackendNames(NameResolver resolver, TimeProvider clock, IL
             _faults[host] = answer.Fault;
             if (answer.Fault.Length > 0 && answer.Fault != before)
             {
-                string stays = answer.Addresses.IsEmpty ? "none (it has never resolved)" : string.Join(", ", answer.Addresses);
+                string stays = answer.Addresses.IsEmpty ? "none" : string.Join(", ", answer.Addresses);
                 log.NameFails(host, answer.Fault, stays);
             }
             else if (answer.Fault.Length == 0 && before.Length > 0)
@@ -67,8 +67,8 @@ internal sealed class BackendNames(NameResolver resolver, TimeProvider clock, IL
         }
     }
 
-    /// <summary>Why a backend has no address.</summary>
-    public string WhyNone(BackendSettings backend) => Resolutions.WhyNone(resolver.Answers.GetValueOrDefault(backend.Host!.Value.Host));
+    /// <summary>The latest answer for each name, without names that have no answer yet.</summary>
+    public IReadOnlyDictionary<string, NameAnswer> Answers => resolver.Answers;
 
     public void Dispose() => resolver.Dispose();
 }

@@ -7,7 +7,8 @@ namespace L4Balancer.Resolving;
 
 /// <summary>The result of one look-up of a host name.</summary>
 /// <param name="Fault">A short reason for a failure; empty for a success.</param>
-internal readonly record struct LookUp(ImmutableArray<HostAddress> Addresses, string Fault)
+/// <param name="IsGone">The failure is an answer: there is no such name, or it has no address. Otherwise nobody has answered.</param>
+internal readonly record struct LookUp(ImmutableArray<HostAddress> Addresses, string Fault, bool IsGone = false)
 {
     /// <summary>Uses the host's resolver: /etc/hosts, DNS and other sources in nsswitch.conf(5). Blocks.</summary>
     public static LookUp OfSystem(string host)
@@ -19,17 +20,17 @@ internal readonly record struct LookUp(ImmutableArray<HostAddress> Addresses, st
             [
                 .. Dns.GetHostAddresses(host).Where(a => !a.IsIPv6LinkLocal).Select(HostAddress.From).Where(a => !a.IsAny).Distinct(),
             ];
-            return addresses.IsEmpty ? new LookUp([], "it has no address") : new LookUp(addresses, "");
+            return addresses.IsEmpty ? new LookUp([], "it has no address", IsGone: true) : new LookUp(addresses, "");
         }
         catch (SocketException e)
         {
-            return new LookUp([], e.SocketErrorCode switch
+            return e.SocketErrorCode switch
             {
-                SocketError.HostNotFound => "no such name",
-                SocketError.NoData => "it has no address",
-                SocketError.TryAgain => "no name server answers",
-                _ => e.Message,
-            });
+                SocketError.HostNotFound => new LookUp([], "no such name", IsGone: true),
+                SocketError.NoData => new LookUp([], "it has no address", IsGone: true),
+                SocketError.TryAgain => new LookUp([], "no name server answers"),
+                _ => new LookUp([], e.Message),
+            };
         }
         catch (Exception e)
         {

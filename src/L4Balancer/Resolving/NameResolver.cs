@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Routing;
+using L4Balancer.Core.Timing;
 
 namespace L4Balancer.Resolving;
 
@@ -13,6 +14,12 @@ internal sealed class NameResolver : IDisposable
 {
     /// <summary>Time between two look-ups of a name.</summary>
     public static readonly TimeSpan Interval = TimeSpan.FromSeconds(30);
+
+    /// <summary>
+    /// How long the last addresses of a name are kept after the answer that it does not exist: an address that somebody else gets must not
+    /// get the connections of this name for ever. Where nobody answers at all, they are kept for as long as that lasts.
+    /// </summary>
+    public static readonly TimeSpan HoldGone = TimeSpan.FromMinutes(5);
 
     /// <summary>
     /// Maximum number of simultaneous look-ups, without those that hang: with a name server that does not answer each takes ten seconds or
@@ -31,6 +38,7 @@ internal sealed class NameResolver : IDisposable
     private readonly LookUpLane _living;
     private readonly LookUpLane _silent;
     private readonly Action _changed;
+    private readonly TimeProvider _clock;
     private readonly ITimer _timer;
     private bool _disposed;
 
@@ -43,6 +51,7 @@ internal sealed class NameResolver : IDisposable
         _living = new LookUpLane(_gate, clock, lookUp, Found, start, MostAtOnce, MostHanging);
         _silent = new LookUpLane(_gate, clock, lookUp, Found, start, MostSilent, mostHanging: 0);
         _changed = changed;
+        _clock = clock;
         _timer = clock.CreateTimer(_ => Again(), null, Interval, Interval);
     }
 
@@ -166,15 +175,32 @@ internal sealed class NameResolver : IDisposable
             name.IsDue = false;
             name.IsSilent = timedOut;
             NameAnswer? before = name.Answer;
-            ImmutableArray<HostAddress> addresses = found.Fault.Length == 0 ? found.Addresses : before?.Addresses ?? [];
+            ImmutableArray<HostAddress> addresses = found.Fault.Length == 0 ? found.Addresses : IsForgotten(name, found) ? [] : before?.Addresses ?? [];
+            name.GoneSince = found.Fault.Length == 0 ? null : name.GoneSince;
             name.Answer = new NameAnswer(addresses, found.Fault);
             name.First.TrySetResult();
             return before is null || before.Fault != found.Fault || !before.Addresses.ToHashSet().SetEquals(addresses);
         }
     }
 
+    // A failure of another kind in between proves nothing, and does not start the time anew.
+    private bool IsForgotten(Name name, LookUp found)
+    {
+        if (!found.IsGone)
+        {
+            return false;
+        }
+
+        Instant now = Instant.Now(_clock);
+        name.GoneSince ??= now;
+        return now - name.GoneSince.Value >= HoldGone;
+    }
+
     private sealed class Name
     {
+        /// <summary>When the name was first found not to exist, after it last had addresses.</summary>
+        public Instant? GoneSince { get; set; }
+
         public NameAnswer? Answer { get; set; }
 
         /// <summary>Whether a look-up is pending or in progress.</summary>

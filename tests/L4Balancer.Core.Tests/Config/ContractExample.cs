@@ -91,6 +91,7 @@ internal static class ContractExample
           [pools.passive]
           failures = 5                  # consecutive failed connects (never the balancer's own shortages) mark a backend down; 0: off
           retry    = "10s"              # without active probes: then one connection is let through; success marks up
+          early_close = "0s"            # a connection that the backend ends this soon, without a byte, counts as failed; off: clients can cause it
           [pools.discovery]             # instead of, or beside, backends
           dns = "_ws._tcp.chat.example.com"   # SRV, or a host name: A and AAAA
           etcd = []                     # endpoints; with prefix

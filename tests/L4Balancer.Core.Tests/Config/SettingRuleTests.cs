@@ -41,6 +41,8 @@ internal sealed class SettingRuleTests
     [TestCase("[pools.health]", "timeout", "\"1h\"")]
     [TestCase("[pools.passive]", "failures", "0")]
     [TestCase("[pools.passive]", "retry", "\"10ms\"")]
+    [TestCase("[pools.passive]", "early_close", "\"0s\"")]
+    [TestCase("[pools.passive]", "early_close", "\"1h\"")]
     [TestCase("[pools.health]", "path", "\"/a?b=%20c&d\"")]
     [TestCase("[pools.health]", "host", "\"chat.example.com:8443\"")]
     [TestCase("[pools.health]", "host", "\"[2001:db8::1]\"")]
@@ -91,6 +93,7 @@ internal sealed class SettingRuleTests
     [TestCase("[[pools]]", "bounded_load", "1", "1" + Range + "0, or 1.01 to 100")]
     [TestCase("[[pools]]", "bounded_load", "101", "101" + Range + "0 to 100")]
     [TestCase("[pools.passive]", "failures", "-1", "-1" + Range + "0 to 1000000")]
+    [TestCase("[pools.passive]", "early_close", "\"61m\"", "\"61m\"" + Range + "\"0s\" to \"1h\"")]
     [TestCase("[pools.passive]", "retry", "\"0s\"", "\"0s\"" + Range + "\"10ms\" to \"24d\"")]
     [TestCase("[[pools]]", "panic_threshold", "1.1", "1.1" + Range + "0 to 1")]
     [TestCase("[[pools]]", "slow_start", "\"400d\"", "\"400d\"" + Range + "\"0s\" to \"365d\"")]
@@ -171,7 +174,6 @@ internal sealed class SettingRuleTests
     [TestCase("2001:db8::1:443")]
     [TestCase("[2001:db8::1]")]
     [TestCase("[10.0.0.1]:443")]
-    [TestCase("[fe80::1%eth0]:443")]
     [TestCase("10.0.0.1:443 ")]
     [TestCase("http://ws1:443")]
     public void An_address_that_is_none_is_refused_everywhere(string address)
@@ -186,6 +188,53 @@ internal sealed class SettingRuleTests
                 new ConfigText().With("[[pools.backends]]", "address", $"\"{address}\"").Errors().Single(),
                 Does.Contain($": \"{address}\" is not an IP address or a host name with a port, like \"10.0.0.1:443\""));
         }
+    }
+
+    [TestCase("[fe80::1%eth0]:443", "names an interface: scoped addresses (%eth0) are not supported; use an address that is not link-local")]
+    [TestCase("[2001:db8::1%2]:443", "names an interface: scoped addresses (%eth0) are not supported")]
+    [TestCase("[fe80::1]:443", "is a link-local address, which needs its interface, and scoped addresses (%eth0) are not supported")]
+    [TestCase("[febf:ffff::1]:443", "is a link-local address")]
+    public void A_link_local_address_is_refused_everywhere_and_says_that_no_interface_can_be_named(string address, string expected)
+    {
+        string bare = address[1..^5];
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(new ConfigText().With("[metrics]", "listen", $"\"{address}\"").Errors().Single(), Does.Contain($": \"{address}\" {expected}"));
+            Assert.That(new ConfigText().With("[[listeners]]", "bind", $"[\"{address}\"]").Errors().Single(), Does.Contain($": \"{address}\" {expected}"));
+            Assert.That(new ConfigText().With("[[pools.backends]]", "address", $"\"{address}\"").Errors().Single(), Does.Contain($": \"{address}\" {expected}"));
+            Assert.That(new ConfigText().With("[[pools]]", "source_ips", $"[\"{bare}\"]").Errors().Single(), Does.Contain($": \"{bare}\" {expected}"));
+        }
+    }
+
+    [TestCase("[fec0::1]:443")]
+    [TestCase("[fe00::1]:443")]
+    [TestCase("[fd00::1]:443")]
+    [TestCase("169.254.1.1:443")]
+    public void Other_addresses_of_a_site_are_no_link_local_ones(string address) =>
+        Assert.That(new ConfigText().With("[[pools.backends]]", "address", $"\"{address}\"").Load().Pools[0].Backends[0].Address, Is.EqualTo(address));
+
+    [TestCase("::ffff:10.0.0.0/104", "is a range of IPv4 addresses in IPv6 form; write \"10.0.0.0/8\"")]
+    [TestCase("::ffff:10.1.2.3/104", "is a range of IPv4 addresses in IPv6 form; write \"10.0.0.0/8\"")]
+    [TestCase("::ffff:192.0.2.7/128", "is a range of IPv4 addresses in IPv6 form; write \"192.0.2.7/32\"")]
+    [TestCase("::ffff:10.0.0.0/95", "is not an address range")]
+    [TestCase("2001:db8::/129", "is not an address range")]
+    public void A_range_of_IPv4_addresses_in_IPv6_form_is_refused_with_the_text_to_write(string range, string expected)
+    {
+        using (Assert.EnterMultipleScope())
+        {
+            foreach (string key in new[] { "allow", "deny" })
+            {
+                Assert.That(new ConfigText().With("[[listeners]]", key, $"[\"{range}\"]").Errors().Single(), Does.Contain($"\"{range}\" {expected}"));
+            }
+        }
+    }
+
+    [Test]
+    public void Early_close_without_passive_checks_is_told()
+    {
+        ConfigText text = new ConfigText().With("[pools.passive]", "early_close", "\"1s\"").With("[pools.passive]", "failures", "0");
+
+        Assert.That(text.Errors().Single(), Does.Contain("passive.early_close: has no effect, because failures = 0"));
     }
 
     [TestCase("ws1.example.com:8443")]

@@ -264,4 +264,38 @@ internal sealed class ConnectionSetupTests
         setup.Connected(ref record, tuple.Destination, now);
         record.Close(scene.Snapshot.State, CloseReason.ClientClosed, wasFirst: false, now);
     }
+
+    [Test]
+    public void A_pool_counts_what_is_connecting_and_no_way_out_leaves_a_count_behind()
+    {
+        var scene = new SetupScene(SetupScene.PoolOf(1) with { ConnectAttempts = 1 });
+        SetupAttempt[] attempts = [.. Enumerable.Range(0, 4).Select(_ => scene.Accept())];
+        Assert.That((scene.Pool.State.Load, scene.Pool.State.Active, scene.Backend(0).Load), Is.EqualTo((4, 0, 4)));
+
+        attempts[0].Connected();
+        Assert.That((scene.Pool.State.Load, scene.Pool.State.Active), Is.EqualTo((4, 1)));
+        attempts[1].Fail(ConnectFailure.Refused);
+        attempts[2].Abandon(CloseReason.ClientReset);
+        attempts[3].MissDeadline();
+        Assert.That((scene.Pool.State.Load, scene.Pool.State.Active), Is.EqualTo((1, 1)));
+
+        ConnectionRecord moved = attempts[0].Record;
+        moved.Leave(scene.Snapshot.State);
+        Assert.That(scene.Pool.State.Load, Is.Zero);
+        moved.Join(scene.Snapshot.State);
+        Assert.That((scene.Pool.State.Load, scene.Backend(0).Load), Is.EqualTo((1, 1)));
+        moved.Close(scene.Snapshot.State, CloseReason.ClientClosed, wasFirst: false, scene.Now);
+        Assert.That((scene.Pool.State.Load, scene.Backend(0).Load), Is.EqualTo((0, 0)));
+    }
+
+    [Test]
+    public void Bounded_load_holds_in_a_burst_while_nobody_is_connected_yet()
+    {
+        var scene = new SetupScene(SetupScene.PoolOf(4) with { HashKey = TupleFields.SourceIp, BoundedLoad = 1.25 });
+        SetupAttempt[] attempts = [.. Enumerable.Range(0, 200).Select(_ => scene.Accept())];
+
+        int[] loads = [.. Enumerable.Range(0, 4).Select(i => scene.Backend(i).Load)];
+        Assert.That(loads.Sum(), Is.EqualTo(attempts.Length));
+        Assert.That(loads.Max(), Is.EqualTo(63), "1.25 times a quarter of 200, rounded up");
+    }
 }

@@ -74,4 +74,18 @@ internal sealed class NewerSnapshotTests
     }
 
     private static void CellsOf(SetupScene scene, out BackendState[] states) => states = [.. scene.Pool.Backends.Select(b => b.State)];
+
+    [Test]
+    public void A_connect_to_an_address_that_the_backend_has_left_says_nothing_of_the_new_one()
+    {
+        var scene = new SetupScene(SetupScene.PoolOf(1) with { ConnectAttempts = 1 });
+        SetupAttempt old = scene.Accept();
+        scene.Backend(0).Connects.BeginEpoch();
+        SetupAttempt fresh = scene.Accept();
+
+        old.Fail(ConnectFailure.Refused);
+        Assert.That(scene.Backend(0).Connects.FailedInARow, Is.Zero);
+        fresh.Fail(ConnectFailure.Refused);
+        Assert.That(scene.Backend(0).Connects.FailedInARow, Is.EqualTo(1));
+    }
 }

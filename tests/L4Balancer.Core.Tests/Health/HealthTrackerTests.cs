@@ -80,6 +80,27 @@ internal sealed class HealthTrackerTests
         Assert.That((tracker.State, tracker.IsByConnects), Is.EqualTo((HealthState.Up, false)));
     }
 
+    /// <summary>As <see cref="Follow"/>, from checking (C).</summary>
+    [TestCase("s", "U")]
+    [TestCase("f", "D")]
+    [TestCase("u", "G")]
+    [TestCase("llf", "CCD")]
+    [TestCase("lsffs", "CUUUU")]
+    public void From_checking_the_first_probe_with_a_result_decides_alone(string outcomes, string states)
+    {
+        var tracker = new HealthTracker(rise: 2, fall: 3);
+        tracker.Report(ProbeOutcome.Success);
+        tracker.Check();
+        Assert.That((tracker.State, tracker.Pace), Is.EqualTo((HealthState.Checking, ProbePace.Fast)));
+        string followed = string.Concat(outcomes.Select(o =>
+        {
+            tracker.Report(Outcome(o));
+            return "UGDHC"[(int)tracker.State];
+        }));
+
+        Assert.That(followed, Is.EqualTo(states));
+    }
+
     [Test]
     public void When_probes_say_down_as_well_it_is_no_longer_by_connects_alone()
     {

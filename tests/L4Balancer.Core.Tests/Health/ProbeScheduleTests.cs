@@ -28,6 +28,19 @@ internal sealed class ProbeScheduleTests
     }
 
     [Test]
+    public void With_a_long_interval_first_probes_come_within_two_seconds_and_those_after_a_change_spread_over_all_of_it()
+    {
+        var schedule = new ProbeSchedule(TimeSpan.FromSeconds(30), Fast, Down, 0.1, new Random(7));
+
+        TimeSpan[] firsts = [.. Enumerable.Range(0, 1000).Select(_ => schedule.First())];
+        TimeSpan[] anew = [.. Enumerable.Range(0, 1000).Select(_ => schedule.Anew())];
+
+        Assert.That(firsts, Is.All.InRange(TimeSpan.Zero, ProbeSchedule.LongestSpread));
+        Assert.That(firsts.Max(), Is.GreaterThan(TimeSpan.FromSeconds(1.9)));
+        Assert.That(anew.Max(), Is.InRange(TimeSpan.FromSeconds(29), TimeSpan.FromSeconds(30)));
+    }
+
+    [Test]
     public void Further_probes_stay_within_the_jitter_and_keep_the_interval_on_average()
     {
         var schedule = new ProbeSchedule(Interval, Fast, Down, 0.25, new Random(8));

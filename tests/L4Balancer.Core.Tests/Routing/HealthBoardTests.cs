@@ -226,5 +226,5 @@ internal sealed class HealthBoardTests
         return snapshot;
     }
 
-    private bool Report(Pool pool, Backend backend, ProbeOutcome outcome) => _board.Report(backend.State, outcome, $"{pool.Name} says");
+    private bool Report(Pool pool, Backend backend, ProbeOutcome outcome) => _board.Report(backend, outcome, $"{pool.Name} says", Now);
 }

@@ -58,7 +58,7 @@ internal sealed class PassiveScene
     /// <summary>Drops the events received so far.</summary>
     public void Lose() => _news.Clear();
 
-    public bool Report(int backend, ProbeOutcome outcome) => _board.Report(Pool.Backends[backend].State, outcome, "as probed");
+    public bool Report(int backend, ProbeOutcome outcome) => _board.Report(Pool.Backends[backend], outcome, "as probed", Now);
 
     /// <summary>Time passes, and who is due is let try.</summary>
     public void Pass(double seconds)

@@ -28,8 +28,33 @@ internal sealed class ResolutionsTests
         Resolutions second = first.After(Config, Answer("10.0.0.1", "10.0.0.9"));
         Resolutions third = second.After(Config, Answer("10.0.0.1", "10.0.0.2"));
 
-        Assert.That(second, Is.SameAs(first), "nothing to put in force");
+        Assert.That(Address(second), Is.EqualTo("10.0.0.9"));
+        Assert.That(second.After(Config, Answer("10.0.0.9", "10.0.0.1")), Is.SameAs(second), "nothing to put in force");
         Assert.That(Address(third), Is.EqualTo("10.0.0.1"));
+    }
+
+    [Test]
+    public void All_addresses_of_an_answer_are_known_and_the_next_one_comes_after_the_current_one()
+    {
+        Resolutions first = Resolutions.None.After(Config, Answer("2001:db8::1", "10.0.0.9", "10.0.0.7"));
+        Assert.That(All(first), Is.EqualTo("10.0.0.7 10.0.0.9 2001:db8::1"));
+
+        Resolutions second = first.With("p", Name, Parse("10.0.0.9"));
+        Assert.That(All(second), Is.EqualTo("10.0.0.9 2001:db8::1 10.0.0.7"));
+        Assert.That(second.After(Config, Answer("10.0.0.7", "10.0.0.9", "2001:db8::1")), Is.SameAs(second), "it stays there");
+        Assert.That(All(second.After(Config, Answer("10.0.0.7", "10.0.0.9", "10.0.0.8"))), Is.EqualTo("10.0.0.9 10.0.0.7 10.0.0.8"));
+        Assert.That(second.With("p", Name, Parse("10.0.0.99")), Is.SameAs(second), "it is no longer an address of the name");
+    }
+
+    [Test]
+    public void Two_services_on_one_host_may_use_different_addresses_of_it()
+    {
+        PoolSettings pool = Pool("p");
+        BackendSettings other = pool.Backends[0] with { Name = "other", Address = "host.name:81", Host = Name with { Port = 81 } };
+        Resolutions both = Resolutions.None.After(ConfigOf(pool with { Backends = [.. pool.Backends, other] }), Answer("10.0.0.7", "10.0.0.9"));
+        both = both.With("p", Name, Parse("10.0.0.9"));
+
+        Assert.That((both["p", Name]!.Current.ToString(), both["p", Name with { Port = 81 }]!.Current.ToString()), Is.EqualTo(("10.0.0.9", "10.0.0.7")));
     }
 
     [Test]
@@ -87,7 +112,12 @@ internal sealed class ResolutionsTests
         Assert.That(RoutingSnapshot.Build(desired.WithFile(Config, 10), now).Pools[0].Backends[0].Endpoint, Is.EqualTo(pool.Backends[0].Endpoint), "kept");
     }
 
-    private static string Address(Resolutions resolutions, string pool = "p") => resolutions[pool, "host.name"]?.ToString() ?? "none";
+    private static HostName Name => new("host.name", 80);
+
+    private static string All(Resolutions resolutions) =>
+        resolutions["p", Name] is { } known ? string.Join(' ', known.Others.Prepend(known.Current)) : "none";
+
+    private static string Address(Resolutions resolutions, string pool = "p") => resolutions[pool, new HostName("host.name", 80)]?.Current.ToString() ?? "none";
 
     private static Dictionary<string, NameAnswer> Answer(params string[] addresses) =>
         new() { ["host.name"] = new NameAnswer([.. addresses.Select(Parse)], "") };

@@ -56,6 +56,50 @@ internal sealed class RoutingSnapshotTests
     }
 
     [Test]
+    public void Backend_whose_address_is_written_in_another_way_goes_on_counting()
+    {
+        PoolSettings pool = SetupScene.PoolOf(2);
+        BackendSettings named = pool.Backends[1] with { Address = "b1.internal:80", Endpoint = null, Host = new HostName("b1.internal", 80) };
+        PoolSettings other = pool with { Backends = [pool.Backends[0], named] };
+        RoutingSnapshot before = RoutingSnapshot.Build(new(Config(pool), 5));
+        RoutingSnapshot byName = Build(other, before, "10.0.1.1");
+        RoutingSnapshot back = RoutingSnapshot.Build(new(Config(pool), 5), byName);
+        RoutingSnapshot elsewhere = Build(other, before, "10.0.1.9");
+        RoutingSnapshot unknown = Build(other, before);
+        Core.Accounting.BackendState state = before.Pools[0].Backends[1].State;
+
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(byName.Pools[0].Backends[1].State, Is.SameAs(state));
+            Assert.That(byName.Removed.Backends, Is.Empty);
+            Assert.That(back.Pools[0].Backends[1].State, Is.SameAs(state));
+            Assert.That(elsewhere.Pools[0].Backends[1].State, Is.Not.SameAs(state));
+            Assert.That(unknown.Pools[0].Backends[1].State, Is.Not.SameAs(state), "nobody knows yet where it leads");
+        }
+
+        static RoutingSnapshot Build(PoolSettings pool, RoutingSnapshot before, params string[] addresses)
+        {
+            Dictionary<string, NameAnswer> answers = new() { ["b1.internal"] = new([.. addresses.Select(a => SetupScene.At($"{a}:80").Address)], "") };
+            BalancerConfig config = Config(pool);
+            return RoutingSnapshot.Build(new(config, 5) { Names = Resolutions.None.After(config, answers) }, before);
+        }
+    }
+
+    [Test]
+    public void Backend_that_had_left_goes_on_counting_under_another_spelling_of_its_address()
+    {
+        PoolSettings two = SetupScene.PoolOf(2);
+        RoutingSnapshot before = RoutingSnapshot.Build(new(Config(two), 5));
+        before.Pools[0].Backends[1].State.CountEstablished();
+        RoutingSnapshot without = RoutingSnapshot.Build(new(Config(two with { Backends = [two.Backends[0]] }), 5), before);
+        BackendSettings spelt = two.Backends[1] with { Address = "[::ffff:10.0.1.1]:80" };
+        RoutingSnapshot after = RoutingSnapshot.Build(new(Config(two with { Backends = [two.Backends[0], spelt] }), 5), without);
+
+        Assert.That(without.Removed.Backends, Has.Length.EqualTo(1));
+        Assert.That((after.Pools[0].Backends[1].State.Active, after.Removed.Backends.Length), Is.EqualTo((1, 0)));
+    }
+
+    [Test]
     public void Backend_keeps_its_cell_when_its_weight_or_place_changes()
     {
         PoolSettings pool = SetupScene.PoolOf(2);

@@ -3,6 +3,7 @@ using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Connections;
 using L4Balancer.Core.Health;
+using L4Balancer.Core.Timing;
 using L4Balancer.Engine.Tests.Peers;
 
 namespace L4Balancer.Engine.Tests.Contract;
@@ -70,6 +71,49 @@ internal abstract class PassiveContract(Func<EngineOptions, IEngine> create) : E
         Assert.That((rig.Backend().Connects.FailedInARow, rig.Backend().ConnectFailures.Total, rig.Listener.Refused.Total), Is.EqualTo((0, 0L, 0L)));
         Assert.That(rig.ClosedAs(end == StreamEnd.Reset ? CloseReason.BackendReset : CloseReason.BackendClosed), Is.EqualTo(50));
         Assert.That(reset, Is.All.EqualTo(end == StreamEnd.Reset));
+    }
+
+    [TestCase(StreamEnd.Reset)]
+    [TestCase(StreamEnd.Fin)]
+    public async Task With_early_close_a_backend_that_ends_connections_right_after_the_connect_is_told_of(StreamEnd end)
+    {
+        TestBackend backend = Backend();
+        backend.Serve(peer =>
+        {
+            if (end == StreamEnd.Reset)
+            {
+                peer.Reset();
+            }
+
+            return Task.CompletedTask;
+        });
+        var passive = new PassiveSettings { Failures = 3, EarlyClose = TimeSpan.FromMinutes(1) };
+        Rig rig = StartHeard(Settings.Pool(backend) with { ConnectAttempts = 1, Passive = passive });
+        for (int i = 1; i <= 3; i++)
+        {
+            Assert.That(_news, Is.Empty);
+            await IsResetAsync(rig);
+            await Patience.Until(() => rig.Records.EndedCount == i, "it is over");
+        }
+
+        Assert.That(_news, Is.EqualTo(new[] { PassiveHealthEvent.Failing }));
+        Assert.That(rig.Backend().WeighedLoad(Instant.Now(TimeProvider.System)), Is.EqualTo(3), "they stay in its load for a while");
+    }
+
+    [Test]
+    public async Task With_early_close_a_backend_that_sends_a_byte_has_not_failed()
+    {
+        TestBackend backend = Backend();
+        backend.Serve(peer => peer.SendAsync(new byte[1]));
+        var passive = new PassiveSettings { Failures = 1, EarlyClose = TimeSpan.FromMinutes(1) };
+        Rig rig = StartHeard(Settings.Pool(backend) with { ConnectAttempts = 1, Passive = passive });
+        for (int i = 1; i <= 3; i++)
+        {
+            await IsResetAsync(rig);
+            await Patience.Until(() => rig.Records.EndedCount == i, "it is over");
+        }
+
+        Assert.That((_news.Count, rig.Backend().WeighedLoad(Instant.Now(TimeProvider.System))), Is.EqualTo((0, 0)));
     }
 
     [Test]

@@ -32,7 +32,8 @@ public sealed class ProbeOutcomeTests
         RoutingSnapshot snapshot = ProbedPool.Snapshot(ProbedPool.Quick, backend.Endpoint);
         _prober.Publish(snapshot);
 
-        Assert.That(_log.Next(), Is.EqualTo(new ProbeReport(snapshot.Pools[0], snapshot.Pools[0].Backends[0], ProbeOutcome.Success, "")));
+        Assert.That(_log.Next(), Is.EqualTo(new ProbeReport(
+            snapshot.Pools[0], snapshot.Pools[0].Backends[0], snapshot.Pools[0].Backends[0].Endpoint.Address, ProbeOutcome.Success, "")));
         Assert.That(snapshot.IsDown(0), Is.False);
     }
 

@@ -38,14 +38,14 @@ public sealed class ProbeScheduleTests
     public async Task EndProber() => await _prober.DisposeAsync();
 
     [Test]
-    public void First_probes_are_spread_over_one_interval()
+    public void First_probes_are_spread_over_two_seconds_although_the_interval_is_longer()
     {
         Publish(Snapshot(Health, backends: 1000));
-        RunUntil(TimeSpan.FromSeconds(20) + Prober.Granularity);
+        RunUntil(TimeSpan.FromSeconds(2) + Prober.Granularity);
 
-        int[] perSecond = [.. Enumerable.Range(0, 20).Select(s => _seen.Values.Count(t => (int)t[0].TotalSeconds == s))];
+        int[] perTenth = [.. Enumerable.Range(0, 20).Select(s => _seen.Values.Count(t => (int)(t[0].TotalSeconds * 10) == s))];
         Assert.That(_seen, Has.Count.EqualTo(1000));
-        Assert.That(perSecond, Is.All.InRange(20, 80), "50 are expected in each second.");
+        Assert.That(perTenth, Is.All.InRange(20, 80), "50 are expected in each tenth of a second.");
     }
 
     [Test]
@@ -76,30 +76,33 @@ public sealed class ProbeScheduleTests
     }
 
     [Test]
-    public void A_backend_that_joins_is_probed_within_an_interval_and_one_that_left_no_more()
+    public void A_backend_that_joins_is_probed_at_once_and_one_that_left_no_more()
     {
         RoutingSnapshot both = Snapshot(Health, backends: 2);
         Publish(both);
         RunUntil(TimeSpan.FromSeconds(21));
         var joined = ProbedPool.Named(ProbedPool.Loopback(1), ProbedPool.Loopback(2), ProbedPool.Loopback(3)).RemoveAt(0);
         int before = _seen["b0"].Count;
+        TimeSpan now = _clock.Elapsed;
         Publish(ProbedPool.Snapshot(Health, [OtherFamily], joined, both));
         RunUntil(TimeSpan.FromSeconds(42));
 
         Assert.That(_seen["b0"], Has.Count.EqualTo(before));
         Assert.That(_seen["b1"], Has.Count.GreaterThan(1));
-        Assert.That(_seen["b2"][0], Is.LessThanOrEqualTo(TimeSpan.FromSeconds(41) + Prober.Granularity));
+        Assert.That(_seen["b2"][0], Is.EqualTo(now));
     }
 
     [Test]
     public void A_shorter_interval_takes_effect_before_the_longer_one_is_over()
     {
         RoutingSnapshot slow = Snapshot(Health with { Interval = TimeSpan.FromHours(1) }, backends: 1);
-        Assert.That(Publish(slow), Is.GreaterThan(TimeSpan.FromSeconds(2)));
+        TimeSpan first = Publish(slow);
+        RunUntil(first);
+        Assert.That(_clock.NextDue, Is.GreaterThan(first + TimeSpan.FromSeconds(2)));
 
         Assert.That(
             Publish(Snapshot(Health with { Interval = TimeSpan.FromSeconds(2) }, backends: 1, slow)),
-            Is.LessThanOrEqualTo(TimeSpan.FromSeconds(2)));
+            Is.LessThanOrEqualTo(first + TimeSpan.FromSeconds(2)));
     }
 
     [TestCase(ProbePace.Steady, 20)]
@@ -136,13 +139,13 @@ public sealed class ProbeScheduleTests
     [Test]
     public void One_that_its_clients_find_dead_does_not_wait_long_for_its_first_probe()
     {
-        RoutingSnapshot snapshot = Snapshot(Paced, backends: 1);
+        RoutingSnapshot snapshot = Snapshot(Paced with { FastInterval = TimeSpan.FromMilliseconds(50) }, backends: 1);
         TimeSpan first = Publish(snapshot);
         snapshot.Pools[0].Backends[0].State.Health.Pace = ProbePace.Fast;
         _clock.ForgetArmed();
         _prober.Replan(snapshot.Pools[0].Backends[0].State);
 
-        Assert.That(_clock.WaitUntilArmed(), Is.EqualTo(TimeSpan.FromSeconds(1)).And.LessThan(first));
+        Assert.That(_clock.WaitUntilArmed(), Is.EqualTo(TimeSpan.FromMilliseconds(50)).And.LessThan(first));
     }
 
     [Test]
@@ -157,7 +160,8 @@ public sealed class ProbeScheduleTests
         _clock.AdvanceTo(TimeSpan.FromSeconds(200));
 
         // A second snapshot with another backend is the sign that the loop has come past both.
-        Publish(ProbedPool.Snapshot(Health, [OtherFamily], ProbedPool.Named(ProbedPool.Loopback(9)), null));
+        Publish(ProbedPool.Snapshot(Health, [OtherFamily], ProbedPool.Named(ProbedPool.Loopback(8), ProbedPool.Loopback(9)).RemoveAt(0), null));
+        Assert.That(_seen, Contains.Key("b1"));
         Assert.That(_seen["b0"], Has.Count.EqualTo(before));
     }
 

@@ -35,7 +35,7 @@ internal sealed class ReportLog
 
         if (report.Outcome == ProbeOutcome.LocalError)
         {
-            report.Backend.State.Health.CountLocalError();
+            report.Backend.State.Health.Count(ProbeOutcome.LocalError);
         }
 
         bool changed = tracker.Report(report.Outcome);

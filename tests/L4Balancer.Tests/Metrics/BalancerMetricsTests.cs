@@ -119,10 +119,10 @@ internal sealed class BalancerMetricsTests
         pool.SetHealth(new Dictionary<int, HealthState> { [1] = HealthState.Down });
         pool.SetMode(2, BackendMode.Draining);
         pool.SetMode(3, BackendMode.Maintenance);
-        pool.Backends[1].State.Health.CountFailed();
+        pool.Backends[1].State.Health.Count(ProbeOutcome.Failure);
         pool.Backends[1].State.Health.CountTransition();
-        pool.Backends[0].State.Health.CountSucceeded();
-        pool.Backends[0].State.Health.CountLocalError();
+        pool.Backends[0].State.Health.Count(ProbeOutcome.Success);
+        pool.Backends[0].State.Health.Count(ProbeOutcome.LocalError);
 
         Assert.That(Lines(snapshot), Is.SupersetOf(new[]
         {
@@ -213,7 +213,7 @@ internal sealed class BalancerMetricsTests
 
         string[] lines = Lines(snapshot);
         Assert.That(lines.Count(l => l.StartsWith("l4balancer_connections_closed_total{", StringComparison.Ordinal)), Is.EqualTo(70_000));
-        Assert.That(lines.Count(l => l.StartsWith("l4balancer_backend_state{", StringComparison.Ordinal)), Is.EqualTo(50_000));
+        Assert.That(lines.Count(l => l.StartsWith("l4balancer_backend_state{", StringComparison.Ordinal)), Is.EqualTo(60_000));
         Assert.That(lines.Count(l => l.StartsWith("l4balancer_connect_attempts_total{", StringComparison.Ordinal)), Is.EqualTo(10_000));
     }
 

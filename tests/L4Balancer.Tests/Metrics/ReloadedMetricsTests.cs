@@ -1,4 +1,5 @@
 using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Health;
 using L4Balancer.Core.Routing;
 using L4Balancer.Metrics;
 
@@ -123,7 +124,7 @@ internal sealed class ReloadedMetricsTests
         foreach (Backend backend in snapshot.Pools[0].Backends)
         {
             backend.State.Traffic(0).Add(1, 2);
-            backend.State.Health.CountSucceeded();
+            backend.State.Health.Count(ProbeOutcome.Success);
         }
     }
 

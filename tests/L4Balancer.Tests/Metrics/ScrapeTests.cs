@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Sockets;
 using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Health;
 using L4Balancer.Core.Routing;
 using L4Balancer.Metrics;
 
@@ -56,7 +57,7 @@ internal sealed class ScrapeTests
         Assert.That(code, Is.Zero, said);
         Assert.That(said, Does.Contain("l4balancer_connections_accepted counter 2\n")
             .And.Contain("l4balancer_connect_duration_seconds histogram 18\n")
-            .And.Contain("l4balancer_backend_state gauge 5\n")
+            .And.Contain("l4balancer_backend_state gauge 6\n")
             .And.Contain("process_cpu_seconds counter 2\n"));
 
         (code, _) = await RunAsync("/usr/bin/python3", ["-c", Parse], text.Replace("# EOF\n", "", StringComparison.Ordinal));
@@ -71,7 +72,7 @@ internal sealed class ScrapeTests
         {
             backend.State.CountConnectAttempt();
             backend.State.Traffic(0).Add(1_000_000, 2_000_000);
-            backend.State.Health.CountSucceeded();
+            backend.State.Health.Count(ProbeOutcome.Success);
             for (var reason = CloseReason.ClientClosed; reason <= CloseReason.BackendReset; reason++)
             {
                 backend.State.CountEstablished();

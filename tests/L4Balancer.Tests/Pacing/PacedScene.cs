@@ -57,6 +57,7 @@ internal sealed class PacedScene : IAsyncDisposable
         Backends = [.. Backends, new HoldingBackend()];
         await File.WriteAllTextAsync(_file, Config(Backends.Length));
         Assert.That((await CommandAsync("reload")).Code, Is.Zero);
+        await UntilAsync(async () => !(await StatesAsync()).Contains("checking"), "it has been probed");
     }
 
     /// <summary>Takes the last backend out of the file; it goes on running.</summary>

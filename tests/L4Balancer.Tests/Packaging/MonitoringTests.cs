@@ -48,7 +48,7 @@ internal sealed partial class MonitoringTests
             string[] known = label switch
             {
                 MetricNames.Reason => [.. reasons],
-                MetricNames.State => [MetricNames.Up, MetricNames.Degraded, MetricNames.Down, MetricNames.Draining, MetricNames.Maintenance],
+                MetricNames.State => [MetricNames.Up, MetricNames.Degraded, MetricNames.Down, MetricNames.Draining, MetricNames.Maintenance, MetricNames.Checking],
                 MetricNames.Result => [MetricNames.Success, MetricNames.Failure, MetricNames.LocalError],
                 MetricNames.Direction => [MetricNames.ToBackend, MetricNames.ToClient],
                 _ => values,

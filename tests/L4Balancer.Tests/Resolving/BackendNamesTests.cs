@@ -24,10 +24,10 @@ internal sealed class BackendNamesTests
         await names.PrepareAsync(next).WaitAsync(Patience);
         names.Complain(now.Pools);
 
-        Assert.That(names.After(Resolutions.None, next)["p", "b.test"]?.ToString(), Is.EqualTo("10.0.0.1"));
+        Assert.That(names.After(Resolutions.None, next)["p", new HostName("b.test", 80)]?.Current.ToString(), Is.EqualTo("10.0.0.1"));
         names.Keep(next);
-        Assert.That(names.After(Resolutions.None, next)["p", "b.test"], Is.Not.Null);
-        Assert.That(names.After(Resolutions.None, now)["p", "a.test"], Is.Null, "forgotten");
+        Assert.That(names.After(Resolutions.None, next)["p", new HostName("b.test", 80)], Is.Not.Null);
+        Assert.That(names.After(Resolutions.None, now)["p", new HostName("a.test", 80)], Is.Null, "forgotten");
     }
 
     [Test]
@@ -48,7 +48,7 @@ internal sealed class BackendNamesTests
         await prepared.WaitAsync(Patience);
 
         Assert.That(names.After(Resolutions.None, config), Is.SameAs(Resolutions.None));
-        Assert.That(names.WhyNone(config.Pools[0].Backends[0]), Is.EqualTo("name does not resolve: no answer yet"));
+        Assert.That(Resolutions.WhyNone(names.Answers.GetValueOrDefault("a.test")), Is.EqualTo("name does not resolve: no answer yet"));
         hangs.SetResult();
     }
 

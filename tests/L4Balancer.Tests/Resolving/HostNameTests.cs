@@ -73,6 +73,41 @@ internal sealed class HostNameTests
     }
 
     [Test]
+    public async Task A_name_whose_first_address_is_dead_comes_up_on_the_next_one()
+    {
+        using var hosts = new HostsNamespace();
+        await using var peers = new TwoPeers();
+        hosts.Say("127.0.0.40 ws1.test", "127.0.0.42 ws1.test");
+        await using DaemonProcess daemon = Start(hosts, Config($"ws1.test:{peers.Port}", "health = { interval = \"1h\" }"));
+        await daemon.LineWithAsync($"connects to 127.0.0.40:{peers.Port} fail; the next address of its name, 127.0.0.42:{peers.Port}, is used");
+        await daemon.ReadyAsync();
+        using TcpClient client = await Talk.ConnectAsync(await daemon.ListenerAsync("wss"));
+        Assert.That(await Talk.EchoAsync(client, "a"), Is.EqualTo("a"));
+        JsonElement backend = await BackendAsync();
+        Assert.That(backend.GetProperty("state").GetString(), Is.EqualTo("up"));
+        Assert.That(backend.GetProperty("resolved_address").GetString(), Is.EqualTo($"127.0.0.42:{peers.Port}"));
+        Assert.That(daemon.Output, Has.None.Contains("is down"));
+    }
+
+    [Test]
+    public async Task A_name_of_both_families_whose_service_listens_on_IPv6_only_comes_up()
+    {
+        if (!Socket.OSSupportsIPv6)
+        {
+            Assert.Ignore("This host has no IPv6.");
+        }
+
+        using var hosts = new HostsNamespace();
+        await using var peer = new EchoPeer(IPAddress.IPv6Loopback, 0);
+        hosts.Say("127.0.0.1 ws1.test", "::1 ws1.test");
+        await using DaemonProcess daemon = Start(hosts, Config($"ws1.test:{peer.Endpoint.Port}", "health = { interval = \"1h\" }"));
+        await daemon.LineWithAsync($"backend chat/ws1 (ws1.test:{peer.Endpoint.Port}) is up");
+        await daemon.ReadyAsync();
+        using TcpClient client = await Talk.ConnectAsync(await daemon.ListenerAsync("wss"));
+        Assert.That(await Talk.EchoAsync(client, "a"), Is.EqualTo("a"));
+    }
+
+    [Test]
     public async Task Probes_follow_the_name()
     {
         using var hosts = new HostsNamespace();
@@ -103,11 +138,18 @@ internal sealed class HostNameTests
         }
 
         await daemon.LineWithAsync("host name ws1.test does not resolve: ");
+        JsonElement backend = await BackendAsync();
+        Assert.That(backend.GetProperty("state").GetString(), Is.EqualTo("up"));
+        Assert.That(backend.GetProperty("resolved").GetBoolean(), Is.False);
+        Assert.That(backend.GetProperty("resolve_error").GetString(), Is.Not.Empty);
+        Assert.That(backend.GetProperty("resolved_address").GetString(), Is.EqualTo($"127.0.0.41:{peers.Port}"));
         using TcpClient client = await Talk.ConnectAsync(await daemon.ListenerAsync("wss"));
         Assert.That(await Talk.EchoAsync(client, "a"), Is.EqualTo("a"));
         hosts.Say("127.0.0.41 ws1.test");
         daemon.Signal(DaemonProcess.SIGHUP);
         await daemon.LineWithAsync("host name ws1.test resolves again: 127.0.0.41");
+        backend = await BackendAsync();
+        Assert.That((backend.GetProperty("resolved").GetBoolean(), backend.GetProperty("resolve_error").GetString()), Is.EqualTo((true, "")));
         Assert.That(daemon.Output, Has.Exactly(1).Contains("host name ws1.test does not resolve: "));
     }
 

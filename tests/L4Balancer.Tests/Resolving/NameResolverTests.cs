@@ -83,6 +83,69 @@ internal sealed class NameResolverTests
     }
 
     [Test]
+    public async Task A_name_that_is_gone_keeps_its_addresses_for_five_minutes_and_then_has_none()
+    {
+        Say("a", "10.0.0.1");
+        using NameResolver names = Resolver();
+        await names.AddAsync(["a"]).WaitAsync(Patience);
+        _world["a"] = new LookUp([], "no such name", IsGone: true);
+        for (int round = 1; round <= 10; round++)
+        {
+            await AskAgainAsync(names);
+            Assert.That((Known(names, "a"), names.Answers["a"].Fault), Is.EqualTo(("10.0.0.1", "no such name")), $"after {30 * (round - 1)} s");
+        }
+
+        // Nobody answers for a while, which proves nothing.
+        _world["a"] = new LookUp([], "no name server answers");
+        await AskAgainAsync(names);
+        Assert.That(Known(names, "a"), Is.EqualTo("10.0.0.1"));
+
+        int changes = _changes;
+        _world["a"] = new LookUp([], "no such name", IsGone: true);
+        await AskAgainAsync(names);
+        Assert.That(Known(names, "a"), Is.Empty);
+        await UntilAsync(() => _changes > changes);
+        Say("a", "10.0.0.2");
+        await AskAgainAsync(names);
+        Assert.That((Known(names, "a"), names.Answers["a"].Fault), Is.EqualTo(("10.0.0.2", "")));
+    }
+
+    [Test]
+    public async Task A_name_that_comes_back_in_between_is_held_for_five_minutes_from_its_next_end()
+    {
+        Say("a", "10.0.0.1");
+        using NameResolver names = Resolver();
+        await names.AddAsync(["a"]).WaitAsync(Patience);
+        for (int time = 0; time < 2; time++)
+        {
+            _world["a"] = new LookUp([], "no such name", IsGone: true);
+            for (int round = 0; round < 8; round++)
+            {
+                await AskAgainAsync(names);
+            }
+
+            Assert.That(Known(names, "a"), Is.EqualTo("10.0.0.1"));
+            Say("a", "10.0.0.1");
+            await AskAgainAsync(names);
+        }
+    }
+
+    [Test]
+    public async Task Where_no_name_server_answers_the_addresses_are_kept_for_ever()
+    {
+        Say("a", "10.0.0.1");
+        using NameResolver names = Resolver();
+        await names.AddAsync(["a"]).WaitAsync(Patience);
+        _world["a"] = new LookUp([], "no name server answers");
+        for (int round = 0; round < 30; round++)
+        {
+            await AskAgainAsync(names);
+        }
+
+        Assert.That(Known(names, "a"), Is.EqualTo("10.0.0.1"));
+    }
+
+    [Test]
     public async Task The_same_answer_in_another_order_is_no_change()
     {
         Say("a", "10.0.0.1", "10.0.0.2");
@@ -173,6 +236,15 @@ internal sealed class NameResolverTests
 
         Assert.That(names.Answers.Keys, Is.EqualTo(new[] { "b" }));
         Assert.That(_asked.Last(), Is.EqualTo("b"));
+    }
+
+    // The answer is taken when the name may be asked for again.
+    private async Task AskAgainAsync(NameResolver names)
+    {
+        int asked = _asked.Count;
+        NameAnswer before = names.Answers["a"];
+        _clock.Advance(NameResolver.Interval);
+        await UntilAsync(() => _asked.Count == asked + 1 && names.Answers["a"] != (object)before);
     }
 
     private NameResolver Resolver() => new(

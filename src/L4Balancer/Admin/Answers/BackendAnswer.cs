@@ -4,9 +4,11 @@ namespace L4Balancer.Admin.Answers;
 internal sealed record BackendsAnswer(IEnumerable<BackendAnswer> Backends);
 
 /// <summary>One backend of one pool.</summary>
-/// <param name="State"><c>up</c>, <c>degraded</c>, <c>down</c>, <c>draining</c> or <c>maintenance</c>.</param>
+/// <param name="State"><c>up</c>, <c>degraded</c>, <c>down</c>, <c>draining</c>, <c>maintenance</c> or <c>checking</c>.</param>
 /// <param name="Address">The address as written in the file.</param>
 /// <param name="ResolvedAddress">The address used for connects; null if the host name has no address.</param>
+/// <param name="Resolved">False if the host name has no address, or its latest look-up failed; the address known before may still be in use.</param>
+/// <param name="ResolveError">Why the latest look-up failed; empty if it succeeded, or if the address is an IP address.</param>
 /// <param name="Weight">The active weight.</param>
 /// <param name="Connections">Established connections.</param>
 /// <param name="ShareRatio">
@@ -17,7 +19,7 @@ internal sealed record BackendsAnswer(IEnumerable<BackendAnswer> Backends);
 /// <param name="Shedding">The paced close in progress; null if there is none.</param>
 /// <param name="InConfiguration">False if the backend was removed from the file and still has connections.</param>
 internal sealed record BackendAnswer(
-    string Pool, string Name, string Address, string? ResolvedAddress, string State, int Weight, bool Backup, int Connections, double? ShareRatio,
+    string Pool, string Name, string Address, string? ResolvedAddress, bool Resolved, string ResolveError, string State, int Weight, bool Backup, int Connections, double? ShareRatio,
     long ConnectAttempts, IReadOnlyDictionary<string, long> ConnectFailures, IReadOnlyDictionary<string, long> Closed,
     IReadOnlyDictionary<string, long> Shed, SheddingAnswer? Shedding, long BytesToBackend, long BytesToClient, HealthAnswer Health, bool InConfiguration);
 

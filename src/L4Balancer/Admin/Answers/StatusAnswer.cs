@@ -26,7 +26,7 @@ internal sealed record ListenerAnswer(
 
 /// <summary>One pool, with the number of its backends by state and their connections.</summary>
 internal sealed record PoolAnswer(
-    string Name, string Balance, int Backends, int Up, int Degraded, int Down, int Draining, int Maintenance, long Connections);
+    string Name, string Balance, int Backends, int Up, int Degraded, int Down, int Draining, int Maintenance, int Checking, long Connections);
 
 /// <summary>One event loop.</summary>
 internal sealed record WorkerAnswer(int Worker, int Connections, double CpuSeconds);

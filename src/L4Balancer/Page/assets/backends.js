@@ -1,6 +1,6 @@
 // Pools and their backends: one row per backend, created once and updated in place.
 
-const STATES = ['up', 'degraded', 'down', 'draining', 'maintenance'];
+const STATES = ['up', 'degraded', 'down', 'draining', 'maintenance', 'checking'];
 const SHOWN_AT_FIRST = 100; // rows per pool; the others are created on demand, so that a pool of a thousand backends stays cheap
 
 class BackendRow {
@@ -71,8 +71,8 @@ class BackendRow {
     const last = backend.health.last_probe;
     const ago = last ? `${duration(Math.max(0, (now - new Date(last.at)) / 1000))} ago` : '';
     const good = last && last.outcome === 'success';
-    const why = backend.health.detail || (last && !good ? last.detail || last.outcome : '');
-    setText(this.probe, why ? [why, ago].filter(Boolean).join(', ') : last ? `ok, ${ago}` : 'not probed');
+    const why = backend.health.detail || (backend.resolved ? '' : `name does not resolve: ${backend.resolve_error}; the last address stays in use`) || (last && !good ? last.detail || last.outcome : '');
+    setText(this.probe, why ? [why, ago].filter(Boolean).join(', ') : last ? `ok, ${ago}` : backend.state === 'checking' ? 'first probe awaited' : 'not probed');
     setClass(this.probe, why ? 'probe bad' : 'probe dim');
     this.probe.title = why;
   }

@@ -1,10 +1,8 @@
-using L4Balancer.Core.Accounting;
-
-namespace L4Balancer.Core.Routing;
+namespace L4Balancer.Core.Accounting;
 
 /// <summary>
 /// Carries connect reports from connections to the control plane, which interprets them. One object for the life of the process, shared by
-/// all snapshots, because a connection reports through the snapshot that it was accepted with. Any thread may call.
+/// all snapshots, because connections outlive them. Any thread may call.
 /// </summary>
 public sealed class ConnectReports
 {
@@ -19,5 +17,11 @@ public sealed class ConnectReports
         set => _handler = value;
     }
 
-    internal void Report(BackendState backend, PassiveHealthEvent news) => _handler?.Invoke(backend, news);
+    internal void Report(BackendState backend, PassiveHealthEvent news)
+    {
+        if (news != PassiveHealthEvent.None)
+        {
+            _handler?.Invoke(backend, news);
+        }
+    }
 }
