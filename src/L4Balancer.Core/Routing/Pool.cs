@@ -29,6 +29,8 @@ public sealed class Pool
     private volatile BackendMode[] _modes;
     private volatile Candidates _primary;
     private volatile Candidates _backup;
+    private volatile bool _hasLiving;
+    private volatile bool _takesAny;
 
     /// <param name="modes">By backend index; a missing one is ready.</param>
     public Pool(
@@ -159,8 +161,17 @@ public sealed class Pool
     /// <summary>Whether any backend serves: if a pick finds none nevertheless, all are full or were tried.</summary>
     public bool HasAvailable => _primary.Serves || _backup.Serves;
 
-    /// <summary>Whether any backend takes connections, if only one as a trial: without connections it could not prove that it is back.</summary>
-    public bool TakesAny => _primary.TakesAny || _backup.TakesAny;
+    /// <summary>
+    /// As <see cref="HasAvailable"/>, without backends that serve only because no other does: those that are being checked, of which nothing is
+    /// known yet.
+    /// </summary>
+    public bool HasLiving => _hasLiving;
+
+    /// <summary>
+    /// Whether any backend takes connections, if only one as a trial: without connections it could not prove that it is back. Not one that is
+    /// being checked, which its probe decides on.
+    /// </summary>
+    public bool TakesAny => _takesAny;
 
     /// <summary>Takes backends out of the picks, or back in. Only the one writer of the snapshot calls this.</summary>
     public void SetHealth(IReadOnlyDictionary<int, HealthState> changes)
@@ -193,7 +204,9 @@ public sealed class Pool
     private (Candidates Primary, Candidates Backup) BuildCandidates()
     {
         (Candidates primary, Candidates backup) = BuildCandidates(withChecking: false);
-        return primary.Serves || backup.Serves || !_health.Contains((byte)HealthState.Checking)
+        _hasLiving = primary.Serves || backup.Serves;
+        _takesAny = primary.TakesAny || backup.TakesAny;
+        return _hasLiving || !_health.Contains((byte)HealthState.Checking)
             ? (primary, backup) : BuildCandidates(withChecking: true);
     }
 

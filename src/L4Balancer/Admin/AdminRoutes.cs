@@ -72,7 +72,7 @@ internal sealed class AdminRoutes
         }
 
         return !_target.IsReady() ? Reply.TextAsync(http, StatusCodes.Status503ServiceUnavailable, "draining")
-            : pool is { HasAvailable: false } ? Reply.TextAsync(http, StatusCodes.Status503ServiceUnavailable, "no living backend")
+            : pool is { HasLiving: false } ? Reply.TextAsync(http, StatusCodes.Status503ServiceUnavailable, "no living backend")
             : Reply.TextAsync(http, StatusCodes.Status200OK, "ready");
     });
 

@@ -50,9 +50,9 @@ internal sealed class BalancerControl : IAsyncDisposable
             [
                 _health, // Marks which backends are down, and carries their health over: all others read it from the snapshot.
                 _slowStarts, // Sets the shares of the backends that are up, before the engine gives them connections.
-                _listening, // Retries what the engine could not bind again.
                 _closes, // Ends and begins closes by the health and modes that hold now.
                 _names, // Logs a pool without an available backend: once, as health has forgotten those that have one again.
+                _listening, // Retries what the engine could not bind again.
                 Events, // Its handlers read what all the others have done.
             ]);
         _reload = new Reload(_publisher, _names, queue, Events, path, descriptorLimit, clock, log);

@@ -156,7 +156,7 @@ internal sealed class BalancerControlTests : IAsyncDisposable
     {
         Assert.That(Control.Participants.Select(p => p.GetType()), Is.EqualTo(new[]
         {
-            typeof(HealthControl), typeof(SlowStarts), typeof(PacedCloses), typeof(NameControl), typeof(ControlEvents),
+            typeof(HealthControl), typeof(SlowStarts), typeof(PacedCloses), typeof(NameControl), typeof(ListenControl), typeof(ControlEvents),
         }));
     }
 
