@@ -26,7 +26,8 @@ internal struct FadingCount
             before = Volatile.Read(ref _packed);
             (ulong previous, ulong current) = Counts(before, now);
             current = Math.Min(current + 1, MostCount);
-            after = (Number(now) << (2 * CountBits)) | (previous << CountBits) | current;
+            ulong number = IsPassed(before, now) ? before >> (2 * CountBits) : Number(now);
+            after = (number << (2 * CountBits)) | (previous << CountBits) | current;
         }
         while (Interlocked.CompareExchange(ref _packed, after, before) != before);
     }
@@ -41,7 +42,7 @@ internal struct FadingCount
         }
 
         (ulong previous, ulong current) = Counts(packed, now);
-        double left = 1 - ((double)(now.Ticks % Window.Ticks) / Window.Ticks);
+        double left = IsPassed(packed, now) ? 1 : 1 - ((double)(now.Ticks % Window.Ticks) / Window.Ticks);
         return (int)(current + (previous * left));
     }
 
@@ -50,14 +51,20 @@ internal struct FadingCount
     {
         ulong previous = (packed >> CountBits) & MostCount;
         ulong current = packed & MostCount;
-        long age = ((long)(Number(now) - (packed >> (2 * CountBits))) << (64 - NumberBits)) >> (64 - NumberBits);
-        return age switch
+        return Age(packed, now) switch
         {
             0 or -1 => (previous, current),
             1 => (current, 0),
             _ => (0, 0),
         };
     }
+
+    // Whether another thread has begun the next window already.
+    private static bool IsPassed(ulong packed, Instant now) => Age(packed, now) == -1;
+
+    // How many windows later than the packed one this time is.
+    private static long Age(ulong packed, Instant now) =>
+        ((long)(Number(now) - (packed >> (2 * CountBits))) << (64 - NumberBits)) >> (64 - NumberBits);
 
     private static ulong Number(Instant now) => (ulong)(now.Ticks / Window.Ticks) & ((1 << NumberBits) - 1);
 }

@@ -3,9 +3,9 @@ using L4Balancer.Core.Timing;
 namespace L4Balancer.Core.Accounting;
 
 /// <summary>
-/// The established connections of one backend that are so young that they may still end early (<c>early_close</c>), so that nobody knows
-/// yet whether their connects were successes. Counted by the window of time in which they were established: what is left of a window when
-/// the next one has passed has lasted. Any thread.
+/// The established connections of one backend that are so young that they may still end early (<c>early_close</c>), so that it is not
+/// known yet whether their connects were successes. Counted by the window of time in which they were established: what is left of a window
+/// when the next one has passed has lasted. Any thread.
 /// </summary>
 internal sealed class Probation
 {

@@ -7,7 +7,7 @@ namespace L4Balancer.Core.Balancing;
 /// <summary>
 /// <c>least-connections</c>: picks the member with the fewest connections relative to its weight. Connects in progress count, so that
 /// a burst does not go to a single member, and so do, for some seconds, connections that the member ended at once: otherwise a member
-/// that accepts and closes would get everybody. Examines every available member, about a microsecond per thousand.
+/// that accepts and closes would get all clients. Examines every available member, about a microsecond per thousand.
 /// </summary>
 /// <param name="states">State of the members, by member index.</param>
 internal sealed class LeastConnections(BackendState[] states, PoolState pool) : IPicker

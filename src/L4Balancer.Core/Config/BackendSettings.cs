@@ -1,4 +1,5 @@
 using L4Balancer.Core.Addressing;
+using L4Balancer.Core.Toml;
 
 namespace L4Balancer.Core.Config;
 
@@ -23,4 +24,70 @@ public sealed record BackendSettings
 
     /// <summary>Maximum number of connections; 0 means no limit for this backend.</summary>
     public int MaxConnections { get; init; }
+}
+
+/// <summary><c>[[pools.backends]]</c>.</summary>
+internal static class BackendBinding
+{
+    private const string AddressForm =
+        "an IP address or a host name with a port, like \"10.0.0.1:443\", \"[2001:db8::1]:443\" or \"host.name:443\"";
+
+    private static readonly BackendSettings Defaults = new() { Name = "", Address = "" };
+
+    /// <summary>A value that is wrong leaves the name empty or the address null; the file is rejected in that case.</summary>
+    public static BackendSettings Bind(TableBinder table, Claims<string> names, Claims<string> addresses)
+    {
+        if (table.TryRequire("name", "a name", out Setting setting) && setting.TryName(out string name))
+        {
+            names.TryClaim(name, setting);
+        }
+        else
+        {
+            name = Defaults.Name;
+        }
+
+        (Endpoint? endpoint, HostName? host) = (null, null);
+        string address = Defaults.Address;
+        if (table.TryRequire("address", AddressForm, out setting) && TryAddress(setting, out endpoint, out host))
+        {
+            address = ((TomlString)setting.Node).Value;
+            addresses.TryClaim(endpoint is { } ip ? ip.ToString() : host!.Value.ToString(), setting);
+        }
+
+        return new BackendSettings
+        {
+            Name = name,
+            Address = address,
+            Endpoint = endpoint,
+            Host = host,
+            MaxConnections = table.Integer("max_connections", Defaults.MaxConnections, 0, int.MaxValue),
+            Weight = table.Integer("weight", Defaults.Weight, 0, 1_000),
+            Backup = table.Boolean("backup", Defaults.Backup),
+        };
+    }
+
+    private static bool TryAddress(Setting setting, out Endpoint? endpoint, out HostName? host)
+    {
+        (endpoint, host) = (null, null);
+        if (!setting.TryText(AddressForm, out string text))
+        {
+            return false;
+        }
+
+        if (HostName.TryParse(text, out HostName name))
+        {
+            host = name;
+            return name.Port != 0 || setting.Reject($"{Quoted.Text(text)} has a port out of range; allowed: 1 to 65535");
+        }
+
+        if (!Endpoint.TryParse(text, out Endpoint read))
+        {
+            return LinkLocal.HasScope(text) ? LinkLocal.RejectScope(setting, text) : setting.Reject($"{Quoted.Text(text)} is not {AddressForm}");
+        }
+
+        endpoint = read;
+        return read.Port == 0 ? setting.Reject($"{Quoted.Text(text)} has a port out of range; allowed: 1 to 65535")
+            : read.Address.IsAny ? setting.Reject($"\"{read}\" is the wildcard address and cannot be connected to; allowed: {AddressForm}")
+            : LinkLocal.Check(setting, text, read.Address);
+    }
 }

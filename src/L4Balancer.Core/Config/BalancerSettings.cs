@@ -32,3 +32,22 @@ public sealed record BalancerSettings
 
     public LogLevel LogLevel { get; init; } = LogLevel.Info;
 }
+
+/// <summary><c>[balancer]</c>.</summary>
+internal static class BalancerBinding
+{
+    private static readonly BalancerSettings Defaults = new();
+
+    public static BalancerSettings Bind(TableBinder table) => new()
+    {
+        Workers = table.Integer("workers", Defaults.Workers, 0, 1024),
+        Engine = table.Choice("engine", Defaults.Engine, Vocabulary.Engine),
+        MaxConnections = table.Integer("max_connections", Defaults.MaxConnections, 0, int.MaxValue),
+        HeldMemory = table.Size("held_memory", Defaults.HeldMemory, 1L << 20, 1L << 50),
+        ShutdownDelay = table.Duration("shutdown_delay", Defaults.ShutdownDelay, TimeSpan.Zero, Duration.LongestMilliseconds),
+        ShutdownGrace = table.Duration("shutdown_grace", Defaults.ShutdownGrace, TimeSpan.Zero, Duration.Longest),
+        AccessLog = table.Choice("access_log", Defaults.AccessLog, Vocabulary.AccessLog),
+        LogFormat = table.Choice("log_format", Defaults.LogFormat, Vocabulary.LogFormat),
+        LogLevel = table.Choice("log_level", Defaults.LogLevel, Vocabulary.LogLevel),
+    };
+}

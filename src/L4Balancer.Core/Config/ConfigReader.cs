@@ -25,8 +25,8 @@ public static class ConfigReader
         BalancerConfig config = new()
         {
             Balancer = BalancerBinding.Bind(root.Table("balancer")),
-            Admin = BalancerBinding.BindAdmin(admin, bound),
-            Metrics = root.HasTable("metrics") ? BalancerBinding.BindMetrics(metrics, bound) : null,
+            Admin = AdminBinding.Bind(admin, bound),
+            Metrics = root.HasTable("metrics") ? MetricsBinding.Bind(metrics, bound) : null,
             Listeners = BindListeners(root, bound, references),
             Pools = BindPools(root, references, files),
         };

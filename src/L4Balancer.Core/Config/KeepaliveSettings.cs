@@ -11,3 +11,20 @@ public sealed record KeepaliveSettings
 
     public int Count { get; init; } = 3;
 }
+
+/// <summary><c>keepalive</c> of listeners and pools. Keys that are not given keep their defaults.</summary>
+internal static class KeepaliveBinding
+{
+    // tcp(7) and net/ipv4/tcp.c: MAX_TCP_KEEPIDLE and MAX_TCP_KEEPINTVL are 32767 seconds, MAX_TCP_KEEPCNT is 127.
+    private const int MostProbes = 127;
+    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(32_767);
+
+    private static readonly KeepaliveSettings Defaults = new();
+
+    public static KeepaliveSettings Bind(TableBinder table) => new()
+    {
+        Idle = table.WholeSeconds("idle", Defaults.Idle, TimeSpan.Zero, Longest),
+        Interval = table.WholeSeconds("interval", Defaults.Interval, TimeSpan.FromSeconds(1), Longest),
+        Count = table.Integer("count", Defaults.Count, 1, MostProbes),
+    };
+}

@@ -45,3 +45,118 @@ public sealed record ListenerSettings
     /// <summary>TCP_CONGESTION (tcp(7)); empty means the system's default.</summary>
     public string CongestionControl { get; init; } = "";
 }
+
+/// <summary><c>[[listeners]]</c>.</summary>
+internal static class ListenerBinding
+{
+    private const string BindForm = "an array of addresses with a port, like [\"0.0.0.0:443\", \"[::]:443\"]";
+
+    // The kernel counts in retransmissions, whose intervals double: beyond this value it would round by a minute and more.
+    private static readonly TimeSpan LongestDefer = TimeSpan.FromMinutes(5);
+
+    private static readonly ListenerSettings Defaults = new() { Name = "", Bind = [], Pool = "" };
+
+    /// <param name="table">The table of one listener.</param>
+    /// <param name="names">The names of the listeners read so far.</param>
+    /// <param name="bound">The addresses of this listener are added.</param>
+    /// <param name="pools">The reference to its pool is added, to be resolved once all pools are known.</param>
+    public static ListenerSettings Bind(TableBinder table, Claims<string> names, BoundAddresses bound, PoolReferences pools)
+    {
+        if (table.TryRequire("name", "a name", out Setting setting) && setting.TryName(out string name))
+        {
+            names.TryClaim(name, setting);
+        }
+        else
+        {
+            name = Defaults.Name;
+        }
+
+        return new ListenerSettings
+        {
+            Name = name,
+            Bind = BindAddresses(table, bound),
+            Pool = BindPool(table, pools),
+            Freebind = table.Boolean("freebind", Defaults.Freebind),
+            OnPoolDown = table.Choice("on_pool_down", Defaults.OnPoolDown, Vocabulary.OnPoolDown),
+            Backlog = table.Integer("backlog", Defaults.Backlog, 1, 65_535),
+            MaxConnections = table.Integer("max_connections", Defaults.MaxConnections, 0, int.MaxValue),
+            Allow = BindRanges(table, "allow"),
+            Deny = BindRanges(table, "deny"),
+            MaxConnectionsPerSource = table.Integer("max_connections_per_source", Defaults.MaxConnectionsPerSource, 0, int.MaxValue),
+            ConnectionRatePerSource = table.Integer("connection_rate_per_source", Defaults.ConnectionRatePerSource, 0, 1_000_000),
+            DeferAccept = table.WholeSeconds("defer_accept", Defaults.DeferAccept, TimeSpan.Zero, LongestDefer),
+            Keepalive = KeepaliveBinding.Bind(table.Table("keepalive")),
+            UserTimeout = table.Duration("user_timeout", Defaults.UserTimeout, TimeSpan.Zero, Duration.LongestMilliseconds),
+            CongestionControl = CongestionControlBinding.Bind(table, Defaults.CongestionControl),
+        };
+    }
+
+    private static ImmutableArray<Endpoint> BindAddresses(TableBinder table, BoundAddresses bound)
+    {
+        if (!table.TryRequire("bind", BindForm, out Setting bind) || !bind.TryItems(BindForm, out ImmutableArray<Setting> items))
+        {
+            return [];
+        }
+
+        if (items.IsEmpty)
+        {
+            bind.Reject($"is empty; needed: {BindForm}");
+        }
+
+        ImmutableArray<Endpoint>.Builder endpoints = ImmutableArray.CreateBuilder<Endpoint>(items.Length);
+        foreach (Setting item in items)
+        {
+            if (item.TryEndpoint(0, out Endpoint endpoint))
+            {
+                bound.Add(endpoint, item);
+                endpoints.Add(endpoint);
+            }
+        }
+
+        return endpoints.ToImmutable();
+    }
+
+    private static ImmutableArray<Cidr> BindRanges(TableBinder table, string key)
+    {
+        const string Form = "an array of address ranges, like [\"10.0.0.0/8\", \"2001:db8::/32\"]";
+        if (!table.TryGet(key, out Setting setting) || !setting.TryItems(Form, out ImmutableArray<Setting> items))
+        {
+            return [];
+        }
+
+        ImmutableArray<Cidr>.Builder ranges = ImmutableArray.CreateBuilder<Cidr>(items.Length);
+        foreach (Setting item in items)
+        {
+            if (!item.TryText(Form, out string text))
+            {
+                continue;
+            }
+
+            if (Cidr.TryParse(text, out Cidr range))
+            {
+                ranges.Add(range);
+            }
+            else if (Cidr.OfMapped(text) is { } mapped)
+            {
+                item.Reject($"{Quoted.Text(text)} is a range of IPv4 addresses in IPv6 form; write \"{mapped}\"");
+            }
+            else
+            {
+                item.Reject($"{Quoted.Text(text)} is not an address range, like \"10.0.0.0/8\", \"2001:db8::/32\" or \"192.0.2.7\"");
+            }
+        }
+
+        return ranges.ToImmutable();
+    }
+
+    private static string BindPool(TableBinder table, PoolReferences pools)
+    {
+        if (!table.TryRequire("pool", "the name of a pool", out Setting setting) || !setting.TryText("the name of a pool", out string pool))
+        {
+            return Defaults.Pool;
+        }
+
+        pools.Add(pool, setting);
+        return pool;
+    }
+}

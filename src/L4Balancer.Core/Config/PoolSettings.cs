@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using L4Balancer.Core.Addressing;
 
 namespace L4Balancer.Core.Config;
@@ -78,5 +79,196 @@ public sealed record PoolSettings
                 && Backends.SequenceEqual(other.Backends)
                 && Health.HasSameValues(other.Health)
                 && this with { SourceIps = other.SourceIps, Backends = other.Backends, Health = other.Health } == other);
+    }
+}
+
+/// <summary><c>[[pools]]</c>.</summary>
+internal static class PoolBinding
+{
+    /// <summary>The ring stores indices of backends in 16 bits.</summary>
+    private const int MostBackends = 65_000;
+
+    private const int HighestCloseRate = 1_000_000;
+    private const int HighestConnectionRate = 1_000_000;
+    private const double LeastBoundedLoad = 1.01;
+    private const double MostBoundedLoad = 100;
+
+    private const string SourcesForm = "an array of IP addresses of this machine, like [\"10.0.0.1\"]";
+
+    private static readonly PoolSettings Defaults = new() { Name = "" };
+
+    /// <param name="table">The table of one pool.</param>
+    /// <param name="names">The names of the pools read so far.</param>
+    /// <param name="files">The files that the pool refers to are added.</param>
+    /// <param name="named">False if the name could not be read, so that references to it cannot be checked.</param>
+    public static PoolSettings Bind(TableBinder table, Claims<string> names, List<NamedFile> files, out bool named)
+    {
+        string name = Defaults.Name;
+        named = table.TryRequire("name", "a name", out Setting setting) && setting.TryName(out name);
+        if (named)
+        {
+            names.TryClaim(name, setting);
+        }
+
+        TimeSpan idle = table.Duration("idle_timeout", Defaults.IdleTimeout, TimeSpan.Zero, Duration.Longest);
+        PoolSettings pool = new()
+        {
+            Name = name,
+            Balance = table.Choice("balance", Defaults.Balance, Vocabulary.Balance),
+            HashKey = BindHashKey(table),
+            BoundedLoad = BindBoundedLoad(table),
+            PanicThreshold = table.Number("panic_threshold", Defaults.PanicThreshold, 0, 1),
+            SlowStart = table.Duration("slow_start", Defaults.SlowStart, TimeSpan.Zero, Duration.Longest),
+            OnBackendDown = table.Choice("on_backend_down", Defaults.OnBackendDown, Vocabulary.OnBackendDown),
+            OnBackendRemoved = table.Choice("on_backend_removed", Defaults.OnBackendRemoved, Vocabulary.OnBackendRemoved),
+            NewConnectionRate = table.Integer("new_connection_rate", Defaults.NewConnectionRate, 0, HighestConnectionRate),
+            CloseRate = table.Integer("close_rate", Defaults.CloseRate, 0, HighestCloseRate),
+            SourceIps = BindSources(table, out Setting sources),
+            ConnectTimeout = table.Duration("connect_timeout", Defaults.ConnectTimeout, TimeSpan.Zero, Duration.LongestMilliseconds),
+            ConnectAttempts = table.Integer("connect_attempts", Defaults.ConnectAttempts, 1, 16),
+            IdleTimeout = idle,
+            HalfCloseTimeout = BindHalfClose(table, idle),
+            AbortOnClose = table.Boolean("abort_on_close", Defaults.AbortOnClose),
+            MaxAge = table.Duration("max_age", Defaults.MaxAge, TimeSpan.Zero, Duration.Longest),
+            Keepalive = KeepaliveBinding.Bind(table.Table("keepalive")),
+            UserTimeout = table.Duration("user_timeout", Defaults.UserTimeout, TimeSpan.Zero, Duration.LongestMilliseconds),
+            CongestionControl = CongestionControlBinding.Bind(table, Defaults.CongestionControl),
+            Health = HealthBinding.Bind(table.Table("health"), files),
+            Passive = PassiveBinding.Bind(table.Table("passive")),
+            Backends = BindBackends(table),
+        };
+        ReportFamiliesWithoutSource(pool, sources);
+        return pool;
+    }
+
+    // At exactly 1, a pool whose shares are not whole numbers could not take its next connection.
+    private static double BindBoundedLoad(TableBinder table)
+    {
+        double bound = table.Number("bounded_load", Defaults.BoundedLoad, 0, MostBoundedLoad);
+        if (bound is > 0 and < LeastBoundedLoad && table.TryGet("bounded_load", out Setting setting))
+        {
+            setting.Reject(string.Create(
+                CultureInfo.InvariantCulture, $"{bound} is out of range; allowed: 0, or {LeastBoundedLoad} to {MostBoundedLoad}"));
+        }
+
+        return bound;
+    }
+
+    private static TupleFields BindHashKey(TableBinder table)
+    {
+        string form = $"an array of {Vocabulary.HashKey.Allowed}";
+        if (!table.TryGet("hash_key", out Setting setting) || !setting.TryItems(form, out ImmutableArray<Setting> items))
+        {
+            return Defaults.HashKey;
+        }
+
+        if (items.IsEmpty)
+        {
+            setting.Reject($"is empty; needed: {form}");
+        }
+
+        Claims<TupleFields> fields = new("the fields of hash_key");
+        TupleFields all = TupleFields.None;
+        foreach (Setting item in items)
+        {
+            if (item.TryChoice(Vocabulary.HashKey, out TupleFields field) && fields.TryClaim(field, item))
+            {
+                all |= field;
+            }
+        }
+
+        return all;
+    }
+
+    /// <param name="table">The table of one pool.</param>
+    /// <param name="sources">The value, or the default if the key is absent or one of its items is wrong.</param>
+    private static ImmutableArray<HostAddress> BindSources(TableBinder table, out Setting sources)
+    {
+        sources = default;
+        if (!table.TryGet("source_ips", out Setting setting) || !setting.TryItems(SourcesForm, out ImmutableArray<Setting> items))
+        {
+            return Defaults.SourceIps;
+        }
+
+        Claims<HostAddress> claims = new("source_ips");
+        ImmutableArray<HostAddress>.Builder addresses = ImmutableArray.CreateBuilder<HostAddress>(items.Length);
+        foreach (Setting item in items)
+        {
+            if (!item.TryAddress(out HostAddress address))
+            {
+                continue;
+            }
+
+            if (address.IsAny)
+            {
+                item.Reject($"\"{address}\" is not a single address; allowed: {SourcesForm}, or [] for the kernel's choice");
+            }
+            else if (claims.TryClaim(address, item))
+            {
+                addresses.Add(address);
+            }
+        }
+
+        sources = addresses.Count == items.Length ? setting : default;
+        return addresses.ToImmutable();
+    }
+
+    private static TimeSpan BindHalfClose(TableBinder table, TimeSpan idle)
+    {
+        TimeSpan value = PoolSettings.DefaultHalfCloseTimeout;
+        if (table.TryGet("half_close_timeout", out Setting setting))
+        {
+            value = default;
+            if (setting.Node is not Toml.TomlString { Value: "" })
+            {
+                setting.TryDuration(TimeSpan.Zero, Duration.Longest, out value);
+            }
+        }
+
+        // Zero is off for either of them.
+        return value == TimeSpan.Zero || (idle > TimeSpan.Zero && idle < value) ? idle : value;
+    }
+
+    private static ImmutableArray<BackendSettings> BindBackends(TableBinder table)
+    {
+        ImmutableArray<TableBinder> tables = table.Tables("backends");
+        if (tables.IsEmpty && !table.Mentions("discovery"))
+        {
+            table.ReportMissing("backends", "at least one [[pools.backends]] with name and address");
+        }
+        else if (tables.Length > MostBackends)
+        {
+            table.Errors.Add(
+                tables[MostBackends].Position,
+                table.KeyOf("backends"),
+                $"more than {MostBackends} backends; allowed: 1 to {MostBackends} in a pool");
+        }
+
+        Claims<string> names = new("the backends of a pool");
+        Claims<string> addresses = new("the backends of a pool");
+        return [.. tables.Select(backend => BackendBinding.Bind(backend, names, addresses))];
+    }
+
+    // Such a backend could never be reached: bind(2) does not accept a source of the other family.
+    private static void ReportFamiliesWithoutSource(PoolSettings pool, Setting sources)
+    {
+        if (sources.Node is null || pool.SourceIps.IsEmpty)
+        {
+            return;
+        }
+
+        foreach (bool v4 in (ReadOnlySpan<bool>)[true, false])
+        {
+            BackendSettings? backend = pool.Backends.FirstOrDefault(b => b.Endpoint?.Address.IsV4 == v4);
+            if (backend is not null && !pool.SourceIps.Any(s => s.IsV4 == v4))
+            {
+                string family = v4 ? "IPv4" : "IPv6";
+                sources.Errors.AddIfWhole(
+                    sources.Position,
+                    sources.Key,
+                    $"no {family} address, but backend {Quoted.Text(backend.Address)} is {family}; "
+                    + "add one, or use [] for the kernel's choice");
+            }
+        }
     }
 }

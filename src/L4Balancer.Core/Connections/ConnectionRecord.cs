@@ -141,7 +141,7 @@ public struct ConnectionRecord
         }
 
         PassiveSettings passive = Origin.Policy.Passive;
-        if (lasted >= passive.EarlyClose)
+        if (passive.EarlyClose == TimeSpan.Zero || lasted >= passive.EarlyClose)
         {
             return;
         }

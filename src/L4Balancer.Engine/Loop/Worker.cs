@@ -15,6 +15,12 @@ internal sealed class Worker : IDisposable
     /// <summary>Timer 0 belongs to the acceptor; the timer of a slot is its index plus one.</summary>
     private const int AcceptTimer = 0;
 
+    /// <summary>
+    /// An iteration that begins this much later than its timers require follows a stall; the managed engine has the same limit. Less is no
+    /// sign of a stall: an iteration of a busy worker may take some tens of milliseconds, and connect timeouts have to count there too.
+    /// </summary>
+    private static readonly TimeSpan LateBy = TimeSpan.FromMilliseconds(100);
+
     // Delegates are created here, not where they are used: a lambda allocates its delegate on first use, which may be under load.
     private static readonly Action<Worker, int> AcceptStep = static (w, number) => w.Acceptor.Accept(number);
     private static readonly Action<Worker, (EventTag Tag, PollEvents Events)> HandleStep = static (w, e) => w._dispatcher.Handle(e.Tag, e.Events);
@@ -78,12 +84,13 @@ internal sealed class Worker : IDisposable
     public Instant Now { get; private set; }
 
     /// <summary>
-    /// The current iteration began later than its timers require by more than a tick of the wheel: a deadline that has passed meanwhile
-    /// proves nothing about a peer.
+    /// The current iteration began much later than its timers require: a deadline that has passed meanwhile proves nothing about a peer.
     /// </summary>
     public bool IsLate { get; private set; }
 
-    /// <summary>Number of late iterations since the start. Any thread may read it.</summary>
+    /// <summary>
+    /// Number of iterations since the start that began more than a tick of the wheel later than required. Any thread may read it.
+    /// </summary>
     public long Stalls => Volatile.Read(ref _stalls);
 
     public SlotTable Slots { get; } = new();
@@ -227,11 +234,12 @@ internal sealed class Worker : IDisposable
         }
     }
 
-    // The kernel does not stand still while this process does (SIGSTOP, a paused virtual machine, no processor to run on).
+    // Counted where a timer fires later than it should; long iterations without one do no harm. The kernel does not stand still while this process does (SIGSTOP, a paused virtual machine, no processor to run on).
     private void NoteStall(Instant before, int wait)
     {
-        IsLate = wait >= 0 && Now - before > TimeSpan.FromMilliseconds(wait) + TimerWheel.Tick;
-        if (IsLate)
+        TimeSpan late = wait < 0 ? TimeSpan.Zero : Now - before - TimeSpan.FromMilliseconds(wait);
+        IsLate = late > LateBy;
+        if (late > TimerWheel.Tick && _wheel.IsDue(Now + (-TimerWheel.Tick)))
         {
             Volatile.Write(ref _stalls, _stalls + 1);
         }

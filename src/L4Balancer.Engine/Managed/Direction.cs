@@ -37,7 +37,7 @@ internal sealed class Direction(Action<int> onReceived, Action<int> onSent, Held
     private TaskCompletionSource? _drained;
     private bool _hasReceived;
 
-    /// <summary>The pipe is full, so the source is not read. Any thread may read it.</summary>
+    /// <summary>The pipe is full, or there is no room to hold more, so the source is not read. Any thread may read it.</summary>
     public bool IsHeldUp => Volatile.Read(ref _isHeldUp);
 
     /// <summary>Nothing has been received. Any thread may read it.</summary>
@@ -68,7 +68,9 @@ internal sealed class Direction(Action<int> onReceived, Action<int> onSent, Held
                 if (!held.HasRoomFor(buffer.Length))
                 {
                     // The rest waits in the kernel. A little is read once the pipe is empty, or a peer that reads could not go on.
+                    Volatile.Write(ref _isHeldUp, true);
                     await DrainedAsync().ConfigureAwait(false);
+                    Volatile.Write(ref _isHeldUp, false);
                     buffer = buffer[..Math.Min(buffer.Length, ReadWithoutRoom)];
                 }
 
@@ -148,7 +150,9 @@ internal sealed class Direction(Action<int> onReceived, Action<int> onSent, Held
     private async Task DrainedAsync()
     {
         var drained = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        Volatile.Write(ref _drained, drained);
+
+        // A full fence: if this store were delayed past the reads below, the last send could miss it and complete nothing.
+        Interlocked.Exchange(ref _drained, drained);
         if (Volatile.Read(ref _held) > 0 && !Volatile.Read(ref _hasEnded))
         {
             await drained.Task.ConfigureAwait(false);

@@ -103,7 +103,8 @@ internal sealed class Relay
         SendQueues queues = default;
         if (_closing.NeedsQueues(record, _meter.LastActivity, now))
         {
-            if (HasUnread(_client, _toBackend) || HasUnread(_backend!, _toClient))
+            // Not for a lingering close: a peer that still sends must not prolong it.
+            if (!_closing.HasCause && (HasUnread(_client, _toBackend) || HasUnread(_backend!, _toClient)))
             {
                 return now + UnreadPause;
             }

@@ -17,11 +17,11 @@ namespace L4Balancer.Admin;
 /// <summary>All paths of the admin API. A test compares them with <c>docs/openapi.json</c>.</summary>
 internal sealed class AdminRoutes
 {
+    private static readonly string[] ReadyParameters = ["pool"];
     private static readonly string[] Reading = [HttpMethods.Get, HttpMethods.Head];
 
     private static readonly string[] EventParameters = ["after"];
 
-    private static readonly string[] ReadyParameters = ["pool"];
 
     private readonly AdminTarget _target;
     private readonly ILogger _log;

@@ -81,9 +81,16 @@ internal sealed class NameControl : ISnapshotParticipant, IDisposable
         {
             Dictionary<BackendState, Backend> known =
                 poolsBefore.GetValueOrDefault(pool.Name)?.Backends.ToDictionary(b => b.State) ?? [];
-            foreach (Backend backend in pool.Backends.Where(b => b.Settings.Host is not null))
+            foreach (Backend backend in pool.Backends)
             {
-                NameAnswer? answer = answers.GetValueOrDefault(backend.Settings.Host!.Value.Host);
+                if (backend.Settings.Host is not { } name)
+                {
+                    // The file may have had a host name for the same address before.
+                    backend.State.NameFault = "";
+                    continue;
+                }
+
+                NameAnswer? answer = answers.GetValueOrDefault(name.Host);
                 backend.State.NameFault = answer?.Fault ?? NameAnswer.Awaited.Fault;
                 Backend? old = known.GetValueOrDefault(backend.State);
                 if (!backend.IsResolved)

@@ -16,8 +16,8 @@ internal sealed class NameResolver : IDisposable
     public static readonly TimeSpan Interval = TimeSpan.FromSeconds(30);
 
     /// <summary>
-    /// How long the last addresses of a name are kept after the answer that it does not exist: an address that somebody else gets must not
-    /// get the connections of this name for ever. Where nobody answers at all, they are kept for as long as that lasts.
+    /// How long the last addresses of a name are kept after the answer that it does not exist: an address that is assigned to another host
+    /// must not receive the connections of this name for ever. While no name server answers, they are kept for as long as that lasts.
     /// </summary>
     public static readonly TimeSpan HoldGone = TimeSpan.FromMinutes(5);
 

@@ -14,6 +14,43 @@ namespace L4Balancer.Engine.Tests.Loop;
 internal sealed class WorkerTests() : EpollFixture(workers: 1)
 {
     [Test]
+    public async Task Connections_whose_sink_is_blocked_and_whose_source_has_ended_cost_no_processor()
+    {
+        const int Count = 200;
+        TestBackend backend = Backend();
+        backend.Serve(async peer =>
+        {
+            peer.Socket.Blocking = false;
+            try
+            {
+                while (true)
+                {
+                    peer.Socket.Send(new byte[64 * 1024]);
+                }
+            }
+            catch (System.Net.Sockets.SocketException)
+            {
+                // Everything between here and the client is full.
+                peer.Finish();
+            }
+
+            await Task.Delay(Timeout.Infinite);
+        });
+        Rig rig = Start(Settings.Pool(backend));
+        for (int i = 0; i < Count; i++)
+        {
+            await ConnectAsync(rig);
+        }
+
+        await Patience.UntilStill(() => rig.Backend().BytesToClient, TimeSpan.FromMilliseconds(500));
+        TimeSpan before = Busy();
+        await Patience.Elapse(TimeSpan.FromSeconds(1));
+        Assert.That(Busy() - before, Is.LessThan(TimeSpan.FromMilliseconds(50)));
+
+        TimeSpan Busy() => rig.Engine.Load().Aggregate(TimeSpan.Zero, (sum, l) => sum + l.CpuTime);
+    }
+
+    [Test]
     public async Task A_listing_takes_a_slice_at_a_time()
     {
         const int connections = 8000;

@@ -50,7 +50,7 @@ internal sealed class PoolDownTests
             using TcpClient client = await Talk.ConnectAsync(listener);
             return true;
         }
-        catch (SocketException e) when (e.SocketErrorCode == SocketError.ConnectionRefused)
+        catch (SocketException e) when (e.SocketErrorCode is SocketError.ConnectionRefused or SocketError.ConnectionReset)
         {
             return false;
         }

@@ -212,7 +212,7 @@ internal sealed class BalancerMetricsTests
         }
 
         string[] lines = Lines(snapshot);
-        Assert.That(lines.Count(l => l.StartsWith("l4balancer_connections_closed_total{", StringComparison.Ordinal)), Is.EqualTo(70_000));
+        Assert.That(lines.Count(l => l.StartsWith("l4balancer_connections_closed_total{", StringComparison.Ordinal)), Is.EqualTo(90_000));
         Assert.That(lines.Count(l => l.StartsWith("l4balancer_backend_state{", StringComparison.Ordinal)), Is.EqualTo(60_000));
         Assert.That(lines.Count(l => l.StartsWith("l4balancer_connect_attempts_total{", StringComparison.Ordinal)), Is.EqualTo(10_000));
     }

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace L4Balancer.Admin.Answers;
 
 /// <summary>GET /v1/backends.</summary>
@@ -19,8 +21,9 @@ internal sealed record BackendsAnswer(IEnumerable<BackendAnswer> Backends);
 /// <param name="Shedding">The paced close in progress; null if there is none.</param>
 /// <param name="InConfiguration">False if the backend was removed from the file and still has connections.</param>
 internal sealed record BackendAnswer(
-    string Pool, string Name, string Address, string? ResolvedAddress, bool Resolved, string ResolveError, string State, int Weight, bool Backup, int Connections, double? ShareRatio,
-    long ConnectAttempts, IReadOnlyDictionary<string, long> ConnectFailures, IReadOnlyDictionary<string, long> Closed,
+    string Pool, string Name, string Address, string? ResolvedAddress, bool Resolved, string ResolveError, string State, int Weight,
+    bool Backup, int Connections, double? ShareRatio, long ConnectAttempts, IReadOnlyDictionary<string, long> ConnectFailures,
+    IReadOnlyDictionary<string, long> Closed,
     IReadOnlyDictionary<string, long> Shed, SheddingAnswer? Shedding, long BytesToBackend, long BytesToClient, HealthAnswer Health, bool InConfiguration);
 
 /// <summary>Results of the probes of a backend.</summary>
@@ -35,3 +38,8 @@ internal sealed record HealthAnswer(long Succeeded, long Failed, long LocalError
 /// </param>
 /// <param name="Detail">The reason for a failure; empty for a success.</param>
 internal sealed record ProbeAnswer(DateTime At, string Outcome, string Detail);
+
+/// <summary>PUT …/weight.</summary>
+/// <param name="Weight">0 to 1000; 0: no new connections.</param>
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
+internal sealed record WeightRequest([property: JsonRequired] int Weight);

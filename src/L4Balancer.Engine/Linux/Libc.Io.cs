@@ -2,9 +2,10 @@ using System.Runtime.InteropServices;
 
 namespace L4Balancer.Engine.Linux;
 
-/// <summary>socket(2), bind(2), listen(2), accept4(2), connect(2), recv(2), send(2), shutdown(2), getsockname(2), setsockopt(2), close(2).</summary>
+/// <summary>System calls on sockets, pipes and epoll instances, named as in C. Constants have the values of Linux.</summary>
 internal static unsafe partial class Libc
 {
+    // socket(2), bind(2), listen(2), accept4(2), connect(2), recv(2), send(2), shutdown(2), getsockname(2), setsockopt(2), close(2).
     public const int AF_INET = 2;
     public const int AF_INET6 = 10;
     public const int SOCK_STREAM = 1;
@@ -77,4 +78,63 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc")]
     public static partial int close(int fd);
+
+    // pipe2(2), splice(2), fcntl(2), eventfd(2), read(2), write(2), ioctl(2) SIOCINQ and SIOCOUTQ.
+    public const int O_NONBLOCK = 0x800;
+    public const int O_CLOEXEC = 0x80000;
+    public const int F_SETFD = 2;
+    public const int F_GETFL = 3;
+    public const int F_SETFL = 4;
+    public const int FD_CLOEXEC = 1;
+    public const int F_SETPIPE_SZ = 1031;
+    public const int F_GETPIPE_SZ = 1032;
+    public const int SPLICE_F_MOVE = 1;
+    public const int SPLICE_F_NONBLOCK = 2;
+    public const int EFD_NONBLOCK = 0x800;
+    public const int EFD_CLOEXEC = 0x80000;
+    public const nuint SIOCINQ = 0x541B;
+    public const nuint SIOCOUTQ = 0x5411;
+
+    [LibraryImport("libc")]
+    public static partial int pipe2(int* pipefd, int flags);
+
+    [LibraryImport("libc")]
+    public static partial nint splice(int fd_in, long* off_in, int fd_out, long* off_out, nuint len, uint flags);
+
+    [LibraryImport("libc")]
+    public static partial int fcntl(int fd, int cmd, int arg);
+
+    [LibraryImport("libc")]
+    public static partial int eventfd(uint initval, int flags);
+
+    [LibraryImport("libc")]
+    public static partial nint read(int fd, void* buf, nuint count);
+
+    [LibraryImport("libc")]
+    public static partial nint write(int fd, void* buf, nuint count);
+
+    [LibraryImport("libc")]
+    public static partial int ioctl(int fd, nuint request, int* value);
+
+    // epoll(7): epoll_create1(2), epoll_ctl(2), epoll_wait(2).
+    public const int EPOLL_CLOEXEC = 0x80000;
+    public const int EPOLL_CTL_ADD = 1;
+    public const int EPOLL_CTL_DEL = 2;
+    public const uint EPOLLIN = 0x001;
+    public const uint EPOLLPRI = 0x002;
+    public const uint EPOLLOUT = 0x004;
+    public const uint EPOLLERR = 0x008;
+    public const uint EPOLLHUP = 0x010;
+    public const uint EPOLLRDHUP = 0x2000;
+    public const uint EPOLLEXCLUSIVE = 1u << 28;
+    public const uint EPOLLET = 1u << 31;
+
+    [LibraryImport("libc")]
+    public static partial int epoll_create1(int flags);
+
+    [LibraryImport("libc")]
+    public static partial int epoll_ctl(int epfd, int op, int fd, void* ev);
+
+    [LibraryImport("libc")]
+    public static partial int epoll_wait(int epfd, void* events, int maxevents, int timeout);
 }
