@@ -3,8 +3,8 @@ using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using BenchmarkDotNet.Attributes;
 using L4Balancer.Engine.Epoll;
-using L4Balancer.Engine.Loop;
 using L4Balancer.Engine.Linux;
+using L4Balancer.Engine.Loop;
 using L4Balancer.Engine.Managed;
 
 namespace L4Balancer.Bench.Micro;

@@ -22,7 +22,6 @@ internal sealed class AdminRoutes
 
     private static readonly string[] EventParameters = ["after"];
 
-
     private readonly AdminTarget _target;
     private readonly ILogger _log;
     private readonly BackendRoutes _backends;

@@ -1,6 +1,6 @@
 using L4Balancer.Engine.Epoll;
-using L4Balancer.Engine.Loop;
 using L4Balancer.Engine.Linux;
+using L4Balancer.Engine.Loop;
 using L4Balancer.Engine.Tests.Contract;
 using L4Balancer.Engine.Tests.Peers;
 

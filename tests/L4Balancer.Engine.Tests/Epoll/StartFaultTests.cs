@@ -1,7 +1,7 @@
 using L4Balancer.Core.Routing;
 using L4Balancer.Engine.Epoll;
-using L4Balancer.Engine.Loop;
 using L4Balancer.Engine.Linux;
+using L4Balancer.Engine.Loop;
 using L4Balancer.Engine.Tests.Contract;
 using L4Balancer.Engine.Tests.Peers;
 

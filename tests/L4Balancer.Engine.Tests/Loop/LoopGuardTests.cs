@@ -1,9 +1,9 @@
-using L4Balancer.Engine.Tests.Epoll;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Pacing;
 using L4Balancer.Engine.Linux;
 using L4Balancer.Engine.Loop;
 using L4Balancer.Engine.Tests.Contract;
+using L4Balancer.Engine.Tests.Epoll;
 using L4Balancer.Engine.Tests.Peers;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Testing;

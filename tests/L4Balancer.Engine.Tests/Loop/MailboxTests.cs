@@ -1,7 +1,7 @@
 using L4Balancer.Core.Addressing;
 using L4Balancer.Engine.Epoll;
-using L4Balancer.Engine.Loop;
 using L4Balancer.Engine.Linux;
+using L4Balancer.Engine.Loop;
 
 namespace L4Balancer.Engine.Tests.Loop;
 

@@ -1,7 +1,7 @@
-using L4Balancer.Engine.Tests.Epoll;
 using L4Balancer.Engine.Epoll;
-using L4Balancer.Engine.Loop;
 using L4Balancer.Engine.Linux;
+using L4Balancer.Engine.Loop;
+using L4Balancer.Engine.Tests.Epoll;
 
 namespace L4Balancer.Engine.Tests.Loop;
 

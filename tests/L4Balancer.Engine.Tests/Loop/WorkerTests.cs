@@ -1,4 +1,3 @@
-using L4Balancer.Engine.Tests.Epoll;
 using System.Diagnostics;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Config;
@@ -6,6 +5,7 @@ using L4Balancer.Core.Timing;
 using L4Balancer.Engine.Epoll;
 using L4Balancer.Engine.Loop;
 using L4Balancer.Engine.Tests.Contract;
+using L4Balancer.Engine.Tests.Epoll;
 using L4Balancer.Engine.Tests.Peers;
 
 namespace L4Balancer.Engine.Tests.Loop;

@@ -4,8 +4,8 @@ using System.Threading.Channels;
 using L4Balancer.Core.Connections;
 using L4Balancer.Core.Routing;
 using L4Balancer.Engine.Epoll;
-using L4Balancer.Engine.Loop;
 using L4Balancer.Engine.Linux;
+using L4Balancer.Engine.Loop;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace L4Balancer.Engine.Tests.Ports;
