@@ -38,6 +38,10 @@ internal abstract class EngineContract(Func<EngineOptions, IEngine> create)
             {
                 await rig.DisposeAsync().AsTask().Soon();
             }
+
+            // A test that is tried again uses the same instance.
+            _peers.Clear();
+            _rigs.Clear();
         }
     }
 
