@@ -67,7 +67,8 @@ internal sealed class ProbeRoster(Agenda agenda, Random random)
             target = new ProbeTarget(pool, backend, plan);
             _targets.Add(backend.State, target);
 
-            // At the start all backends are new, and their probes are spread; whoever joins later, or has moved, waits for its first probe.
+            // At the start all backends are new, and their probes are spread. A backend that joins later, or whose address has changed, is
+            // probed at once.
             agenda.Set(target, _hasBegun ? now : now + plan.Schedule.First());
         }
         else if (target.Follow(pool, backend, plan))

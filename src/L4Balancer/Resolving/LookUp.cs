@@ -7,7 +7,7 @@ namespace L4Balancer.Resolving;
 
 /// <summary>The result of one look-up of a host name.</summary>
 /// <param name="Fault">A short reason for a failure; empty for a success.</param>
-/// <param name="IsGone">The failure is an answer: there is no such name, or it has no address. Otherwise nobody has answered.</param>
+/// <param name="IsGone">The failure is an answer: there is no such name, or it has no address. Otherwise no name server has answered.</param>
 internal readonly record struct LookUp(ImmutableArray<HostAddress> Addresses, string Fault, bool IsGone = false)
 {
     /// <summary>Uses the host's resolver: /etc/hosts, DNS and other sources in nsswitch.conf(5). Blocks.</summary>

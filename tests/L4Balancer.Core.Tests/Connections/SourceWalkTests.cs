@@ -36,7 +36,7 @@ internal sealed class SourceWalkTests
             Assert.That(tried, Has.Count.EqualTo(9));
             Assert.That(tried, Is.Unique);
             Assert.That((attempt.Action, attempt.Step.Reason), Is.EqualTo((SetupAction.Refuse, CloseReason.SourcePortsExhausted)));
-            Assert.That((attempt.Record.Attempts, scene.ConnectAttempts, scene.ConnectFailures), Is.EqualTo((0, 0L, 0L)), "nobody is blamed");
+            Assert.That((attempt.Record.Attempts, scene.ConnectAttempts, scene.ConnectFailures), Is.EqualTo((0, 0L, 0L)), "no failed connect is counted");
             Assert.That(scene.Snapshot.Sources.Select(s => s.Exhausted), Is.All.EqualTo(3));
             Assert.That(scene.Listener.Refused[CloseReason.SourcePortsExhausted], Is.EqualTo(1));
         }

@@ -72,7 +72,7 @@ internal sealed class CheckingTests
         Report(0, ProbeOutcome.Failure);
         Assert.That(Picks(), Is.EqualTo(new[] { 2 }), "the backup is known to be up");
         Report(2, ProbeOutcome.Failure);
-        Assert.That(Picks(), Is.EqualTo(new[] { 1 }), "better than nobody");
+        Assert.That(Picks(), Is.EqualTo(new[] { 1 }), "it serves because no other backend does");
         Assert.That(Pool.HasAvailable, Is.True);
         Report(1, ProbeOutcome.Failure);
         Assert.That((Picks(), Pool.HasAvailable), Is.EqualTo((new[] { Pool.None }, false)));

@@ -141,7 +141,7 @@ internal sealed class HealthBoardTests
         _board.Follow(after, Now);
 
         Assert.That(after.Pools[0].IsDown(0), Is.False);
-        Assert.That(before.Pools[0].Backends[0].State.Health.Transitions, Is.EqualTo(2), "it is told as any other");
+        Assert.That(before.Pools[0].Backends[0].State.Health.Transitions, Is.EqualTo(2), "it is counted like any other change");
     }
 
     [Test]

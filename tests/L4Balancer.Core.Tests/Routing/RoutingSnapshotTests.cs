@@ -74,7 +74,7 @@ internal sealed class RoutingSnapshotTests
             Assert.That(byName.Removed.Backends, Is.Empty);
             Assert.That(back.Pools[0].Backends[1].State, Is.SameAs(state));
             Assert.That(elsewhere.Pools[0].Backends[1].State, Is.Not.SameAs(state));
-            Assert.That(unknown.Pools[0].Backends[1].State, Is.Not.SameAs(state), "nobody knows yet where it leads");
+            Assert.That(unknown.Pools[0].Backends[1].State, Is.Not.SameAs(state), "the name has no address yet");
         }
 
         static RoutingSnapshot Build(PoolSettings pool, RoutingSnapshot before, params string[] addresses)

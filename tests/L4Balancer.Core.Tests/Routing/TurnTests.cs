@@ -48,7 +48,7 @@ internal sealed class TurnTests
     {
         int[] picks = OverReloads(BalanceKind.RandomTwo, seed: 5, reloads: 400);
 
-        Assert.That(picks.CountBy(p => p).Select(p => p.Value).ToArray(), Has.Length.EqualTo(4).And.All.InRange(60, 140), "nobody has any load");
+        Assert.That(picks.CountBy(p => p).Select(p => p.Value).ToArray(), Has.Length.EqualTo(4).And.All.InRange(60, 140), "no backend has any load");
     }
 
     [Test]

@@ -149,7 +149,7 @@ internal abstract class ResetContract(Func<EngineOptions, IEngine> create) : Eng
             Assert.That(end.Reason, Is.EqualTo(CloseReason.ClientReset));
             Assert.That(end.IsEstablished, Is.False);
             Assert.That(rig.Listener.Refused[CloseReason.ClientReset], Is.EqualTo(1));
-            Assert.That(rig.Backend().ConnectFailures.Total, Is.Zero, "nobody is blamed");
+            Assert.That(rig.Backend().ConnectFailures.Total, Is.Zero, "no failed connect is counted");
         }
     }
 

@@ -34,7 +34,8 @@ internal sealed class WorkerTests() : EpollFixture(workers: 1)
                 peer.Finish();
             }
 
-            await Task.Delay(Timeout.Infinite);
+            // Until the engine closes it.
+            await peer.Socket.ReceiveAsync(new byte[1].AsMemory());
         });
         Rig rig = Start(Settings.Pool(backend));
         for (int i = 0; i < Count; i++)

@@ -91,7 +91,7 @@ internal sealed class TimeWaitBody(FirstCloser first, int twReuse, int connectio
         {
             Assert.That(connections - refused.Total, PortsEnd ? Served : Is.EqualTo(connections));
             Assert.That(refused[CloseReason.SourcePortsExhausted], Is.EqualTo(refused.Total));
-            Assert.That(states.Sum(c => c.ConnectFailures.Total), Is.Zero, "nobody is blamed");
+            Assert.That(states.Sum(c => c.ConnectFailures.Total), Is.Zero, "no failed connect is counted");
 
             // The first thirtieth of the ports is not known one by one, so that one of them that serves again early counts twice; and a
             // FIN that has come but was not read yet is taken for one that has not.

@@ -69,8 +69,9 @@ public sealed class ProbesInFlightTests
         PublishAndStartAll(prober, Snapshot(backend.Endpoint, backends: 1));
         for (int i = 0; i < 10 && _log.Count == 0; i++)
         {
+            _clock.ForgetArmed();
             _clock.Advance(TimeSpan.FromSeconds(8));
-            await Task.Delay(50);
+            _clock.WaitUntilArmed();
         }
 
         ProbeReport report = _log.Next();

@@ -6,7 +6,7 @@ using L4Balancer.Tests.Pacing;
 
 namespace L4Balancer.Tests.Hosting;
 
-/// <summary>Over a real daemon: a backend that a reload adds gets nobody before its first probe has said something.</summary>
+/// <summary>Over a real daemon: a backend that a reload adds gets no connection before its first probe has succeeded.</summary>
 [CancelAfter(120_000)]
 [Category(DaemonProcess.Category)]
 internal sealed class NewBackendTests
@@ -67,6 +67,7 @@ internal sealed class NewBackendTests
     private async Task<int[]> ConnectionsAsync(int inAll)
     {
         using var deadline = new CancellationTokenSource(DaemonProcess.Deadline);
+        using var looks = new PeriodicTimer(TimeSpan.FromMilliseconds(10));
         while (true)
         {
             int[] now = [.. (await BackendsAsync()).Select(b => b.GetProperty("connections").GetInt32())];
@@ -75,7 +76,7 @@ internal sealed class NewBackendTests
                 return now;
             }
 
-            await Task.Delay(TimeSpan.FromMilliseconds(10), deadline.Token);
+            await looks.WaitForNextTickAsync(deadline.Token);
         }
     }
 

@@ -35,9 +35,9 @@ internal sealed class StallTests
 
             await Task.WhenAll(clients.Select(c => ExchangeAsync(c, "1")));
             daemon.Signal(SIGSTOP);
-            await Task.Delay(TimeSpan.FromSeconds(2.5));
+            await ElapseAsync(TimeSpan.FromSeconds(2.5));
             await Task.WhenAll(clients.Select(c => c.GetStream().WriteAsync("2"u8.ToArray()).AsTask()));
-            await Task.Delay(TimeSpan.FromSeconds(2.8));
+            await ElapseAsync(TimeSpan.FromSeconds(2.8));
             daemon.Signal(SIGCONT);
 
             bool[] echoed = await Task.WhenAll(clients.Select(c => IsEchoedAsync(c)));
@@ -84,7 +84,7 @@ internal sealed class StallTests
             daemon.Signal(SIGSTOP);
             backend.Listen(100);
             accepted.Add(await backend.AcceptAsync());
-            await Task.Delay(TimeSpan.FromSeconds(4.5));
+            await ElapseAsync(TimeSpan.FromSeconds(4.5));
             daemon.Signal(SIGCONT);
 
             for (int i = 0; i < Clients; i++)
@@ -112,12 +112,20 @@ internal sealed class StallTests
         }
     }
 
+    // How long the daemon stands still is what these tests are about; no condition shows it.
+    private static async Task ElapseAsync(TimeSpan time)
+    {
+        using var once = new PeriodicTimer(time);
+        await once.WaitForNextTickAsync();
+    }
+
     private static async Task WaitForPendingAsync(DaemonProcess daemon, int count)
     {
         using var limit = new CancellationTokenSource(DaemonProcess.Deadline);
+        using var looks = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
         while (!(await OneBackend.ScrapeAsync(daemon)).Contains($"l4balancer_connections_pending{{listener=\"wss\"}} {count}\n", StringComparison.Ordinal))
         {
-            await Task.Delay(20, limit.Token);
+            await looks.WaitForNextTickAsync(limit.Token);
         }
     }
 

@@ -95,7 +95,7 @@ internal sealed class NameResolverTests
             Assert.That((Known(names, "a"), names.Answers["a"].Fault), Is.EqualTo(("10.0.0.1", "no such name")), $"after {30 * (round - 1)} s");
         }
 
-        // Nobody answers for a while, which proves nothing.
+        // A look-up that no name server answers does not show whether the name exists.
         _world["a"] = new LookUp([], "no name server answers");
         await AskAgainAsync(names);
         Assert.That(Known(names, "a"), Is.EqualTo("10.0.0.1"));
