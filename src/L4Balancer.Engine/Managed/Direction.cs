@@ -33,12 +33,16 @@ internal sealed class Direction(Action<int> onReceived, Action<int> onSent, Held
     private readonly Pipe _pipe = PipePool.Shared.Get();
     private bool _hasEnded;
     private bool _isHeldUp;
+    private bool _isReading;
     private int _held;
     private TaskCompletionSource? _drained;
     private bool _hasReceived;
 
     /// <summary>The pipe is full, or there is no room to hold more, so the source is not read. Any thread may read it.</summary>
     public bool IsHeldUp => Volatile.Read(ref _isHeldUp);
+
+    /// <summary>Something has come that is not reported yet, though it may have left the kernel. Any thread may read it.</summary>
+    public bool IsReading => Volatile.Read(ref _isReading);
 
     /// <summary>Nothing has been received. Any thread may read it.</summary>
     public bool IsEmpty => !Volatile.Read(ref _hasReceived);
@@ -63,6 +67,7 @@ internal sealed class Direction(Action<int> onReceived, Action<int> onSent, Held
                     return FillEnd.Stopped;
                 }
 
+                Volatile.Write(ref _isReading, true);
                 lost = ready.End == IoEnd.Done ? lost : ready.End;
                 Memory<byte> buffer = writer.GetMemory();
                 if (!held.HasRoomFor(buffer.Length))
@@ -85,6 +90,7 @@ internal sealed class Direction(Action<int> onReceived, Action<int> onSent, Held
 
                 Volatile.Write(ref _hasReceived, true);
                 onReceived(received.Bytes);
+                Volatile.Write(ref _isReading, false);
                 held.Take(received.Bytes);
                 Interlocked.Add(ref _held, received.Bytes);
                 writer.Advance(received.Bytes);

@@ -197,7 +197,7 @@ internal sealed class Relay
     // Bytes, a FIN or an error that the runtime has not reported yet. A direction whose sink takes nothing is not read, so what waits there
     // is no activity.
     private bool HasUnread(SideSocket source, Direction direction) =>
-        _closing.IsRead(source.Side) && !direction.IsHeldUp && source.IsReadable;
+        _closing.IsRead(source.Side) && !direction.IsHeldUp && (source.IsReadable || direction.IsReading);
 
     private bool IsUnacknowledged(SideSocket side) => !_closing.IsLost(side.Side) && side.Unacknowledged > 0;
 
