@@ -58,7 +58,7 @@ public interface IEngine : IAsyncDisposable
     void List(Action<OpenConnection> visit);
 
     /// <summary>The load of each event loop, ordered by its number; empty for an engine without event loops of its own.</summary>
-    IReadOnlyList<WorkerLoad> Load();
+    IReadOnlyList<WorkerLoad> LoopStatistics();
 
     /// <summary>Bytes held now for peers that do not read, bounded by <see cref="EngineOptions.Held"/>. Any thread.</summary>
     long HeldBytes { get; }

@@ -83,7 +83,7 @@ public sealed class ConnectHealth
     public void ReturnTrial(int trial) => Interlocked.CompareExchange(ref _trial, trial, -trial);
 
     /// <summary>Allows one trial connection. Only the one writer calls this.</summary>
-    public void OfferTrial() => Volatile.Write(ref _trial, ++_trials);
+    public void AllowTrial() => Volatile.Write(ref _trial, ++_trials);
 
     /// <summary>Ends the permission for a trial connection. Only the one writer calls this.</summary>
     public void WithdrawTrial() => Volatile.Write(ref _trial, 0);

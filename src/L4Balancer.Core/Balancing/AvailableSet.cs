@@ -74,7 +74,7 @@ public sealed class AvailableSet
     /// Maps a hash to a position in address order, where each member covers a range of hashes proportional to its weight. Needs at
     /// least one member.
     /// </summary>
-    internal int PlaceOf(ulong hash)
+    internal int IndexOf(ulong hash)
     {
         int weight = (int)Math.BigMul(hash, (ulong)_upTo[^1], out _);
         int low = 0;

@@ -55,7 +55,7 @@ public abstract class HashPicker(TupleFields fields) : IPicker
         int place = 0;
         for (ulong seed = LastRehash + 1; seed <= LastDraw; seed++)
         {
-            place = available.PlaceOf(XxHash64.Hash(key, seed));
+            place = available.IndexOf(XxHash64.Hash(key, seed));
             if (Takes(available.At(place), tried, admission, first))
             {
                 return available.At(place);

@@ -27,7 +27,7 @@ internal sealed class RandomTwo(BackendState[] states, PoolState pool) : IPicker
         for (int draw = 0; draw < Draws; draw++)
         {
             ulong hash = Mix.Of(pool.NextTurn());
-            int drawn = available.PlaceOf(hash);
+            int drawn = available.IndexOf(hash);
             if (!Takes(available.At(drawn), tried, admission, hash))
             {
                 continue;

@@ -17,7 +17,7 @@ internal struct BackendWalk
 
     private Backend? _backend;
     private TriedBackends _tried;
-    private BackendPlace _place;
+    private BackendReservation _reservation;
     private Instant _queueUntil;
     private CloseReason _lastFailure;
     private bool _blamed;
@@ -27,7 +27,7 @@ internal struct BackendWalk
     public readonly Backend? Backend => _backend;
 
     /// <summary>The id of its trial at the backend picked last; 0 for an ordinary connection.</summary>
-    public readonly int Trial => _place.Trial;
+    public readonly int Trial => _reservation.Trial;
 
     /// <summary>The reason of the last shortage or failed connect.</summary>
     public readonly CloseReason LastFailure => _lastFailure;
@@ -42,7 +42,7 @@ internal struct BackendWalk
         Instant until = between > TimeSpan.Zero ? QueueUntil(pool, now) : now;
         while (true)
         {
-            _place.LetGo();
+            _reservation.LetGo();
             turn = now;
             int trial = 0;
             int index = _tried.IsFull ? Pool.None : pool.Take(record.Tuple, _tried.Span, mayTry: !_hasTrialed, out trial);
@@ -66,12 +66,12 @@ internal struct BackendWalk
             {
                 _backend = backend;
                 record.Backend = backend.State;
-                _place = BackendPlace.Take(backend.State, trial);
+                _reservation = BackendReservation.Take(backend.State, trial);
                 _hasTrialed |= trial != 0;
                 return true;
             }
 
-            BackendPlace.ReturnTrial(backend.State, trial);
+            BackendReservation.ReturnTrial(backend.State, trial);
         }
     }
 
@@ -94,10 +94,10 @@ internal struct BackendWalk
     public readonly int AttemptsIn(Pool pool) => pool.Settings.ConnectAttempts + (_hasTrialed && pool.HasAvailable ? 1 : 0);
 
     /// <summary>Continues in the same pool of another snapshot.</summary>
-    public void Follow(Pool before, Pool now) => _tried.Follow(before, now);
+    public void Rebase(Pool before, Pool now) => _tried.Rebase(before, now);
 
     /// <summary>Replaces the backend picked last by the same backend of another snapshot.</summary>
-    public void Follow(Backend backend) => _backend = backend;
+    public void Rebase(Backend backend) => _backend = backend;
 
     /// <summary>Excludes this backend from further picks.</summary>
     public void Skip(int backend) => _tried.Add(backend);
@@ -113,13 +113,13 @@ internal struct BackendWalk
     /// <param name="earlyClose">How long the connection has to last to count as a successful connect; zero: it does at once.</param>
     public PassiveHealthEvent NoteConnected(TimeSpan earlyClose, Instant now)
     {
-        PassiveHealthEvent news = _place.NoteConnected(earlyClose, now);
-        _place.LetGo();
+        PassiveHealthEvent news = _reservation.NoteConnected(earlyClose, now);
+        _reservation.LetGo();
         return news;
     }
 
     /// <summary>The connect failed, because of the backend, the network, or a policy of this host.</summary>
-    /// <param name="most">From the pool's settings: see <see cref="BackendPlace.NoteFailed"/>.</param>
+    /// <param name="most">From the pool's settings: see <see cref="BackendReservation.NoteFailed"/>.</param>
     public PassiveHealthEvent NoteFailed(ConnectFailure failure, int most)
     {
         bool blamed = failure is not (ConnectFailure.NotPermitted or ConnectFailure.NotObserved);
@@ -128,11 +128,11 @@ internal struct BackendWalk
         Backend backend = _backend!;
         _tried.Add(backend.Index);
         backend.State.ConnectFailures.Count(_lastFailure);
-        return blamed ? _place.NoteFailed(FaultOf(failure), most) : PassiveHealthEvent.None;
+        return blamed ? _reservation.NoteFailed(FaultOf(failure), most) : PassiveHealthEvent.None;
     }
 
     /// <summary>Releases the place at the backend picked last.</summary>
-    public void LetGo() => _place.LetGo();
+    public void LetGo() => _reservation.LetGo();
 
     /// <summary>After a pause, all backends may be tried again.</summary>
     public void BeginAgain()

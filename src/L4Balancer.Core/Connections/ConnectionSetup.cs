@@ -64,7 +64,7 @@ public struct ConnectionSetup
         record.Lease.Connected(source.Port, now);
         BackendState state = record.Backend!;
         state.CountEstablished();
-        Tell(state, _backends.NoteConnected(record.Origin.Policy.Passive.EarlyClose, now));
+        Report(state, _backends.NoteConnected(record.Origin.Policy.Passive.EarlyClose, now));
         record.Listener.CountEstablished();
         return SetupStep.Relay;
     }
@@ -98,7 +98,7 @@ public struct ConnectionSetup
             default:
                 CountAttempt(ref record);
                 record.Lease.Return(0, waits: false, now);
-                Tell(record.Backend!, _backends.NoteFailed(failure, PoolSettings.Passive.Failures));
+                Report(record.Backend!, _backends.NoteFailed(failure, PoolSettings.Passive.Failures));
                 return record.Attempts >= _backends.AttemptsIn(_listener.Pool)
                     ? Refuse(ref record, _backends.LastFailure, now)
                     : TryNextBackend(ref record, now);
@@ -189,11 +189,11 @@ public struct ConnectionSetup
     // A queued connection is sent elsewhere if its backend has gone down meanwhile.
     private SetupStep TakeTurn(ref ConnectionRecord record, RoutingSnapshot newest, Instant now)
     {
-        int picked = Follow(ref record, newest);
+        int picked = Rebase(ref record, newest);
         if (picked != Pool.None && _listener.Pool.StillTakes(picked, _backends.Trial))
         {
             Backend backend = _listener.Pool.Backends[picked];
-            _backends.Follow(backend);
+            _backends.Rebase(backend);
             record.Backend = backend.State;
             if (TryBegin(ref record, now, out SetupStep step))
             {
@@ -208,7 +208,7 @@ public struct ConnectionSetup
 
     // Takes the listener, and with it the pool that decides from now on, from the newest snapshot; keeps the old one if the listener is
     // gone. Returns the index there of the backend that was picked last, or none.
-    private int Follow(ref ConnectionRecord record, RoutingSnapshot newest)
+    private int Rebase(ref ConnectionRecord record, RoutingSnapshot newest)
     {
         Backend picked = _backends.Backend!;
         if (ReferenceEquals(newest, _snapshot))
@@ -224,7 +224,7 @@ public struct ConnectionSetup
             {
                 _listener = listener;
                 record.Origin = listener.Origin;
-                _backends.Follow(before, listener.Pool);
+                _backends.Rebase(before, listener.Pool);
                 break;
             }
         }
@@ -338,5 +338,5 @@ public struct ConnectionSetup
         record.Backend!.CountConnectAttempt();
     }
 
-    private readonly void Tell(BackendState state, PassiveHealthEvent news) => _snapshot.ConnectReports.Report(state, news);
+    private readonly void Report(BackendState state, PassiveHealthEvent news) => _snapshot.ConnectReports.Report(state, news);
 }

@@ -34,7 +34,7 @@ internal struct TriedBackends
     public void Clear() => _count = _full = 0;
 
     /// <summary>Translates the entries to another snapshot's pool; backends that it lacks are dropped.</summary>
-    public void Follow(Pool before, Pool now)
+    public void Rebase(Pool before, Pool now)
     {
         int kept = 0;
         for (int i = 0; i < _count; i++)

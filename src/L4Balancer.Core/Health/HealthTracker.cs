@@ -74,7 +74,7 @@ public sealed class HealthTracker(int rise, int fall)
     }
 
     /// <summary>Switches between down and <see cref="HealthState.HalfOpen"/>.</summary>
-    public void SetTrial(bool on) => State = on ? HealthState.HalfOpen : HealthState.Down;
+    public void SetHalfOpen(bool on) => State = on ? HealthState.HalfOpen : HealthState.Down;
 
     /// <summary>Waits for the first probe of an address, with nothing counted: that probe alone sets the state.</summary>
     public void Check()

@@ -28,7 +28,7 @@ public sealed class HealthBoard
     /// </summary>
     public Action<BackendState> Rising { get; init; } = static _ => { };
 
-    /// <summary>When <see cref="LetTry"/> is due next.</summary>
+    /// <summary>When <see cref="AllowTrials"/> is due next.</summary>
     public Instant NextTrial => _trials.TryPeek(out _, out Instant at) ? at : Instant.Never;
 
     /// <summary>Times in the queue, leftovers included.</summary>
@@ -51,7 +51,7 @@ public sealed class HealthBoard
     /// Carries the health of each backend into a new snapshot. Reports about backends that are not in it are ignored from now on.
     /// </summary>
     /// <returns>The backends that the snapshot brings up, because what had taken them down no longer applies.</returns>
-    public IReadOnlyList<(Pool Pool, Backend Backend)> Follow(RoutingSnapshot snapshot, Instant now)
+    public IReadOnlyList<(Pool Pool, Backend Backend)> Sync(RoutingSnapshot snapshot, Instant now)
     {
         ArgumentNullException.ThrowIfNull(snapshot);
         List<(Pool, Backend)> risen = [];
@@ -60,7 +60,7 @@ public sealed class HealthBoard
         {
             foreach (Backend backend in pool.Backends)
             {
-                entries.Add(backend.State, Follow(pool, backend, now, risen));
+                entries.Add(backend.State, Sync(pool, backend, now, risen));
             }
 
             SetHealth(pool, pool.Backends.Select(b => (b.Index, entries[b.State].Tracker.State)));
@@ -126,7 +126,7 @@ public sealed class HealthBoard
     }
 
     /// <summary>Lets one trial connection through to each backend that is due for one.</summary>
-    public void LetTry(Instant now)
+    public void AllowTrials(Instant now)
     {
         Dictionary<Pool, List<(int, HealthState)>> tried = [];
         while (_trials.TryPeek(out HealthEntry? entry, out Instant at) && at <= now)
@@ -138,8 +138,8 @@ public sealed class HealthBoard
             }
 
             entry.TrialAt = Instant.Never;
-            entry.Tracker.SetTrial(true);
-            entry.State.Connects.OfferTrial();
+            entry.Tracker.SetHalfOpen(true);
+            entry.State.Connects.AllowTrial();
             if (!tried.TryGetValue(entry.Pool, out List<(int, HealthState)>? members))
             {
                 tried.Add(entry.Pool, members = []);
@@ -163,7 +163,7 @@ public sealed class HealthBoard
         : _isRunning ? HealthEntry.Undecided(pool)
         : HealthState.Up;
 
-    private HealthEntry Follow(Pool pool, Backend backend, Instant now, List<(Pool, Backend)> risen)
+    private HealthEntry Sync(Pool pool, Backend backend, Instant now, List<(Pool, Backend)> risen)
     {
         if (!_entries.TryGetValue(backend.State, out HealthEntry? entry))
         {
@@ -175,7 +175,7 @@ public sealed class HealthBoard
 
         bool wasUp = entry.Tracker.State == HealthState.Up;
         bool begins = entry.BeginsAt(backend);
-        entry.Follow(pool, backend);
+        entry.Sync(pool, backend);
         if (begins)
         {
             // Connects that failed at the old address do not count, and a trial of it is not one of the new address.
@@ -258,7 +258,7 @@ public sealed class HealthBoard
     {
         if (entry.Tracker.State == HealthState.HalfOpen)
         {
-            entry.Tracker.SetTrial(false);
+            entry.Tracker.SetHalfOpen(false);
             SetHealth(entry.Pool, [(entry.Backend.Index, HealthState.Down)]);
             PlanTrial(entry, now);
         }

@@ -128,7 +128,7 @@ internal sealed class HealthEntry(Pool pool, Backend backend)
         _decided = !Backend.IsResolved ? HealthState.Down : Tracker.State == HealthState.Up ? HealthState.Up : _decided;
 
     /// <summary>Moves to the same backend in a newer snapshot.</summary>
-    public void Follow(Pool pool, Backend backend)
+    public void Sync(Pool pool, Backend backend)
     {
         HealthState state = StateIn(pool, backend);
         bool begins = BeginsAt(backend);
@@ -144,7 +144,7 @@ internal sealed class HealthEntry(Pool pool, Backend backend)
         }
         else if (state != Tracker.State)
         {
-            Tracker.SetTrial(false);
+            Tracker.SetHalfOpen(false);
         }
     }
 }

@@ -12,14 +12,14 @@ namespace L4Balancer.Core.Routing;
 /// <param name="halfOpen">By backend index: whether the backend is down and one trial connection is let through; null: none.</param>
 /// <param name="ramps">By backend index: how many of 2^64 hash values are admitted.</param>
 internal sealed class PoolAdmission(
-    ImmutableArray<Backend> backends, BackendState[] states, PoolState pool, bool[]? halfOpen, ulong[] ramps, double boundedLoad, int livingWeight,
+    ImmutableArray<Backend> backends, BackendState[] states, PoolState pool, bool[]? halfOpen, ulong[] ramps, double boundedLoad, int availableWeight,
     bool onlyLimits = false) : IAdmission
 {
     /// <summary>Whether new connections go to backends below their target, whatever else is configured.</summary>
     public bool IsRebalancing => pool.Targets is not null;
 
     /// <summary>The same limits of connections, without the other rules.</summary>
-    public PoolAdmission OnlyLimits() => new(backends, states, pool, halfOpen, ramps, boundedLoad, livingWeight, onlyLimits: true);
+    public PoolAdmission OnlyLimits() => new(backends, states, pool, halfOpen, ramps, boundedLoad, availableWeight, onlyLimits: true);
 
     public bool Admits(int member, ulong hash) => HasRoom(member)
         && (onlyLimits || (pool.Targets is { } targets ? IsMissing(member, targets) : IsWithinBound(member) && IsRampedUp(member, hash)));
@@ -55,7 +55,7 @@ internal sealed class PoolAdmission(
             return true;
         }
 
-        double share = (double)backends[member].Weight / livingWeight;
+        double share = (double)backends[member].Weight / availableWeight;
         return states[member].Load + 1 <= Math.Ceiling(boundedLoad * (pool.Load + 1) * share);
     }
 

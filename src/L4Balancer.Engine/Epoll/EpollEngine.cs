@@ -95,7 +95,7 @@ public sealed class EpollEngine : IEngine, ILoopEngine
         ConnectionScan.List(_workers, visit);
     }
 
-    public IReadOnlyList<WorkerLoad> Load() => [.. _workers.Select(w => new WorkerLoad(w.Number, w.Assigned, w.Clock.Total, w.Stalls))];
+    public IReadOnlyList<WorkerLoad> LoopStatistics() => [.. _workers.Select(w => new WorkerLoad(w.Number, w.Assigned, w.Clock.Total, w.Stalls))];
 
     public long HeldBytes => _options.Held.Used;
 
@@ -160,7 +160,7 @@ public sealed class EpollEngine : IEngine, ILoopEngine
 
     IPoller ILoopEngine.CreatePoller() => new EpollPoller();
 
-    Worker ILoopEngine.PlaceFor(Worker accepting)
+    Worker ILoopEngine.LeastLoadedFor(Worker accepting)
     {
         Worker emptiest = accepting;
         int fewest = accepting.Assigned;

@@ -11,7 +11,7 @@ internal sealed class ListenPlan<TSocket>
     where TSocket : ListeningSocket
 {
     private readonly List<TSocket> _free;
-    private readonly List<ListenPlace<TSocket>> _places;
+    private readonly List<PlannedBind<TSocket>> _binds;
     private readonly Dictionary<(string Listener, Endpoint Requested), Endpoint> _suspended = [];
 
     /// <param name="serving">The sockets of the previous snapshot.</param>
@@ -20,29 +20,29 @@ internal sealed class ListenPlan<TSocket>
     public ListenPlan(
         RoutingSnapshot snapshot, IReadOnlyList<TSocket> serving, IReadOnlyList<TSocket> retiring, Func<Endpoint, bool> isInherited)
     {
-        _places =
+        _binds =
         [
-            .. snapshot.Listeners.SelectMany(l => l.Settings.Bind.Select(e => new ListenPlace<TSocket>(new ListenerRoute(snapshot, l), e))),
+            .. snapshot.Listeners.SelectMany(l => l.Settings.Bind.Select(e => new PlannedBind<TSocket>(new ListenerRoute(snapshot, l), e))),
         ];
         _free = [.. serving, .. retiring];
 
         // A fully specified address matches exactly one socket. Among sockets whose port the kernel chose, one of the same listener is
         // preferred.
-        Assign(static (place, socket) => socket.Endpoint == place.Requested);
-        Assign(static (place, socket) =>
-            socket.Requested == place.Requested && socket.Target.Listener.Name == place.Target.Listener.Name);
-        Assign(static (place, socket) => socket.Requested == place.Requested);
-        foreach (ListenPlace<TSocket> place in _places.Where(p => !p.Target.Listener.IsOpen).ToArray())
+        Assign(static (bind, socket) => socket.Endpoint == bind.Requested);
+        Assign(static (bind, socket) =>
+            socket.Requested == bind.Requested && socket.Target.Listener.Name == bind.Target.Listener.Name);
+        Assign(static (bind, socket) => socket.Requested == bind.Requested);
+        foreach (PlannedBind<TSocket> bind in _binds.Where(p => !p.Target.Listener.IsOpen).ToArray())
         {
-            if (place.Socket is { IsInherited: true } || isInherited(place.Requested))
+            if (bind.Socket is { IsInherited: true } || isInherited(bind.Requested))
             {
                 continue;
             }
 
-            Suspend(place, place.Socket?.Endpoint ?? place.Requested);
-            if (place.Socket is not null)
+            Suspend(bind, bind.Socket?.Endpoint ?? bind.Requested);
+            if (bind.Socket is not null)
             {
-                _free.Add(place.Socket);
+                _free.Add(bind.Socket);
             }
         }
 
@@ -50,34 +50,34 @@ internal sealed class ListenPlan<TSocket>
     }
 
     /// <summary>The places to listen on, in the order of the snapshot.</summary>
-    public IReadOnlyList<ListenPlace<TSocket>> Places => _places;
+    public IReadOnlyList<PlannedBind<TSocket>> Binds => _binds;
 
     /// <summary>
-    /// The places that are not listened on for now, with the address to bind later: where the kernel has chosen the port, the same one again.
+    /// The addresses that are not listened on for now, with the address to bind later: where the kernel has chosen the port, the same one again.
     /// </summary>
     public IReadOnlyDictionary<(string Listener, Endpoint Requested), Endpoint> Suspended => _suspended;
 
     /// <summary>Sockets that serve now and are not in the new snapshot.</summary>
     public IReadOnlyList<TSocket> Leaving { get; }
 
-    /// <summary>The leaving and retiring sockets that prevent this place's address from being bound.</summary>
-    public IEnumerable<TSocket> InTheWayOf(ListenPlace<TSocket> place) => _free.Where(s => s.Excludes(place.Requested));
+    /// <summary>The leaving and retiring sockets that prevent this bind's address from being bound.</summary>
+    public IEnumerable<TSocket> InTheWayOf(PlannedBind<TSocket> bind) => _free.Where(s => s.Excludes(bind.Requested));
 
-    /// <summary>Leaves a place out for now.</summary>
-    public void Suspend(ListenPlace<TSocket> place, Endpoint address)
+    /// <summary>Leaves a address out for now.</summary>
+    public void Suspend(PlannedBind<TSocket> bind, Endpoint address)
     {
-        _places.Remove(place);
-        _suspended[place.Key] = address;
+        _binds.Remove(bind);
+        _suspended[bind.Key] = address;
     }
 
-    private void Assign(Func<ListenPlace<TSocket>, TSocket, bool> fits)
+    private void Assign(Func<PlannedBind<TSocket>, TSocket, bool> fits)
     {
-        foreach (ListenPlace<TSocket> place in Places.Where(p => p.Socket is null))
+        foreach (PlannedBind<TSocket> bind in Binds.Where(p => p.Socket is null))
         {
-            place.Socket = _free.Find(s => fits(place, s));
-            if (place.Socket is not null)
+            bind.Socket = _free.Find(s => fits(bind, s));
+            if (bind.Socket is not null)
             {
-                _free.Remove(place.Socket);
+                _free.Remove(bind.Socket);
             }
         }
     }

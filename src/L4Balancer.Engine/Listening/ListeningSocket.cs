@@ -38,7 +38,7 @@ internal abstract class ListeningSocket(int descriptor, Endpoint endpoint, Endpo
     public bool IsRetiring { get; private set; }
 
     /// <summary>How often it has been retired or returned; distinguishes one retirement from the next.</summary>
-    public int Turns { get; private set; }
+    public int RetirementEpoch { get; private set; }
 
     /// <summary>Whether another process has bound it and holds it as well (systemd): closing it would not stop the kernel listening.</summary>
     public bool IsInherited { get; protected init; }
@@ -102,7 +102,7 @@ internal abstract class ListeningSocket(int descriptor, Endpoint endpoint, Endpo
 
         if (settings.Keepalive.Idle > TimeSpan.Zero)
         {
-            SocketOptions.Keep(Descriptor, settings.Keepalive);
+            SocketOptions.SetKeepalive(Descriptor, settings.Keepalive);
         }
         else
         {
@@ -127,10 +127,10 @@ internal abstract class ListeningSocket(int descriptor, Endpoint endpoint, Endpo
     /// within the second is lost.
     /// </summary>
     /// <returns>False if the platform has no such filter.</returns>
-    public bool Retire()
+    public bool BeginRetirement()
     {
         IsRetiring = true;
-        Turns++;
+        RetirementEpoch++;
         if (Descriptor < 0)
         {
             return false;
@@ -142,10 +142,10 @@ internal abstract class ListeningSocket(int descriptor, Endpoint endpoint, Endpo
     }
 
     /// <summary>Reverts a retirement: the address is in the configuration again before the second was over.</summary>
-    public void Return()
+    public void CancelRetirement()
     {
         IsRetiring = false;
-        Turns++;
+        RetirementEpoch++;
         if (Descriptor >= 0)
         {
             SynFilter.Detach(Descriptor);

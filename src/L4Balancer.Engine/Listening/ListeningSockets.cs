@@ -86,7 +86,7 @@ internal sealed class ListeningSockets<TSocket>(IAcceptControl<TSocket> acceptin
         return failures;
     }
 
-    private Endpoint AddressOf((string Listener, Endpoint Requested) place) => _suspended.GetValueOrDefault(place, place.Requested);
+    private Endpoint AddressOf((string Listener, Endpoint Requested) bind) => _suspended.GetValueOrDefault(bind, bind.Requested);
 
     /// <summary>Stops all accepting and closes all sockets, including the retiring ones. Runs once; all callers get the same task.</summary>
     public Task EndAsync()
@@ -118,28 +118,28 @@ internal sealed class ListeningSockets<TSocket>(IAcceptControl<TSocket> acceptin
     {
         List<ListenFailure> failures = [];
         List<TSocket> sharing = [];
-        List<ListenPlace<TSocket>> opened = [];
-        foreach (ListenPlace<TSocket> place in plan.Places.Where(p => p.Socket is null).ToArray())
+        List<PlannedBind<TSocket>> opened = [];
+        foreach (PlannedBind<TSocket> bind in plan.Binds.Where(p => p.Socket is null).ToArray())
         {
-            SocketError error = Bind(place, plan, inherited, sharing);
-            if (place.Socket is null)
+            SocketError error = Bind(bind, plan, inherited, sharing);
+            if (bind.Socket is null)
             {
-                Fail(place, error);
+                Fail(bind, error);
             }
             else
             {
-                opened.Add(place);
+                opened.Add(bind);
             }
         }
 
         if (failures.Count == 0)
         {
-            foreach (ListenPlace<TSocket> place in opened)
+            foreach (PlannedBind<TSocket> bind in opened)
             {
-                SocketError error = place.Socket!.Listen(place.Target.Listener.Settings.Backlog);
+                SocketError error = bind.Socket!.Listen(bind.Target.Listener.Settings.Backlog);
                 if (error != SocketError.Success)
                 {
-                    Fail(place, error);
+                    Fail(bind, error);
                 }
             }
         }
@@ -152,99 +152,99 @@ internal sealed class ListeningSockets<TSocket>(IAcceptControl<TSocket> acceptin
         }
         else
         {
-            opened.Where(p => !plan.Places.Contains(p)).ToList().ForEach(p => p.Socket!.Dispose());
+            opened.Where(p => !plan.Binds.Contains(p)).ToList().ForEach(p => p.Socket!.Dispose());
         }
 
         return failures;
 
-        void Fail(ListenPlace<TSocket> place, SocketError error)
+        void Fail(PlannedBind<TSocket> bind, SocketError error)
         {
-            Endpoint address = AddressOf(place.Key);
-            if (_suspended.ContainsKey(place.Key))
+            Endpoint address = AddressOf(bind.Key);
+            if (_suspended.ContainsKey(bind.Key))
             {
-                later.Add(ListenFailure.From(place.Target.Listener.Name, address, error));
-                plan.Suspend(place, address);
+                later.Add(ListenFailure.From(bind.Target.Listener.Name, address, error));
+                plan.Suspend(bind, address);
             }
             else
             {
-                failures.Add(ListenFailure.From(place.Target.Listener.Name, address, error));
+                failures.Add(ListenFailure.From(bind.Target.Listener.Name, address, error));
             }
         }
     }
 
     private SocketError Bind(
-        ListenPlace<TSocket> place, ListenPlan<TSocket> plan, InheritedSockets? inherited, List<TSocket> sharing)
+        PlannedBind<TSocket> bind, ListenPlan<TSocket> plan, InheritedSockets? inherited, List<TSocket> sharing)
     {
-        place.IsNew = true;
+        bind.IsNew = true;
         SocketError error = SocketError.Success;
-        if (inherited?.Take(place.Requested) is { } descriptor)
+        if (inherited?.Take(bind.Requested) is { } descriptor)
         {
-            place.Socket = accepting.Inherit(descriptor, place.Requested, place.Target);
-            log.Inherited(place.Requested);
-            if (place.Socket.TakesBothFamilies)
+            bind.Socket = accepting.Inherit(descriptor, bind.Requested, bind.Target);
+            log.Inherited(bind.Requested);
+            if (bind.Socket.TakesBothFamilies)
             {
-                log.InheritedTakesIPv4(place.Requested);
+                log.InheritedTakesIPv4(bind.Requested);
             }
         }
         else
         {
             // bind(2) would return EADDRINUSE because of a socket that is about to leave: the wildcard, or an address that it covers.
-            TSocket[] inTheWay = [.. plan.InTheWayOf(place)];
+            TSocket[] inTheWay = [.. plan.InTheWayOf(bind)];
             foreach (TSocket socket in inTheWay)
             {
                 socket.SharePort(true);
                 sharing.Add(socket);
             }
 
-            (place.Socket, error) = accepting.Bind(AddressOf(place.Key), place.Target, share: inTheWay.Length > 0);
-            if (place.Socket is not null && inTheWay.Length > 0)
+            (bind.Socket, error) = accepting.Bind(AddressOf(bind.Key), bind.Target, share: inTheWay.Length > 0);
+            if (bind.Socket is not null && inTheWay.Length > 0)
             {
-                sharing.Add(place.Socket);
+                sharing.Add(bind.Socket);
             }
         }
 
-        place.Socket?.Apply(place.Target.Listener.Settings);
+        bind.Socket?.Apply(bind.Target.Listener.Settings);
         return error;
     }
 
     private void PutInForce(ListenPlan<TSocket> plan)
     {
-        foreach (ListenPlace<TSocket> place in plan.Places)
+        foreach (PlannedBind<TSocket> bind in plan.Binds)
         {
-            TSocket socket = place.Socket!;
-            socket.Requested = place.Requested;
-            socket.Target = place.Target;
-            if (!place.IsNew)
+            TSocket socket = bind.Socket!;
+            socket.Requested = bind.Requested;
+            socket.Target = bind.Target;
+            if (!bind.IsNew)
             {
-                socket.Apply(place.Target.Listener.Settings);
-                socket.Listen(place.Target.Listener.Settings.Backlog);
+                socket.Apply(bind.Target.Listener.Settings);
+                socket.Listen(bind.Target.Listener.Settings.Backlog);
             }
 
             bool returns = socket.IsRetiring;
             if (returns)
             {
                 _retiring.Remove(socket);
-                socket.Return();
+                socket.CancelRetirement();
             }
 
-            if (returns || place.IsNew)
+            if (returns || bind.IsNew)
             {
                 accepting.Watch(socket);
-                log.Listening(socket.Endpoint, place.Target.Listener.Name);
+                log.Listening(socket.Endpoint, bind.Target.Listener.Name);
             }
         }
 
-        _serving = [.. plan.Places.Select(p => p.Socket!)];
+        _serving = [.. plan.Binds.Select(p => p.Socket!)];
         foreach (TSocket socket in plan.Leaving)
         {
             log.NoLongerListening(socket.Endpoint, socket.Target.Listener.Name);
-            TimeSpan time = socket.Retire() ? Retirement : TimeSpan.Zero;
+            TimeSpan time = socket.BeginRetirement() ? Retirement : TimeSpan.Zero;
             _retiring.Add(socket);
-            _ = CloseLaterAsync(socket, socket.Turns, time);
+            _ = CloseLaterAsync(socket, socket.RetirementEpoch, time);
         }
     }
 
-    private async Task CloseLaterAsync(TSocket socket, int turn, TimeSpan time)
+    private async Task CloseLaterAsync(TSocket socket, int epoch, TimeSpan time)
     {
         CancellationToken ending = _ending.Token;
         try
@@ -253,7 +253,7 @@ internal sealed class ListeningSockets<TSocket>(IAcceptControl<TSocket> acceptin
             Task unwatched;
             lock (_gate)
             {
-                if (_end is not null || socket.Turns != turn)
+                if (_end is not null || socket.RetirementEpoch != epoch)
                 {
                     return;
                 }
@@ -263,7 +263,7 @@ internal sealed class ListeningSockets<TSocket>(IAcceptControl<TSocket> acceptin
             }
 
             await unwatched.ConfigureAwait(false);
-            while (socket.Turns == turn && !await accepting.DrainBacklogAsync(socket, () => TryClose(socket, turn)).ConfigureAwait(false))
+            while (socket.RetirementEpoch == epoch && !await accepting.DrainBacklogAsync(socket, () => TryClose(socket, epoch)).ConfigureAwait(false))
             {
                 await Task.Delay(Again, options.Clock, ending).ConfigureAwait(false);
             }
@@ -275,7 +275,7 @@ internal sealed class ListeningSockets<TSocket>(IAcceptControl<TSocket> acceptin
     }
 
     /// <returns>False if another thread holds the lock and may be changing the socket.</returns>
-    private bool TryClose(TSocket socket, int turn)
+    private bool TryClose(TSocket socket, int epoch)
     {
         if (!_gate.TryEnter())
         {
@@ -284,7 +284,7 @@ internal sealed class ListeningSockets<TSocket>(IAcceptControl<TSocket> acceptin
 
         try
         {
-            if (_end is null && socket.Turns == turn)
+            if (_end is null && socket.RetirementEpoch == epoch)
             {
                 _retiring.Remove(socket);
                 socket.Dispose();

@@ -88,7 +88,7 @@ internal sealed class Acceptor(Worker worker)
                         SynFilter.Detach(accepted.Value);
                     }
 
-                    Place(new Handover(accepted.Value, peer, listening));
+                    Dispatch(new Handover(accepted.Value, peer, listening));
                     break;
                 case Errno.EAGAIN:
                     return Errno.EAGAIN;
@@ -146,9 +146,9 @@ internal sealed class Acceptor(Worker worker)
         return !registered.IsError;
     }
 
-    private void Place(in Handover handover)
+    private void Dispatch(in Handover handover)
     {
-        Worker target = worker.Engine.PlaceFor(worker);
+        Worker target = worker.Engine.LeastLoadedFor(worker);
         target.Assign();
         if (target == worker)
         {

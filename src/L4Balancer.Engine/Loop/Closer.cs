@@ -19,7 +19,7 @@ internal sealed unsafe class Closer(Worker worker)
     private const int DiscardPerTurn = 1024 * 1024;
 
     /// <summary>Carries out what Core has decided about the end of the connection.</summary>
-    public void Follow(ref Slot slot, EndActions actions)
+    public void Apply(ref Slot slot, EndActions actions)
     {
         if (actions == EndActions.None)
         {
@@ -54,7 +54,7 @@ internal sealed unsafe class Closer(Worker worker)
         }
 
         EndActions actions = slot.End.CloseRequested(slot.Record, reason, worker.Now);
-        Follow(ref slot, actions);
+        Apply(ref slot, actions);
         return actions != EndActions.None;
     }
 
@@ -96,7 +96,7 @@ internal sealed unsafe class Closer(Worker worker)
             return;
         }
 
-        Follow(ref slot, slot.End.Abort(reason));
+        Apply(ref slot, slot.End.Abort(reason));
     }
 
     /// <summary>Continues a lingering close: writes held bytes, then FIN, and discards incoming bytes until both peers have closed too.</summary>
@@ -108,7 +108,7 @@ internal sealed unsafe class Closer(Worker worker)
         all &= Discard(ref slot, new Ends(ref slot, toBackend: false));
         if (all)
         {
-            Follow(ref slot, slot.End.Settle(worker.Now));
+            Apply(ref slot, slot.End.Settle(worker.Now));
         }
         else
         {
@@ -120,7 +120,7 @@ internal sealed unsafe class Closer(Worker worker)
     {
         if (slot.LacksKeepalive && worker.Now >= KeepaliveAt(slot))
         {
-            Keep(ref slot);
+            EnableKeepalive(ref slot);
         }
 
         SendQueues queues = slot.End.NeedsQueues(slot.Record, slot.LastActivity, worker.Now) ? Queues(slot) : default;
@@ -131,7 +131,7 @@ internal sealed unsafe class Closer(Worker worker)
         }
         else
         {
-            Follow(ref slot, actions);
+            Apply(ref slot, actions);
         }
     }
 
@@ -143,10 +143,10 @@ internal sealed unsafe class Closer(Worker worker)
     }
 
     /// <summary>Enables keepalive on the backend's socket, once the connection has outlived <see cref="KeepaliveDelay"/>.</summary>
-    public static void Keep(ref Slot slot)
+    public static void EnableKeepalive(ref Slot slot)
     {
         slot.LacksKeepalive = false;
-        SocketOptions.Keep(slot.Backend, slot.Record.Origin.Policy.Keepalive);
+        SocketOptions.SetKeepalive(slot.Backend, slot.Record.Origin.Policy.Keepalive);
     }
 
     /// <summary>Resets a client that the set-up has refused and already counted.</summary>

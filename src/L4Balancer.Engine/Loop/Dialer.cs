@@ -50,7 +50,7 @@ internal sealed class Dialer(Worker worker)
             step = Failed(ref slot, ConnectFailure.LocalShortage);
         }
 
-        Follow(ref slot, step);
+        Apply(ref slot, step);
     }
 
     /// <summary>Handles an event on one of the two sockets.</summary>
@@ -77,7 +77,7 @@ internal sealed class Dialer(Worker worker)
         bool gone = ConnectErrors.IsOfConnected(error);
         if (error != Errno.None && !gone)
         {
-            Follow(ref slot, Failed(ref slot, ConnectErrors.OfConnect(error)));
+            Apply(ref slot, Failed(ref slot, ConnectErrors.OfConnect(error)));
         }
         else if (gone || (events & PollEvents.Writable) != 0)
         {
@@ -88,12 +88,12 @@ internal sealed class Dialer(Worker worker)
     public void DeadlinePassed(ref Slot slot)
     {
         CloseBackend(ref slot);
-        Follow(ref slot, _setups[slot.Setup].DeadlinePassed(ref slot.Record, worker.Engine.Snapshot, worker.IsLate, worker.Now));
+        Apply(ref slot, _setups[slot.Setup].DeadlinePassed(ref slot.Record, worker.Engine.Snapshot, worker.IsLate, worker.Now));
     }
 
     /// <summary>Ends a connection that has no backend yet.</summary>
     public void Abandon(ref Slot slot, CloseReason reason) =>
-        Follow(ref slot, _setups[slot.Setup].Abandon(ref slot.Record, reason, worker.Now));
+        Apply(ref slot, _setups[slot.Setup].Abandon(ref slot.Record, reason, worker.Now));
 
     /// <summary>Releases the set-up state of a connection without counting anything.</summary>
     public void Drop(ref Slot slot)
@@ -104,7 +104,7 @@ internal sealed class Dialer(Worker worker)
         }
     }
 
-    private void Follow(ref Slot slot, SetupStep step)
+    private void Apply(ref Slot slot, SetupStep step)
     {
         while (true)
         {
@@ -191,7 +191,7 @@ internal sealed class Dialer(Worker worker)
         {
             // The kernel chose the target's own port, on which no socket listens, and TCP's simultaneous open (RFC 9293, 3.5) connected the
             // socket to itself.
-            Follow(ref slot, Failed(ref slot, ConnectFailure.Refused));
+            Apply(ref slot, Failed(ref slot, ConnectFailure.Refused));
             return;
         }
 

@@ -23,7 +23,7 @@ internal interface ILoopEngine
     /// <summary>
     /// The worker that will serve the next connection: the accepting one, unless it holds over a tenth more than the least loaded one.
     /// </summary>
-    Worker PlaceFor(Worker accepting);
+    Worker LeastLoadedFor(Worker accepting);
 
     /// <summary>Called after the number of a worker's connections has decreased.</summary>
     void CompleteIfEmpty();

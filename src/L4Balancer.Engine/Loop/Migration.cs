@@ -88,7 +88,7 @@ internal sealed unsafe class Migration(Worker worker)
     {
         if (slot.LacksKeepalive)
         {
-            Closer.Keep(ref slot);
+            Closer.EnableKeepalive(ref slot);
         }
 
         // Steps that may throw come first: until they are done the connection is intact and can be ended.

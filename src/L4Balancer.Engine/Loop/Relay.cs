@@ -41,7 +41,7 @@ internal sealed class Relay(Worker worker)
             }
         }
 
-        worker.Closer.Follow(ref slot, slot.End.Settle(worker.Now));
+        worker.Closer.Apply(ref slot, slot.End.Settle(worker.Now));
     }
 
     /// <summary>

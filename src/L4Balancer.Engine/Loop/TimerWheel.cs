@@ -16,14 +16,14 @@ internal sealed class TimerWheel
     private const int TickShift = 3;
     private const long TicksPerMillisecond = TimeSpan.TicksPerMillisecond;
     private const int LevelBits = 6;
-    private const int Places = 1 << LevelBits;
+    private const int BucketsPerLevel = 1 << LevelBits;
     private const int Levels = 4;
     private const int None = -1;
 
-    /// <summary>A timer further ahead than the wheel's range is placed again when its last place comes round.</summary>
+    /// <summary>A timer further ahead than the wheel's range is placed again when its last bucket comes round.</summary>
     private const long Horizon = (1L << (LevelBits * Levels)) - 1;
 
-    private readonly int[] _heads = new int[Levels * Places];
+    private readonly int[] _heads = new int[Levels * BucketsPerLevel];
     private readonly ulong[] _occupied = new ulong[Levels];
     private readonly Action<int> _due;
     private readonly Chunks<Node> _nodes = new();
@@ -54,19 +54,19 @@ internal sealed class TimerWheel
 
     public void Cancel(int index)
     {
-        if (index >= _nodes.Length || _nodes[index].Place == 0)
+        if (index >= _nodes.Length || _nodes[index].Bucket == 0)
         {
             return;
         }
 
         ref Node node = ref _nodes[index];
-        int place = node.Place - 1;
+        int bucket = node.Bucket - 1;
         if (node.Previous == None)
         {
-            _heads[place] = node.Next;
+            _heads[bucket] = node.Next;
             if (node.Next == None)
             {
-                _occupied[place / Places] &= ~(1UL << (place % Places));
+                _occupied[bucket / BucketsPerLevel] &= ~(1UL << (bucket % BucketsPerLevel));
             }
         }
         else
@@ -79,7 +79,7 @@ internal sealed class TimerWheel
             _nodes[node.Next].Previous = node.Previous;
         }
 
-        node.Place = 0;
+        node.Bucket = 0;
     }
 
     /// <summary>Milliseconds that a wait for events may last from now before a timer could be due; -1 if no timer is set.</summary>
@@ -105,10 +105,10 @@ internal sealed class TimerWheel
         long target = TickOf(now);
         while (_current < target)
         {
-            // Only ticks with a non-empty place are visited; those between are skipped.
+            // Only ticks with a non-empty bucket are visited; those between are skipped.
             _current = Math.Min(NextStop(), target);
             Cascade();
-            Fire((int)(_current & (Places - 1)));
+            Fire((int)(_current & (BucketsPerLevel - 1)));
         }
     }
 
@@ -117,22 +117,22 @@ internal sealed class TimerWheel
     private void Link(int index, ref Node node)
     {
         long ahead = Math.Min(node.Deadline - _current, Horizon);
-        int level = ahead < Places ? 0 : (63 - BitOperations.LeadingZeroCount((ulong)ahead)) / LevelBits;
+        int level = ahead < BucketsPerLevel ? 0 : (63 - BitOperations.LeadingZeroCount((ulong)ahead)) / LevelBits;
         long at = node.Deadline - _current > Horizon ? _current + Horizon : node.Deadline;
-        int place = (level * Places) + (int)((at >> (level * LevelBits)) & (Places - 1));
-        node.Place = place + 1;
+        int bucket = (level * BucketsPerLevel) + (int)((at >> (level * LevelBits)) & (BucketsPerLevel - 1));
+        node.Bucket = bucket + 1;
         node.Previous = None;
-        node.Next = _heads[place];
+        node.Next = _heads[bucket];
         if (node.Next != None)
         {
             _nodes[node.Next].Previous = index;
         }
 
-        _heads[place] = index;
-        _occupied[level] |= 1UL << (place % Places);
+        _heads[bucket] = index;
+        _occupied[level] |= 1UL << (bucket % BucketsPerLevel);
     }
 
-    // The next tick at which a non-empty place comes round: to fire on level 0, to cascade on the others.
+    // The next tick at which a non-empty bucket comes round: to fire on level 0, to cascade on the others.
     private long NextStop()
     {
         long next = long.MaxValue;
@@ -145,8 +145,8 @@ internal sealed class TimerWheel
 
             int shift = level * LevelBits;
             long round = _current >> shift;
-            int position = (int)(round & (Places - 1));
-            int distance = BitOperations.TrailingZeroCount(BitOperations.RotateRight(_occupied[level], (position + 1) & (Places - 1))) + 1;
+            int position = (int)(round & (BucketsPerLevel - 1));
+            int distance = BitOperations.TrailingZeroCount(BitOperations.RotateRight(_occupied[level], (position + 1) & (BucketsPerLevel - 1))) + 1;
             next = Math.Min(next, (round + distance) << shift);
         }
 
@@ -163,34 +163,34 @@ internal sealed class TimerWheel
                 continue;
             }
 
-            int place = (level * Places) + (int)((_current >> shift) & (Places - 1));
-            for (int index = TakeAll(place); index != None;)
+            int bucket = (level * BucketsPerLevel) + (int)((_current >> shift) & (BucketsPerLevel - 1));
+            for (int index = TakeAll(bucket); index != None;)
             {
                 ref Node node = ref _nodes[index];
                 int next = node.Next;
-                node.Place = 0;
+                node.Bucket = 0;
                 Link(index, ref node);
                 index = next;
             }
         }
     }
 
-    // Timers fire one at a time, because the callback may cancel others of the same place.
-    private void Fire(int place)
+    // Timers fire one at a time, because the callback may cancel others of the same bucket.
+    private void Fire(int bucket)
     {
-        while (_heads[place] != None)
+        while (_heads[bucket] != None)
         {
-            int index = _heads[place];
+            int index = _heads[bucket];
             Cancel(index);
             _due(index);
         }
     }
 
-    private int TakeAll(int place)
+    private int TakeAll(int bucket)
     {
-        int head = _heads[place];
-        _heads[place] = None;
-        _occupied[place / Places] &= ~(1UL << (place % Places));
+        int head = _heads[bucket];
+        _heads[bucket] = None;
+        _occupied[bucket / BucketsPerLevel] &= ~(1UL << (bucket % BucketsPerLevel));
         return head;
     }
 
@@ -200,7 +200,7 @@ internal sealed class TimerWheel
         public int Next;
         public int Previous;
 
-        /// <summary>Index of the place plus one; 0: not set.</summary>
-        public int Place;
+        /// <summary>Index of the bucket plus one; 0: not set.</summary>
+        public int Bucket;
     }
 }

@@ -96,7 +96,7 @@ public sealed class ManagedEngine : IEngine
         }
     }
 
-    public IReadOnlyList<WorkerLoad> Load() => [];
+    public IReadOnlyList<WorkerLoad> LoopStatistics() => [];
 
     public long HeldBytes => Options.Held.Used;
 

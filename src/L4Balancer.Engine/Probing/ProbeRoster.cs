@@ -15,7 +15,7 @@ internal sealed class ProbeRoster(Agenda agenda, Random random)
 
     public bool TryGet(BackendState backend, [NotNullWhen(true)] out ProbeTarget? target) => _targets.TryGetValue(backend, out target);
 
-    public void Follow(RoutingSnapshot snapshot, Instant now)
+    public void Sync(RoutingSnapshot snapshot, Instant now)
     {
         var left = new HashSet<BackendState>(_targets.Keys);
         var plans = new Dictionary<string, ProbePlan>();
@@ -33,7 +33,7 @@ internal sealed class ProbeRoster(Agenda agenda, Random random)
             foreach (Backend backend in pool.Backends.Where(b => b.IsResolved))
             {
                 left.Remove(backend.State);
-                Follow(pool, backend, plan, now);
+                Sync(pool, backend, plan, now);
             }
         }
 
@@ -53,7 +53,7 @@ internal sealed class ProbeRoster(Agenda agenda, Random random)
         }
     }
 
-    private void Follow(Pool pool, Backend backend, ProbePlan plan, Instant now)
+    private void Sync(Pool pool, Backend backend, ProbePlan plan, Instant now)
     {
         if (_targets.TryGetValue(backend.State, out ProbeTarget? target) && !target.IsProbedAt(backend, plan))
         {
@@ -71,7 +71,7 @@ internal sealed class ProbeRoster(Agenda agenda, Random random)
             // probed at once.
             agenda.Set(target, _hasBegun ? now : now + plan.Schedule.First());
         }
-        else if (target.Follow(pool, backend, plan))
+        else if (target.Sync(pool, backend, plan))
         {
             // The sooner of the next probe under the old interval and a first one under the new: "1h" to "2s" must not take an hour.
             agenda.Advance(target, now + plan.Schedule.Anew());

@@ -98,7 +98,7 @@ internal sealed class ProbeTarget
 
     /// <summary>Takes over the same backend from a newer snapshot.</summary>
     /// <returns>Whether it is now probed at another interval.</returns>
-    public bool Follow(Pool pool, Backend backend, ProbePlan plan)
+    public bool Sync(Pool pool, Backend backend, ProbePlan plan)
     {
         bool otherInterval = plan.Settings.Interval != Plan.Settings.Interval;
         _exchange = plan == Plan && backend.Settings.Address == Backend.Settings.Address ? _exchange : null;

@@ -280,7 +280,7 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
             return;
         }
 
-        _roster.Follow(snapshot, Instant.Now(_clock));
+        _roster.Sync(snapshot, Instant.Now(_clock));
     }
 
     private void Stop()

@@ -45,7 +45,7 @@ internal static class SocketOptions
     /// SO_KEEPALIVE with TCP_KEEPIDLE, TCP_KEEPINTVL and TCP_KEEPCNT (Linux 2.4), in whole seconds rounded up; ENOPROTOOPT is tolerated.
     /// Does nothing if keepalive is off.
     /// </summary>
-    public static void Keep(int socket, KeepaliveSettings keepalive)
+    public static void SetKeepalive(int socket, KeepaliveSettings keepalive)
     {
         if (keepalive.Idle > TimeSpan.Zero)
         {
@@ -67,7 +67,7 @@ internal static class SocketOptions
 
         using var descriptor = new BorrowedDescriptor(socket);
         Apply(descriptor.Number, userTimeout, congestionControl);
-        Keep(descriptor.Number, keepalive);
+        SetKeepalive(descriptor.Number, keepalive);
     }
 
     // Without TCP_USER_TIMEOUT and TCP_CONGESTION, which the framework does not support.

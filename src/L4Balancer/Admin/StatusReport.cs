@@ -29,7 +29,7 @@ internal static class StatusReport
             listeners.Sum(l => l.Accepted), SumOf(listeners.Select(l => l.Refused)), SumOf(backends.Select(b => b.Closed)),
             backends.Sum(b => b.BytesToBackend), backends.Sum(b => b.BytesToClient),
             [.. ListenersOf(snapshot, target.Engine.Bound)], [.. snapshot.Pools.Select(Of)],
-            [.. target.Engine.Load().Select(Of)], DescriptorsOfProcess(),
+            [.. target.Engine.LoopStatistics().Select(Of)], DescriptorsOfProcess(),
             [
                 .. snapshot.Ports.Fullest(Instant.Now(target.Clock)).OrderBy(f => f.Use.Source.Label, StringComparer.Ordinal).Select(f => new SourcePortsAnswer(
                     f.Use.Source.Label, f.Use.Destination.ToString(), f.InUse, f.Use.Limit > 0 ? f.Use.Limit : null)),

@@ -26,7 +26,7 @@ internal sealed class ControlLoop(
         finally
         {
             // Whatever it was, it may have changed whether a pool has a backend for new connections.
-            listening.Follow();
+            listening.Sync();
         }
     }
 
@@ -41,7 +41,7 @@ internal sealed class ControlLoop(
                 Apply(connect);
                 break;
             case TrialDue:
-                health.LetTry();
+                health.AllowTrials();
                 break;
             case ListenDue:
                 listening.TryAgain();
@@ -83,11 +83,11 @@ internal sealed class ControlLoop(
     {
         if (report.Address == report.Backend.Endpoint.Address)
         {
-            health.Take(report);
+            health.OnProbeResult(report);
         }
         else if (Move(report.Backend, report.Address) is ({ } pool, { } backend))
         {
-            health.Take(report with { Pool = pool, Backend = backend });
+            health.OnProbeResult(report with { Pool = pool, Backend = backend });
         }
     }
 
@@ -96,7 +96,7 @@ internal sealed class ControlLoop(
         HostAddress? next = health.NextAddress(connect.Backend, connect.News, out bool allFailed);
         if (allFailed)
         {
-            health.Take(connect.Backend, connect.News);
+            health.OnPassiveEvent(connect.Backend, connect.News);
         }
 
         if (next is { } address && health.Known(connect.Backend) is (_, { } backend))

@@ -28,7 +28,7 @@ internal sealed class HealthControl : ISnapshotParticipant, IAsyncDisposable
 
     /// <param name="prober">Probes the backends of the snapshot in force.</param>
     /// <param name="changed">Called after each change between up, degraded and down, with the backend.</param>
-    /// <param name="trialDue">Called on any thread when <see cref="LetTry"/> is due.</param>
+    /// <param name="trialDue">Called on any thread when <see cref="AllowTrials"/> is due.</param>
     public HealthControl(
         HealthBoard board, Prober prober, Action<Pool, Backend> changed, Action trialDue, TimeProvider clock, ILogger<HealthControl> log)
     {
@@ -46,9 +46,9 @@ internal sealed class HealthControl : ISnapshotParticipant, IAsyncDisposable
     {
         // Before anything is replanned: the prober knows only the backends of the snapshots published to it.
         _prober.Publish(now);
-        foreach ((Pool pool, Backend backend) in _board.Follow(now, Instant.Now(_clock)))
+        foreach ((Pool pool, Backend backend) in _board.Sync(now, Instant.Now(_clock)))
         {
-            Tell(pool, backend);
+            LogState(pool, backend);
         }
 
         _dead.IntersectWith(now.Pools.Where(p => !p.HasAvailable).Select(p => p.State));
@@ -78,7 +78,7 @@ internal sealed class HealthControl : ISnapshotParticipant, IAsyncDisposable
     public void ModeSet(Pool pool) => IsAlive(pool);
 
     /// <summary>Handles the result of a probe.</summary>
-    public void Take(in ProbeReport report)
+    public void OnProbeResult(in ProbeReport report)
     {
         BackendState state = report.Backend.State;
         ProbePace planned = state.Health.Pace;
@@ -89,7 +89,7 @@ internal sealed class HealthControl : ISnapshotParticipant, IAsyncDisposable
 
         if (_board.Report(report.Backend, report.Outcome, report.Detail, Instant.Now(_clock)))
         {
-            Tell(state);
+            LogState(state);
         }
 
         Replan(state, planned);
@@ -103,12 +103,12 @@ internal sealed class HealthControl : ISnapshotParticipant, IAsyncDisposable
     public (Pool Pool, Backend Backend)? Known(BackendState state) => _board.Known(state);
 
     /// <summary>Handles a report of a client's connect.</summary>
-    public void Take(BackendState state, PassiveHealthEvent news)
+    public void OnPassiveEvent(BackendState state, PassiveHealthEvent news)
     {
         ProbePace planned = state.Health.Pace;
         if (_board.OnPassiveEvent(state, news, Instant.Now(_clock)))
         {
-            Tell(state);
+            LogState(state);
         }
 
         SetTimer();
@@ -116,9 +116,9 @@ internal sealed class HealthControl : ISnapshotParticipant, IAsyncDisposable
     }
 
     /// <summary>Lets one trial connection through to each backend that is due for one.</summary>
-    public void LetTry()
+    public void AllowTrials()
     {
-        _board.LetTry(Instant.Now(_clock));
+        _board.AllowTrials(Instant.Now(_clock));
         SetTimer();
     }
 
@@ -152,16 +152,16 @@ internal sealed class HealthControl : ISnapshotParticipant, IAsyncDisposable
         }
     }
 
-    private void Tell(BackendState state)
+    private void LogState(BackendState state)
     {
         // The report may concern a snapshot that is no longer in force.
         if (_board.Known(state) is ({ } pool, { } backend))
         {
-            Tell(pool, backend);
+            LogState(pool, backend);
         }
     }
 
-    private void Tell(Pool pool, Backend backend)
+    private void LogState(Pool pool, Backend backend)
     {
         string detail = backend.State.Health.Detail;
         switch (pool.HealthOf(backend.Index))

@@ -41,7 +41,7 @@ internal sealed class ListenControl : ISnapshotParticipant, IAsyncDisposable
     }
 
     /// <summary>The health or the mode of a backend may have changed.</summary>
-    public void Follow()
+    public void Sync()
     {
         if (!_watched.Select(l => l.IsOpen).SequenceEqual(_open))
         {

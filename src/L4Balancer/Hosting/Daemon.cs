@@ -244,7 +244,7 @@ internal sealed class Daemon : IAsyncDisposable
     {
         _parts.Own(new PortWatch(() => Snapshot, LocalPorts.Range, _clock, _loggers.CreateLogger<PortWatch>()));
         _parts.Own(new SourceWatch(() => Snapshot, _clock, _loggers.CreateLogger<SourceWatch>()));
-        if (_engine!.Load().Count > 0)
+        if (_engine!.LoopStatistics().Count > 0)
         {
             _parts.Own(new QuietControlPlane(_clock, _loggers.CreateLogger<QuietControlPlane>()));
         }

@@ -85,7 +85,7 @@ internal sealed class LogOutput : IDisposable
     private void WriteAll()
     {
         var batch = new StringBuilder();
-        while (Take(batch, out int lines))
+        while (DequeueBatch(batch, out int lines))
         {
             try
             {
@@ -104,7 +104,7 @@ internal sealed class LogOutput : IDisposable
         }
     }
 
-    private bool Take(StringBuilder batch, out int lines)
+    private bool DequeueBatch(StringBuilder batch, out int lines)
     {
         lines = 0;
         lock (_lines)
@@ -121,7 +121,7 @@ internal sealed class LogOutput : IDisposable
 
             if (_lost > 0)
             {
-                Tell(batch, $"{_lost} log lines were lost here: the output failed ({_fault})");
+                AppendNotice(batch, $"{_lost} log lines were lost here: the output failed ({_fault})");
             }
 
             while (_lines.TryDequeue(out string? line))
@@ -132,7 +132,7 @@ internal sealed class LogOutput : IDisposable
 
             if (_dropped > 0)
             {
-                Tell(batch, $"{_dropped} log lines were dropped here: they were logged faster than the output was read");
+                AppendNotice(batch, $"{_dropped} log lines were dropped here: they were logged faster than the output was read");
                 lines += (int)Math.Min(_dropped, int.MaxValue - lines);
                 _dropped = 0;
             }
@@ -141,7 +141,7 @@ internal sealed class LogOutput : IDisposable
         }
     }
 
-    private void Tell(StringBuilder batch, string message) => batch
+    private void AppendNotice(StringBuilder batch, string message) => batch
         .Append(LogLine.Format(Format, _clock.GetUtcNow(), Level.Warning, nameof(LogOutput), new EventId(1000), message, null))
         .Append('\n');
 }

@@ -20,7 +20,7 @@ internal sealed class BalancerMetrics : IDisposable
         Limits = new SeriesLimits(workers, snapshot().Pools.Length);
         Snapshot = snapshot;
         Clock = clock;
-        _ = new WorkerInstruments(_meter, () => engine()?.Load() ?? [], clock);
+        _ = new WorkerInstruments(_meter, () => engine()?.LoopStatistics() ?? [], clock);
         _ = new ControlInstruments(_meter, snapshot, engine);
         _ = new ProcessInstruments(_meter);
         Durations = new DurationHistograms(_meter);

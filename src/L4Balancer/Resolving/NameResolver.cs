@@ -157,13 +157,13 @@ internal sealed class NameResolver : IDisposable
 
     private void Found(string host, LookUp found, bool timedOut)
     {
-        if (Take(host, found, timedOut))
+        if (Accept(host, found, timedOut))
         {
             _changed();
         }
     }
 
-    private bool Take(string host, LookUp found, bool timedOut)
+    private bool Accept(string host, LookUp found, bool timedOut)
     {
         lock (_gate)
         {

@@ -200,7 +200,7 @@ internal sealed class CheckingTests
 
         _snapshot = next;
         BackendStatus[] marked = States();
-        _board.Follow(next, Now);
+        _board.Sync(next, Now);
         Assert.That(States(), Is.EqualTo(marked));
     }
 

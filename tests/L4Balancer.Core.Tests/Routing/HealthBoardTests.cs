@@ -65,11 +65,11 @@ internal sealed class HealthBoardTests
     public void Backend_that_was_down_is_down_in_the_next_snapshot()
     {
         RoutingSnapshot before = Build(SetupScene.PoolOf(2));
-        _board.Follow(before, Now);
+        _board.Sync(before, Now);
         Report(before.Pools[0], before.Pools[0].Backends[1], ProbeOutcome.Failure);
 
         RoutingSnapshot after = Build(SetupScene.PoolOf(3), before);
-        _board.Follow(after, Now);
+        _board.Sync(after, Now);
 
         Pool pool = after.Pools[0];
         Assert.That((pool.IsDown(0), pool.IsDown(1), pool.IsDown(2)), Is.EqualTo((false, true, false)));
@@ -79,9 +79,9 @@ internal sealed class HealthBoardTests
     public void Report_under_way_at_a_reload_counts_for_the_same_backend_in_the_new_snapshot()
     {
         RoutingSnapshot before = Build(SetupScene.PoolOf(2));
-        _board.Follow(before, Now);
+        _board.Sync(before, Now);
         RoutingSnapshot after = Build(SetupScene.PoolOf(2) with { ConnectAttempts = 9 }, before);
-        _board.Follow(after, Now);
+        _board.Sync(after, Now);
 
         Assert.That(Report(before.Pools[0], before.Pools[0].Backends[0], ProbeOutcome.Failure), Is.True);
 
@@ -92,8 +92,8 @@ internal sealed class HealthBoardTests
     public void Report_about_a_backend_that_is_gone_means_nothing()
     {
         RoutingSnapshot before = Build(SetupScene.PoolOf(2));
-        _board.Follow(before, Now);
-        _board.Follow(Build(SetupScene.PoolOf(1), before), Now);
+        _board.Sync(before, Now);
+        _board.Sync(Build(SetupScene.PoolOf(1), before), Now);
         Backend gone = before.Pools[0].Backends[1];
 
         Assert.That(Report(before.Pools[0], gone, ProbeOutcome.Failure), Is.False);
@@ -118,7 +118,7 @@ internal sealed class HealthBoardTests
         ];
         var settings = new PoolSettings { Name = "pool", Backends = [.. backends] };
         RoutingSnapshot snapshot = RoutingSnapshot.Build(new(new BalancerConfig { Pools = [settings] }, MaxConnections: 100));
-        _board.Follow(snapshot, Now);
+        _board.Sync(snapshot, Now);
         Pool pool = snapshot.Pools[0];
 
         long start = TimeProvider.System.GetTimestamp();
@@ -134,11 +134,11 @@ internal sealed class HealthBoardTests
     public void Backends_without_probes_are_up_after_a_reload()
     {
         RoutingSnapshot before = Build(SetupScene.PoolOf(1));
-        _board.Follow(before, Now);
+        _board.Sync(before, Now);
         Report(before.Pools[0], before.Pools[0].Backends[0], ProbeOutcome.Failure);
 
         RoutingSnapshot after = Build(SetupScene.PoolOf(1) with { Health = new HealthSettings { Type = HealthType.None } }, before);
-        _board.Follow(after, Now);
+        _board.Sync(after, Now);
 
         Assert.That(after.Pools[0].IsDown(0), Is.False);
         Assert.That(before.Pools[0].Backends[0].State.Health.Transitions, Is.EqualTo(2), "it is counted like any other change");
@@ -222,7 +222,7 @@ internal sealed class HealthBoardTests
     private RoutingSnapshot Following(PoolSettings pool)
     {
         RoutingSnapshot snapshot = Build(pool);
-        _board.Follow(snapshot, Now);
+        _board.Sync(snapshot, Now);
         return snapshot;
     }
 

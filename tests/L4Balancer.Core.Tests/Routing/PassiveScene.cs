@@ -18,7 +18,7 @@ internal sealed class PassiveScene
     public PassiveScene(PoolSettings pool)
     {
         Snapshot = Build(pool, null);
-        _board.Follow(Snapshot, Now);
+        _board.Sync(Snapshot, Now);
         Snapshot.ConnectReports.Handler = (state, news) => _news.Add((state, news));
     }
 
@@ -64,7 +64,7 @@ internal sealed class PassiveScene
     public void Pass(double seconds)
     {
         Now += TimeSpan.FromSeconds(seconds);
-        _board.LetTry(Now);
+        _board.AllowTrials(Now);
     }
 
     public IReadOnlyList<(Pool Pool, Backend Backend)> Reload(PoolSettings pool)
@@ -73,7 +73,7 @@ internal sealed class PassiveScene
         _board.Mark(next);
         HealthState[] marked = [.. next.Pools[0].Backends.Select(b => next.Pools[0].HealthOf(b.Index))];
         Snapshot = next;
-        IReadOnlyList<(Pool, Backend)> risen = _board.Follow(next, Now);
+        IReadOnlyList<(Pool, Backend)> risen = _board.Sync(next, Now);
         Assert.That(Pool.Backends.Select(b => Pool.HealthOf(b.Index)), Is.EqualTo(marked), "what the engine sees first is what comes");
         return risen;
     }

@@ -177,7 +177,7 @@ internal abstract class PassiveContract(Func<EngineOptions, IEngine> create) : E
     private Rig StartOnTrial(PoolSettings pool)
     {
         Rig rig = StartHeard(pool);
-        rig.Backend().Connects.OfferTrial();
+        rig.Backend().Connects.AllowTrial();
         rig.Pool.SetHealth(new Dictionary<int, HealthState> { [0] = HealthState.HalfOpen });
         return rig;
     }

@@ -48,7 +48,7 @@ internal sealed class WorkerTests() : EpollFixture(workers: 1)
         await Patience.Elapse(TimeSpan.FromSeconds(1));
         Assert.That(Busy() - before, Is.LessThan(TimeSpan.FromMilliseconds(50)));
 
-        TimeSpan Busy() => rig.Engine.Load().Aggregate(TimeSpan.Zero, (sum, l) => sum + l.CpuTime);
+        TimeSpan Busy() => rig.Engine.LoopStatistics().Aggregate(TimeSpan.Zero, (sum, l) => sum + l.CpuTime);
     }
 
     [Test]
@@ -124,7 +124,7 @@ internal sealed class WorkerTests() : EpollFixture(workers: 1)
         TestBackend backend = Backend();
         Rig rig = Start(Settings.Pool(backend));
         await OpenAsync(rig, backend);
-        TimeSpan before = rig.Engine.Load().Single().CpuTime;
+        TimeSpan before = rig.Engine.LoopStatistics().Single().CpuTime;
         await AskAsync(rig, w =>
         {
             TimeSpan end = w.Clock.Total + TimeSpan.FromMilliseconds(50);
@@ -136,12 +136,12 @@ internal sealed class WorkerTests() : EpollFixture(workers: 1)
             return true;
         });
 
-        WorkerLoad load = rig.Engine.Load().Single();
+        WorkerLoad load = rig.Engine.LoopStatistics().Single();
         Assert.That((load.Worker, load.Connections), Is.EqualTo((0, 1)));
         Assert.That(load.CpuTime - before, Is.InRange(TimeSpan.FromMilliseconds(50), TimeSpan.FromSeconds(5)));
 
         await rig.Engine.StopAsync(TimeSpan.Zero, new CancellationToken(canceled: true)).Soon();
-        Assert.That(rig.Engine.Load().Single().CpuTime, Is.GreaterThanOrEqualTo(load.CpuTime), "what it had spent when it ended");
+        Assert.That(rig.Engine.LoopStatistics().Single().CpuTime, Is.GreaterThanOrEqualTo(load.CpuTime), "what it had spent when it ended");
     }
 
     [Test]

@@ -21,12 +21,12 @@ internal sealed class ListenControlTests
         RoutingSnapshot snapshot = Snapshot(policy);
         await using var control = new ListenControl(Engine(Ask), static () => { }, TimeProvider.System, NullLogger.Instance);
         control.Commit(null, snapshot);
-        control.Follow();
+        control.Sync();
         Turn(snapshot, HealthState.Down);
-        control.Follow();
-        control.Follow();
+        control.Sync();
+        control.Sync();
         Turn(snapshot, HealthState.Up);
-        control.Follow();
+        control.Sync();
 
         Assert.That(asked, Is.EqualTo(expected));
 

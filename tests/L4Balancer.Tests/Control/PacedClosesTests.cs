@@ -107,10 +107,10 @@ internal sealed class PacedClosesTests : IAsyncDisposable
     {
         BackendState state = Pool.Backends[0].State;
         Turn(HealthState.Down);
-        Follow(Build(OnBackendDown.Close, _snapshot, only: "ws2"));
+        Sync(Build(OnBackendDown.Close, _snapshot, only: "ws2"));
         Assert.That(_closes.Of(state), Is.Null);
 
-        Follow(Build(OnBackendDown.Close, _snapshot));
+        Sync(Build(OnBackendDown.Close, _snapshot));
         Assert.That((Pool.Backends[0].State, _closes.Of(state)), Is.EqualTo((state, (Shedding?)null)));
     }
 
@@ -122,7 +122,7 @@ internal sealed class PacedClosesTests : IAsyncDisposable
         _closes.ModeSet(Pool, Pool.Backends[0], CloseRate.AtRate(1));
         BackendOverrides none = BackendOverrides.None;
         BackendOverrides draining = none.With("chat", "ws1", none["chat", "ws1"] with { Mode = BackendMode.Draining });
-        Follow(Build(OnBackendDown.Close, _snapshot, overrides: stays ? draining : none));
+        Sync(Build(OnBackendDown.Close, _snapshot, overrides: stays ? draining : none));
 
         Assert.That(_closes.Of(Pool.Backends[0].State) is not null, Is.EqualTo(stays));
     }
@@ -134,13 +134,13 @@ internal sealed class PacedClosesTests : IAsyncDisposable
         Pool.SetMode(0, BackendMode.Draining);
         _closes.ModeSet(Pool, Pool.Backends[0], CloseRate.AtRate(1));
         Shedding drain = _closes.Of(state)!;
-        Follow(Build(OnBackendDown.Close, _snapshot, only: "ws2"));
+        Sync(Build(OnBackendDown.Close, _snapshot, only: "ws2"));
         Assert.That(_closes.Of(state), Is.SameAs(drain));
 
-        Follow(Build(OnBackendDown.Close, _snapshot, only: "none"));
+        Sync(Build(OnBackendDown.Close, _snapshot, only: "none"));
         Assert.That(_closes.Of(state), Is.SameAs(drain), "nor does it matter what else the file has");
 
-        Follow(Build(OnBackendDown.Close, _snapshot));
+        Sync(Build(OnBackendDown.Close, _snapshot));
         Assert.That((Pool.Backends[0].State, _closes.Of(state)), Is.EqualTo((state, (Shedding?)null)), "it is ready again");
     }
 
@@ -149,7 +149,7 @@ internal sealed class PacedClosesTests : IAsyncDisposable
     public CloseReason? A_backend_that_leaves_the_file_is_closed_if_its_pool_says_so(OnBackendRemoved policy)
     {
         BackendState state = Pool.Backends[0].State;
-        Follow(Build(OnBackendDown.Keep, _snapshot, only: "ws2", onBackendRemoved: policy));
+        Sync(Build(OnBackendDown.Keep, _snapshot, only: "ws2", onBackendRemoved: policy));
         return _closes.Of(state)?.Reason;
     }
 
@@ -157,15 +157,15 @@ internal sealed class PacedClosesTests : IAsyncDisposable
     public void A_close_of_a_removed_backend_follows_the_pool_and_ends_when_the_backend_returns()
     {
         BackendState state = Pool.Backends[0].State;
-        Follow(Build(OnBackendDown.Keep, _snapshot, only: "ws2"));
+        Sync(Build(OnBackendDown.Keep, _snapshot, only: "ws2"));
         Assert.That(_closes.Of(state), Is.Null);
-        Follow(Build(OnBackendDown.Keep, _snapshot, only: "ws2", onBackendRemoved: OnBackendRemoved.Close));
+        Sync(Build(OnBackendDown.Keep, _snapshot, only: "ws2", onBackendRemoved: OnBackendRemoved.Close));
         Assert.That(_closes.Of(state)?.Reason, Is.EqualTo(CloseReason.BackendRemoved), "it has left before");
-        Follow(Build(OnBackendDown.Keep, _snapshot, only: "ws2"));
+        Sync(Build(OnBackendDown.Keep, _snapshot, only: "ws2"));
         Assert.That(_closes.Of(state), Is.Null);
 
-        Follow(Build(OnBackendDown.Keep, _snapshot, only: "ws2", onBackendRemoved: OnBackendRemoved.Close));
-        Follow(Build(OnBackendDown.Keep, _snapshot, onBackendRemoved: OnBackendRemoved.Close));
+        Sync(Build(OnBackendDown.Keep, _snapshot, only: "ws2", onBackendRemoved: OnBackendRemoved.Close));
+        Sync(Build(OnBackendDown.Keep, _snapshot, onBackendRemoved: OnBackendRemoved.Close));
         Assert.That(_closes.Of(state), Is.Null);
     }
 
@@ -173,8 +173,8 @@ internal sealed class PacedClosesTests : IAsyncDisposable
     public void A_pool_that_leaves_as_a_whole_takes_what_it_said_with_it()
     {
         BackendState[] states = [.. Pool.Backends.Select(b => b.State)];
-        Follow(Build(OnBackendDown.Keep, _snapshot, onBackendRemoved: OnBackendRemoved.Close));
-        Follow(RoutingSnapshot.Build(new(new BalancerConfig(), 1000), _snapshot));
+        Sync(Build(OnBackendDown.Keep, _snapshot, onBackendRemoved: OnBackendRemoved.Close));
+        Sync(RoutingSnapshot.Build(new(new BalancerConfig(), 1000), _snapshot));
 
         Assert.That(states.Select(s => _closes.Of(s)?.Reason), Is.All.EqualTo(CloseReason.BackendRemoved));
     }
@@ -183,7 +183,7 @@ internal sealed class PacedClosesTests : IAsyncDisposable
     public void Of_a_removed_backend_a_drain_begins_and_ends_as_the_operator_says()
     {
         BackendState state = Pool.Backends[0].State;
-        Follow(Build(OnBackendDown.Keep, _snapshot, only: "ws2"));
+        Sync(Build(OnBackendDown.Keep, _snapshot, only: "ws2"));
         _closes.DrainRemoved([state], CloseRate.AtRate(1), new RateLimiter());
         Assert.That(_closes.Of(state)?.Reason, Is.EqualTo(CloseReason.Drain));
 
@@ -198,7 +198,7 @@ internal sealed class PacedClosesTests : IAsyncDisposable
         BackendState full = Pool.Backends[1].State;
         Enumerable.Range(0, 100).ToList().ForEach(_ => full.CountEstablished());
         _closes.Rebalance(Pool, tolerance: 0, perSecond: 1);
-        Follow(Build(OnBackendDown.Close, _snapshot, only: only));
+        Sync(Build(OnBackendDown.Close, _snapshot, only: only));
 
         return _closes.Of(full)?.Reason;
     }
@@ -238,10 +238,10 @@ internal sealed class PacedClosesTests : IAsyncDisposable
         HealthState health = Pool.HealthOf(0);
         RoutingSnapshot next = Build(onBackendDown, _snapshot);
         next.Pools[0].SetHealth(new Dictionary<int, HealthState> { [0] = health });
-        Follow(next);
+        Sync(next);
     }
 
-    private void Follow(RoutingSnapshot next)
+    private void Sync(RoutingSnapshot next)
     {
         RoutingSnapshot before = _snapshot;
         _snapshot = next;

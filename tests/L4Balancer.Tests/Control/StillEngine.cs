@@ -52,7 +52,7 @@ internal sealed class StillEngine : IEngine
 
     public IReadOnlyList<WorkerLoad> Loads { get; set; } = [];
 
-    public IReadOnlyList<WorkerLoad> Load() => Loads;
+    public IReadOnlyList<WorkerLoad> LoopStatistics() => Loads;
 
     public long HeldBytes => 0;
 

@@ -7,7 +7,7 @@ namespace L4Balancer.Core.Connections;
 /// What a connection occupies at its chosen backend until it is connected or gives up: one of the places for pending connects, and possibly
 /// the trial of a backend that is down.
 /// </summary>
-internal struct BackendPlace
+internal struct BackendReservation
 {
     private BackendState? _state;
     private int _epoch;
@@ -15,10 +15,10 @@ internal struct BackendPlace
     /// <summary>The id of the trial in the backend's <see cref="ConnectHealth"/>; 0 for an ordinary connection or after release.</summary>
     public int Trial { get; private set; }
 
-    public static BackendPlace Take(BackendState state, int trial)
+    public static BackendReservation Take(BackendState state, int trial)
     {
         state.CountPicked();
-        return new BackendPlace { _state = state, _epoch = state.Connects.Epoch, Trial = trial };
+        return new BackendReservation { _state = state, _epoch = state.Connects.Epoch, Trial = trial };
     }
 
     /// <summary>Returns a trial that ended without a result about the backend; another connection may take it.</summary>
