@@ -1,4 +1,6 @@
+using System.Net.Sockets;
 using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Config;
 using L4Balancer.Core.Connections;
 using L4Balancer.Engine.Tests.Peers;
 
@@ -60,6 +62,46 @@ internal abstract class LimitContract(Func<EngineOptions, IEngine> create) : Eng
     }
 
     [Test]
+    public async Task A_backend_never_holds_more_than_its_limit_when_many_connect_at_once()
+    {
+        const int limit = 10, rounds = 10, clients = 40;
+        TestBackend backend = Backend();
+        PoolSettings pool = Settings.Pool(backend);
+        Rig rig = Start(pool with { Backends = [pool.Backends[0] with { MaxConnections = limit }] });
+        var served = new List<Peer>();
+        for (int round = 1; round <= rounds; round++)
+        {
+            await Task.WhenAll(Enumerable.Range(0, clients).Select(_ => TryConnectAsync(rig)));
+            int ended = ((clients - limit) * round) + (limit * (round - 1));
+            await Patience.Until(() => rig.Records.EndedCount == ended, "those above the limit are refused");
+            served.Clear();
+            for (int i = 0; i < limit; i++)
+            {
+                served.Add(Keep(await backend.AcceptAsync()));
+            }
+
+            Assert.That((rig.Pool.Backends[0].State.Active, backend.HasWaiting), Is.EqualTo((limit, false)));
+            served.ForEach(p => p.Reset());
+            await Patience.Until(() => rig.Records.EndedCount == ended + limit, "the round is over");
+        }
+
+        Assert.That(rig.Listener.Refused.Total, Is.EqualTo((clients - limit) * rounds));
+    }
+
+    [Test]
+    public async Task A_huge_limit_of_connections_costs_no_memory_until_they_come()
+    {
+        const long most = 16 << 20;
+        TestBackend backend = Backend();
+        backend.ServeEcho();
+        long before = Environment.WorkingSet;
+        Rig rig = Start(Settings.Pool(backend), Settings.Listener("127.0.0.1:0") with { MaxConnections = int.MaxValue }, maxConnections: int.MaxValue);
+        await VisitAsync(rig.Address);
+
+        Assert.That(Environment.WorkingSet - before, Is.LessThan(most));
+    }
+
+    [Test]
     public async Task An_exception_ends_the_one_connection_that_met_it()
     {
         TestBackend backend = Backend();
@@ -112,6 +154,18 @@ internal abstract class LimitContract(Func<EngineOptions, IEngine> create) : Eng
         {
             Assert.That((end.Reason, end.Attempts), Is.EqualTo((CloseReason.Limit, 0)));
             Assert.That(rig.Listener.Refused[CloseReason.Limit], Is.EqualTo(1));
+        }
+    }
+
+    // A client that is refused may be reset before its connect has completed.
+    private async Task TryConnectAsync(Rig rig)
+    {
+        try
+        {
+            await ConnectAsync(rig);
+        }
+        catch (SocketException e) when (e.SocketErrorCode is SocketError.ConnectionReset)
+        {
         }
     }
 }

@@ -26,6 +26,9 @@ internal sealed class TestBackend : IDisposable
 
     public Endpoint Endpoint { get; }
 
+    /// <summary>Whether a connection waits to be accepted.</summary>
+    public bool HasWaiting => _socket.Poll(0, SelectMode.SelectRead);
+
     public static TestBackend Listening(string address = "127.0.0.1", int receiveBuffer = 0)
     {
         var backend = new TestBackend(address, receiveBuffer);
