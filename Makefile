@@ -35,7 +35,7 @@ SHAREDIR = $(PREFIX)/share
 CONFDIR  = /etc/l4balancer
 
 .DEFAULT_GOAL := help
-.PHONY: help sdk linker build test test-native test-deps run bench lint publish package install install-files install-units uninstall clean
+.PHONY: help sdk linker build test test-native test-deps chaos run bench lint publish package install install-files install-units uninstall clean
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -68,6 +68,13 @@ test-native: build $(PUBLISH)/l4balancer ## publishes, and runs the tests of the
 test-deps: ## installs what optional tests need (Debian and npm packages), where it may
 	@.ci/test-deps
 
+# The same driver as in the tests (docs/chaos.md); what is empty has a default, and without SEED each run has another one.
+chaos: sdk $(if $(PUBLISHED),$(PUBLISH)/l4balancer) ## chaos around a running daemon (SECONDS=600 ENGINE=epoll WORKERS=4 SEED=21; PUBLISHED=1: the native one)
+	@$(DOTNET) build tests/L4Balancer.Tests -c $(CONFIGURATION) -v q -clp:NoSummary
+	@$(if $(PUBLISHED),L4BALANCER_TEST_DAEMON=$(CURDIR)/$(PUBLISH)/l4balancer) $(DOTNET) \
+	  tests/L4Balancer.Tests/bin/$(CONFIGURATION)/net10.0/L4Balancer.Tests.dll chaos \
+	  --seconds "$(SECONDS)" --engine "$(ENGINE)" --workers "$(WORKERS)" --seed "$(SEED)" --clients "$(CLIENTS)"
+
 run: sdk ## builds, then starts the demo: echo backends and a balancer before them (ARGS="--port 9000")
 	@$(DOTNET) build src/L4Balancer -c $(CONFIGURATION) -v q -clp:NoSummary
 	@exec $(DOTNET) $(DAEMON) demo $(ARGS)
@@ -92,7 +99,8 @@ package: $(PUBLISH)/l4balancer ## a .deb (needs debhelper) and a tarball, into a
 
 install: $(PUBLISH)/l4balancer ## installs under PREFIX (and DESTDIR): program, unit, user, manual, a first configuration
 	@$(MAKE) --no-print-directory install-files install-units
-	@echo "Next: edit $(CONFDIR)/balancer.toml, then: systemd-sysusers && systemctl daemon-reload && systemctl enable --now l4balancer"
+	@if [ -z "$(DESTDIR)" ] && getent group l4balancer >/dev/null; then chgrp l4balancer $(CONFDIR)/balancer.toml 2>/dev/null || true; fi
+	@echo "Next: edit $(CONFDIR)/balancer.toml, then: systemd-sysusers && chgrp l4balancer $(CONFDIR)/balancer.toml && systemctl daemon-reload && systemctl enable --now l4balancer"
 
 install-files:
 	rm -rf $(DESTDIR)$(LIBDIR)
@@ -107,7 +115,7 @@ install-files:
 	chmod 644 $(DESTDIR)$(SHAREDIR)/man/man5/balancer.toml.5
 	install -m 644 packaging/completions/l4balancer.bash $(DESTDIR)$(SHAREDIR)/bash-completion/completions/l4balancer
 	install -m 644 packaging/completions/_l4balancer $(DESTDIR)$(SHAREDIR)/zsh/vendor-completions/_l4balancer
-	test -e $(DESTDIR)$(CONFDIR)/balancer.toml || install -m 644 balancer.toml.example $(DESTDIR)$(CONFDIR)/balancer.toml
+	test -e $(DESTDIR)$(CONFDIR)/balancer.toml || install -m 640 balancer.toml.example $(DESTDIR)$(CONFDIR)/balancer.toml
 
 install-units:
 	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(USERSDIR)

@@ -57,6 +57,14 @@ public interface IEngine : IAsyncDisposable
     /// <param name="visit">Called on the calling thread; an exception in it ends the listing and is passed on.</param>
     void List(Action<OpenConnection> visit);
 
+    /// <summary>
+    /// Passes a copy of the record of every established connection to <see cref="IRecordSink.Alive"/>, after its start was reported and before
+    /// its end is. In slices, so that no thread that serves connections is held up. Connections that open or close meanwhile may be missing.
+    /// </summary>
+    /// <param name="over">The slices are spread evenly over this time.</param>
+    /// <param name="cancel">Ends the walk with an <see cref="OperationCanceledException"/>.</param>
+    Task ReportLivingAsync(TimeSpan over, CancellationToken cancel);
+
     /// <summary>The load of each event loop, ordered by its number; empty for an engine without event loops of its own.</summary>
     IReadOnlyList<WorkerLoad> LoopStatistics();
 
@@ -101,7 +109,9 @@ public interface IEngine : IAsyncDisposable
 
     /// <summary>
     /// Stops accepting and ends every connection with <see cref="CloseReason.Shutdown"/>: those being set up at once, and the
-    /// established ones spread evenly over <paramref name="grace"/>. Completes when no connection is left.
+    /// established ones spread evenly over <paramref name="grace"/>. Completes when no connection is left, and in any case soon after the
+    /// grace and <see cref="ConnectionEnd.Grace"/>: what has not ended by then is reset, and what is left a second later (a thread hangs, or
+    /// a fault) is logged and counted by <see cref="Count"/>.
     /// </summary>
     /// <param name="atOnce">
     /// Cancels the rest of the grace and of every orderly close: remaining connections are reset, and the task completes without an exception.

@@ -11,7 +11,21 @@ public sealed record ListenFailure(string Listener, Endpoint Endpoint, string Me
     internal static ListenFailure OfEventLoops(string error) => new(
         "", default, $"cannot start the event loops ({error}): raise LimitNOFILE (ulimit -n) or the thread limit, or lower `workers`");
 
-    internal static ListenFailure From(string listener, Endpoint endpoint, SocketError error) => new(listener, endpoint, error switch
+    internal static ListenFailure From(string listener, Endpoint endpoint, SocketError error) =>
+        endpoint.IsUnix ? OfUnix(listener, endpoint, error) : OfPort(listener, endpoint, error);
+
+    private static ListenFailure OfUnix(string listener, Endpoint endpoint, SocketError error) => new(
+        listener, endpoint, $"cannot listen on {endpoint} (listener {listener}): " + error switch
+        {
+            SocketError.AddressAlreadyInUse => "another process listens there; stop it (ss -lxp shows it) or change `bind`",
+            SocketError.NotSocket => "the existing file is not a socket; remove it or change `bind`",
+            SocketError.AccessDenied =>
+                "no permission to make the socket, or to replace the one that is there; make its directory writable for the daemon or change `bind`",
+            SocketError.AddressNotAvailable => "its directory does not exist; make it or change `bind`",
+            _ => $"{new SocketException((int)error).Message}; change `bind`",
+        });
+
+    private static ListenFailure OfPort(string listener, Endpoint endpoint, SocketError error) => new(listener, endpoint, error switch
     {
         SocketError.AddressAlreadyInUse =>
             $"cannot listen on {endpoint} (listener {listener}): the port is in use; stop the other program (ss -ltnp shows it) or change `bind`",

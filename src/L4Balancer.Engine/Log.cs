@@ -7,7 +7,7 @@ namespace L4Balancer.Engine;
 internal static partial class Log
 {
     [LoggerMessage(2000, LogLevel.Information, "listening on {Endpoint} (listener {Listener})")]
-    public static partial void Listening(this ILogger logger, Endpoint endpoint, string listener);
+    public static partial void Listening(this ILogger logger, string endpoint, string listener);
 
     [LoggerMessage(2001, LogLevel.Error, "closing connection {Id} after an unexpected error")]
     public static partial void ServingFailed(this ILogger logger, ulong id, Exception exception);
@@ -23,7 +23,11 @@ internal static partial class Log
     public static partial void AcceptRecovered(this ILogger logger, Endpoint endpoint, int count);
 
     [LoggerMessage(2005, LogLevel.Information, "no longer listening on {Endpoint} (listener {Listener})")]
-    public static partial void NoLongerListening(this ILogger logger, Endpoint endpoint, string listener);
+    public static partial void NoLongerListening(this ILogger logger, string endpoint, string listener);
+
+    [LoggerMessage(2011, LogLevel.Warning,
+        "listener {Listener}: mptcp = true, but this kernel has no Multipath TCP, or net.mptcp.enabled is 0; plain TCP is accepted")]
+    public static partial void LacksMultipath(this ILogger logger, string listener);
 
     [LoggerMessage(2006, LogLevel.Information, "using the inherited socket of {Endpoint}")]
     public static partial void Inherited(this ILogger logger, Endpoint endpoint);
@@ -38,6 +42,12 @@ internal static partial class Log
 
     [LoggerMessage(2010, LogLevel.Error, "{Count} further exceptions in event loop {Worker} were not logged")]
     public static partial void ExceptionsNotLogged(this ILogger logger, int count, int worker);
+
+    [LoggerMessage(2020, LogLevel.Error, "the engine has stopped although not everything has ended; the kernel closes what is left: {Rest}")]
+    public static partial void StopLeavesConnections(this ILogger logger, string rest, Exception? exception);
+
+    [LoggerMessage(2021, LogLevel.Error, "unexpected error while checking timeouts; they are checked again")]
+    public static partial void CheckFailed(this ILogger logger, Exception exception);
 
     [LoggerMessage(2008, LogLevel.Warning,
         "the inherited socket of {Endpoint} also accepts IPv4; set BindIPv6Only=ipv6-only in the socket unit to prevent this")]

@@ -46,6 +46,9 @@ internal static partial class Log
     [LoggerMessage(1041, LogLevel.Error, "the pool is back, but: {Failure}. Trying again every {Every}")]
     public static partial void NotListeningAgain(this ILogger logger, string failure, TimeSpan every);
 
+    [LoggerMessage(1071, LogLevel.Warning, "{Signal}: stopping before the start has completed: a step of it does not end")]
+    public static partial void StoppedWhileStarting(this ILogger logger, string signal);
+
     [LoggerMessage(1009, LogLevel.Error, "the engine did not stop in time; {Count} connections are left for the kernel to close")]
     public static partial void EngineHangs(this ILogger logger, int count);
 
@@ -99,6 +102,26 @@ internal static partial class Log
     [LoggerMessage(1023, LogLevel.Error, "{Signal}: configuration reload failed with an unexpected error")]
     public static partial void ReloadBroke(this ILogger logger, string signal, Exception exception);
 
+    [LoggerMessage(1072, LogLevel.Information,
+        "state restored from {Path}: drain, maintenance or weight of {Count} backends; {Dropped} entries no longer apply to the file")]
+    public static partial void StateRestored(this ILogger logger, string path, int count, int dropped);
+
+    [LoggerMessage(1073, LogLevel.Warning,
+        "state file {Path} cannot be used ({Why}): it was renamed to {Aside}, and the daemon starts with what the configuration says")]
+    public static partial void StateSetAside(this ILogger logger, string path, string why, string aside);
+
+    [LoggerMessage(1074, LogLevel.Warning,
+        "state file {Path} cannot be used ({Why}) and cannot be renamed ({Fault}): the daemon starts with what the configuration says")]
+    public static partial void StateNotRead(this ILogger logger, string path, string why, string fault);
+
+    [LoggerMessage(1075, LogLevel.Warning,
+        "state file {Path} could not be written ({Why}): drain, maint and weight set at run time would not outlive a restart. It is tried again every 30 s; check "
+        + "the disk and the permissions of its directory, or set state_file")]
+    public static partial void StateNotSaved(this ILogger logger, string path, string why);
+
+    [LoggerMessage(1076, LogLevel.Warning, "watch: {Path} is gone; the configuration stays in force, and the file is read when it is back")]
+    public static partial void WatchedFileGone(this ILogger logger, string path);
+
     [LoggerMessage(1024, LogLevel.Error, "a control plane change failed with an unexpected error")]
     public static partial void ChangeFailed(this ILogger logger, Exception exception);
 
@@ -112,6 +135,9 @@ internal static partial class Log
 
     [LoggerMessage(1032, LogLevel.Information, "ip_local_port_range changed: {Count} local ports available")]
     public static partial void PortRangeChanged(this ILogger logger, int count);
+
+    [LoggerMessage(1660, LogLevel.Warning, "{Warning}")]
+    public static partial void BufferLimited(this ILogger logger, string warning);
 
     [LoggerMessage(1033, LogLevel.Warning, "{Warning}")]
     public static partial void PortsRest(this ILogger logger, string warning);
@@ -151,6 +177,11 @@ internal static partial class Log
     [LoggerMessage(1112, LogLevel.Information, "host name {Host} resolves again: {Addresses}")]
     public static partial void NameAnswers(this ILogger logger, string host, string addresses);
 
+    [LoggerMessage(1171, LogLevel.Error,
+        "backend {Pool}/{Backend}: {Name} resolves to {Address}, which is {Listener} of this daemon: that address is not used, because the balancer would connect "
+        + "to itself. Correct the name's records, or the address of the backend")]
+    public static partial void OwnAddressNotUsed(this ILogger logger, string pool, string backend, string name, string address, string listener);
+
     [LoggerMessage(1114, LogLevel.Error, "could not apply newly resolved host names: {Fault}")]
     public static partial void NamesNotInForce(this ILogger logger, string fault);
 
@@ -166,6 +197,11 @@ internal static partial class Log
 
     [LoggerMessage(1301, LogLevel.Error, "could not write a record to the access log")]
     public static partial void RecordFailed(this ILogger logger, Exception exception);
+
+    [LoggerMessage(1571, LogLevel.Warning,
+        "LISTEN_FDS promises {Promised} sockets, but {Lacking} of these descriptors are no sockets that were passed to this process ({Descriptors}): they are left "
+        + "alone. Check the program that starts the daemon, which may close descriptors")]
+    public static partial void SocketsNotPassed(this ILogger logger, int promised, int lacking, string descriptors);
 
     [LoggerMessage(1500, LogLevel.Error,
         "an event loop has been stuck for {Span}: the systemd watchdog is not notified and ends the process after {Time} "
@@ -189,6 +225,17 @@ internal static partial class Log
 
     [LoggerMessage(1405, LogLevel.Information, "closing connection {Id}: requested by {Who}")]
     public static partial void ConnectionClosed(this ILogger logger, ulong id, string who);
+
+    [LoggerMessage(1410, LogLevel.Warning,
+        "{Table}: too many connections, the latest from {Source}: {Effect} ({Count} times since the last such line). At most {PerSource} "
+        + "connections per address without the token, {Most} in all: send the token, or keep the address away by a firewall")]
+    public static partial void TooManyConnections(
+        this ILogger logger, string table, string source, string effect, int perSource, int most, long count);
+
+    [LoggerMessage(1411, LogLevel.Warning,
+        "admin API: wrong token from {Who} ({Count} times since the last such line): correct the token of that client, or keep the address "
+        + "away by a firewall")]
+    public static partial void WrongToken(this ILogger logger, string who, long count);
 
     [LoggerMessage(1203, LogLevel.Warning,
         "could not push metrics to {Endpoint} ({Count} times so far): {Fault}. Retrying every {Every}; traffic is not affected")]
@@ -220,6 +267,9 @@ internal static partial class Log
 
     [LoggerMessage(1604, LogLevel.Information, "pool {Pool}: rebalance started, {Count} surplus connections")]
     public static partial void RebalanceBegins(this ILogger logger, string pool, int count);
+
+    [LoggerMessage(1606, LogLevel.Information, "{Who}: stopped the rebalance of pool {Pool}")]
+    public static partial void RebalanceStopped(this ILogger logger, string pool, string who);
 
     [LoggerMessage(1605, LogLevel.Information, "pool {Pool}: rebalance finished, {Count} connections closed")]
     public static partial void RebalanceEnds(this ILogger logger, string pool, int count);

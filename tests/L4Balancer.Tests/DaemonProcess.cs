@@ -24,6 +24,8 @@ internal sealed partial class DaemonProcess : IAsyncDisposable
     public const int SIGUSR1 = 10;
     public const int SIGUSR2 = 12;
     public const int SIGTERM = 15;
+    public const int SIGCONT = 18;
+    public const int SIGSTOP = 19;
 
     /// <summary>Generous: the machine that runs the tests may be busy with something else.</summary>
     public static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
@@ -34,11 +36,13 @@ internal sealed partial class DaemonProcess : IAsyncDisposable
     private readonly Process _process;
     private readonly List<string> _output = [];
     private readonly List<string> _errors = [];
+    private readonly Predicate<string> _taken;
     private readonly Task _reading;
 
-    private DaemonProcess(Process process)
+    private DaemonProcess(Process process, Predicate<string> taken)
     {
         _process = process;
+        _taken = taken;
         _reading = Task.WhenAll(ReadAsync(process.StandardOutput, _output), ReadAsync(process.StandardError, _errors));
     }
 
@@ -60,6 +64,8 @@ internal sealed partial class DaemonProcess : IAsyncDisposable
     private static string[] WithSignals => OperatingSystem.IsLinux() ? ["/usr/bin/env", "--default-signal=INT,QUIT,HUP"] : [];
 
     public int Id => _process.Id;
+
+    public bool HasExited => _process.HasExited;
 
     /// <summary>Standard output until now.</summary>
     public IReadOnlyList<string> Output => Copy(_output);
@@ -87,6 +93,14 @@ internal sealed partial class DaemonProcess : IAsyncDisposable
         Assert.That(
             CategoriesOf(TestExecutionContext.CurrentContext.CurrentTest), Does.Contain(Category),
             $"a fixture that starts the daemon has [Category(DaemonProcess.{nameof(Category)})], or make test-native would pass it over");
+        return Start(environment, wrapper, static _ => false, args);
+    }
+
+    /// <summary>As above, for what is not a test, and for a long run.</summary>
+    /// <param name="taken">Called with each line of output; one that it takes is not kept.</param>
+    public static DaemonProcess Start(
+        IReadOnlyDictionary<string, string> environment, string[] wrapper, Predicate<string> taken, params string[] args)
+    {
         string[] command = [.. WithSignals, .. wrapper, .. CommandLine, .. args];
         var start = new ProcessStartInfo(command[0], command[1..]) { RedirectStandardOutput = true, RedirectStandardError = true };
         Array.ForEach(Inherited, name => start.Environment.Remove(name));
@@ -95,7 +109,7 @@ internal sealed partial class DaemonProcess : IAsyncDisposable
             start.Environment[name] = value;
         }
 
-        return new DaemonProcess(Process.Start(start)!);
+        return new DaemonProcess(Process.Start(start)!, taken);
     }
 
     /// <summary>Starts <c>run</c> with this configuration, from a file that lies beside the tests' own.</summary>
@@ -197,10 +211,15 @@ internal sealed partial class DaemonProcess : IAsyncDisposable
         }
     });
 
-    private static async Task ReadAsync(StreamReader reader, List<string> lines)
+    private async Task ReadAsync(StreamReader reader, List<string> lines)
     {
         while (await reader.ReadLineAsync() is string line)
         {
+            if (_taken(line))
+            {
+                continue;
+            }
+
             lock (lines)
             {
                 lines.Add(line);

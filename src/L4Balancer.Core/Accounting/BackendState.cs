@@ -18,6 +18,8 @@ public sealed class BackendState(PoolState pool, string name)
     private RelayedBytes[] _relayed = [];
     private volatile string _nameFault = "";
     private FadingCount _endedAtOnce;
+    private int _status = -1;
+    private long _since;
 
     public string Pool { get; } = pool.Name;
 
@@ -104,6 +106,20 @@ public sealed class BackendState(PoolState pool, string name)
             }
 
             return sum;
+        }
+    }
+
+    /// <summary>When it entered the status that it has now; zero before it is known. Any thread.</summary>
+    public Instant StatusSince => new(Volatile.Read(ref _since));
+
+    /// <summary>Notes the status; the time is kept if it is the same as before. One writer.</summary>
+    /// <param name="status">The number of the status.</param>
+    internal void NoteStatus(int status, Instant now)
+    {
+        if (_status != status)
+        {
+            _status = status;
+            Volatile.Write(ref _since, now.Ticks);
         }
     }
 

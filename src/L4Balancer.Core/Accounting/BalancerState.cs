@@ -5,16 +5,22 @@ public sealed class BalancerState
 {
     private int _open;
     private long _lastId;
+    private long _adminAuthFailures;
 
     /// <summary>Pending and active connections, limited by <c>[balancer] max_connections</c>.</summary>
     public int Open => Volatile.Read(ref _open);
 
     public ReloadCounters Reloads { get; } = new();
 
+    /// <summary>Requests to the admin API that were refused because of a wrong token.</summary>
+    public long AdminAuthFailures => Volatile.Read(ref _adminAuthFailures);
+
     public ConnectReports ConnectReports { get; } = new();
 
     /// <returns>The number of open connections, including this one.</returns>
     public int CountAccepted() => Interlocked.Increment(ref _open);
+
+    public void CountAdminAuthFailure() => Interlocked.Increment(ref _adminAuthFailures);
 
     public void CountEnded() => Interlocked.Decrement(ref _open);
 

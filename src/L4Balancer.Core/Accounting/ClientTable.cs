@@ -6,7 +6,8 @@ namespace L4Balancer.Core.Accounting;
 /// <summary>
 /// Connections and their rate by client, for one listener. A client is an IPv4 address or an IPv6 /64, the smallest network that is
 /// assigned to one site (RFC 6177). Memory is bounded: if too many clients without a connection are remembered, those that have been
-/// idle longest are removed, so that a flood from many addresses takes no more memory than this. Any thread.
+/// idle longest are removed, so that a flood from many addresses takes no more memory than this; and
+/// the hash has a secret seed, so that chosen addresses do not meet in one bucket. Any thread.
 /// </summary>
 public sealed class ClientTable
 {
@@ -17,8 +18,14 @@ public sealed class ClientTable
     private const int SourceBits = 64;
 
     private readonly Shard[] _shards;
+    private readonly SeededAddressHash _hash;
 
-    public ClientTable() => _shards = [.. Enumerable.Range(0, Shards).Select(_ => new Shard())];
+    /// <param name="seed">Of the hash; drawn by the process, and not known to clients.</param>
+    public ClientTable(ulong seed = 0)
+    {
+        _hash = new SeededAddressHash(seed);
+        _shards = [.. Enumerable.Range(0, Shards).Select(_ => new Shard(_hash))];
+    }
 
     /// <summary>Number of remembered clients.</summary>
     public int Count => _shards.Sum(s => s.Count);
@@ -27,7 +34,12 @@ public sealed class ClientTable
     /// <param name="most">Maximum number of open connections; 0 means no limit.</param>
     /// <param name="rate">Maximum number of new connections per second, with bursts of up to one second's worth; 0 means no limit.</param>
     /// <returns>False if a limit is exceeded; the connection is then not counted.</returns>
-    public bool TryEnter(HostAddress address, int most, int rate, Instant now) => ShardOf(KeyOf(address)).TryEnter(KeyOf(address), most, rate, now);
+    public bool TryEnter(HostAddress address, int most, int rate, Instant now) => WhyNot(address, most, rate, now) == LimitKind.None;
+
+    /// <summary>As <see cref="TryEnter"/>.</summary>
+    /// <returns>The limit that is exceeded; none if the connection is counted.</returns>
+    public LimitKind WhyNot(HostAddress address, int most, int rate, Instant now) =>
+        ShardOf(KeyOf(address)).WhyNot(KeyOf(address), most, rate, now);
 
     /// <summary>
     /// Counts one more connection of this client, whatever its limits: it is established already, and comes from another engine.
@@ -37,16 +49,17 @@ public sealed class ClientTable
     /// <summary>Counts the end of a connection for which <see cref="TryEnter"/> returned true, or that joined.</summary>
     public void Leave(HostAddress address) => ShardOf(KeyOf(address)).Leave(KeyOf(address));
 
-    private static HostAddress KeyOf(HostAddress address) => address.IsV4 ? address : address.Masked(SourceBits);
+    /// <summary>What counts as one client: an IPv4 address, or an IPv6 /64.</summary>
+    internal static HostAddress KeyOf(HostAddress address) => address.IsV4 ? address : address.Masked(SourceBits);
 
-    private Shard ShardOf(HostAddress key) => _shards[(uint)key.GetHashCode() % Shards];
+    private Shard ShardOf(HostAddress key) => _shards[(uint)_hash.GetHashCode(key) % Shards];
 
-    private sealed class Shard
+    private sealed class Shard(SeededAddressHash hash)
     {
         private const int MostAtRestHere = MostAtRest / Shards;
 
         private readonly Lock _gate = new();
-        private readonly Dictionary<HostAddress, Entry> _entries = [];
+        private readonly Dictionary<HostAddress, Entry> _entries = new(hash);
         private int _atRest;
 
         public int Count
@@ -60,7 +73,7 @@ public sealed class ClientTable
             }
         }
 
-        public bool TryEnter(HostAddress key, int most, int rate, Instant now)
+        public LimitKind WhyNot(HostAddress key, int most, int rate, Instant now)
         {
             lock (_gate)
             {
@@ -71,19 +84,21 @@ public sealed class ClientTable
                 }
 
                 entry = entry.Refilled(rate, now);
-                bool enters = (most == 0 || entry.Open < most) && (rate == 0 || entry.Tokens >= 1);
-                if (enters)
+                LimitKind whyNot = most > 0 && entry.Open >= most ? LimitKind.Source
+                    : rate > 0 && entry.Tokens < 1 ? LimitKind.SourceRate
+                    : LimitKind.None;
+                if (whyNot == LimitKind.None)
                 {
                     _atRest -= known && entry.Open == 0 ? 1 : 0;
                     entry = entry with { Open = entry.Open + 1, Tokens = entry.Tokens - (rate > 0 ? 1 : 0) };
                 }
                 else if (!known)
                 {
-                    return false;
+                    return whyNot;
                 }
 
                 _entries[key] = entry;
-                return enters;
+                return whyNot;
             }
         }
 

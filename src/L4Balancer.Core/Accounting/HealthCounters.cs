@@ -1,4 +1,5 @@
 using L4Balancer.Core.Health;
+using L4Balancer.Core.Timing;
 
 namespace L4Balancer.Core.Accounting;
 
@@ -9,6 +10,7 @@ public sealed class HealthCounters
     private long _failed;
     private long _localErrors;
     private long _transitions;
+    private long _lastTransition;
     private volatile LastProbe? _last;
     private volatile ProbePace _pace;
     private volatile bool _keepsAddress;
@@ -23,6 +25,9 @@ public sealed class HealthCounters
 
     /// <summary>Changes between up, degraded and down; the time of checking in between does not count.</summary>
     public long Transitions => Volatile.Read(ref _transitions);
+
+    /// <summary>When the latest of <see cref="Transitions"/> was; zero before the first.</summary>
+    public Instant LastTransition => new(Volatile.Read(ref _lastTransition));
 
     /// <summary>The latest probe of the current address; null before the first one has ended.</summary>
     public LastProbe? Last
@@ -69,5 +74,9 @@ public sealed class HealthCounters
         }
     }
 
-    public void CountTransition() => Interlocked.Increment(ref _transitions);
+    public void CountTransition(Instant now)
+    {
+        Volatile.Write(ref _lastTransition, now.Ticks);
+        Interlocked.Increment(ref _transitions);
+    }
 }

@@ -4,7 +4,8 @@ namespace L4Balancer.Core.Accounting;
 /// Counters and state of one listener. Kept by the listener's name across snapshots, so that counts survive a reload.
 /// Any thread may call any member.
 /// </summary>
-public sealed class ListenerState(string name)
+/// <param name="seed">Of the hash by which clients are found; not known to them.</param>
+public sealed class ListenerState(string name, ulong seed = 0)
 {
     private long _accepted;
     private int _pending;
@@ -24,7 +25,7 @@ public sealed class ListenerState(string name)
     public ReasonCounters Refused { get; } = new();
 
     /// <summary>Connections by client address; empty if no limit per source was ever set.</summary>
-    public ClientTable ByClient { get; } = new();
+    public ClientTable ByClient { get; } = new(seed);
 
     /// <summary>Counts an accepted connection as pending.</summary>
     /// <returns>The number of open connections of this listener, including this one.</returns>

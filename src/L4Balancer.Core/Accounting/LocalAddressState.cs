@@ -9,6 +9,9 @@ namespace L4Balancer.Core.Accounting;
 /// <param name="address">Null if the kernel chooses the address.</param>
 public sealed class LocalAddressState(HostAddress? address)
 {
+    /// <summary>Stands for the source of connections to UNIX sockets, which have none.</summary>
+    internal static readonly LocalAddressState OfUnix = new(null);
+
     private long _exhausted;
     private long _unusable;
     private volatile bool _touched;

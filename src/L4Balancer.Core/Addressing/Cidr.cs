@@ -3,11 +3,21 @@ using System.Globalization;
 
 namespace L4Balancer.Core.Addressing;
 
-/// <summary>A range of addresses: <c>203.0.113.0/24</c>, <c>2001:db8::/32</c>, or a single address (RFC 4632, RFC 4291 2.3).</summary>
+/// <summary>
+/// A range of addresses: <c>203.0.113.0/24</c>, <c>2001:db8::/32</c>, or a single address (RFC 4632, RFC 4291 2.3); or <c>unix</c>, the clients of
+/// UNIX sockets.
+/// </summary>
 public readonly record struct Cidr
 {
     /// <summary>Length in bits of the v4-mapped prefix (<c>::ffff:0:0/96</c>) under which IPv4 addresses are stored.</summary>
     internal const int MappedLength = 96;
+
+    private const string UnixText = "unix";
+
+    /// <summary>
+    /// The clients of UNIX sockets. Their address is zero, the unspecified address, which no client of TCP can have (RFC 4291, 2.5.2).
+    /// </summary>
+    public static Cidr Unix => new(default, 128);
 
     private Cidr(HostAddress network, int bits) => (Network, MappedBits) = (network, bits);
 
@@ -18,10 +28,17 @@ public readonly record struct Cidr
     internal int MappedBits { get; }
 
     /// <summary>
-    /// Bits after the prefix are ignored: <c>10.0.0.7/8</c> equals 10.0.0.0/8. <c>::/0</c> does not contain IPv4 addresses.
+    /// Bits after the prefix are ignored: <c>10.0.0.7/8</c> equals 10.0.0.0/8. <c>::/0</c> contains neither IPv4 addresses nor clients of UNIX
+    /// sockets, which <c>unix</c> stands for.
     /// </summary>
     public static bool TryParse([NotNullWhen(true)] string? text, out Cidr range)
     {
+        range = Unix;
+        if (text == UnixText)
+        {
+            return true;
+        }
+
         range = default;
         int slash = text?.IndexOf('/', StringComparison.Ordinal) ?? -1;
         if (!HostAddress.TryParse(slash < 0 ? text : text![..slash], out HostAddress address))
@@ -54,8 +71,9 @@ public readonly record struct Cidr
             && bits is >= MappedLength and <= 128 && HostAddress.TryParse(text[..slash], out address) ? new Cidr(address.Masked(bits), bits) : null;
     }
 
-    public bool Contains(HostAddress address) => address.IsV4 == Network.IsV4 && address.SharesPrefix(Network, MappedBits);
+    public bool Contains(HostAddress address) => address.IsV4 == Network.IsV4 && address.SharesPrefix(Network, MappedBits)
+        && (address != default || this == Unix);
 
-    public override string ToString() =>
-        string.Create(CultureInfo.InvariantCulture, $"{Network}/{(Network.IsV4 ? MappedBits - MappedLength : MappedBits)}");
+    public override string ToString() => this == Unix ? UnixText
+        : string.Create(CultureInfo.InvariantCulture, $"{Network}/{(Network.IsV4 ? MappedBits - MappedLength : MappedBits)}");
 }

@@ -103,6 +103,23 @@ public readonly record struct HostAddress : IComparable<HostAddress>
         return new HostAddress(_high & high, _low & low);
     }
 
+    /// <summary>
+    /// The folded 128-bit product of both halves, each combined with a secret key: the step of wyhash (github.com/wangyi-fudan/wyhash), done twice so that a half
+    /// that is constant in all addresses does not leave the other to one multiplication.
+    /// </summary>
+    internal int HashWith(ulong keyHigh, ulong keyLow)
+    {
+        ulong first = Fold(_high ^ keyHigh, _low ^ keyLow);
+        ulong second = Fold(first ^ keyLow, keyHigh | 1);
+        return (int)(second ^ (second >> 32));
+
+        static ulong Fold(ulong a, ulong b)
+        {
+            ulong upper = Math.BigMul(a, b, out ulong lower);
+            return upper ^ lower;
+        }
+    }
+
     public int CompareTo(HostAddress other) =>
         _high != other._high ? _high.CompareTo(other._high) : _low.CompareTo(other._low);
 

@@ -8,6 +8,8 @@ namespace L4Balancer.Core.Addressing;
 /// </summary>
 public sealed class PrefixSet
 {
+    private const int AllBits = 128;
+
     private readonly (int Bits, FrozenSet<HostAddress> Networks)[] _byLength;
 
     public PrefixSet(IEnumerable<Cidr> ranges) => _byLength =
@@ -22,8 +24,9 @@ public sealed class PrefixSet
     {
         foreach ((int bits, FrozenSet<HostAddress> networks) in _byLength)
         {
-            // A short IPv6 prefix of zeros would otherwise also match every IPv4 address.
-            if ((!address.IsV4 || bits >= Cidr.MappedLength) && networks.Contains(address.Masked(bits)))
+            // A short IPv6 prefix of zeros would otherwise also match every IPv4 address, and the clients of UNIX sockets (Cidr.Unix).
+            bool applies = (!address.IsV4 || bits >= Cidr.MappedLength) && (address != default || bits == AllBits);
+            if (applies && networks.Contains(address.Masked(bits)))
             {
                 return true;
             }

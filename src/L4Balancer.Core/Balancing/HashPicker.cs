@@ -8,8 +8,8 @@ namespace L4Balancer.Core.Balancing;
 /// again with another seed, so that the share of an unavailable member is spread over the others by weight (docs/hashing.md). Bounded by
 /// 33 hashes on the table, 16 draws among the available members and one pass over them.
 /// </summary>
-/// <param name="fields">The fields of the tuple that make up the key.</param>
-public abstract class HashPicker(TupleFields fields) : IPicker
+/// <param name="key">What is hashed of the tuple.</param>
+public abstract class HashPicker(TupleKey key) : IPicker
 {
     /// <summary>No member can take the connection.</summary>
     public const int None = -1;
@@ -33,18 +33,18 @@ public abstract class HashPicker(TupleFields fields) : IPicker
         }
 
         Span<byte> buffer = stackalloc byte[TupleHash.MaxLength];
-        ReadOnlySpan<byte> key = buffer[..TupleHash.Write(tuple, fields, buffer)];
-        ulong first = XxHash64.Hash(key, 0);
+        ReadOnlySpan<byte> bytes = buffer[..TupleHash.Write(tuple, key, buffer)];
+        ulong first = XxHash64.Hash(bytes, 0);
         for (ulong seed = 0; seed <= LastRehash; seed++)
         {
-            int owner = OwnerOf(seed == 0 ? first : XxHash64.Hash(key, seed));
+            int owner = OwnerOf(seed == 0 ? first : XxHash64.Hash(bytes, seed));
             if (owner != None && available.Contains(owner) && Takes((ushort)owner, tried, admission, first))
             {
                 return owner;
             }
         }
 
-        return Draw(key, first, available, tried, admission);
+        return Draw(bytes, first, available, tried, admission);
     }
 
     /// <summary>The member that owns a hash, whether it is available or not; <see cref="None"/> if the table is empty.</summary>

@@ -17,17 +17,20 @@ internal sealed class Maglev : HashPicker
 
     private readonly ushort[] _owners;
 
-    private Maglev(ushort[] owners, TupleFields fields)
-        : base(fields) => _owners = owners;
+    private Maglev(ushort[] owners, TupleKey key)
+        : base(key) => _owners = owners;
 
     public int Size => _owners.Length;
 
     /// <param name="members">In any order, each index once; the order does not affect any pick.</param>
-    /// <param name="fields">The fields of the tuple that make up the key.</param>
-    public static Maglev Build(ReadOnlySpan<RingMember> members, TupleFields fields = TupleFields.All)
+    public static Maglev Build(ReadOnlySpan<RingMember> members) => Build(members, TupleFields.All);
+
+    /// <inheritdoc cref="Build(ReadOnlySpan{RingMember})"/>
+    /// <param name="key">What is hashed of a tuple.</param>
+    public static Maglev Build(ReadOnlySpan<RingMember> members, TupleKey key)
     {
         RingMember[] ordered = RingMember.InAddressOrder(members);
-        return new Maglev(ordered.Length == 0 ? [] : Fill(ordered, SizeFor(ordered.Length)), fields);
+        return new Maglev(ordered.Length == 0 ? [] : Fill(ordered, SizeFor(ordered.Length)), key);
     }
 
     protected internal override int OwnerOf(ulong hash) =>

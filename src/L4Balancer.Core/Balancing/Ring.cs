@@ -24,8 +24,8 @@ public sealed class Ring : HashPicker
     private readonly int[] _starts;
     private readonly int _shift;
 
-    private Ring(int count, TupleFields fields)
-        : base(fields)
+    private Ring(int count, TupleKey key)
+        : base(key)
     {
         _hashes = new ulong[count];
         _owners = new ushort[count];
@@ -38,9 +38,12 @@ public sealed class Ring : HashPicker
     public int PointCount => _hashes.Length;
 
     /// <param name="members">In any order, each index once; the order does not affect any pick.</param>
-    /// <param name="fields">The fields of the tuple that make up the key.</param>
     /// <exception cref="ArgumentOutOfRangeException">An index is outside 0 to 65535.</exception>
-    public static Ring Build(ReadOnlySpan<RingMember> members, TupleFields fields = TupleFields.All)
+    public static Ring Build(ReadOnlySpan<RingMember> members) => Build(members, TupleFields.All);
+
+    /// <inheritdoc cref="Build(ReadOnlySpan{RingMember})"/>
+    /// <param name="key">What is hashed of a tuple.</param>
+    public static Ring Build(ReadOnlySpan<RingMember> members, TupleKey key)
     {
         // Of equal points, that of the member with the earlier address comes first.
         RingMember[] ordered = RingMember.InAddressOrder(members);
@@ -53,7 +56,7 @@ public sealed class Ring : HashPicker
             longest = Math.Max(longest, Encoding.UTF8.GetByteCount(member.Address));
         }
 
-        var ring = new Ring(count, fields);
+        var ring = new Ring(count, key);
         ring.Place(ordered, basePoints, new byte[longest]);
         return ring;
     }

@@ -3,7 +3,8 @@ namespace L4Balancer.Core.Balancing;
 /// <summary>One backend of a ring or Maglev table.</summary>
 /// <param name="Index">The value that a pick returns: the backend's index in its pool, 0 to 65535.</param>
 /// <param name="Address">
-/// The address as written in the configuration; it alone determines the position of the backend's points on the ring.
+/// The address as written in the configuration, or what takes its place for a second backend of one address (<see cref="Placement"/>); it
+/// alone determines the position of the backend's points on the ring.
 /// </param>
 /// <param name="Weight">1 to 1000; the default is 100. A member of weight 0 takes no new connections and is ignored.</param>
 public readonly record struct RingMember(int Index, string Address, int Weight)

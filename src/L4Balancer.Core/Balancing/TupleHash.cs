@@ -14,10 +14,10 @@ public static class TupleHash
 
     private const int AddressLength = 16;
 
-    public static ulong Of(in FourTuple tuple, TupleFields fields, ulong seed)
+    public static ulong Of(in FourTuple tuple, TupleKey key, ulong seed)
     {
         Span<byte> bytes = stackalloc byte[MaxLength];
-        int length = Write(tuple, fields, bytes);
+        int length = Write(tuple, key, bytes);
         return XxHash64.Hash(bytes[..length], seed);
     }
 
@@ -27,12 +27,14 @@ public static class TupleHash
     /// <summary>Writes the chosen fields in network byte order, always source before destination and address before port.</summary>
     /// <param name="destination">At least <see cref="MaxLength"/> bytes.</param>
     /// <returns>How many bytes were written; a field that is not chosen takes none.</returns>
-    public static int Write(in FourTuple tuple, TupleFields fields, Span<byte> destination)
+    public static int Write(in FourTuple tuple, TupleKey key, Span<byte> destination)
     {
+        TupleFields fields = key.Fields;
         int length = 0;
-        if ((fields & TupleFields.SourceIp) != 0)
+        if ((fields & (TupleFields.SourceIp | TupleFields.SourceNet)) != 0)
         {
-            tuple.Source.Address.WriteTo(destination);
+            HostAddress source = tuple.Source.Address;
+            ((fields & TupleFields.SourceIp) != 0 ? source : key.Net.Of(source)).WriteTo(destination);
             length = AddressLength;
         }
 

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Text;
 using L4Balancer.Core.Addressing;
 
@@ -17,6 +18,9 @@ public sealed record AdminSettings
 
     /// <summary>Path of the file with the bearer token; empty means none.</summary>
     public string TokenFile { get; init; } = "";
+
+    /// <summary>Names under which the API, the page and the metrics may be requested, in addition to addresses and localhost.</summary>
+    public ImmutableArray<string> Hosts { get; init; } = [];
 }
 
 /// <summary><c>[admin]</c>.</summary>
@@ -24,11 +28,17 @@ internal static class AdminBinding
 {
     private const string ListenForm = "an IP address with a port, like \"127.0.0.1:9180\", or \"\"";
 
+    private const string HostsForm = "an array of host names, like [\"lb1.example.com\"]";
+
+    /// <summary>RFC 1035, 2.3.4.</summary>
+    private const int LongestHostName = 253;
+    private const int LongestLabel = 63;
+
     /// <summary>sun_path holds 108 bytes, including the terminating zero (unix(7)).</summary>
     private const int LongestSocketPath = 107;
 
     /// <summary>PATH_MAX, including the terminating zero (limits.h).</summary>
-    private const int LongestPath = 4095;
+    internal const int LongestPath = 4095;
 
     public static AdminSettings Bind(TableBinder table, BoundAddresses bound)
     {
@@ -36,7 +46,13 @@ internal static class AdminBinding
         {
             Socket = Path(table, "socket", AdminSettings.DefaultSocket, LongestSocketPath),
             TokenFile = Path(table, "token_file", "", LongestPath),
+            Hosts = HostNames(table),
         };
+        if (table.TryGet("socket", out Setting socket) && Endpoint.TryParseUnix($"unix:{admin.Socket}", out Endpoint path))
+        {
+            bound.Add(path, socket);
+        }
+
         if (table.TryGet("listen", out Setting listen) && listen.TryText(ListenForm, out string text) && text.Length > 0
             && listen.TryEndpoint(0, out Endpoint endpoint))
         {
@@ -47,9 +63,45 @@ internal static class AdminBinding
         return admin;
     }
 
-    private static string Path(TableBinder table, string key, string fallback, int longest)
+    private static ImmutableArray<string> HostNames(TableBinder table)
     {
-        if (!table.TryGet(key, out Setting setting) || !setting.TryText("a path, like \"/run/l4balancer/admin.sock\"", out string path))
+        if (!table.TryGet("hosts", out Setting setting) || !setting.TryItems(HostsForm, out ImmutableArray<Setting> items))
+        {
+            return [];
+        }
+
+        ImmutableArray<string>.Builder names = ImmutableArray.CreateBuilder<string>(items.Length);
+        foreach (Setting item in items)
+        {
+            if (item.TryText("a host name, like \"lb1.example.com\"", out string name) && IsHostName(item, name))
+            {
+                names.Add(name);
+            }
+        }
+
+        return names.ToImmutable();
+    }
+
+    // RFC 952 and RFC 1123, 2.1, and underscores, which names within a network have. An address would be taken for a name.
+    private static bool IsHostName(Setting item, string name)
+    {
+        if (HostAddress.TryParse(name, out _))
+        {
+            return item.Reject($"{Quoted.Text(name)} is an address, which is always accepted; leave it out");
+        }
+
+        bool isName = name.Length is > 0 and <= LongestHostName && name.Split('.').All(static label =>
+            label.Length is > 0 and <= LongestLabel && label[0] != '-' && label[^1] != '-'
+            && label.All(static c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_'));
+        return isName || item.Reject(
+            $"{Quoted.Text(name)} is not a host name, like \"lb1.example.com\"; "
+            + "allowed: letters, digits, hyphens and dots, without a port");
+    }
+
+    internal static string Path(
+        TableBinder table, string key, string fallback, int longest, string example = "/run/l4balancer/admin.sock")
+    {
+        if (!table.TryGet(key, out Setting setting) || !setting.TryText($"a path, like \"{example}\"", out string path))
         {
             return fallback;
         }

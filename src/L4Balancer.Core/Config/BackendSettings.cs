@@ -8,13 +8,13 @@ public sealed record BackendSettings
 {
     public required string Name { get; init; }
 
-    /// <summary>The address as written in the file; it determines the backend's position on the ring.</summary>
+    /// <summary>The address as written in the file; it determines the backend's position on the ring. Several may have the same.</summary>
     public required string Address { get; init; }
 
-    /// <summary>The address if it is an IP address; null if it is a host name.</summary>
+    /// <summary>The address if it is an IP address or a UNIX socket; null if it is a host name.</summary>
     public Endpoint? Endpoint { get; init; }
 
-    /// <summary>The address if it is a host name; null if it is an IP address.</summary>
+    /// <summary>The address if it is a host name; otherwise null.</summary>
     public HostName? Host { get; init; }
 
     /// <summary>0 to 1000; 0 means no new connections.</summary>
@@ -30,12 +30,13 @@ public sealed record BackendSettings
 internal static class BackendBinding
 {
     private const string AddressForm =
-        "an IP address or a host name with a port, like \"10.0.0.1:443\", \"[2001:db8::1]:443\" or \"host.name:443\"";
+        "an IP address or a host name with a port, like \"10.0.0.1:443\", \"[2001:db8::1]:443\" or \"host.name:443\", "
+        + "or a UNIX socket, like \"unix:/run/ws1.sock\"";
 
     private static readonly BackendSettings Defaults = new() { Name = "", Address = "" };
 
     /// <summary>A value that is wrong leaves the name empty or the address null; the file is rejected in that case.</summary>
-    public static BackendSettings Bind(TableBinder table, Claims<string> names, Claims<string> addresses)
+    public static BackendSettings Bind(TableBinder table, Claims<string> names, ConnectTargets targets)
     {
         if (table.TryRequire("name", "a name", out Setting setting) && setting.TryName(out string name))
         {
@@ -51,7 +52,10 @@ internal static class BackendBinding
         if (table.TryRequire("address", AddressForm, out setting) && TryAddress(setting, out endpoint, out host))
         {
             address = ((TomlString)setting.Node).Value;
-            addresses.TryClaim(endpoint is { } ip ? ip.ToString() : host!.Value.ToString(), setting);
+            if (endpoint is { } target)
+            {
+                targets.AddBackend(target, setting);
+            }
         }
 
         return new BackendSettings
@@ -72,6 +76,13 @@ internal static class BackendBinding
         if (!setting.TryText(AddressForm, out string text))
         {
             return false;
+        }
+
+        if (Addressing.Endpoint.IsUnixText(text))
+        {
+            bool fits = setting.TryUnix(text, out Endpoint socket);
+            endpoint = fits ? socket : null;
+            return fits;
         }
 
         if (HostName.TryParse(text, out HostName name))

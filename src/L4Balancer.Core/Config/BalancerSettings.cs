@@ -27,10 +27,24 @@ public sealed record BalancerSettings
 
     public AccessLogMode AccessLog { get; init; } = AccessLogMode.Failures;
 
+    /// <summary>Whether a line is also written when a connection is established.</summary>
+    public bool AccessLogStart { get; init; }
+
+    /// <summary>How often a line is written for each established connection; zero means never.</summary>
+    public TimeSpan AccessLogEvery { get; init; }
+
     /// <summary>Null means text, or journal under systemd.</summary>
     public LogFormat? LogFormat { get; init; }
 
     public LogLevel LogLevel { get; init; } = LogLevel.Info;
+
+    /// <summary>Whether the configuration is read again when its file changes on disk.</summary>
+    public bool Watch { get; init; }
+
+    /// <summary>
+    /// Path of the file that keeps what operators set at run time over a restart; empty means in the state directory of the service, if it has one.
+    /// </summary>
+    public string StateFile { get; init; } = "";
 }
 
 /// <summary><c>[balancer]</c>.</summary>
@@ -38,7 +52,21 @@ internal static class BalancerBinding
 {
     private static readonly BalancerSettings Defaults = new();
 
-    public static BalancerSettings Bind(TableBinder table) => new()
+    private static readonly TimeSpan ShortestLogInterval = TimeSpan.FromSeconds(1);
+
+    public static BalancerSettings Bind(TableBinder table)
+    {
+        BalancerSettings settings = Read(table);
+        if (settings.AccessLog == AccessLogMode.Off)
+        {
+            ReportWithoutLog(table, "access_log_start", settings.AccessLogStart);
+            ReportWithoutLog(table, "access_log_every", settings.AccessLogEvery > TimeSpan.Zero);
+        }
+
+        return settings;
+    }
+
+    private static BalancerSettings Read(TableBinder table) => new()
     {
         Workers = table.Integer("workers", Defaults.Workers, 0, 1024),
         Engine = table.Choice("engine", Defaults.Engine, Vocabulary.Engine),
@@ -47,7 +75,31 @@ internal static class BalancerBinding
         ShutdownDelay = table.Duration("shutdown_delay", Defaults.ShutdownDelay, TimeSpan.Zero, Duration.LongestMilliseconds),
         ShutdownGrace = table.Duration("shutdown_grace", Defaults.ShutdownGrace, TimeSpan.Zero, Duration.Longest),
         AccessLog = table.Choice("access_log", Defaults.AccessLog, Vocabulary.AccessLog),
+        AccessLogStart = table.Boolean("access_log_start", Defaults.AccessLogStart),
+        AccessLogEvery = BindInterval(table),
         LogFormat = table.Choice("log_format", Defaults.LogFormat, Vocabulary.LogFormat),
         LogLevel = table.Choice("log_level", Defaults.LogLevel, Vocabulary.LogLevel),
+        Watch = table.Boolean("watch", Defaults.Watch),
+        StateFile = AdminBinding.Path(table, "state_file", Defaults.StateFile, AdminBinding.LongestPath, "/var/lib/l4balancer/state.json"),
     };
+
+    private static TimeSpan BindInterval(TableBinder table)
+    {
+        TimeSpan interval = table.Duration("access_log_every", Defaults.AccessLogEvery, TimeSpan.Zero, Duration.LongestMilliseconds);
+        if (interval > TimeSpan.Zero && interval < ShortestLogInterval && table.TryGet("access_log_every", out Setting setting))
+        {
+            string allowed = $"\"0s\", or \"{Duration.Format(ShortestLogInterval)}\" to \"{Duration.Format(Duration.LongestMilliseconds)}\"";
+            setting.Reject($"\"{Duration.Format(interval)}\" is out of range; allowed: {allowed}");
+        }
+
+        return interval;
+    }
+
+    private static void ReportWithoutLog(TableBinder table, string key, bool isSet)
+    {
+        if (isSet && table.TryGet(key, out Setting setting))
+        {
+            setting.Reject("has no effect, because access_log = \"off\"; set access_log to \"failures\" or \"all\", or leave it out");
+        }
+    }
 }

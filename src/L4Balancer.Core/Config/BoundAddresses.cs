@@ -3,7 +3,7 @@ using L4Balancer.Core.Addressing;
 namespace L4Balancer.Core.Config;
 
 /// <summary>
-/// Every address that the daemon will listen on. Without SO_REUSEPORT the kernel refuses a second socket (EADDRINUSE) on the same
+/// Every address and every UNIX socket that the daemon will listen on. Without SO_REUSEPORT the kernel refuses a second socket (EADDRINUSE) on the same
 /// address and port, and also if one of the two is the wildcard of the same family; <c>[::]</c> is bound for IPv6 only.
 /// </summary>
 internal sealed class BoundAddresses
@@ -21,6 +21,16 @@ internal sealed class BoundAddresses
         foreach ((Endpoint endpoint, Setting setting) in _all.OrderBy(static b => b.Setting.Position.Line)
             .ThenBy(static b => b.Setting.Position.Column))
         {
+            if (endpoint.IsUnix)
+            {
+                if (!exact.TryAdd(endpoint, setting))
+                {
+                    setting.Reject($"\"{endpoint}\" is already bound at {exact[endpoint].Position}; allowed: each path once");
+                }
+
+                continue;
+            }
+
             if (endpoint.Port == 0)
             {
                 // The kernel assigns a different free port to each such socket.

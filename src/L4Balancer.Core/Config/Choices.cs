@@ -39,10 +39,10 @@ public enum HealthType
 {
     None,
 
-    /// <summary>A TCP connect.</summary>
+    /// <summary>A TCP connect, and optionally bytes that are sent and an answer that is expected.</summary>
     Tcp,
 
-    /// <summary>A TCP connect and a TLS handshake.</summary>
+    /// <summary>A TCP connect and a TLS handshake, then as <see cref="Tcp"/>.</summary>
     Tls,
 
     /// <summary>An HTTP GET; the response status is checked.</summary>
@@ -56,6 +56,12 @@ public enum HealthType
 
     /// <summary><see cref="Ws"/> over TLS.</summary>
     Wss,
+
+    /// <summary>An MQTT 3.1.1 CONNECT that must be answered by a CONNACK.</summary>
+    Mqtt,
+
+    /// <summary><see cref="Mqtt"/> over TLS.</summary>
+    Mqtts,
 }
 
 /// <summary><c>balance</c>.</summary>

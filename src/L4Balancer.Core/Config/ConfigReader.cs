@@ -9,6 +9,9 @@ namespace L4Balancer.Core.Config;
 /// </summary>
 public static class ConfigReader
 {
+    /// <summary>The largest text that is read, in bytes; a larger one is one error.</summary>
+    public const int LargestText = TomlText.MaxBytes;
+
     public static ConfigResult Read(ReadOnlySpan<byte> utf8) => Read(TomlReader.Read(utf8));
 
     internal static ConfigResult Read(TomlDocument document)
@@ -17,6 +20,7 @@ public static class ConfigReader
         TableBinder root = new(ConfigSchema.Root, document.Root, "", errors);
         BoundAddresses bound = new();
         PoolReferences references = new();
+        ConnectTargets targets = new();
         List<NamedFile> files = [];
 
         TableBinder admin = root.Table("admin");
@@ -28,9 +32,10 @@ public static class ConfigReader
             Admin = AdminBinding.Bind(admin, bound),
             Metrics = root.HasTable("metrics") ? MetricsBinding.Bind(metrics, bound) : null,
             Listeners = BindListeners(root, bound, references),
-            Pools = BindPools(root, references, files),
+            Pools = BindPools(root, references, targets, files),
         };
         bound.ReportConflicts();
+        targets.ReportLoops(OwnListeners.Of(config.Listeners));
 
         ImmutableArray<ConfigError> found = errors.InOrder();
         return new ConfigResult(found.IsEmpty ? config : null, found, [.. files]);
@@ -48,7 +53,8 @@ public static class ConfigReader
         return [.. tables.Select(listener => ListenerBinding.Bind(listener, names, bound, references))];
     }
 
-    private static ImmutableArray<PoolSettings> BindPools(TableBinder root, PoolReferences references, List<NamedFile> files)
+    private static ImmutableArray<PoolSettings> BindPools(
+        TableBinder root, PoolReferences references, ConnectTargets targets, List<NamedFile> files)
     {
         ImmutableArray<TableBinder> tables = root.Tables("pools");
         if (tables.IsEmpty)
@@ -61,7 +67,7 @@ public static class ConfigReader
         ImmutableArray<PoolSettings>.Builder pools = ImmutableArray.CreateBuilder<PoolSettings>(tables.Length);
         foreach (TableBinder table in tables)
         {
-            pools.Add(PoolBinding.Bind(table, names, files, out bool named));
+            pools.Add(PoolBinding.Bind(table, names, targets, files, out bool named));
             allNamed &= named;
         }
 

@@ -8,13 +8,15 @@ internal static class ConfigSchema
 {
     public static readonly SchemaTable Keepalive = new("keepalive", Works("idle", "interval", "count"));
 
+    public static readonly SchemaTable SourceNet = new("source_net", Works("v4", "v6"));
+
     public static readonly SchemaTable Balancer = new(
         "[balancer]",
         Works(
-            "workers", "engine", "max_connections", "shutdown_delay", "shutdown_grace", "access_log", "log_format", "log_level",
-            "held_memory"));
+            "workers", "engine", "max_connections", "shutdown_delay", "shutdown_grace", "access_log", "access_log_start", "access_log_every",
+            "log_format", "log_level", "watch", "state_file", "held_memory"));
 
-    public static readonly SchemaTable Admin = new("[admin]", Works("socket", "listen", "token_file"));
+    public static readonly SchemaTable Admin = new("[admin]", Works("socket", "listen", "token_file", "hosts"));
 
     public static readonly SchemaTable Metrics = new("[metrics]", Works("listen", "otlp"));
 
@@ -23,9 +25,9 @@ internal static class ConfigSchema
         [
             .. Works(
                 "name", "bind", "pool", "on_pool_down", "allow", "deny", "max_connections", "max_connections_per_source",
-                "connection_rate_per_source", "freebind", "backlog", "defer_accept"),
+                "connection_rate_per_source", "freebind", "mptcp", "backlog", "defer_accept"),
             new SchemaKey("keepalive", KeyForm.Table, Keepalive),
-            .. Works("user_timeout", "congestion_control"),
+            .. Works("user_timeout", "congestion_control", "send_buffer", "receive_buffer"),
             .. NotYet(
                 "inspect", "inspect_timeout", "inspect_limit", "accept_proxy_from", "routes"),
         ]);
@@ -33,10 +35,12 @@ internal static class ConfigSchema
     public static readonly SchemaTable Health = new(
         "[pools.health]",
         Works(
-            "type", "interval", "fast_interval", "down_interval", "jitter", "timeout", "rise", "fall", "port", "path", "host", "status",
-            "headers", "verify", "ca_file"));
+            "type", "send", "expect", "interval", "fast_interval", "down_interval", "jitter", "timeout", "rise", "fall", "port", "path",
+            "host", "status", "headers", "verify", "ca_file"));
 
     public static readonly SchemaTable Passive = new("[pools.passive]", Works("failures", "retry", "early_close"));
+
+    public static readonly SchemaTable Sticky = new("[pools.sticky]", Works("ttl", "entries"));
 
     public static readonly SchemaTable Backend = new(
         "[[pools.backends]]",
@@ -46,12 +50,13 @@ internal static class ConfigSchema
         "[[pools]]",
         [
             .. Works(
-                "name", "balance", "hash_key", "bounded_load", "source_ips", "connect_timeout", "connect_attempts", "idle_timeout",
-                "half_close_timeout", "max_age"),
+                "name", "balance", "hash_key", "source_net", "bounded_load", "source_ips", "connect_timeout", "connect_attempts",
+                "idle_timeout", "half_close_timeout", "max_age"),
             new SchemaKey("keepalive", KeyForm.Table, Keepalive),
             .. Works(
-                "user_timeout", "congestion_control", "panic_threshold", "slow_start", "new_connection_rate", "abort_on_close",
-                "on_backend_down", "on_backend_removed", "close_rate"),
+                "user_timeout", "congestion_control", "send_buffer", "receive_buffer", "panic_threshold", "slow_start",
+                "new_connection_rate", "abort_on_close", "on_backend_down", "on_backend_removed", "close_rate"),
+            new SchemaKey("sticky", KeyForm.Table, Sticky),
             new SchemaKey("health", KeyForm.Table, Health),
             new SchemaKey("passive", KeyForm.Table, Passive),
             new SchemaKey("backends", KeyForm.Tables, Backend),

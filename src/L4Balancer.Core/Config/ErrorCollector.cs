@@ -6,7 +6,11 @@ namespace L4Balancer.Core.Config;
 /// <summary>Collects all errors of one file, starting with those of the syntax.</summary>
 internal sealed class ErrorCollector
 {
+    /// <summary>As many as of the syntax: a file with more is another kind of file, and its errors are not to fill the memory.</summary>
+    internal const int MostErrors = TomlReader.MaxErrors;
+
     private readonly List<ConfigError> _errors = [];
+    private long _more;
 
     public ErrorCollector(ImmutableArray<TomlError> syntax)
     {
@@ -23,7 +27,20 @@ internal sealed class ErrorCollector
     /// </summary>
     public bool IsWhole { get; }
 
-    public void Add(TomlPosition position, string key, string message) => _errors.Add(new ConfigError(position, key, message));
+    /// <summary>No more errors are kept; the message of a further one need not be made.</summary>
+    public bool IsFull => _errors.Count >= MostErrors;
+
+    public void Add(TomlPosition position, string key, string message)
+    {
+        if (IsFull)
+        {
+            _more++;
+        }
+        else
+        {
+            _errors.Add(new ConfigError(position, key, message));
+        }
+    }
 
     /// <summary>Adds an error that may be a consequence of text that could not be parsed; ignored if there are syntax errors.</summary>
     public void AddIfWhole(TomlPosition position, string key, string message)
@@ -34,7 +51,13 @@ internal sealed class ErrorCollector
         }
     }
 
-    /// <summary>The errors in the order of the text; errors at the same position in the order in which they were found.</summary>
-    public ImmutableArray<ConfigError> InOrder() =>
-        [.. _errors.OrderBy(static e => e.Position.Line).ThenBy(static e => e.Position.Column)];
+    /// <summary>
+    /// The errors in the order of the text; errors at the same position in the order in which they were found. Of many the first that were found,
+    /// and the number of the others.
+    /// </summary>
+    public ImmutableArray<ConfigError> InOrder()
+    {
+        ConfigError[] first = [.. _errors.OrderBy(static e => e.Position.Line).ThenBy(static e => e.Position.Column)];
+        return _more == 0 ? [.. first] : [.. first, new ConfigError(first[^1].Position, "", $"and {_more} more")];
+    }
 }

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Collections.Immutable;
 using System.Globalization;
+using System.Text;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Toml;
 
@@ -10,6 +11,12 @@ namespace L4Balancer.Core.Config;
 public sealed record HealthSettings
 {
     public HealthType Type { get; init; } = HealthType.Tcp;
+
+    /// <summary>For tcp and tls: written once connected, in UTF-8; empty means nothing.</summary>
+    public string Send { get; init; } = "";
+
+    /// <summary>For tcp and tls: what the answer must contain, in UTF-8; empty means that no answer is read.</summary>
+    public string Expect { get; init; } = "";
 
     public TimeSpan Interval { get; init; } = TimeSpan.FromSeconds(2);
 
@@ -74,6 +81,8 @@ internal static class HealthBinding
     private const int LongestPath = 2048;
     private const int LongestHost = 260;
     private const int LongestValue = 4096;
+    private const int LongestSend = 4096;
+    private const int LongestExpect = 1024;
 
     private static readonly HealthSettings Defaults = new();
     private static readonly TimeSpan ShortestInterval = TimeSpan.FromMilliseconds(10);
@@ -95,6 +104,8 @@ internal static class HealthBinding
     public static HealthSettings Bind(TableBinder table, List<NamedFile> files) => new()
     {
         Type = table.Choice("type", Defaults.Type, Vocabulary.Health),
+        Send = BindBytes(table, "send", Defaults.Send, LongestSend),
+        Expect = BindBytes(table, "expect", Defaults.Expect, LongestExpect),
         Interval = table.Duration("interval", Defaults.Interval, ShortestInterval, Duration.LongestMilliseconds),
         FastInterval = table.Duration("fast_interval", Defaults.FastInterval, ShortestInterval, Duration.LongestMilliseconds),
         DownInterval = table.Duration("down_interval", Defaults.DownInterval, ShortestInterval, Duration.LongestMilliseconds),
@@ -110,6 +121,18 @@ internal static class HealthBinding
         Verify = table.Boolean("verify", Defaults.Verify),
         CaFile = BindCaFile(table, files),
     };
+
+    private static string BindBytes(TableBinder table, string key, string fallback, int longest)
+    {
+        if (!table.TryGet(key, out Setting setting) || !setting.TryText("a string, with escapes as in \"PING\\r\\n\"", out string text))
+        {
+            return fallback;
+        }
+
+        int length = Encoding.UTF8.GetByteCount(text);
+        return length <= longest || setting.Reject(string.Create(
+            CultureInfo.InvariantCulture, $"has {length} bytes in UTF-8; allowed: up to {longest}")) ? text : fallback;
+    }
 
     private static string BindPath(TableBinder table)
     {

@@ -8,12 +8,16 @@ public sealed record ListenerSettings
 {
     public required string Name { get; init; }
 
+    /// <summary>Every address that is listened on; a range of ports as its single ports.</summary>
     public required ImmutableArray<Endpoint> Bind { get; init; }
 
     public required string Pool { get; init; }
 
     /// <summary>IP_FREEBIND (ip(7)): an address that this host does not have yet may be bound.</summary>
     public bool Freebind { get; init; }
+
+    /// <summary>Multipath TCP (RFC 8684) is accepted where the kernel supports it; plain TCP is in any case.</summary>
+    public bool Mptcp { get; init; }
 
     /// <summary>What becomes of the listening sockets while no backend of the pool is living.</summary>
     public OnPoolDown OnPoolDown { get; init; } = OnPoolDown.Refuse;
@@ -44,12 +48,23 @@ public sealed record ListenerSettings
 
     /// <summary>TCP_CONGESTION (tcp(7)); empty means the system's default.</summary>
     public string CongestionControl { get; init; } = "";
+
+    /// <summary>SO_SNDBUF (socket(7)) of client connections; zero means the system's, which grows with the traffic (tcp(7), tcp_wmem).</summary>
+    public ByteSize SendBuffer { get; init; }
+
+    /// <summary>SO_RCVBUF (socket(7)) of client connections; zero means the system's, which grows with the traffic (tcp(7), tcp_rmem).</summary>
+    public ByteSize ReceiveBuffer { get; init; }
 }
 
 /// <summary><c>[[listeners]]</c>.</summary>
 internal static class ListenerBinding
 {
     private const string BindForm = "an array of addresses with a port, like [\"0.0.0.0:443\", \"[::]:443\"]";
+
+    private const string OrElse = ", a range of ports, like \"0.0.0.0:27000-27099\", or a UNIX socket, like \"unix:/run/chat.sock\"";
+
+    /// <summary>Each address has a descriptor, and each event loop watches it.</summary>
+    private const int MostAddresses = 1000;
 
     // The kernel counts in retransmissions, whose intervals double: beyond this value it would round by a minute and more.
     private static readonly TimeSpan LongestDefer = TimeSpan.FromMinutes(5);
@@ -77,6 +92,7 @@ internal static class ListenerBinding
             Bind = BindAddresses(table, bound),
             Pool = BindPool(table, pools),
             Freebind = table.Boolean("freebind", Defaults.Freebind),
+            Mptcp = table.Boolean("mptcp", Defaults.Mptcp),
             OnPoolDown = table.Choice("on_pool_down", Defaults.OnPoolDown, Vocabulary.OnPoolDown),
             Backlog = table.Integer("backlog", Defaults.Backlog, 1, 65_535),
             MaxConnections = table.Integer("max_connections", Defaults.MaxConnections, 0, int.MaxValue),
@@ -88,6 +104,8 @@ internal static class ListenerBinding
             Keepalive = KeepaliveBinding.Bind(table.Table("keepalive")),
             UserTimeout = table.Duration("user_timeout", Defaults.UserTimeout, TimeSpan.Zero, Duration.LongestMilliseconds),
             CongestionControl = CongestionControlBinding.Bind(table, Defaults.CongestionControl),
+            SendBuffer = SocketBufferBinding.Bind(table, "send_buffer", Defaults.SendBuffer),
+            ReceiveBuffer = SocketBufferBinding.Bind(table, "receive_buffer", Defaults.ReceiveBuffer),
         };
     }
 
@@ -106,19 +124,55 @@ internal static class ListenerBinding
         ImmutableArray<Endpoint>.Builder endpoints = ImmutableArray.CreateBuilder<Endpoint>(items.Length);
         foreach (Setting item in items)
         {
-            if (item.TryEndpoint(0, out Endpoint endpoint))
+            if (!TryBindItem(item, out IEnumerable<Endpoint> some))
+            {
+                continue;
+            }
+
+            Endpoint[] all = [.. some];
+            if (endpoints.Count + all.Length > MostAddresses)
+            {
+                item.Reject($"makes more than {MostAddresses} addresses and ports of this listener; allowed: 1 to {MostAddresses}");
+                break;
+            }
+
+            endpoints.AddRange(all);
+            foreach (Endpoint endpoint in all)
             {
                 bound.Add(endpoint, item);
-                endpoints.Add(endpoint);
             }
         }
 
         return endpoints.ToImmutable();
     }
 
+    private static bool TryBindItem(Setting item, out IEnumerable<Endpoint> endpoints)
+    {
+        endpoints = [];
+        if (item.Node is Toml.TomlString { Value: var text })
+        {
+            if (Endpoint.IsUnixText(text))
+            {
+                bool fits = item.TryUnix(text, out Endpoint socket);
+                endpoints = [socket];
+                return fits;
+            }
+
+            if (PortSpan.TryParse(text, out PortSpan span))
+            {
+                endpoints = span.Endpoints;
+                return LinkLocal.Check(item, text, span.Address);
+            }
+        }
+
+        bool isEndpoint = item.TryEndpoint(0, OrElse, out Endpoint endpoint);
+        endpoints = [endpoint];
+        return isEndpoint;
+    }
+
     private static ImmutableArray<Cidr> BindRanges(TableBinder table, string key)
     {
-        const string Form = "an array of address ranges, like [\"10.0.0.0/8\", \"2001:db8::/32\"]";
+        const string Form = "an array of address ranges, like [\"10.0.0.0/8\", \"2001:db8::/32\", \"unix\"]";
         if (!table.TryGet(key, out Setting setting) || !setting.TryItems(Form, out ImmutableArray<Setting> items))
         {
             return [];
@@ -142,7 +196,7 @@ internal static class ListenerBinding
             }
             else
             {
-                item.Reject($"{Quoted.Text(text)} is not an address range, like \"10.0.0.0/8\", \"2001:db8::/32\" or \"192.0.2.7\"");
+                item.Reject($"{Quoted.Text(text)} is not an address range, like \"10.0.0.0/8\", \"2001:db8::/32\" or \"192.0.2.7\", or \"unix\"");
             }
         }
 

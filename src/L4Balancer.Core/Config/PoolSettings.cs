@@ -15,6 +15,9 @@ public sealed record PoolSettings
 
     public TupleFields HashKey { get; init; } = TupleFields.All;
 
+    /// <summary>Prefix lengths of the client's network, for a <see cref="HashKey"/> with <see cref="TupleFields.SourceNet"/>.</summary>
+    public SourceNet SourceNet { get; init; } = SourceNet.Default;
+
     /// <summary>Bounded load for ring and maglev: maximum load of a backend as a multiple of its fair share; 0 means off.</summary>
     public double BoundedLoad { get; init; }
 
@@ -64,6 +67,14 @@ public sealed record PoolSettings
     /// <summary>TCP_CONGESTION (tcp(7)); empty means the system's default.</summary>
     public string CongestionControl { get; init; } = "";
 
+    /// <summary>SO_SNDBUF (socket(7)) of backend connections; zero means the system's, which grows with the traffic (tcp(7), tcp_wmem).</summary>
+    public ByteSize SendBuffer { get; init; }
+
+    /// <summary>SO_RCVBUF (socket(7)) of backend connections; zero means the system's, which grows with the traffic (tcp(7), tcp_rmem).</summary>
+    public ByteSize ReceiveBuffer { get; init; }
+
+    public StickySettings Sticky { get; init; } = new();
+
     public HealthSettings Health { get; init; } = new();
 
     public PassiveSettings Passive { get; init; } = new();
@@ -99,9 +110,11 @@ internal static class PoolBinding
 
     /// <param name="table">The table of one pool.</param>
     /// <param name="names">The names of the pools read so far.</param>
+    /// <param name="targets">The addresses of its backends and of their probes are added.</param>
     /// <param name="files">The files that the pool refers to are added.</param>
     /// <param name="named">False if the name could not be read, so that references to it cannot be checked.</param>
-    public static PoolSettings Bind(TableBinder table, Claims<string> names, List<NamedFile> files, out bool named)
+    public static PoolSettings Bind(
+        TableBinder table, Claims<string> names, ConnectTargets targets, List<NamedFile> files, out bool named)
     {
         string name = Defaults.Name;
         named = table.TryRequire("name", "a name", out Setting setting) && setting.TryName(out name);
@@ -110,12 +123,14 @@ internal static class PoolBinding
             names.TryClaim(name, setting);
         }
 
+        TableBinder health = table.Table("health");
         TimeSpan idle = table.Duration("idle_timeout", Defaults.IdleTimeout, TimeSpan.Zero, Duration.Longest);
         PoolSettings pool = new()
         {
             Name = name,
             Balance = table.Choice("balance", Defaults.Balance, Vocabulary.Balance),
             HashKey = BindHashKey(table),
+            SourceNet = BindSourceNet(table),
             BoundedLoad = BindBoundedLoad(table),
             PanicThreshold = table.Number("panic_threshold", Defaults.PanicThreshold, 0, 1),
             SlowStart = table.Duration("slow_start", Defaults.SlowStart, TimeSpan.Zero, Duration.Longest),
@@ -133,11 +148,15 @@ internal static class PoolBinding
             Keepalive = KeepaliveBinding.Bind(table.Table("keepalive")),
             UserTimeout = table.Duration("user_timeout", Defaults.UserTimeout, TimeSpan.Zero, Duration.LongestMilliseconds),
             CongestionControl = CongestionControlBinding.Bind(table, Defaults.CongestionControl),
-            Health = HealthBinding.Bind(table.Table("health"), files),
+            SendBuffer = SocketBufferBinding.Bind(table, "send_buffer", Defaults.SendBuffer),
+            ReceiveBuffer = SocketBufferBinding.Bind(table, "receive_buffer", Defaults.ReceiveBuffer),
+            Sticky = StickyBinding.Bind(table.Table("sticky")),
+            Health = HealthBinding.Bind(health, files),
             Passive = PassiveBinding.Bind(table.Table("passive")),
-            Backends = BindBackends(table),
+            Backends = BindBackends(table, targets),
         };
         ReportFamiliesWithoutSource(pool, sources);
+        AddProbes(pool, health, targets);
         return pool;
     }
 
@@ -177,7 +196,31 @@ internal static class PoolBinding
             }
         }
 
+        if (all.HasFlag(TupleFields.SourceIp | TupleFields.SourceNet))
+        {
+            setting.Reject("has both \"source-ip\" and \"source-net\"; an address contains its network: leave one of them out");
+        }
+
         return all;
+    }
+
+    private static SourceNet BindSourceNet(TableBinder table)
+    {
+        if (!table.TryGet("source_net", out Setting setting))
+        {
+            return Defaults.SourceNet;
+        }
+
+        if (setting.Node is not Toml.TomlTable lengths)
+        {
+            setting.WrongType("an inline table like { v4 = 24, v6 = 64 }");
+            return Defaults.SourceNet;
+        }
+
+        TableBinder net = new(ConfigSchema.SourceNet, lengths, setting.Key, table.Errors);
+        return new SourceNet(
+            net.Integer("v4", Defaults.SourceNet.V4, 1, 32),
+            net.Integer("v6", Defaults.SourceNet.V6, 1, 128));
     }
 
     /// <param name="table">The table of one pool.</param>
@@ -229,7 +272,7 @@ internal static class PoolBinding
         return value == TimeSpan.Zero || (idle > TimeSpan.Zero && idle < value) ? idle : value;
     }
 
-    private static ImmutableArray<BackendSettings> BindBackends(TableBinder table)
+    private static ImmutableArray<BackendSettings> BindBackends(TableBinder table, ConnectTargets targets)
     {
         ImmutableArray<TableBinder> tables = table.Tables("backends");
         if (tables.IsEmpty && !table.Mentions("discovery"))
@@ -245,8 +288,20 @@ internal static class PoolBinding
         }
 
         Claims<string> names = new("the backends of a pool");
-        Claims<string> addresses = new("the backends of a pool");
-        return [.. tables.Select(backend => BackendBinding.Bind(backend, names, addresses))];
+        return [.. tables.Select(backend => BackendBinding.Bind(backend, names, targets))];
+    }
+
+    private static void AddProbes(PoolSettings pool, TableBinder health, ConnectTargets targets)
+    {
+        if (pool.Health.Type == HealthType.None || pool.Health.Port == 0 || !health.TryGet("port", out Setting port))
+        {
+            return;
+        }
+
+        foreach (Endpoint endpoint in pool.Backends.Where(b => b.Endpoint is { IsUnix: false }).Select(b => b.Endpoint!.Value))
+        {
+            targets.AddProbe(endpoint with { Port = (ushort)pool.Health.Port }, port);
+        }
     }
 
     // Such a backend could never be reached: bind(2) does not accept a source of the other family.
@@ -259,7 +314,7 @@ internal static class PoolBinding
 
         foreach (bool v4 in (ReadOnlySpan<bool>)[true, false])
         {
-            BackendSettings? backend = pool.Backends.FirstOrDefault(b => b.Endpoint?.Address.IsV4 == v4);
+            BackendSettings? backend = pool.Backends.FirstOrDefault(b => b.Endpoint is { IsUnix: false } known && known.Address.IsV4 == v4);
             if (backend is not null && !pool.SourceIps.Any(s => s.IsV4 == v4))
             {
                 string family = v4 ? "IPv4" : "IPv6";

@@ -125,24 +125,33 @@ internal readonly record struct Setting(TomlNode Node, string Key, ErrorCollecto
 
     /// <param name="minimumPort">0 if the system may choose a port.</param>
     /// <param name="value">The address with its port.</param>
-    public bool TryEndpoint(int minimumPort, out Endpoint value)
+    public bool TryEndpoint(int minimumPort, out Endpoint value) => TryEndpoint(minimumPort, "", out value);
+
+    /// <param name="orElse">What else the value may be, for the message.</param>
+    public bool TryEndpoint(int minimumPort, string orElse, out Endpoint value)
     {
         value = default;
         const string Form = "an IP address with a port, like \"10.0.0.1:443\" or \"[2001:db8::1]:443\"";
-        if (!TryText(Form, out string text))
+        if (!TryText(Form + orElse, out string text))
         {
             return false;
         }
 
         if (!Endpoint.TryParse(text, out value))
         {
-            return LinkLocal.HasScope(text) ? LinkLocal.RejectScope(this, text) : Reject($"{Quoted.Text(text)} is not {Form}");
+            return LinkLocal.HasScope(text) ? LinkLocal.RejectScope(this, text) : Reject($"{Quoted.Text(text)} is not {Form}{orElse}");
         }
 
         return value.Port >= minimumPort
             ? LinkLocal.Check(this, text, value.Address)
             : Reject($"{Quoted.Text(text)} has a port out of range; allowed: {minimumPort} to 65535");
     }
+
+    /// <param name="text">A text that begins with <c>unix:</c>.</param>
+    /// <param name="value">The UNIX socket.</param>
+    public bool TryUnix(string text, out Endpoint value) => Endpoint.TryParseUnix(text, out value) || Reject(
+        $"{Quoted.Text(text)} is not a UNIX socket, like \"unix:/run/chat.sock\"; allowed: an absolute path of up to 107 visible ASCII "
+        + "characters without \" and \\");
 
     public bool TryAddress(out HostAddress value)
     {

@@ -175,6 +175,13 @@ internal sealed class TableBinder
 
     private void ReportUnknown(TomlEntry entry)
     {
+        if (Errors.IsFull)
+        {
+            // Comparing a key with all known ones takes microseconds, and a file may have millions.
+            Errors.Add(entry.KeyPosition, "", "");
+            return;
+        }
+
         string nearest = NearestName.Of(entry.Key, _schema.Keys.Select(static k => k.Name), out int distance)!;
         if (NearestName.IsSlip(entry.Key, distance))
         {

@@ -47,6 +47,7 @@ internal static class Vocabulary
             ("source-port", TupleFields.SourcePort),
             ("destination-ip", TupleFields.DestinationIp),
             ("destination-port", TupleFields.DestinationPort),
+            ("source-net", TupleFields.SourceNet),
         ],
         "sni", "http-path", "http-header:", "http-cookie:", "http-query:");
 
@@ -59,5 +60,7 @@ internal static class Vocabulary
             ("https", HealthType.Https),
             ("ws", HealthType.Ws),
             ("wss", HealthType.Wss),
+            ("mqtt", HealthType.Mqtt),
+            ("mqtts", HealthType.Mqtts),
         ]);
 }

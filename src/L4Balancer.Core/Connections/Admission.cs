@@ -22,20 +22,24 @@ internal static class Admission
             return CloseReason.Denied;
         }
 
-        bool overLimit = openInAll > snapshot.MaxConnections || (most > 0 && openHere > most);
-        return overLimit || !TryEnterSource(ref record, listener, now) ? CloseReason.Limit : CloseReason.None;
+        record.Limit = openInAll > snapshot.MaxConnections ? LimitKind.Balancer
+            : most > 0 && openHere > most ? LimitKind.Listener
+            : LimitOfSource(ref record, listener, now);
+        return record.Limit == LimitKind.None ? CloseReason.None : CloseReason.Limit;
     }
 
-    private static bool TryEnterSource(ref ConnectionRecord record, Listener listener, Instant now)
+    private static LimitKind LimitOfSource(ref ConnectionRecord record, Listener listener, Instant now)
     {
-        if (!listener.LimitsSources)
+        // Clients of a UNIX socket have no address: limits per source do not apply to them.
+        if (!listener.LimitsSources || record.Tuple.Source.IsUnix)
         {
-            return true;
+            return LimitKind.None;
         }
 
         ListenerSettings settings = listener.Settings;
-        record.HasClientPlace = listener.State.ByClient.TryEnter(
+        LimitKind whyNot = listener.State.ByClient.WhyNot(
             record.Tuple.Source.Address, settings.MaxConnectionsPerSource, settings.ConnectionRatePerSource, now);
-        return record.HasClientPlace;
+        record.HasClientPlace = whyNot == LimitKind.None;
+        return whyNot;
     }
 }

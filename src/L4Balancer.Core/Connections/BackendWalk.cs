@@ -2,6 +2,7 @@ using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Pacing;
 using L4Balancer.Core.Ports;
 using L4Balancer.Core.Routing;
+using L4Balancer.Core.Sticky;
 using L4Balancer.Core.Timing;
 
 namespace L4Balancer.Core.Connections;
@@ -14,6 +15,9 @@ internal struct BackendWalk
 {
     /// <summary>The longest time in the queue of <c>new_connection_rate</c> where connect_timeout sets no bound.</summary>
     private static readonly TimeSpan LongestQueue = TimeSpan.FromSeconds(3);
+
+    /// <summary>How often a pick is repeated because another connection of the same key was faster.</summary>
+    private const int MostRounds = 4;
 
     private Backend? _backend;
     private TriedBackends _tried;
@@ -45,7 +49,7 @@ internal struct BackendWalk
             _reservation.LetGo();
             turn = now;
             int trial = 0;
-            int index = _tried.IsFull ? Pool.None : pool.Take(record.Tuple, _tried.Span, mayTry: !_hasTrialed, out trial);
+            int index = _tried.IsFull ? Pool.None : Pick(ref record, pool, now, out trial);
             if (index == Pool.None)
             {
                 return false;
@@ -76,10 +80,13 @@ internal struct BackendWalk
     }
 
     /// <summary>The reason why the connection cannot be served; none where a backend may accept it after a pause.</summary>
-    public readonly CloseReason WhyNone(Pool pool)
+    /// <param name="limit">Set if the reason is a limit: the connection waited for a turn in vain, or every backend is full.</param>
+    public readonly CloseReason WhyNone(Pool pool, out LimitKind limit)
     {
+        limit = LimitKind.None;
         if (_tried.AreFull)
         {
+            limit = !pool.HasAvailable ? LimitKind.None : _tried.IsEmpty ? LimitKind.Backends : LimitKind.Queue;
             return pool.HasAvailable ? CloseReason.Limit : CloseReason.NoBackend;
         }
 
@@ -122,8 +129,9 @@ internal struct BackendWalk
     /// <param name="most">From the pool's settings: see <see cref="BackendReservation.NoteFailed"/>.</param>
     public PassiveHealthEvent NoteFailed(ConnectFailure failure, int most)
     {
-        bool blamed = failure is not (ConnectFailure.NotPermitted or ConnectFailure.NotObserved);
-        _lastFailure = failure is ConnectFailure.TimedOut or ConnectFailure.NotObserved ? CloseReason.ConnectTimeout : CloseReason.ConnectFailed;
+        bool blamed = failure is not (ConnectFailure.NotPermitted or ConnectFailure.NotObserved or ConnectFailure.QueueFull);
+        _lastFailure = failure is ConnectFailure.TimedOut or ConnectFailure.NotObserved or ConnectFailure.QueueFull
+            ? CloseReason.ConnectTimeout : CloseReason.ConnectFailed;
         _blamed |= failure != ConnectFailure.NotPermitted;
         Backend backend = _backend!;
         _tried.Add(backend.Index);
@@ -140,6 +148,37 @@ internal struct BackendWalk
         _tried.Clear();
         _blamed = false;
         _queueUntil = default;
+    }
+
+    // An entry of the pool's table decides, else the balance; the entry then says what was picked. If another connection of the same key has
+    // written it meanwhile, that one is followed.
+    private readonly int Pick(ref ConnectionRecord record, Pool pool, Instant now, out int trial)
+    {
+        if (pool.Sticky is not { } table)
+        {
+            return pool.Take(record.Tuple, _tried.Span, mayTry: !_hasTrialed, out trial);
+        }
+
+        TimeSpan ttl = pool.Settings.Sticky.Ttl;
+        StickyKeyHash hash = table.HashOf(record.Tuple);
+        for (int rounds = 0; ; rounds++)
+        {
+            trial = 0;
+            BackendState? seen = table.Find(hash, ttl, now, out int hint);
+            int index = seen is null ? Pool.None : pool.Follow(seen, hint, _tried.Span);
+            if (index == Pool.None)
+            {
+                index = pool.Take(record.Tuple, _tried.Span, mayTry: !_hasTrialed, out trial);
+            }
+
+            if (index == Pool.None || rounds == MostRounds
+                || table.TryHold(hash, record.Tuple.Source.Address, pool.Backends[index].State, index, seen, ttl, now, ref record.Sticky))
+            {
+                return index;
+            }
+
+            BackendReservation.ReturnTrial(pool.Backends[index].State, trial);
+        }
     }
 
     private static string FaultOf(ConnectFailure failure) => failure switch

@@ -18,6 +18,12 @@ public enum ConnectFailure
     /// </summary>
     NotObserved,
 
+    /// <summary>
+    /// The queue of the backend's UNIX socket is full (connect(2), EAGAIN). Where TCP would wait for room, the kernel refuses at once, so this
+    /// is not counted against the backend either.
+    /// </summary>
+    QueueFull,
+
     /// <summary>No local port is free from this source to this destination (connect(2), EADDRNOTAVAIL): never the backend's fault.</summary>
     NoFreePort,
 

@@ -15,8 +15,17 @@ public struct ConnectionEnd
     /// <summary>How long a close may take: for writing buffered bytes, and for the FIN of the peers.</summary>
     public static readonly TimeSpan Grace = TimeSpan.FromSeconds(5);
 
-    /// <summary>How often an engine checks a send queue that has to be empty before a reset. The kernel sends no event for that.</summary>
+    /// <summary>
+    /// How often an engine checks a send queue that has to be empty before a reset, if few connections wait for it. The kernel sends no event
+    /// for that.
+    /// </summary>
     public static readonly TimeSpan FlushPoll = TimeSpan.FromMilliseconds(5);
+
+    /// <summary>The longest time between two checks, however many connections wait.</summary>
+    private static readonly TimeSpan LongestFlushPoll = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>A check costs a third of a microsecond or more, so this keeps all checks of a thread within a hundredth of a processor.</summary>
+    private static readonly TimeSpan FlushPollPerConnection = TimeSpan.FromMicroseconds(50);
 
     /// <summary>The send queues are looked at for the first time after this part of a timeout without a byte.</summary>
     private const int FirstLook = 8;
@@ -177,11 +186,21 @@ public struct ConnectionEnd
 
     /// <summary>While flushing: takes the state of the send queues of the sides that are not lost.</summary>
     /// <param name="unacknowledged">A peer that is not lost has not acknowledged everything yet. A reset would discard that.</param>
-    /// <returns>How both sockets are closed, or none: check again after <see cref="FlushPoll"/>.</returns>
+    /// <returns>How both sockets are closed, or none: check again after <see cref="FlushPollOf"/>.</returns>
     public readonly EndActions Flushed(bool unacknowledged, Instant now) =>
         unacknowledged && now < CloseBy ? EndActions.None
         : EndActions.Close | (IsLost(Side.Client) ? EndActions.None : EndActions.ResetClient)
             | (IsLost(Side.Backend) ? EndActions.None : EndActions.ResetBackend);
+
+    /// <summary>
+    /// The time between two checks of a send queue that has to be empty before a reset: <see cref="FlushPoll"/>, and longer if many wait.
+    /// </summary>
+    /// <param name="waiting">Connections whose queues the same thread, or the same engine, checks.</param>
+    public static TimeSpan FlushPollOf(int waiting)
+    {
+        TimeSpan all = waiting * FlushPollPerConnection;
+        return all < FlushPoll ? FlushPoll : all > LongestFlushPoll ? LongestFlushPoll : all;
+    }
 
     /// <summary>The balancer begins an orderly close of the connection.</summary>
     /// <returns><see cref="EndActions.Linger"/>, or none if it is ending already.</returns>

@@ -3,6 +3,7 @@ using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Ports;
 using L4Balancer.Core.Routing;
+using L4Balancer.Core.Sticky;
 using L4Balancer.Core.Timing;
 
 namespace L4Balancer.Core.Connections;
@@ -53,8 +54,14 @@ public struct ConnectionRecord
 
     public CloseReason Reason { get; internal set; }
 
+    /// <summary>Which limit was hit, if <see cref="Reason"/> is <see cref="CloseReason.Limit"/>.</summary>
+    public LimitKind Limit { get; set; }
+
     /// <summary>The local port towards the backend, held from the moment that a connect is requested.</summary>
     internal PortLease Lease;
+
+    /// <summary>Its hold on an entry of the pool's table of sticky keys.</summary>
+    internal StickyHold Sticky;
 
     /// <summary>Whether it is counted in its listener's <see cref="ClientTable"/>.</summary>
     internal bool HasClientPlace { get; set; }
@@ -76,6 +83,14 @@ public struct ConnectionRecord
 
     /// <summary>From accept to the end.</summary>
     public readonly TimeSpan TotalTime => EndedAt - AcceptedAt;
+
+    /// <summary>A copy with the time that it has lasted until now, for a report on a connection that has not ended.</summary>
+    public readonly ConnectionRecord At(Instant now)
+    {
+        ConnectionRecord copy = this;
+        copy.EndedAt = now;
+        return copy;
+    }
 
     /// <summary>
     /// Removes an established connection from this process's counters without ending it, because another engine takes it over.
@@ -126,6 +141,7 @@ public struct ConnectionRecord
         LeaveHalfClosed();
         Listener.CountClosed();
         LeaveClient();
+        LeaveSticky(now);
         Lease.Return(LocalEndpoint.Port, wasFirst, now);
         balancer.CountEnded();
         JudgeEarlyEnd(balancer.ConnectReports, reason, now - EstablishedAt, now);
@@ -174,6 +190,9 @@ public struct ConnectionRecord
             Pool.CountHalfClosed(-1);
         }
     }
+
+    /// <summary>Ends its hold on an entry of the pool's table of sticky keys, if it has one.</summary>
+    internal void LeaveSticky(Instant now) => Origin.Sticky?.Release(ref Sticky, now);
 
     /// <summary>Ends its count in the <see cref="ClientTable"/>, if it is counted there.</summary>
     internal readonly void LeaveClient()

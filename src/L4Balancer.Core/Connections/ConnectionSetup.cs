@@ -36,17 +36,21 @@ public struct ConnectionSetup
 
     /// <summary>A connection was accepted: admits it, and picks its first backend.</summary>
     /// <param name="record">Overwritten completely.</param>
+    /// <param name="tuple">The number of a client of a UNIX socket is replaced by the low bits of the connection's id.</param>
     public SetupStep Accepted(ref ConnectionRecord record, RoutingSnapshot snapshot, Listener listener, in FourTuple tuple, Instant now)
     {
         this = default;
         _snapshot = snapshot;
         _listener = listener;
         _turn = listener.Pool.Sources.NextTurn();
+        ulong id = snapshot.State.NextId();
         record = new ConnectionRecord
         {
-            Id = snapshot.State.NextId(),
+            Id = id,
             Origin = listener.Origin,
-            Tuple = tuple,
+
+            // The low bits of the id take the place of the source port, so that a hash spreads the clients of a UNIX socket.
+            Tuple = tuple.Source.IsUnix ? tuple with { Source = Endpoint.OfUnixClient((ushort)id) } : tuple,
             AcceptedAt = now,
             Generation = snapshot.Generation,
         };
@@ -64,6 +68,7 @@ public struct ConnectionSetup
         record.Lease.Connected(source.Port, now);
         BackendState state = record.Backend!;
         state.CountEstablished();
+        record.Origin.Sticky?.Confirm(record.Sticky, now);
         Report(state, _backends.NoteConnected(record.Origin.Policy.Passive.EarlyClose, now));
         record.Listener.CountEstablished();
         return SetupStep.Relay;
@@ -94,6 +99,7 @@ public struct ConnectionSetup
                     record.Lease.ReturnNothing();
                 }
 
+                record.Limit = LimitKind.Host;
                 return Refuse(ref record, CloseReason.Limit, now);
             default:
                 CountAttempt(ref record);
@@ -176,8 +182,14 @@ public struct ConnectionSetup
             _backends.Skip(_backends.Backend!.Index);
         }
 
-        CloseReason why = _backends.WhyNone(_listener.Pool);
-        return why == CloseReason.None ? Pause(now) : Refuse(ref record, why, now);
+        CloseReason why = _backends.WhyNone(_listener.Pool, out LimitKind limit);
+        if (why == CloseReason.None)
+        {
+            return Pause(now);
+        }
+
+        record.Limit = limit;
+        return Refuse(ref record, why, now);
     }
 
     private readonly SetupStep Pause(Instant now)
@@ -189,7 +201,7 @@ public struct ConnectionSetup
     // A queued connection is sent elsewhere if its backend has gone down meanwhile.
     private SetupStep TakeTurn(ref ConnectionRecord record, RoutingSnapshot newest, Instant now)
     {
-        int picked = Rebase(ref record, newest);
+        int picked = Rebase(ref record, newest, now);
         if (picked != Pool.None && _listener.Pool.StillTakes(picked, _backends.Trial))
         {
             Backend backend = _listener.Pool.Backends[picked];
@@ -208,7 +220,7 @@ public struct ConnectionSetup
 
     // Takes the listener, and with it the pool that decides from now on, from the newest snapshot; keeps the old one if the listener is
     // gone. Returns the index there of the backend that was picked last, or none.
-    private int Rebase(ref ConnectionRecord record, RoutingSnapshot newest)
+    private int Rebase(ref ConnectionRecord record, RoutingSnapshot newest, Instant now)
     {
         Backend picked = _backends.Backend!;
         if (ReferenceEquals(newest, _snapshot))
@@ -223,6 +235,11 @@ public struct ConnectionSetup
             if (listener.State == record.Listener)
             {
                 _listener = listener;
+                if (record.Origin.Sticky != listener.Origin.Sticky)
+                {
+                    record.LeaveSticky(now);
+                }
+
                 record.Origin = listener.Origin;
                 _backends.Rebase(before, listener.Pool);
                 break;
@@ -316,6 +333,7 @@ public struct ConnectionSetup
         record.EndedAt = now;
         record.Listener.CountRefused(reason);
         record.LeaveClient();
+        record.LeaveSticky(now);
         _snapshot.State.CountEnded();
         return SetupStep.Refuse(reason);
     }

@@ -16,6 +16,8 @@ internal struct TriedBackends
     /// <summary>No further backend is tried.</summary>
     public readonly bool IsFull => _count == Capacity;
 
+    public readonly bool IsEmpty => _count == 0;
+
     /// <summary>No connect was made: every backend's queue was full, or there was no backend to try.</summary>
     public readonly bool AreFull => _count == _full;
 

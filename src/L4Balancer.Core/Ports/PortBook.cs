@@ -25,13 +25,14 @@ public sealed class PortBook
 
     public PortSupply Supply { get; }
 
-    public IEnumerable<PortUse> Uses => _uses;
+    /// <summary>Those that have ports; a UNIX socket as destination has none.</summary>
+    public IEnumerable<PortUse> Uses => _uses.Where(static u => u.HasPorts);
 
     /// <summary>For each source from which ports are or were in use, the destination with the most ports in use.</summary>
     public IEnumerable<(PortUse Use, int InUse)> Fullest(Instant now)
     {
         var fullest = new Dictionary<LocalAddressState, (PortUse Use, int InUse)>();
-        foreach (PortUse use in _uses)
+        foreach (PortUse use in _uses.Where(static u => u.HasPorts))
         {
             int inUse = use.InUse(now);
             if ((inUse > 0 || use.Source.IsTouched) && (!fullest.TryGetValue(use.Source, out var before) || inUse > before.InUse))
@@ -58,6 +59,9 @@ public sealed class PortBook
     internal sealed class Successor(PortBook before)
     {
         private readonly Dictionary<(HostAddress?, Endpoint), PortUse> _uses = [];
+
+        /// <summary>A connection to a UNIX socket has neither a source address nor a port.</summary>
+        public PortUse OfUnix(Endpoint destination) => Of(LocalAddressState.OfUnix, destination);
 
         public PortUse Of(LocalAddressState source, Endpoint destination)
         {

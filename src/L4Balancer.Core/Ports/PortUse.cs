@@ -44,6 +44,9 @@ public sealed class PortUse(LocalAddressState source, Endpoint destination, Port
 
     public Endpoint Destination { get; } = destination;
 
+    /// <summary>False if the destination is a UNIX socket: connections are counted, but no port is taken and none waits.</summary>
+    public bool HasPorts => !Destination.IsUnix;
+
     /// <summary>Ports of connections, including those that are being connected.</summary>
     public int Held => Volatile.Read(ref _held);
 
@@ -66,7 +69,7 @@ public sealed class PortUse(LocalAddressState source, Endpoint destination, Port
     internal PortWindow? Window(Instant now)
     {
         PortRange range = supply.Range;
-        return supply.HasWindows && range.Count > SmallRange && Volatile.Read(ref _map) is { } map && map.Range == range
+        return HasPorts && supply.HasWindows && range.Count > SmallRange && Volatile.Read(ref _map) is { } map && map.Range == range
             && InUse(now) >= range.Count / WindowsFrom ? map.Find() : null;
     }
 
@@ -81,7 +84,7 @@ public sealed class PortUse(LocalAddressState source, Endpoint destination, Port
     internal void Connected(ushort port, Instant now)
     {
         long second = SecondOf(now);
-        if (MapOf(supply.Range, now) is { } map && map.Hold(port, second) is >= 0 and long since)
+        if (HasPorts && MapOf(supply.Range, now) is { } map && map.Hold(port, second) is >= 0 and long since)
         {
             Volatile.Read(ref _waits)?.Remove(since);
         }
@@ -93,7 +96,7 @@ public sealed class PortUse(LocalAddressState source, Endpoint destination, Port
     internal void Return(ushort port, bool waits, Instant now)
     {
         Interlocked.Decrement(ref _held);
-        if (waits)
+        if (waits && HasPorts)
         {
             (Volatile.Read(ref _waits) ?? Made(ref _waits, new TimeWaits())).Add(SecondOf(now));
         }
@@ -127,8 +130,11 @@ public sealed class PortUse(LocalAddressState source, Endpoint destination, Port
     /// <summary>Removes expired TIME_WAIT entries. Must be called every few seconds.</summary>
     internal void Sweep(Instant now)
     {
-        InUse(now);
-        MapOf(supply.Range, now)?.Sweep(SecondOf(now));
+        if (HasPorts)
+        {
+            InUse(now);
+            MapOf(supply.Range, now)?.Sweep(SecondOf(now));
+        }
     }
 
     private static long SecondOf(Instant now) => now.Ticks / TimeSpan.TicksPerSecond;

@@ -17,7 +17,7 @@ public sealed record Backend(int Index, BackendSettings Settings, BackendState S
     public Endpoint Endpoint { get; init; } = Settings.Endpoint ?? default;
 
     /// <summary>False for a host name that resolves to no address: no connection can be sent there.</summary>
-    public bool IsResolved => Endpoint.Port != 0;
+    public bool IsResolved => Endpoint.Port != 0 || Endpoint.IsUnix;
 
     /// <summary>The other addresses of its name, in the order in which they are tried if connects to the current one fail.</summary>
     public ImmutableArray<HostAddress> OtherAddresses { get; init; } = [];

@@ -5,7 +5,7 @@ namespace L4Balancer.Core.Routing;
 
 /// <summary>
 /// What operators set at run time, by pool and backend name. An override survives a reload unless the file changes that very value or no
-/// longer has the backend; it is not kept when the process ends. Immutable.
+/// longer has the backend, and with a state file a restart too. Immutable.
 /// </summary>
 public sealed class BackendOverrides
 {
@@ -14,6 +14,9 @@ public sealed class BackendOverrides
     private BackendOverrides(ImmutableDictionary<(string Pool, string Backend), BackendOverride> set) => _set = set;
 
     public static BackendOverrides None { get; } = new(ImmutableDictionary<(string Pool, string Backend), BackendOverride>.Empty);
+
+    /// <summary>What was set, in no particular order.</summary>
+    public IEnumerable<(string Pool, string Backend, BackendOverride Set)> All => _set.Select(static s => (s.Key.Pool, s.Key.Backend, s.Value));
 
     /// <summary>The empty override if nothing was set.</summary>
     public BackendOverride this[string pool, string backend] => _set.GetValueOrDefault((pool, backend));

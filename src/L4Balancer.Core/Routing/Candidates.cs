@@ -25,6 +25,10 @@ internal sealed class Candidates(
     /// <param name="trial">The connection's trial of that backend; 0: none.</param>
     public bool StillTakes(int backend, int trial) => available.Contains(backend) && (trial != 0 || !admission.IsHalfOpen(backend));
 
+    /// <summary>Whether one more connection may go to this backend, whatever the balance would pick.</summary>
+    public bool TakesMore(int backend) => available.Contains(backend) && !admission.IsHalfOpen(backend)
+        && (admission.IsRebalancing ? admission.Admits(backend, hash: 0) : admission.HasRoom(backend));
+
     public int Pick(in FourTuple tuple, ReadOnlySpan<ushort> tried)
     {
         if (available.Count == 0)

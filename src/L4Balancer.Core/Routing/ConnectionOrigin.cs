@@ -1,5 +1,6 @@
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Config;
+using L4Balancer.Core.Sticky;
 
 namespace L4Balancer.Core.Routing;
 
@@ -8,7 +9,8 @@ namespace L4Balancer.Core.Routing;
 /// the rest of its life. It refers to no pool, ring or snapshot, so that those can be collected while connections live. Immutable; one
 /// object per listener, shared by all its connections.
 /// </summary>
-public sealed record ConnectionOrigin(ListenerState Listener, PoolState Pool, ConnectionPolicy Policy);
+/// <param name="Sticky">The table in which its key has an entry; null: none.</param>
+public sealed record ConnectionOrigin(ListenerState Listener, PoolState Pool, ConnectionPolicy Policy, StickyTable? Sticky = null);
 
 /// <summary>The settings of a pool that apply to established connections, as in <see cref="PoolSettings"/>.</summary>
 /// <param name="MaxAge">Zero: no limit.</param>

@@ -13,7 +13,9 @@ public sealed record DesiredState(BalancerConfig File, int MaxConnections)
     /// <summary>The addresses that the host names in the file resolve to.</summary>
     public Resolutions Names { get; init; } = Resolutions.None;
 
-    /// <summary>Where <c>round-robin</c> and <c>random-two</c> begin. The daemon draws one at its start; 0 is a fixed place.</summary>
+    /// <summary>
+    /// Where <c>round-robin</c> and <c>random-two</c> begin, and the seed of the hash of clients. The daemon draws one at its start; 0 is a fixed place.
+    /// </summary>
     public ulong Seed { get; init; }
 
     /// <summary>What operators have set at run time.</summary>

@@ -64,12 +64,17 @@ public sealed class HealthBoard
             }
 
             SetHealth(pool, pool.Backends.Select(b => (b.Index, entries[b.State].Tracker.State)));
+            foreach (Backend backend in pool.Backends)
+            {
+                NoteStatus(pool, backend, now);
+            }
         }
 
         foreach (HealthEntry gone in _entries.Values.Where(e => !entries.ContainsKey(e.State)))
         {
             gone.TrialAt = Instant.Never;
             gone.State.Connects.Reset();
+            gone.State.NoteStatus((int)BackendStatus.Draining, now);
         }
 
         _entries = entries;
@@ -96,7 +101,7 @@ public sealed class HealthBoard
         state.Health.Last = new LastProbe(now, outcome, detail);
         bool changed = entry.Tracker.Report(outcome);
         entry.ShowPlan();
-        return changed && Changed(entry, detail);
+        return changed && Changed(entry, detail, now);
     }
 
     /// <summary>Applies what a client's connect reported about its backend (<see cref="ConnectReports"/>).</summary>
@@ -107,7 +112,7 @@ public sealed class HealthBoard
         return _entries.TryGetValue(state, out HealthEntry? entry) && news switch
         {
             PassiveHealthEvent.Failing => Failing(entry, now),
-            PassiveHealthEvent.Working => Working(entry),
+            PassiveHealthEvent.Working => Working(entry, now),
             PassiveHealthEvent.TrialFailed => TrialFailed(entry, now),
             _ => false,
         };
@@ -154,6 +159,9 @@ public sealed class HealthBoard
         }
     }
 
+    /// <summary>An operator has set the mode of a backend: notes since when it has the status that it has now.</summary>
+    public static void ModeSet(Pool pool, Backend backend, Instant now) => NoteStatus(pool, backend, now);
+
     /// <summary>The backend in the current snapshot; null if it is not in it.</summary>
     public (Pool Pool, Backend Backend)? Known(BackendState state) =>
         _entries.TryGetValue(state, out HealthEntry? entry) ? (entry.Pool, entry.Backend) : null;
@@ -186,7 +194,7 @@ public sealed class HealthBoard
 
         if (!wasUp && entry.Tracker.State == HealthState.Up)
         {
-            entry.CountDecision();
+            entry.CountDecision(now);
             Rise(entry);
             risen.Add((pool, backend));
         }
@@ -231,11 +239,12 @@ public sealed class HealthBoard
             PlanTrial(entry, now);
         }
 
-        return Changed(entry, string.Create(CultureInfo.InvariantCulture, $"{failed} consecutive connects failed: {entry.State.Connects.LastFault}"));
+        return Changed(
+            entry, string.Create(CultureInfo.InvariantCulture, $"{failed} consecutive connects failed: {entry.State.Connects.LastFault}"), now);
     }
 
     // If the backend is probed, the probes decide when it comes back.
-    private bool Working(HealthEntry entry)
+    private bool Working(HealthEntry entry, Instant now)
     {
         if (entry.Tracker.State == HealthState.Up)
         {
@@ -251,7 +260,7 @@ public sealed class HealthBoard
 
         entry.TrialAt = Instant.Never;
         entry.Tracker.Forget();
-        return Changed(entry, "");
+        return Changed(entry, "", now);
     }
 
     private bool TrialFailed(HealthEntry entry, Instant now)
@@ -278,9 +287,9 @@ public sealed class HealthBoard
         _trials.Enqueue(entry, entry.TrialAt);
     }
 
-    private bool Changed(HealthEntry entry, string detail)
+    private bool Changed(HealthEntry entry, string detail, Instant now)
     {
-        entry.CountDecision();
+        entry.CountDecision(now);
         entry.State.Health.Detail = detail;
         if (entry.Tracker.State == HealthState.Up)
         {
@@ -294,8 +303,12 @@ public sealed class HealthBoard
         }
 
         SetHealth(entry.Pool, [(entry.Backend.Index, entry.Tracker.State)]);
+        NoteStatus(entry.Pool, entry.Backend, now);
         return true;
     }
+
+    private static void NoteStatus(Pool pool, Backend backend, Instant now) =>
+        backend.State.NoteStatus((int)pool.StatusOf(backend.Index), now);
 
     private static void Rise(HealthEntry entry)
     {

@@ -113,11 +113,11 @@ internal sealed class HealthEntry(Pool pool, Backend backend)
     }
 
     /// <summary>Counts a change between up, degraded and down.</summary>
-    public void CountDecision()
+    public void CountDecision(Instant now)
     {
         if (_decided != Tracker.State)
         {
-            State.Health.CountTransition();
+            State.Health.CountTransition(now);
         }
 
         _decided = Tracker.State;

@@ -13,7 +13,7 @@ public sealed record Listener(ListenerSettings Settings, Pool Pool, ListenerStat
     public string Name => Settings.Name;
 
     /// <summary>The part that its connections keep.</summary>
-    public ConnectionOrigin Origin { get; init; } = new(State, Pool.State, ConnectionPolicy.Of(Pool.Settings));
+    public ConnectionOrigin Origin { get; init; } = new(State, Pool.State, ConnectionPolicy.Of(Pool.Settings), Pool.Sticky);
 
     /// <summary>Whether a client's address is admitted: not denied, and in the allow list if there is one.</summary>
     public bool Allows(HostAddress client) => !_deny.Contains(client) && (_allow.IsEmpty || _allow.Contains(client));

@@ -1,4 +1,5 @@
 using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Balancing;
 using L4Balancer.Core.Config;
 
@@ -13,15 +14,18 @@ internal static class Pickers
     public static IPicker For(PoolSettings settings, RingMember[] members, BackendState[] states, PoolState pool) => settings.Balance switch
     {
         _ when members.Length == 0 => new EmptyPicker(),
-        BalanceKind.Maglev => Maglev.Build(members, settings.HashKey),
+        BalanceKind.Maglev => Maglev.Build(members, KeyOf(settings)),
         BalanceKind.LeastConnections => new LeastConnections(states, pool),
         BalanceKind.RandomTwo => new RandomTwo(states, pool),
         BalanceKind.RoundRobin => new RoundRobin(states, pool),
-        _ => Ring.Build(members, settings.HashKey),
+        _ => Ring.Build(members, KeyOf(settings)),
     };
+
+    /// <summary>What the pool hashes of a tuple.</summary>
+    public static TupleKey KeyOf(PoolSettings settings) => new(settings.HashKey, settings.SourceNet);
 
     private sealed class EmptyPicker : IPicker
     {
-        public int Pick(in Addressing.FourTuple tuple, AvailableSet available, ReadOnlySpan<ushort> tried, IAdmission? admission) => HashPicker.None;
+        public int Pick(in FourTuple tuple, AvailableSet available, ReadOnlySpan<ushort> tried, IAdmission? admission) => HashPicker.None;
     }
 }

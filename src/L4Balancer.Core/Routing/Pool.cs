@@ -5,6 +5,8 @@ using L4Balancer.Core.Balancing;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Health;
 using L4Balancer.Core.Ports;
+using L4Balancer.Core.Sticky;
+using L4Balancer.Core.Timing;
 
 namespace L4Balancer.Core.Routing;
 
@@ -49,8 +51,9 @@ public sealed class Pool
         _modes = new BackendMode[backends.Length];
         modes.CopyTo(_modes);
         _isUnlimited = BoundedLoad == 0 && settings.SlowStart == TimeSpan.Zero && settings.Backends.All(b => b.MaxConnections == 0);
-        _primaryMembers = Members(backup: false);
-        _backupMembers = Members(backup: true);
+        string[] placements = Placement.Of([.. backends.Select(b => (b.Name, b.Settings.Address))]);
+        _primaryMembers = Members(placements, backup: false);
+        _backupMembers = Members(placements, backup: true);
         _primaryPicker = Pickers.For(settings, _primaryMembers, _states, state);
         _backupPicker = Pickers.For(settings, _backupMembers, _states, state);
         (_primary, _backup) = BuildCandidates();
@@ -64,7 +67,13 @@ public sealed class Pool
 
     public SourceRotation Sources { get; }
 
+    /// <summary>Where connections of known keys went; null if the pool keeps no such table. Continues in the next snapshot.</summary>
+    public StickyTable? Sticky { get; init; }
+
     public string Name => Settings.Name;
+
+    /// <summary>What is hashed of the tuple of a connection.</summary>
+    public TupleKey Key => Pickers.KeyOf(Settings);
 
     /// <summary>The health by probes and connects, regardless of the operator's mode; down if its name resolves to no address.</summary>
     public HealthState HealthOf(int backend) => _unresolved[backend] ? HealthState.Down : (HealthState)Volatile.Read(ref _health[backend]);
@@ -117,6 +126,36 @@ public sealed class Pool
         Candidates primary = _primary;
         int picked = primary.Take(tuple, tried, mayTry, out trial);
         return picked != None || primary.Serves ? picked : _backup.Take(tuple, tried, mayTry, out trial);
+    }
+
+    /// <summary>
+    /// Where an entry of <see cref="Sticky"/> sends a connection: to its backend, if that takes new connections. Bounded load and slow start
+    /// distribute connections that have not been anywhere yet, so they do not count here; a rebalance does.
+    /// </summary>
+    /// <param name="hint">Its index in this or an earlier snapshot.</param>
+    /// <returns>An index into <see cref="Backends"/>, or <see cref="None"/>.</returns>
+    internal int Follow(BackendState backend, int hint, ReadOnlySpan<ushort> tried)
+    {
+        int index = (uint)hint < (uint)_states.Length && _states[hint] == backend ? hint : IndexOf(backend);
+        Candidates primary = _primary;
+        return index != None && !tried.Contains((ushort)index) && (primary.Serves ? primary : _backup).TakesMore(index) ? index : None;
+    }
+
+    /// <summary>The backend that an entry of <see cref="Sticky"/> would send a connection to, or <see cref="None"/>; changes nothing.</summary>
+    public int FollowedBy(in FourTuple tuple, Instant now) =>
+        Sticky is { } table && table.Find(table.HashOf(tuple), Settings.Sticky.Ttl, now, out int hint) is { } backend
+            ? Follow(backend, hint, []) : None;
+
+    /// <summary>
+    /// The backend to which the tuple's hash belongs while every backend is available and none is full: the rings do not depend on health,
+    /// modes and limits. Only for balances by hash. Takes time in proportion to the number of backends.
+    /// </summary>
+    /// <returns>An index into <see cref="Backends"/>, or <see cref="None"/> if no backend has weight.</returns>
+    public int OwnerOf(in FourTuple tuple)
+    {
+        (IPicker picker, RingMember[] members) =
+            _primaryMembers.Length > 0 ? (_primaryPicker, _primaryMembers) : (_backupPicker, _backupMembers);
+        return picker.Pick(tuple, AvailableSet.Without(members, new bool[_states.Length]), [], null);
     }
 
     /// <summary>
@@ -268,9 +307,9 @@ public sealed class Pool
     private double BoundedLoad => Settings.Balance is BalanceKind.Ring or BalanceKind.Maglev ? Settings.BoundedLoad : 0;
 
     // The order in which available sets are built.
-    private RingMember[] Members(bool backup) => RingMember.InAddressOrder(
+    private RingMember[] Members(string[] placements, bool backup) => RingMember.InAddressOrder(
     [
         .. Backends.Where(b => b.Settings.Backup == backup)
-            .Select(b => new RingMember(b.Index, b.Settings.Address, b.Weight)),
+            .Select(b => new RingMember(b.Index, placements[b.Index], b.Weight)),
     ]);
 }

@@ -30,7 +30,8 @@ public sealed class Resolutions
 
     /// <summary>The resolutions of a configuration after these answers. Returns this object if nothing has changed.</summary>
     /// <param name="answers">By host; a host without an answer has no address.</param>
-    public Resolutions After(BalancerConfig config, IReadOnlyDictionary<string, NameAnswer> answers)
+    /// <param name="own">The listeners of the configuration: an address at which the balancer would connect to itself is not used.</param>
+    public Resolutions After(BalancerConfig config, IReadOnlyDictionary<string, NameAnswer> answers, OwnListeners? own = null)
     {
         ArgumentNullException.ThrowIfNull(config);
         ArgumentNullException.ThrowIfNull(answers);
@@ -40,7 +41,7 @@ public sealed class Resolutions
             foreach (BackendSettings backend in pool.Backends)
             {
                 if (backend.Host is { } name && answers.TryGetValue(name.Host, out NameAnswer? answer)
-                    && NameAddresses.Of(Usable(answer.Addresses, pool), this[pool.Name, name]?.Current) is { } chosen)
+                    && NameAddresses.Of(Usable(answer.Addresses, pool, name, own), this[pool.Name, name]?.Current) is { } chosen)
                 {
                     after[(pool.Name, name)] = chosen;
                 }
@@ -59,15 +60,19 @@ public sealed class Resolutions
             ? new Resolutions(_addresses.SetItem((pool, name), NameAddresses.Of([now.Current, .. now.Others], address)!)) : this;
 
     /// <summary>Why a backend has no address, for an operator.</summary>
-    public static string WhyNone(NameAnswer? answer) => answer switch
+    /// <param name="own">The listener of this daemon that the name resolves to; null if it resolves to none.</param>
+    public static string WhyNone(NameAnswer? answer, OwnListener? own = null) => answer switch
     {
         null => "name does not resolve: no answer yet",
         { Addresses.IsEmpty: true } => $"name does not resolve: {answer.Fault}",
+        _ when own is not null => $"name resolves to {string.Join(", ", answer.Addresses)}, which is {own} of this daemon",
         _ => $"name resolves to {string.Join(", ", answer.Addresses)}, and source_ips has no address of that family",
     };
 
-    private static IEnumerable<HostAddress> Usable(ImmutableArray<HostAddress> answers, PoolSettings pool) =>
-        answers.Where(a => pool.SourceIps.IsEmpty || pool.SourceIps.Any(s => s.IsV4 == a.IsV4));
+    private static IEnumerable<HostAddress> Usable(
+        ImmutableArray<HostAddress> answers, PoolSettings pool, HostName name, OwnListeners? own) =>
+        answers.Where(a => (pool.SourceIps.IsEmpty || pool.SourceIps.Any(s => s.IsV4 == a.IsV4))
+            && own?.Reached(a, name.Port, pool.Health) is null);
 }
 
 /// <summary>The addresses of a host name.</summary>

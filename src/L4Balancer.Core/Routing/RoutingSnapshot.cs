@@ -4,6 +4,7 @@ using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Balancing;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Ports;
+using L4Balancer.Core.Sticky;
 
 namespace L4Balancer.Core.Routing;
 
@@ -91,7 +92,7 @@ public sealed class RoutingSnapshot
         Listener BuildListener(ListenerSettings settings)
         {
             var listener = new Listener(
-                settings, poolsByName[settings.Pool], listenerStates.GetValueOrDefault(settings.Name) ?? new ListenerState(settings.Name));
+                settings, poolsByName[settings.Pool], listenerStates.GetValueOrDefault(settings.Name) ?? new ListenerState(settings.Name, desired.Seed));
 
             // Connections of many snapshots share one object as long as its values are the same.
             return origins.TryGetValue(listener.State, out ConnectionOrigin? before) && before == listener.Origin
@@ -109,7 +110,10 @@ public sealed class RoutingSnapshot
             BackendMode[] modes = [.. settings.Backends.Select(b => desired.Overrides[settings.Name, b.Name].Mode)];
             return poolsBefore.TryGetValue(settings.Name, out Pool? before) && before.IsBuiltOf(settings, state, backends, modes)
                 ? before
-                : new Pool(settings, state, backends, new SourceRotation(sources), modes);
+                : new Pool(settings, state, backends, new SourceRotation(sources), modes)
+                {
+                    Sticky = StickyTable.For(settings.Sticky, Pickers.KeyOf(settings), before?.Sticky, desired.Seed),
+                };
         }
 
         Backend BuildBackend(PoolState pool, BackendSettings settings, int index)
@@ -125,7 +129,7 @@ public sealed class RoutingSnapshot
 
         Backend WithSources(Backend backend, ImmutableArray<LocalAddressState> sources) => !backend.IsResolved ? backend : backend with
         {
-            Sources =
+            Sources = backend.Endpoint.IsUnix ? [ports.OfUnix(backend.Endpoint)] :
             [
                 .. sources.Where(s => s.Address is null || s.Address.Value.IsV4 == backend.Endpoint.Address.IsV4)
                     .Select(s => ports.Of(s, backend.Endpoint)),

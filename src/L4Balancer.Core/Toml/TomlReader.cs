@@ -7,7 +7,7 @@ namespace L4Balancer.Core.Toml;
 
 /// <summary>
 /// Reads TOML 1.0, and what TOML 1.1 adds (toml.io/en/v1.1.0), with Tomlyn. Never throws on invalid text: mistakes are in the document's
-/// errors, in the order of the text, at most <see cref="MaxErrors"/>. Bounds: 64 MiB, and <see cref="MaxDepth"/> levels.
+/// errors, in the order of the text, at most <see cref="MaxErrors"/>. Bounds: 16 MiB, and <see cref="MaxDepth"/> levels.
 /// </summary>
 /// <remarks>
 /// Tomlyn decides what is valid, except for the checks in <see cref="TomlTreeWalk"/>. A text without a mistake is parsed once. In a text

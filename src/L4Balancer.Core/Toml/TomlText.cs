@@ -7,8 +7,11 @@ namespace L4Balancer.Core.Toml;
 /// <summary>Decodes bytes to text. Invalid UTF-8 is an error and becomes U+FFFD in the text, so that reading can continue.</summary>
 internal static class TomlText
 {
-    /// <summary>Ten thousand backends take about one megabyte.</summary>
-    public const int MaxBytes = 64 << 20;
+    /// <summary>
+    /// Ten thousand backends take about one megabyte. Parsing takes time and memory in proportion to the number of values: a text of this size that is all
+    /// values takes seconds and gigabytes.
+    /// </summary>
+    public const int MaxBytes = 16 << 20;
 
     private static ReadOnlySpan<byte> ByteOrderMark => [0xEF, 0xBB, 0xBF];
 

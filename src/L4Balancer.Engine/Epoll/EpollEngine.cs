@@ -2,6 +2,7 @@ using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Connections;
 using L4Balancer.Core.Routing;
+using L4Balancer.Core.Timing;
 using L4Balancer.Engine.Listening;
 using L4Balancer.Engine.Loop;
 using L4Balancer.Engine.Shedding;
@@ -13,8 +14,11 @@ namespace L4Balancer.Engine.Epoll;
 /// The engine for Linux (5.4 and later): one thread per processor on epoll(7), connections as values in arrays, no allocation in steady
 /// state. This class is its public interface: requests of other threads are posted to the workers, which own all connection state.
 /// </summary>
-public sealed class EpollEngine : IEngine, ILoopEngine
+public sealed class EpollEngine : IEngine, ILoopEngine, IStopSteps
 {
+    /// <summary>How long a worker that is asked what is left may take.</summary>
+    private static readonly TimeSpan Answering = TimeSpan.FromMilliseconds(200);
+
     private readonly List<Worker> _workers = [];
     private readonly EngineOptions _options;
     private readonly ILogger _log;
@@ -24,13 +28,13 @@ public sealed class EpollEngine : IEngine, ILoopEngine
     private readonly AcceptControl _accepting;
     private readonly Shedder _shedding;
     private volatile bool _stopping;
-    private bool _stopped;
+    private volatile bool _stopped;
 
     public EpollEngine(EngineOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
         _options = options;
-        _log = options.Loggers.CreateLogger<EpollEngine>();
+        _log = new FaultTolerantLogger(options.Loggers.CreateLogger<EpollEngine>());
         _accepting = new AcceptControl(_workers);
         _shedding = new Shedder(new LoopShedding(_workers), options.Clock);
         _listening = new ListeningSockets<LoopListeningSocket>(_accepting, options, _log);
@@ -95,6 +99,9 @@ public sealed class EpollEngine : IEngine, ILoopEngine
         ConnectionScan.List(_workers, visit);
     }
 
+    public Task ReportLivingAsync(TimeSpan over, CancellationToken cancel) =>
+        ConnectionScan.ReportAsync(_workers, new SlicePace(over, Count, _options.Clock), cancel);
+
     public IReadOnlyList<WorkerLoad> LoopStatistics() => [.. _workers.Select(w => new WorkerLoad(w.Number, w.Assigned, w.Clock.Total, w.Stalls))];
 
     public long HeldBytes => _options.Held.Used;
@@ -139,13 +146,40 @@ public sealed class EpollEngine : IEngine, ILoopEngine
 
     public async Task StopAsync(TimeSpan grace, CancellationToken atOnce)
     {
-        await _listening.EndAsync().ConfigureAwait(false);
+        await EngineStop.RunAsync(this, grace, _options.Clock, _log, atOnce).ConfigureAwait(false);
+        EndWorkers();
+    }
+
+    Task IStopSteps.EndAcceptingAsync() => _listening.EndAsync();
+
+    async Task IStopSteps.CloseAllAsync(TimeSpan grace, CancellationToken atOnce)
+    {
         _stopping = true;
         CompleteIfEmpty();
-        using CancellationTokenRegistration abort = atOnce.Register(AbortAll);
         await CloseAllAsync(grace, atOnce).ConfigureAwait(false);
         await _empty.Task.ConfigureAwait(false);
-        EndWorkers();
+    }
+
+    void IStopSteps.AbortAll() =>
+        PostToAll(static (worker, index) => worker.Closer.Abort(ref worker.Slots[index], CloseReason.Shutdown));
+
+    async Task<IReadOnlyList<string>> IStopSteps.DescribeRestAsync(int most)
+    {
+        List<string> rest = [];
+        foreach (Worker worker in _workers)
+        {
+            Task<List<string>> asked = worker.AskAsync(w => ConnectionScan.Describe(w, most), afterwards: []);
+            if (await EngineStop.EndsWithinAsync(asked, Answering, _options.Clock, CancellationToken.None).ConfigureAwait(false))
+            {
+                rest.AddRange(await asked.ConfigureAwait(false));
+            }
+            else
+            {
+                rest.Add($"event loop {worker.Number} does not respond (connections: {worker.Assigned})");
+            }
+        }
+
+        return rest;
     }
 
     public async ValueTask DisposeAsync()
@@ -208,7 +242,7 @@ public sealed class EpollEngine : IEngine, ILoopEngine
 
     private void DropWorkers()
     {
-        _workers.ForEach(w => w.End());
+        _workers.ForEach(w => w.End(Timeout.InfiniteTimeSpan));
         _workers.Clear();
     }
 
@@ -230,22 +264,23 @@ public sealed class EpollEngine : IEngine, ILoopEngine
         }
     }
 
-    private void AbortAll() =>
-        PostToAll(static (worker, index) => worker.Closer.Abort(ref worker.Slots[index], CloseReason.Shutdown));
-
+    // A thread that hangs is left behind; it does not keep the process from ending.
     private void EndWorkers()
     {
-        if (Interlocked.Exchange(ref _stopped, true))
-        {
-            return;
-        }
-
         foreach (Worker worker in _workers)
         {
             worker.Mailbox.TryPost(static w => w.Stop());
         }
 
-        _workers.ForEach(w => w.End());
+        Instant end = Instant.Now(_options.Clock) + EngineStop.Moment;
+        bool all = true;
+        foreach (Worker worker in _workers)
+        {
+            TimeSpan left = end - Instant.Now(_options.Clock);
+            all &= worker.End(left > TimeSpan.Zero ? left : TimeSpan.Zero);
+        }
+
+        _stopped = all;
     }
 
     private void PostToAll(Action<Worker, int> act)

@@ -19,6 +19,16 @@ public static class Descriptors
         Libc.fcntl(descriptor, Libc.F_SETFD, Libc.FD_CLOEXEC) < 0 ? Marshal.GetLastSystemError() : 0;
 
     /// <summary>
+    /// Whether the descriptor is a socket that came with execve(2). What this process opens itself, its runtime included, has FD_CLOEXEC set;
+    /// what has passed execve cannot have had it.
+    /// </summary>
+    public static bool IsInheritedSocket(int descriptor)
+    {
+        int flags = Libc.fcntl(descriptor, Libc.F_GETFD, 0);
+        return flags >= 0 && (flags & Libc.FD_CLOEXEC) == 0 && !TcpSocket.Option(descriptor, Libc.SOL_SOCKET, Libc.SO_TYPE).IsError;
+    }
+
+    /// <summary>
     /// The number of descriptors that this process has open. Since Linux 6.2 the kernel reports it as the size of /proc/self/fd, in
     /// microseconds; before that every entry is read, which takes about 10 µs for each (77 ms for 8,000). The kernel's number includes those that
     /// a call in progress has reserved. Any thread.

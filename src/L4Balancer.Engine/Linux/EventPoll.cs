@@ -54,6 +54,11 @@ internal sealed unsafe class EventPoll : IDisposable
     /// <returns>The number of events, readable by <see cref="Events"/> and <see cref="Data"/> until the next wait.</returns>
     public int Wait(int milliseconds)
     {
+        if (TcpSocket.Fault(SystemCall.EpollWait, _descriptor) != Errno.None)
+        {
+            return 0;
+        }
+
         SysResult count = SysResult.From(Libc.epoll_wait(_descriptor, _events, _capacity, milliseconds));
         return count.IsError ? 0 : count.Value;
     }

@@ -6,6 +6,7 @@ namespace L4Balancer.Engine.Linux;
 internal static unsafe partial class Libc
 {
     // socket(2), bind(2), listen(2), accept4(2), connect(2), recv(2), send(2), shutdown(2), getsockname(2), setsockopt(2), close(2).
+    public const int AF_UNIX = 1;
     public const int AF_INET = 2;
     public const int AF_INET6 = 10;
     public const int SOCK_STREAM = 1;
@@ -14,6 +15,7 @@ internal static unsafe partial class Libc
     public const int IPPROTO_IP = 0;
     public const int IPPROTO_TCP = 6;
     public const int IPPROTO_IPV6 = 41;
+    public const int IPPROTO_MPTCP = 262;
     public const int IPV6_V6ONLY = 26;
     public const int IP_FREEBIND = 15;
     public const int IP_BIND_ADDRESS_NO_PORT = 24;
@@ -22,6 +24,8 @@ internal static unsafe partial class Libc
     public const int SO_REUSEADDR = 2;
     public const int SO_TYPE = 3;
     public const int SO_ERROR = 4;
+    public const int SO_SNDBUF = 7;
+    public const int SO_RCVBUF = 8;
     public const int SO_KEEPALIVE = 9;
     public const int SO_OOBINLINE = 10;
     public const int SO_LINGER = 13;
@@ -30,14 +34,20 @@ internal static unsafe partial class Libc
     public const int SO_DETACH_FILTER = 27;
     public const int SO_PROTOCOL = 38;
     public const int SO_DOMAIN = 39;
+    public const int SO_BUF_LOCK = 72;
+    public const int SOCK_SNDBUF_LOCK = 1;
+    public const int SOCK_RCVBUF_LOCK = 2;
     public const int TCP_NODELAY = 1;
     public const int TCP_KEEPIDLE = 4;
     public const int TCP_KEEPINTVL = 5;
     public const int TCP_KEEPCNT = 6;
     public const int TCP_DEFER_ACCEPT = 9;
+    public const int TCP_INFO = 11;
     public const int TCP_QUICKACK = 12;
     public const int TCP_CONGESTION = 13;
     public const int TCP_USER_TIMEOUT = 18;
+    public const int TCP_NOTSENT_LOWAT = 25;
+    public const int TCP_CLOSE = 7;
     public const int MSG_PEEK = 0x02;
     public const int MSG_TRUNC = 0x20;
     public const int MSG_NOSIGNAL = 0x4000;
@@ -82,6 +92,7 @@ internal static unsafe partial class Libc
     // pipe2(2), splice(2), fcntl(2), eventfd(2), read(2), write(2), ioctl(2) SIOCINQ and SIOCOUTQ.
     public const int O_NONBLOCK = 0x800;
     public const int O_CLOEXEC = 0x80000;
+    public const int F_GETFD = 1;
     public const int F_SETFD = 2;
     public const int F_GETFL = 3;
     public const int F_SETFL = 4;

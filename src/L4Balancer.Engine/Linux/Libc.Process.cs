@@ -8,6 +8,7 @@ internal static unsafe partial class Libc
     // statx(2): glibc exports it since 2.28, whereas stat(2) and fstat(2) are exported only since 2.33.
     public const int AT_FDCWD = -100;
     public const uint STATX_SIZE = 0x200;
+    public const uint STATX_BASIC_STATS = 0x7FF;
 
     [LibraryImport("libc")]
     public static partial int statx(int dirfd, byte* pathname, int flags, uint mask, StatX* statxbuf);
@@ -19,8 +20,39 @@ internal static unsafe partial class Libc
         [FieldOffset(0)]
         public uint stx_mask;
 
+        [FieldOffset(20)]
+        public uint stx_uid;
+
+        [FieldOffset(24)]
+        public uint stx_gid;
+
+        [FieldOffset(28)]
+        public ushort stx_mode;
+
+        [FieldOffset(32)]
+        public ulong stx_ino;
+
         [FieldOffset(40)]
         public ulong stx_size;
+
+        // struct statx_timestamp: seconds in 64 bits, nanoseconds in 32, 16 bytes in all.
+        [FieldOffset(96)]
+        public long stx_ctime_sec;
+
+        [FieldOffset(104)]
+        public uint stx_ctime_nsec;
+
+        [FieldOffset(112)]
+        public long stx_mtime_sec;
+
+        [FieldOffset(120)]
+        public uint stx_mtime_nsec;
+
+        [FieldOffset(136)]
+        public uint stx_dev_major;
+
+        [FieldOffset(140)]
+        public uint stx_dev_minor;
     }
 
     // mmap(2), munmap(2).

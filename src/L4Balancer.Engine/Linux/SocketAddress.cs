@@ -36,7 +36,14 @@ internal unsafe struct SocketAddress
     {
         ReadOnlySpan<byte> bytes = MemoryMarshal.AsBytes(new Span<SocketAddress>(ref address));
         ushort port = BinaryPrimitives.ReadUInt16BigEndian(bytes[2..]);
-        return MemoryMarshal.Read<ushort>(bytes) == Libc.AF_INET
+        ushort family = MemoryMarshal.Read<ushort>(bytes);
+        if (family == Libc.AF_UNIX)
+        {
+            // The path, if there is one, does not fit. Clients and sockets that connect have none.
+            return Endpoint.OfUnixClient(0);
+        }
+
+        return family == Libc.AF_INET
             ? new Endpoint(HostAddress.FromV4(BinaryPrimitives.ReadUInt32BigEndian(bytes[4..])), port)
             : new Endpoint(HostAddress.FromV6(bytes[8..]), port);
     }

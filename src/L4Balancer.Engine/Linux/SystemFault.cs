@@ -13,6 +13,7 @@ internal enum SystemCall
     Recv,
     EpollAdd,
     EpollCreate,
+    EpollWait,
     EventFd,
 }
 

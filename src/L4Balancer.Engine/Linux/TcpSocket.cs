@@ -4,22 +4,37 @@ using L4Balancer.Core.Addressing;
 namespace L4Balancer.Engine.Linux;
 
 /// <summary>
-/// TCP sockets by descriptor: each call returns a value or an errno, retries on EINTR, and never raises SIGPIPE. All are non-blocking.
+/// TCP and UNIX stream sockets by descriptor: each call returns a value or an errno, retries on EINTR, and never raises SIGPIPE. All are non-blocking.
 /// </summary>
 internal static unsafe class TcpSocket
 {
     private const int NewSocketFlags = Libc.SOCK_NONBLOCK | Libc.SOCK_CLOEXEC;
 
-    public static SysResult Open(HostAddress family)
+    public static SysResult Open(HostAddress family) => Open(family.IsV4 ? Libc.AF_INET : Libc.AF_INET6, Libc.IPPROTO_TCP);
+
+    /// <summary>A socket of the endpoint's family.</summary>
+    public static SysResult Open(Endpoint endpoint) => endpoint.IsUnix ? Open(Libc.AF_UNIX, protocol: 0) : Open(endpoint.Address);
+
+    /// <summary>
+    /// A socket for Multipath TCP (Linux 5.6). EPROTONOSUPPORT or EINVAL: the kernel lacks it; ENOPROTOOPT: net.mptcp.enabled is 0.
+    /// </summary>
+    public static SysResult OpenMultipath(HostAddress family) => Open(family.IsV4 ? Libc.AF_INET : Libc.AF_INET6, Libc.IPPROTO_MPTCP);
+
+    private static SysResult Open(int family, int protocol)
     {
         Errno fault = Fault(SystemCall.Socket, -1);
         return fault != Errno.None
             ? SysResult.Error(fault)
-            : SysResult.From(Libc.socket(family.IsV4 ? Libc.AF_INET : Libc.AF_INET6, Libc.SOCK_STREAM | NewSocketFlags, Libc.IPPROTO_TCP));
+            : SysResult.From(Libc.socket(family, Libc.SOCK_STREAM | NewSocketFlags, protocol));
     }
 
     public static SysResult Bind(int socket, Endpoint endpoint)
     {
+        if (endpoint.IsUnix)
+        {
+            return UnixSocket.Bind(socket, endpoint.UnixPath);
+        }
+
         uint length = SocketAddress.Write(endpoint, out SocketAddress address);
         return SysResult.From(Libc.bind(socket, &address, length));
     }
@@ -52,13 +67,21 @@ internal static unsafe class TcpSocket
         return accepted;
     }
 
-    /// <summary>EINPROGRESS is the usual result. EINTR means the same: the connect continues (connect(2)).</summary>
+    /// <summary>
+    /// EINPROGRESS is the usual result. EINTR means the same: the connect continues (connect(2)). A connect to a UNIX socket is never in
+    /// progress.
+    /// </summary>
     public static SysResult Connect(int socket, Endpoint target)
     {
         Errno fault = Fault(SystemCall.Connect, socket);
         if (fault != Errno.None)
         {
             return SysResult.Error(fault);
+        }
+
+        if (target.IsUnix)
+        {
+            return UnixSocket.Connect(socket, target.UnixPath);
         }
 
         uint length = SocketAddress.Write(target, out SocketAddress address);
@@ -103,7 +126,7 @@ internal static unsafe class TcpSocket
     /// <summary>Sends FIN; the peer may still send.</summary>
     public static SysResult ShutdownWrite(int socket) => SysResult.From(Libc.shutdown(socket, Libc.SHUT_WR));
 
-    /// <summary>The local address; zero if the socket has none.</summary>
+    /// <summary>The local address; zero if the socket has none. The path of a UNIX socket is not read.</summary>
     public static Endpoint LocalEndpoint(int socket)
     {
         SocketAddress address = default;
@@ -138,11 +161,15 @@ internal static unsafe class TcpSocket
         _ = Libc.fcntl(socket, Libc.F_SETFL, Libc.fcntl(socket, Libc.F_GETFL, 0) | Libc.O_NONBLOCK);
     }
 
-    /// <summary>Bytes sent that the peer's kernel has not acknowledged (tcp(7), SIOCOUTQ); 0 if the connection no longer exists.</summary>
+    /// <summary>
+    /// Bytes sent that the peer's kernel has not acknowledged (tcp(7), SIOCOUTQ); 0 if the connection no longer exists. After a reset the
+    /// queue still has what was in it, so a queue that is not empty counts only while the socket is not in state CLOSE. For a UNIX socket the
+    /// memory of what the peer has not read.
+    /// </summary>
     public static int Unacknowledged(int socket)
     {
         int value = 0;
-        return Libc.ioctl(socket, Libc.SIOCOUTQ, &value) == 0 ? value : 0;
+        return Libc.ioctl(socket, Libc.SIOCOUTQ, &value) == 0 && value > 0 && !IsClosed(socket) ? value : 0;
     }
 
     /// <summary>Bytes received that have not been read (tcp(7), SIOCINQ); 0 if the connection no longer exists.</summary>
@@ -150,6 +177,17 @@ internal static unsafe class TcpSocket
     {
         int value = 0;
         return Libc.ioctl(socket, Libc.SIOCINQ, &value) == 0 ? value : 0;
+    }
+
+    /// <summary>
+    /// Whether the connection no longer exists: TCP_INFO (tcp(7), Linux 2.4), whose first byte is the state. A socket that has no such option
+    /// (unix(7)) is not known to be closed.
+    /// </summary>
+    private static bool IsClosed(int socket)
+    {
+        byte state = 0;
+        uint length = sizeof(byte);
+        return Libc.getsockopt(socket, Libc.IPPROTO_TCP, Libc.TCP_INFO, &state, &length) == 0 && state == Libc.TCP_CLOSE;
     }
 
     /// <summary>close(2) is never retried: on Linux the descriptor is closed whatever the result.</summary>

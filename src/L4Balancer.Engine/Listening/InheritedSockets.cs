@@ -10,16 +10,18 @@ namespace L4Balancer.Engine.Listening;
 /// </summary>
 internal sealed class InheritedSockets(IReadOnlyList<int> descriptors)
 {
-    /// <summary>Only SOCK_STREAM with IPPROTO_TCP; another kind of socket has no endpoint here and matches nothing.</summary>
+    /// <summary>
+    /// Only SOCK_STREAM of TCP, Multipath TCP or a UNIX socket with a path; another kind of socket has no endpoint here and matches nothing.
+    /// </summary>
     private readonly List<(int Descriptor, Endpoint? Endpoint)> _left = [.. descriptors.Select(d => (d, EndpointOf(d)))];
 
     /// <summary>Whether an inherited socket has this address.</summary>
-    public bool Has(Endpoint bind) => bind.Port != 0 && _left.Exists(s => s.Endpoint == bind);
+    public bool Has(Endpoint bind) => IsFixed(bind) && _left.Exists(s => s.Endpoint == bind);
 
     /// <returns>Null if no inherited socket has this address, so that it has to be bound.</returns>
     public int? Take(Endpoint bind)
     {
-        int place = bind.Port == 0 ? -1 : _left.FindIndex(s => s.Endpoint == bind);
+        int place = IsFixed(bind) ? _left.FindIndex(s => s.Endpoint == bind) : -1;
         if (place < 0)
         {
             return null;
@@ -34,18 +36,32 @@ internal sealed class InheritedSockets(IReadOnlyList<int> descriptors)
     {
         foreach ((int descriptor, Endpoint? endpoint) in _left)
         {
-            log.InheritedForNothing(descriptor, endpoint?.ToString() ?? "not a TCP address");
+            log.InheritedForNothing(descriptor, endpoint?.ToString() ?? "neither a TCP address nor a UNIX socket with a path");
             TcpSocket.Close(descriptor);
         }
 
         _left.Clear();
     }
 
+    // Port 0 asks the kernel for a port.
+    private static bool IsFixed(Endpoint bind) => bind.Port != 0 || bind.IsUnix;
+
     private static Endpoint? EndpointOf(int descriptor)
     {
-        bool isTcp = TcpSocket.Option(descriptor, Libc.SOL_SOCKET, Libc.SO_TYPE).Value == Libc.SOCK_STREAM
-            && TcpSocket.Option(descriptor, Libc.SOL_SOCKET, Libc.SO_PROTOCOL).Value == Libc.IPPROTO_TCP
-            && TcpSocket.Option(descriptor, Libc.SOL_SOCKET, Libc.SO_DOMAIN).Value is Libc.AF_INET or Libc.AF_INET6;
-        return isTcp ? TcpSocket.LocalEndpoint(descriptor) : null;
+        if (TcpSocket.Option(descriptor, Libc.SOL_SOCKET, Libc.SO_TYPE).Value != Libc.SOCK_STREAM)
+        {
+            return null;
+        }
+
+        switch (TcpSocket.Option(descriptor, Libc.SOL_SOCKET, Libc.SO_DOMAIN).Value)
+        {
+            case Libc.AF_UNIX:
+                return Endpoint.TryParseUnix($"unix:{UnixSocket.PathOf(descriptor)}", out Endpoint endpoint) ? endpoint : null;
+            case Libc.AF_INET or Libc.AF_INET6:
+                bool isTcp = TcpSocket.Option(descriptor, Libc.SOL_SOCKET, Libc.SO_PROTOCOL).Value is Libc.IPPROTO_TCP or Libc.IPPROTO_MPTCP;
+                return isTcp ? TcpSocket.LocalEndpoint(descriptor) : null;
+            default:
+                return null;
+        }
     }
 }

@@ -28,7 +28,7 @@ internal sealed class ListenPlan<TSocket>
 
         // A fully specified address matches exactly one socket. Among sockets whose port the kernel chose, one of the same listener is
         // preferred.
-        Assign(static (bind, socket) => socket.Endpoint == bind.Requested);
+        AssignByAddress();
         Assign(static (bind, socket) =>
             socket.Requested == bind.Requested && socket.Target.Listener.Name == bind.Target.Listener.Name);
         Assign(static (bind, socket) => socket.Requested == bind.Requested);
@@ -70,9 +70,32 @@ internal sealed class ListenPlan<TSocket>
         _suspended[bind.Key] = address;
     }
 
+    // By table, because a listener may have a thousand ports.
+    private void AssignByAddress()
+    {
+        Dictionary<Endpoint, TSocket> byAddress = [];
+        foreach (TSocket socket in _free.Where(s => s.MayReturn))
+        {
+            byAddress.TryAdd(socket.Endpoint, socket);
+        }
+
+        HashSet<TSocket> assigned = [];
+        foreach (PlannedBind<TSocket> bind in Binds)
+        {
+            if (byAddress.Remove(bind.Requested, out TSocket? socket))
+            {
+                bind.Socket = socket;
+                assigned.Add(socket);
+            }
+        }
+
+        _free.RemoveAll(assigned.Contains);
+    }
+
+    // Only where the kernel has chosen the port: any other address has been looked for.
     private void Assign(Func<PlannedBind<TSocket>, TSocket, bool> fits)
     {
-        foreach (PlannedBind<TSocket> bind in Binds.Where(p => p.Socket is null))
+        foreach (PlannedBind<TSocket> bind in Binds.Where(p => p.Socket is null && p.Requested is { Port: 0, IsUnix: false }))
         {
             bind.Socket = _free.Find(s => fits(bind, s));
             if (bind.Socket is not null)

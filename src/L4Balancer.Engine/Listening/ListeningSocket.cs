@@ -13,12 +13,19 @@ namespace L4Balancer.Engine.Listening;
 /// </summary>
 /// <param name="descriptor">-1 if the platform is not Linux; options and filter are not used then.</param>
 /// <param name="shared">It was bound with SO_REUSEPORT, which has to be cleared later.</param>
-internal abstract class ListeningSocket(int descriptor, Endpoint endpoint, Endpoint requested, ListenerRoute target, bool shared) : IDisposable
+/// <param name="inherited">Another process has bound it.</param>
+internal abstract class ListeningSocket(int descriptor, Endpoint endpoint, Endpoint requested, ListenerRoute target, bool shared, bool inherited)
+    : IDisposable
 {
     private ListenerRoute _target = target;
+    private readonly BufferSize _sendBuffer = BufferSize.OfSending();
+    private readonly BufferSize _receiveBuffer = BufferSize.OfReceiving();
     private string _congestionControl = "";
     private bool _shared = shared;
     private volatile bool _wasFiltered;
+
+    /// <summary>The file of a UNIX socket that was bound here.</summary>
+    private readonly SocketFile? _file = endpoint.IsUnix && !inherited ? new SocketFile(endpoint.UnixPath) : null;
 
     public int Descriptor { get; } = descriptor;
 
@@ -41,7 +48,18 @@ internal abstract class ListeningSocket(int descriptor, Endpoint endpoint, Endpo
     public int RetirementEpoch { get; private set; }
 
     /// <summary>Whether another process has bound it and holds it as well (systemd): closing it would not stop the kernel listening.</summary>
-    public bool IsInherited { get; protected init; }
+    public bool IsInherited { get; } = inherited;
+
+    /// <summary>It was to be bound for Multipath TCP, but the kernel could not.</summary>
+    public bool LacksMultipath { get; protected init; }
+
+    /// <summary>Bound for Multipath TCP: plain connections that it accepts do not inherit every option (see <see cref="Apply"/>).</summary>
+    public bool IsMultipath { get; protected init; }
+
+    /// <summary>
+    /// Whether it may serve again after its retirement has begun. The path of a UNIX socket is removed then, and a socket cannot be bound twice.
+    /// </summary>
+    public bool MayReturn => !IsRetiring || _file is null;
 
     /// <summary>Whether it ever had a filter. Accepted sockets inherit the listening socket's filter.</summary>
     public bool WasFiltered => _wasFiltered;
@@ -56,13 +74,13 @@ internal abstract class ListeningSocket(int descriptor, Endpoint endpoint, Endpo
     /// Whether bind(2) returns EADDRINUSE for that address as long as this socket exists: one of the two is the wildcard, and neither has
     /// SO_REUSEPORT.
     /// </summary>
-    public bool Excludes(Endpoint other) => Endpoint.Port == other.Port && Endpoint != other
+    public bool Excludes(Endpoint other) => !Endpoint.IsUnix && !other.IsUnix && Endpoint.Port == other.Port && Endpoint != other
         && (Endpoint.Address.IsAny || other.Address.IsAny)
         && (Endpoint.Address.IsV4 == other.Address.IsV4 || TakesBothFamilies);
 
     /// <summary>An inherited [::] without IPV6_V6ONLY.</summary>
     public bool TakesBothFamilies =>
-        Descriptor >= 0 && Endpoint.Address == HostAddress.Any6 && TcpSocket.Option(Descriptor, Libc.IPPROTO_IPV6, Libc.IPV6_V6ONLY).Value == 0;
+        Descriptor >= 0 && !Endpoint.IsUnix && Endpoint.Address == HostAddress.Any6 && TcpSocket.Option(Descriptor, Libc.IPPROTO_IPV6, Libc.IPV6_V6ONLY).Value == 0;
 
     /// <summary>
     /// Sets or clears SO_REUSEPORT (Linux 3.9) after bind and listen. While it is set, other sockets that have it too may be bound beside this
@@ -89,13 +107,14 @@ internal abstract class ListeningSocket(int descriptor, Endpoint endpoint, Endpo
 
     /// <summary>
     /// Sets the options that future connections inherit; existing connections keep theirs. TCP_NODELAY, SO_OOBINLINE (urgent data stays in
-    /// the stream, from the first byte on), TCP_USER_TIMEOUT (Linux 2.6.37), TCP_CONGESTION (Linux 2.6.13), TCP_DEFER_ACCEPT (Linux 2.4),
-    /// keepalive as in tcp(7). An option that the kernel lacks is skipped: ENOPROTOOPT is tolerated for all, and ENOENT and EPERM for
-    /// TCP_CONGESTION, because modules or rights may change.
+    /// the stream, from the first byte on), TCP_NOTSENT_LOWAT (Linux 3.12), SO_SNDBUF and SO_RCVBUF (before listen(2): the scale of the window is
+    /// fixed in the handshake), TCP_USER_TIMEOUT (Linux 2.6.37), TCP_CONGESTION (Linux 2.6.13), TCP_DEFER_ACCEPT (Linux 2.4), keepalive as in
+    /// tcp(7). An option that the kernel lacks is skipped: ENOPROTOOPT is tolerated for all, and ENOENT and EPERM for
+    /// TCP_CONGESTION, because modules or rights may change. A UNIX socket has none of them.
     /// </summary>
     public void Apply(ListenerSettings settings)
     {
-        if (Descriptor < 0)
+        if (Descriptor < 0 || Endpoint.IsUnix)
         {
             return;
         }
@@ -111,6 +130,8 @@ internal abstract class ListeningSocket(int descriptor, Endpoint endpoint, Endpo
 
         SocketOptions.SetUserTimeout(Descriptor, settings.UserTimeout);
         SocketOptions.Apply(Descriptor, TimeSpan.Zero, "");
+        _sendBuffer.Set(Descriptor, settings.SendBuffer.Bytes);
+        _receiveBuffer.Set(Descriptor, settings.ReceiveBuffer.Bytes);
         SetTcp(Libc.TCP_DEFER_ACCEPT, (int)settings.DeferAccept.TotalSeconds);
         if (settings.CongestionControl != _congestionControl)
         {
@@ -124,13 +145,19 @@ internal abstract class ListeningSocket(int descriptor, Endpoint endpoint, Endpo
     /// <summary>
     /// Retires a socket whose address has left the configuration: new SYNs are dropped, so that clients retry and reach the next listener, and
     /// handshakes in progress are completed. Accepts are no longer deferred; a client whose accept is deferred and that sends nothing
-    /// within the second is lost.
+    /// within the second is lost. The path of a UNIX socket is removed, so that clients no longer find it; those that are connecting are served.
     /// </summary>
     /// <returns>False if the platform has no such filter.</returns>
     public bool BeginRetirement()
     {
         IsRetiring = true;
         RetirementEpoch++;
+        if (Endpoint.IsUnix)
+        {
+            RemoveFile();
+            return true;
+        }
+
         if (Descriptor < 0)
         {
             return false;
@@ -146,11 +173,14 @@ internal abstract class ListeningSocket(int descriptor, Endpoint endpoint, Endpo
     {
         IsRetiring = false;
         RetirementEpoch++;
-        if (Descriptor >= 0)
+        if (Descriptor >= 0 && !Endpoint.IsUnix)
         {
             SynFilter.Detach(Descriptor);
         }
     }
+
+    /// <summary>Removes the file of a UNIX socket that was bound here.</summary>
+    protected void RemoveFile() => _file?.Remove();
 
     private void SetTcp(int option, int value) => TcpSocket.SetOption(Descriptor, Libc.IPPROTO_TCP, option, value);
 }

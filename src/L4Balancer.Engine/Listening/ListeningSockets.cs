@@ -16,6 +16,9 @@ internal sealed class ListeningSockets<TSocket>(IAcceptControl<TSocket> acceptin
     /// <summary>Time for handshakes in progress at a retirement to complete.</summary>
     private static readonly TimeSpan Retirement = TimeSpan.FromSeconds(1);
 
+    /// <summary>Failures that are reported one by one.</summary>
+    private const int MostFailures = 20;
+
     /// <summary>Time between two attempts to empty a queue.</summary>
     private static readonly TimeSpan Again = TimeSpan.FromMilliseconds(5);
 
@@ -155,6 +158,16 @@ internal sealed class ListeningSockets<TSocket>(IAcceptControl<TSocket> acceptin
             opened.Where(p => !plan.Binds.Contains(p)).ToList().ForEach(p => p.Socket!.Dispose());
         }
 
+        if (failures.Count > MostFailures)
+        {
+            // A range of ports may fail a thousand times for one reason.
+            int more = failures.Count - MostFailures;
+            ListenFailure first = failures[MostFailures];
+            failures.RemoveRange(MostFailures, more);
+            string message = $"{more} more addresses cannot be listened on, the first of them {first.Endpoint} (listener {first.Listener})";
+            failures.Add(first with { Message = message });
+        }
+
         return failures;
 
         void Fail(PlannedBind<TSocket> bind, SocketError error)
@@ -209,6 +222,7 @@ internal sealed class ListeningSockets<TSocket>(IAcceptControl<TSocket> acceptin
 
     private void PutInForce(ListenPlan<TSocket> plan)
     {
+        List<TSocket> began = [];
         foreach (PlannedBind<TSocket> bind in plan.Binds)
         {
             TSocket socket = bind.Socket!;
@@ -230,17 +244,35 @@ internal sealed class ListeningSockets<TSocket>(IAcceptControl<TSocket> acceptin
             if (returns || bind.IsNew)
             {
                 accepting.Watch(socket);
-                log.Listening(socket.Endpoint, bind.Target.Listener.Name);
+                began.Add(socket);
             }
         }
 
+        LogByListener(began, log.Listening);
+        foreach (string listener in began.Where(s => s.LacksMultipath).Select(s => s.Target.Listener.Name).Distinct())
+        {
+            log.LacksMultipath(listener);
+        }
+
         _serving = [.. plan.Binds.Select(p => p.Socket!)];
+        LogByListener(plan.Leaving, log.NoLongerListening);
         foreach (TSocket socket in plan.Leaving)
         {
-            log.NoLongerListening(socket.Endpoint, socket.Target.Listener.Name);
             TimeSpan time = socket.BeginRetirement() ? Retirement : TimeSpan.Zero;
             _retiring.Add(socket);
             _ = CloseLaterAsync(socket, socket.RetirementEpoch, time);
+        }
+    }
+
+    // A range of ports takes one line.
+    private static void LogByListener(IReadOnlyList<TSocket> sockets, Action<string, string> line)
+    {
+        foreach (IGrouping<string, TSocket> listener in sockets.GroupBy(s => s.Target.Listener.Name))
+        {
+            foreach (string addresses in PortSpan.Compact(listener.Select(s => s.Endpoint)))
+            {
+                line(addresses, listener.Key);
+            }
         }
     }
 

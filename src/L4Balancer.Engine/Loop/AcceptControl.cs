@@ -1,6 +1,5 @@
 using System.Net.Sockets;
 using L4Balancer.Core.Addressing;
-using L4Balancer.Engine.Linux;
 using L4Balancer.Engine.Listening;
 
 namespace L4Balancer.Engine.Loop;
@@ -10,11 +9,8 @@ internal sealed class AcceptControl(IReadOnlyList<Worker> workers) : IAcceptCont
 {
     private int _numbers;
 
-    public (LoopListeningSocket? Socket, SocketError Error) Bind(Endpoint endpoint, ListenerRoute target, bool share)
-    {
-        (LoopListeningSocket? socket, Errno error) = LoopListeningSocket.Bind(_numbers++, endpoint, target, share);
-        return (socket, error.ToSocketError());
-    }
+    public (LoopListeningSocket? Socket, SocketError Error) Bind(Endpoint endpoint, ListenerRoute target, bool share) =>
+        LoopListeningSocket.Bind(_numbers++, endpoint, target, share);
 
     public LoopListeningSocket Inherit(int descriptor, Endpoint endpoint, ListenerRoute target) =>
         LoopListeningSocket.Inherit(_numbers++, descriptor, endpoint, target);

@@ -1,6 +1,8 @@
 using L4Balancer.Core.Addressing;
+using L4Balancer.Core.Config;
 using L4Balancer.Engine.Linux;
 using L4Balancer.Engine.Listening;
+using L4Balancer.Engine.Sockets;
 
 namespace L4Balancer.Engine.Loop;
 
@@ -88,6 +90,18 @@ internal sealed class Acceptor(Worker worker)
                         SynFilter.Detach(accepted.Value);
                     }
 
+                    if (peer.IsUnix)
+                    {
+                        SocketOptions.ApplyToUnix(accepted.Value);
+                    }
+                    else if (listening.IsMultipath)
+                    {
+                        // A socket that listens for Multipath TCP hands on neither TCP_NOTSENT_LOWAT nor what it refuses itself: SO_OOBINLINE
+                        // and TCP_USER_TIMEOUT. A plain connection takes all three; one of several paths refuses the last two (Linux 6.18).
+                        ListenerSettings settings = listening.Target.Listener.Settings;
+                        SocketOptions.Apply(accepted.Value, settings.UserTimeout, settings.CongestionControl);
+                    }
+
                     Dispatch(new Handover(accepted.Value, peer, listening));
                     break;
                 case Errno.EAGAIN:
@@ -114,7 +128,19 @@ internal sealed class Acceptor(Worker worker)
             return;
         }
 
-        int index = worker.Dialer.Rent(handover);
+        int index;
+        try
+        {
+            index = worker.Dialer.Rent(handover);
+        }
+        catch
+        {
+            // The tables could not grow. There is no connection yet, only a socket.
+            TcpSocket.Reset(handover.Descriptor);
+            worker.Unassign();
+            throw;
+        }
+
         worker.Guard.Run(Begin, (index, handover), index);
     }
 
@@ -134,16 +160,24 @@ internal sealed class Acceptor(Worker worker)
         }
     }
 
-    // After ENOSPC or ENOMEM, registering is retried after a pause.
+    // After ENOSPC or ENOMEM, and after an exception, registering is retried after a pause.
     private bool Register(LoopListeningSocket listening)
     {
-        SysResult registered = worker.RegisterListening(listening);
-        if (registered.IsError)
+        try
         {
-            BackOff(listening, registered.Errno.ToString());
-        }
+            SysResult registered = worker.RegisterListening(listening);
+            if (registered.IsError)
+            {
+                BackOff(listening, registered.Errno.ToString());
+            }
 
-        return !registered.IsError;
+            return !registered.IsError;
+        }
+        catch (Exception e)
+        {
+            BackOff(listening, e.Message, e);
+            return false;
+        }
     }
 
     private void Dispatch(in Handover handover)
@@ -156,7 +190,16 @@ internal sealed class Acceptor(Worker worker)
         }
         else
         {
-            target.Mailbox.Post(handover);
+            try
+            {
+                target.Mailbox.Post(handover);
+            }
+            catch
+            {
+                TcpSocket.Reset(handover.Descriptor);
+                target.Unassign();
+                throw;
+            }
         }
     }
 

@@ -18,6 +18,8 @@ internal sealed unsafe class Closer(Worker worker)
     /// <summary>Maximum bytes to discard before other connections run.</summary>
     private const int DiscardPerTurn = 1024 * 1024;
 
+    private int _flushing;
+
     /// <summary>Carries out what Core has decided about the end of the connection.</summary>
     public void Apply(ref Slot slot, EndActions actions)
     {
@@ -78,6 +80,7 @@ internal sealed unsafe class Closer(Worker worker)
     public void Drop(ref Slot slot)
     {
         worker.Dialer.Drop(ref slot);
+        EndFlushing(ref slot);
         worker.Transfer.Release(ref slot.ToBackend);
         worker.Transfer.Release(ref slot.ToClient);
         CloseSocket(ref slot.Client, reset: true);
@@ -217,15 +220,24 @@ internal sealed unsafe class Closer(Worker worker)
         return true;
     }
 
-    // A reset discards what the kernel still holds for the peer, so it is delayed until the peer has acknowledged everything.
-    private void ContinueFlushing(ref Slot slot)
+    /// <summary>
+    /// Looks whether the reset that ends the connection may be sent. It discards what the kernel still holds for the peer, so it is delayed
+    /// until the peer has acknowledged everything or is gone itself.
+    /// </summary>
+    public void ContinueFlushing(ref Slot slot)
     {
+        if (!slot.IsFlushing)
+        {
+            slot.IsFlushing = true;
+            _flushing++;
+        }
+
         bool unacknowledged = (!slot.End.IsLost(Side.Client) && TcpSocket.Unacknowledged(slot.Client) > 0)
             || (!slot.End.IsLost(Side.Backend) && TcpSocket.Unacknowledged(slot.Backend) > 0);
         EndActions actions = slot.End.Flushed(unacknowledged, worker.Now);
         if (actions == EndActions.None)
         {
-            worker.SetTimer(slot, worker.Now + ConnectionEnd.FlushPoll);
+            worker.SetTimer(slot, worker.Now + ConnectionEnd.FlushPollOf(_flushing));
         }
         else
         {
@@ -233,8 +245,18 @@ internal sealed unsafe class Closer(Worker worker)
         }
     }
 
+    private void EndFlushing(ref Slot slot)
+    {
+        if (slot.IsFlushing)
+        {
+            slot.IsFlushing = false;
+            _flushing--;
+        }
+    }
+
     private void End(ref Slot slot, EndActions actions)
     {
+        EndFlushing(ref slot);
         worker.Transfer.Release(ref slot.ToBackend);
         worker.Transfer.Release(ref slot.ToClient);
         CloseSocket(ref slot.Client, reset: (actions & EndActions.ResetClient) != 0);

@@ -1,5 +1,6 @@
 using System.Buffers;
 using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Connections;
 
 namespace L4Balancer.Engine.Loop;
 
@@ -59,6 +60,50 @@ internal static class ConnectionScan
         return false;
     }
 
+    /// <summary>Reports all established connections as living, each on its worker's thread.</summary>
+    public static async Task ReportAsync(IEnumerable<Worker> workers, SlicePace pace, CancellationToken cancel)
+    {
+        foreach (Worker worker in workers)
+        {
+            for (int from = 0; from != Over;)
+            {
+                int start = from;
+                (int count, from) = await worker.AskAsync(w => Report(w, start), afterwards: (0, Over)).WaitAsync(cancel).ConfigureAwait(false);
+                await pace.WaitAfterAsync(count, cancel).ConfigureAwait(false);
+            }
+        }
+    }
+
+    private static (int Count, int Next) Report(Worker worker, int from)
+    {
+        int end = Math.Min(from + SlicePace.Slice, worker.Slots.End);
+        int count = 0;
+        for (int index = from; index < end; index++)
+        {
+            ref Slot slot = ref worker.Slots[index];
+            if (slot.State == SlotState.Established)
+            {
+                ReportAlive(worker, slot.Record.At(worker.Now));
+                count++;
+            }
+        }
+
+        return (count, NextAfter(worker, end));
+    }
+
+    // A record that cannot be taken must not keep the others from being reported.
+    private static void ReportAlive(Worker worker, in ConnectionRecord record)
+    {
+        try
+        {
+            worker.Engine.Options.Records.Alive(record);
+        }
+        catch (Exception e)
+        {
+            worker.Engine.Log.RecordNotTaken(record.Id, e);
+        }
+    }
+
     /// <summary>Copies one slice, on the worker's thread.</summary>
     /// <returns>The number of connections in the slice, and the start of the next one.</returns>
     internal static (int Count, int Next) Copy(Worker worker, int from, OpenConnection[] slice)
@@ -75,6 +120,22 @@ internal static class ConnectionScan
         }
 
         return (count, NextAfter(worker, end));
+    }
+
+    /// <summary>Describes the first connections that are open, on the worker's thread.</summary>
+    public static List<string> Describe(Worker worker, int most)
+    {
+        List<string> open = [];
+        for (int index = 0; index < worker.Slots.End && open.Count < most; index++)
+        {
+            ref Slot slot = ref worker.Slots[index];
+            if (slot.State != SlotState.Free)
+            {
+                open.Add($"{EngineStop.Describe(slot.Record)} in state {slot.State}, {slot.End.Phase}");
+            }
+        }
+
+        return open;
     }
 
     private static (bool Found, int Next) Close(Worker worker, int from, ulong id, CloseReason reason)

@@ -23,12 +23,24 @@ internal sealed class Dialer(Worker worker)
     /// <summary>Rents a slot for an accepted socket; the slot owns the socket from then on.</summary>
     public int Rent(in Handover handover)
     {
-        int index = worker.Slots.Rent();
+        // Growing either table may throw, so both entries are rented before the slot owns the socket.
+        int setup = RentSetup();
+        int index;
+        try
+        {
+            index = worker.Slots.Rent();
+        }
+        catch
+        {
+            _freeSetups.Push(setup);
+            throw;
+        }
+
         ref Slot slot = ref worker.Slots[index];
         slot.Client = handover.Descriptor;
         slot.State = SlotState.Pausing;
         slot.LastActivity = worker.Now;
-        slot.Setup = RentSetup();
+        slot.Setup = setup;
         return index;
     }
 
@@ -36,7 +48,7 @@ internal sealed class Dialer(Worker worker)
     {
         (RoutingSnapshot snapshot, Listener listener) = handover.Listening.Target;
         Endpoint destination = handover.Listening.Endpoint;
-        if (destination.Address.IsAny)
+        if (destination.Address.IsAny && !destination.IsUnix)
         {
             destination = TcpSocket.LocalEndpoint(handover.Descriptor);
         }
@@ -59,11 +71,14 @@ internal sealed class Dialer(Worker worker)
         if (!backend)
         {
             // FIN alone does not end the set-up: a client may finish its request before the backend is connected.
-            if ((events & (PollEvents.HangUp | PollEvents.Error)) != 0)
+            // A UNIX socket reports a hang-up without an error when its client has closed, perhaps with a request still to be read.
+            bool isReset = (events & PollEvents.Error) != 0
+                || ((events & PollEvents.HangUp) != 0 && !slot.Record.Tuple.Source.IsUnix);
+            if (isReset)
             {
                 Abandon(ref slot, CloseReason.ClientReset);
             }
-            else if ((events & PollEvents.PeerFinished) != 0 && TcpSocket.Unread(slot.Client) == 0
+            else if ((events & (PollEvents.PeerFinished | PollEvents.HangUp)) != 0 && TcpSocket.Unread(slot.Client) == 0
                 && _setups[slot.Setup].ClientFinished(slot.Record))
             {
                 Abandon(ref slot, CloseReason.ClientClosed);
@@ -77,7 +92,7 @@ internal sealed class Dialer(Worker worker)
         bool gone = ConnectErrors.IsOfConnected(error);
         if (error != Errno.None && !gone)
         {
-            Apply(ref slot, Failed(ref slot, ConnectErrors.OfConnect(error)));
+            Apply(ref slot, Failed(ref slot, ConnectErrors.OfConnect(error, _setups[slot.Setup].Target.IsUnix)));
         }
         else if (gone || (events & PollEvents.Writable) != 0)
         {
@@ -137,7 +152,7 @@ internal sealed class Dialer(Worker worker)
     /// <returns>Null if the connect is in progress; an event or the deadline continues it.</returns>
     private ConnectFailure? Connect(ref Slot slot, SetupStep step)
     {
-        SysResult opened = TcpSocket.Open(step.Target.Address);
+        SysResult opened = TcpSocket.Open(step.Target);
         if (opened.IsError)
         {
             return ConnectErrors.OfSocket(opened.Errno);
@@ -147,7 +162,16 @@ internal sealed class Dialer(Worker worker)
         slot.BackendState = SideState.None;
         slot.Attempt++;
         PoolSettings pool = _setups[slot.Setup].PoolSettings;
-        SocketOptions.Apply(slot.Backend, pool.UserTimeout, pool.CongestionControl);
+        if (step.Target.IsUnix)
+        {
+            SocketOptions.ApplyToUnix(slot.Backend);
+        }
+        else
+        {
+            SocketOptions.Apply(slot.Backend, pool.UserTimeout, pool.CongestionControl);
+            SocketOptions.SetBuffers(slot.Backend, pool.SendBuffer, pool.ReceiveBuffer);
+        }
+
         if (step.Source is { } source && Bind(slot.Backend, source) is { } unusable)
         {
             return unusable;
@@ -162,7 +186,7 @@ internal sealed class Dialer(Worker worker)
         SysResult connecting = TcpSocket.Connect(slot.Backend, step.Target);
         if (connecting.IsError && connecting.Errno != Errno.EINPROGRESS)
         {
-            return ConnectErrors.OfConnect(connecting.Errno);
+            return ConnectErrors.OfConnect(connecting.Errno, step.Target.IsUnix);
         }
 
         // Registered only after connect(2), because a socket without a peer reports a hang-up (EPOLLHUP).
@@ -201,7 +225,7 @@ internal sealed class Dialer(Worker worker)
         slot.Traffic = slot.Record.Backend!.Traffic(worker.Number);
         slot.LastActivity = worker.Now;
         worker.Engine.Options.Records.Established(slot.Record);
-        slot.LacksKeepalive = true;
+        slot.LacksKeepalive = !local.IsUnix;
         worker.Closer.SetDeadline(ref slot);
         if (gone)
         {
@@ -228,13 +252,13 @@ internal sealed class Dialer(Worker worker)
 
     private int RentSetup()
     {
-        if (!_freeSetups.TryPop(out int index))
+        if (_freeSetups.TryPop(out int index))
         {
-            index = _highestSetup++;
+            return index;
         }
 
-        _setups.Grow(index);
-        return index;
+        _setups.Grow(_highestSetup);
+        return _highestSetup++;
     }
 
     private void ReturnSetup(ref Slot slot)

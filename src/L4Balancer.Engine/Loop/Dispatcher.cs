@@ -32,6 +32,11 @@ internal sealed class Dispatcher(Worker worker)
                 {
                     worker.Relay.SideFailed(ref slot, tag.IsBackend ? Side.Backend : Side.Client);
                 }
+                else if (slot.IsFlushing && (events & (PollEvents.Error | PollEvents.HangUp)) != 0)
+                {
+                    worker.Closer.ContinueFlushing(ref slot);
+                    break;
+                }
 
                 Continue(ref slot);
                 break;
@@ -66,7 +71,7 @@ internal sealed class Dispatcher(Worker worker)
         }
     }
 
-    // While a connection is being flushed, events carry no new information: its timer checks the send queues.
+    // While a connection is being flushed, other events than its end carry no new information: its timer checks the send queues.
     private void Continue(ref Slot slot)
     {
         if (slot.End.Phase == EndPhase.Relaying)

@@ -77,6 +77,7 @@ internal sealed unsafe class Migration(Worker worker)
             || worker.Register(slot.Backend, EventTag.Backend(slot)).IsError)
         {
             // ENOSPC (fs.epoll.max_user_watches) or ENOMEM. A new connection would be refused for the same reason.
+            slot.Record.Limit = LimitKind.Host;
             worker.Closer.Abort(ref slot, CloseReason.Limit);
             return;
         }

@@ -72,6 +72,9 @@ internal struct Slot
     /// <summary>The backend's socket has no keepalive yet: most short connections end before it matters.</summary>
     public bool LacksKeepalive;
 
+    /// <summary>One side is lost, and the connection waits until the other one has acknowledged everything.</summary>
+    public bool IsFlushing;
+
     /// <summary>The connection is queued for its next turn.</summary>
     public bool IsReady;
 

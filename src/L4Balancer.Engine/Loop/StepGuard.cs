@@ -57,7 +57,14 @@ internal sealed class StepGuard(Worker worker)
 
         if (slot.State != SlotState.Free && slot.Generation == generation)
         {
-            worker.Closer.Drop(ref slot);
+            try
+            {
+                worker.Closer.Drop(ref slot);
+            }
+            catch (Exception e)
+            {
+                LogFault(index, e);
+            }
         }
     }
 

@@ -108,10 +108,15 @@ internal sealed unsafe class Transfer(Worker worker)
     /// <returns>Bytes read into the flow's pipe.</returns>
     public int Splice(ref Slot slot, ref Flow flow, Ends ends)
     {
-        if (flow.Pipe == PipePool.None && !worker.Pipes.TryRent(out flow.Pipe))
+        if (flow.Pipe == PipePool.None)
         {
-            flow.CopyAgain();
-            return 0;
+            // The buffer of the bytes before, which are written.
+            Release(ref flow);
+            if (!worker.Pipes.TryRent(out flow.Pipe))
+            {
+                flow.CopyAgain();
+                return 0;
+            }
         }
 
         // The pipe is empty here, so EAGAIN can only come from the source. A short splice, unlike a short read, does not prove it empty.

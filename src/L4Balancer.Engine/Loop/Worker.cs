@@ -21,6 +21,8 @@ internal sealed class Worker : IDisposable
     /// </summary>
     private static readonly TimeSpan LateBy = TimeSpan.FromMilliseconds(100);
 
+    private static readonly TimeSpan PauseAfterFault = TimeSpan.FromMilliseconds(10);
+
     // Delegates are created here, not where they are used: a lambda allocates its delegate on first use, which may be under load.
     private static readonly Action<Worker, int> AcceptStep = static (w, number) => w.Acceptor.Accept(number);
     private static readonly Action<Worker, (EventTag Tag, PollEvents Events)> HandleStep = static (w, e) => w._dispatcher.Handle(e.Tag, e.Events);
@@ -38,6 +40,7 @@ internal sealed class Worker : IDisposable
     private int _assigned;
     private long _stalls;
     private bool _stopped;
+    private bool _isDisposed;
 
     /// <exception cref="InvalidOperationException">The kernel provides no poller or no eventfd; everything opened is closed.</exception>
     public Worker(ILoopEngine engine, int number)
@@ -156,8 +159,11 @@ internal sealed class Worker : IDisposable
     /// <summary>Ends the loop. Must run on the worker's own thread, as a request.</summary>
     public void Stop() => _stopped = true;
 
-    /// <summary>Joins the thread if it was started, and releases all resources. Must not be called on the worker's own thread.</summary>
-    public void End()
+    /// <summary>
+    /// Joins the thread if it was started, and releases all resources. One caller at a time; must not be called on the worker's own thread.
+    /// </summary>
+    /// <returns>False if the thread has not ended within this time: a step hangs, and may still use the resources.</returns>
+    public bool End(TimeSpan limit)
     {
         if (_thread.ThreadState.HasFlag(ThreadState.Unstarted))
         {
@@ -166,10 +172,14 @@ internal sealed class Worker : IDisposable
         else
         {
             Mailbox.TryPost(static w => w.Stop());
-            _thread.Join();
+            if (!_thread.Join(limit))
+            {
+                return false;
+            }
         }
 
         Dispose();
+        return true;
     }
 
     /// <summary>Watches a socket of a connection.</summary>
@@ -196,6 +206,12 @@ internal sealed class Worker : IDisposable
 
     public void Dispose()
     {
+        if (_isDisposed)
+        {
+            return;
+        }
+
+        _isDisposed = true;
         _poller.Dispose();
         Mailbox.Dispose();
         Pipes.Dispose();
@@ -217,21 +233,51 @@ internal sealed class Worker : IDisposable
     {
         while (!_stopped)
         {
-            // Measured from the start of the iteration: its duration lengthens the wait slightly, within the accuracy of the timers.
-            int wait = _ready.Count > 0 ? 0 : _wheel.WaitFrom(Now);
-            Instant before = Now;
-            int count = _poller.Wait(wait);
-            Now = Instant.Now(Engine.Options.Clock);
-            NoteStall(before, wait);
-            Dispatch(count);
-            if (_wheel.IsDue(Now))
+            try
             {
-                DispatchAll();
+                Iterate();
             }
-
-            RunReady();
-            _wheel.Advance(Now);
+            catch (Exception e)
+            {
+                // Not in a step of a connection, and it may recur at once.
+                Guard.Fail(StepGuard.NoSlot, e);
+                ServeAll();
+                Thread.Sleep(PauseAfterFault);
+            }
         }
+    }
+
+    // Edges that the failed iteration had collected are not reported again, so every connection gets a turn as if it had one.
+    private void ServeAll()
+    {
+        for (int index = 0; index < Slots.End; index++)
+        {
+            ref Slot slot = ref Slots[index];
+            if (slot.State == SlotState.Established)
+            {
+                slot.ClientState |= SideState.Readable | SideState.Writable;
+                slot.BackendState |= SideState.Readable | SideState.Writable;
+                MakeReady(ref slot);
+            }
+        }
+    }
+
+    private void Iterate()
+    {
+        // Measured from the start of the iteration: its duration lengthens the wait slightly, within the accuracy of the timers.
+        int wait = _ready.Count > 0 ? 0 : _wheel.WaitFrom(Now);
+        Instant before = Now;
+        int count = _poller.Wait(wait);
+        Now = Instant.Now(Engine.Options.Clock);
+        NoteStall(before, wait);
+        Dispatch(count);
+        if (_wheel.IsDue(Now))
+        {
+            DispatchAll();
+        }
+
+        RunReady();
+        _wheel.Advance(Now);
     }
 
     // Counted where a timer fires later than it should; long iterations without one do no harm. The kernel does not stand still while this process does (SIGSTOP, a paused virtual machine, no processor to run on).

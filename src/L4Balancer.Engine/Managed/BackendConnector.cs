@@ -18,7 +18,7 @@ internal static class BackendConnector
     public static async Task<ConnectResult> ConnectAsync(
         SetupStep step, PoolSettings pool, PortSupply ports, CancellationToken deadline, CancellationToken closing)
     {
-        IPEndPoint target = step.Target.ToIPEndPoint();
+        EndPoint target = SocketEndPoint.Of(step.Target);
         if (Open(step, target, pool, ports, out Socket? socket) is { } ours)
         {
             socket?.Dispose();
@@ -42,13 +42,14 @@ internal static class BackendConnector
     }
 
     // A failure before connect(2) is local: no backend is at fault.
-    private static ConnectFailure? Open(SetupStep step, IPEndPoint target, PoolSettings pool, PortSupply ports, out Socket? socket)
+    private static ConnectFailure? Open(SetupStep step, EndPoint target, PoolSettings pool, PortSupply ports, out Socket? socket)
     {
         socket = null;
         try
         {
-            socket = new Socket(target.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
-            SocketOptions.Apply(socket, pool.Keepalive, pool.UserTimeout, pool.CongestionControl);
+            socket = SocketEndPoint.Open(target);
+            SocketOptions.Apply(
+                socket, pool.Keepalive, pool.UserTimeout, pool.CongestionControl, pool.SendBuffer, pool.ReceiveBuffer);
             if (step.Window is { } window && SourceBinding.LimitPorts(socket, window, ports) is { } refused)
             {
                 return refused;
@@ -63,14 +64,20 @@ internal static class BackendConnector
     }
 
     private static async Task<ConnectResult> ConnectAsync(
-        Socket socket, IPEndPoint target, CancellationToken deadline, CancellationToken closing)
+        Socket socket, EndPoint target, CancellationToken deadline, CancellationToken closing)
     {
         SocketError error = await PendingConnect.ConnectAsync(socket, target, deadline, closing).ConfigureAwait(false);
+        bool isUnix = target.AddressFamily == AddressFamily.Unix;
         bool gone = ConnectErrors.IsOfConnected(error);
         if (error != SocketError.Success && !gone)
         {
             // Aborted by the deadline or by the close of the connection; the caller knows which.
-            return error == SocketError.OperationAborted ? default : new ConnectResult(null, default, ConnectErrors.OfConnect(error));
+            return error == SocketError.OperationAborted ? default : new ConnectResult(null, default, ConnectErrors.OfConnect(error, isUnix));
+        }
+
+        if (isUnix)
+        {
+            return new ConnectResult(socket, Endpoint.OfUnixClient(0), null, gone);
         }
 
         IPEndPoint local = LocalEndPoint(socket);

@@ -137,10 +137,19 @@ internal sealed class Direction(Action<int> onReceived, Action<int> onSent, Held
         }
         finally
         {
-            await reader.CompleteAsync().ConfigureAwait(false);
-            Volatile.Write(ref _hasEnded, true);
-            Interlocked.Exchange(ref _drained, null)?.TrySetResult();
+            EndDraining();
         }
+    }
+
+    /// <summary>
+    /// Nothing is written any more, so filling must not wait for it: neither for the pipe's threshold nor for memory. Without effect after
+    /// <see cref="DrainAsync"/>, which must not be running.
+    /// </summary>
+    public void EndDraining()
+    {
+        _pipe.Reader.Complete();
+        Volatile.Write(ref _hasEnded, true);
+        Interlocked.Exchange(ref _drained, null)?.TrySetResult();
     }
 
     /// <summary>Returns the pipe; neither <see cref="FillAsync"/> nor <see cref="DrainAsync"/> may be running.</summary>

@@ -10,17 +10,8 @@ internal sealed class ManagedAcceptControl(ManagedEngine engine) : IAcceptContro
 {
     private readonly ConcurrentDictionary<ManagedListeningSocket, bool> _watched = [];
 
-    public (ManagedListeningSocket? Socket, SocketError Error) Bind(Endpoint endpoint, ListenerRoute target, bool share)
-    {
-        try
-        {
-            return (ManagedListeningSocket.Bind(endpoint, target, share), SocketError.Success);
-        }
-        catch (SocketException e)
-        {
-            return (null, e.SocketErrorCode);
-        }
-    }
+    public (ManagedListeningSocket? Socket, SocketError Error) Bind(Endpoint endpoint, ListenerRoute target, bool share) =>
+        ManagedListeningSocket.Bind(endpoint, target, share);
 
     public ManagedListeningSocket Inherit(int descriptor, Endpoint endpoint, ListenerRoute target) =>
         ManagedListeningSocket.Inherit(descriptor, endpoint, target);

@@ -26,6 +26,7 @@ internal sealed class ManagedConnection
     private ConnectionSetup _setup;
     private ConnectionRecord _record;
     private int _checkIsDue;
+    private bool _isReported;
 
     public ManagedConnection(ManagedEngine engine, Socket client)
     {
@@ -74,7 +75,8 @@ internal sealed class ManagedConnection
             if (first.Action != SetupAction.Refuse)
             {
                 ListenerSettings settings = listener.Settings;
-                SocketOptions.Apply(_client, settings.Keepalive, settings.UserTimeout, settings.CongestionControl);
+                SocketOptions.Apply(
+                    _client, settings.Keepalive, settings.UserTimeout, settings.CongestionControl, settings.SendBuffer, settings.ReceiveBuffer);
                 _relay.ReadClient();
             }
         }
@@ -92,7 +94,7 @@ internal sealed class ManagedConnection
         {
             if (await SetUpAsync(first).ConfigureAwait(false))
             {
-                _engine.Options.Records.Established(_record);
+                ReportEstablished();
                 await _relay.RunAsync().ConfigureAwait(false);
             }
         }
@@ -132,7 +134,63 @@ internal sealed class ManagedConnection
     }
 
     /// <summary>Closes at once by resetting both peers.</summary>
-    public void Abort(CloseReason reason) => _relay.Abort(reason);
+    public void Abort(CloseReason reason)
+    {
+        try
+        {
+            _relay.Abort(reason);
+        }
+        catch (Exception e)
+        {
+            // What is registered on a token is called by its cancellation.
+            _engine.Log.ServingFailed(_record.Id, e);
+        }
+    }
+
+    /// <summary>One line about the connection, for the log.</summary>
+    public string Describe()
+    {
+        CloseReason reason = _closing.Reason;
+        return EngineStop.Describe(Record) + (reason == CloseReason.None ? "" : $" closing as {reason}");
+    }
+
+    /// <summary>Reports an established connection as living.</summary>
+    /// <returns>False if its start has not been reported yet, or its end is about to be.</returns>
+    public bool ReportAlive()
+    {
+        lock (_gate)
+        {
+            if (!_isReported || _record.Reason != CloseReason.None)
+            {
+                return false;
+            }
+
+            ConnectionRecord record = _record.At(_engine.Now);
+            record.BytesToBackend = _relay.BytesToBackend;
+            record.BytesToClient = _relay.BytesToClient;
+            try
+            {
+                _engine.Options.Records.Alive(record);
+            }
+            catch (Exception e)
+            {
+                // A record that cannot be taken must not keep the others from being reported.
+                _engine.Log.RecordNotTaken(record.Id, e);
+            }
+
+            return true;
+        }
+    }
+
+    private void ReportEstablished()
+    {
+        // Not under the lock, which an abort and the end of the engine take too: a sink that hangs must hang this connection alone.
+        _engine.Options.Records.Established(_record);
+        lock (_gate)
+        {
+            _isReported = true;
+        }
+    }
 
     /// <summary>Acts on deadlines that have passed. Called periodically.</summary>
     public void CheckDeadlines(Instant now)
@@ -265,26 +323,47 @@ internal sealed class ManagedConnection
 
     private async Task EndAsync()
     {
-        await _relay.EndAsync().ConfigureAwait(false);
-        lock (_gate)
+        try
         {
-            if (_record.IsEstablished)
-            {
-                if (!_closing.HasCause)
-                {
-                    _closing.Abort(CloseReason.Internal);
-                }
+            await _relay.EndAsync().ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            _engine.Log.ServingFailed(_record.Id, e);
+        }
 
-                _record.BytesToBackend = _relay.BytesToBackend;
-                _record.BytesToClient = _relay.BytesToClient;
-                _record.Close(_engine.Snapshot.State, _closing.Reason, _closing.LeavesTimeWait, _engine.Now);
-            }
-            else if (_record is { Id: > 0, Reason: CloseReason.None })
+        // Whatever has failed before: the counts, the port and the entry of the client are given back.
+        try
+        {
+            lock (_gate)
             {
-                _setup.Abandon(ref _record, CloseReason.Internal, _engine.Now);
+                CloseRecord();
             }
+        }
+        catch (Exception e)
+        {
+            _engine.Log.ServingFailed(_record.Id, e);
         }
 
         _engine.Forget(this);
+    }
+
+    private void CloseRecord()
+    {
+        if (_record.IsEstablished)
+        {
+            if (!_closing.HasCause)
+            {
+                _closing.Abort(CloseReason.Internal);
+            }
+
+            _record.BytesToBackend = _relay.BytesToBackend;
+            _record.BytesToClient = _relay.BytesToClient;
+            _record.Close(_engine.Snapshot.State, _closing.Reason, _closing.LeavesTimeWait, _engine.Now);
+        }
+        else if (_record is { Id: > 0, Reason: CloseReason.None })
+        {
+            _setup.Abandon(ref _record, CloseReason.Internal, _engine.Now);
+        }
     }
 }

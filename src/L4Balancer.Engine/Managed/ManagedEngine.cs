@@ -16,7 +16,7 @@ namespace L4Balancer.Engine.Managed;
 /// The engine on System.Net.Sockets and System.IO.Pipelines: it runs on any platform and is the reference for behaviour. It uses the
 /// thread pool and ignores <see cref="EngineOptions.Workers"/>.
 /// </summary>
-public sealed class ManagedEngine : IEngine
+public sealed class ManagedEngine : IEngine, IStopSteps
 {
     /// <summary>The maximum delay of a timeout with few connections, and with many.</summary>
     private static readonly TimeSpan ShortestCheck = TimeSpan.FromMilliseconds(50);
@@ -36,12 +36,13 @@ public sealed class ManagedEngine : IEngine
     private Task _checking = Task.CompletedTask;
     private volatile RoutingSnapshot? _snapshot;
     private volatile bool _stopping;
+    private int _flushing;
 
     public ManagedEngine(EngineOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
         Options = options;
-        Log = options.Loggers.CreateLogger<ManagedEngine>();
+        Log = new FaultTolerantLogger(options.Loggers.CreateLogger<ManagedEngine>());
         _shedding = new Shedder(new ManagedShedding(_connections), options.Clock);
         _listening = new ListeningSockets<ManagedListeningSocket>(new ManagedAcceptControl(this), options, Log);
     }
@@ -96,6 +97,21 @@ public sealed class ManagedEngine : IEngine
         }
     }
 
+    public async Task ReportLivingAsync(TimeSpan over, CancellationToken cancel)
+    {
+        var pace = new SlicePace(over, Count, Options.Clock);
+        int count = 0;
+        foreach ((_, ManagedConnection connection) in _connections)
+        {
+            count += connection.ReportAlive() ? 1 : 0;
+            if (count == SlicePace.Slice)
+            {
+                await pace.WaitAfterAsync(count, cancel).ConfigureAwait(false);
+                count = 0;
+            }
+        }
+    }
+
     public IReadOnlyList<WorkerLoad> LoopStatistics() => [];
 
     public long HeldBytes => Options.Held.Used;
@@ -124,15 +140,31 @@ public sealed class ManagedEngine : IEngine
 
     public async Task StopAsync(TimeSpan grace, CancellationToken atOnce)
     {
-        await _listening.EndAsync().ConfigureAwait(false);
+        await EngineStop.RunAsync(this, grace, Options.Clock, Log, atOnce).ConfigureAwait(false);
+        await _stopChecking.CancelAsync().ConfigureAwait(false);
+        await EngineStop.EndsWithinAsync(_checking, EngineStop.Moment, Options.Clock, CancellationToken.None).ConfigureAwait(false);
+    }
+
+    Task IStopSteps.EndAcceptingAsync() => _listening.EndAsync();
+
+    async Task IStopSteps.CloseAllAsync(TimeSpan grace, CancellationToken atOnce)
+    {
         _stopping = true;
         CompleteIfEmpty();
-        using CancellationTokenRegistration abort = atOnce.Register(AbortAll);
         await CloseAllAsync(grace, atOnce).ConfigureAwait(false);
         await _empty.Task.ConfigureAwait(false);
-        await _stopChecking.CancelAsync().ConfigureAwait(false);
-        await _checking.ConfigureAwait(false);
     }
+
+    void IStopSteps.AbortAll()
+    {
+        foreach ((_, ManagedConnection connection) in _connections)
+        {
+            connection.Abort(CloseReason.Shutdown);
+        }
+    }
+
+    Task<IReadOnlyList<string>> IStopSteps.DescribeRestAsync(int most) =>
+        Task.FromResult<IReadOnlyList<string>>([.. _connections.Values.Take(most).Select(static c => c.Describe())]);
 
     public async ValueTask DisposeAsync()
     {
@@ -146,17 +178,33 @@ public sealed class ManagedEngine : IEngine
     }
 
     /// <summary>Takes over an accepted socket.</summary>
-    internal void Serve(Socket client, ListenerRoute target)
+    /// <param name="listening">The address that the listening socket is bound to.</param>
+    internal void Serve(Socket client, ListenerRoute target, Endpoint listening)
     {
-        if (TryReadTuple(client, out FourTuple tuple))
+        try
         {
-            _ = new ManagedConnection(this, client).ServeAsync(target.Snapshot, target.Listener, tuple);
+            if (TryReadTuple(client, listening, out FourTuple tuple))
+            {
+                _ = new ManagedConnection(this, client).ServeAsync(target.Snapshot, target.Listener, tuple);
+            }
+            else
+            {
+                client.Dispose();
+            }
         }
-        else
+        catch
         {
             client.Dispose();
+            throw;
         }
     }
+
+    /// <summary>Number of connections that wait until their send queues are empty.</summary>
+    internal int Flushing => Volatile.Read(ref _flushing);
+
+    internal void BeginFlush() => Interlocked.Increment(ref _flushing);
+
+    internal void EndFlush() => Interlocked.Decrement(ref _flushing);
 
     /// <summary>Called by a connection first, once it has an id.</summary>
     internal void Remember(ManagedConnection connection) => _connections[connection.Record.Id] = connection;
@@ -186,9 +234,14 @@ public sealed class ManagedEngine : IEngine
     }
 
     // If the client has gone before accept(2) returns, the socket has no peer.
-    private static bool TryReadTuple(Socket client, out FourTuple tuple)
+    private static bool TryReadTuple(Socket client, Endpoint listening, out FourTuple tuple)
     {
-        tuple = default;
+        tuple = new FourTuple(Endpoint.OfUnixClient(0), listening);
+        if (listening.IsUnix)
+        {
+            return true;
+        }
+
         try
         {
             tuple = new FourTuple(Endpoint.From((IPEndPoint)client.RemoteEndPoint!), Endpoint.From((IPEndPoint)client.LocalEndPoint!));
@@ -207,12 +260,7 @@ public sealed class ManagedEngine : IEngine
         {
             while (await timer.WaitForNextTickAsync(_stopChecking.Token).ConfigureAwait(false))
             {
-                Instant now = Now;
-                foreach ((_, ManagedConnection connection) in _connections)
-                {
-                    CheckDeadlines(connection, now);
-                }
-
+                CheckAllDeadlines();
                 TimeSpan next = Count * CheckPerConnection;
                 timer.Period = next < ShortestCheck ? ShortestCheck : next > LongestCheck ? LongestCheck : next;
             }
@@ -220,6 +268,22 @@ public sealed class ManagedEngine : IEngine
         catch (OperationCanceledException)
         {
             // The engine has stopped.
+        }
+    }
+
+    private void CheckAllDeadlines()
+    {
+        try
+        {
+            Instant now = Now;
+            foreach ((_, ManagedConnection connection) in _connections)
+            {
+                CheckDeadlines(connection, now);
+            }
+        }
+        catch (Exception e)
+        {
+            Log.CheckFailed(e);
         }
     }
 
@@ -256,14 +320,6 @@ public sealed class ManagedEngine : IEngine
         foreach ((_, ManagedConnection connection) in _connections)
         {
             connection.Close(CloseReason.Shutdown);
-        }
-    }
-
-    private void AbortAll()
-    {
-        foreach ((_, ManagedConnection connection) in _connections)
-        {
-            connection.Abort(CloseReason.Shutdown);
         }
     }
 

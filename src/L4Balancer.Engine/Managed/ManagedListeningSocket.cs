@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Engine.Linux;
 using L4Balancer.Engine.Listening;
+using L4Balancer.Engine.Sockets;
 
 namespace L4Balancer.Engine.Managed;
 
@@ -14,42 +15,53 @@ internal sealed class ManagedListeningSocket : ListeningSocket
     private CancellationTokenSource _stop = new();
     private Task _loop = Task.CompletedTask;
 
-    private ManagedListeningSocket(Socket socket, Endpoint requested, ListenerRoute target, bool shared)
+    private ManagedListeningSocket(Socket socket, Endpoint requested, ListenerRoute target, bool shared, bool inherited = false)
         : base(
-            OperatingSystem.IsLinux() ? (int)socket.Handle : -1, Endpoint.From((IPEndPoint)socket.LocalEndPoint!), requested, target, shared) =>
+            OperatingSystem.IsLinux() ? (int)socket.Handle : -1,
+            requested.IsUnix ? requested : Endpoint.From((IPEndPoint)socket.LocalEndPoint!),
+            requested, target, shared, inherited) =>
         _socket = socket;
 
-    /// <exception cref="SocketException">The address cannot be bound.</exception>
-    public static ManagedListeningSocket Bind(Endpoint endpoint, ListenerRoute target, bool share)
+    public static (ManagedListeningSocket? Socket, SocketError Error) Bind(Endpoint endpoint, ListenerRoute target, bool share)
     {
-        IPEndPoint address = endpoint.ToIPEndPoint();
-        var socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        if (!OperatingSystem.IsLinux())
+        {
+            return BindPortable(endpoint, target);
+        }
+
+        SocketError error = ListenDescriptor.Bind(endpoint, target.Listener.Settings, share, out int descriptor, out bool lacksMultipath);
+        return error == SocketError.Success
+            ? (new ManagedListeningSocket(Of(descriptor), endpoint, target, share) { LacksMultipath = lacksMultipath }, error)
+            : (null, error);
+    }
+
+    private static (ManagedListeningSocket? Socket, SocketError Error) BindPortable(Endpoint endpoint, ListenerRoute target)
+    {
+        EndPoint address = SocketEndPoint.Of(endpoint);
+        Socket? socket = null;
         try
         {
+            if (endpoint.IsUnix && ListenDescriptor.MakeRoom(endpoint.UnixPath) is not SocketError.Success and var occupied)
+            {
+                return (null, occupied);
+            }
+
+            socket = SocketEndPoint.Open(address);
             if (address.AddressFamily == AddressFamily.InterNetworkV6)
             {
                 socket.SetSocketOption(SocketOptionLevel.IPv6, SocketOptionName.IPv6Only, true);
             }
 
-            if (share)
-            {
-                TcpSocket.SetOption((int)socket.Handle, Libc.SOL_SOCKET, Libc.SO_REUSEPORT, 1);
-            }
-
-            if (target.Listener.Settings.Freebind && OperatingSystem.IsLinux())
-            {
-                TcpSocket.SetOption((int)socket.Handle, Libc.IPPROTO_IP, Libc.IP_FREEBIND, 1);
-            }
-
             // On Unix the runtime's bind sets SO_REUSEADDR by itself, so that a restart binds over connections in TIME_WAIT. ReuseAddress
             // would set SO_REUSEPORT too, and a second daemon would take half of the connections unnoticed.
             socket.Bind(address);
-            return new ManagedListeningSocket(socket, endpoint, target, share);
+            bool lacksMultipath = target.Listener.Settings.Mptcp && !endpoint.IsUnix;
+            return (new ManagedListeningSocket(socket, endpoint, target, shared: false) { LacksMultipath = lacksMultipath }, SocketError.Success);
         }
-        catch
+        catch (SocketException e)
         {
-            socket.Dispose();
-            throw;
+            socket?.Dispose();
+            return (null, e.SocketErrorCode);
         }
     }
 
@@ -59,11 +71,10 @@ internal sealed class ManagedListeningSocket : ListeningSocket
 
         // The socket may still have the filter that the previous process attached.
         SynFilter.Detach(descriptor);
-        return new ManagedListeningSocket(new Socket(new SafeSocketHandle(descriptor, ownsHandle: true)), endpoint, target, shared: false)
-        {
-            IsInherited = true,
-        };
+        return new ManagedListeningSocket(Of(descriptor), endpoint, target, shared: false, inherited: true);
     }
+
+    private static Socket Of(int descriptor) => new(new SafeSocketHandle(descriptor, ownsHandle: true));
 
     public override SocketError Listen(int backlog)
     {
@@ -80,6 +91,7 @@ internal sealed class ManagedListeningSocket : ListeningSocket
 
     public override void Dispose()
     {
+        RemoveFile();
         _socket.Dispose();
         _stop.Dispose();
     }
@@ -118,6 +130,11 @@ internal sealed class ManagedListeningSocket : ListeningSocket
         {
             return e.SocketErrorCode == SocketError.WouldBlock;
         }
+        catch (Exception e)
+        {
+            engine.Log.AcceptBacksOff(Endpoint, e.Message, e);
+            return false;
+        }
     }
 
     // Hands every accepted socket to the engine until it is stopped. After an accept that failed for lack of resources it pauses, longer
@@ -155,7 +172,7 @@ internal sealed class ManagedListeningSocket : ListeningSocket
             SynFilter.Detach((int)client.Handle);
         }
 
-        engine.Serve(client, Target);
+        engine.Serve(client, Target, Endpoint);
     }
 
     // Errors that accept(2) passes on from a connection that ended in the queue. Any other error (EMFILE, ENFILE, ENOBUFS, ENOMEM, EPERM)

@@ -23,7 +23,7 @@ internal sealed class PendingConnect() : SocketAsyncEventArgs(true), IValueTaskS
     /// <see cref="SocketError.OperationAborted"/> if a token ended the connect: its outcome is unknown, and the socket may be closed.
     /// </returns>
     public static async ValueTask<SocketError> ConnectAsync(
-        Socket socket, IPEndPoint target, CancellationToken deadline, CancellationToken closing)
+        Socket socket, EndPoint target, CancellationToken deadline, CancellationToken closing)
     {
         PendingConnect connect = Unused.Get();
         connect._answer.Reset();

@@ -153,6 +153,8 @@ internal sealed class Relay
             _client.Reset();
         }
 
+        // Where relaying never began, the client may have sent more than the pipe takes, and its reading waits for a writer.
+        _toBackend.EndDraining();
         await ((Task)_fromClient).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _client.Socket.Dispose();
         _backend?.Socket.Dispose();
@@ -186,9 +188,17 @@ internal sealed class Relay
     private async Task FlushAsync()
     {
         EndActions actions;
-        while ((actions = _closing.Flushed(IsUnacknowledged(_client) || IsUnacknowledged(_backend!))) == EndActions.None)
+        _engine.BeginFlush();
+        try
         {
-            await Task.Delay(ConnectionEnd.FlushPoll, _engine.Options.Clock).ConfigureAwait(false);
+            while ((actions = _closing.Flushed(IsUnacknowledged(_client) || IsUnacknowledged(_backend!))) == EndActions.None)
+            {
+                await Task.Delay(ConnectionEnd.FlushPollOf(_engine.Flushing), _engine.Options.Clock).ConfigureAwait(false);
+            }
+        }
+        finally
+        {
+            _engine.EndFlush();
         }
 
         Reset(actions);

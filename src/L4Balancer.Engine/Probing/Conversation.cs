@@ -7,8 +7,9 @@ using L4Balancer.Core.Health;
 namespace L4Balancer.Engine.Probing;
 
 /// <summary>
-/// One exchange with one backend over a connected socket: TLS, then HTTP or WebSocket as <see cref="Exchange"/> specifies, then the
-/// closing handshake. It owns the socket. One call at a time, except <see cref="Stage"/>; disposing of the socket cuts a call short.
+/// One exchange with one backend over a connected socket: TLS, then HTTP, WebSocket, MQTT or the bytes of <c>send</c> and <c>expect</c>, as
+/// <see cref="Exchange"/> specifies, then the closing handshake. It owns the socket. One call at a time, except <see cref="Stage"/>; disposing
+/// of the socket cuts a call short.
 /// </summary>
 internal sealed class Conversation : IDisposable
 {
@@ -34,7 +35,7 @@ internal sealed class Conversation : IDisposable
         _socket = socket;
         _exchange = exchange;
         _buffer = ArrayPool<byte>.Shared.Rent(exchange.BufferSize);
-        _stage = exchange.IsTls ? ProbeStage.Handshake : exchange.IsHttp ? ProbeStage.Answer : ProbeStage.Upgrade;
+        _stage = exchange.IsTls ? ProbeStage.Handshake : exchange.FirstStage;
     }
 
     /// <summary>The step in progress. Any thread may read it.</summary>
@@ -58,9 +59,11 @@ internal sealed class Conversation : IDisposable
                 await _tls.AuthenticateAsClientAsync(_exchange.Tls()).ConfigureAwait(false);
             }
 
+            _stage = _exchange.FirstStage;
             string? fault = _exchange.IsHttp ? await AskAsync().ConfigureAwait(false)
                 : _exchange.IsWebSocket ? await UpgradeAsync().ConfigureAwait(false)
-                : null;
+                : _exchange.IsMqtt ? await new MqttTalk(Stream, _buffer).ConnectAsync().ConfigureAwait(false)
+                : await new ExpectTalk(Stream, _buffer).RunAsync(_exchange.Send, _exchange.Expected).ConfigureAwait(false);
             return fault is null ? new ProbeVerdict(ProbeOutcome.Success, "") : ProbeVerdict.Unfit(fault);
         }
         catch (AuthenticationException) when (_certificateFault is not null)
@@ -80,7 +83,9 @@ internal sealed class Conversation : IDisposable
 
     /// <summary>
     /// Closes after a successful exchange. The server is notified and given time to close first, as RFC 6455, 7.1.1 and "Connection: close"
-    /// require: its log stays clean, and TIME_WAIT is on its side. A server that takes longer is reset. Does not throw.
+    /// require: its log stays clean, and TIME_WAIT is on its side. An MQTT broker closes after DISCONNECT (MQTT 3.1.1, 3.14.4). After <c>send</c>
+    /// and <c>expect</c> without TLS the balancer sends FIN first, because nothing else ends the exchange. A server that takes longer is reset. Does
+    /// not throw.
     /// </summary>
     public async Task PartAsync(TimeProvider clock, CancellationToken atOnce)
     {
@@ -95,14 +100,18 @@ internal sealed class Conversation : IDisposable
             {
                 await Stream.WriteAsync(WebSocketTalk.Farewell(), limit.Token).ConfigureAwait(false);
             }
+            else if (_exchange.IsMqtt)
+            {
+                await Stream.WriteAsync(MqttTalk.Disconnect, limit.Token).ConfigureAwait(false);
+            }
             else if (!_exchange.IsHttp)
             {
-                await _tls!.ShutdownAsync().ConfigureAwait(false);
+                await FinishAsync().ConfigureAwait(false);
             }
 
             if (await HasEndedAsync(limit.Token).ConfigureAwait(false))
             {
-                if (_tls is not null && (_exchange.IsHttp || _exchange.IsWebSocket))
+                if (_tls is not null && (_exchange.IsHttp || _exchange.IsWebSocket || _exchange.IsMqtt))
                 {
                     await _tls.ShutdownAsync().ConfigureAwait(false);
                 }
@@ -128,9 +137,20 @@ internal sealed class Conversation : IDisposable
         ArrayPool<byte>.Shared.Return(_buffer);
     }
 
+    private async ValueTask FinishAsync()
+    {
+        if (_tls is not null)
+        {
+            await _tls.ShutdownAsync().ConfigureAwait(false);
+        }
+        else
+        {
+            _socket.Shutdown(SocketShutdown.Send);
+        }
+    }
+
     private async Task<string?> AskAsync()
     {
-        _stage = ProbeStage.Answer;
         var talk = new HttpTalk(Stream, _buffer);
         await talk.SendAsync(_exchange).ConfigureAwait(false);
         HttpReply reply = await talk.ReceiveAsync().ConfigureAwait(false);
@@ -139,7 +159,6 @@ internal sealed class Conversation : IDisposable
 
     private async Task<string?> UpgradeAsync()
     {
-        _stage = ProbeStage.Upgrade;
         var talk = new HttpTalk(Stream, _buffer);
         await talk.SendAsync(_exchange).ConfigureAwait(false);
         HttpReply reply = await talk.ReceiveAsync().ConfigureAwait(false);

@@ -22,6 +22,8 @@ internal static class ConversationFault
         ProbeStage.Handshake => "the TLS handshake",
         ProbeStage.Answer => "the answer",
         ProbeStage.Upgrade => "the answer to the upgrade",
+        ProbeStage.Expected => "the expected answer",
+        ProbeStage.Connack => "the CONNACK",
         _ => "the pong",
     };
 

@@ -1,6 +1,7 @@
 using System.Buffers.Text;
 using System.Net.Security;
 using System.Text;
+using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Http;
 
@@ -20,17 +21,21 @@ internal sealed class Exchange
     private readonly byte[] _request;
 
     /// <param name="address">The backend's address as configured; its host part is the name used if <c>host</c> is empty.</param>
-    /// <param name="port">The port that probes connect to.</param>
+    /// <param name="port">The port that probes connect to; 0 for a UNIX socket.</param>
     public Exchange(ProbePlan plan, string address, int port)
     {
         HealthSettings settings = plan.Settings;
         _plan = plan;
-        IsTls = settings.Type is HealthType.Tls or HealthType.Https or HealthType.Wss;
+        IsTls = settings.Type is HealthType.Tls or HealthType.Https or HealthType.Wss or HealthType.Mqtts;
         IsWebSocket = settings.Type is HealthType.Ws or HealthType.Wss;
         IsHttp = settings.Type is HealthType.Http or HealthType.Https;
-        string name = address[..address.LastIndexOf(':')];
+        IsMqtt = settings.Type is HealthType.Mqtt or HealthType.Mqtts;
+        bool isScripted = settings.Type is HealthType.Tcp or HealthType.Tls;
+        Send = isScripted ? Encoding.UTF8.GetBytes(settings.Send) : [];
+        Expected = isScripted ? Encoding.UTF8.GetBytes(settings.Expect) : [];
+        string name = NameOf(address);
         ServerName = WithoutPort(settings.Host.Length > 0 ? settings.Host : name);
-        string authority = settings.Host.Length > 0 ? settings.Host : port == (IsTls ? 443 : 80) ? name : $"{name}:{port}";
+        string authority = settings.Host.Length > 0 ? settings.Host : port == (IsTls ? 443 : 80) || port == 0 ? name : $"{name}:{port}";
         _request = IsHttp || IsWebSocket ? Encoding.ASCII.GetBytes(Request(settings, authority, IsWebSocket)) : [];
     }
 
@@ -39,6 +44,18 @@ internal sealed class Exchange
     public bool IsHttp { get; }
 
     public bool IsWebSocket { get; }
+
+    public bool IsMqtt { get; }
+
+    /// <summary>What is written once connected (<c>send</c>); empty for other types than tcp and tls.</summary>
+    public ReadOnlyMemory<byte> Send { get; }
+
+    /// <summary>What the answer must contain (<c>expect</c>); empty for other types than tcp and tls.</summary>
+    public ReadOnlyMemory<byte> Expected { get; }
+
+    /// <summary>What is awaited once connected and, where TLS is used, after the handshake.</summary>
+    public ProbeStage FirstStage =>
+        IsHttp ? ProbeStage.Answer : IsWebSocket ? ProbeStage.Upgrade : IsMqtt ? ProbeStage.Connack : ProbeStage.Expected;
 
     /// <summary>The name that the certificate must have; also sent as SNI unless it is an IP address.</summary>
     public string ServerName { get; }
@@ -94,6 +111,10 @@ internal sealed class Exchange
             : "Connection: close\r\n\r\n");
         return text.ToString();
     }
+
+    // A UNIX socket has no name that a server could be asked by.
+    private static string NameOf(string address) =>
+        Endpoint.IsUnixText(address) ? "localhost" : address[..address.LastIndexOf(':')];
 
     private static string WithoutPort(string host)
     {

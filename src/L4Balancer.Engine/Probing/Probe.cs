@@ -1,6 +1,5 @@
 using System.Net;
 using System.Net.Sockets;
-using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Connections;
 using L4Balancer.Core.Health;
@@ -82,6 +81,8 @@ internal sealed class Probe(Action<Probe> ended) : SocketAsyncEventArgs(true)
         ProbeStage.Handshake => ProbeVerdict.TooLate(ProbeOutcome.Unfit, "TLS handshake", timeout),
         ProbeStage.Answer => ProbeVerdict.TooLate(ProbeOutcome.Unfit, "answer to GET", timeout),
         ProbeStage.Upgrade => ProbeVerdict.TooLate(ProbeOutcome.Unfit, "answer to the upgrade", timeout),
+        ProbeStage.Expected => ProbeVerdict.TooLate(ProbeOutcome.Unfit, "answer with what is expected", timeout),
+        ProbeStage.Connack => ProbeVerdict.TooLate(ProbeOutcome.Unfit, "CONNACK", timeout),
         _ => ProbeVerdict.TooLate(ProbeOutcome.Unfit, "pong", timeout),
     };
 
@@ -129,8 +130,9 @@ internal sealed class Probe(Action<Probe> ended) : SocketAsyncEventArgs(true)
     {
         // On loopback the kernel may choose the target's own port, on which no socket listens, and TCP's simultaneous open (RFC 9293, 3.5)
         // then connects the socket to itself.
-        bool metItself = SocketError == SocketError.Success && RemoteEndPoint!.Equals(LocalEndPoint());
-        return ProbeVerdict.OfConnect(metItself ? SocketError.ConnectionRefused : SocketError);
+        bool isUnix = RemoteEndPoint!.AddressFamily == AddressFamily.Unix;
+        bool metItself = !isUnix && SocketError == SocketError.Success && RemoteEndPoint.Equals(LocalEndPoint());
+        return ProbeVerdict.OfConnect(metItself ? SocketError.ConnectionRefused : SocketError, isUnix);
     }
 
     // Null if the probe was abandoned meanwhile.
@@ -150,16 +152,17 @@ internal sealed class Probe(Action<Probe> ended) : SocketAsyncEventArgs(true)
     {
         HostAddress destination = target.Address;
         SourceRotation sources = target.Pool.Sources;
-        if (sources.CountFor(destination) == 0)
+        if (!target.IsUnix && sources.CountFor(destination) == 0)
         {
             return ProbeVerdict.NoSource();
         }
 
-        LocalAddressState source = sources.At(destination, sources.NextTurn(), step: 0);
+        HostAddress? source = target.IsUnix ? null : sources.At(destination, sources.NextTurn(), step: 0).Address;
         try
         {
-            _socket = new Socket(target.Remote.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { LingerState = ResetOnClose };
-            if (source.Address is { } address && SourceBinding.Bind(_socket, address) is { } failure)
+            _socket = SocketEndPoint.Open(target.Remote);
+            _socket.LingerState = ResetOnClose;
+            if (source is { } address && SourceBinding.Bind(_socket, address) is { } failure)
             {
                 return ProbeVerdict.OfSource(address, failure);
             }
@@ -168,10 +171,13 @@ internal sealed class Probe(Action<Probe> ended) : SocketAsyncEventArgs(true)
             Target = target;
             Extensions = 0;
             _exchange = target.Exchange;
-            _socket.NoDelay = _exchange is not null;
-            if (_exchange is null)
+            if (!target.IsUnix)
             {
-                StayHalfOpen(_socket);
+                _socket.NoDelay = _exchange is not null;
+                if (_exchange is null)
+                {
+                    StayHalfOpen(_socket);
+                }
             }
 
             if (_socket.ConnectAsync(this))

@@ -13,7 +13,8 @@ internal sealed class ProbePlan(HealthSettings settings, Random random)
     public ProbeSchedule Schedule { get; } = new(settings.Interval, settings.FastInterval, settings.DownInterval, settings.Jitter, random);
 
     /// <summary>Whether a probe needs an exchange after the connect.</summary>
-    public bool HasExchange => settings.Type is not (HealthType.None or HealthType.Tcp);
+    public bool HasExchange => settings.Type is not (HealthType.None or HealthType.Tcp)
+        || (settings.Type == HealthType.Tcp && (settings.Send.Length > 0 || settings.Expect.Length > 0));
 
     /// <summary>Created at the first handshake, because reading a file of all authorities takes tens of milliseconds.</summary>
     public TlsTrust Trust => _trust.Value;

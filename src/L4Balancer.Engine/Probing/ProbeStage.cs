@@ -7,4 +7,10 @@ internal enum ProbeStage
     Answer,
     Upgrade,
     Pong,
+
+    /// <summary>The answer that must contain <c>expect</c>.</summary>
+    Expected,
+
+    /// <summary>The CONNACK of an MQTT broker.</summary>
+    Connack,
 }

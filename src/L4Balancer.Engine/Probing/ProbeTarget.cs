@@ -4,6 +4,7 @@ using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Health;
 using L4Balancer.Core.Routing;
 using L4Balancer.Core.Timing;
+using L4Balancer.Engine.Sockets;
 
 namespace L4Balancer.Engine.Probing;
 
@@ -17,7 +18,7 @@ internal sealed class ProbeTarget
     private const int MostOthers = 2;
 
     private readonly Endpoint _endpoint;
-    private readonly IPEndPoint _home;
+    private readonly EndPoint _home;
     private ProbeVerdict _ofHome;
     private int _others;
     private int _nextOther;
@@ -29,7 +30,7 @@ internal sealed class ProbeTarget
         Backend = backend;
         Plan = plan;
         _endpoint = EndpointOf(backend, plan);
-        _home = _endpoint.ToIPEndPoint();
+        _home = SocketEndPoint.Of(_endpoint);
         (Address, Remote) = (_endpoint.Address, _home);
     }
 
@@ -41,13 +42,15 @@ internal sealed class ProbeTarget
     public ProbePlan Plan { get; private set; }
 
     /// <summary>The exchange that follows the connect; null if there is none.</summary>
-    public Exchange? Exchange => Plan.HasExchange ? _exchange ??= new Exchange(Plan, Backend.Settings.Address, Remote.Port) : null;
+    public Exchange? Exchange => Plan.HasExchange ? _exchange ??= new Exchange(Plan, Backend.Settings.Address, _endpoint.Port) : null;
 
     /// <summary>The address that is probed: the backend's, or another one of its name after that one has failed.</summary>
     public HostAddress Address { get; private set; }
 
     /// <summary>The same with the port that health checks use.</summary>
-    public IPEndPoint Remote { get; private set; }
+    public EndPoint Remote { get; private set; }
+
+    public bool IsUnix => _endpoint.IsUnix;
 
     /// <summary>The probe in flight, or null.</summary>
     public Probe? Running { get; set; }
@@ -107,5 +110,5 @@ internal sealed class ProbeTarget
     }
 
     private static Endpoint EndpointOf(Backend backend, ProbePlan plan) =>
-        plan.Settings.Port == 0 ? backend.Endpoint : new Endpoint(backend.Endpoint.Address, (ushort)plan.Settings.Port);
+        plan.Settings.Port == 0 || backend.Endpoint.IsUnix ? backend.Endpoint : new Endpoint(backend.Endpoint.Address, (ushort)plan.Settings.Port);
 }

@@ -10,14 +10,16 @@ namespace L4Balancer.Engine.Probing;
 /// <summary>The outcome of one probe, and the reason in a few words.</summary>
 internal readonly record struct ProbeVerdict(ProbeOutcome Outcome, string Detail)
 {
-    public static ProbeVerdict OfConnect(SocketError error) => error == SocketError.Success
+    /// <param name="isUnix">The target is a UNIX socket.</param>
+    public static ProbeVerdict OfConnect(SocketError error, bool isUnix = false) => error == SocketError.Success
         ? new ProbeVerdict(ProbeOutcome.Success, "")
-        : ConnectErrors.OfConnect(error) switch
+        : ConnectErrors.OfConnect(error, isUnix) switch
         {
+            ConnectFailure.QueueFull => new ProbeVerdict(ProbeOutcome.Failure, "the queue of its socket is full"),
             ConnectFailure.NoFreePort => new ProbeVerdict(ProbeOutcome.LocalError, "no free local port"),
             ConnectFailure.LocalShortage => new ProbeVerdict(ProbeOutcome.LocalError, "out of descriptors or memory"),
             ConnectFailure.TimedOut => new ProbeVerdict(ProbeOutcome.Failure, "no answer"),
-            _ => new ProbeVerdict(ProbeOutcome.Failure, InWords(error)),
+            _ => new ProbeVerdict(ProbeOutcome.Failure, isUnix && error == SocketError.AddressNotAvailable ? "no such socket" : InWords(error)),
         };
 
     /// <summary>The probe could not use its source address.</summary>

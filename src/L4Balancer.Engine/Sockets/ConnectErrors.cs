@@ -47,6 +47,19 @@ internal static class ConnectErrors
 
     public static ConnectFailure OfConnect(Errno error) => OfConnect(error.ToSocketError());
 
+    /// <summary>Classifies an error of connect(2) by the kind of the target, because UNIX sockets have errors of their own (unix(7)).</summary>
+    public static ConnectFailure OfConnect(SocketError error, bool isUnix) => !isUnix ? OfConnect(error) : error switch
+    {
+        // EAGAIN: the backend does not accept fast enough.
+        SocketError.WouldBlock => ConnectFailure.QueueFull,
+
+        // ENOENT: nothing has bound the path.
+        SocketError.AddressNotAvailable => ConnectFailure.Refused,
+        _ => OfConnect(error),
+    };
+
+    public static ConnectFailure OfConnect(Errno error, bool isUnix) => OfConnect(error.ToSocketError(), isUnix);
+
     /// <summary>
     /// Whether the connect had succeeded before this error occurred: Linux maps a reset to ECONNREFUSED in SYN-SENT, to EPIPE after a FIN and
     /// to ECONNRESET in every other state (net/ipv4/tcp_input.c, tcp_reset).

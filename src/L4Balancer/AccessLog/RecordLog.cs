@@ -1,4 +1,3 @@
-using System.Threading.Channels;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Connections;
@@ -10,30 +9,41 @@ using Microsoft.Extensions.Logging;
 namespace L4Balancer.AccessLog;
 
 /// <summary>
-/// Receives the engine's records, writes the access log and updates the histograms on a task of its own. The engine's thread only
+/// Receives the engine's records, writes the access log and updates the histograms on a thread of its own. The engine's thread only
 /// copies a record into a bounded queue, and skips records that are neither logged nor measured. If the queue is full, the line is
-/// dropped and counted.
+/// dropped and counted. The thread takes what has come in an interval, formats it into one buffer and hands that to the output, so that
+/// thousands of lines need two wake-ups and one write.
 /// </summary>
 internal sealed class RecordLog : IRecordSink, IAsyncDisposable
 {
     private const int Capacity = 8192;
     private const int FailuresPerSecond = 100;
 
-    private static readonly TimeSpan Gathering = TimeSpan.FromMilliseconds(5);
+    /// <summary>Lines are handed to the output when they have this many bytes, so that it writes while the next ones are formatted.</summary>
+    private const int PartBytes = 64 * 1024;
+
+    /// <summary>
+    /// How long records are gathered: each batch costs two wake-ups. It ends early if the queue is half full, and no reader of a log sees the
+    /// delay.
+    /// </summary>
+    private static readonly TimeSpan Gathering = TimeSpan.FromMilliseconds(50);
+
     private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
 
-    private readonly Channel<Entry> _entries =
-        Channel.CreateBounded<Entry>(new BoundedChannelOptions(Capacity) { SingleReader = true });
-
+    private readonly RecordQueue _queue = new(Capacity);
     private readonly TimeProvider _clock;
     private readonly LogOutput _output;
     private readonly DurationHistograms? _histograms;
     private readonly ILogger _log;
 
     private readonly LineBudget _failures = new(FailuresPerSecond);
-    private readonly Task _writing;
-    private volatile AccessLogMode _mode;
-    private volatile bool _logsConnects;
+    private readonly AccessLine _line;
+    private readonly LineBuffer _lines = new(4096);
+    private readonly Thread _writer;
+    private volatile Choice _choice;
+    private int _lineCount;
+    private Instant _now;
+    private DateTimeOffset? _origin;
     private Instant _nextTelling;
     private long _dropped;
     private long _droppedTold;
@@ -42,166 +52,210 @@ internal sealed class RecordLog : IRecordSink, IAsyncDisposable
     public RecordLog(
         BalancerSettings settings, LogOutput output, DurationHistograms? histograms, TimeProvider clock, ILogger<RecordLog> log)
     {
-        Apply(settings);
+        _choice = Choice.Of(settings);
         _clock = clock;
         _output = output;
         _histograms = histograms;
         _log = log;
-        _writing = WriteAllAsync();
+        _line = new AccessLine(output.Format);
+        _writer = new Thread(WriteAll) { IsBackground = true, Name = "access log" };
+        _writer.Start();
     }
 
-    /// <summary>Applies changed values of <c>access_log</c> and <c>log_level</c>. Any thread.</summary>
-    public void Apply(BalancerSettings settings)
-    {
-        _mode = settings.AccessLog;
-        _logsConnects = settings.AccessLog != AccessLogMode.Off && settings.LogLevel <= Core.Config.LogLevel.Debug;
-    }
+    /// <summary>Applies changed values of the keys of the access log and of <c>log_level</c>. Any thread.</summary>
+    public void Apply(BalancerSettings settings) => _choice = Choice.Of(settings);
 
     public void Established(in ConnectionRecord record)
     {
-        if (_histograms is not null || _logsConnects)
+        if (_histograms is not null || _choice.Starts)
         {
-            Enqueue(record, ended: false);
+            Enqueue(record, LineKind.Start);
+        }
+    }
+
+    public void Alive(in ConnectionRecord record)
+    {
+        if (_choice.Living)
+        {
+            Enqueue(record, LineKind.Alive);
         }
     }
 
     public void Ended(in ConnectionRecord record)
     {
-        if ((_histograms is not null && record.IsEstablished) || IsLogged(record.Reason))
+        if ((_histograms is not null && record.IsEstablished) || _choice.Includes(record.Reason))
         {
-            Enqueue(record, ended: true);
+            Enqueue(record, LineKind.End);
         }
     }
 
-    /// <summary>Writes the queued records and ends the task.</summary>
+    /// <summary>Writes the queued records and ends the thread.</summary>
     public async ValueTask DisposeAsync()
     {
-        _entries.Writer.TryComplete();
-        await _writing;
+        _queue.Close();
+        await Task.Run(() => _writer.Join());
+        _line.Dispose();
     }
 
-    private void Enqueue(in ConnectionRecord record, bool ended)
+    private void Enqueue(in ConnectionRecord record, LineKind kind)
     {
-        if (_entries.Writer.TryWrite(new Entry(record, ended)))
+        if (_queue.TryAdd(record, kind))
         {
             return;
         }
 
         // The line is dropped, but the histograms must be correct, so the engine's thread updates them here.
-        Interlocked.Add(ref _dropped, (ended ? IsLogged(record.Reason) : _logsConnects) ? 1 : 0);
-        if (ended)
-        {
-            _histograms?.Ended(record);
-        }
-        else
+        Interlocked.Add(ref _dropped, _choice.Has(kind, record.Reason) ? 1 : 0);
+        Measure(record, kind);
+    }
+
+    private void Measure(in ConnectionRecord record, LineKind kind)
+    {
+        if (kind == LineKind.Start)
         {
             _histograms?.Established(record);
         }
+        else if (kind == LineKind.End)
+        {
+            _histograms?.Ended(record);
+        }
     }
 
-    private bool IsLogged(CloseReason reason) =>
-        _mode == AccessLogMode.All || (_mode == AccessLogMode.Failures && !reason.IsOrdinary());
-
-    private async Task WriteAllAsync()
+    private void WriteAll()
     {
-        while (await WaitAsync())
+        bool isOver;
+        do
         {
-            // Batches the records of a short interval: waking this task for each record costs the engine more than the record.
-            await Task.Delay(Gathering, _clock).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            while (_entries.Reader.TryRead(out Entry entry))
+            // Drops are reported when their second is over, even if no record follows.
+            bool isTelling = _failures.HeldBack > 0 || Interlocked.Read(ref _dropped) != _droppedTold;
+            ReadOnlySpan<RecordEntry> entries = _queue.Take(isTelling ? Second : Timeout.InfiniteTimeSpan, Gathering, out isOver);
+            _now = Instant.Now(_clock);
+            _origin = null;
+            foreach (ref readonly RecordEntry entry in entries)
             {
-                try
-                {
-                    Write(entry);
-                }
-                catch (Exception e)
-                {
-                    // A bug in the handling of one record must not end the log.
-                    _log.RecordFailed(e);
-                }
+                Guarded(entry, static (RecordLog log, in RecordEntry record) => log.Write(record));
             }
 
-            TellLosses(everything: false);
+            Guarded(isOver, static (RecordLog log, in bool everything) =>
+            {
+                log.HandOver();
+                log.TellLosses(everything);
+            });
         }
-
-        TellLosses(everything: true);
+        while (!isOver);
     }
 
-    /// <returns>False after the last record.</returns>
-    private async Task<bool> WaitAsync()
+    // A bug in the handling of one record, or a shortage of memory, must not end the log.
+    private void Guarded<T>(in T subject, Step<T> step)
     {
-        if (_failures.HeldBack == 0 && Interlocked.Read(ref _dropped) == _droppedTold)
-        {
-            return await _entries.Reader.WaitToReadAsync();
-        }
-
-        // Drops are reported when their second is over, even if no record follows.
-        using var overdue = new CancellationTokenSource(Second, _clock);
         try
         {
-            return await _entries.Reader.WaitToReadAsync(overdue.Token);
+            step(this, subject);
         }
-        catch (OperationCanceledException)
+        catch (Exception e)
         {
-            return true;
+            _log.RecordFailed(e);
         }
     }
 
-    private void Write(in Entry entry)
+    private void Write(in RecordEntry entry)
     {
-        if (!entry.Ended)
+        Measure(entry.Record, entry.Kind);
+        Choice choice = _choice;
+        if (choice.Has(entry.Kind, entry.Record.Reason) && (entry.Kind != LineKind.End || choice.All || _failures.TryTake(_now)))
         {
-            _histograms?.Established(entry.Record);
-            if (_logsConnects)
-            {
-                WriteLine(entry, entry.Record.EstablishedAt);
-            }
-
-            return;
-        }
-
-        _histograms?.Ended(entry.Record);
-        if (IsLogged(entry.Record.Reason) && (_mode == AccessLogMode.All || WithinBudget()))
-        {
-            WriteLine(entry, entry.Record.EndedAt);
+            WriteLine(entry, choice);
         }
     }
 
-    private bool WithinBudget()
+    private void WriteLine(in RecordEntry entry, Choice choice)
     {
-        TellLosses(everything: false);
-        return _failures.TryTake(Instant.Now(_clock));
-    }
-
-    private void WriteLine(in Entry entry, Instant happened)
-    {
-        if (_output.DropsNow())
+        if (_lineCount == 0 && _output.DropsNow())
         {
             return;
         }
 
-        DateTimeOffset time = _clock.GetUtcNow() - (Instant.Now(_clock) - happened);
-        _output.Write(AccessLine.Format(_output.Format, entry.Record, entry.Ended, time));
+        int length = _lines.Length;
+        try
+        {
+            // The time of day is asked for once for the whole batch.
+            _origin ??= _clock.GetUtcNow() - (_now - default(Instant));
+            Instant happened = entry.Kind == LineKind.Start ? entry.Record.EstablishedAt : entry.Record.EndedAt;
+            bool isDebug = entry.Kind == LineKind.Start && !choice.StartsByKey;
+            _line.Append(_lines, entry.Record, entry.Kind, choice.HasKinds, isDebug, _origin.Value + (happened - default(Instant)));
+        }
+        catch
+        {
+            _lines.Clear(length);
+            throw;
+        }
+
+        _lineCount++;
+        if (_lines.Length >= PartBytes)
+        {
+            HandOver();
+        }
+    }
+
+    private void HandOver()
+    {
+        if (_lineCount > 0)
+        {
+            _output.Write(_lines.Written, _lineCount);
+            _lines.Clear();
+            _lineCount = 0;
+        }
     }
 
     private void TellLosses(bool everything)
     {
-        int heldBack = _failures.TakeHeldBack(everything ? Instant.Never : Instant.Now(_clock));
+        int heldBack = _failures.TakeHeldBack(everything ? Instant.Never : _now);
         if (heldBack > 0)
         {
             _log.FailuresSuppressed(heldBack);
         }
 
-        // Under a flood this runs for every batch, hundreds of times per second.
-        Instant now = Instant.Now(_clock);
+        // Under a flood this runs for every batch, dozens of times per second.
         long dropped = Interlocked.Read(ref _dropped);
-        if (dropped != _droppedTold && (everything || now >= _nextTelling))
+        if (dropped != _droppedTold && (everything || _now >= _nextTelling))
         {
             _log.RecordsDropped(dropped - _droppedTold);
             _droppedTold = dropped;
-            _nextTelling = now + Second;
+            _nextTelling = _now + Second;
         }
     }
 
-    private readonly record struct Entry(ConnectionRecord Record, bool Ended);
+    private delegate void Step<T>(RecordLog log, in T subject);
+
+    /// <summary>Which lines are written, as one value: a reload changes all of it at once.</summary>
+    /// <param name="Mode"><c>access_log</c>.</param>
+    /// <param name="StartsByKey"><c>access_log_start</c>.</param>
+    /// <param name="Starts">There is a line at connect, by that key or by the log level.</param>
+    /// <param name="Living"><c>access_log_every</c> is set.</param>
+    private sealed record Choice(AccessLogMode Mode, bool StartsByKey, bool Starts, bool Living)
+    {
+        public bool All => Mode == AccessLogMode.All;
+
+        /// <summary>Lines of more than one kind are written, and say of which they are.</summary>
+        public bool HasKinds => Starts || Living;
+
+        public static Choice Of(BalancerSettings settings)
+        {
+            bool isOn = settings.AccessLog != AccessLogMode.Off;
+            return new Choice(
+                settings.AccessLog,
+                isOn && settings.AccessLogStart,
+                isOn && (settings.AccessLogStart || settings.LogLevel <= Core.Config.LogLevel.Debug),
+                isOn && settings.AccessLogEvery > TimeSpan.Zero);
+        }
+
+        public bool Includes(CloseReason reason) => All || (Mode == AccessLogMode.Failures && !reason.IsOrdinary());
+
+        public bool Has(LineKind kind, CloseReason reason) => kind switch
+        {
+            LineKind.Start => Starts,
+            LineKind.Alive => Living,
+            _ => Includes(reason),
+        };
+    }
 }

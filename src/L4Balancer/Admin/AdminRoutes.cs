@@ -6,6 +6,7 @@ using L4Balancer.Configuration;
 using L4Balancer.Control;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Routing;
+using L4Balancer.Core.Timing;
 using L4Balancer.Page;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
@@ -44,11 +45,11 @@ internal sealed class AdminRoutes
         routes.MapMethods("/", Reading, StatusPage.WriteAsync);
         routes.MapMethods("/healthz", Reading, HealthAsync);
         routes.MapMethods("/readyz", Reading, ReadyAsync);
-        routes.MapMethods("/metrics", Reading, http => _target.Metrics.Answer(http));
+        routes.MapMethods("/metrics", Reading, http => _target.Metrics.AnswerAsync(http));
         routes.MapMethods("/v1/status", Reading, StatusAsync);
         routes.MapMethods("/v1/events", Reading, EventsAsync);
-        routes.MapMethods("/v1/config", Reading, ConfigAsync);
-        routes.MapMethods("/v1/locate", Reading, http => LocateReply.WriteAsync(http, _target.Control.Snapshot));
+        routes.MapMethods("/v1/config", Reading, ConfigAsync).WithMetadata(Guard.LargeAnswer);
+        routes.MapMethods("/v1/locate", Reading, http => LocateReply.WriteAsync(http, _target.Control.Snapshot, Instant.Now(_target.Clock)));
         routes.MapPost("/v1/reload", ReloadAsync);
         _backends.Map(routes, Reading);
         _pools.Map(routes);
@@ -100,7 +101,7 @@ internal sealed class AdminRoutes
     };
 
     private Task ConfigAsync(HttpContext http) => Query.OnlyAsync(http, [], () =>
-        Reply.JsonAsync(http, ConfigJson.Of(_target.Control.Config), AdminJson.Default.JsonObject));
+        Reply.LargeJsonAsync(http, ConfigJson.Of(_target.Control.Config), AdminJson.Default.JsonObject));
 
     private Task ReloadAsync(HttpContext http) => Query.OnlyAsync(http, [], async () =>
     {

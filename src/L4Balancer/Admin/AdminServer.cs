@@ -1,8 +1,10 @@
 using L4Balancer.Admin.Access;
+using L4Balancer.Configuration;
 using L4Balancer.Core.Config;
 using L4Balancer.Platform;
 using L4Balancer.Web;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
@@ -41,13 +43,15 @@ internal sealed class AdminServer : IAsyncDisposable
     public static bool IsWanted(AdminSettings settings) => settings.Socket.Length > 0 || settings.Listen is not null;
 
     /// <summary>Binds and starts to serve requests.</summary>
+    /// <param name="hurry">Cancelled when a token file that is read slowly is no longer to be waited for.</param>
     /// <exception cref="ListenException">The address of <c>listen</c> cannot be bound.</exception>
-    public static async Task<AdminServer> StartAsync(AdminSettings settings, AdminTarget target, ILoggerFactory loggers)
+    public static async Task<AdminServer> StartAsync(
+        AdminSettings settings, AdminTarget target, ILoggerFactory loggers, CancellationToken hurry = default)
     {
         var server = new AdminServer(loggers.CreateLogger<AdminServer>());
         try
         {
-            server.ReadToken(settings)();
+            (await server.ReadTokenInTimeAsync(settings, target.Clock, hurry))();
             server._socket = server.MakeSocket(settings.Socket);
             await server.ListenAsync(settings, target, loggers);
             return server;
@@ -62,6 +66,19 @@ internal sealed class AdminServer : IAsyncDisposable
     /// <summary>Reads the token again; may be slow, depending on the file system of the file.</summary>
     /// <returns>An action that activates the new token.</returns>
     public Action ReadToken(BalancerConfig config) => ReadToken(config.Admin);
+
+    private async Task<Action> ReadTokenInTimeAsync(AdminSettings settings, TimeProvider clock, CancellationToken hurry)
+    {
+        try
+        {
+            return await OwnThread.RunAsync("l4b-read-token", () => ReadToken(settings)).WaitAsync(ConfigSource.Within, clock, hurry);
+        }
+        catch (Exception e) when (e is TimeoutException or OperationCanceledException)
+        {
+            return () => _log.TokenFileFault(
+                settings.TokenFile, $"it {ConfigSource.TooSlow}; no token is accepted until a reload has read it");
+        }
+    }
 
     private Action ReadToken(AdminSettings settings)
     {
@@ -117,7 +134,7 @@ internal sealed class AdminServer : IAsyncDisposable
 
         WebApplicationBuilder builder = QuietHost.CreateBuilder(loggers);
         builder.Services.AddRoutingCore();
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(options => Bound(options, settings));
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(options => Bound(options, settings, target.Clock));
         if (_socket is AdminSocket ours)
         {
             // The local socket is already bound and has its mode; Kestrel only has to listen on it.
@@ -128,7 +145,8 @@ internal sealed class AdminServer : IAsyncDisposable
 
         WebApplication app = builder.Build();
         _app = app;
-        var guard = new Guard(() => _token, _log);
+        var guesses = new TokenGuesses(target.Clock, () => target.Control.Snapshot.State.CountAdminAuthFailure(), _log);
+        var guard = new Guard(() => _token, () => target.Control.Config.Admin.Hosts, guesses, new AnswerSlots(target.Clock), _log);
         app.Use(next => http => guard.AroundAsync(http, next));
         app.UseRouting();
         app.Use(next => http => guard.BeforeAsync(http, next));
@@ -150,32 +168,37 @@ internal sealed class AdminServer : IAsyncDisposable
         }
     }
 
-    private void Bound(KestrelServerOptions options, AdminSettings settings)
+    private void Bound(KestrelServerOptions options, AdminSettings settings, TimeProvider clock)
     {
         options.AddServerHeader = false;
         options.AllowSynchronousIO = false;
-        options.Limits.MaxConcurrentConnections = DescriptorBudget.PerAdminAddress;
         options.Limits.MaxRequestBodySize = Guard.LargestBody;
         options.Limits.MaxRequestHeadersTotalSize = LongestHead;
         options.Limits.MaxRequestLineSize = LongestHead / 2;
         options.Limits.MaxRequestHeaderCount = 64;
         options.Limits.RequestHeadersTimeout = HeadTimeout;
         options.Limits.KeepAliveTimeout = IdleTimeout;
+        options.Limits.MinResponseDataRate = QuietHost.SlowestReader;
         if (_socket is not null)
         {
-            options.ListenUnixSocket(_socket.Path, listen => From(listen, Requester.OfLocal));
+            options.ListenUnixSocket(_socket.Path, listen => From(
+                listen, new ConnectionPlaces(PlaceLimits.ForLocal("[admin] socket", DescriptorBudget.PerAdminAddress), clock, _log),
+                Requester.OfLocal));
         }
 
         if (settings.Listen is Core.Addressing.Endpoint endpoint)
         {
-            options.Listen(endpoint.ToIPEndPoint(), listen => From(listen, Requester.OfTcp));
+            options.Listen(endpoint.ToIPEndPoint(), listen => From(
+                listen, new ConnectionPlaces(PlaceLimits.ForTcp("[admin] listen", DescriptorBudget.PerAdminAddress), clock, _log),
+                Requester.OfTcp));
         }
     }
 
     // Attaches the requester to the connection; only here it is known through which endpoint the connection came.
-    private static void From(ListenOptions listen, Func<Microsoft.AspNetCore.Connections.ConnectionContext, Requester> requester)
+    private static void From(ListenOptions listen, ConnectionPlaces places, Func<ConnectionContext, Requester> requester)
     {
         listen.Protocols = HttpProtocols.Http1;
+        places.Limit(listen);
         listen.Use(next => connection =>
         {
             connection.Features.Set(requester(connection));

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.Versioning;
+using L4Balancer.Engine.Sockets;
 
 namespace L4Balancer.Admin;
 
@@ -16,16 +17,13 @@ internal sealed class AdminSocket : IDisposable
     private const UnixFileMode FolderMode = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute
         | UnixFileMode.GroupRead | UnixFileMode.GroupExecute | UnixFileMode.OtherRead | UnixFileMode.OtherExecute;
 
-    /// <summary>The errno of open(2) for a socket; the same on x86-64 and arm64.</summary>
-    private const int ENXIO = 6;
-
-    private readonly DateTime _madeAt;
+    private readonly SocketFile _file;
 
     private AdminSocket(string path, Socket listener)
     {
         Path = path;
         Listener = listener;
-        _madeAt = File.GetLastWriteTimeUtc(path);
+        _file = new SocketFile(path);
     }
 
     public string Path { get; }
@@ -65,82 +63,19 @@ internal sealed class AdminSocket : IDisposable
     public void Dispose()
     {
         Listener.Dispose();
-        try
-        {
-            if (File.GetLastWriteTimeUtc(Path) == _madeAt)
-            {
-                File.Delete(Path);
-            }
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            // The file remains as a stale socket, which the next daemon replaces.
-        }
+        _file.Remove();
     }
 
     private static bool MakeRoom(string path, out string fault)
     {
-        fault = "";
-        if (!System.IO.Path.Exists(path))
+        fault = SocketFile.MakeRoom(path) switch
         {
-            return true;
-        }
-
-        if (!IsSocket(path))
-        {
-            fault = "the existing file is not a socket: remove it, or change `socket`";
-            return false;
-        }
-
-        switch (Connect(path))
-        {
-            case SocketError.ConnectionRefused:
-                File.Delete(path);
-                return true;
-            case SocketError.AddressNotAvailable:
-                // Its owner has removed it meanwhile.
-                return true;
-            case SocketError.AccessDenied:
-                fault = "it belongs to another user: remove it, or change `socket`";
-                return false;
-            default:
-                fault = "another daemon uses it: stop that daemon, or change `socket`";
-                return false;
-        }
-    }
-
-    // connect(2) fails alike for a stale socket and for a file of another kind, but only a socket cannot be opened.
-    private static bool IsSocket(string path)
-    {
-        try
-        {
-            // Opened for reading and writing, so that open(2) does not block on a FIFO.
-            using var file = new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
-            return false;
-        }
-        catch (IOException e)
-        {
-            return e.HResult == ENXIO;
-        }
-        catch (UnauthorizedAccessException)
-        {
-            return !Directory.Exists(path);
-        }
-    }
-
-    private static SocketError Connect(string path)
-    {
-        // Non-blocking: if the queue of a running daemon is full, connect(2) returns EAGAIN at once.
-        using var probe = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified) { Blocking = false };
-        try
-        {
-            probe.Connect(new UnixDomainSocketEndPoint(path));
-            return SocketError.Success;
-        }
-        catch (SocketException e)
-        {
-            return e.SocketErrorCode;
-        }
+            SocketFileState.Free => "",
+            SocketFileState.NotSocket => "the existing file is not a socket: remove it, or change `socket`",
+            SocketFileState.NotPermitted => "it belongs to another user: remove it, or change `socket`",
+            _ => "another daemon uses it: stop that daemon, or change `socket`",
+        };
+        return fault.Length == 0;
     }
 
     /// <summary>

@@ -73,17 +73,20 @@ internal sealed class BackendReport
     private BackendAnswer Of(Pool pool, FairShares shares, Backend backend)
     {
         double ratio = shares.RatioOf(backend);
-        return Of(backend, NameOf(pool.StatusOf(backend.Index)), double.IsFinite(ratio) ? Math.Round(ratio, 4) : null, inConfiguration: true);
+        return Of(
+            backend, pool.StatusOf(backend.Index), double.IsFinite(ratio) ? Math.Round(ratio, 4) : null, pool.StillTakes(backend.Index, trial: 0),
+            inConfiguration: true);
     }
 
-    private BackendAnswer OfRemoved(Backend backend) => Of(backend, NameOf(BackendStatus.Draining), null, inConfiguration: false);
+    private BackendAnswer OfRemoved(Backend backend) => Of(backend, BackendStatus.Draining, null, takes: false, inConfiguration: false);
 
-    private BackendAnswer Of(Backend backend, string status, double? share, bool inConfiguration)
+    private BackendAnswer Of(Backend backend, BackendStatus status, double? share, bool takes, bool inConfiguration)
     {
         BackendState state = backend.State;
         return new BackendAnswer(
             state.Pool, backend.Name, backend.Settings.Address, backend.IsResolved ? backend.Endpoint.ToString() : null,
-            backend.IsResolved && state.NameFault.Length == 0, state.NameFault, status,
+            backend.IsResolved && state.NameFault.Length == 0, state.NameFault,
+            backend.Settings.Host?.Host, NameOf(status), TimeOf(state.StatusSince), SecondsSince(state.StatusSince), takes,
             backend.Weight, backend.Settings.Backup, state.Active, share, state.ConnectAttempts,
             Reasons(state.ConnectFailures), Reasons(state.Closed), Reasons(state.Shed), Of(_shedding(state)),
             state.BytesToBackend, state.BytesToClient, Of(state.Health), inConfiguration);
@@ -93,10 +96,18 @@ internal sealed class BackendReport
         shedding is null ? null : new SheddingAnswer(shedding.Reason.Name(), shedding.Planned, shedding.Closed);
 
     private HealthAnswer Of(HealthCounters health) => new(
-        health.Succeeded, health.Failed, health.LocalErrors, health.Transitions, health.Detail,
+        health.Succeeded, health.Failed, health.LocalErrors, health.Transitions, TimeOf(health.LastTransition), health.Detail,
         health.Last is LastProbe last
-            ? new ProbeAnswer((_now - (_instant - last.At)).UtcDateTime, NameOf(last.Outcome), last.Detail)
+            ? new ProbeAnswer(WallTime(last.At), NameOf(last.Outcome), last.Detail)
             : null);
+
+    private DateTime WallTime(Instant at) => (_now - (_instant - at)).UtcDateTime;
+
+    // Zero stands for a time that is not known.
+    private DateTime? TimeOf(Instant at) => at.Ticks == 0 ? null : WallTime(at);
+
+    // Another thread may have set it after this report took the time.
+    private double? SecondsSince(Instant at) => at.Ticks == 0 ? null : Math.Max(0, Math.Round((_instant - at).TotalSeconds, 3));
 
     private static string NameOf(ProbeOutcome outcome) => outcome switch
     {

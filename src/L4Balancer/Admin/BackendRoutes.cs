@@ -1,4 +1,3 @@
-using System.Text.Json;
 using L4Balancer.Admin.Access;
 using L4Balancer.Admin.Answers;
 using L4Balancer.Core.Pacing;
@@ -17,7 +16,7 @@ internal sealed class BackendRoutes(AdminTarget target)
 
     public void Map(IEndpointRouteBuilder routes, string[] reading)
     {
-        routes.MapMethods("/v1/backends", reading, ListAsync);
+        routes.MapMethods("/v1/backends", reading, ListAsync).WithMetadata(Guard.LargeAnswer);
         routes.MapMethods(One, reading, ShowAsync);
         routes.MapPost(One + "/drain", DrainAsync);
         routes.MapPost(One + "/ready", http => ModeAsync(http, BackendMode.Ready));
@@ -25,7 +24,7 @@ internal sealed class BackendRoutes(AdminTarget target)
         routes.MapPut(One + "/weight", WeightAsync);
     }
 
-    private Task ListAsync(HttpContext http) => Query.OnlyAsync(http, [], () => Reply.JsonAsync(
+    private Task ListAsync(HttpContext http) => Query.OnlyAsync(http, [], () => Reply.LargeJsonAsync(
         http, new BackendsAnswer(new BackendReport(target).All(target.Control.Snapshot)), AdminJson.Default.BackendsAnswer));
 
     private Task ShowAsync(HttpContext http) => Query.OnlyAsync(http, [], () => AnswerAsync(http));
@@ -40,21 +39,13 @@ internal sealed class BackendRoutes(AdminTarget target)
     private async Task SetAsync(HttpContext http, BackendMode mode, CloseRate? rate)
     {
         (string pool, string name) = Names(http);
-        await DoneAsync(http, await target.Control.SetModeAsync(pool, name, mode, Requester.Of(http).Name, rate));
+        bool wasServed = IsServed(pool);
+        await DoneAsync(http, await target.Control.SetModeAsync(pool, name, mode, Requester.Of(http).Name, rate), wasServed);
     }
 
     private Task WeightAsync(HttpContext http) => Query.OnlyAsync(http, [], async () =>
     {
-        WeightRequest? request;
-        try
-        {
-            request = await JsonSerializer.DeserializeAsync(http.Request.Body, AdminJson.Default.WeightRequest, http.RequestAborted);
-        }
-        catch (JsonException)
-        {
-            request = null;
-        }
-
+        WeightRequest? request = await RequestBody.ReadAsync(http, AdminJson.Default.WeightRequest);
         if (request is null || request.Weight is < 0 or > HeaviestWeight)
         {
             await Reply.ProblemAsync(
@@ -63,17 +54,19 @@ internal sealed class BackendRoutes(AdminTarget target)
         }
 
         (string pool, string name) = Names(http);
-        await DoneAsync(http, await target.Control.SetWeightAsync(pool, name, request.Weight, Requester.Of(http).Name));
+        bool wasServed = IsServed(pool);
+        await DoneAsync(http, await target.Control.SetWeightAsync(pool, name, request.Weight, Requester.Of(http).Name), wasServed);
     });
 
-    private Task DoneAsync(HttpContext http, bool found)
+    /// <param name="wasServed">Whether a backend of the pool took connections before the change.</param>
+    private Task DoneAsync(HttpContext http, bool found, bool wasServed)
     {
+        (string pool, string name) = Names(http);
         if (found)
         {
-            return AnswerAsync(http);
+            return AnswerAsync(http, WarningOf(pool, name, wasServed));
         }
 
-        (string pool, string name) = Names(http);
         return target.Control.Snapshot.Removed.Backends.Any(b => b.State.Pool == pool && b.Name == name)
             ? Reply.ProblemAsync(
                 http, StatusCodes.Status404NotFound,
@@ -81,13 +74,24 @@ internal sealed class BackendRoutes(AdminTarget target)
             : NoSuchBackendAsync(http);
     }
 
-    private Task AnswerAsync(HttpContext http)
+    private Task AnswerAsync(HttpContext http, string? warning = null)
     {
         (string pool, string name) = Names(http);
         return new BackendReport(target).Find(target.Control.Snapshot, pool, name) is BackendAnswer found
-            ? Reply.JsonAsync(http, found, AdminJson.Default.BackendAnswer)
+            ? Reply.JsonAsync(http, found with { Warning = warning }, AdminJson.Default.BackendAnswer)
             : NoSuchBackendAsync(http);
     }
+
+    // A backend that has left the configuration is not one of a pool in force: its drain changes nothing for the pool.
+    private string? WarningOf(string pool, string name, bool wasServed)
+    {
+        Pool? now = target.Control.Snapshot.Pools.FirstOrDefault(p => p.Name == pool);
+        return now is null || now.HasAvailable || now.Backends.All(b => b.Name != name) ? null
+            : wasServed ? $"{name} was the last backend of {pool} that took connections: new ones are refused until a backend is ready"
+            : $"no backend of {pool} takes connections: new ones are refused until a backend is up and ready";
+    }
+
+    private bool IsServed(string pool) => target.Control.Snapshot.Pools.FirstOrDefault(p => p.Name == pool) is { HasAvailable: true };
 
     private static Task NoSuchBackendAsync(HttpContext http)
     {

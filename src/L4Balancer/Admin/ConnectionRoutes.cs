@@ -28,7 +28,7 @@ internal sealed class ConnectionRoutes(AdminTarget target, ILogger log)
 
     public void Map(IEndpointRouteBuilder routes, string[] reading)
     {
-        routes.MapMethods("/v1/connections", reading, ListAsync);
+        routes.MapMethods("/v1/connections", reading, ListAsync).WithMetadata(Guard.LargeAnswer);
         routes.MapMethods("/v1/ages", reading, AgesAsync);
         routes.MapDelete("/v1/connections/{id}", CloseAsync);
         routes.MapDelete("/v1/connections", CloseMatchingAsync);
@@ -46,7 +46,7 @@ internal sealed class ConnectionRoutes(AdminTarget target, ILogger log)
         await ListAsync(http, listing.Add);
         Instant now = Instant.Now(target.Clock);
         var answer = new ConnectionsAnswer(listing.Total, listing.InOrder().Select(c => Of(c, now)));
-        await Reply.JsonAsync(http, answer, AdminJson.Default.ConnectionsAnswer);
+        await Reply.LargeJsonAsync(http, answer, AdminJson.Default.ConnectionsAnswer);
     });
 
     private Task AgesAsync(HttpContext http) => Query.OnlyAsync(http, [], async () =>
@@ -133,7 +133,7 @@ internal sealed class ConnectionRoutes(AdminTarget target, ILogger log)
         ConnectionRecord record = connection.Record;
         return new ConnectionAnswer(
             record.Id, record.Tuple.Source.ToString(), record.Tuple.Destination.ToString(), record.Listener.Name, record.Pool.Name,
-            record.Backend?.Name, record.IsEstablished ? record.LocalEndpoint.ToString() : null, Seconds(now - record.AcceptedAt),
+            record.Backend?.Name, record.IsEstablished && !record.LocalEndpoint.IsUnix ? record.LocalEndpoint.ToString() : null, Seconds(now - record.AcceptedAt),
             Seconds(now - connection.LastActivity), record.BytesToBackend, record.BytesToClient, record.Generation,
             record.IsHalfClosed ? "half_closed" : record.IsEstablished ? "active" : "pending");
     }

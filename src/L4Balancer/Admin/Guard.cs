@@ -1,4 +1,6 @@
+using System.Collections.Immutable;
 using L4Balancer.Admin.Access;
+using L4Balancer.Web;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Routing;
@@ -12,10 +14,15 @@ namespace L4Balancer.Admin;
 /// problem details.
 /// </summary>
 /// <param name="token">Returns the active token.</param>
-internal sealed class Guard(Func<AccessToken> token, ILogger log)
+/// <param name="hosts">Returns the names of <c>[admin] hosts</c>.</param>
+internal sealed class Guard(
+    Func<AccessToken> token, Func<ImmutableArray<string>> hosts, TokenGuesses guesses, AnswerSlots large, ILogger log)
 {
     /// <summary>Maximum size of a request body in bytes.</summary>
     public const int LargestBody = 64 * 1024;
+
+    /// <summary>The metadata of routes whose answer grows with the configuration or the number of connections.</summary>
+    public static readonly object LargeAnswer = new();
 
     /// <summary>Runs around all other middleware, including routing.</summary>
     public async Task AroundAsync(HttpContext http, RequestDelegate next)
@@ -60,28 +67,112 @@ internal sealed class Guard(Func<AccessToken> token, ILogger log)
     }
 
     /// <summary>Runs between routing and the route.</summary>
-    public Task BeforeAsync(HttpContext http, RequestDelegate next)
+    public async Task BeforeAsync(HttpContext http, RequestDelegate next)
     {
-        if (AccessRules.Check(http.Request, Requester.Of(http), token()) is Refusal refusal)
+        Requester requester = Requester.Of(http);
+        ConnectionPlace? place = ConnectionPlace.Of(http);
+        if (await RefusalAsync(http, requester, place) is Refusal refusal)
         {
             http.Response.Headers.WWWAuthenticate = refusal.Challenge;
-            return Reply.ProblemAsync(http, refusal.Status, refusal.Detail);
+            await Reply.ProblemAsync(http, refusal.Status, refusal.Detail);
         }
-
-        if (!IsPlain(http))
+        else if (!IsPlain(http))
         {
             http.SetEndpoint(null);
-            return Reply.ProblemAsync(http, StatusCodes.Status404NotFound, "no such path: use the plain spelling of docs/admin.md, without escapes");
+            await Reply.ProblemAsync(
+                http, StatusCodes.Status404NotFound, "no such path: use the plain spelling of docs/admin.md, without escapes");
         }
-
-        if (http.Request.ContentLength > LargestBody)
+        else if (http.Request.ContentLength > LargestBody)
         {
             // The body will not be read.
             http.Response.Headers.Connection = "close";
-            return Reply.ProblemAsync(http, StatusCodes.Status413PayloadTooLarge, TooLarge());
+            await Reply.ProblemAsync(http, StatusCodes.Status413PayloadTooLarge, TooLarge());
+        }
+        else
+        {
+            await AnswerAsync(http, place, next);
+        }
+    }
+
+    private async Task<Refusal?> RefusalAsync(HttpContext http, Requester requester, ConnectionPlace? place)
+    {
+        bool isOffered = http.Request.Headers.Authorization.Count > 0;
+        if (isOffered && place is { IsTrusted: false } && !AccessRules.IsHealth(http.Request))
+        {
+            await guesses.WaitAsync(place.Source, http.RequestAborted);
         }
 
-        return next(http);
+        Refusal? refusal = AccessRules.Check(http.Request, requester, token(), hosts());
+        if (refusal is { IsWrongToken: true })
+        {
+            guesses.Failed(place?.Source, requester.Name);
+        }
+        else if (refusal is null && isOffered && AccessRules.NeedsToken(http.Request, requester))
+        {
+            place?.Trust();
+        }
+
+        return refusal;
+    }
+
+    private async Task AnswerAsync(HttpContext http, ConnectionPlace? place, RequestDelegate next)
+    {
+        if (place is null)
+        {
+            await next(http);
+            return;
+        }
+
+        if (!place.TryBegin(AccessRules.IsHealth(http.Request)) && !(TrustByToken(http, place) && place.TryBegin(false)))
+        {
+            await CrowdedAsync(http, "too many requests are being answered");
+            return;
+        }
+
+        try
+        {
+            if (http.GetEndpoint()?.Metadata.Contains(LargeAnswer) != true)
+            {
+                await next(http);
+                return;
+            }
+
+            bool trusted = place.IsTrusted || TrustByToken(http, place);
+            using IDisposable? slot = await large.EnterAsync(trusted ? null : place.Source, http.RequestAborted);
+            await (slot is null ? CrowdedAsync(http, "too many large answers are being written") : next(http));
+        }
+        finally
+        {
+            place.End();
+        }
+    }
+
+    // On loopback reading needs no token; one that is sent nevertheless decides where there is a limit for those without.
+    private bool TrustByToken(HttpContext http, ConnectionPlace place)
+    {
+        if (http.Request.Headers.Authorization.Count == 0)
+        {
+            return false;
+        }
+
+        if (AccessRules.HasToken(http.Request, token()))
+        {
+            place.Trust();
+            return true;
+        }
+
+        if (token().Exists)
+        {
+            guesses.Failed(place.Source, Requester.Of(http).Name);
+        }
+
+        return false;
+    }
+
+    private static Task CrowdedAsync(HttpContext http, string what)
+    {
+        http.Response.Headers.RetryAfter = "5";
+        return Reply.ProblemAsync(http, StatusCodes.Status503ServiceUnavailable, $"{what}: try again, with the token or over the local socket");
     }
 
     // Names contain no characters that need escaping, so a path has one spelling, and access is decided on exactly what was sent.

@@ -1,6 +1,7 @@
 using L4Balancer.Admin.Answers;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Routing;
+using L4Balancer.Core.Timing;
 using Microsoft.AspNetCore.Http;
 using Endpoint = L4Balancer.Core.Addressing.Endpoint;
 
@@ -11,12 +12,12 @@ internal static class LocateReply
 {
     private static readonly string[] Parameters = ["listener", "source", "destination"];
 
-    public static Task WriteAsync(HttpContext http, RoutingSnapshot snapshot) => Query.OnlyAsync(http, Parameters, () =>
-        TryLocate(http, snapshot, out string mistake) is Location location
+    public static Task WriteAsync(HttpContext http, RoutingSnapshot snapshot, Instant now) => Query.OnlyAsync(http, Parameters, () =>
+        TryLocate(http, snapshot, now, out string mistake) is Location location
             ? Reply.JsonAsync(http, location.Answer, AdminJson.Default.LocateAnswer)
             : Reply.ProblemAsync(http, StatusCodes.Status400BadRequest, mistake));
 
-    private static Location? TryLocate(HttpContext http, RoutingSnapshot snapshot, out string mistake)
+    private static Location? TryLocate(HttpContext http, RoutingSnapshot snapshot, Instant now, out string mistake)
     {
         string? name = Query.Value(http, "listener");
         string? from = Query.Value(http, "source");
@@ -34,14 +35,23 @@ internal static class LocateReply
         }
 
         Endpoint given = default;
-        if (!Endpoint.TryParse(from, out Endpoint source) || (to is not null && !Endpoint.TryParse(to, out given)))
+        if (!(Endpoint.TryParse(from, out Endpoint source) || Endpoint.TryParseUnixClient(from, out source))
+            || (to is not null && !TryDestination(to, listener, out given)))
         {
-            mistake = "source and destination are an address and port, as in 203.0.113.7:51234 or [2001:db8::7]:51234";
+            mistake = "source and destination are an address and port, as in 203.0.113.7:51234 or [2001:db8::7]:51234; or unix:NUMBER as the "
+                + "access log shows it, and a path of the listener's `bind`, as in unix:/run/chat.sock";
             return null;
         }
 
         Endpoint? found = Location.DestinationFor(
             listener.Settings, listener.Pool.Settings.HashKey, source, to is null ? null : given, out mistake);
-        return found is Endpoint destination ? Location.Of(listener, new FourTuple(source, destination), isLive: true) : null;
+        return found is Endpoint destination ? Location.Of(listener, new FourTuple(source, destination), isLive: true, now) : null;
+    }
+
+    // Only a path that the configuration has: any other would be kept for ever.
+    private static bool TryDestination(string text, Listener listener, out Endpoint destination)
+    {
+        destination = listener.Settings.Bind.FirstOrDefault(b => b.IsUnix && b.ToString() == text);
+        return destination.IsUnix || Endpoint.TryParse(text, out destination);
     }
 }

@@ -17,6 +17,15 @@ internal static class Reply
         return JsonSerializer.SerializeAsync(http.Response.BodyWriter, value, type, http.RequestAborted);
     }
 
+    /// <summary>
+    /// As <see cref="JsonAsync"/>, in pieces so large that the minimum rate for readers holds (<see cref="AdminJson.LargeWrite"/>).
+    /// </summary>
+    public static Task LargeJsonAsync<T>(HttpContext http, T value, JsonTypeInfo<T> type)
+    {
+        http.Response.ContentType = "application/json";
+        return JsonSerializer.SerializeAsync(http.Response.Body, value, type, http.RequestAborted);
+    }
+
     /// <param name="detail">What is wrong, with the remedy.</param>
     /// <param name="errors">One line per error if there are several.</param>
     public static Task ProblemAsync(HttpContext http, int status, string detail, IReadOnlyList<string>? errors = null)

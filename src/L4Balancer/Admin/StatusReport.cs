@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Text.Json;
 using L4Balancer.Admin.Answers;
+using L4Balancer.Control;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
@@ -22,13 +23,13 @@ internal static class StatusReport
             [.. snapshot.Pools.SelectMany(p => p.Backends).Concat(snapshot.Removed.Backends).Select(b => b.State)];
         int pending = listeners.Sum(l => l.Pending);
         return new StatusAnswer(
-            BuildVersion.Current.Version, BuildVersion.Current.Commit, RuntimeInformation.FrameworkDescription, target.Engine.Name,
+            Environment.MachineName, BuildVersion.Current.Version, BuildVersion.Current.Commit, RuntimeInformation.FrameworkDescription, target.Engine.Name,
             Environment.ProcessId, target.StartedAt.UtcDateTime, Math.Round((target.Clock.GetUtcNow() - target.StartedAt).TotalSeconds, 3),
             target.IsReady(), snapshot.Generation,
             new OpenAnswer(pending, backends.Sum(b => b.Active), snapshot.MaxConnections),
             listeners.Sum(l => l.Accepted), SumOf(listeners.Select(l => l.Refused)), SumOf(backends.Select(b => b.Closed)),
             backends.Sum(b => b.BytesToBackend), backends.Sum(b => b.BytesToClient),
-            [.. ListenersOf(snapshot, target.Engine.Bound)], [.. snapshot.Pools.Select(Of)],
+            [.. ListenersOf(snapshot, target.Engine.Bound)], [.. snapshot.Pools.Select(p => Of(p, target.Control.RebalanceOf(p.State)))],
             [.. target.Engine.LoopStatistics().Select(Of)], DescriptorsOfProcess(),
             [
                 .. snapshot.Ports.Fullest(Instant.Now(target.Clock)).OrderBy(f => f.Use.Source.Label, StringComparer.Ordinal).Select(f => new SourcePortsAnswer(
@@ -63,12 +64,12 @@ internal static class StatusReport
             IEnumerable<Endpoint> addresses = agree ? bound.Skip(next).Take(count) : listener.Settings.Bind;
             next += count;
             yield return new ListenerAnswer(
-                listener.Name, listener.Pool.Name, [.. addresses.Select(a => a.ToString())], listener.State.Accepted,
+                listener.Name, listener.Pool.Name, [.. PortSpan.Compact(addresses)], listener.State.Accepted,
                 listener.State.Pending, listener.State.Open, ReasonCounts.Of(listener.State.Refused));
         }
     }
 
-    private static PoolAnswer Of(Pool pool)
+    private static PoolAnswer Of(Pool pool, Rebalance? rebalance)
     {
         var states = new int[Enum.GetValues<BackendStatus>().Length];
         foreach (Backend backend in pool.Backends)
@@ -80,7 +81,8 @@ internal static class StatusReport
             pool.Name, NameOf(pool.Settings.Balance), pool.Backends.Length, states[(int)BackendStatus.Up],
             states[(int)BackendStatus.Degraded], states[(int)BackendStatus.Down],
             states[(int)BackendStatus.Draining], states[(int)BackendStatus.Maintenance], states[(int)BackendStatus.Checking],
-            pool.Backends.Sum(b => (long)b.State.Active));
+            pool.Backends.Sum(b => (long)b.State.Active), pool.HasAvailable,
+            rebalance is null ? null : new RebalancingAnswer(rebalance.Planned, rebalance.Closed));
     }
 
     private static WorkerAnswer Of(WorkerLoad load) => new(load.Worker, load.Connections, Math.Round(load.CpuTime.TotalSeconds, 3));

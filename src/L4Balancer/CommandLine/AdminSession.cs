@@ -1,7 +1,10 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using System.Text.Json.Serialization.Metadata;
 using L4Balancer.Admin.Client;
+using L4Balancer.Core.Config;
 using L4Balancer.Hosting;
+using L4Balancer.Logging;
 using L4Balancer.Platform;
 
 namespace L4Balancer.CommandLine;
@@ -27,6 +30,15 @@ internal sealed class AdminSession(Screen screen)
         Recursive = true,
     };
 
+    /// <summary>How long a command waits for the daemon: to connect, for the head of an answer, and for each further part of it.</summary>
+    public Option<TimeSpan?> Timeout { get; } = new("--timeout")
+    {
+        Description = "How long to wait for the daemon, as in 5s or 1m; then the exit code is 3. Default: 5s",
+        HelpName = "DURATION",
+        Recursive = true,
+        CustomParser = ParseTimeout,
+    };
+
     public static Option<bool> Json() => new("--json") { Description = "Prints the JSON of the API" };
 
     /// <summary>Runs the request of a command and converts errors into messages and an exit code.</summary>
@@ -47,7 +59,7 @@ internal sealed class AdminSession(Screen screen)
 
         try
         {
-            using var client = new AdminClient(address, token);
+            using var client = new AdminClient(address, token, parsed.GetValue(Timeout) ?? AdminClient.DefaultTimeout);
             return await ask(client);
         }
         catch (NoDaemonException e)
@@ -88,6 +100,15 @@ internal sealed class AdminSession(Screen screen)
             return show(answer);
         });
 
+    /// <summary>Prints what a change has done that may not have been intended, and how to undo it.</summary>
+    public void Warn(string command, string? warning)
+    {
+        if (warning is not null)
+        {
+            Fail(ExitCode.Fine, $"{command}: warning: {warning}");
+        }
+    }
+
     /// <returns>The exit code if the request failed, after the error was printed; null if it succeeded.</returns>
     public int? Fault(string command, AdminReply reply)
     {
@@ -114,8 +135,19 @@ internal sealed class AdminSession(Screen screen)
 
     public int Fail(int code, string line)
     {
-        screen.Errors.WriteLine($"l4balancer: {string.Concat(line.Select(c => char.IsControl(c) ? '?' : c))}");
+        screen.Errors.WriteLine($"l4balancer: {LogText.ForTerminal(line)}");
         return code;
+    }
+
+    private static TimeSpan? ParseTimeout(ArgumentResult result)
+    {
+        string text = result.Tokens[0].Value;
+        if (!Duration.TryParse(text, out TimeSpan time) || time <= TimeSpan.Zero || time > AdminClient.LongestTimeout)
+        {
+            result.AddError($"--timeout {text}: write a duration from 1ms to 1h, like 5s");
+        }
+
+        return time;
     }
 
     private static bool TryReadToken(FileInfo file, out string? token, out string fault)

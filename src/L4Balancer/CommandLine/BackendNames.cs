@@ -12,14 +12,15 @@ internal static class BackendNames
 
     public static IEnumerable<CompletionItem> Of(AdminSession asking, CompletionContext context)
     {
-        if (asking.AddressIn(context.ParseResult) is not AdminAddress address)
+        // Help lists the completions of an argument in an empty context: it is static text.
+        if (context is not TextCompletionContext || asking.AddressIn(context.ParseResult) is not AdminAddress address)
         {
             return [];
         }
 
         try
         {
-            using var client = new AdminClient(address, token: null);
+            using var client = new AdminClient(address, token: null, Patience);
             using var patience = new CancellationTokenSource(Patience);
             AdminReply reply = Task.Run(() => client.SendAsync(HttpMethod.Get, "/v1/backends", cancel: patience.Token)).GetAwaiter().GetResult();
             return reply.TryRead(AdminJson.Default.BackendsAnswer)?.Backends.Select(b => new CompletionItem($"{b.Pool}/{b.Name}")) ?? [];

@@ -22,13 +22,14 @@ internal static class BackendsCommand
     public static TextTable Table(IEnumerable<BackendAnswer> backends)
     {
         var table = new TextTable(
-            "backend", "address", "state", ">weight", ">connections", ">share", ">failures", ">to backend", ">to client", "health");
+            "backend", "address", "state", ">since", ">weight", ">connections", ">share", ">failures", ">to backend", ">to client", "closing", "health");
         foreach (BackendAnswer b in backends)
         {
             table.Add(
-                $"{b.Pool}/{b.Name}", Address(b), b.State, Quantity.Count(b.Weight) + (b.Backup ? " backup" : ""),
+                $"{b.Pool}/{b.Name}", Address(b), b.State, b.StateSeconds is double seconds ? Quantity.Seconds(seconds) : "-",
+                Quantity.Count(b.Weight) + (b.Backup ? " backup" : ""),
                 Quantity.Count(b.Connections), Quantity.Ratio(b.ShareRatio), Quantity.Count(b.ConnectFailures.Values.Sum()),
-                Quantity.Bytes(b.BytesToBackend), Quantity.Bytes(b.BytesToClient), Health(b));
+                Quantity.Bytes(b.BytesToBackend), Quantity.Bytes(b.BytesToClient), Closing(b), Health(b));
         }
 
         return table;
@@ -36,6 +37,9 @@ internal static class BackendsCommand
 
     private static string Address(BackendAnswer backend) =>
         backend.ResolvedAddress is null || backend.ResolvedAddress == backend.Address ? backend.Address : $"{backend.Address} ({backend.ResolvedAddress})";
+
+    private static string Closing(BackendAnswer backend) => backend.Shedding is SheddingAnswer shedding
+        ? $"{shedding.Reason} {Quantity.Count(shedding.Closed)} of {Quantity.Count(shedding.Planned)}" : "-";
 
     private static string Health(BackendAnswer backend) =>
         !backend.InConfiguration ? "removed from the file"

@@ -55,6 +55,7 @@ internal static class ChangeCommands
         }
 
         asking.Screen.Output.WriteLine(Line(now));
+        asking.Warn(command, now.Warning);
         return ExitCode.Fine;
     }
 
@@ -64,7 +65,7 @@ internal static class ChangeCommands
 
     public static Argument<string> Backend(AdminSession asking)
     {
-        var backend = new Argument<string>("BACKEND") { Description = "POOL/NAME, as `backends` lists it" };
+        var backend = new Argument<string>("BACKEND") { Description = "POOL/NAME, as `backends` lists it", HelpName = "BACKEND" };
         backend.CompletionSources.Add(context => BackendNames.Of(asking, context));
         backend.Validators.Add(result =>
         {

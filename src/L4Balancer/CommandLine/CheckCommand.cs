@@ -1,4 +1,5 @@
 using System.CommandLine;
+using L4Balancer.Admin.Access;
 using L4Balancer.Configuration;
 using L4Balancer.Hosting;
 using L4Balancer.Platform;
@@ -12,13 +13,13 @@ internal static class CheckCommand
     {
         Option<string?> config = Options.Config();
         var command = new Command("check", "Validates the configuration file and prints every error as FILE:LINE:COL.") { config };
-        command.SetAction(parsed => Check(parsed.GetValue(config), output, errors));
+        command.SetAction((parsed, _) => CheckAsync(parsed.GetValue(config), output, errors));
         return (command, "l4balancer check --config balancer.toml");
     }
 
-    private static int Check(string? option, TextWriter output, TextWriter errors)
+    private static async Task<int> CheckAsync(string? option, TextWriter output, TextWriter errors)
     {
-        ConfigFile file = ConfigFile.Load(option);
+        ConfigFile file = await ConfigFile.LoadAsync(option, TimeProvider.System);
         foreach (string error in file.Errors)
         {
             errors.WriteLine(error);
@@ -32,6 +33,16 @@ internal static class CheckCommand
         if (LocalPorts.Warning(file.Config) is string warning)
         {
             errors.WriteLine($"{file.Path}: warning: {warning}");
+        }
+
+        foreach (string limited in BufferLimits.Warnings(file.Config))
+        {
+            errors.WriteLine($"{file.Path}: warning: {limited}");
+        }
+
+        if (TokenFile.Warning(file.Config.Admin.TokenFile) is string unusable)
+        {
+            errors.WriteLine($"{file.Path}: warning: token_file {file.Config.Admin.TokenFile}: {unusable}");
         }
 
         (int listeners, int pools) = (file.Config.Listeners.Length, file.Config.Pools.Length);

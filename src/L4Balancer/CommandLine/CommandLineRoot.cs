@@ -48,6 +48,7 @@ internal static class CommandLineRoot
         var asking = new AdminSession(new Screen(output, errors));
         root.Options.Add(asking.Admin);
         root.Options.Add(asking.TokenFile);
+        root.Options.Add(asking.Timeout);
         var examples = new Dictionary<Command, string> { [root] = Example };
         foreach ((Command command, string example) in new[]
         {

@@ -25,16 +25,16 @@ internal static class LocateCommand
         var listener = new Option<string>("--listener") { Description = "The listener's name", HelpName = "NAME", Required = true };
         var source = new Option<Endpoint>("--source")
         {
-            Description = "The client",
+            Description = "The client; for one of a UNIX socket unix:NUMBER, as the access log shows it",
             HelpName = "IP:PORT",
             Required = true,
-            CustomParser = ParseEndpoint,
+            CustomParser = result => Parse(result, Endpoint.TryParseUnixClient),
         };
         var destination = new Option<Endpoint?>("--destination")
         {
             Description = "The address that the client connects to; required if the listener is bound to a wildcard and hash_key contains the address",
             HelpName = "IP:PORT",
-            CustomParser = result => ParseEndpoint(result),
+            CustomParser = result => Parse(result, Endpoint.TryParseUnix),
         };
         var sni = new Option<string?>("--sni") { Description = "Not supported yet", HelpName = "NAME" };
         Option<bool> json = AdminSession.Json();
@@ -124,24 +124,38 @@ internal static class LocateCommand
         hash      {answer.Hash}
         ring      {answer.RingBackends} backends; the hash falls to {answer.Owner}
         health    {Health(answer)}
-        """);
+        """) + (answer.Sticky ? "\nsticky    an entry of the pool's table decides: its connections went there before" : "");
 
-    private static string WithoutHash(LocateAnswer answer) => string.Create(CultureInfo.InvariantCulture, $"""
+    private static string WithoutHash(LocateAnswer answer) => answer.Sticky ? StickyWithoutHash(answer) : string.Create(CultureInfo.InvariantCulture, $"""
         backend   any of pool {answer.Pool}: balance = "{answer.Balance}" chooses per connection, independent of the client
         listener  {answer.Listener}
         tuple     {answer.Source} to {answer.Destination}
         health    {(answer.LivingBackends is int living ? $"{living} of {answer.RingBackends} accept connections" : UnknownHealth)}
         """);
 
+    private static string StickyWithoutHash(LocateAnswer answer) => string.Create(CultureInfo.InvariantCulture, $"""
+        backend   {answer.Pool}/{answer.Backend} ({answer.Address})
+        listener  {answer.Listener}
+        tuple     {answer.Source} to {answer.Destination}
+        sticky    an entry of the pool's table decides: its connections went there before; others go anywhere (balance = "{answer.Balance}")
+        health    {answer.LivingBackends} of {answer.RingBackends} accept connections
+        """);
+
     private static string Health(LocateAnswer answer) =>
         answer.LivingBackends is not int living ? UnknownHealth : string.Create(
             CultureInfo.InvariantCulture,
-            $"{answer.Owner} is {answer.Health}{(answer.Owner == answer.Backend ? "" : ", so the next on the ring")}; {living} accept connections");
+            $"{answer.Owner} is {answer.Health}{Instead(answer)}; {living} accept connections");
 
-    private static Endpoint ParseEndpoint(ArgumentResult result)
+    private static string Instead(LocateAnswer answer) =>
+        answer.Owner == answer.Backend || answer.Sticky ? ""
+        : answer.Health == "up" ? " but full, so the next on the ring" : ", so the next on the ring";
+
+    private delegate bool UnixParser(string text, out Endpoint endpoint);
+
+    private static Endpoint Parse(ArgumentResult result, UnixParser unix)
     {
         string text = result.Tokens[0].Value;
-        if (!Endpoint.TryParse(text, out Endpoint endpoint))
+        if (!Endpoint.TryParse(text, out Endpoint endpoint) && !unix(text, out endpoint))
         {
             string name = (result.Parent as OptionResult)?.Option.Name ?? "";
             result.AddError($"{name} {text}: not an address and port, as in 203.0.113.7:51234 or [2001:db8::7]:51234");

@@ -3,6 +3,7 @@ using System.Globalization;
 using L4Balancer.Admin.Answers;
 using L4Balancer.Admin.Client;
 using L4Balancer.Hosting;
+using L4Balancer.Logging;
 
 namespace L4Balancer.CommandLine;
 
@@ -31,7 +32,7 @@ internal static class ReloadCommand
 
         foreach (string line in lines.SkipLast(1))
         {
-            asking.Screen.Errors.WriteLine(string.Concat(line.Select(c => char.IsControl(c) ? '?' : c)));
+            asking.Screen.Errors.WriteLine(LogText.ForTerminal(line));
         }
 
         return asking.Fail(ExitCode.Failed, $"reload: {lines[^1]}");

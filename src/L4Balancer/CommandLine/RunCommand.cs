@@ -19,7 +19,14 @@ internal static class RunCommand
     {
         // Installed first, so that no handled signal can kill the process during start.
         using var signals = new Signals();
-        ConfigFile file = ConfigFile.Load(option);
+        Task<ConfigFile> loading = ConfigFile.LoadAsync(option, TimeProvider.System);
+        if (await signals.StopBeforeAsync(loading) is Signal early)
+        {
+            errors.WriteLine($"l4balancer: {Signals.NameOf(early)}: stopped while the configuration was being read");
+            return ExitCode.Fine;
+        }
+
+        ConfigFile file = await loading;
         if (file.Config is null)
         {
             foreach (string error in file.Errors)
@@ -30,6 +37,6 @@ internal static class RunCommand
             return ExitCode.BadUsage;
         }
 
-        return await new Foreground(signals, errors).RunAsync(file.Config, file.Path);
+        return await new Foreground(signals, errors).RunAsync(file.Config, file.Path, file.Stamp);
     }
 }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.InteropServices;
 using Spectre.Console;
 
 namespace L4Balancer.CommandLine;
@@ -47,9 +48,22 @@ internal sealed class Screen
     }
 
     /// <summary>Polls until the operation has ended; after two seconds a terminal shows a progress bar.</summary>
+    /// <param name="goesOn">Printed if the user interrupts the command: what goes on in the daemon, and how to stop it.</param>
     /// <param name="look">Returns the progress as part and total; null at the end.</param>
-    public async Task FollowAsync(string what, Func<Task<(long Done, long All)?>> look)
+    public async Task FollowAsync(string what, string goesOn, Func<Task<(long Done, long All)?>> look)
     {
+        // The process ends by the signal all the same, so that a shell script that runs it ends too.
+        using var interrupted = PosixSignalRegistration.Create(PosixSignal.SIGINT, _ =>
+        {
+            if (_errorsAreTerminal)
+            {
+                Make(Errors).Cursor.Show();
+                Errors.WriteLine();
+            }
+
+            Errors.WriteLine($"l4balancer: {goesOn}");
+            Errors.Flush();
+        });
         long start = Stopwatch.GetTimestamp();
         bool hasBar = _errorsAreTerminal && !Colourless;
         (long Done, long All)? at = await look();

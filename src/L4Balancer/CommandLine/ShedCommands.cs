@@ -65,10 +65,12 @@ internal static class ShedCommands
             return asking.Foreign("drain");
         }
 
+        asking.Warn("drain", now.Warning);
         long before = Shed(now, "drain") - (now.Shedding?.Closed ?? 0);
         if (query.Length > 0)
         {
-            await asking.Screen.FollowAsync($"closing connections of {backend}", async () =>
+            string goesOn = $"drain: it goes on in the daemon; keep the rest of the connections with: l4balancer drain {backend}";
+            await asking.Screen.FollowAsync($"closing connections of {backend}", goesOn, async () =>
             {
                 AdminReply look = await client.SendAsync(HttpMethod.Get, path);
                 now = look.TryRead(AdminJson.Default.BackendAnswer) ?? now with { Shedding = null };
@@ -106,13 +108,26 @@ internal static class ShedCommands
                 result.Tokens[0].Value, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double ratio) && ratio <= 1
                 ? ratio : Wrong<double?>(result, $"--tolerance {result.Tokens[0].Value}: must be a ratio from 0 to 1, like 0.01"),
         };
+        var stop = new Option<bool>("--stop") { Description = "Stops the rebalance that is running; connections that are not closed yet are kept" };
         var command = new Command(
             "rebalance", "Closes the surplus of a pool's overfull backends at a pace; new connections go to backends below their share.")
         {
-            pool, rate, tolerance,
+            pool, rate, tolerance, stop,
         };
+        command.Validators.Add(result =>
+        {
+            if (result.GetResult(stop) is not null && (result.GetResult(rate) is not null || result.GetResult(tolerance) is not null))
+            {
+                result.AddError("--stop stands alone: leave out --rate and --tolerance");
+            }
+        });
         command.SetAction((parsed, _) => asking.RunAsync(parsed, client =>
         {
+            if (parsed.GetValue(stop))
+            {
+                return StopRebalanceAsync(asking, client, parsed.GetRequiredValue(pool));
+            }
+
             string[] query =
             [
                 .. parsed.GetValue(rate) is int perSecond ? [Invariant($"rate={perSecond}")] : Array.Empty<string>(),
@@ -146,7 +161,8 @@ internal static class ShedCommands
         }
 
         BackendAnswer[] now = [];
-        await asking.Screen.FollowAsync($"rebalancing {pool}", async () =>
+        string goesOn = $"rebalance: it goes on in the daemon; stop it with: l4balancer rebalance {pool} --stop";
+        await asking.Screen.FollowAsync($"rebalancing {pool}", goesOn, async () =>
         {
             now = await LookAsync(client, pool);
             SheddingAnswer[] going = [.. now.Select(b => b.Shedding).OfType<SheddingAnswer>().Where(s => s.Reason == "rebalance")];
@@ -156,6 +172,26 @@ internal static class ShedCommands
         return now.FirstOrDefault(b => b.State == Down) is BackendAnswer down
             ? asking.Fail(ExitCode.Failed, $"rebalance: backend {pool}/{down.Name} is down, which ends a rebalance: the remaining connections are kept")
             : ExitCode.Fine;
+    }
+
+    private static async Task<int> StopRebalanceAsync(AdminSession asking, AdminClient client, string pool)
+    {
+        AdminReply reply = await asking.Screen.WaitAsync(
+            client.SendAsync(HttpMethod.Delete, $"/v1/pools/{pool}/rebalance"), "asking the daemon");
+        if (asking.Fault("rebalance", reply) is int code)
+        {
+            return code;
+        }
+
+        if (reply.TryRead(AdminJson.Default.RebalanceEndAnswer) is not RebalanceEndAnswer end)
+        {
+            return asking.Foreign("rebalance");
+        }
+
+        asking.Screen.Output.WriteLine(end.WasRunning
+            ? Invariant($"{pool}: the rebalance is stopped, {end.Closed} connections were closed")
+            : $"{pool}: no rebalance is running");
+        return ExitCode.Fine;
     }
 
     private static async Task<BackendAnswer[]> LookAsync(AdminClient client, string pool)

@@ -24,6 +24,7 @@ internal static class StatusCommand
     {
         string reloaded = string.Create(CultureInfo.InvariantCulture, $"generation {status.Generation}");
         var facts = new TextTable("daemon", status.Ready ? "ready" : "draining");
+        facts.Add("host", status.Host);
         facts.Add("version", $"{status.Version} ({status.Commit})");
         facts.Add("engine", $"{status.Engine}, {status.Runtime}");
         facts.Add("process", $"pid {Quantity.Count(status.Pid)}, up {Quantity.Seconds(status.UptimeSeconds)}");
@@ -47,15 +48,23 @@ internal static class StatusCommand
         screen.Output.WriteLine();
         screen.Write(listeners);
 
-        var pools = new TextTable("pool", "balance", ">backends", ">up", ">degraded", ">down", ">draining", ">maintenance", ">checking", ">connections");
+        var pools = new TextTable("pool", "balance", ">backends", ">up", ">degraded", ">down", ">draining", ">maintenance", ">checking", ">connections", "note");
         foreach (PoolAnswer p in status.Pools)
         {
             pools.Add(
                 p.Name, p.Balance, Quantity.Count(p.Backends), Quantity.Count(p.Up), Quantity.Count(p.Degraded), Quantity.Count(p.Down), Quantity.Count(p.Draining),
-                Quantity.Count(p.Maintenance), Quantity.Count(p.Checking), Quantity.Count(p.Connections));
+                Quantity.Count(p.Maintenance), Quantity.Count(p.Checking), Quantity.Count(p.Connections), Note(p));
         }
 
         screen.Output.WriteLine();
         screen.Write(pools);
+    }
+
+    private static string Note(PoolAnswer pool)
+    {
+        string dead = pool.TakesConnections ? "" : "no backend takes connections";
+        string rebalance = pool.Rebalance is RebalancingAnswer running
+            ? string.Create(CultureInfo.InvariantCulture, $"rebalance: {running.Closed} of {running.Planned} closed") : "";
+        return dead.Length > 0 && rebalance.Length > 0 ? $"{dead}; {rebalance}" : dead + rebalance;
     }
 }

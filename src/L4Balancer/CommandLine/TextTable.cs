@@ -1,3 +1,4 @@
+using L4Balancer.Logging;
 using Spectre.Console;
 using Spectre.Console.Rendering;
 
@@ -58,5 +59,5 @@ internal sealed class TextTable(params string[] columns)
     };
 
     // Control characters from a daemon must not reach the terminal.
-    private static string Printable(string cell) => string.Concat(cell.Select(c => char.IsControl(c) ? '?' : c));
+    private static string Printable(string cell) => LogText.ForTerminal(cell);
 }

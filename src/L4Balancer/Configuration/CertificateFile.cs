@@ -17,6 +17,11 @@ internal static class CertificateFile
         pem = "";
         try
         {
+            if (PlainFile.WhyNot(path) is string notPlain)
+            {
+                return $"\"{path}\" cannot be read: {notPlain}";
+            }
+
             using FileStream file = File.OpenRead(path);
             var all = new byte[LargestFile + 1];
             int count = file.ReadAtLeast(all, all.Length, throwOnEndOfStream: false);

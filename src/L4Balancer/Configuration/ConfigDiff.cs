@@ -37,6 +37,11 @@ internal static class ConfigDiff
             string hidden = Text(ConfigJson.Hidden)!;
             changes.AddRange(now.Headers.Where(h => old.Headers.TryGetValue(h.Key, out string? value) && value != h.Value)
                 .Select(h => new ConfigChange($"{path}.headers.{h.Key}", hidden, hidden)));
+            if (now.Send != old.Send && now.Send.Length > 0 && old.Send.Length > 0)
+            {
+                changes.Add(new ConfigChange($"{path}.send", hidden, hidden));
+            }
+
             if (now.CaFile == old.CaFile && now.CaCertificates != old.CaCertificates)
             {
                 changes.Add(new ConfigChange($"{path}.ca_file", Fingerprint(old.CaCertificates), Fingerprint(now.CaCertificates)));

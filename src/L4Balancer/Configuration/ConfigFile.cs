@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using L4Balancer.Core.Config;
+using L4Balancer.Engine.Linux;
 
 namespace L4Balancer.Configuration;
 
@@ -10,24 +11,59 @@ internal sealed record ConfigFile(string Path, BalancerConfig? Config, Immutable
     public const string DefaultPath = "/etc/l4balancer/balancer.toml";
     public const string Variable = "L4BALANCER_CONFIG";
 
-    /// <summary>10,000 backends with every key take 3 MB; a larger file is not a configuration.</summary>
-    private const long LargestFile = 64 * 1024 * 1024;
+    /// <summary>10,000 backends with every key take 3 MB; a larger file is not a configuration. As much as <see cref="ConfigReader"/> reads.</summary>
+    private const long LargestFile = ConfigReader.LargestText;
 
     private static readonly string TooLarge = $"is larger than {LargestFile / (1024 * 1024)} MiB, the maximum for a configuration file";
 
+    /// <summary>
+    /// Identifies the file on disk as it was before it was read: another file, or one that was changed since, has another stamp. Null if there was
+    /// none.
+    /// </summary>
+    public object? Stamp { get; init; }
+
+    /// <summary>Reads the file in a limited time. A read that hangs (a network file system, a pipe without a writer) is left behind on its thread.</summary>
+    /// <param name="option">The value of <c>--config</c>; null if it was not given.</param>
+    public static async Task<ConfigFile> LoadAsync(string? option, TimeProvider clock)
+    {
+        try
+        {
+            return await OwnThread.RunAsync("l4b-read-config", () => Load(option)).WaitAsync(ConfigSource.Within, clock);
+        }
+        catch (TimeoutException)
+        {
+            string path = PathOf(option);
+            return new ConfigFile(path, null, [$"{path}: {ConfigSource.TooSlow}"]);
+        }
+    }
+
+    /// <summary>As <see cref="LoadAsync"/>, but may block for ever.</summary>
     /// <param name="option">The value of <c>--config</c>; null if it was not given.</param>
     public static ConfigFile Load(string? option)
     {
-        string path = option ?? FromEnvironment() ?? DefaultPath;
+        string path = PathOf(option);
+        object? stamp = StampOf(path);
         if (Read(path, out byte[] text) is string fault)
         {
-            return new ConfigFile(path, null, [$"{path}: {fault}"]);
+            return new ConfigFile(path, null, [$"{path}: {fault}"]) { Stamp = stamp };
         }
 
         ConfigResult result = ConfigReader.Read(text);
         (Dictionary<string, string> certificates, List<ConfigError> unread) = ReadCertificates(result.Files);
         string[] errors = [.. result.Errors.Concat(unread).OrderBy(e => e.Position.Line).Select(e => Format(path, e))];
-        return new ConfigFile(path, errors.Length == 0 ? Complete(result.Config!, certificates) : null, [.. errors]);
+        return new ConfigFile(path, errors.Length == 0 ? Complete(result.Config!, certificates) : null, [.. errors]) { Stamp = stamp };
+    }
+
+    /// <summary>The current <see cref="Stamp"/> of a file; null if there is none, or it cannot be reached. Opens nothing.</summary>
+    public static object? StampOf(string path)
+    {
+        if (OperatingSystem.IsLinux())
+        {
+            return FileStamp.Of(path);
+        }
+
+        var file = new FileInfo(path);
+        return file.Exists ? (file.LastWriteTimeUtc, file.Length) : null;
     }
 
     private static (Dictionary<string, string> ByPath, List<ConfigError> Errors) ReadCertificates(ImmutableArray<NamedFile> files)
@@ -58,6 +94,8 @@ internal sealed record ConfigFile(string Path, BalancerConfig? Config, Immutable
     private static string Format(string path, ConfigError error) => error.Key.Length == 0
         ? $"{path}:{error.Position}: error: {error.Message}"
         : $"{path}:{error.Position}: error: {error.Key}: {error.Message}";
+
+    private static string PathOf(string? option) => option ?? FromEnvironment() ?? DefaultPath;
 
     private static string? FromEnvironment() =>
         Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } path ? path : null;

@@ -8,7 +8,10 @@ using L4Balancer.Core.Config;
 
 namespace L4Balancer.Configuration;
 
-/// <summary>A configuration as JSON, with the keys and the words of the file and every default filled in.</summary>
+/// <summary>
+/// A configuration as JSON, with the keys and the words of the file and every default filled in. The values of header fields and of
+/// <c>send</c>, which may contain a password, are hidden.
+/// </summary>
 internal static class ConfigJson
 {
     /// <summary>Replaces a secret value.</summary>
@@ -27,6 +30,8 @@ internal static class ConfigJson
         {
             new TextConverter<TimeSpan>(Duration.Format),
             new TextConverter<Endpoint>(static e => e.ToString()),
+            new BindConverter(),
+            new TextConverter<Cidr>(static c => c.ToString()),
             new TextConverter<HostAddress>(static a => a.ToString()),
             new TextConverter<ByteSize>(static s => s.ToString()),
             new TextConverter<Uri>(WithoutCredentials),
@@ -50,6 +55,12 @@ internal static class ConfigJson
             {
                 type.Properties.Remove(property);
             }
+
+            if (type.Type == typeof(HealthSettings))
+            {
+                type.Properties.Single(p => p.Name == "send").Get =
+                    static settings => ((HealthSettings)settings).Send.Length > 0 ? Hidden : "";
+            }
         }),
     };
 
@@ -67,6 +78,24 @@ internal static class ConfigJson
             throw new NotSupportedException("configurations are read from TOML");
 
         public override void Write(Utf8JsonWriter writer, T value, JsonSerializerOptions options) => writer.WriteStringValue(format(value));
+    }
+
+    /// <summary>The addresses of a listener: a range of ports as a range.</summary>
+    private sealed class BindConverter : JsonConverter<ImmutableArray<Endpoint>>
+    {
+        public override ImmutableArray<Endpoint> Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
+            throw new NotSupportedException("configurations are read from TOML");
+
+        public override void Write(Utf8JsonWriter writer, ImmutableArray<Endpoint> value, JsonSerializerOptions options)
+        {
+            writer.WriteStartArray();
+            foreach (string addresses in PortSpan.Compact(value))
+            {
+                writer.WriteStringValue(addresses);
+            }
+
+            writer.WriteEndArray();
+        }
     }
 
     /// <summary>Header fields: they may contain a token, which a reader of the configuration must not see.</summary>
@@ -91,7 +120,7 @@ internal static class ConfigJson
     private sealed class TupleFieldsConverter : JsonConverter<TupleFields>
     {
         private static readonly TupleFields[] InOrder =
-            [TupleFields.SourceIp, TupleFields.SourcePort, TupleFields.DestinationIp, TupleFields.DestinationPort];
+            [TupleFields.SourceIp, TupleFields.SourceNet, TupleFields.SourcePort, TupleFields.DestinationIp, TupleFields.DestinationPort];
 
         public override TupleFields Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
             throw new NotSupportedException("configurations are read from TOML");

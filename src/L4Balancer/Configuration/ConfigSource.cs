@@ -18,6 +18,11 @@ internal sealed class ConfigSource(string path, Func<CancellationToken, ReadConf
     /// <summary>Each read that hangs keeps a thread, and a reload every minute must not accumulate them.</summary>
     internal const int MostHanging = 4;
 
+    /// <summary>The error after that time, without the path.</summary>
+    public static readonly string TooSlow = string.Create(
+        CultureInfo.InvariantCulture,
+        $"could not be read within {Within.TotalSeconds}s: check its file system, or the writing process if it is a pipe");
+
     private int _reading;
 
     /// <summary>Reads the files; the result holds the content, or why it could not be read.</summary>
@@ -40,9 +45,7 @@ internal sealed class ConfigSource(string path, Func<CancellationToken, ReadConf
         catch (TimeoutException)
         {
             await given.CancelAsync();
-            return Failed(string.Create(
-                CultureInfo.InvariantCulture,
-                $"could not be read within {Within.TotalSeconds}s: check its file system, or the writing process if it is a pipe"));
+            return Failed(TooSlow);
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {

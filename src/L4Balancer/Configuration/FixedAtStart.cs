@@ -14,6 +14,7 @@ internal static class FixedAtStart
             Engine = inForce.Balancer.Engine,
             HeldMemory = inForce.Balancer.HeldMemory,
             LogFormat = inForce.Balancer.LogFormat,
+            StateFile = inForce.Balancer.StateFile,
         },
         Admin = wanted.Admin with { Socket = inForce.Admin.Socket, Listen = inForce.Admin.Listen },
         Metrics = inForce.Metrics,

@@ -67,6 +67,24 @@ internal sealed class BalancerControl : IAsyncDisposable
 
     public ControlEvents Events { get; } = new();
 
+    /// <summary>Keeps over a restart what operators set; null: nothing keeps it. Set before <see cref="Start"/>.</summary>
+    public StateWriter? State
+    {
+        get;
+        set
+        {
+            field = value;
+            _publisher.Changed = value is null ? static _ => { } : value.Follow;
+        }
+    }
+
+    /// <inheritdoc cref="Reload.FileRead"/>
+    public object? FileRead
+    {
+        get => _reload.FileRead;
+        set => _reload.FileRead = value;
+    }
+
     /// <inheritdoc cref="Reload.ReadDependencies"/>
     public Func<BalancerConfig, Action> ReadDependencies
     {
@@ -110,16 +128,19 @@ internal sealed class BalancerControl : IAsyncDisposable
     /// <summary>The paced close of this backend that is in progress; null: none.</summary>
     public Shedding? SheddingOf(BackendState state) => _closes.Of(state);
 
+    /// <summary>The rebalance of this pool that runs; null: none.</summary>
+    public Rebalance? RebalanceOf(PoolState pool) => _closes.RebalanceOf(pool);
+
     /// <param name="rate">How fast its established connections are closed; null: they stay.</param>
     /// <returns>False if there is no such backend.</returns>
-    public Task<bool> SetModeAsync(string pool, string backend, BackendMode mode, string who, CloseRate? rate = null) =>
-        _queue.AskAsync(new ModeSet(pool, backend, mode, rate, who));
+    public async Task<bool> SetModeAsync(string pool, string backend, BackendMode mode, string who, CloseRate? rate = null) =>
+        await SavedAsync(await _queue.AskAsync(new ModeSet(pool, backend, mode, rate, who)));
 
     /// <param name="weight">0 to 1000.</param>
     /// <returns>False if there is no such backend.</returns>
     /// <exception cref="InvalidOperationException">The engine did not accept the snapshot; nothing was changed.</exception>
-    public Task<bool> SetWeightAsync(string pool, string backend, int weight, string who) =>
-        _queue.AskAsync(new WeightSet(pool, backend, weight, who));
+    public async Task<bool> SetWeightAsync(string pool, string backend, int weight, string who) =>
+        await SavedAsync(await _queue.AskAsync(new WeightSet(pool, backend, weight, who)));
 
     /// <summary>Begins to close the established connections that match a filter.</summary>
     /// <param name="pools">The pools that have such connections, with the <c>close_rate</c> under which the connections were accepted.</param>
@@ -134,6 +155,20 @@ internal sealed class BalancerControl : IAsyncDisposable
     /// <returns>The plan; null if there is no such pool.</returns>
     public Task<RebalancePlan?> RebalanceAsync(string pool, double tolerance, int? perSecond, string who) =>
         _queue.AskAsync(new RebalanceStarted(pool, tolerance, perSecond, who));
+
+    /// <summary>Stops the rebalance of a pool: connections that are not closed yet stay, and new ones go where <c>balance</c> sends them.</summary>
+    public Task<RebalanceEnd> StopRebalanceAsync(string pool, string who) => _queue.AskAsync(new RebalanceStopped(pool, who));
+
+    // Who has set something is answered when it would outlive a crash.
+    private async Task<bool> SavedAsync(bool found)
+    {
+        if (State is not null)
+        {
+            await State.SavedAsync();
+        }
+
+        return found;
+    }
 
     /// <summary>Ends probes and changes; changes posted before are applied first.</summary>
     public async ValueTask DisposeAsync()

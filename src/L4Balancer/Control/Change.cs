@@ -69,6 +69,13 @@ internal sealed record WeightSet(string Pool, string Backend, int Weight, string
 internal sealed record ConnectionsClosed(
     CloseFilter Filter, IReadOnlyDictionary<PoolState, int> Pools, int Count, int? PerSecond, string Who) : Request<bool>;
 
+/// <summary>An operator stops a rebalance.</summary>
+internal sealed record RebalanceStopped(string Pool, string Who) : Request<RebalanceEnd>;
+
+/// <summary>The result of stopping a rebalance.</summary>
+/// <param name="Closed">How many connections it has closed; null if none was running.</param>
+internal sealed record RebalanceEnd(bool PoolExists, long? Closed);
+
 /// <summary>An operator starts a rebalance. The result is null if there is no such pool.</summary>
 /// <param name="PerSecond">Null: the pool's <c>close_rate</c>.</param>
 internal sealed record RebalanceStarted(string Pool, double Tolerance, int? PerSecond, string Who) : Request<RebalancePlan?>;

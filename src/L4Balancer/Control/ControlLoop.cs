@@ -68,6 +68,9 @@ internal sealed class ControlLoop(
             case RebalanceStarted rebalance:
                 rebalance.Complete(Apply(rebalance));
                 break;
+            case RebalanceStopped stop:
+                stop.Complete(Apply(stop));
+                break;
             case ConnectionsClosed close:
                 log.FilteredCloseBegins(close.Count, close.Filter.Text, close.Who);
                 closes.CloseMatching(close.Filter, close.Pools, close.PerSecond);
@@ -167,8 +170,8 @@ internal sealed class ControlLoop(
         }
 
         pool.SetMode(backend.Index, set.Mode);
-        health.ModeSet(pool);
         log.ModeSet(set.Pool, set.Backend, set.Mode.ToString().ToLowerInvariant(), set.Who);
+        health.ModeSet(pool, backend);
         closes.ModeSet(pool, backend, set.CloseRate, removed);
         events.OnHealthChanged();
         return true;
@@ -217,6 +220,22 @@ internal sealed class ControlLoop(
 
         log.RebalanceAsked(start.Pool, start.Who);
         return closes.Rebalance(pool, start.Tolerance, start.PerSecond);
+    }
+
+    private RebalanceEnd Apply(RebalanceStopped stop)
+    {
+        if (publisher.Now.Snapshot.Pools.All(p => p.Name != stop.Pool))
+        {
+            return new RebalanceEnd(PoolExists: false, Closed: null);
+        }
+
+        long? closed = closes.EndRebalance(stop.Pool);
+        if (closed is not null)
+        {
+            log.RebalanceStopped(stop.Pool, stop.Who);
+        }
+
+        return new RebalanceEnd(PoolExists: true, closed);
     }
 
     private void ApplyNames()

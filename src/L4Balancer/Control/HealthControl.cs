@@ -73,9 +73,13 @@ internal sealed class HealthControl : ISnapshotParticipant, IAsyncDisposable
     }
 
     /// <summary>
-    /// An operator has set a backend's mode: logs nothing, but re-arms the log line about a dead pool if the pool is alive.
+    /// An operator has set a backend's mode: logs if that leaves the pool without a backend, as if it had gone down by itself.
     /// </summary>
-    public void ModeSet(Pool pool) => IsAlive(pool);
+    public void ModeSet(Pool pool, Backend backend)
+    {
+        HealthBoard.ModeSet(pool, backend, Instant.Now(_clock));
+        TellIfDead(pool);
+    }
 
     /// <summary>Handles the result of a probe.</summary>
     public void OnProbeResult(in ProbeReport report)

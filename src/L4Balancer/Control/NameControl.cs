@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Health;
@@ -10,7 +11,7 @@ namespace L4Balancer.Control;
 
 /// <summary>
 /// Applies and logs changes of host name resolution, and which backends are down because they have no address. Only the control loop calls
-/// it, except for <see cref="Changed"/> and <see cref="LookUp"/>.
+/// it, except for <see cref="Changed"/>, <see cref="LookUp"/> and <see cref="SelfConnects"/>.
 /// </summary>
 internal sealed class NameControl : ISnapshotParticipant, IDisposable
 {
@@ -65,6 +66,9 @@ internal sealed class NameControl : ISnapshotParticipant, IDisposable
     /// <summary>Resolves the names of a configuration that may come into force, and waits a moment for new ones. Blocks.</summary>
     public void LookUp(BalancerConfig config) => _names.PrepareAsync(config).GetAwaiter().GetResult();
 
+    /// <inheritdoc cref="BackendNames.SelfConnects"/>
+    public ImmutableArray<string> SelfConnects(BalancerConfig config) => _names.SelfConnects(config);
+
     /// <summary>A reload has ended: keeps the names of this configuration, which is in force, and drops others that were prepared.</summary>
     public void Keep(BalancerConfig inForce) => _names.Keep(inForce);
 
@@ -74,7 +78,9 @@ internal sealed class NameControl : ISnapshotParticipant, IDisposable
     /// <summary>Logs which addresses have changed, and which backends have none.</summary>
     public void Commit(RoutingSnapshot? before, RoutingSnapshot now)
     {
+        OwnListeners own = _names.OwnOf(now.Listeners.Select(l => l.Settings));
         _names.Complain(now.Pools.Select(p => p.Settings));
+        _names.ComplainOfOwn(now.Pools, own);
         IReadOnlyDictionary<string, NameAnswer> answers = _names.Answers;
         Dictionary<string, Pool> poolsBefore = before?.Pools.ToDictionary(p => p.Name) ?? [];
         foreach (Pool pool in now.Pools)
@@ -95,7 +101,8 @@ internal sealed class NameControl : ISnapshotParticipant, IDisposable
                 Backend? old = known.GetValueOrDefault(backend.State);
                 if (!backend.IsResolved)
                 {
-                    Miss(pool, backend, Resolutions.WhyNone(answer), isNew: old is null or { IsResolved: true });
+                    OwnListener? listener = BackendNames.OwnListenerOf(pool, backend, own, answer);
+                    Miss(pool, backend, Resolutions.WhyNone(answer, listener), isNew: old is null or { IsResolved: true });
                 }
                 else if (old?.Endpoint != backend.Endpoint)
                 {
@@ -107,10 +114,8 @@ internal sealed class NameControl : ISnapshotParticipant, IDisposable
                 }
             }
 
-            if (pool.Backends.Any(b => !b.IsResolved))
-            {
-                _tellIfDead(pool);
-            }
+            // Also where it is the file, or a weight set at run time, that leaves no backend.
+            _tellIfDead(pool);
         }
     }
 
@@ -133,7 +138,7 @@ internal sealed class NameControl : ISnapshotParticipant, IDisposable
         backend.State.Health.Detail = why;
         if (isNew)
         {
-            backend.State.Health.CountTransition();
+            backend.State.Health.CountTransition(Instant.Now(_clock));
             _log.BackendDown(pool.Name, backend.Name, backend.Settings.Address, why);
         }
     }
@@ -148,7 +153,7 @@ internal sealed class NameControl : ISnapshotParticipant, IDisposable
         }
 
         health.Detail = "";
-        health.CountTransition();
+        health.CountTransition(Instant.Now(_clock));
         _log.BackendUp(pool.Name, backend.Name, backend.Settings.Address);
     }
 }

@@ -3,7 +3,7 @@ using L4Balancer.Core.Accounting;
 namespace L4Balancer.Control;
 
 /// <summary>The progress of closing connections of one backend at a limited rate.</summary>
-/// <param name="Planned">The number of connections to close when it began.</param>
+/// <param name="Planned">The number of connections to close, as it is known by now: those that are closed already included.</param>
 internal sealed record Shedding(BackendState State, CloseReason Reason, int Planned)
 {
     private readonly long _before = State.Shed[Reason];

@@ -27,6 +27,18 @@ internal sealed class PacedCloses(IEngine engine, RoutingSnapshot first, TimePro
     /// <summary>The progress of the close of this backend; null: none is running. Any thread.</summary>
     public Shedding? Of(BackendState state) => SheddingOf(state) ?? _rebalances.GetValueOrDefault(state.Pool)?.Of(state);
 
+    /// <summary>The rebalance of this pool that runs; null: none. Any thread.</summary>
+    public Rebalance? RebalanceOf(PoolState pool) => _rebalances.GetValueOrDefault(pool.Name);
+
+    /// <summary>An operator stops the rebalance of a pool: the connections that are not closed yet stay.</summary>
+    /// <returns>How many connections it has begun to close; null if none was running.</returns>
+    public long? EndRebalance(string pool)
+    {
+        Rebalance? running = _rebalances.GetValueOrDefault(pool);
+        _ = StopRebalance(pool);
+        return running?.Closed;
+    }
+
     /// <summary>An operator has set the mode: a close that belongs to the previous mode ends.</summary>
     /// <param name="rate">Null: this mode closes no connections.</param>
     /// <param name="removed">Backends of the same name that have left, at another address, and still have connections.</param>

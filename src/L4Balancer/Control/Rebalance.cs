@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Pacing;
 using L4Balancer.Core.Routing;
@@ -25,8 +26,13 @@ internal sealed class Rebalance(
     /// <summary>How long clients whose connection was closed have to reconnect, before the shares are computed again.</summary>
     private static readonly TimeSpan Return = TimeSpan.FromSeconds(5);
 
-    private readonly Dictionary<BackendState, Shedding> _parts =
-        plan.Surplus.ToDictionary(s => s.Key, s => new Shedding(s.Key, CloseReason.Rebalance, s.Value));
+    // By backend; replaced as a whole by each round, because clients that return may cause a surplus that the first plan did not have.
+    private volatile FrozenDictionary<BackendState, Shedding> _parts = PartsOf(plan);
+
+    /// <summary>How many connections are to be closed by what is planned now, those that are closed already included.</summary>
+    public int Planned => _parts.Values.Sum(p => p.Planned);
+
+    public long Closed => _parts.Values.Sum(p => p.Closed);
 
     /// <summary>Null if no connection of this backend is closed.</summary>
     public Shedding? Of(BackendState backend) => _parts.GetValueOrDefault(backend);
@@ -37,6 +43,9 @@ internal sealed class Rebalance(
     protected override async Task RunAsync()
     {
         await before;
+
+        // What the previous rebalance has closed meanwhile is not part of this one.
+        _parts = PartsOf(plan);
         try
         {
             int closed = await CloseAsync();
@@ -57,7 +66,9 @@ internal sealed class Rebalance(
         while (last > 0 && next.TotalSurplus > 0 && !Stopped.IsCancellationRequested && find() is Pool pool)
         {
             state.Targets = next.Targets;
-            last = await engine.ShedAsync(OrderFor(pool, next, most - closed), Stopped);
+            IReadOnlyDictionary<BackendState, int> quotas = next.AtMost(most - closed);
+            _parts = WithQuotas(_parts, quotas);
+            last = await engine.ShedAsync(OrderFor(pool, quotas), Stopped);
             closed += last;
             next = await NextPlanAsync(next);
         }
@@ -66,14 +77,31 @@ internal sealed class Rebalance(
     }
 
     // If a client reconnects with the same key, the connections that would now be placed elsewhere anyway are closed first.
-    private ShedOrder OrderFor(Pool pool, RebalancePlan next, int most) => new()
+    private ShedOrder OrderFor(Pool pool, IReadOnlyDictionary<BackendState, int> quotas) => new()
     {
         Reason = CloseReason.Rebalance,
         CloseRate = rate,
         RateLimiter = limiter,
-        Quotas = next.AtMost(most),
+        Quotas = quotas,
         Rank = record => pool.HasMoved(record.Tuple, record.Backend!) ? 0 : 1,
     };
+
+    private static FrozenDictionary<BackendState, Shedding> PartsOf(RebalancePlan plan) =>
+        plan.Surplus.ToFrozenDictionary(s => s.Key, s => new Shedding(s.Key, CloseReason.Rebalance, s.Value));
+
+    // What is planned is what has been closed and what this round is to close.
+    private static FrozenDictionary<BackendState, Shedding> WithQuotas(
+        FrozenDictionary<BackendState, Shedding> parts, IReadOnlyDictionary<BackendState, int> quotas)
+    {
+        Dictionary<BackendState, Shedding> next = [];
+        foreach (BackendState backend in parts.Keys.Union(quotas.Keys))
+        {
+            Shedding part = parts.GetValueOrDefault(backend) ?? new Shedding(backend, CloseReason.Rebalance, 0);
+            next.Add(backend, part with { Planned = (int)part.Closed + quotas.GetValueOrDefault(backend) });
+        }
+
+        return next.ToFrozenDictionary();
+    }
 
     // Clients that reconnect are steered to backends below their target; connections that went elsewhere show in the next plan.
     private async Task<RebalancePlan> NextPlanAsync(RebalancePlan last)

@@ -24,6 +24,7 @@ internal sealed class Reload : IDisposable
     private readonly ILogger _log;
     private readonly SemaphoreSlim _turn = new(1);
     private readonly CancellationTokenSource _ending = new();
+    private object? _fileRead;
 
     /// <param name="path">The file; null if the daemon was started without one.</param>
     /// <param name="descriptorLimit">How many descriptors the process may hold.</param>
@@ -38,6 +39,13 @@ internal sealed class Reload : IDisposable
         _source = path is null ? null : new ConfigSource(path, givenUp => Read(path, givenUp), clock);
         _descriptorLimit = descriptorLimit;
         _log = log;
+    }
+
+    /// <summary>The stamp of the file that was read last, whether it could be put in force or not. Any thread.</summary>
+    public object? FileRead
+    {
+        get => Volatile.Read(ref _fileRead);
+        set => Volatile.Write(ref _fileRead, value);
     }
 
     /// <summary>
@@ -60,6 +68,7 @@ internal sealed class Reload : IDisposable
             {
                 await _queue.AskAsync(new ReloadBegun());
                 ReadConfig read = _source is null ? ReadConfig.Failed("", NoFile) : await _source.ReadAsync(ending);
+                FileRead = read.File.Stamp ?? FileRead;
                 return await _queue.AskAsync(new ReloadRead(read, who));
             }
             finally
@@ -98,7 +107,12 @@ internal sealed class Reload : IDisposable
         }
 
         _names.LookUp(config);
-        ImmutableArray<string> lacking = PlatformNeeds.Missing(FixedAtStart.Keep(_publisher.Now.Config, config));
+        BalancerConfig inForce = _publisher.Now.Config;
+        BalancerConfig wanted = FixedAtStart.Keep(inForce, config);
+
+        // A name that has come to resolve to this daemon since the last reload is not used, and must not block a reload that changes something else.
+        ImmutableArray<string> lacking =
+            [.. PlatformNeeds.Missing(wanted), .. _names.SelfConnects(wanted).Except(_names.SelfConnects(inForce))];
         return new ReadConfig(file, lacking, ReadDependencies(config));
     }
 

@@ -28,10 +28,17 @@ internal sealed class SnapshotPublisher
 
     public ImmutableArray<ISnapshotParticipant> Participants { get; }
 
+    /// <summary>Called on the control loop when the desired state has changed; must neither block nor throw.</summary>
+    public Action<DesiredState> Changed { get; set; } = static _ => { };
+
     public ActiveConfig Now => _now;
 
     /// <summary>Records that the snapshot in force was changed in place to match this state.</summary>
-    public void Amend(DesiredState desired) => _now = _now with { Desired = desired };
+    public void Amend(DesiredState desired)
+    {
+        _now = _now with { Desired = desired };
+        Changed(desired);
+    }
 
     /// <summary>Only the engine can refuse a snapshot, so every participant commits after the engine has accepted it.</summary>
     /// <returns>Why the engine refused it; nothing has changed then. Empty if it is in force.</returns>
@@ -52,6 +59,8 @@ internal sealed class SnapshotPublisher
             {
                 participant.Commit(before, next);
             }
+
+            Changed(desired);
         }
 
         return failures;

@@ -1,6 +1,8 @@
 using System.Collections.Immutable;
+using System.Security.Cryptography;
 using L4Balancer.AccessLog;
 using L4Balancer.Admin;
+using L4Balancer.Configuration;
 using L4Balancer.Control;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
@@ -42,9 +44,12 @@ internal sealed class Daemon : IAsyncDisposable
     private PrometheusEndpoint? _metricsEndpoint;
     private MetricsServer? _metricsServer;
     private RecordLog? _records;
+    private LivingLines? _living;
     private volatile IEngine? _engine;
     private BackendNames? _names;
     private StopExtension? _stopExtension;
+    private StateFile? _stateFile;
+    private FileWatch? _watch;
     private AdminServer? _admin;
 
     public Daemon(TimeProvider clock, LogOutput output, LevelSwitch level, ILoggerFactory loggers, ServiceNotifications systemd)
@@ -60,6 +65,9 @@ internal sealed class Daemon : IAsyncDisposable
 
     /// <summary>Resolves host names; blocks and must not throw.</summary>
     public Func<string, LookUp> Resolver { get; init; } = LookUp.OfSystem;
+
+    /// <summary>The stamp of the file that was read before the start (<see cref="ConfigFile.Stamp"/>).</summary>
+    public object? FileStamp { get; init; }
 
     /// <summary>Pending and active connections.</summary>
     public int Connections => _engine?.Count ?? 0;
@@ -81,8 +89,9 @@ internal sealed class Daemon : IAsyncDisposable
 
     /// <summary>Starts all parts. After a failure the caller disposes of this object, which removes the parts that were started.</summary>
     /// <param name="path">The file of the configuration, for reloads; null if it was not read from a file.</param>
+    /// <param name="hurry">Cancelled when the daemon is to stop as soon as it has started: files that are read slowly are no longer waited for.</param>
     /// <returns>The errors, one line each with how to correct it; empty if the daemon runs.</returns>
-    public async Task<ImmutableArray<string>> StartAsync(BalancerConfig config, string? path)
+    public async Task<ImmutableArray<string>> StartAsync(BalancerConfig config, string? path, CancellationToken hurry = default)
     {
         ImmutableArray<string> lacking = PlatformNeeds.Missing(config);
         if (!lacking.IsEmpty)
@@ -96,7 +105,13 @@ internal sealed class Daemon : IAsyncDisposable
             return [noRoom];
         }
 
-        DesiredState desired = await DesireAsync(config, budget);
+        DesiredState desired = await DesireAsync(config, budget) with { Overrides = await RestoreAsync(config, path, hurry) };
+        ImmutableArray<string> loops = _names!.SelfConnects(config);
+        if (!loops.IsEmpty)
+        {
+            return loops;
+        }
+
         RoutingSnapshot snapshot = _first = RoutingSnapshot.Build(desired);
         snapshot.Ports.Supply.Range = LocalPorts.Range();
         _log.Starting(
@@ -112,9 +127,10 @@ internal sealed class Daemon : IAsyncDisposable
         }
 
         CreateControl(desired, budget, snapshot, path);
-        StartWatches();
+        _parts.Own(_living = new LivingLines(_engine!, config.Balancer.AccessLogEvery, _clock, _loggers.CreateLogger<LivingLines>()));
+        StartWatches(path);
         _control!.Start();
-        if (await StartAdminAsync(config.Admin) is string noAdmin)
+        if (await StartAdminAsync(config.Admin, hurry) is string noAdmin)
         {
             return [noAdmin];
         }
@@ -171,8 +187,30 @@ internal sealed class Daemon : IAsyncDisposable
         return new DesiredState(config, budget.ConnectionsFor(config.Balancer, _log))
         {
             Names = _names.After(Resolutions.None, config),
-            Seed = (ulong)Random.Shared.NextInt64(1, long.MaxValue),
+            Seed = BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong))),
         };
+    }
+
+    /// <summary>What operators had set when the process before this one ended.</summary>
+    private async Task<BackendOverrides> RestoreAsync(BalancerConfig config, string? path, CancellationToken hurry)
+    {
+        if (path is null || StateFile.PathFor(config.Balancer, Environment.GetEnvironmentVariable) is not string statePath)
+        {
+            return BackendOverrides.None;
+        }
+
+        StateFile file = _stateFile = new StateFile(statePath, _log);
+        try
+        {
+            return await OwnThread.RunAsync("l4b-read-state", () => file.Load(config)).WaitAsync(ConfigSource.Within, _clock, hurry);
+        }
+        catch (Exception e) when (e is TimeoutException or OperationCanceledException)
+        {
+            // What the file holds is not known, so it is not written over either.
+            _log.StateNotRead(statePath, ConfigSource.TooSlow, "its file system does not answer");
+            _stateFile = null;
+            return BackendOverrides.None;
+        }
     }
 
     // The metrics outlive the engine, so that the connections it closes at its end are counted.
@@ -194,7 +232,8 @@ internal sealed class Daemon : IAsyncDisposable
         {
             if (config.Metrics is not null)
             {
-                _parts.Own(_metricsServer = await MetricsServer.StartAsync(config.Metrics.Listen, _metrics, _metricsEndpoint, _loggers));
+                _parts.Own(_metricsServer = await MetricsServer.StartAsync(
+                    config.Metrics.Listen, _metrics, _metricsEndpoint, () => (_control?.Config ?? config).Admin.Hosts, _loggers));
             }
 
             return null;
@@ -216,7 +255,7 @@ internal sealed class Daemon : IAsyncDisposable
             Workers = DescriptorBudget.WorkersOf(settings),
             PipesPerWorker = budget.PipesPerWorker,
             Held = new HeldMemory(HeldMemoryOf(settings)),
-            Inherited = OperatingSystem.IsLinux() ? ListenDescriptors.Take() : [],
+            Inherited = OperatingSystem.IsLinux() ? ListenDescriptors.Take(_log) : [],
         }));
         return _engine.Start(snapshot);
     }
@@ -231,6 +270,14 @@ internal sealed class Daemon : IAsyncDisposable
         Warn(desired.File);
         var control = new BalancerControl(
             new ActiveConfig(desired, snapshot), _engine!, _names!, budget.Limit, path, _clock, _loggers);
+        if (_stateFile is not null)
+        {
+            var state = new StateWriter(_stateFile, desired, _clock, _log);
+            _parts.Own(state);
+            control.State = state;
+        }
+
+        control.FileRead = FileStamp;
         _parts.Own(_control = control);
 
         // Answers of name servers between the first snapshot and this point found no control plane to report to.
@@ -241,12 +288,21 @@ internal sealed class Daemon : IAsyncDisposable
         {
             _level.Set(now.Balancer.LogLevel);
             _records!.Apply(now.Balancer);
+            _living!.Apply(now.Balancer.AccessLogEvery);
+            _watch?.Set(now.Balancer.Watch);
             Warn(now);
         };
     }
 
-    private void StartWatches()
+    private void StartWatches(string? path)
     {
+        if (path is not null)
+        {
+            BalancerControl control = _control!;
+            _parts.Own(_watch = new FileWatch(path, () => control.FileRead, control.ReloadAsync, _clock, _loggers.CreateLogger<FileWatch>()));
+            _watch.Set(control.Config.Balancer.Watch);
+        }
+
         _parts.Own(new PortWatch(() => Snapshot, LocalPorts.Range, _clock, _loggers.CreateLogger<PortWatch>()));
         _parts.Own(new SourceWatch(() => Snapshot, _clock, _loggers.CreateLogger<SourceWatch>()));
         if (_engine!.LoopStatistics().Count > 0)
@@ -272,7 +328,7 @@ internal sealed class Daemon : IAsyncDisposable
         }
     }
 
-    private async Task<string?> StartAdminAsync(AdminSettings settings)
+    private async Task<string?> StartAdminAsync(AdminSettings settings, CancellationToken hurry)
     {
         if (_metricsEndpoint is null)
         {
@@ -283,7 +339,7 @@ internal sealed class Daemon : IAsyncDisposable
         {
             var target = new AdminTarget(
                 _control!, _engine!, _metricsEndpoint, _output.Recent, _clock, _clock.GetUtcNow(), () => !_service.IsDraining);
-            _parts.Own(_admin = await AdminServer.StartAsync(settings, target, _loggers));
+            _parts.Own(_admin = await AdminServer.StartAsync(settings, target, _loggers, hurry));
             _control!.ReadDependencies = _admin.ReadToken;
             return null;
         }
@@ -298,6 +354,11 @@ internal sealed class Daemon : IAsyncDisposable
         if (LocalPorts.Warning(config) is string warning)
         {
             _log.PortsRest(warning);
+        }
+
+        foreach (string limited in BufferLimits.Warnings(config))
+        {
+            _log.BufferLimited(limited);
         }
 
         foreach ((string pool, HostAddress address) in SourceAddresses.NotHere(config))

@@ -10,7 +10,7 @@ namespace L4Balancer.Hosting;
 internal sealed class Foreground(Signals signals, TextWriter errors)
 {
     /// <summary>The time that the engine gets to reset the remaining connections, once it must stop immediately.</summary>
-    private static readonly TimeSpan LastMoment = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan LastMoment = TimeSpan.FromSeconds(4);
 
     private int _reloadsAsked;
     private Task _reloading = Task.CompletedTask;
@@ -23,8 +23,9 @@ internal sealed class Foreground(Signals signals, TextWriter errors)
 
     /// <param name="config">The configuration to run.</param>
     /// <param name="path">The file of the configuration, for reloads; null if it was not read from a file.</param>
+    /// <param name="stamp">The stamp of that file before it was read.</param>
     /// <returns>The exit code.</returns>
-    public async Task<int> RunAsync(BalancerConfig config, string? path)
+    public async Task<int> RunAsync(BalancerConfig config, string? path, object? stamp = null)
     {
         TimeProvider clock = TimeProvider.System;
         using var output = new LogOutput(
@@ -33,8 +34,24 @@ internal sealed class Foreground(Signals signals, TextWriter errors)
         using ILoggerFactory loggers = LogSetup.CreateFactory(output, level, clock);
         using var systemd = ServiceNotifications.ToManager(loggers.CreateLogger<ServiceNotifications>());
         ILogger log = loggers.CreateLogger<Foreground>();
-        var daemon = new Daemon(clock, output, level, loggers, systemd);
-        ImmutableArray<string> faults = await daemon.StartAsync(config, path);
+        var daemon = new Daemon(clock, output, level, loggers, systemd) { FileStamp = stamp };
+        using var hurry = new CancellationTokenSource();
+
+        // Started elsewhere, so that a step that blocks does not keep signals from being answered.
+        Task<ImmutableArray<string>> starting = Task.Run(() => daemon.StartAsync(config, path, hurry.Token));
+        Signal? early = await signals.StopBeforeAsync(starting);
+        if (early is not null)
+        {
+            await hurry.CancelAsync();
+            await Task.WhenAny(starting, Task.Delay(LastMoment));
+            if (!starting.IsCompleted)
+            {
+                log.StoppedWhileStarting(Signals.NameOf(early.Value));
+                return ExitCode.Fine;
+            }
+        }
+
+        ImmutableArray<string> faults = await starting;
         if (!faults.IsEmpty)
         {
             await daemon.DisposeAsync();
@@ -46,8 +63,12 @@ internal sealed class Foreground(Signals signals, TextWriter errors)
             return ExitCode.Failed;
         }
 
-        Started(daemon);
-        Signal signal = await NextStopAsync(daemon, log, CancellationToken.None);
+        if (early is null)
+        {
+            Started(daemon);
+        }
+
+        Signal signal = early ?? await NextStopAsync(daemon, log, CancellationToken.None);
         if (!await StopAsync(daemon, signal, log))
         {
             // An engine that hangs would hang in its disposal too; the kernel closes the sockets when the process ends.
@@ -72,7 +93,7 @@ internal sealed class Foreground(Signals signals, TextWriter errors)
 
         Task second = StopAtOnceOnSignalAsync(daemon, atOnce, log, stopped.Token);
         Task stopping = DelayAndStopAsync(daemon, signal, log, atOnce.Token);
-        bool ended = await EndsAsync(stopping, atOnce.Token);
+        bool ended = await EndsAsync(daemon, stopping, atOnce.Token);
         await stopped.CancelAsync();
         await second;
         if (!ended)
@@ -97,18 +118,18 @@ internal sealed class Foreground(Signals signals, TextWriter errors)
         await daemon.StopAsync(grace, atOnce);
     }
 
-    private static async Task<bool> EndsAsync(Task stopping, CancellationToken atOnce)
+    private static async Task<bool> EndsAsync(Daemon daemon, Task stopping, CancellationToken atOnce)
     {
         try
         {
             await stopping.WaitAsync(atOnce);
-            return true;
         }
         catch (OperationCanceledException) when (atOnce.IsCancellationRequested)
         {
             await Task.WhenAny(stopping, Task.Delay(LastMoment, CancellationToken.None));
-            return stopping.IsCompleted;
         }
+
+        return stopping.IsCompleted && daemon.Connections == 0;
     }
 
     private async Task StopAtOnceOnSignalAsync(Daemon daemon, CancellationTokenSource atOnce, ILogger log, CancellationToken stopped)

@@ -54,6 +54,38 @@ internal sealed class Signals : IDisposable
         _ => "SIGUSR2",
     };
 
+    /// <summary>Waits until this work has completed, or until a signal asks to stop. Other signals stay in the queue.</summary>
+    /// <returns>The signal that asks to stop; null if the work has completed. Its exception, if any, is left to the caller.</returns>
+    public async Task<Signal?> StopBeforeAsync(Task work)
+    {
+        List<Signal> others = [];
+        using var completed = new CancellationTokenSource();
+        try
+        {
+            while (!work.IsCompleted)
+            {
+                while (_arrived.Reader.TryRead(out Signal signal))
+                {
+                    if (signal is Signal.Terminate or Signal.Interrupt or Signal.Quit)
+                    {
+                        return signal;
+                    }
+
+                    others.Add(signal);
+                }
+
+                await Task.WhenAny(work, _arrived.Reader.WaitToReadAsync(completed.Token).AsTask());
+            }
+
+            return null;
+        }
+        finally
+        {
+            await completed.CancelAsync();
+            others.ForEach(signal => _arrived.Writer.TryWrite(signal));
+        }
+    }
+
     public void Dispose() => _registrations.ForEach(r => r.Dispose());
 
     private void Catch(PosixSignal number, Signal signal) =>

@@ -44,6 +44,16 @@ internal sealed class LevelSwitch : IOptionsMonitor<LoggerFilterOptions>
         // At debug Kestrel logs every step of every request. This serves to find bugs in the daemon's use of it, so it is logged only at
         // trace.
         Level framework = least == Level.Trace ? Level.Trace : (Level)Math.Max((int)least, (int)Level.Warning);
-        return new LoggerFilterOptions { MinLevel = least, Rules = { new LoggerFilterRule(null, "Microsoft", framework, null) } };
+        // What keeps a web host from starting is an exception for its caller, who reports it in one line.
+        Level hosting = least == Level.Trace ? Level.Trace : Level.Critical;
+        return new LoggerFilterOptions
+        {
+            MinLevel = least,
+            Rules =
+            {
+                new LoggerFilterRule(null, "Microsoft", framework, null),
+                new LoggerFilterRule(null, "Microsoft.Extensions.Hosting", hosting, null),
+            },
+        };
     }
 }

@@ -67,6 +67,6 @@ internal static class LogLine
             json.WriteEndObject();
         }
 
-        return Encoding.UTF8.GetString(buffer.WrittenSpan);
+        return LogText.Json(Encoding.UTF8.GetString(buffer.WrittenSpan));
     }
 }

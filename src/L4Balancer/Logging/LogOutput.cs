@@ -1,4 +1,3 @@
-using System.Text;
 using L4Balancer.Core.Config;
 using Microsoft.Extensions.Logging;
 using Level = Microsoft.Extensions.Logging.LogLevel;
@@ -7,20 +6,33 @@ namespace L4Balancer.Logging;
 
 /// <summary>
 /// A bounded queue of lines that a separate thread writes to a stream, so that a terminal or a pipe that is not read blocks no other
-/// thread. Lines that do not fit are dropped, and lines that cannot be written (full disk) are lost; both are counted, and the count is
-/// logged once there is room. Any thread may write.
+/// thread. All lines that wait are written by one call. Lines that do not fit are dropped, and lines that cannot be written (full disk) are
+/// lost; both are counted, and the count is logged once there is room. Any thread may write.
 /// </summary>
 internal sealed class LogOutput : IDisposable
 {
     private const int Capacity = 4096;
+
+    /// <summary>A thousand bytes for each line; checked before a line is added.</summary>
+    private const int MostBytes = Capacity * 1024;
+
+    /// <summary>Buffers that have grown beyond this are released once they are written.</summary>
+    private const int KeptBytes = 256 * 1024;
+
+    private const int FirstBytes = 4096;
 
     /// <summary>How long disposal waits for a blocked reader.</summary>
     private static readonly TimeSpan LastFlush = TimeSpan.FromSeconds(1);
 
     private readonly Stream _stream;
     private readonly TimeProvider _clock;
-    private readonly Queue<string> _lines = new(256);
+    private readonly object _gate = new();
     private readonly Thread _writer;
+
+    /// <summary>The lines that wait, and those that are being written; the two are exchanged. The second is only used by the writer thread.</summary>
+    private LineBuffer _waiting = new(FirstBytes);
+    private LineBuffer _batch = new(FirstBytes);
+    private int _lines;
     private long _dropped;
     private bool _closed;
 
@@ -42,14 +54,16 @@ internal sealed class LogOutput : IDisposable
     /// <summary>The latest lines, without those of the access log.</summary>
     public RecentLines Recent { get; } = new();
 
+    private bool IsFull => _closed || _lines == Capacity || _waiting.Length >= MostBytes;
+
     /// <summary>
     /// Whether a line would be dropped now; if so, counts it as dropped. Check this before building a line that is expensive.
     /// </summary>
     public bool DropsNow()
     {
-        lock (_lines)
+        lock (_gate)
         {
-            bool drops = _closed || _lines.Count == Capacity;
+            bool drops = IsFull;
             _dropped += drops ? 1 : 0;
             return drops;
         }
@@ -58,25 +72,52 @@ internal sealed class LogOutput : IDisposable
     /// <param name="line">Without its line end.</param>
     public void Write(string line)
     {
-        lock (_lines)
+        lock (_gate)
         {
-            if (_closed || _lines.Count == Capacity)
+            if (IsFull)
             {
                 _dropped++;
                 return;
             }
 
-            _lines.Enqueue(line);
-            Monitor.Pulse(_lines);
+            _waiting.Append(line);
+            _waiting.Append((byte)'\n');
+            _lines++;
+            Monitor.Pulse(_gate);
+        }
+    }
+
+    /// <summary>Writes several lines at once; where they do not all fit, the last ones are dropped.</summary>
+    /// <param name="lines">Whole lines in UTF-8, with their line ends.</param>
+    /// <param name="count">How many lines these are.</param>
+    public void Write(ReadOnlySpan<byte> lines, int count)
+    {
+        lock (_gate)
+        {
+            for (; !IsFull && _lines + count > Capacity; count--)
+            {
+                lines = lines[..(lines[..^1].LastIndexOf((byte)'\n') + 1)];
+                _dropped++;
+            }
+
+            if (IsFull)
+            {
+                _dropped += count;
+                return;
+            }
+
+            _waiting.Append(lines);
+            _lines += count;
+            Monitor.Pulse(_gate);
         }
     }
 
     public void Dispose()
     {
-        lock (_lines)
+        lock (_gate)
         {
             _closed = true;
-            Monitor.Pulse(_lines);
+            Monitor.Pulse(_gate);
         }
 
         _writer.Join(LastFlush);
@@ -84,12 +125,11 @@ internal sealed class LogOutput : IDisposable
 
     private void WriteAll()
     {
-        var batch = new StringBuilder();
-        while (DequeueBatch(batch, out int lines))
+        while (TakeBatch(out int lines))
         {
             try
             {
-                _stream.Write(Encoding.UTF8.GetBytes(batch.ToString()));
+                _stream.Write(_batch.Written);
                 _stream.Flush();
                 _lost = 0;
             }
@@ -100,39 +140,45 @@ internal sealed class LogOutput : IDisposable
                 _fault = e.Message;
             }
 
-            batch.Clear();
+            _batch.ClearAndTrim(KeptBytes);
         }
     }
 
-    private bool DequeueBatch(StringBuilder batch, out int lines)
+    private bool TakeBatch(out int lines)
     {
         lines = 0;
-        lock (_lines)
+        if (_lost > 0)
         {
-            while (_lines.Count == 0 && _dropped == 0 && !_closed)
+            // Written with the first line that comes.
+            AppendNotice(_batch, $"{_lost} log lines were lost here: the output failed ({_fault})");
+        }
+
+        lock (_gate)
+        {
+            while (_lines == 0 && _dropped == 0 && !_closed)
             {
-                Monitor.Wait(_lines);
+                Monitor.Wait(_gate);
             }
 
-            if (_lines.Count == 0 && (_dropped == 0 || _closed))
+            if (_lines == 0 && (_dropped == 0 || _closed))
             {
                 return false;
             }
 
-            if (_lost > 0)
+            if (_batch.Length == 0)
             {
-                AppendNotice(batch, $"{_lost} log lines were lost here: the output failed ({_fault})");
+                (_waiting, _batch) = (_batch, _waiting);
+            }
+            else
+            {
+                _batch.Append(_waiting.Written);
+                _waiting.ClearAndTrim(KeptBytes);
             }
 
-            while (_lines.TryDequeue(out string? line))
-            {
-                batch.Append(line).Append('\n');
-                lines++;
-            }
-
+            (lines, _lines) = (_lines, 0);
             if (_dropped > 0)
             {
-                AppendNotice(batch, $"{_dropped} log lines were dropped here: they were logged faster than the output was read");
+                AppendNotice(_batch, $"{_dropped} log lines were dropped here: they were logged faster than the output was read");
                 lines += (int)Math.Min(_dropped, int.MaxValue - lines);
                 _dropped = 0;
             }
@@ -141,7 +187,9 @@ internal sealed class LogOutput : IDisposable
         }
     }
 
-    private void AppendNotice(StringBuilder batch, string message) => batch
-        .Append(LogLine.Format(Format, _clock.GetUtcNow(), Level.Warning, nameof(LogOutput), new EventId(1000), message, null))
-        .Append('\n');
+    private void AppendNotice(LineBuffer batch, string message)
+    {
+        batch.Append(LogLine.Format(Format, _clock.GetUtcNow(), Level.Warning, nameof(LogOutput), new EventId(1000), message, null));
+        batch.Append((byte)'\n');
+    }
 }

@@ -17,6 +17,9 @@ internal sealed class ControlInstruments
         _engine = engine;
         meter.CreateObservableCounter(
             MetricNames.Reloads, Reloads, null, "Reloads of the configuration; one that found nothing to change is a success.");
+        meter.CreateObservableCounter(
+            MetricNames.AdminAuthFailures, () => snapshot().State.AdminAuthFailures, null,
+            "Requests to the admin API that were refused because of a wrong token.");
         meter.CreateObservableGauge(
             MetricNames.ConfigGeneration, () => snapshot().Generation, null,
             "Counts from 1 with each configuration that was put in force.");

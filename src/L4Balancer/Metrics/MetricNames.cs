@@ -10,6 +10,7 @@ internal static class MetricNames
     public const string ConnectionsPending = "l4balancer_connections_pending";
     public const string ConnectionsHalfClosed = "l4balancer_connections_half_closed";
     public const string QueueAbandoned = "l4balancer_queue_abandoned_total";
+    public const string StickyEntries = "l4balancer_sticky_entries";
     public const string HeldMemory = "l4balancer_held_memory_bytes";
     public const string EventLoopStalls = "l4balancer_event_loop_stalls_total";
     public const string ConnectionsActive = "l4balancer_connections_active";
@@ -30,6 +31,7 @@ internal static class MetricNames
     public const string SourcePortsLimit = "l4balancer_source_ports_limit";
     public const string WorkerConnections = "l4balancer_worker_connections";
     public const string WorkerBusyRatio = "l4balancer_worker_busy_ratio";
+    public const string AdminAuthFailures = "l4balancer_admin_auth_failures_total";
     public const string Reloads = "l4balancer_reloads_total";
     public const string ConfigGeneration = "l4balancer_config_generation";
     public const string BuildInfo = "l4balancer_build_info";

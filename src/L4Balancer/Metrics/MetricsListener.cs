@@ -14,15 +14,17 @@ internal static class MetricsListener
 {
     private const string Path = "/metrics/";
 
-    /// <summary>The port that was free a moment ago can be taken by somebody else.</summary>
+    /// <summary>The port that was free a moment ago can be taken by another program.</summary>
     private const int Attempts = 5;
 
+    /// <summary>Plenty for a reader on the same host. One that does not read holds up the others for as long.</summary>
+    private static readonly TimeSpan LongestAnswer = TimeSpan.FromSeconds(5);
+
     /// <summary>
-    /// Whether it answers there whatever name a scraper knows the host by: on all addresses, where Host is not compared, and on the loopback,
-    /// where the names are known.
+    /// Whether it serves this address: only the loopback of IPv4. It has no limits of connections and slow readers, on all addresses
+    /// (0.0.0.0) it does not compare Host, and on one address of a network it answers to no name.
     /// </summary>
-    public static bool Serves(Endpoint listen) =>
-        listen.Address.IsV4 && (IPAddress.IsLoopback(listen.ToIPEndPoint().Address) || IsWildcard(listen.ToIPEndPoint()));
+    public static bool Serves(Endpoint listen) => listen.Address.IsV4 && listen.Address.IsLoopback;
 
     /// <summary>Binds and begins to answer.</summary>
     /// <param name="bound">Where it listens, with the port that was free where the configuration says 0.</param>
@@ -56,18 +58,13 @@ internal static class MetricsListener
             options.ScopeInfoEnabled = false;
             options.TargetInfoEnabled = false;
             options.ScrapeResponseCacheDurationMilliseconds = 0;
-            options.ScrapeResponseTimeoutMilliseconds = (int)PrometheusEndpoint.LongestAnswer.TotalMilliseconds;
+            options.ScrapeResponseTimeoutMilliseconds = (int)LongestAnswer.TotalMilliseconds;
             options.ConfigureHttpListener = (_, listener) => Register(listener.Prefixes, endpoint);
         }));
 
     private static void Register(HttpListenerPrefixCollection prefixes, IPEndPoint endpoint)
     {
-        if (IsWildcard(endpoint))
-        {
-            prefixes.Clear();
-            prefixes.Add($"http://*:{endpoint.Port}{Path}");
-        }
-        else if (Resolves("localhost", endpoint.Address))
+        if (Resolves("localhost", endpoint.Address))
         {
             prefixes.Add($"http://localhost:{endpoint.Port}{Path}");
         }
@@ -85,8 +82,6 @@ internal static class MetricsListener
             return false;
         }
     }
-
-    private static bool IsWildcard(IPEndPoint endpoint) => endpoint.Address.Equals(IPAddress.Any);
 
     // A prefix takes no port 0.
     private static int FreePort(IPEndPoint endpoint)

@@ -21,7 +21,7 @@ internal sealed class MetricsPipeline : IDisposable
     private readonly Meter _first;
     private readonly SeriesGroups<BackendSeries> _backends;
     private readonly SeriesGroups<ListenerSeries> _listeners;
-    private readonly SeriesGroups<PoolState> _pools;
+    private readonly SeriesGroups<PoolSeries> _pools;
     private readonly SeriesGroups<LocalAddressState> _sources;
     private RoutingSnapshot? _reported;
 
@@ -35,7 +35,7 @@ internal sealed class MetricsPipeline : IDisposable
         _first.CreateObservableGauge(First, BeginCollection);
         _backends = new(meter, b => b.Key, group => _ = (new BackendInstruments(group), new HealthInstruments(group)));
         _listeners = new(meter, l => l.State, group => _ = new ListenerInstruments(group));
-        _pools = new(meter, p => p, group => _ = new PoolInstruments(group));
+        _pools = new(meter, p => p.State, group => _ = new PoolInstruments(group, metrics.Snapshot, metrics.Clock));
         _sources = new(meter, s => s, group => _ = new SourcePortInstruments(group, metrics.Snapshot, metrics.Clock));
         Update();
         MeterProviderBuilder builder = Sdk.CreateMeterProviderBuilder()
@@ -97,8 +97,16 @@ internal sealed class MetricsPipeline : IDisposable
             .Concat(now.Removed.Listeners.Select(l => new ListenerSeries(l, false)));
         bool ended = _backends.Update(BackendCatalog.Of(now));
         ended |= _listeners.Update([.. listeners]);
-        ended |= _pools.Update([.. now.Pools.Select(p => p.State)]);
+        ended |= _pools.Update(PoolsOf(now));
         ended |= _sources.Update(now.Sources);
         return ended;
+    }
+
+    // A pool that has left is known by the backends that it had.
+    private static PoolSeries[] PoolsOf(RoutingSnapshot now)
+    {
+        HashSet<PoolState> here = [.. now.Pools.Select(p => p.State)];
+        IEnumerable<PoolState> left = now.Removed.Backends.Select(b => b.State.PoolState).Where(p => !here.Contains(p)).Distinct();
+        return [.. here.Select(p => new PoolSeries(p, true)), .. left.Select(p => new PoolSeries(p, false))];
     }
 }

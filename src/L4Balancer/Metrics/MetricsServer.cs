@@ -1,5 +1,7 @@
+using System.Collections.Immutable;
 using System.Net;
 using System.Net.Sockets;
+using L4Balancer.Platform;
 using L4Balancer.Web;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -14,12 +16,15 @@ using Endpoint = L4Balancer.Core.Addressing.Endpoint;
 namespace L4Balancer.Metrics;
 
 /// <summary>
-/// <c>[metrics] listen</c>: the exporter's own listener on the addresses that it serves, and on every other (IPv6, an address of a network)
-/// a web host with the same text.
+/// <c>[metrics] listen</c>: the exporter's own listener on the loopback of IPv4, and on every other address a web host with the same text,
+/// which limits connections, slow readers and the names under which it may be requested.
 /// </summary>
 internal sealed class MetricsServer : IAsyncDisposable
 {
-    private const int MostConnections = 64;
+    /// <summary>
+    /// A few scrapers; these descriptors are in the reserve that <see cref="DescriptorBudget"/> keeps for the daemon itself.
+    /// </summary>
+    private const int MostConnections = 24;
     private const int LongestHead = 8 * 1024;
     private const string Path = "/metrics";
 
@@ -46,13 +51,14 @@ internal sealed class MetricsServer : IAsyncDisposable
 
     /// <summary>Binds and begins to answer.</summary>
     /// <param name="endpoint">Answers on the web host.</param>
+    /// <param name="hosts">Returns the names of <c>[admin] hosts</c>. The exporter's own listener serves none of them.</param>
     /// <exception cref="ListenException">The address cannot be bound.</exception>
     public static async Task<MetricsServer> StartAsync(
-        Endpoint listen, BalancerMetrics metrics, PrometheusEndpoint endpoint, ILoggerFactory loggers)
+        Endpoint listen, BalancerMetrics metrics, PrometheusEndpoint endpoint, Func<ImmutableArray<string>> hosts, ILoggerFactory loggers)
     {
-        MetricsServer server = MetricsListener.Serves(listen)
+        MetricsServer server = MetricsListener.Serves(listen) && hosts().IsEmpty
             ? new MetricsServer(MetricsListener.Start(listen, metrics, out IPEndPoint bound), bound)
-            : new MetricsServer(await StartHostAsync(listen, endpoint, loggers));
+            : new MetricsServer(await StartHostAsync(listen, endpoint, hosts, metrics.Clock, loggers));
         loggers.CreateLogger<MetricsServer>().MetricsListening(new Uri(server.Url).Authority);
         return server;
     }
@@ -67,12 +73,15 @@ internal sealed class MetricsServer : IAsyncDisposable
         _listener?.Dispose();
     }
 
-    private static async Task<WebApplication> StartHostAsync(Endpoint listen, PrometheusEndpoint endpoint, ILoggerFactory loggers)
+    private static async Task<WebApplication> StartHostAsync(
+        Endpoint listen, PrometheusEndpoint endpoint, Func<ImmutableArray<string>> hosts, TimeProvider clock, ILoggerFactory loggers)
     {
         WebApplicationBuilder builder = QuietHost.CreateBuilder(loggers);
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(options => Bound(options, listen.ToIPEndPoint()));
+        var places = new ConnectionPlaces(
+            PlaceLimits.ForTcp("[metrics] listen", MostConnections), clock, loggers.CreateLogger<MetricsServer>());
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(options => Bound(options, listen.ToIPEndPoint(), places));
         WebApplication app = builder.Build();
-        app.Run(http => AnswerAsync(http, endpoint));
+        app.Run(http => AnswerAsync(http, endpoint, hosts()));
         try
         {
             await app.StartAsync();
@@ -85,36 +94,63 @@ internal sealed class MetricsServer : IAsyncDisposable
         }
     }
 
-    private static void Bound(KestrelServerOptions options, IPEndPoint endpoint)
+    private static void Bound(KestrelServerOptions options, IPEndPoint endpoint, ConnectionPlaces places)
     {
         options.AddServerHeader = false;
         options.AllowSynchronousIO = false;
-        options.Limits.MaxConcurrentConnections = MostConnections;
         options.Limits.MaxRequestBodySize = 0;
         options.Limits.MaxRequestHeadersTotalSize = LongestHead;
         options.Limits.MaxRequestLineSize = LongestHead;
         options.Limits.MaxRequestHeaderCount = 64;
         options.Limits.RequestHeadersTimeout = HeadTimeout;
         options.Limits.KeepAliveTimeout = IdleTimeout;
-        options.Listen(endpoint, listen => listen.Protocols = HttpProtocols.Http1);
+        options.Limits.MinResponseDataRate = QuietHost.SlowestReader;
+        options.Listen(endpoint, listen =>
+        {
+            listen.Protocols = HttpProtocols.Http1;
+            places.Limit(listen);
+        });
     }
 
-    private static Task AnswerAsync(HttpContext http, PrometheusEndpoint endpoint)
+    private static async Task AnswerAsync(HttpContext http, PrometheusEndpoint endpoint, ImmutableArray<string> hosts)
     {
         HttpResponse response = http.Response;
+        if (OwnSite.WhyNot(http.Request, hosts) is string foreign)
+        {
+            response.StatusCode = StatusCodes.Status403Forbidden;
+            await response.WriteAsync($"{foreign}\n");
+            return;
+        }
+
         if (http.Request.Path != Path)
         {
             response.StatusCode = StatusCodes.Status404NotFound;
-            return response.WriteAsync("metrics are at /metrics\n");
+            await response.WriteAsync("metrics are at /metrics\n");
+            return;
         }
 
         if (!HttpMethods.IsGet(http.Request.Method) && !HttpMethods.IsHead(http.Request.Method))
         {
             response.StatusCode = StatusCodes.Status405MethodNotAllowed;
             response.Headers.Allow = "GET, HEAD";
-            return Task.CompletedTask;
+            return;
         }
 
-        return endpoint.Answer(http);
+        ConnectionPlace place = ConnectionPlace.Of(http)!;
+        if (!place.TryBegin(isHealth: false))
+        {
+            response.StatusCode = StatusCodes.Status503ServiceUnavailable;
+            response.Headers.RetryAfter = "5";
+            return;
+        }
+
+        try
+        {
+            await endpoint.AnswerAsync(http);
+        }
+        finally
+        {
+            place.End();
+        }
     }
 }

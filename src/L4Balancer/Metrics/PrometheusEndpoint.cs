@@ -1,3 +1,4 @@
+using L4Balancer.Web;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
@@ -7,17 +8,26 @@ namespace L4Balancer.Metrics;
 
 /// <summary>
 /// The metrics on a web host of ours (ASP.NET Core), collected for each request. Concurrent requests for the same text share a
-/// collection, and one that does not read its answer holds the others up until it times out.
+/// collection, which lasts until the exporter has written it: it writes to memory, so that a slow reader does not hold up the others.
 /// </summary>
 internal sealed class PrometheusEndpoint : IDisposable
 {
-    /// <summary>What Prometheus says in its request, where that is less.</summary>
+    /// <summary>For a whole answer; what Prometheus says in its request, where that is less.</summary>
     public static readonly TimeSpan LongestAnswer = TimeSpan.FromSeconds(30);
 
+    /// <summary>As for other large answers, so that the web host's minimum rate for readers holds.</summary>
+    private const int LargeWrite = 256 * 1024;
+
     private readonly MetricsPipeline _pipeline;
+    private readonly RequestDelegate _exporter;
+    private readonly AnswerSlots _slots;
+    private readonly TimeProvider _clock;
+    private volatile int _expected;
 
     public PrometheusEndpoint(BalancerMetrics metrics)
     {
+        _clock = metrics.Clock;
+        _slots = new AnswerSlots(_clock);
         _pipeline = new MetricsPipeline(metrics, "Web", builder => builder.AddPrometheusExporter(options =>
         {
             options.ScopeInfoEnabled = false;
@@ -27,10 +37,60 @@ internal sealed class PrometheusEndpoint : IDisposable
         }));
         var app = new ApplicationBuilder(new ServiceCollection().BuildServiceProvider());
         app.UseOpenTelemetryPrometheusScrapingEndpoint(_pipeline.Provider, static _ => true, null, null, null);
-        Answer = app.Build();
+        _exporter = app.Build();
     }
 
-    public RequestDelegate Answer { get; }
+    /// <summary>Answers a request. A reader that takes longer than <see cref="LongestAnswer"/> is cut off.</summary>
+    public async Task AnswerAsync(HttpContext http)
+    {
+        ConnectionPlace? place = ConnectionPlace.Of(http);
+        using IDisposable? slot = await _slots.EnterAsync(place is { IsTrusted: false } ? place.Source : null, http.RequestAborted);
+        if (slot is null)
+        {
+            http.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
+            http.Response.Headers.RetryAfter = "5";
+            return;
+        }
+
+        using var late = new CancellationTokenSource(LongestAnswer, _clock);
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(late.Token, http.RequestAborted);
+        try
+        {
+            await WriteAsync(http, await CollectAsync(http), end.Token);
+        }
+        catch (OperationCanceledException) when (end.IsCancellationRequested)
+        {
+            http.Abort();
+        }
+    }
 
     public void Dispose() => _pipeline.Dispose();
+
+    private async Task<ReadOnlyMemory<byte>> CollectAsync(HttpContext http)
+    {
+        Stream client = http.Response.Body;
+        using var text = new MemoryStream(_expected);
+        http.Response.Body = text;
+        try
+        {
+            await _exporter(http);
+        }
+        finally
+        {
+            http.Response.Body = client;
+        }
+
+        // The next text will be about as long: a stream that grows would leave copies behind.
+        _expected = (int)text.Length + ((int)text.Length / 8);
+        return text.GetBuffer().AsMemory(0, (int)text.Length);
+    }
+
+    private static async Task WriteAsync(HttpContext http, ReadOnlyMemory<byte> text, CancellationToken end)
+    {
+        http.Response.ContentLength = text.Length;
+        for (; text.Length > 0; text = text[Math.Min(text.Length, LargeWrite)..])
+        {
+            await http.Response.Body.WriteAsync(text[..Math.Min(text.Length, LargeWrite)], end);
+        }
+    }
 }

@@ -39,7 +39,7 @@ internal static class LocalPorts
 
     // Names are not resolved here: `check` may run on a host where they do not resolve.
     private static bool IsAway(BackendSettings backend) =>
-        backend.Endpoint is { } known ? !known.Address.IsLoopback : backend.Host is { } name && name.Host != "localhost";
+        backend.Endpoint is { } known ? !known.Address.IsLoopback && !known.IsUnix : backend.Host is { } name && name.Host != "localhost";
 
     private static string? Read(string name)
     {

@@ -38,6 +38,7 @@ internal static class PlatformNeeds
         missing.AddRange(CongestionControls(config).Select(c => $"congestion_control ({c.Place}) needs Linux; leave it out"));
         missing.AddRange(config.Listeners.Where(l => l.DeferAccept > TimeSpan.Zero)
             .Select(l => $"defer_accept (listener {l.Name}) needs Linux; leave it out"));
+        missing.AddRange(config.Listeners.Where(l => l.Mptcp).Select(l => $"mptcp (listener {l.Name}) needs Linux; leave it out"));
         return missing.ToImmutable();
     }
 

@@ -1,5 +1,8 @@
+using System.Collections.Immutable;
+using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Routing;
+using L4Balancer.Platform;
 using Microsoft.Extensions.Logging;
 
 namespace L4Balancer.Resolving;
@@ -12,6 +15,10 @@ internal sealed class BackendNames(NameResolver resolver, TimeProvider clock, IL
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
 
     private readonly Dictionary<string, string> _faults = [];
+    private HashSet<(string Pool, string Backend, HostAddress Address)> _ownReported = [];
+
+    /// <summary>Whether this host has an address.</summary>
+    public Func<HostAddress, bool> IsLocal { get; init; } = LocalAddresses.Has;
 
     public static IReadOnlySet<string> In(BalancerConfig config) => In(config.Pools);
 
@@ -34,8 +41,12 @@ internal sealed class BackendNames(NameResolver resolver, TimeProvider clock, IL
         }
     }
 
-    /// <summary>The current addresses of the names in this configuration.</summary>
-    public Resolutions After(Resolutions before, BalancerConfig config) => before.After(config, resolver.Answers);
+    /// <summary>The current addresses of the names in this configuration, without those at which the balancer would connect to itself.</summary>
+    public Resolutions After(Resolutions before, BalancerConfig config) => before.After(config, resolver.Answers, OwnOf(config.Listeners));
+
+    /// <summary>The backends of this configuration at which the balancer would connect to itself, one line each with how to correct it. Any thread.</summary>
+    public ImmutableArray<string> SelfConnects(BalancerConfig config) =>
+        Core.Routing.SelfConnects.In(config, OwnOf(config.Listeners), resolver.Answers);
 
     /// <summary>Forgets names that are not in this configuration, which is active while no other is being prepared.</summary>
     public void Keep(BalancerConfig config) => resolver.Keep(In(config));
@@ -67,8 +78,50 @@ internal sealed class BackendNames(NameResolver resolver, TimeProvider clock, IL
         }
     }
 
+    /// <summary>The listener that the name of a backend resolves to; null if there is none.</summary>
+    public static OwnListener? OwnListenerOf(Pool pool, Backend backend, OwnListeners own, NameAnswer? answer) =>
+        OwnAddresses(pool, backend, own, answer).Select(a => a.Listener).FirstOrDefault();
+
+    /// <summary>The addresses that this host listens on with these listeners.</summary>
+    public OwnListeners OwnOf(IEnumerable<ListenerSettings> listeners) => OwnListeners.Of(listeners, IsLocal);
+
+    /// <summary>Logs which answers are not used because the balancer would connect to itself: each one once, until it disappears.</summary>
+    public void ComplainOfOwn(IEnumerable<Pool> pools, OwnListeners own)
+    {
+        IReadOnlyDictionary<string, NameAnswer> answers = resolver.Answers;
+        HashSet<(string, string, HostAddress)> found = [];
+        foreach (Pool pool in pools)
+        {
+            foreach (Backend backend in pool.Backends.Where(b => b.Settings.Host is not null))
+            {
+                NameAnswer? answer = answers.GetValueOrDefault(backend.Settings.Host!.Value.Host);
+                foreach ((HostAddress address, OwnListener listener) in OwnAddresses(pool, backend, own, answer))
+                {
+                    if (found.Add((pool.Name, backend.Name, address)) && !_ownReported.Contains((pool.Name, backend.Name, address)))
+                    {
+                        log.OwnAddressNotUsed(pool.Name, backend.Name, backend.Settings.Address, address.ToString(), listener.ToString());
+                    }
+                }
+            }
+        }
+
+        _ownReported = found;
+    }
+
     /// <summary>The latest answer for each name, without names that have no answer yet.</summary>
     public IReadOnlyDictionary<string, NameAnswer> Answers => resolver.Answers;
 
     public void Dispose() => resolver.Dispose();
+
+    private static IEnumerable<(HostAddress Address, OwnListener Listener)> OwnAddresses(
+        Pool pool, Backend backend, OwnListeners own, NameAnswer? answer)
+    {
+        foreach (HostAddress address in answer?.Addresses ?? [])
+        {
+            if (own.Reached(address, backend.Settings.Host!.Value.Port, pool.Settings.Health) is { } listener)
+            {
+                yield return (address, listener);
+            }
+        }
+    }
 }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.Versioning;
 using L4Balancer.Engine.Linux;
+using Microsoft.Extensions.Logging;
 
 namespace L4Balancer.Systemd;
 
@@ -11,19 +12,28 @@ namespace L4Balancer.Systemd;
 internal static class ListenDescriptors
 {
     private const int First = 3;
+    private const int MostShown = 10;
 
     private static readonly string[] Variables = ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID"];
 
     /// <summary>
     /// Takes them once: the variables are removed, and the descriptors are not inherited by child processes, which would otherwise treat
-    /// the sockets as theirs.
+    /// the sockets as theirs. A number for which no socket was passed is left alone: it may be a descriptor of this process by now.
     /// </summary>
     [SupportedOSPlatform("linux")]
-    public static IReadOnlyList<int> Take()
+    public static IReadOnlyList<int> Take(ILogger log)
     {
-        IReadOnlyList<int> descriptors = In(Environment.GetEnvironmentVariable, Environment.ProcessId);
+        IReadOnlyList<int> promised = In(Environment.GetEnvironmentVariable, Environment.ProcessId);
         Array.ForEach(Variables, variable => Environment.SetEnvironmentVariable(variable, null));
-        return [.. descriptors.Where(d => Descriptors.CloseOnExec(d) == 0)];
+        int[] passed = [.. promised.Where(d => Descriptors.IsInheritedSocket(d) && Descriptors.CloseOnExec(d) == 0)];
+        if (passed.Length < promised.Count)
+        {
+            int[] others = [.. promised.Except(passed)];
+            string shown = string.Join(", ", others.Take(MostShown)) + (others.Length > MostShown ? ", ..." : "");
+            log.SocketsNotPassed(promised.Count, others.Length, shown);
+        }
+
+        return passed;
     }
 
     /// <returns>Empty if there are none, or if they are meant for another process.</returns>

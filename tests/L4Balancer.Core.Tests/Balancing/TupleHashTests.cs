@@ -10,6 +10,7 @@ internal sealed class TupleHashTests
     private const TupleFields All = TupleFields.All;
     private const TupleFields SourceIpDestinationPort = TupleFields.SourceIp | TupleFields.DestinationPort;
     private const TupleFields Destination = TupleFields.DestinationIp | TupleFields.DestinationPort;
+    private const TupleFields NetDestinationPort = TupleFields.SourceNet | TupleFields.DestinationPort;
     private const TupleFields Source = TupleFields.SourceIp | TupleFields.SourcePort;
 
     [TestCase("192.0.2.10:40000", "198.51.100.1:443", All,
@@ -45,6 +46,25 @@ internal sealed class TupleHashTests
     [TestCase("0.0.0.0:0", "[::]:0", All, 0UL, 0xF051179BBD7A6E16UL)]
     public void Hash_agrees_with_the_published_vectors(string source, string destination, TupleFields fields, ulong seed, ulong expected) =>
         Assert.That(TupleHash.Of(Samples.Tuple(source, destination), fields, seed), Is.EqualTo(expected));
+
+    [TestCase("192.0.2.10:40000", TupleFields.SourceNet, 24, 64, "00000000000000000000ffffc0000200", 0x0B05B865B1847749UL)]
+    [TestCase("192.0.2.10:40000", NetDestinationPort, 24, 64, "00000000000000000000ffffc000020001bb", 0xF3C0D7F5CBFC5092UL)]
+    [TestCase("192.0.2.200:1", NetDestinationPort, 24, 64, "00000000000000000000ffffc000020001bb", 0xF3C0D7F5CBFC5092UL)]
+    [TestCase("[::ffff:192.0.2.10]:40000", TupleFields.SourceNet, 24, 64, "00000000000000000000ffffc0000200", 0x0B05B865B1847749UL)]
+    [TestCase("192.0.2.10:40000", TupleFields.SourceNet, 16, 64, "00000000000000000000ffffc0000000", 0x70C6F3BB5610AEA2UL)]
+    [TestCase("192.0.2.10:40000", TupleFields.SourceNet, 32, 64, "00000000000000000000ffffc000020a", 0x4C0CDCF774FA6A94UL)]
+    [TestCase("[2001:db8:0:7:1:2:3:4]:40000", TupleFields.SourceNet, 24, 64, "20010db8000000070000000000000000", 0x65FFAE65F5085DBFUL)]
+    [TestCase("[2001:db8:0:7:1:2:3:4]:40000", NetDestinationPort, 24, 56, "20010db800000000000000000000000001bb", 0x7201457F195A2EF4UL)]
+    public void The_network_of_the_source_agrees_with_the_published_vectors(
+        string source, TupleFields fields, int v4, int v6, string bytes, ulong hash)
+    {
+        var key = new TupleKey(fields, new SourceNet(v4, v6));
+        FourTuple tuple = Samples.Tuple(source, "198.51.100.1:443");
+        Span<byte> written = stackalloc byte[TupleHash.MaxLength];
+
+        Assert.That(Convert.ToHexStringLower(written[..TupleHash.Write(tuple, key, written)]), Is.EqualTo(bytes));
+        Assert.That(TupleHash.Of(tuple, key, 0), Is.EqualTo(hash));
+    }
 
     [Test]
     public void V4_mapped_client_hashes_as_the_v4_client()

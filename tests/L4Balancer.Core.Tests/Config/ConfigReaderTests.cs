@@ -227,7 +227,7 @@ internal sealed class ConfigReaderTests
         Assert.That(errors, Is.EqualTo([
             "2:1 balancer.worker: unknown key in [balancer]; the nearest known key is \"workers\"",
             "3:18 balancer.shutdown_grace: 30 has no unit; a duration is a string with its unit, like \"30s\"",
-            "7:24 listeners[0].bind[1]: \"0.0.0.0:https\" is not an IP address with a port, like \"10.0.0.1:443\" or \"[2001:db8::1]:443\"",
+            "7:24 listeners[0].bind[1]: \"0.0.0.0:https\" is not an IP address with a port, like \"10.0.0.1:443\" or \"[2001:db8::1]:443\", a range of ports, like \"0.0.0.0:27000-27099\", or a UNIX socket, like \"unix:/run/chat.sock\"",
             "8:8 listeners[0].pool: there is no pool \"chats\"; the nearest pool is \"chat\"",
             "12:1 pools[0].send_proxy: not supported yet; leave it out",
             "16:12 pools[0].backends[0].weight: 2000 is out of range; allowed: 0 to 1000",
@@ -252,7 +252,7 @@ internal sealed class ConfigReaderTests
             "1:1 listeners[0].name: missing; needed: a name",
             "1:1 listeners[0].bind: missing; needed: an array of addresses with a port, like [\"0.0.0.0:443\", \"[::]:443\"]",
             "1:1 listeners[0].pool: missing; needed: the name of a pool",
-            "5:3 pools[0].backends[0].address: missing; needed: an IP address or a host name with a port, like \"10.0.0.1:443\", \"[2001:db8::1]:443\" or \"host.name:443\"",
+            "5:3 pools[0].backends[0].address: missing; needed: an IP address or a host name with a port, like \"10.0.0.1:443\", \"[2001:db8::1]:443\" or \"host.name:443\", or a UNIX socket, like \"unix:/run/ws1.sock\"",
             "7:3 pools[0].backends[1].name: missing; needed: a name",
         ]));
     }

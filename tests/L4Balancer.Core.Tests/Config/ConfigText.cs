@@ -21,6 +21,7 @@ internal sealed class ConfigText
         ["[[listeners]]"] = new() { ["name"] = "\"wss\"", ["bind"] = "[\"0.0.0.0:443\"]", ["pool"] = "\"chat\"" },
         ["keepalive"] = [],
         ["[[pools]]"] = new() { ["name"] = "\"chat\"" },
+        ["[pools.sticky]"] = [],
         ["[pools.health]"] = [],
         ["[[pools.backends]]"] = new() { ["name"] = "\"ws1\"", ["address"] = "\"10.0.1.21:8443\"" },
     };
@@ -57,7 +58,7 @@ internal sealed class ConfigText
         foreach ((string header, Dictionary<string, string> table) in _tables)
         {
             // An inline value of the same meaning takes the place of the table.
-            string inline = header switch { "[pools.health]" => "health", "[[pools.backends]]" => "backends", _ => "" };
+            string inline = header switch { "[pools.sticky]" => "sticky", "[pools.health]" => "health", "[[pools.backends]]" => "backends", _ => "" };
             if (header == "keepalive" || _tables["[[pools]]"].ContainsKey(inline))
             {
                 continue;

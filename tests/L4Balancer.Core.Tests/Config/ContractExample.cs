@@ -11,14 +11,19 @@ internal static class ContractExample
         shutdown_delay  = "0s"      # SIGTERM: /readyz says 503 this long while connections are still accepted
         shutdown_grace  = "30s"     # then established connections are closed, spread over this time
         access_log      = "failures"  # "off" | "failures" (all but client_closed and backend_closed; rate-limited) | "all"
+        access_log_start = false    # also a line when a connection is established
+        access_log_every = "0s"     # and one for each living connection, this often
         log_format      = "text"    # "text" | "json" | "journal" (picked under systemd)
         log_level       = "info"
+        watch           = false     # reload when the file changes on disk
+        state_file      = ""        # where drain, maint and weight set at run time outlive a restart; "": in $STATE_DIRECTORY, else nowhere
         held_memory     = "0"       # bound on memory held for peers that do not read, all connections together
 
         [admin]                     # API, status page, health endpoints. Without `listen`: only the local socket
         socket     = "/run/l4balancer/admin.sock"   # mode 0660; without root $XDG_RUNTIME_DIR/l4balancer/admin.sock
         listen     = ""             # "127.0.0.1:9180", say
-        token_file = ""             # bearer token
+        token_file = ""             # bearer token, 16 characters or more
+        hosts      = []             # host names under which the API and the page may be asked, beside addresses and localhost
 
         [metrics]                   # without this table nothing listens for it
         listen = "127.0.0.1:9464"   # Prometheus and OpenMetrics text at /metrics
@@ -29,6 +34,7 @@ internal static class ContractExample
         bind   = ["0.0.0.0:443", "[::]:443"]
         pool   = "chat"
         freebind           = false      # IP_FREEBIND: bind an address that is not here yet (VRRP standby)
+        mptcp              = false      # accept Multipath TCP where the kernel can; else plain TCP and a warning
         on_pool_down       = "refuse"   # "refuse" | "stop-listening": while no pool that this listener can choose has a living backend
         inspect            = "none"     # "none" | "tls" | "http": look at the first bytes, forward them untouched
         inspect_timeout    = "3s"
@@ -44,6 +50,7 @@ internal static class ContractExample
         keepalive          = { idle = "60s", interval = "20s", count = 3 }
         user_timeout       = "0s"       # TCP_USER_TIMEOUT
         congestion_control = ""         # TCP_CONGESTION; empty: the system's
+        send_buffer        = "0"        # SO_SNDBUF, receive_buffer SO_RCVBUF, both also of a pool; "0": the system's
           [[listeners.routes]]          # first match wins; none: `pool`
           sni  = ["*.chat.example.com"] # inspect = "tls"; also alpn = [..]
           host = []                     # inspect = "http"; also path = ["/rooms/*"]
@@ -53,7 +60,8 @@ internal static class ContractExample
         name         = "chat"
         balance      = "ring"           # "ring" | "maglev" | "least-connections" | "random-two" | "round-robin"
         hash_key     = ["source-ip", "source-port", "destination-ip", "destination-port"]
-                                        # also "sni", "http-path", "http-header:NAME", "http-cookie:NAME", "http-query:NAME"
+                                        # also "source-net" (the client's network), "sni", "http-path", "http-header:NAME", "http-cookie:NAME", "http-query:NAME"
+        source_net   = { v4 = 24, v6 = 64 }  # prefix lengths of "source-net"
         bounded_load = 0.0              # 0: off; 1.25: no backend above 125% of its fair share
         source_ips   = []               # addresses the balancer connects from; empty: the kernel's choice
         connect_timeout   = "3s"
@@ -72,8 +80,13 @@ internal static class ContractExample
         on_backend_down   = "keep"      # "keep" | "close": what happens to established connections
         on_backend_removed = "keep"     # "keep" | "close": what happens to the connections of one that has left the file or the discovery
         close_rate        = 500         # paced closing, connections per second
+          [pools.sticky]                # beside any balance: the same hash_key goes where it went, though backends come and go
+          ttl     = "0s"                # after its last connection; "0s": no table
+          entries = 100000              # the oldest leaves first
           [pools.health]
-          type          = "tcp"         # "none" | "tcp" | "tls" | "http" | "https" | "ws" | "wss"
+          type          = "tcp"         # "none" | "tcp" | "tls" | "http" | "https" | "ws" | "wss" | "mqtt" | "mqtts"
+          send   = ""                   # tcp, tls: written once connected
+          expect = ""                   # tcp, tls: what the answer must contain, within 4 KiB and the timeout
           interval      = "2s"
           fast_interval = "500ms"       # while in transition
           down_interval = "5s"

@@ -22,13 +22,23 @@ internal sealed class CrossCheckTests
             Is.EqualTo(["6:8 listeners[1].name: \"wss\" is already used at 2:8; allowed: once among the listeners"]));
 
     [Test]
+    public void The_admin_socket_is_no_listener() =>
+        Assert.That(
+            ConfigText.Errors(Listener("wss", "\"unix:/run/lb.sock\"") + Pool + """
+
+                [admin]
+                socket = "/run/lb.sock"
+                """).Single(),
+            Does.EndWith("admin.socket: \"unix:/run/lb.sock\" is already bound at 3:9; allowed: each path once"));
+
+    [Test]
     public void Two_pools_of_one_name_are_refused() =>
         Assert.That(
             ConfigText.Errors(Listener("wss", "\"0.0.0.0:1\"") + Pool + Pool),
             Is.EqualTo(["13:8 pools[1].name: \"chat\" is already used at 7:8; allowed: once among the pools"]));
 
     [Test]
-    public void Backends_of_one_name_or_one_address_are_refused_within_a_pool()
+    public void Backends_of_one_name_are_refused_within_a_pool_and_those_of_one_address_are_not()
     {
         string[] errors = ConfigText.Errors(Listener("wss", "\"0.0.0.0:1\"") + """
             [[pools]]
@@ -37,6 +47,7 @@ internal sealed class CrossCheckTests
               { name = "ws1", address = "[2001:db8::1]:80" },
               { name = "ws1", address = "10.0.0.1:80" },
               { name = "ws2", address = "[2001:DB8:0::1]:80" },
+              { name = "ws3", address = "[2001:db8::1]:80" },
               { name = "WS1", address = "10.0.0.1:81" },
             ]
             [[pools]]
@@ -46,7 +57,6 @@ internal sealed class CrossCheckTests
 
         Assert.That(errors, Is.EqualTo([
             "9:12 pools[0].backends[1].name: \"ws1\" is already used at 8:12; allowed: once among the backends of a pool",
-            "10:29 pools[0].backends[2].address: \"[2001:DB8:0::1]:80\" is already used at 8:29; allowed: once among the backends of a pool",
         ]));
     }
 
@@ -55,6 +65,9 @@ internal sealed class CrossCheckTests
         "\"0.0.0.0:443\", \"10.0.0.1:443\"", "3:24 listeners[0].bind[1]: \"10.0.0.1:443\" conflicts with the address at 3:9")]
     [TestCase(
         "\"10.0.0.1:443\", \"0.0.0.0:443\"", "3:25 listeners[0].bind[1]: \"0.0.0.0:443\" conflicts with the address at 3:9")]
+    [TestCase("\"10.0.0.1:440-449\", \"10.0.0.1:443\"", "3:29 listeners[0].bind[1]: \"10.0.0.1:443\" is already bound at 3:9")]
+    [TestCase("\"10.0.0.1:443\", \"10.0.0.1:440-443\"", "3:25 listeners[0].bind[1]: \"10.0.0.1:443\" is already bound at 3:9")]
+    [TestCase("\"unix:/run/a\", \"unix:/run/a\"", "3:24 listeners[0].bind[1]: \"unix:/run/a\" is already bound at 3:9")]
     [TestCase("\"[::1]:443\", \"[::]:443\"", "3:22 listeners[0].bind[1]: \"[::]:443\" conflicts with the address at 3:9")]
     public void Addresses_that_the_kernel_would_refuse_together_are_refused(string bind, string expected) =>
         Assert.That(ConfigText.Errors(Listener("wss", bind) + Pool).Single(), Does.StartWith(expected));

@@ -14,8 +14,8 @@ internal sealed partial class DocumentationTests
 
     private static readonly SchemaTable[] Tables =
     [
-        ConfigSchema.Root, ConfigSchema.Balancer, ConfigSchema.Metrics, ConfigSchema.Listener, ConfigSchema.Keepalive, ConfigSchema.Pool,
-        ConfigSchema.Health, ConfigSchema.Backend,
+        ConfigSchema.Root, ConfigSchema.Balancer, ConfigSchema.Admin, ConfigSchema.Metrics, ConfigSchema.Listener, ConfigSchema.Keepalive,
+        ConfigSchema.Pool, ConfigSchema.Sticky, ConfigSchema.Health, ConfigSchema.Backend,
     ];
 
     [Test]

@@ -32,6 +32,18 @@ internal sealed class ProbeSettingsTests
         }
     }
 
+    [TestCase("send", 4096)]
+    [TestCase("expect", 1024)]
+    public void Bytes_to_send_and_to_expect_are_bounded_in_UTF_8(string key, int longest)
+    {
+        HealthSettings health = Read($"{key} = \"{new string('a', longest - 2)}\\u00e4\"");
+        Assert.That((key == "send" ? health.Send : health.Expect), Has.Length.EqualTo(longest - 1).And.EndsWith("ä"));
+
+        Assert.That(
+            Errors($"{key} = \"{new string('a', longest - 1)}ä\"").Single(),
+            Is.EqualTo($"pools[0].health.{key}: has {longest + 1} bytes in UTF-8; allowed: up to {longest}"));
+    }
+
     [TestCase("..:::")]
     [TestCase(":443")]
     [TestCase("a:")]

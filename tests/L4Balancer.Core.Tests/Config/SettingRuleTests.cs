@@ -1,3 +1,4 @@
+using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
 
 namespace L4Balancer.Core.Tests.Config;
@@ -7,6 +8,9 @@ internal sealed class SettingRuleTests
 {
     private const string NoCongestionControl =
         " is not a congestion control name; allowed: \"\" for the system default, or 1 to 15 characters of a-z 0-9 _";
+
+    private const string NoHostName =
+        " is not a host name, like \"lb1.example.com\"; allowed: letters, digits, hyphens and dots, without a port";
 
     private const string NoPath =
         " is not a path that begins with /, like \"/healthz\"; allowed: 1 to 2048 visible ASCII characters except #";
@@ -20,22 +24,36 @@ internal sealed class SettingRuleTests
     [TestCase("[balancer]", "shutdown_grace", "\"365d\"")]
     [TestCase("[balancer]", "shutdown_grace", "\"0s\"")]
     [TestCase("[balancer]", "log_format", "\"journal\"")]
+    [TestCase("[admin]", "hosts", "[]")]
+    [TestCase("[admin]", "hosts", "[\"lb1\", \"LB-1.example.com\", \"a_b.internal\", \"1.example\"]")]
     [TestCase("[metrics]", "listen", "\"127.0.0.1:0\"")]
     [TestCase("[[listeners]]", "name", "\"A-z.0_9\"")]
     [TestCase("[[listeners]]", "bind", "[\"127.0.0.1:0\", \"127.0.0.1:0\"]")]
     [TestCase("[[listeners]]", "bind", "[\"0.0.0.0:443\", \"[::]:443\", \"0.0.0.0:444\"]")]
     [TestCase("[[listeners]]", "bind", "[\"10.0.0.1:443\", \"10.0.0.2:443\", \"[::]:443\"]")]
+    [TestCase("[[listeners]]", "bind", "[\"127.0.0.1:1-1000\"]")]
+    [TestCase("[[listeners]]", "bind", "[\"[::1]:65534-65535\", \"unix:/run/a\", \"unix:/run/b\"]")]
+    [TestCase("[[listeners]]", "allow", "[\"unix\"]")]
+    [TestCase("[[listeners]]", "mptcp", "true")]
     [TestCase("[[listeners]]", "backlog", "65535")]
     [TestCase("[[listeners]]", "user_timeout", "\"24d\"")]
     [TestCase("[balancer]", "engine", "\"epoll\"")]
     [TestCase("[[listeners]]", "defer_accept", "\"300s\"")]
     [TestCase("[[listeners]]", "congestion_control", "\"fifteen_letters\"")]
     [TestCase("[[pools]]", "congestion_control", "\"\"")]
+    [TestCase("[[listeners]]", "send_buffer", "\"0\"")]
+    [TestCase("[[listeners]]", "receive_buffer", "\"4KiB\"")]
+    [TestCase("[[pools]]", "send_buffer", "\"1GiB\"")]
+    [TestCase("[[pools]]", "receive_buffer", "\"131072B\"")]
     [TestCase("keepalive", "idle", "\"32767s\"")]
     [TestCase("keepalive", "interval", "\"1000ms\"")]
     [TestCase("keepalive", "count", "127")]
     [TestCase("[[pools]]", "source_ips", "[\"10.0.0.5\", \"2001:db8::5\"]")]
     [TestCase("[[pools]]", "connect_timeout", "\"0s\"")]
+    [TestCase("[pools.health]", "type", "\"mqtts\"")]
+    [TestCase("[pools.health]", "send", "\"PING\\r\\n\\u0000\"")]
+    [TestCase("[pools.health]", "expect", "\"+PONG\"")]
+    [TestCase("[[pools.backends]]", "address", "\"unix:/run/ws1.sock\"")]
     [TestCase("[pools.health]", "jitter", "0")]
     [TestCase("[pools.health]", "jitter", "0.5")]
     [TestCase("[pools.health]", "timeout", "\"1h\"")]
@@ -67,6 +85,7 @@ internal sealed class SettingRuleTests
     [TestCase("[balancer]", "log_format", "\"xml\"", "\"xml\" is not known; allowed: \"text\", \"json\", \"journal\"")]
     [TestCase(
         "[balancer]", "log_level", "\"warn\"", "\"warn\" is not known; allowed: \"trace\", \"debug\", \"info\", \"warning\", \"error\"")]
+    [TestCase("[admin]", "hosts", "\"lb1\"", "must be an array of host names, like [\"lb1.example.com\"], not a string")]
     [TestCase("[metrics]", "listen", "\"\"", "\"\" is not an IP address with a port, like \"10.0.0.1:443\" or \"[2001:db8::1]:443\"")]
     [TestCase("[[listeners]]", "name", "\"\"", "\"\" is not a name; allowed: 1 to 64 characters of A-Z a-z 0-9 . _ -")]
     [TestCase("[[listeners]]", "name", "\"a/b\"", "\"a/b\" is not a name; allowed: 1 to 64 characters of A-Z a-z 0-9 . _ -")]
@@ -85,11 +104,19 @@ internal sealed class SettingRuleTests
     [TestCase("[[listeners]]", "congestion_control", "\"BBR\"", "\"BBR\"" + NoCongestionControl)]
     [TestCase("[[listeners]]", "congestion_control", "\"sixteen_letters_\"", "\"sixteen_letters_\"" + NoCongestionControl)]
     [TestCase("[[pools]]", "congestion_control", "\"cu bic\"", "\"cu bic\"" + NoCongestionControl)]
+    [TestCase("[[listeners]]", "send_buffer", "\"4095B\"", "\"4095B\"" + Range + "\"0\", or \"4KiB\" to \"1GiB\"")]
+    [TestCase("[[listeners]]", "receive_buffer", "131072", "must be a size: a string like \"16KiB\", \"64MiB\" or \"1GiB\", not an integer")]
+    [TestCase("[[pools]]", "send_buffer", "\"2GiB\"", "\"2GiB\"" + Range + "\"0\", or \"4KiB\" to \"1GiB\"")]
+    [TestCase("[[pools]]", "receive_buffer", "\"3KiB\"", "\"3KiB\"" + Range + "\"0\", or \"4KiB\" to \"1GiB\"")]
     [TestCase("[[pools]]", "congestion_control", "3", "must be a name like \"cubic\", not an integer")]
     [TestCase("[[pools]]", "balance", "\"rings\"", "\"rings\" is not known; allowed: \"ring\", \"maglev\", \"least-connections\", \"random-two\", \"round-robin\"")]
     [TestCase(
         "[[pools]]", "hash_key", "[]",
-        "is empty; needed: an array of \"source-ip\", \"source-port\", \"destination-ip\", \"destination-port\"")]
+        "is empty; needed: an array of \"source-ip\", \"source-port\", \"destination-ip\", \"destination-port\", \"source-net\"")]
+    [TestCase("[[pools]]", "source_net", "24", "must be an inline table like { v4 = 24, v6 = 64 }, not an integer")]
+    [TestCase("[balancer]", "access_log_every", "\"500ms\"", "\"500ms\"" + Range + "\"0s\", or \"1s\" to \"24d\"")]
+    [TestCase("[pools.sticky]", "entries", "0", "0" + Range + "1 to 10000000")]
+    [TestCase("[pools.sticky]", "ttl", "\"400d\"", "\"400d\"" + Range + "\"0s\" to \"365d\"")]
     [TestCase("[[pools]]", "bounded_load", "1", "1" + Range + "0, or 1.01 to 100")]
     [TestCase("[[pools]]", "bounded_load", "101", "101" + Range + "0 to 100")]
     [TestCase("[pools.passive]", "failures", "-1", "-1" + Range + "0 to 1000000")]
@@ -106,7 +133,9 @@ internal sealed class SettingRuleTests
     [TestCase("[[pools]]", "user_timeout", "\"600h\"", "\"600h\"" + Range + "\"0s\" to \"24d\"")]
     [TestCase(
         "[pools.health]", "type", "\"icmp\"",
-        "\"icmp\" is not known; allowed: \"none\", \"tcp\", \"tls\", \"http\", \"https\", \"ws\", \"wss\"")]
+        "\"icmp\" is not known; allowed: \"none\", \"tcp\", \"tls\", \"http\", \"https\", \"ws\", \"wss\", \"mqtt\", \"mqtts\"")]
+    [TestCase("[pools.health]", "expect", "5", "must be a string, with escapes as in \"PING\\r\\n\", not an integer")]
+    [TestCase("[[listeners]]", "mptcp", "1", "must be true or false, not an integer")]
     [TestCase("[pools.health]", "fast_interval", "\"9ms\"", "\"9ms\"" + Range + "\"10ms\" to \"24d\"")]
     [TestCase("[pools.health]", "down_interval", "\"25d\"", "\"25d\"" + Range + "\"10ms\" to \"24d\"")]
     [TestCase("[pools.health]", "path", "\"healthz\"", "\"healthz\"" + NoPath)]
@@ -183,7 +212,9 @@ internal sealed class SettingRuleTests
         using (Assert.EnterMultipleScope())
         {
             Assert.That(new ConfigText().With("[metrics]", "listen", $"\"{address}\"").Errors().Single(), Does.EndWith(expected));
-            Assert.That(new ConfigText().With("[[listeners]]", "bind", $"[\"{address}\"]").Errors().Single(), Does.EndWith(expected));
+            Assert.That(
+                new ConfigText().With("[[listeners]]", "bind", $"[\"{address}\"]").Errors().Single(),
+                Does.EndWith(expected + ", a range of ports, like \"0.0.0.0:27000-27099\", or a UNIX socket, like \"unix:/run/chat.sock\""));
             Assert.That(
                 new ConfigText().With("[[pools.backends]]", "address", $"\"{address}\"").Errors().Single(),
                 Does.Contain($": \"{address}\" is not an IP address or a host name with a port, like \"10.0.0.1:443\""));
@@ -277,14 +308,52 @@ internal sealed class SettingRuleTests
             new ConfigText().With("[[pools]]", "hash_key", $"[\"source-ip\", \"{field}\"]").Errors().Single(),
             Does.Contain($" pools[0].hash_key[1]: \"{field}\" is not supported yet; allowed: \"source-ip\", "));
 
+    [TestCase("[1]", "must be a host name, like \"lb1.example.com\", not an integer")]
+    [TestCase("[\"10.0.0.1\"]", "\"10.0.0.1\" is an address, which is always accepted; leave it out")]
+    [TestCase("[\"lb1:9180\"]", "\"lb1:9180\"" + NoHostName)]
+    [TestCase("[\"*.example.com\"]", "\"*.example.com\"" + NoHostName)]
+    [TestCase("[\"\"]", "\"\"" + NoHostName)]
+    [TestCase("[\"a..b\"]", "\"a..b\"" + NoHostName)]
+    [TestCase("[\"-a\"]", "\"-a\"" + NoHostName)]
+    [TestCase("[\"lb1.\"]", "\"lb1.\"" + NoHostName)]
+    [TestCase("[\"http://lb1\"]", "\"http://lb1\"" + NoHostName)]
+    public void A_wrong_host_name_of_the_admin_API_is_told(string value, string expected) =>
+        Assert.That(new ConfigText().With("[admin]", "hosts", value).Errors().Single(), Does.EndWith(" admin.hosts[0]: " + expected));
+
     [TestCase(
         "[\"source-ip\", \"source-port\", \"source-ip\"]",
         "hash_key[2]: \"source-ip\" is already used at 8:13; allowed: once among the fields of hash_key")]
     [TestCase("[\"source_ip\"]", "hash_key[0]: \"source_ip\" is not known; allowed: ")]
     [TestCase("[\"http-headers\"]", "hash_key[0]: \"http-headers\" is not known; allowed: ")]
     [TestCase("[1]", "hash_key[0]: must be one of ")]
+    [TestCase("[\"source-net\", \"source-ip\"]", "hash_key: has both \"source-ip\" and \"source-net\"; an address contains its network")]
     public void A_wrong_field_of_the_hash_key_is_told(string value, string expected) =>
         Assert.That(new ConfigText().With("[[pools]]", "hash_key", value).Errors().Single(), Does.Contain("pools[0]." + expected));
+
+    [TestCase("{ v4 = 33 }", "source_net.v4: 33 is out of range; allowed: 1 to 32")]
+    [TestCase("{ v6 = 0 }", "source_net.v6: 0 is out of range; allowed: 1 to 128")]
+    [TestCase("{ v5 = 1 }", "source_net.v5: unknown key in source_net; the nearest known key is \"v4\"")]
+    public void A_wrong_network_of_clients_is_told(string value, string expected) =>
+        Assert.That(new ConfigText().With("[[pools]]", "source_net", value).Errors().Single(), Does.Contain("pools[0]." + expected));
+
+    [Test]
+    public void A_network_of_clients_can_be_hashed()
+    {
+        PoolSettings pool = new ConfigText()
+            .With("[[pools]]", "hash_key", "[\"destination-port\", \"source-net\"]").With("[[pools]]", "source_net", "{ v4 = 20 }").Load().Pools[0];
+
+        Assert.That((pool.HashKey, pool.SourceNet), Is.EqualTo((TupleFields.SourceNet | TupleFields.DestinationPort, new SourceNet(20, 64))));
+    }
+
+    [TestCase("access_log_start", "true")]
+    [TestCase("access_log_every", "\"5m\"")]
+    public void A_line_of_an_access_log_that_is_off_is_refused(string key, string value)
+    {
+        ConfigText text = new ConfigText().With("[balancer]", key, value);
+        Assert.That(text.Errors(), Is.Empty);
+        Assert.That(
+            text.With("[balancer]", "access_log", "\"off\"").Errors().Single(), Does.Contain($" balancer.{key}: has no effect, because access_log = \"off\""));
+    }
 
     [TestCase("[\"10.0.0.5\", \"10.0.0.5\"]", "source_ips[1]: \"10.0.0.5\" is already used at 8:15; allowed: once among source_ips")]
     [TestCase("[\"10.0.0.5\", \"::ffff:10.0.0.5\"]", "source_ips[1]: \"::ffff:10.0.0.5\" is already used at 8:15")]

@@ -17,7 +17,9 @@ internal sealed class AdmissionTests
         scene.Accept();
         SetupAttempt second = scene.Accept();
 
-        scene.AssertRefused(scene.Accept(), CloseReason.Limit);
+        SetupAttempt third = scene.Accept();
+        scene.AssertRefused(third, CloseReason.Limit);
+        Assert.That((second.Record.Limit, third.Record.Limit), Is.EqualTo((LimitKind.None, ofListener ? LimitKind.Listener : LimitKind.Balancer)));
 
         second.Abandon(CloseReason.ClientReset);
         Assert.That(scene.Accept().Action, Is.EqualTo(SetupAction.Connect));
@@ -44,7 +46,9 @@ internal sealed class AdmissionTests
         SetupAttempt first = scene.Accept();
         SetupAttempt second = scene.Accept();
 
-        scene.AssertRefused(scene.Accept(), CloseReason.Limit);
+        SetupAttempt third = scene.Accept();
+        scene.AssertRefused(third, CloseReason.Limit);
+        Assert.That(third.Record.Limit, Is.EqualTo(LimitKind.Source));
         first.Abandon(CloseReason.ClientReset);
         Assert.That(scene.Accept().Action, Is.EqualTo(SetupAction.Connect));
 
@@ -60,7 +64,9 @@ internal sealed class AdmissionTests
     {
         var scene = new SetupScene(SetupScene.PoolOf(1), listener: l => l with { ConnectionRatePerSource = 3 });
 
-        Assert.That(Enumerable.Range(0, 10).Count(_ => scene.Accept().Action == SetupAction.Connect), Is.EqualTo(3));
+        SetupAttempt[] attempts = [.. Enumerable.Range(0, 10).Select(_ => scene.Accept())];
+        Assert.That(attempts.Count(a => a.Action == SetupAction.Connect), Is.EqualTo(3));
+        Assert.That(attempts.Count(a => a.Record.Limit == LimitKind.SourceRate), Is.EqualTo(7));
         Assert.That(scene.Listener.Refused[CloseReason.Limit], Is.EqualTo(7));
     }
 

@@ -155,4 +155,12 @@ internal sealed class ConnectionEndTests
 
     private static ModelConnection Connection(TimeSpan maxAge = default) =>
         new(idle: TimeSpan.FromSeconds(60), halfClose: TimeSpan.FromSeconds(20), maxAge);
+
+    [TestCase(0, 5)]
+    [TestCase(100, 5)]
+    [TestCase(4000, 200)]
+    [TestCase(10_000, 500)]
+    [TestCase(1_000_000, 500)]
+    public void The_more_wait_for_their_send_queues_the_less_often_each_is_looked_at(int waiting, int milliseconds) =>
+        Assert.That(ConnectionEnd.FlushPollOf(waiting), Is.EqualTo(TimeSpan.FromMilliseconds(milliseconds)));
 }

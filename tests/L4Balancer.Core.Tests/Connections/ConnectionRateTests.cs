@@ -78,7 +78,7 @@ internal sealed class ConnectionRateTests
         Assert.That(attempts.Select(a => a.Action), Is.All.AnyOf(SetupAction.Connect, SetupAction.Wait));
         Assert.That(attempts.Max(a => a.Step.Deadline - scene.Now), Is.LessThanOrEqualTo(TimeSpan.FromSeconds(1)));
         Assert.That((scene.Backend(0).Load, scene.Backend(1).Load), Is.EqualTo((11, 11)));
-        Assert.That((last.Action, last.Step.Reason), Is.EqualTo((SetupAction.Refuse, CloseReason.Limit)));
+        Assert.That((last.Action, last.Step.Reason, last.Record.Limit), Is.EqualTo((SetupAction.Refuse, CloseReason.Limit, LimitKind.Queue)));
     }
 
     [Test]

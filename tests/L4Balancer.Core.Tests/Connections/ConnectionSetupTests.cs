@@ -172,6 +172,20 @@ internal sealed class ConnectionSetupTests
 
         scene.AssertRefused(attempt, CloseReason.Limit);
         Assert.That((scene.ConnectAttempts, scene.ConnectFailures), Is.EqualTo((0L, 0L)));
+        Assert.That(attempt.Record.Limit, Is.EqualTo(LimitKind.Host));
+    }
+
+    [Test]
+    public void Who_finds_every_backend_full_is_refused_for_their_limit()
+    {
+        PoolSettings pool = SetupScene.PoolOf(2);
+        var scene = new SetupScene(pool with { Backends = [.. pool.Backends.Select(b => b with { MaxConnections = 1 })] });
+        scene.Accept();
+        scene.Accept();
+        SetupAttempt third = scene.Accept();
+
+        scene.AssertRefused(third, CloseReason.Limit);
+        Assert.That(third.Record.Limit, Is.EqualTo(LimitKind.Backends));
     }
 
     [Test]

@@ -48,6 +48,36 @@ internal sealed class HealthBoardTests
     }
 
     [Test]
+    public void The_time_of_a_state_is_that_of_its_beginning_and_outlasts_reloads()
+    {
+        RoutingSnapshot before = Build(SetupScene.PoolOf(2));
+        _board.Sync(before, Now);
+        Backend backend = before.Pools[0].Backends[0];
+        BackendState state = backend.State;
+        Assert.That((state.StatusSince, state.Health.LastTransition.Ticks), Is.EqualTo((Now, 0L)));
+
+        _board.Report(backend, ProbeOutcome.Failure, "of the test", At(2));
+        Assert.That((state.StatusSince, state.Health.LastTransition), Is.EqualTo((At(2), At(2))));
+        _board.Report(backend, ProbeOutcome.Failure, "of the test", At(3));
+        RoutingSnapshot after = Build(SetupScene.PoolOf(2) with { ConnectAttempts = 9 }, before);
+        _board.Sync(after, At(4));
+        Assert.That((state.StatusSince, state.Health.LastTransition), Is.EqualTo((At(2), At(2))));
+
+        Pool pool = after.Pools[0];
+        pool.SetMode(0, BackendMode.Maintenance);
+        HealthBoard.ModeSet(pool, pool.Backends[0], At(5));
+        Assert.That((state.StatusSince, state.Health.LastTransition), Is.EqualTo((At(5), At(2))));
+        Report(pool, pool.Backends[0], ProbeOutcome.Success);
+        Assert.That(Report(pool, pool.Backends[0], ProbeOutcome.Success), Is.True);
+        Assert.That(state.StatusSince, Is.EqualTo(At(5)), "what probes find does not end the mode");
+
+        _board.Sync(Build(SetupScene.PoolOf(1) with { Backends = [SetupScene.PoolOf(2).Backends[1]] }, after), At(6));
+        Assert.That(state.StatusSince, Is.EqualTo(At(6)), "it has left the file, and is draining");
+
+        static Instant At(int seconds) => Now + TimeSpan.FromSeconds(seconds);
+    }
+
+    [Test]
     public void Backup_serves_while_no_other_lives()
     {
         PoolSettings settings = SetupScene.PoolOf(2);

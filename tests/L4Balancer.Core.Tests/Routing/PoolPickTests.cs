@@ -65,6 +65,25 @@ internal sealed class PoolPickTests
         Assert.That(Held(pool).Max(), Is.EqualTo(125), "the bound was needed");
     }
 
+    [TestCase(BalanceKind.Ring)]
+    [TestCase(BalanceKind.Maglev)]
+    public void The_owner_of_a_tuple_is_the_pick_of_a_pool_in_which_all_is_well(BalanceKind balance)
+    {
+        PoolSettings settings = new() { Name = "p", Balance = balance };
+        Pool well = Build(settings, 100, 50, 100, 200);
+        Pool ill = Build(settings, 100, 50, 100, 200);
+        ill.SetHealth(new Dictionary<int, HealthState> { [0] = HealthState.Down, [1] = HealthState.Degraded });
+        ill.SetMode(3, BackendMode.Maintenance);
+
+        foreach (FourTuple tuple in Tuples)
+        {
+            Assert.That(ill.OwnerOf(tuple), Is.EqualTo(well.Pick(tuple, [])));
+        }
+
+        Assert.That(Tuples.Select(t => ill.Pick(t, [])), Is.All.EqualTo(2));
+        Assert.That(Build(settings, 0, 0).OwnerOf(Tuples[0]), Is.EqualTo(Pool.None));
+    }
+
     [Test]
     public void A_full_backend_is_passed_over_and_all_full_is_nobody_though_somebody_lives()
     {

@@ -57,6 +57,29 @@ internal abstract class BalanceContract(Func<EngineOptions, IEngine> create) : E
         Assert.That(Picks(settings with { Balance = other }, tuples), Is.Not.EqualTo(Picks(settings, tuples)), "a ring is no table");
     }
 
+    [Test]
+    public async Task A_client_that_is_known_goes_where_it_went_though_a_backend_joins_and_one_leaves()
+    {
+        PoolSettings pool = Weighted(Echoing(4), 100, 100, 100, 100) with
+        {
+            Balance = BalanceKind.RoundRobin,
+            HashKey = TupleFields.SourceIp,
+            Sticky = new StickySettings { Ttl = TimeSpan.FromMinutes(5) },
+        };
+        Rig rig = Start(pool with { Backends = pool.Backends[..3] });
+        await OpenManyAsync(rig, 4);
+        int home = Array.IndexOf(Held(rig), 4);
+        Assert.That(home, Is.Not.Negative, string.Join(' ', Held(rig)));
+
+        rig.Publish(Settings.Config(pool with { Backends = [.. pool.Backends.Reverse()] }, Settings.Listener("127.0.0.1:0")));
+        await OpenManyAsync(rig, 4);
+        Assert.That(Held(rig)[3 - home], Is.EqualTo(8));
+
+        rig.Publish(Settings.Config(pool with { Backends = pool.Backends.RemoveAt(home) }, Settings.Listener("127.0.0.1:0")));
+        await OpenManyAsync(rig, 4);
+        Assert.That(Held(rig).Order(), Is.EqualTo(new[] { 0, 0, 4 }), "its backend is gone: another one has it");
+    }
+
     [TestCase(BalanceKind.Ring)]
     [TestCase(BalanceKind.Maglev)]
     public async Task Bounded_load_sends_on_who_finds_his_backend_full(BalanceKind balance)

@@ -45,25 +45,28 @@ internal abstract class EngineContract(Func<EngineOptions, IEngine> create)
         }
     }
 
-    protected IEngine NewEngine(RecordedConnections records, IReadOnlyList<int>? inherited = null, ILoggerFactory? log = null, HeldMemory? held = null) =>
+    protected IEngine Create(EngineOptions options) => create(options);
+
+    protected IEngine NewEngine(
+        RecordedConnections records, IReadOnlyList<int>? inherited = null, ILoggerFactory? log = null, HeldMemory? held = null, int workers = 2) =>
         create(new EngineOptions
         {
             Held = held ?? new HeldMemory(long.MaxValue),
             Clock = TimeProvider.System,
             Records = records,
             Loggers = log ?? NullLoggerFactory.Instance,
-            Workers = 2,
+            Workers = workers,
             Inherited = inherited ?? [],
         });
 
     protected Rig Start(
         PoolSettings pool, ListenerSettings? listener = null, int maxConnections = 100_000, Action<ConnectionRecord>? onEstablished = null,
-        IReadOnlyList<int>? inherited = null, ILoggerFactory? log = null, HeldMemory? held = null)
+        IReadOnlyList<int>? inherited = null, ILoggerFactory? log = null, HeldMemory? held = null, int workers = 2)
     {
         var records = new RecordedConnections(onEstablished);
         RoutingSnapshot snapshot = RoutingSnapshot.Build(
             new(Settings.Config(pool, listener ?? Settings.Listener("127.0.0.1:0")), maxConnections));
-        var rig = new Rig(NewEngine(records, inherited, log, held), snapshot, records);
+        var rig = new Rig(NewEngine(records, inherited, log, held, workers), snapshot, records);
         _rigs.Add(rig);
         Assert.That(rig.Start(), Is.Empty);
         return rig;
@@ -90,12 +93,14 @@ internal abstract class EngineContract(Func<EngineOptions, IEngine> create)
     }
 
     /// <summary>A client that is reset without a byte; so soon, it may be, that its connect already fails.</summary>
-    protected static async Task ExpectResetAsync(Rig rig, string? from = null)
+    protected static Task ExpectResetAsync(Rig rig, string? from = null) => ExpectResetAsync(rig.Address, from);
+
+    protected static async Task ExpectResetAsync(Endpoint address, string? from = null)
     {
         Received received;
         try
         {
-            using Peer client = await Peer.ConnectAsync(rig.Address, from: from);
+            using Peer client = await Peer.ConnectAsync(address, from: from);
             received = await client.ReceiveAllAsync();
         }
         catch (SocketException e) when (e.SocketErrorCode is SocketError.ConnectionReset)

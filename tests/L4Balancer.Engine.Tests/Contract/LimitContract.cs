@@ -80,9 +80,11 @@ internal abstract class LimitContract(Func<EngineOptions, IEngine> create) : Eng
                 served.Add(Keep(await backend.AcceptAsync()));
             }
 
-            Assert.That((rig.Pool.Backends[0].State.Active, backend.HasWaiting), Is.EqualTo((limit, false)));
+            BackendState state = rig.Pool.Backends[0].State;
+            await Patience.Until(() => state.Active == limit, "the others are established");
+            Assert.That(backend.HasWaiting, Is.False);
             served.ForEach(p => p.Reset());
-            await Patience.Until(() => rig.Records.EndedCount == ended + limit, "the round is over");
+            await Patience.Until(() => rig.Records.EndedCount == ended + limit && state.Load == 0, "the round is over");
         }
 
         Assert.That(rig.Listener.Refused.Total, Is.EqualTo((clients - limit) * rounds));

@@ -1,3 +1,5 @@
+using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Connections;
 using L4Balancer.Core.Timing;
 using L4Balancer.Engine.Tests.Peers;
 
@@ -42,6 +44,93 @@ internal abstract class ListContract(Func<EngineOptions, IEngine> create) : Engi
 
         OpenConnection open = List(rig).Single();
         Assert.That(open.LastActivity, Is.EqualTo(open.Record.AcceptedAt));
+    }
+
+    [Test]
+    public async Task Every_living_connection_is_reported_as_it_is_now()
+    {
+        TestBackend backend = Backend();
+        Rig rig = Start(Settings.Pool(backend));
+        (Peer client, Peer server) = await OpenAsync(rig, backend);
+        (Peer other, Peer otherServer) = await OpenAsync(rig, backend);
+        await client.SendAsync(new byte[7]);
+        await server.ReceiveAsync(7);
+
+        // The backend may have them before the engine has counted them.
+        await Patience.Until(() => rig.List().Any(r => r.BytesToBackend == 7), "they are counted");
+        await rig.Engine.ReportLivingAsync(TimeSpan.Zero, CancellationToken.None).Soon();
+
+        Assert.That(rig.Records.Living.Select(r => r.Tuple.Source), Is.EquivalentTo(new[] { client.Local, other.Local }));
+        ConnectionRecord living = rig.Records.Living.Single(r => r.Tuple.Source == client.Local);
+        Assert.That((living.BytesToBackend, living.BytesToClient, living.Reason), Is.EqualTo((7, 0, CloseReason.None)));
+        Assert.That(living.TotalTime, Is.GreaterThan(TimeSpan.Zero));
+        await FinishAsync(client, server);
+        await FinishAsync(other, otherServer);
+    }
+
+    [Test]
+    public async Task Connections_without_a_backend_are_not_reported_as_living()
+    {
+        Rig rig = Start(Settings.Pool(Keep(await TestBackend.SilentAsync())) with { ConnectTimeout = TimeSpan.FromSeconds(30) });
+        await ConnectAsync(rig);
+        await Patience.Until(() => List(rig).Count == 1, "it is listed");
+        await rig.Engine.ReportLivingAsync(TimeSpan.Zero, CancellationToken.None).Soon();
+
+        Assert.That(rig.Records.Living, Is.Empty);
+    }
+
+    [Test]
+    public async Task Reports_of_many_connections_take_their_time_and_can_be_cancelled()
+    {
+        const int many = 600;
+        TestBackend backend = Backend();
+        backend.ServeEcho();
+        Rig rig = Start(Settings.Pool(backend));
+        for (int i = 0; i < many; i++)
+        {
+            await ConnectAsync(rig);
+        }
+
+        await Patience.Until(() => rig.Records.EstablishedCount == many, "all are established");
+        var before = Instant.Now(TimeProvider.System);
+        await rig.Engine.ReportLivingAsync(TimeSpan.FromMilliseconds(600), CancellationToken.None).Soon();
+        Assert.That(Instant.Now(TimeProvider.System) - before, Is.GreaterThan(TimeSpan.FromMilliseconds(400)));
+        Assert.That(rig.Records.Living.Select(r => r.Id).Distinct().Count(), Is.EqualTo(many));
+        Assert.That(rig.Records.Living, Has.Count.EqualTo(many));
+
+        using var cancel = new CancellationTokenSource();
+        Task reporting = rig.Engine.ReportLivingAsync(TimeSpan.FromHours(1), cancel.Token);
+        await cancel.CancelAsync();
+        Assert.That(async () => await reporting.Soon(), Throws.InstanceOf<OperationCanceledException>());
+    }
+
+    [Test]
+    public async Task No_connection_is_reported_as_living_before_its_start_or_after_its_end()
+    {
+        TestBackend backend = Backend();
+        backend.ServeEcho();
+        Rig rig = Start(Settings.Pool(backend));
+        bool over = false;
+        Task reporting = Task.Run(async () =>
+        {
+            while (!Volatile.Read(ref over))
+            {
+                await rig.Engine.ReportLivingAsync(TimeSpan.Zero, CancellationToken.None);
+            }
+        });
+        for (int i = 0; i < 300; i++)
+        {
+            Peer client = await ConnectAsync(rig);
+            await client.SendAsync(new byte[1]);
+            await client.ReceiveAsync(1);
+            client.Reset();
+        }
+
+        await Patience.Until(() => rig.Records.EndedCount == 300, "all have ended");
+        Volatile.Write(ref over, true);
+        await reporting.Soon();
+        Assert.That(rig.Records.Living, Is.Not.Empty);
+        Assert.That(rig.Records.LivingMisplaced, Is.Zero);
     }
 
     [Test]

@@ -17,6 +17,10 @@ internal abstract class OptionContract(Func<EngineOptions, IEngine> create) : En
     private const int DeferAccept = 9;
     private const int CongestionControl = 13;
     private const int UserTimeout = 18;
+    private const int NotSentLimit = 25;
+    private const int SendBuffer = 7;
+    private const int ReceiveBuffer = 8;
+    private const int KiB = 1024;
 
     [Test]
     public async Task Each_side_has_the_options_of_its_own_table()
@@ -73,6 +77,56 @@ internal abstract class OptionContract(Func<EngineOptions, IEngine> create) : En
             Assert.That(EngineSocket.Find(client.Remote, client.Local).Text(LevelTcp, CongestionControl), Is.EqualTo(other));
             Assert.That(EngineSocket.Find(server.Remote, server.Local).Text(LevelTcp, CongestionControl), Is.EqualTo("reno"));
         }
+    }
+
+    [Test]
+    public async Task Each_side_has_the_buffers_of_its_own_table_and_a_bound_on_unsent_bytes()
+    {
+        TestBackend backend = Backend();
+        Rig rig = Start(
+            Settings.Pool(backend) with { SendBuffer = new ByteSize(24 * KiB), ReceiveBuffer = new ByteSize(28 * KiB) },
+            Settings.Listener("127.0.0.1:0") with { SendBuffer = new ByteSize(40 * KiB), ReceiveBuffer = new ByteSize(44 * KiB) });
+        EngineSocket listening = EngineSocket.FindListening(rig.Address);
+        (Peer client, Peer server) = await OpenAsync(rig, backend);
+        await server.SendAsync(new byte[1]);
+        await client.ReceiveAsync(1);
+
+        using (Assert.EnterMultipleScope())
+        {
+            // The kernel doubles what it is given (socket(7)).
+            Assert.That(BuffersOf(listening), Is.EqualTo((80 * KiB, 88 * KiB)), "before the handshake, which fixes the scale of the window");
+            Assert.That(BuffersOf(EngineSocket.Find(client.Remote, client.Local)), Is.EqualTo((80 * KiB, 88 * KiB)), "the client's side");
+            Assert.That(BuffersOf(EngineSocket.Find(server.Remote, server.Local)), Is.EqualTo((48 * KiB, 56 * KiB)), "the backend's side");
+            Assert.That(EngineSocket.Find(client.Remote, client.Local).Option(LevelTcp, NotSentLimit), Is.EqualTo(512 * KiB));
+            Assert.That(EngineSocket.Find(server.Remote, server.Local).Option(LevelTcp, NotSentLimit), Is.EqualTo(512 * KiB));
+        }
+    }
+
+    [Test]
+    public async Task Buffers_follow_a_reload_and_grow_again_with_the_traffic_when_the_key_is_gone()
+    {
+        TestBackend backend = Backend();
+        PoolSettings pool = Settings.Pool(backend);
+        ListenerSettings plain = Settings.Listener("127.0.0.1:0");
+        Rig rig = Start(pool, plain);
+        EngineSocket listening = EngineSocket.FindListening(rig.Address);
+        (int Send, int Receive) system = BuffersOf(listening);
+        rig.Publish(Settings.Config(pool, plain with { SendBuffer = new ByteSize(40 * KiB), ReceiveBuffer = new ByteSize(44 * KiB) }));
+        Assert.That(BuffersOf(listening), Is.EqualTo((80 * KiB, 88 * KiB)));
+        (Peer client, Peer server) = await OpenAsync(rig, backend);
+        Assert.That(BuffersOf(EngineSocket.Find(client.Remote, client.Local)), Is.EqualTo((80 * KiB, 88 * KiB)));
+        await FinishAsync(client, server);
+
+        rig.Publish(Settings.Config(pool, plain));
+        Assert.That(BuffersOf(listening), Is.EqualTo(system));
+        (client, server) = await OpenAsync(rig, backend);
+        Task<Received> receiving = server.ReceiveAllAsync();
+        await client.SendPatternAsync(1, 64 * 1024 * KiB);
+        Assert.That(
+            EngineSocket.Find(client.Remote, client.Local).Option(LevelSocket, ReceiveBuffer), Is.GreaterThan(system.Receive), "it grows by itself");
+        client.Finish();
+        await receiving;
+        server.Finish();
     }
 
     [Test]
@@ -152,6 +206,9 @@ internal abstract class OptionContract(Func<EngineOptions, IEngine> create) : En
     private static string ListeningOptionsOf(EngineSocket socket) =>
         $"backlog {socket.Backlog}, keepalive {socket.Option(LevelSocket, Keepalive)}, user timeout {socket.Option(LevelTcp, UserTimeout)}, "
         + $"defer {socket.Option(LevelTcp, DeferAccept)}, {socket.Text(LevelTcp, CongestionControl)}";
+
+    private static (int Send, int Receive) BuffersOf(EngineSocket socket) =>
+        (socket.Option(LevelSocket, SendBuffer), socket.Option(LevelSocket, ReceiveBuffer));
 
     private static string[] SystemCongestionControls() =>
         File.ReadAllText("/proc/sys/net/ipv4/tcp_allowed_congestion_control").Split([' ', '\n'], StringSplitOptions.RemoveEmptyEntries);

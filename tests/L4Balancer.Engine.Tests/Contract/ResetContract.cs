@@ -15,6 +15,9 @@ namespace L4Balancer.Engine.Tests.Contract;
 internal abstract class ResetContract(Func<EngineOptions, IEngine> create) : EngineContract(create)
 {
     private const long MiB = 1024 * 1024;
+
+    /// <summary>More than a reader with a small buffer takes, and less than all that has to take it together.</summary>
+    private const int Unread = 160_000;
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(5);
 
     [Test]
@@ -86,7 +89,7 @@ internal abstract class ResetContract(Func<EngineOptions, IEngine> create) : Eng
         Rig rig = Start(Settings.Pool(backend));
         (Peer client, Peer server) = await OpenAsync(rig, backend);
         (Peer from, Peer to) = byClient ? (client, server) : (server, client);
-        await from.SendPatternAsync(3, MiB);
+        await from.SendPatternAsync(3, Unread);
         await Patience.Until(() => from.SendQueueIsEmpty, "the engine's kernel has it all");
 
         long start = Stopwatch.GetTimestamp();
@@ -96,6 +99,65 @@ internal abstract class ResetContract(Func<EngineOptions, IEngine> create) : Eng
         Assert.That(Stopwatch.GetElapsedTime(start), Is.InRange(Grace - TimeSpan.FromMilliseconds(100), Grace + TimeSpan.FromSeconds(4)));
         Assert.That(to.PendingError, Is.EqualTo(SocketError.ConnectionReset));
         Assert.That((await rig.Records.NextEndAsync()).Reason, Is.EqualTo(byClient ? CloseReason.ClientReset : CloseReason.BackendReset));
+    }
+
+    [Test]
+    public async Task A_reset_waits_for_no_side_that_is_reset_itself([Values] bool byClient, [Values(100_000, Unread)] int size)
+    {
+        const int pairs = 20;
+        TestBackend backend = Backend(receiveBuffer: 16 * 1024);
+        Rig rig = Start(Settings.Pool(backend));
+        List<(Peer From, Peer To)> all = [];
+        for (int i = 0; i < pairs; i++)
+        {
+            (Peer client, Peer server) = await OpenAsync(rig, backend);
+            client.Socket.ReceiveBufferSize = 16 * 1024;
+            all.Add(byClient ? (client, server) : (server, client));
+            await all[i].From.SendPatternAsync(i, size);
+            await Patience.Until(() => all[i].From.SendQueueIsEmpty, "the engine's kernel has it all");
+            all[i].From.Reset();
+        }
+
+        await Patience.Elapse(TimeSpan.FromMilliseconds(500));
+        Assert.That(rig.Engine.Count, Is.GreaterThan(pairs / 2), "they wait for their readers");
+        long start = Stopwatch.GetTimestamp();
+        all.ForEach(p => p.To.Reset());
+        await rig.AtRestAsync();
+        Assert.That(Stopwatch.GetElapsedTime(start), Is.LessThan(TimeSpan.FromSeconds(1.5)));
+    }
+
+    [Test]
+    public async Task A_backend_that_resets_at_once_keeps_no_connection()
+    {
+        const int clients = 200;
+        TestBackend backend = Backend();
+        backend.Serve(static peer =>
+        {
+            peer.Reset();
+            return Task.CompletedTask;
+        });
+        Rig rig = Start(Settings.Pool(backend));
+        byte[] bytes = new byte[10_000];
+        for (int i = 0; i < clients; i++)
+        {
+            try
+            {
+                Peer client = await ConnectAsync(rig);
+                client.Socket.Blocking = false;
+                client.Socket.Send(bytes);
+            }
+            catch (SocketException)
+            {
+                // Reset already.
+            }
+        }
+
+        await rig.AtRestAsync();
+        Assert.That(rig.Records.EndedCount, Is.GreaterThan(clients / 2));
+        for (int i = rig.Records.EndedCount; i > 0; i--)
+        {
+            Assert.That((await rig.Records.NextEndAsync()).TotalTime, Is.LessThan(Grace - TimeSpan.FromSeconds(2)));
+        }
     }
 
     [Test]

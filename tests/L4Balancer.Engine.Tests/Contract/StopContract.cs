@@ -3,6 +3,8 @@ using System.Net.Sockets;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Connections;
 using L4Balancer.Engine.Tests.Peers;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Testing;
 
 namespace L4Balancer.Engine.Tests.Contract;
 
@@ -174,6 +176,29 @@ internal abstract class StopContract(Func<EngineOptions, IEngine> create) : Engi
 
         Assert.That(rig.Listener.Accepted, Is.EqualTo(Many));
         Assert.That(rig.ClosedAs(CloseReason.Shutdown), Is.EqualTo(Many));
+    }
+
+    [Test]
+    public async Task A_thread_that_hangs_does_not_keep_the_engine_from_stopping([Values] bool atOnce)
+    {
+        using var released = new ManualResetEventSlim();
+        var log = new FakeLogCollector();
+        using var loggers = new LoggerFactory([new FakeLoggerProvider(log)]);
+        TestBackend backend = Backend();
+        Rig rig = Start(Settings.Pool(backend), onEstablished: _ => released.Wait(TimeSpan.FromMinutes(1)), log: loggers);
+        await ConnectAsync(rig);
+        await Patience.Until(() => rig.Records.EstablishedCount == 1, "the thread hangs");
+        try
+        {
+            await rig.Engine.StopAsync(TimeSpan.Zero, new CancellationToken(canceled: atOnce)).WaitAsync(TimeSpan.FromSeconds(atOnce ? 20 : 30));
+            Assert.That(rig.Engine.Count, Is.EqualTo(1), "it is still counted");
+            FakeLogRecord line = log.GetSnapshot().Single(r => r.Level == LogLevel.Error);
+            Assert.That(line.Message, Does.Contain("connection 1 from 127.0.0.1:").Or.Contain("does not respond (connections: 1)"));
+        }
+        finally
+        {
+            released.Set();
+        }
     }
 
     private static bool CanConnect(Rig rig)

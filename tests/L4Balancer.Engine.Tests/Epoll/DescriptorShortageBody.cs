@@ -1,16 +1,20 @@
 using System.Net.Sockets;
 using L4Balancer.Core.Routing;
 using L4Balancer.Engine.Epoll;
-using L4Balancer.Engine.Loop;
 using L4Balancer.Engine.Tests.Contract;
 using L4Balancer.Engine.Tests.Peers;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace L4Balancer.Engine.Tests.Epoll;
 
-/// <summary>Runs under a small RLIMIT_NOFILE: every descriptor is taken, a client waits, and the process stays quiet until some are free.</summary>
+/// <summary>
+/// Runs under a small RLIMIT_NOFILE: every descriptor is taken, a client waits, and the process stays quiet until some are free. Established
+/// connections are served meanwhile, and no backend is blamed.
+/// </summary>
 internal static class DescriptorShortageBody
 {
+    private const int Established = 20;
+
     public static async Task RunAsync()
     {
         using TestBackend backend = TestBackend.Listening();
@@ -26,12 +30,20 @@ internal static class DescriptorShortageBody
             new(Settings.Config(Settings.Pool(backend), Settings.Listener("127.0.0.1:0")), 1000));
         Assert.That(engine.Start(snapshot), Is.Empty);
 
+        List<Peer> established = [];
+        for (int i = 0; i < Established; i++)
+        {
+            established.Add(await Peer.ConnectAsync(engine.Bound[0]));
+            await AskAsync(established[i]);
+        }
+
         // First with descriptors to spare, so that everything is loaded that opens files.
-        await WaitForOneAsync(engine, snapshot, static () => []);
-        await WaitForOneAsync(engine, snapshot, TakeAll);
+        await WaitForOneAsync(engine, snapshot, established, static () => []);
+        await WaitForOneAsync(engine, snapshot, established, TakeAll);
+        established.ForEach(p => p.Dispose());
     }
 
-    private static async Task WaitForOneAsync(EpollEngine engine, RoutingSnapshot snapshot, Func<List<Socket>> take)
+    private static async Task WaitForOneAsync(EpollEngine engine, RoutingSnapshot snapshot, List<Peer> established, Func<List<Socket>> take)
     {
         await EchoAsync(engine);
         await Patience.UntilStill(() => EngineSocket.CountDescriptors(), TimeSpan.FromMilliseconds(200));
@@ -48,11 +60,18 @@ internal static class DescriptorShortageBody
         }
 
         TimeSpan busy = Environment.CpuUsage.TotalTime - start;
+        foreach (Peer peer in established)
+        {
+            await AskAsync(peer);
+        }
+
         long accepted = snapshot.Listeners[0].State.Accepted - before;
         bool nothingLeft = taken.Count > 0;
         taken.ForEach(s => s.Dispose());
 
         Assert.That(accepted, Is.EqualTo(nothingLeft ? 0 : 1), "there was a descriptor for it, or none");
+
+        Assert.That(snapshot.Pools[0].Backends[0].State.ConnectFailures.Total, Is.Zero, "no backend is blamed");
 
         // A second of spinning is 1.1 s in a process of its own; that of a fresh process that compiles itself meanwhile, 0.1 s.
         Assert.That(busy, Is.LessThan(TimeSpan.FromMilliseconds(300)), "nothing spins");
@@ -80,6 +99,11 @@ internal static class DescriptorShortageBody
     private static async Task EchoAsync(EpollEngine engine)
     {
         using Peer client = await Peer.ConnectAsync(engine.Bound[0]);
+        await AskAsync(client);
+    }
+
+    private static async Task AskAsync(Peer client)
+    {
         await client.SendAsync("x"u8.ToArray());
         await client.ReceiveAsync(1);
     }

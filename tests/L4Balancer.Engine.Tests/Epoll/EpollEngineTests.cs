@@ -27,6 +27,14 @@ internal static class EpollEngineTests
 
     internal sealed class Limit() : LimitContract(NewEpoll);
 
+    internal sealed class Refused() : RefusedContract(NewEpoll);
+
+    internal sealed class Fault() : FaultContract(NewEpoll);
+
+    internal sealed class Flood() : FloodContract(NewEpoll);
+
+    internal sealed class KernelMemory() : KernelMemoryContract(NewEpoll);
+
     internal sealed class Admission() : AdmissionContract(NewEpoll);
 
     internal sealed class Balance() : BalanceContract(NewEpoll);
@@ -38,6 +46,14 @@ internal static class EpollEngineTests
     internal sealed class Shed() : ShedContract(NewEpoll);
 
     internal sealed class Listen() : ListenContract(NewEpoll);
+
+    internal sealed class Unix() : UnixContract(NewEpoll);
+
+    internal sealed class UnixFile() : UnixFileContract(NewEpoll);
+
+    internal sealed class PortRange() : PortRangeContract(NewEpoll);
+
+    internal sealed class Multipath() : MultipathContract(NewEpoll);
 
     internal sealed class PoolDown() : PoolDownContract(NewEpoll);
 

@@ -1,11 +1,14 @@
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Pacing;
+using L4Balancer.Core.Routing;
+using L4Balancer.Engine.Epoll;
 using L4Balancer.Engine.Linux;
 using L4Balancer.Engine.Loop;
 using L4Balancer.Engine.Tests.Contract;
 using L4Balancer.Engine.Tests.Epoll;
 using L4Balancer.Engine.Tests.Peers;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Logging.Testing;
 
 namespace L4Balancer.Engine.Tests.Loop;
@@ -87,6 +90,75 @@ internal sealed class LoopGuardTests() : EpollFixture(workers: 2)
     }
 
     [Test]
+    public async Task A_fault_outside_every_step_loses_no_event_of_a_connection()
+    {
+        TestBackend backend = Backend();
+        Rig rig = Start(Settings.Pool(backend));
+        (Peer client, Peer server) = await OpenAsync(rig, backend);
+        var throwing = new ThrowingCalls(SystemCall.EpollWait, times: 8);
+        SystemFault.Installed = throwing;
+        for (int i = 0; throwing.Count <= 8 && i < 1000; i++)
+        {
+            await AskAsync(client, server);
+        }
+
+        SystemFault.Installed = null;
+        Assert.That(throwing.Count, Is.GreaterThan(8));
+        (Peer next, Peer nextServer) = await OpenAsync(rig, backend);
+        await FinishAsync(next, nextServer);
+        await FinishAsync(client, server);
+    }
+
+    [Test]
+    public async Task Events_of_an_iteration_that_failed_are_made_up_for()
+    {
+        TestBackend backend = Backend();
+        var clock = new FailingClock();
+        await using var engine = new EpollEngine(new EngineOptions
+        {
+            Clock = clock,
+            Records = new RecordedConnections(),
+            Loggers = NullLoggerFactory.Instance,
+            Workers = 1,
+        });
+        Assert.That(engine.Start(RoutingSnapshot.Build(new(Settings.Config(Settings.Pool(backend), Settings.Listener("127.0.0.1:0")), 100))), Is.Empty);
+        Peer client = Keep(await Peer.ConnectAsync(engine.Bound[0]));
+        Peer server = Keep(await backend.AcceptAsync());
+        await AskAsync(client, server);
+        clock.Fails = true;
+        await client.SendAsync(new byte[1]);
+        int before = clock.Failures;
+        await Patience.Until(() => clock.Failures > before + 5, "iterations fail after the poller has returned the event");
+        clock.Fails = false;
+
+        await server.ReceiveAsync(1);
+        client.Reset();
+        await Patience.Until(() => engine.Count == 0, "it has ended");
+    }
+
+    [Test]
+    public async Task A_fault_while_accepting_begins_again_is_met_by_trying_later()
+    {
+        TestBackend backend = Backend();
+        backend.ServeEcho();
+        Rig rig = Start(Settings.Pool(backend));
+        var faults = new PausedThenBroken(WorkersOf(rig).Count);
+        SystemFault.Installed = faults;
+        List<Peer> clients = [];
+        while (!faults.HaveCome && clients.Count < 200)
+        {
+            clients.Add(await ConnectAsync(rig));
+            await Patience.Elapse(TimeSpan.FromMilliseconds(20));
+        }
+
+        Assert.That(faults.HaveCome, Is.True, "every loop has paused, and could not go on");
+        foreach (Peer client in clients)
+        {
+            await AskAsync(client);
+        }
+    }
+
+    [Test]
     public async Task A_fault_while_bytes_are_written_ends_that_connection_as_internal()
     {
         TestBackend backend = Backend();
@@ -100,5 +172,48 @@ internal sealed class LoopGuardTests() : EpollFixture(workers: 2)
         Assert.That((await rig.Records.NextEndAsync()).Reason, Is.EqualTo(CloseReason.Internal));
 
         await FinishAsync(other, otherServer);
+    }
+
+    private static async Task AskAsync(Peer client, Peer server)
+    {
+        await client.SendAsync(new byte[1]);
+        await server.ReceiveAsync(1);
+        await server.SendAsync(new byte[1]);
+        await client.ReceiveAsync(1);
+    }
+
+    /// <summary>The first accept of every loop lacks a descriptor, and when it begins again, the first registration throws.</summary>
+    private sealed class PausedThenBroken(int loops) : SystemFault
+    {
+        private readonly HashSet<int> _paused = [];
+        private readonly HashSet<int> _broken = [];
+
+        public bool HaveCome
+        {
+            get
+            {
+                lock (_paused)
+                {
+                    return _broken.Count == loops;
+                }
+            }
+        }
+
+        public override Errno Before(SystemCall call, int descriptor)
+        {
+            int loop = Environment.CurrentManagedThreadId;
+            lock (_paused)
+            {
+                if (call == SystemCall.Accept && _broken.Count < loops)
+                {
+                    _paused.Add(loop);
+                    return Errno.EMFILE;
+                }
+
+                return call == SystemCall.EpollAdd && _paused.Contains(loop) && _broken.Add(loop)
+                    ? throw new InvalidOperationException("a fault of the test")
+                    : Errno.None;
+            }
+        }
     }
 }

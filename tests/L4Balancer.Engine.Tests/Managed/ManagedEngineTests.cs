@@ -26,6 +26,14 @@ internal static class ManagedEngineTests
 
     internal sealed class Limit() : LimitContract(NewManaged);
 
+    internal sealed class Refused() : RefusedContract(NewManaged);
+
+    internal sealed class Fault() : FaultContract(NewManaged);
+
+    internal sealed class Flood() : FloodContract(NewManaged);
+
+    internal sealed class KernelMemory() : KernelMemoryContract(NewManaged);
+
     internal sealed class Admission() : AdmissionContract(NewManaged);
 
     internal sealed class Balance() : BalanceContract(NewManaged);
@@ -37,6 +45,14 @@ internal static class ManagedEngineTests
     internal sealed class Shed() : ShedContract(NewManaged);
 
     internal sealed class Listen() : ListenContract(NewManaged);
+
+    internal sealed class Unix() : UnixContract(NewManaged);
+
+    internal sealed class UnixFile() : UnixFileContract(NewManaged);
+
+    internal sealed class PortRange() : PortRangeContract(NewManaged);
+
+    internal sealed class Multipath() : MultipathContract(NewManaged);
 
     internal sealed class PoolDown() : PoolDownContract(NewManaged);
 

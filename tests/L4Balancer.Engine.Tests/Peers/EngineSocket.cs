@@ -22,6 +22,11 @@ internal sealed class EngineSocket
 
     private const int OptionReusePort = 15;
 
+    /// <summary>SO_MEMINFO (linux/sock_diag.h): nine numbers, of which these are memory in the receive and in the send queue.</summary>
+    private const int OptionMemory = 55;
+    private const int ReceiveAllocated = 0;
+    private const int SendQueued = 5;
+
     private const ulong IoctlUnread = 0x541B;
     private const int BytesReceived = 128;
 
@@ -42,6 +47,12 @@ internal sealed class EngineSocket
             return (long)BinaryPrimitives.ReadUInt64LittleEndian(info[BytesReceived..]) - Unread;
         }
     }
+
+    /// <summary>Kernel memory of this socket's send queue, overhead included.</summary>
+    public long SendQueueMemory => Memory(SendQueued);
+
+    /// <summary>Kernel memory of this socket's receive queue, overhead included.</summary>
+    public long ReceiveQueueMemory => Memory(ReceiveAllocated);
 
     /// <summary>SO_REUSEPORT.</summary>
     public int ReusePort => Option(LevelSocket, OptionReusePort);
@@ -102,6 +113,22 @@ internal sealed class EngineSocket
         return null;
     }
 
+    /// <summary>The descriptors of all sockets of this process that listen, by address.</summary>
+    public static Dictionary<Endpoint, int> AllListening()
+    {
+        Dictionary<Endpoint, int> all = [];
+        foreach (string path in Directory.EnumerateFileSystemEntries("/proc/self/fd"))
+        {
+            int descriptor = int.Parse(Path.GetFileName(path), CultureInfo.InvariantCulture);
+            if (NameOf(GetSocketName, descriptor) is { } local && new EngineSocket(descriptor).Listens)
+            {
+                all.TryAdd(local, descriptor);
+            }
+        }
+
+        return all;
+    }
+
     public static int CountDescriptors() => Directory.GetFileSystemEntries("/proc/self/fd").Length;
 
     /// <summary>False also where the engine closes it at this moment.</summary>
@@ -138,6 +165,13 @@ internal sealed class EngineSocket
         {
             throw new SocketException(Marshal.GetLastPInvokeError());
         }
+    }
+
+    private long Memory(int index)
+    {
+        Span<byte> memory = stackalloc byte[9 * sizeof(uint)];
+        Read(LevelSocket, OptionMemory, memory);
+        return BinaryPrimitives.ReadUInt32LittleEndian(memory[(index * sizeof(uint))..]);
     }
 
     private static Endpoint? NameOf(NameCall call, int descriptor)

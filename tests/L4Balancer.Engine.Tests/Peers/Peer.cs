@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using L4Balancer.Core.Addressing;
+using L4Balancer.Engine.Sockets;
 
 namespace L4Balancer.Engine.Tests.Peers;
 
@@ -13,7 +14,9 @@ internal sealed class Peer(Socket socket, Endpoint remote) : IDisposable
 
     public Socket Socket { get; } = socket;
 
-    public Endpoint Local { get; } = Endpoint.From((IPEndPoint)socket.LocalEndPoint!);
+    /// <summary>Zero for a UNIX socket.</summary>
+    public Endpoint Local { get; } =
+        socket.AddressFamily == AddressFamily.Unix ? default : Endpoint.From((IPEndPoint)socket.LocalEndPoint!);
 
     public Endpoint Remote { get; } = remote;
 
@@ -32,12 +35,14 @@ internal sealed class Peer(Socket socket, Endpoint remote) : IDisposable
     /// <param name="from">The address to connect from; null: the kernel's choice.</param>
     public static async Task<Peer> ConnectAsync(Endpoint to, int sendBuffer = 0, string? from = null)
     {
-        var socket = new Socket(to.Address.IsV4 ? AddressFamily.InterNetwork : AddressFamily.InterNetworkV6, SocketType.Stream, ProtocolType.Tcp)
-        {
-            NoDelay = true,
-        };
+        Socket socket = SocketEndPoint.Open(SocketEndPoint.Of(to));
         try
         {
+            if (!to.IsUnix)
+            {
+                socket.NoDelay = true;
+            }
+
             if (sendBuffer > 0)
             {
                 socket.SendBufferSize = sendBuffer;
@@ -48,7 +53,7 @@ internal sealed class Peer(Socket socket, Endpoint remote) : IDisposable
                 socket.Bind(new IPEndPoint(IPAddress.Parse(from), 0));
             }
 
-            await socket.ConnectAsync(to.ToIPEndPoint()).Soon();
+            await socket.ConnectAsync(SocketEndPoint.Of(to)).Soon();
             return new Peer(socket, to);
         }
         catch

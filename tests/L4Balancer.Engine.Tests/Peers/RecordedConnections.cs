@@ -15,6 +15,7 @@ internal sealed class RecordedConnections(Action<ConnectionRecord>? onEstablishe
     private int _establishedCount;
     private int _endedCount;
     private int _endedTwice;
+    private int _misplaced;
 
     public int EstablishedCount => Volatile.Read(ref _establishedCount);
 
@@ -22,6 +23,12 @@ internal sealed class RecordedConnections(Action<ConnectionRecord>? onEstablishe
 
     /// <summary>Connections whose end was reported more than once.</summary>
     public int EndedTwice => Volatile.Read(ref _endedTwice);
+
+    /// <summary>Connections reported as living, as they were then.</summary>
+    public ConcurrentQueue<ConnectionRecord> Living { get; } = new();
+
+    /// <summary>Connections reported as living before their start or after their end.</summary>
+    public int LivingMisplaced => Volatile.Read(ref _misplaced);
 
     public bool IsEstablished(Endpoint client) => _established.ContainsKey(client);
 
@@ -41,6 +48,16 @@ internal sealed class RecordedConnections(Action<ConnectionRecord>? onEstablishe
         _established[record.Tuple.Source] = record.Id;
         Interlocked.Increment(ref _establishedCount);
         onEstablished?.Invoke(record);
+    }
+
+    public void Alive(in ConnectionRecord record)
+    {
+        if (!_established.ContainsKey(record.Tuple.Source) || _ended.ContainsKey(record.Id))
+        {
+            Interlocked.Increment(ref _misplaced);
+        }
+
+        Living.Enqueue(record);
     }
 
     public void Ended(in ConnectionRecord record)

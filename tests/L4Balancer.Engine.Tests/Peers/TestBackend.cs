@@ -24,10 +24,25 @@ internal sealed class TestBackend : IDisposable
         Endpoint = Endpoint.From((IPEndPoint)_socket.LocalEndPoint!);
     }
 
+    private TestBackend(Endpoint path)
+    {
+        _socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        _socket.Bind(new UnixDomainSocketEndPoint(path.UnixPath));
+        Endpoint = path;
+    }
+
     public Endpoint Endpoint { get; }
 
     /// <summary>Whether a connection waits to be accepted.</summary>
     public bool HasWaiting => _socket.Poll(0, SelectMode.SelectRead);
+
+    /// <summary>A UNIX socket that listens.</summary>
+    public static TestBackend ListeningAt(Endpoint path, int backlog = 4096)
+    {
+        var backend = new TestBackend(path);
+        backend._socket.Listen(backlog);
+        return backend;
+    }
 
     public static TestBackend Listening(string address = "127.0.0.1", int receiveBuffer = 0)
     {
@@ -76,7 +91,8 @@ internal sealed class TestBackend : IDisposable
         }
     }
 
-    private static Peer Accepted(Socket socket) => new(socket, Endpoint.From((IPEndPoint)socket.RemoteEndPoint!));
+    private static Peer Accepted(Socket socket) =>
+        new(socket, socket.AddressFamily == AddressFamily.Unix ? default : Endpoint.From((IPEndPoint)socket.RemoteEndPoint!));
 
     /// <summary>Sends back what comes, and closes when the other side has finished.</summary>
     private static async Task EchoAsync(Peer peer)

@@ -2,6 +2,7 @@ using System.Text;
 using L4Balancer.AccessLog;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Config;
+using L4Balancer.Core.Connections;
 using L4Balancer.Core.Routing;
 using L4Balancer.Logging;
 using L4Balancer.Tests.Metrics;
@@ -42,6 +43,62 @@ internal sealed class RecordLogTests
             new BalancerSettings { AccessLog = mode, LogLevel = level },
             log => log.Established(Connections.Established(Connections.Snapshot())));
         return lines.Length;
+    }
+
+    [TestCase(AccessLogMode.Failures, ExpectedResult = "start alive")]
+    [TestCase(AccessLogMode.All, ExpectedResult = "start alive end")]
+    public async Task<string> Lines_of_more_than_one_kind_say_which_they_are(AccessLogMode mode)
+    {
+        RoutingSnapshot snapshot = Connections.Snapshot();
+        var settings = new BalancerSettings { AccessLog = mode, AccessLogStart = true, AccessLogEvery = TimeSpan.FromMinutes(5) };
+        string[] lines = await LoggedAsync(settings, log =>
+        {
+            ConnectionRecord record = Connections.Established(snapshot);
+            log.Established(record);
+            log.Alive(record.At(Connections.Start + TimeSpan.FromMinutes(5)));
+            log.Ended(Connections.Closed(snapshot, CloseReason.ClientClosed));
+        });
+        return string.Join(' ', lines.Select(l => l.Split(" event=")[1].Split(' ')[0]));
+    }
+
+    [Test]
+    public async Task Living_connections_are_not_logged_where_it_is_off()
+    {
+        RoutingSnapshot snapshot = Connections.Snapshot();
+        string[] lines = await LoggedAsync(new BalancerSettings { AccessLog = AccessLogMode.All }, log =>
+        {
+            log.Alive(Connections.Established(snapshot).At(Connections.Start + TimeSpan.FromMinutes(5)));
+            log.Ended(Connections.Closed(snapshot, CloseReason.ClientClosed));
+        });
+        Assert.That(lines, Has.Length.EqualTo(1));
+        Assert.That(lines[0], Does.Not.Contain(" event="));
+    }
+
+    [Test]
+    public async Task Many_lines_are_written_at_once()
+    {
+        const int connections = 5000;
+        using var stream = new CountedWrites();
+        RoutingSnapshot snapshot = Connections.Snapshot();
+        ConnectionRecord record = Connections.Closed(snapshot, CloseReason.ClientClosed);
+        using (var output = new LogOutput(stream, LogFormat.Text, TimeProvider.System))
+        using (ILoggerFactory loggers = LogSetup.CreateFactory(output, Level.Info, TimeProvider.System))
+        {
+            await using var log = new RecordLog(
+                new BalancerSettings { AccessLog = AccessLogMode.All }, output, null, TimeProvider.System, loggers.CreateLogger<RecordLog>());
+            for (int i = 0; i < connections; i++)
+            {
+                log.Ended(record);
+                if (i % 100 == 0)
+                {
+                    // The output holds fewer lines than these: the writer must get to run.
+                    Thread.Yield();
+                }
+            }
+        }
+
+        Assert.That(stream.Lines, Is.GreaterThan(connections / 2));
+        Assert.That(stream.Writes, Is.LessThan(stream.Lines / 50));
     }
 
     [Test]
@@ -179,6 +236,19 @@ internal sealed class RecordLogTests
         }
 
         return Encoding.UTF8.GetString(stream.ToArray()).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+    }
+
+    private sealed class CountedWrites : MemoryStream
+    {
+        public int Writes { get; private set; }
+
+        public int Lines { get; private set; }
+
+        public override void Write(ReadOnlySpan<byte> buffer)
+        {
+            Writes++;
+            Lines += buffer.Count((byte)'\n');
+        }
     }
 
     /// <summary>A pipe that is full: what is written waits until the end.</summary>

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net.Sockets;
 using System.Runtime.Versioning;
 using L4Balancer.Admin;
@@ -72,6 +73,37 @@ internal sealed class AdminSocketTests
         Assert.That(fault, Does.Contain("not a socket"));
     }
 
+    [TestCase("mkfifo {0}")]
+    [TestCase("echo precious > {0}.there && ln -s {0}.there {0}")]
+    [TestCase("ln -s /nowhere/at-all {0}")]
+    [TestCase("ln -s /dev/zero {0}")]
+    public void A_pipe_a_device_and_a_link_to_what_is_no_socket_are_left_alone(string made)
+    {
+        _folder.CreateSubdirectory("run");
+        Run("sh", "-c", string.Format(null, made, SocketPath));
+        string before = Run("stat", "-c", "%F %i %s", SocketPath).Output;
+        Assert.That(AdminSocket.TryCreate(SocketPath, out string fault), Is.Null);
+        Assert.That(fault, Does.Contain("change `socket`"));
+        Assert.That(Run("stat", "-c", "%F %i %s", SocketPath).Output, Is.EqualTo(before));
+    }
+
+    [Test]
+    public void Another_user_cannot_open_it()
+    {
+        if (!Environment.IsPrivilegedProcess || !File.Exists("/usr/bin/setpriv") || !File.Exists("/usr/bin/python3"))
+        {
+            Assert.Ignore("needs root, setpriv (util-linux) and python3");
+        }
+
+        File.SetUnixFileMode(_folder.FullName, File.GetUnixFileMode(_folder.FullName) | UnixFileMode.OtherExecute);
+        using AdminSocket socket = Create();
+        socket.Listener.Listen();
+        string[] connect = ["/usr/bin/python3", "-c", "import socket,sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1]); print('in')", SocketPath];
+        Assert.That(Run("env", connect).Output, Does.Contain("in"));
+        string[] stranger = ["--reuid=65534", "--regid=65534", "--clear-groups", .. connect];
+        Assert.That(Run("setpriv", stranger).Errors, Does.Contain("PermissionError"));
+    }
+
     [Test]
     public void Where_it_cannot_be_made_the_mend_is_said()
     {
@@ -98,6 +130,15 @@ internal sealed class AdminSocketTests
         AdminSocket? socket = AdminSocket.TryCreate(SocketPath, out string fault);
         Assert.That(socket, Is.Not.Null, fault);
         return socket!;
+    }
+
+    private static (string Output, string Errors) Run(string program, params string[] args)
+    {
+        using Process process = Process.Start(new ProcessStartInfo(program, args) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        Task<string> errors = process.StandardError.ReadToEndAsync();
+        string output = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        return (output, errors.Result);
     }
 
     // A process that was killed: the file stays, nobody listens. Moved away, the framework does not find it to delete it.

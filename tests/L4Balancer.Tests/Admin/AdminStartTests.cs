@@ -62,6 +62,7 @@ internal sealed class AdminStartTests
         Assert.That(await daemon.ExitAsync(), Is.EqualTo(1));
         Assert.That(daemon.Errors, Has.Count.EqualTo(1));
         Assert.That(daemon.Errors[0], Does.Contain("[admin] listen").And.Contain("in use"));
+        Assert.That(daemon.Output, Has.None.Contains("   at ").And.None.Contains("xception"));
         Assert.That(Path.Exists(SocketPath), Is.False);
     }
 
@@ -95,13 +96,42 @@ internal sealed class AdminStartTests
         await daemon.LineWithAsync($"token_file {token}: it cannot be read");
         string line = await daemon.LineWithAsync("admin API on http://");
         using var http = new HttpClient { BaseAddress = new Uri(line[line.IndexOf("http://", StringComparison.Ordinal)..]) };
-        http.DefaultRequestHeaders.Authorization = new("Bearer", "s3cret");
+        http.DefaultRequestHeaders.Authorization = new("Bearer", "a-s3cret-of-the-tests");
         Assert.That(await ReloadAsync(http), Is.EqualTo(HttpStatusCode.Forbidden));
+        using (HttpResponseMessage refused = await http.PostAsync("/v1/reload", null))
+        {
+            Assert.That(await refused.Content.ReadAsStringAsync(), Does.Contain("configured but cannot be read"));
+        }
 
-        await File.WriteAllTextAsync(token, "s3cret\n");
+        await File.WriteAllTextAsync(token, "a-s3cret-of-the-tests\n");
         daemon.Signal(DaemonProcess.SIGHUP);
         await daemon.LineWithAsync("SIGHUP: configuration reloaded");
         Assert.That(await ReloadAsync(http), Is.EqualTo(HttpStatusCode.OK));
+    }
+
+    [Test]
+    public async Task Host_names_of_the_configuration_follow_a_reload()
+    {
+        string path = DaemonProcess.ConfigFileWith(Config("listen = \"127.0.0.1:0\""));
+        await using DaemonProcess daemon = DaemonProcess.Start("run", "--config", path);
+        await daemon.ReadyAsync();
+        string line = await daemon.LineWithAsync("admin API on http://");
+        using var http = new HttpClient { BaseAddress = new Uri(line[line.IndexOf("http://", StringComparison.Ordinal)..]) };
+        http.DefaultRequestHeaders.Host = "lb1.internal:9180";
+        using (HttpResponseMessage refused = await http.GetAsync("/v1/status"))
+        {
+            Assert.That(refused.StatusCode, Is.EqualTo(HttpStatusCode.Forbidden));
+            Assert.That(await refused.Content.ReadAsStringAsync(), Does.Contain("[admin] hosts"));
+        }
+
+        await File.WriteAllTextAsync(path, Config("listen = \"127.0.0.1:0\"\nhosts = [\"lb1.internal\"]"));
+        daemon.Signal(DaemonProcess.SIGHUP);
+        await daemon.LineWithAsync("SIGHUP: configuration reloaded");
+        foreach (string asked in new[] { "/v1/status", "/" })
+        {
+            using HttpResponseMessage response = await http.GetAsync(asked);
+            Assert.That(response.StatusCode, Is.EqualTo(HttpStatusCode.OK), asked);
+        }
     }
 
     private static async Task<HttpStatusCode> ReloadAsync(HttpClient http)

@@ -24,7 +24,7 @@ internal sealed class AskingCommandTests
         string[] lines = result.Output.TrimEnd('\n').Split('\n');
         Assert.That(lines, Has.Length.EqualTo(3));
         Assert.That(lines[0], Does.StartWith("BACKEND   ADDRESS"));
-        Assert.That(lines[1], Does.Match($@"^chat/ws1  {AdminScene.Backends[0].Endpoint} +up +100 "));
+        Assert.That(lines[1], Does.Match($@"^chat/ws1  {AdminScene.Backends[0].Endpoint} +up +\d[0-9.smhd]* +100 "));
     }
 
     [Test]
@@ -159,6 +159,7 @@ internal sealed class AskingCommandTests
     [TestCase("close", "999999")]
     [TestCase("close", "--backend", "chat/nope")]
     [TestCase("rebalance", "nope")]
+    [TestCase("rebalance", "nope", "--stop")]
     public async Task What_cannot_be_done_is_one_line(params string[] args)
     {
         Result result = await InvokeAsync(args);
@@ -183,6 +184,10 @@ internal sealed class AskingCommandTests
     [TestCase("drain", "chat/ws1", "--within", "1m", "--rate", "5")]
     [TestCase("rebalance", "chat/ws1")]
     [TestCase("rebalance", "chat", "--tolerance", "2")]
+    [TestCase("rebalance", "chat", "--stop", "--rate", "5")]
+    [TestCase("status", "--timeout", "soon")]
+    [TestCase("status", "--timeout", "0s")]
+    [TestCase("status", "--timeout", "2h")]
     [TestCase("connections", "--sort", "colour")]
     [TestCase("connections", "--limit", "0")]
     [TestCase("connections", "--source", "10.0.0.0/40")]

@@ -88,6 +88,7 @@ internal sealed class OpenApiTests
     [TestCase("POST", "/v1/reload", "Reload")]
     [TestCase("POST", "/v1/backends/chat/ws1/ready", "Backend")]
     [TestCase("POST", "/v1/pools/chat/rebalance?tolerance=1", "Rebalance")]
+    [TestCase("DELETE", "/v1/pools/chat/rebalance", "RebalanceEnd")]
     [TestCase("PUT", "/v1/backends/chat/nope/weight", "Problem")]
     public async Task An_answer_is_as_it_is_described(string method, string path, string schema)
     {

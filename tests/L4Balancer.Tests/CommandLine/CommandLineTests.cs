@@ -82,6 +82,15 @@ internal sealed class CommandLineTests
     }
 
     [Test]
+    public async Task Check_warns_of_a_token_file_that_cannot_be_used()
+    {
+        string path = DaemonProcess.ConfigFileWith(Config + "\n[admin]\ntoken_file = \"/nonexistent/token\"\n");
+        Result result = await InvokeAsync("check", "--config", path);
+        Assert.That(result.Code, Is.Zero);
+        Assert.That(result.Errors, Does.Match(@": warning: token_file /nonexistent/token: it cannot be read by user \S+ \([^\n]+chmod 640\n$"));
+    }
+
+    [Test]
     public async Task The_example_passes_check()
     {
         Result result = await InvokeAsync("check", "--config", Repository.PathOf("balancer.toml.example"));

@@ -36,6 +36,8 @@ internal sealed class ConfigDiffTests
     [TestCase("10.0.0.2:80", "10.0.0.3:80", ExpectedResult = "pools.chat.backends.ws2.address: \"10.0.0.2:80\" -> \"10.0.0.3:80\"")]
     [TestCase("\"ws2\"", "\"ws3\"", ExpectedResult = "pools.chat.backends.ws2 removed\npools.chat.backends.ws3 added")]
     [TestCase("443\"", "443\", \"[::1]:443\"", ExpectedResult = """listeners.wss.bind: ["127.0.0.1:443"] -> ["127.0.0.1:443","[::1]:443"]""")]
+    [TestCase("443\"", "440-449\"", ExpectedResult = """listeners.wss.bind: ["127.0.0.1:443"] -> ["127.0.0.1:440-449"]""")]
+    [TestCase("[[listeners]]", "[[listeners]]\nallow = [\"10.0.0.0/8\", \"unix\"]", ExpectedResult = """listeners.wss.allow: [] -> ["10.0.0.0/8","unix"]""")]
     [TestCase("[[listeners]]", "[metrics]\n[[listeners]]", ExpectedResult = "metrics added")]
     [TestCase("[[listeners]]", "[balancer]\nlog_level = \"debug\"\n[[listeners]]", ExpectedResult = "balancer.log_level: \"info\" -> \"debug\"")]
     public string A_change_is_named_by_table_and_name(string from, string to) =>
@@ -53,6 +55,17 @@ internal sealed class ConfigDiffTests
             Is.EqualTo(new[] { "pools.chat.health.status: \"200\" -> \"204\"", "pools.chat.health.headers.Authorization: \"***\" -> \"***\"" }));
         string json = ConfigJson.Of(before).ToJsonString();
         Assert.That(json, Does.Contain("\"headers\":{\"Authorization\":\"***\"}").And.Not.Contain(Secret).And.Not.Contain("ca_certificates"));
+    }
+
+    [Test]
+    public void What_probes_send_is_named_and_not_shown()
+    {
+        BalancerConfig before = Read(File + "[pools.health]\nsend = \"AUTH secret\"\nexpect = \"+OK\"\n");
+        BalancerConfig after = Read(File + "[pools.health]\nsend = \"AUTH other\"\nexpect = \"+OK\"\n");
+
+        Assert.That(ConfigDiff.Between(before, after).Select(c => c.ToString()), Is.EqualTo(new[] { "pools.chat.health.send: \"***\" -> \"***\"" }));
+        Assert.That(ConfigJson.Of(before).ToJsonString(), Does.Contain("\"send\":\"***\",\"expect\":\"\\u002BOK\"").And.Not.Contain("secret"));
+        Assert.That(ConfigJson.Of(Read(File)).ToJsonString(), Does.Contain("\"send\":\"\""));
     }
 
     [Test]

@@ -13,6 +13,7 @@ namespace L4Balancer.Tests.Control;
 [FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 [CancelAfter(60_000)]
 [Category(DaemonProcess.Category)]
+[Parallelizable(ParallelScope.Self)]
 internal sealed class AddressMoveTests : IAsyncDisposable
 {
     private readonly TestClock _clock = new();

@@ -73,6 +73,8 @@ internal sealed class StillEngine : IEngine
         }
     }
 
+    public Task ReportLivingAsync(TimeSpan over, CancellationToken cancel) => Task.CompletedTask;
+
     public Task<IReadOnlyList<ExportedConnection>?> ExportAsync() => Task.FromResult<IReadOnlyList<ExportedConnection>?>(null);
 
     public void Adopt(IReadOnlyList<ExportedConnection> connections) => throw new NotSupportedException();

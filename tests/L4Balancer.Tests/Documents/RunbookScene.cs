@@ -11,7 +11,7 @@ namespace L4Balancer.Tests.Documents;
 [System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
 internal sealed class RunbookScene : IAsyncDisposable
 {
-    public const string Token = "word";
+    public const string Token = "0123456789abcdef";
 
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("l4b-");
     private readonly EchoPeer[] _backends = [new(), new(), new()];

@@ -13,7 +13,7 @@ internal sealed class ForeignPageTests
         BrowserScene.Require();
         await using var backend = new EchoPeer();
         await using BrowserScene scene = await BrowserScene.StartAsync(
-            "secret", $"[[pools.backends]]\nname = \"ws1\"\naddress = \"{backend.Endpoint}\"");
+            "secret-of-the-tests", $"[[pools.backends]]\nname = \"ws1\"\naddress = \"{backend.Endpoint}\"");
         await using PeerProcess page = PeerProcess.Start("foreign-page.js", scene.Admin, BrowserScene.Chromium);
         JsonElement tried = JsonDocument.Parse(await page.OutputAsync(cancel)).RootElement;
         TestContext.Out.WriteLine(tried);

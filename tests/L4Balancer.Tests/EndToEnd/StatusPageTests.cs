@@ -60,6 +60,14 @@ internal sealed class StatusPageTests
                 Assert.That(seen.GetProperty("foreign").EnumerateArray().Select(f => f.ToString()), Is.Empty, "requests to others");
                 Assert.That(seen.GetProperty("why").GetString(), Does.StartWith("connection refused, "));
                 Assert.That(seen.GetProperty("event").GetString(), Does.Contain("chat/ws2").And.Contain("is down"));
+                Assert.That(
+                    seen.GetProperty("warnings").EnumerateArray().Select(w => w.GetString()), Is.All.Contains("the last backend of chat that takes connections"));
+                string host = Environment.MachineName;
+                Assert.That(seen.GetProperty("alive").ToString(), Is.EqualTo($"[0,false,\"3 · {host} · L4Balancer\"]"));
+                Assert.That(seen.GetProperty("dead").ToString(), Does.StartWith($"[\"pool chat is dead\",\"▲ pool chat is dead · ").And.EndsWith(
+                    $" · {host} · L4Balancer\",\"#pool-chat\"]"));
+                Assert.That(seen.GetProperty("host").GetString(), Is.EqualTo(host));
+                Assert.That(seen.GetProperty("since").GetString(), Does.Match(@"^for \d+s$"));
                 Assert.That(seen.GetProperty("reasons").GetString(), Does.Contain("drain"));
                 Assert.That(seen.GetProperty("found").EnumerateArray().Select(f => f.ToString()), Is.EqualTo(["ws2"]));
                 Assert.That(seen.GetProperty("grounds").EnumerateArray().Select(f => f.ToString()), Is.Unique, "the themes");
@@ -70,6 +78,48 @@ internal sealed class StatusPageTests
         {
             clients.ForEach(c => c.Dispose());
             await second.DisposeAsync();
+        }
+    }
+
+    [Test]
+    public async Task A_rebalance_is_shown_and_stopped(CancellationToken cancel)
+    {
+        await using var first = new EchoPeer();
+        await using var second = new EchoPeer();
+        List<TcpClient> clients = [];
+        try
+        {
+            await using BrowserScene scene = await BrowserScene.StartAsync(Token, $"""
+                health.interval = "200ms"
+                balance = "round-robin"
+                [[pools.backends]]
+                name = "ws1"
+                address = "{first.Endpoint}"
+                [[pools.backends]]
+                name = "ws2"
+                address = "{second.Endpoint}"
+                weight = 0
+                """);
+            for (int i = 0; i < 40; i++)
+            {
+                clients.Add(await Talk.ConnectAsync(scene.Listener));
+                await Talk.EchoAsync(clients[^1], "hello");
+            }
+
+            await using PeerProcess page = PeerProcess.Start("status-page-rebalance.js", $"{scene.Admin}/", Token, BrowserScene.Chromium);
+            JsonElement seen = JsonDocument.Parse(await page.OutputAsync(cancel)).RootElement;
+            using (Assert.EnterMultipleScope())
+            {
+                Assert.That(seen.GetProperty("faults").EnumerateArray().Select(f => f.ToString()), Is.Empty, "the console");
+                Assert.That(seen.GetProperty("running").GetString(), Does.Match(@"rebalance: \d+ of 19 closed"));
+                Assert.That(seen.GetProperty("row").GetString(), Does.Match(@"^rebalance: \d+ of 19 closed$"));
+                Assert.That(seen.GetProperty("over").GetString(), Does.Not.Contain("rebalance"));
+                Assert.That(seen.GetProperty("left").GetInt32(), Is.GreaterThan(20), "it was stopped before its end");
+            }
+        }
+        finally
+        {
+            clients.ForEach(c => c.Dispose());
         }
     }
 

@@ -4,6 +4,7 @@ namespace L4Balancer.Tests.Hosting;
 
 /// <summary>Probes that talk to the application, from the file to what an operator sees; the backend is ASP.NET Core's own server.</summary>
 [Category(DaemonProcess.Category)]
+[Parallelizable(ParallelScope.Self)]
 internal sealed class ApplicationProbeTests
 {
     [TestCase("wss", "")]

@@ -12,6 +12,7 @@ namespace L4Balancer.Tests.Hosting;
 /// </summary>
 [CancelAfter(180_000)]
 [Category(DaemonProcess.Category)]
+[Parallelizable(ParallelScope.Self)]
 internal sealed class DeafBackendTests
 {
     private const int Clients = 12;

@@ -7,6 +7,7 @@ namespace L4Balancer.Tests.Hosting;
 /// <summary>Over a real daemon: a backend that connects but does not answer as it should, and what is left of a pool that is mostly so.</summary>
 [CancelAfter(120_000)]
 [Category(DaemonProcess.Category)]
+[Parallelizable(ParallelScope.Self)]
 internal sealed class DegradedTests
 {
     private const string Health =

@@ -9,6 +9,7 @@ namespace L4Balancer.Tests.Hosting;
 /// <summary>Over a real daemon: a backend that a reload adds gets no connection before its first probe has succeeded.</summary>
 [CancelAfter(120_000)]
 [Category(DaemonProcess.Category)]
+[Parallelizable(ParallelScope.Self)]
 internal sealed class NewBackendTests
 {
     private SocketFolder _folder = null!;

@@ -6,6 +6,7 @@ namespace L4Balancer.Tests.Hosting;
 /// <summary>Over a real daemon: the connects of clients take a backend down and bring it back.</summary>
 [CancelAfter(120_000)]
 [Category(DaemonProcess.Category)]
+[Parallelizable(ParallelScope.Self)]
 internal sealed class PassiveTests
 {
     private const string Unprobed = "connect_attempts = 1\npassive = { failures = 3, retry = \"1s\" }\nhealth.type = \"none\"";

@@ -8,6 +8,7 @@ namespace L4Balancer.Tests.Hosting;
 /// <summary>A backend that comes into the file gets its share little by little, and all of it in the end.</summary>
 [CancelAfter(120_000)]
 [Category(DaemonProcess.Category)]
+[Parallelizable(ParallelScope.Self)]
 internal sealed class SlowStartTests
 {
     [Test]

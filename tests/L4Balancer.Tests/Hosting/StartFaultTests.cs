@@ -18,16 +18,18 @@ internal sealed class StartFaultTests
         Assert.That(daemon.Errors[0], Does.StartWith("l4balancer: ").And.Contain(taken.LocalEndpoint.ToString()!).And.Contain("in use"));
     }
 
-    [Test]
-    public async Task A_metrics_port_in_use_is_one_line_with_the_mend()
+    [TestCase("127.0.0.1")]
+    [TestCase("::1")]
+    public async Task A_metrics_port_in_use_is_one_line_with_the_mend(string address)
     {
-        using var taken = new TcpListener(IPAddress.Loopback, 0);
+        using var taken = new TcpListener(IPAddress.Parse(address), 0);
         taken.Start();
         await using DaemonProcess daemon = DaemonProcess.Run(
             OneBackend.Config(new(IPAddress.Loopback, 9), metrics: taken.LocalEndpoint.ToString()!));
         Assert.That(await daemon.ExitAsync(), Is.EqualTo(1));
         Assert.That(daemon.Errors, Has.Count.EqualTo(1));
         Assert.That(daemon.Errors[0], Does.Contain("[metrics] listen").And.Contain("in use"));
+        Assert.That(daemon.Output, Has.None.Contains("   at ").And.None.Contains("xception"));
     }
 
     [Test]

@@ -4,6 +4,7 @@ namespace L4Balancer.Tests.Hosting;
 
 /// <summary>What a daemon takes from its surroundings (environment, limits, service manager), what it gives them, and what it ignores.</summary>
 [Category(DaemonProcess.Category)]
+[Parallelizable(ParallelScope.Self)]
 internal sealed class SurroundingsTests
 {
     [Test]

@@ -39,8 +39,9 @@ internal sealed class LogLineTests
     [TestCase(LogFormat.Journal)]
     public void Nothing_that_is_logged_breaks_the_line_or_the_terminal(LogFormat format)
     {
-        string line = Format(format, Level.Error, "evil\r\n<0>fake \x1B[31m\x7F\x9B\u2028\u2029", new IOException("two\nlines"));
-        Assert.That(line.Any(c => char.IsControl(c) || c is '\u2028' or '\u2029'), Is.False, line);
+        string line = Format(format, Level.Error, "evil\r\n<0>fake \x1B[31m\x7F\x9B\u2028\u2029 \u202Egpj\u2066\uFEFF\U000E0041", new IOException("two\nlines"));
+        Assert.That(line.EnumerateRunes().Any(LogText.IsHidden), Is.False, line);
+        Assert.That(line, Does.Contain(@"\u202Egpj\u2066"));
     }
 
     [TestCase("plain-1.2:3/x", "plain-1.2:3/x")]
@@ -51,11 +52,12 @@ internal sealed class LogLineTests
     [TestCase("quote\" back\\", "\"quote\\\" back\\\\\"")]
     [TestCase("cr\r lf\n tab\t esc\x1B", "\"cr\\r lf\\n tab\\t esc\\x1B\"")]
     [TestCase("käse", "\"käse\"")]
+    [TestCase("exe.\u202Egpj", "\"exe.\\u202Egpj\"")]
     public void A_value_is_bare_only_where_it_cannot_be_mistaken(string value, string expected)
     {
-        var line = new System.Text.StringBuilder();
+        var line = new LineBuffer(4);
         LogText.AppendValue(line, value);
-        Assert.That(line.ToString(), Is.EqualTo(expected));
+        Assert.That(System.Text.Encoding.UTF8.GetString(line.Written), Is.EqualTo(expected));
     }
 
     private static string Format(LogFormat format, Level level, string message, Exception? exception = null) =>

@@ -120,7 +120,7 @@ internal sealed class BalancerMetricsTests
         pool.SetMode(2, BackendMode.Draining);
         pool.SetMode(3, BackendMode.Maintenance);
         pool.Backends[1].State.Health.Count(ProbeOutcome.Failure);
-        pool.Backends[1].State.Health.CountTransition();
+        pool.Backends[1].State.Health.CountTransition(Connections.Start);
         pool.Backends[0].State.Health.Count(ProbeOutcome.Success);
         pool.Backends[0].State.Health.Count(ProbeOutcome.LocalError);
 

@@ -39,6 +39,24 @@ internal sealed class DepartedMetricsTests
     }
 
     [Test]
+    public void A_pool_that_left_is_reported_as_long_as_it_has_something()
+    {
+        RoutingSnapshot snapshot = Connections.Snapshot();
+        using var metrics = new ScrapedMetrics(() => snapshot);
+        ConnectionRecord open = Connections.Established(snapshot);
+        open.NoteHalfClosed();
+        snapshot = Reloaded(snapshot, "wss", "elsewhere");
+        string[] lines = Lines(metrics);
+        Assert.That(lines, Has.Member("l4balancer_connections_half_closed{pool=\"chat\"} 1"));
+        Assert.That(lines, Has.Member("l4balancer_connections_half_closed{pool=\"elsewhere\"} 0"));
+
+        // What is zero is not reported any more.
+        Assert.That(lines, Has.None.StartWith("l4balancer_queue_abandoned_total{pool=\"chat\""));
+        open.Close(snapshot.State, CloseReason.BackendClosed, wasFirst: false, Connections.Start);
+        Assert.That(Lines(metrics), Has.None.StartWith("l4balancer_connections_half_closed{pool=\"chat\""));
+    }
+
+    [Test]
     public void A_backend_at_another_address_goes_on_with_the_counts_of_its_name()
     {
         RoutingSnapshot snapshot = Connections.Snapshot();

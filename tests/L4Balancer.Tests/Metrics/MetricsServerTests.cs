@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using L4Balancer.Core.Addressing;
@@ -35,17 +36,21 @@ internal sealed class MetricsServerTests
         Assert.That(await open.Content.ReadAsStringAsync(), Does.EndWith("# EOF\n"));
     }
 
-    // The host's own listener on IPv4 loopback and on all addresses, a web host elsewhere; the scraper knows the host by some name.
-    [TestCase("127.0.0.1", "127.0.0.1", null)]
-    [TestCase("127.0.0.1", "127.0.0.1", "localhost")]
-    [TestCase("0.0.0.0", "127.0.0.1", "lb1.example.com")]
-    [TestCase("[::1]", "[::1]", null)]
-    [TestCase("[::1]", "[::1]", "lb1.example.com")]
-    [TestCase("[::]", "[::1]", "lb1.example.com")]
-    public async Task Metrics_answer_on_every_kind_of_address(string listen, string asked, string? host)
+    // The exporter's own listener on IPv4 loopback, a web host elsewhere; the scraper knows the host by some name.
+    [TestCase("127.0.0.1", "127.0.0.1", null, "")]
+    [TestCase("127.0.0.1", "127.0.0.1", "localhost", "")]
+    [TestCase("127.0.0.1", "127.0.0.1", "lb1.example.com", "lb1.example.com")]
+    [TestCase("0.0.0.0", "127.0.0.1", null, "")]
+    [TestCase("0.0.0.0", "127.0.0.1", "lb1.example.com", "lb1.example.com")]
+    [TestCase("[::1]", "[::1]", null, "")]
+    [TestCase("[::1]", "[::1]", "lb1.example.com", "lb1.example.com")]
+    [TestCase("[::]", "[::1]", "lb1.example.com", "lb1.example.com")]
+    public async Task Metrics_answer_on_every_kind_of_address(string listen, string asked, string? host, string hosts)
     {
         await using var backend = new EchoPeer();
-        await using DaemonProcess daemon = DaemonProcess.Run(OneBackend.Config(backend.Endpoint, metrics: $"{listen}:0"));
+        string config = OneBackend.Config(backend.Endpoint, metrics: $"{listen}:0")
+            .Replace("socket = \"\"", $"socket = \"\"\nhosts = [{(hosts.Length == 0 ? "" : $"\"{hosts}\"")}]", StringComparison.Ordinal);
+        await using DaemonProcess daemon = DaemonProcess.Run(config);
         int port = (await daemon.MetricsAsync()).Port;
         Assert.That(port, Is.Not.Zero);
         using var http = new HttpClient();
@@ -56,6 +61,65 @@ internal sealed class MetricsServerTests
         Assert.That(await response.Content.ReadAsStringAsync(), Does.Contain("l4balancer_config_generation{} 1\n"));
     }
 
+    [TestCase("127.0.0.1", "127.0.0.1", "rebound.example", "", 404)]
+    [TestCase("0.0.0.0", "127.0.0.1", "rebound.example", "", 403)]
+    [TestCase("[::1]", "[::1]", "rebound.example", "", 403)]
+    [TestCase("0.0.0.0", "127.0.0.1", null, "cross-site", 403)]
+    [TestCase("[::1]", "[::1]", null, "cross-site", 403)]
+    [TestCase("[::1]", "[::1]", null, "none", 200)]
+    public async Task Metrics_refuse_a_foreign_Host_and_pages_of_other_sites(string listen, string asked, string? host, string site, int status)
+    {
+        await using var backend = new EchoPeer();
+        await using DaemonProcess daemon = DaemonProcess.Run(OneBackend.Config(backend.Endpoint, metrics: $"{listen}:0"));
+        using var http = new HttpClient();
+        using var request = new HttpRequestMessage(HttpMethod.Get, $"http://{asked}:{(await daemon.MetricsAsync()).Port}/metrics");
+        request.Headers.Host = host;
+        if (site.Length > 0)
+        {
+            request.Headers.Add("Sec-Fetch-Site", site);
+        }
+
+        using HttpResponseMessage response = await http.SendAsync(request);
+        Assert.That((int)response.StatusCode, Is.EqualTo(status));
+        Assert.That(await response.Content.ReadAsStringAsync(), status == 200 ? Does.Contain("l4balancer") : Does.Not.Contain("l4balancer_"));
+    }
+
+    [Test]
+    public async Task A_scraper_that_does_not_read_holds_up_no_other_and_silent_ones_keep_none_out()
+    {
+        RoutingSnapshot snapshot = Connections.Snapshot(backends: 5_000);
+        using var metrics = new BalancerMetrics(() => snapshot, () => null, TimeProvider.System, workers: 1);
+        using var endpoint = new PrometheusEndpoint(metrics);
+        await using MetricsServer server = await MetricsServer.StartAsync(
+            new Endpoint(HostAddress.From(IPAddress.IPv6Loopback), 0), metrics, endpoint, static () => [], NullLoggerFactory.Instance);
+        List<TcpClient> clients = [];
+        try
+        {
+            for (int i = 0; i < 2 + 40; i++)
+            {
+                var client = new TcpClient(AddressFamily.InterNetworkV6) { ReceiveBufferSize = 4096 };
+                clients.Add(client);
+                await client.ConnectAsync(IPAddress.IPv6Loopback, new Uri(server.Url).Port);
+                if (i == 0)
+                {
+                    await client.GetStream().WriteAsync("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"u8.ToArray());
+                    await client.GetStream().ReadExactlyAsync(new byte[10]);
+                }
+            }
+
+            var watch = Stopwatch.StartNew();
+            using var http = new HttpClient();
+            string text = await http.GetStringAsync(server.Url);
+            Assert.That(text, Does.Contain("l4balancer_backend_up"));
+            Assert.That(watch.Elapsed, Is.LessThan(TimeSpan.FromSeconds(5)));
+            TestContext.Out.WriteLine($"{text.Length} characters after {watch.Elapsed}");
+        }
+        finally
+        {
+            clients.ForEach(c => c.Dispose());
+        }
+    }
+
     [Test]
     public async Task A_scraper_that_does_not_read_does_not_hold_up_the_end()
     {
@@ -63,7 +127,7 @@ internal sealed class MetricsServerTests
         using var metrics = new BalancerMetrics(() => snapshot, () => null, TimeProvider.System, workers: 1);
         using var endpoint = new PrometheusEndpoint(metrics);
         MetricsServer server = await MetricsServer.StartAsync(
-            new Endpoint(HostAddress.From(IPAddress.Loopback), 0), metrics, endpoint, NullLoggerFactory.Instance);
+            new Endpoint(HostAddress.From(IPAddress.Loopback), 0), metrics, endpoint, static () => [], NullLoggerFactory.Instance);
         using var deaf = new TcpClient { ReceiveBufferSize = 4096 };
         await deaf.ConnectAsync(IPAddress.Loopback, new Uri(server.Url).Port);
         await deaf.GetStream().WriteAsync("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"u8.ToArray());

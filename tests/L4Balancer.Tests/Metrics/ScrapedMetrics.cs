@@ -29,7 +29,7 @@ internal sealed class ScrapedMetrics : IDisposable
         var http = new DefaultHttpContext();
         http.Request.Headers.Accept = accept;
         http.Response.Body = body;
-        Assert.That(_endpoint.Answer(http).Wait(DaemonProcess.Deadline), Is.True);
+        Assert.That(_endpoint.AnswerAsync(http).Wait(DaemonProcess.Deadline), Is.True);
         Assert.That(http.Response.StatusCode, Is.EqualTo(StatusCodes.Status200OK));
         return body;
     }

@@ -114,6 +114,9 @@ internal sealed class PacedScene : IAsyncDisposable
         return (code, output.ToString() + errors);
     }
 
+    /// <summary>A command as a process of its own.</summary>
+    public DaemonProcess StartCommand(params string[] args) => DaemonProcess.Start([.. args, "--admin", _folder.SocketPath]);
+
     private async Task ReadyAsync()
     {
         await _daemon.ReadyAsync();

@@ -16,7 +16,7 @@ internal sealed class ManualTests
         {
             string entry = Page.Split(".It Cm ").SingleOrDefault(e => e.StartsWith(command + ' ', StringComparison.Ordinal) || e.StartsWith(command + '\n', StringComparison.Ordinal)) ?? "";
             Assert.That(entry, Is.Not.Empty, command);
-            foreach (string option in (await OffersAsync($"l4balancer {command} --")).Except(["--admin", "--token-file", "--help"]))
+            foreach (string option in (await OffersAsync($"l4balancer {command} --")).Except(["--admin", "--token-file", "--timeout", "--help"]))
             {
                 Assert.That(entry, Does.Contain($"Fl -{option[2..]}"), command);
             }

@@ -40,6 +40,8 @@ internal sealed class PackageTests
                 Assert.That(seen["check"], Does.Contain("/etc/l4balancer/balancer.toml: ok"));
                 Assert.That(seen["manual"], Is.EqualTo("there"));
                 Assert.That(seen["unit"], Is.Empty);
+                Assert.That(seen["mode"], Is.EqualTo("640 root:l4balancer"));
+                Assert.That(seen["mode_upgraded"], Is.EqualTo("640 root:l4balancer"));
                 Assert.That(seen["conffiles"], Is.EqualTo("/etc/l4balancer/balancer.toml"));
                 Assert.That(seen["upgraded"], Is.EqualTo("install ok installed 0.0.2"));
                 Assert.That(seen["kept"], Is.EqualTo("1"), "what the operator changed");

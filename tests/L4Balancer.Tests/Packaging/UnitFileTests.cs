@@ -44,6 +44,13 @@ internal sealed class UnitFileTests
         Assert.That(Unit, Does.Not.Contain("\nExecStartPre="));
     }
 
+    [Test]
+    public void No_bytes_of_connections_get_into_a_core_dump_and_the_state_has_a_directory()
+    {
+        Assert.That(SectionOf("LimitCORE=0"), Is.EqualTo("[Service]"));
+        Assert.That(SectionOf("StateDirectory=l4balancer"), Is.EqualTo("[Service]"));
+    }
+
     private static string? SectionOf(string line) =>
         Unit.Split('\n').TakeWhile(l => l != line).LastOrDefault(l => l.StartsWith('['));
 

@@ -26,10 +26,12 @@ say version "$(in_root l4balancer version | head -n 1)"
 say check "$(in_root l4balancer check --config /etc/l4balancer/balancer.toml 2>&1 | tail -n 1)"
 say manual "$(in_root test -s /usr/share/man/man8/l4balancer.8.gz && in_root test -s /usr/share/man/man5/balancer.toml.5.gz && echo there)"
 say unit "$(in_root systemd-analyze verify /lib/systemd/system/l4balancer.service /lib/systemd/system/l4balancer.socket 2>&1)"
+say mode "$(in_root stat -c '%a %U:%G' /etc/l4balancer/balancer.toml)"
 say conffiles "$(in_root dpkg-query -W -f '${Conffiles}' l4balancer | awk 'NF { print $1 }')"
 
 echo '# changed by the operator' >> "$root/all/etc/l4balancer/balancer.toml"
 in_root dpkg --install /packages/second.deb > "$root/log" 2>&1 < /dev/null || { cat "$root/log"; exit 1; }
+say mode_upgraded "$(in_root stat -c '%a %U:%G' /etc/l4balancer/balancer.toml)"
 say upgraded "$(in_root dpkg-query -W -f '${Status} ${Version}' l4balancer)"
 say kept "$(grep -c 'changed by the operator' "$root/all/etc/l4balancer/balancer.toml")"
 

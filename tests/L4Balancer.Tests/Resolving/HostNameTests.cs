@@ -7,6 +7,7 @@ namespace L4Balancer.Tests.Resolving;
 
 /// <summary>Backends that have host names, before a real daemon whose /etc/hosts a test writes.</summary>
 [Category(DaemonProcess.Category)]
+[Parallelizable(ParallelScope.Self)]
 internal sealed class HostNameTests
 {
     private SocketFolder _folder = null!;

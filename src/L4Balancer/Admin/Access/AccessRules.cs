@@ -1,6 +1,6 @@
-using L4Balancer.Core.Addressing;
+using System.Collections.Immutable;
+using L4Balancer.Web;
 using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.Primitives;
 
 namespace L4Balancer.Admin.Access;
 
@@ -13,66 +13,64 @@ internal static class AccessRules
     private const string Scheme = "Bearer ";
     private const string Realm = "Bearer realm=\"l4balancer\"";
 
+    /// <param name="hosts">The names of <c>[admin] hosts</c>.</param>
     /// <returns>Null if the request is allowed.</returns>
-    public static Refusal? Check(HttpRequest request, Requester requester, AccessToken token)
+    public static Refusal? Check(HttpRequest request, Requester requester, AccessToken token, ImmutableArray<string> hosts)
     {
         if (requester.IsLocal)
         {
             return null;
         }
 
-        return Foreign(request) ?? Unauthorised(request, requester, token);
+        return OwnSite.WhyNot(request, hosts) is string foreign
+            ? new Refusal(StatusCodes.Status403Forbidden, foreign)
+            : NeedsToken(request, requester) ? Unauthorised(request, token) : null;
     }
 
-    // A page of another origin can reach loopback by its address, or by a name that the attacker resolves to it (DNS rebinding).
-    private static Refusal? Foreign(HttpRequest request)
-    {
-        if (!IsOurs(request.Host.Host))
-        {
-            return new Refusal(StatusCodes.Status403Forbidden, "this Host is not accepted: use an IP address, or localhost");
-        }
-
-        StringValues site = request.Headers["Sec-Fetch-Site"];
-        bool crossSite = site.Count > 0 && site is not ["same-origin"] and not ["none"];
-        StringValues origin = request.Headers.Origin;
-        bool otherOrigin = origin.Count > 0 && !(origin is [string one] && one == $"http://{request.Host.Value}");
-        return crossSite || otherOrigin
-            ? new Refusal(StatusCodes.Status403Forbidden, "requests from pages of other sites are refused: open this address directly in the browser")
-            : null;
-    }
-
-    // An IP address cannot be rebound. A request without Host does not come from a browser (HTTP/1.0 checks of load balancers).
-    private static bool IsOurs(string host) =>
-        host.Length == 0 || host.Equals("localhost", StringComparison.OrdinalIgnoreCase)
-        || HostAddress.TryParse(host is ['[', .., ']'] ? host[1..^1] : host, out _);
-
-    private static Refusal? Unauthorised(HttpRequest request, Requester requester, AccessToken token)
+    /// <summary>Whether the request is allowed only with the token.</summary>
+    public static bool NeedsToken(HttpRequest request, Requester requester)
     {
         // The page itself contains no data: its script requests everything it shows, under the same access rules.
-        bool reads = HttpMethods.IsGet(request.Method) || HttpMethods.IsHead(request.Method);
-        if (reads && (requester.IsLoopback || request.Path == "/" || request.Path == "/healthz" || request.Path == "/readyz"))
-        {
-            return null;
-        }
+        bool isFree = IsReading(request) && (requester.IsLoopback || request.Path == "/" || IsHealth(request));
+        return !requester.IsLocal && !isFree;
+    }
 
+    /// <summary>Whether it asks for one of the health paths, which never need the token.</summary>
+    public static bool IsHealth(HttpRequest request) => IsReading(request) && (request.Path == "/healthz" || request.Path == "/readyz");
+
+    /// <summary>Whether the request carries the token, needed or not.</summary>
+    public static bool HasToken(HttpRequest request, AccessToken token) => OfferedToken(request) is string offered && token.Matches(offered);
+
+    private static Refusal? Unauthorised(HttpRequest request, AccessToken token)
+    {
         if (!token.Exists)
         {
+            string what = IsReading(request) ? "reading from another host" : "a change over TCP";
             return new Refusal(
                 StatusCodes.Status403Forbidden,
-                (reads ? "reading from another host" : "a change over TCP")
-                + " needs a token and none is configured: use the local socket, or set [admin] token_file");
+                token.Fault is string fault
+                    ? $"{what} needs a token, and [admin] token_file is configured but {fault}: use the local socket, or see the log"
+                    : $"{what} needs a token and none is configured: use the local socket, or set [admin] token_file");
         }
 
-        StringValues authorization = request.Headers.Authorization;
-        if (authorization is not [string credentials] || !credentials.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase))
+        if (OfferedToken(request) is not string offered)
         {
             return new Refusal(
                 StatusCodes.Status401Unauthorized, "send the token of [admin] token_file: Authorization: Bearer TOKEN", Realm);
         }
 
-        return token.Matches(credentials[Scheme.Length..].Trim())
+        return token.Matches(offered)
             ? null
             : new Refusal(
-                StatusCodes.Status401Unauthorized, "this is not the token of [admin] token_file", $"{Realm}, error=\"invalid_token\"");
+                StatusCodes.Status401Unauthorized, "this is not the token of [admin] token_file", $"{Realm}, error=\"invalid_token\"")
+            {
+                IsWrongToken = true,
+            };
     }
+
+    private static string? OfferedToken(HttpRequest request) =>
+        request.Headers.Authorization is [string credentials] && credentials.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase)
+            ? credentials[Scheme.Length..].Trim() : null;
+
+    private static bool IsReading(HttpRequest request) => HttpMethods.IsGet(request.Method) || HttpMethods.IsHead(request.Method);
 }

@@ -4,7 +4,7 @@ using System.Text.Json.Serialization;
 namespace L4Balancer.Admin.Answers;
 
 /// <summary>The types of requests and answers, serialized by generated code.</summary>
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, DefaultBufferSize = LargeWrite)]
 [JsonSerializable(typeof(AgesAnswer))]
 [JsonSerializable(typeof(BackendAnswer))]
 [JsonSerializable(typeof(BackendsAnswer))]
@@ -16,7 +16,15 @@ namespace L4Balancer.Admin.Answers;
 [JsonSerializable(typeof(LocateAnswer))]
 [JsonSerializable(typeof(Problem))]
 [JsonSerializable(typeof(RebalanceAnswer))]
+[JsonSerializable(typeof(RebalanceEndAnswer))]
 [JsonSerializable(typeof(ReloadAnswer))]
 [JsonSerializable(typeof(StatusAnswer))]
 [JsonSerializable(typeof(WeightRequest))]
-internal sealed partial class AdminJson : JsonSerializerContext;
+internal sealed partial class AdminJson : JsonSerializerContext
+{
+    /// <summary>
+    /// How many bytes of a large answer are written to its stream at a time. Kestrel requires its minimum rate of each write beyond a
+    /// grace period: only if a write takes longer than that period at the minimum rate, the rate holds for the whole answer.
+    /// </summary>
+    public const int LargeWrite = 256 * 1024;
+}

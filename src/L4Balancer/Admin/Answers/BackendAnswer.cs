@@ -7,10 +7,15 @@ internal sealed record BackendsAnswer(IEnumerable<BackendAnswer> Backends);
 
 /// <summary>One backend of one pool.</summary>
 /// <param name="State"><c>up</c>, <c>degraded</c>, <c>down</c>, <c>draining</c>, <c>maintenance</c> or <c>checking</c>.</param>
+/// <param name="Since">When it entered this state; null if that is not known.</param>
+/// <param name="StateSeconds">How long it has been in this state, in seconds; null if that is not known.</param>
+/// <param name="TakesConnections">Whether new connections may go there; true for a backup also while primaries serve.</param>
 /// <param name="Address">The address as written in the file.</param>
+/// <param name="Host">The host name in the address; null if the address is an IP address.</param>
 /// <param name="ResolvedAddress">The address used for connects; null if the host name has no address.</param>
 /// <param name="Resolved">False if the host name has no address, or its latest look-up failed; the address known before may still be in use.</param>
 /// <param name="ResolveError">Why the latest look-up failed; empty if it succeeded, or if the address is an IP address.</param>
+/// <param name="Host">The host name in the address; null if the address is an IP address.</param>
 /// <param name="Weight">The active weight.</param>
 /// <param name="Connections">Established connections.</param>
 /// <param name="ShareRatio">
@@ -20,17 +25,22 @@ internal sealed record BackendsAnswer(IEnumerable<BackendAnswer> Backends);
 /// <param name="Shed">Connections that the balancer began to close at a limited rate, by reason.</param>
 /// <param name="Shedding">The paced close in progress; null if there is none.</param>
 /// <param name="InConfiguration">False if the backend was removed from the file and still has connections.</param>
+/// <param name="Warning">In the answer to a change: what the change has done to the pool. Not sent if there is nothing to warn about.</param>
 internal sealed record BackendAnswer(
-    string Pool, string Name, string Address, string? ResolvedAddress, bool Resolved, string ResolveError, string State, int Weight,
+    string Pool, string Name, string Address, string? ResolvedAddress, bool Resolved, string ResolveError, string? Host, string State, DateTime? Since,
+    double? StateSeconds, bool TakesConnections, int Weight,
     bool Backup, int Connections, double? ShareRatio, long ConnectAttempts, IReadOnlyDictionary<string, long> ConnectFailures,
     IReadOnlyDictionary<string, long> Closed,
-    IReadOnlyDictionary<string, long> Shed, SheddingAnswer? Shedding, long BytesToBackend, long BytesToClient, HealthAnswer Health, bool InConfiguration);
+    IReadOnlyDictionary<string, long> Shed, SheddingAnswer? Shedding, long BytesToBackend, long BytesToClient, HealthAnswer Health, bool InConfiguration,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Warning = null);
 
 /// <summary>Results of the probes of a backend.</summary>
 /// <param name="LocalErrors">Probes that were inconclusive because the balancer lacked a resource.</param>
+/// <param name="LastTransition">When it last changed between up, degraded and down; null if it has not.</param>
 /// <param name="Detail">Why it is degraded or down; empty if it is up.</param>
 /// <param name="LastProbe">Null before the first one has ended.</param>
-internal sealed record HealthAnswer(long Succeeded, long Failed, long LocalErrors, long Transitions, string Detail, ProbeAnswer? LastProbe);
+internal sealed record HealthAnswer(
+    long Succeeded, long Failed, long LocalErrors, long Transitions, DateTime? LastTransition, string Detail, ProbeAnswer? LastProbe);
 
 /// <summary>The result of a probe.</summary>
 /// <param name="Outcome">

@@ -7,7 +7,7 @@ internal sealed record ConnectionsAnswer(int Total, IEnumerable<ConnectionAnswer
 /// <summary>One open connection.</summary>
 /// <param name="Destination">The balancer's address that the client connected to.</param>
 /// <param name="Backend">Null if none was chosen yet.</param>
-/// <param name="Source">The balancer's endpoint of the backend connection; null before it is connected.</param>
+/// <param name="Source">The balancer's endpoint of the backend connection; null before it is connected, and for a UNIX socket.</param>
 /// <param name="Generation">Generation of the configuration under which it was accepted.</param>
 /// <param name="State"><c>pending</c> or <c>active</c>.</param>
 internal sealed record ConnectionAnswer(

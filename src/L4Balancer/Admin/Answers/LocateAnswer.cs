@@ -7,8 +7,11 @@ namespace L4Balancer.Admin.Answers;
 /// <param name="Hash">Hash of the tuple by the key, as 16 hexadecimal digits; null if the choice does not depend on a hash.</param>
 /// <param name="RingBackends">Number of backends on the ring.</param>
 /// <param name="LivingBackends">Number of them that accept connections now; null offline.</param>
-/// <param name="Owner">The backend that owns the hash if all backends are available; null if the choice does not depend on a hash.</param>
+/// <param name="Owner">
+/// The backend that owns the hash if all backends are available and none is full; null if the choice does not depend on a hash.
+/// </param>
 /// <param name="Health">The state of the owner; <c>unknown</c> offline.</param>
+/// <param name="Sticky">An entry of <c>[pools.sticky]</c> decided, whatever the balance would have picked; always false offline.</param>
 internal sealed record LocateAnswer(
     string Listener, string Pool, string Balance, string? Backend, string? Address, string Source, string Destination, IReadOnlyList<string> HashKey,
-    string? Hash, int RingBackends, int? LivingBackends, string? Owner, string Health);
+    string? Hash, int RingBackends, int? LivingBackends, string? Owner, string Health, bool Sticky);

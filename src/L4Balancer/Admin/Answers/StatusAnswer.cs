@@ -1,13 +1,14 @@
 namespace L4Balancer.Admin.Answers;
 
 /// <summary>GET /v1/status: the state of the process, with totals.</summary>
+/// <param name="Host">The name of the host that the daemon runs on.</param>
 /// <param name="Commit">The commit of the build; <c>unknown</c> for a build outside a checkout.</param>
 /// <param name="Ready">Same as /readyz: false during shutdown.</param>
 /// <param name="Accepted">Connections accepted since the start, over all listeners.</param>
 /// <param name="Refused">Refused connections by reason, over all listeners.</param>
 /// <param name="Closed">Closed connections by reason, over all backends.</param>
 internal sealed record StatusAnswer(
-    string Version, string Commit, string Runtime, string Engine, int Pid, DateTime StartedAt, double UptimeSeconds, bool Ready,
+    string Host, string Version, string Commit, string Runtime, string Engine, int Pid, DateTime StartedAt, double UptimeSeconds, bool Ready,
     long Generation, OpenAnswer Connections, long Accepted, IReadOnlyDictionary<string, long> Refused,
     IReadOnlyDictionary<string, long> Closed, long BytesToBackend, long BytesToClient, IReadOnlyList<ListenerAnswer> Listeners,
     IReadOnlyList<PoolAnswer> Pools, IReadOnlyList<WorkerAnswer> Workers, DescriptorsAnswer Descriptors,
@@ -25,8 +26,11 @@ internal sealed record ListenerAnswer(
     string Name, string Pool, IReadOnlyList<string> Addresses, long Accepted, int Pending, int Open, IReadOnlyDictionary<string, long> Refused);
 
 /// <summary>One pool, with the number of its backends by state and their connections.</summary>
+/// <param name="TakesConnections">Whether any backend takes new connections; without one they are refused.</param>
+/// <param name="Rebalance">The rebalance that runs; null if there is none.</param>
 internal sealed record PoolAnswer(
-    string Name, string Balance, int Backends, int Up, int Degraded, int Down, int Draining, int Maintenance, int Checking, long Connections);
+    string Name, string Balance, int Backends, int Up, int Degraded, int Down, int Draining, int Maintenance, int Checking, long Connections,
+    bool TakesConnections, RebalancingAnswer? Rebalance);
 
 /// <summary>One event loop.</summary>
 internal sealed record WorkerAnswer(int Worker, int Connections, double CpuSeconds);

@@ -1,5 +1,6 @@
 using System.Net.Http.Headers;
 using System.Net.Sockets;
+using L4Balancer.Core.Config;
 
 namespace L4Balancer.Admin.Client;
 
@@ -9,33 +10,36 @@ namespace L4Balancer.Admin.Client;
 /// </summary>
 internal sealed class AdminClient : IDisposable
 {
-    /// <summary>Maximum size of an answer; 100,000 connections take 40 MB.</summary>
-    private const int LargestAnswer = 1 << 30;
+    /// <summary>Maximum size of an answer in bytes. The largest of a daemon, 100,000 connections, is 40 MB.</summary>
+    internal const int LargestAnswer = 64 << 20;
 
-    private static readonly TimeSpan ConnectWithin = TimeSpan.FromSeconds(5);
+    public static readonly TimeSpan DefaultTimeout = TimeSpan.FromSeconds(5);
 
-    /// <summary>Long enough for the reload of a large file; the user can interrupt the command.</summary>
-    private static readonly TimeSpan AnswerWithin = TimeSpan.FromMinutes(5);
+    public static readonly TimeSpan LongestTimeout = TimeSpan.FromHours(1);
+
+    /// <summary>The bound on an answer as a whole, however steadily it comes.</summary>
+    private static readonly TimeSpan WholeAnswerWithin = LongestTimeout + LongestTimeout;
 
     private readonly AdminAddress _address;
+    private readonly TimeSpan _timeout;
     private readonly HttpClient _http;
 
     /// <param name="token">The token to send; null means none.</param>
-    public AdminClient(AdminAddress address, string? token)
+    /// <param name="timeout">How long the daemon may take to accept the connection and to answer, and may pause within an answer.</param>
+    public AdminClient(AdminAddress address, string? token, TimeSpan timeout)
     {
         _address = address;
+        _timeout = timeout;
         _http = new HttpClient(new SocketsHttpHandler
         {
             UseProxy = false,
             UseCookies = false,
             AllowAutoRedirect = false,
-            ConnectTimeout = ConnectWithin,
             ConnectCallback = (_, cancel) => ConnectAsync(address, cancel),
         })
         {
             BaseAddress = address.Base,
-            Timeout = AnswerWithin,
-            MaxResponseContentBufferSize = LargestAnswer,
+            Timeout = WholeAnswerWithin,
         };
         if (token is not null)
         {
@@ -54,11 +58,22 @@ internal sealed class AdminClient : IDisposable
             request.Content = new StringContent(json, null, "application/json");
         }
 
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        patience.CancelAfter(_timeout);
         try
         {
-            using HttpResponseMessage response = await _http.SendAsync(request, cancel);
+            using HttpResponseMessage response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, patience.Token);
             return new AdminReply(
-                (int)response.StatusCode, response.Content.Headers.ContentType?.MediaType, await response.Content.ReadAsByteArrayAsync(cancel));
+                (int)response.StatusCode, response.Content.Headers.ContentType?.MediaType, await ReadAsync(response.Content, patience));
+        }
+        catch (IOException e)
+        {
+            throw new NoDaemonException($"the daemon at {_address.Text} broke off its answer: check its log", e);
+        }
+        catch (HttpRequestException e) when (e.HttpRequestError == HttpRequestError.ConfigurationLimitExceeded)
+        {
+            throw new NoDaemonException(
+                $"the answer of {_address.Text} is larger than {LargestAnswer >> 20} MiB: give the address of an l4balancer with --admin, or a smaller --limit", e);
         }
         catch (HttpRequestException e)
         {
@@ -66,11 +81,36 @@ internal sealed class AdminClient : IDisposable
         }
         catch (OperationCanceledException e) when (!cancel.IsCancellationRequested)
         {
-            throw new NoDaemonException($"the daemon at {_address.Text} does not answer: check its log, or restart it", e);
+            throw new NoDaemonException(
+                $"the daemon at {_address.Text} did not answer within {Duration.Format(_timeout)}: check its log, or wait longer with --timeout", e);
         }
     }
 
     public void Dispose() => _http.Dispose();
+
+    // An answer that goes on coming is complete at some time; only a pause ends it.
+    private async Task<byte[]> ReadAsync(HttpContent content, CancellationTokenSource patience)
+    {
+        await using Stream body = await content.ReadAsStreamAsync(patience.Token);
+        using var whole = new MemoryStream();
+        byte[] buffer = new byte[64 * 1024];
+        while (true)
+        {
+            patience.CancelAfter(_timeout);
+            int count = await body.ReadAsync(buffer, patience.Token);
+            if (count == 0)
+            {
+                return whole.ToArray();
+            }
+
+            if (whole.Length + count > LargestAnswer)
+            {
+                throw new HttpRequestException(HttpRequestError.ConfigurationLimitExceeded, $"more than {LargestAnswer} bytes");
+            }
+
+            whole.Write(buffer, 0, count);
+        }
+    }
 
     private static async ValueTask<Stream> ConnectAsync(AdminAddress address, CancellationToken cancel)
     {

@@ -6,6 +6,7 @@ const SHOWN_AT_FIRST = 100; // rows per pool; the others are created on demand, 
 class BackendRow {
   constructor(backend) {
     this.state = element('span.chip');
+    this.since = element('div.since.dim');
     this.name = element('div.name');
     this.address = element('div.dim');
     this.connections = element('span.number');
@@ -17,14 +18,14 @@ class BackendRow {
     this.down = element('div');
     this.probe = element('div.probe');
     this.take = element('button.quiet', { type: 'button', onclick: () => this.toggle() });
-    this.rest = element('button.quiet', { type: 'button', onclick: () => setMode(this.backend, 'maint') }, 'Maintenance');
+    this.rest = element('button.quiet', { type: 'button', onclick: () => maintain(this.backend) }, 'Maintenance');
     this.progress = element('progress', { max: 1, value: 0 });
     this.shed = element('span');
     this.shedding = element('div.shedding', { role: 'cell' }, this.progress, this.shed);
     this.shedding.hidden = true;
     const cell = (kind, ...children) => element(kind, { role: 'cell' }, ...children);
     this.node = element('div.row', { role: 'row' },
-      cell('div.c-state', this.state),
+      cell('div.c-state', this.state, this.since),
       cell('div.c-name', this.name, this.address),
       cell('div.c-connections', element('div.share', {}, this.connections, element('div.track', {}, this.bar, this.fair))),
       cell('div.c-share.number', this.share),
@@ -45,6 +46,9 @@ class BackendRow {
     this.backend = backend;
     setText(this.state, backend.state);
     setClass(this.state, `chip ${backend.state}`);
+    const since = backend.since ? new Date(backend.since) : null;
+    setText(this.since, since ? `for ${duration(Math.max(0, backend.state_seconds))}` : '');
+    this.since.title = since ? `since ${since.toISOString()}${lastTransition(backend)}` : '';
     setText(this.address, addressLine(backend));
     setText(this.connections, count(backend.connections));
     const fair = backend.share_ratio ? backend.connections / backend.share_ratio : null;
@@ -87,6 +91,15 @@ class BackendRow {
   }
 }
 
+function lastTransition(backend) {
+  return backend.health.last_transition ? `; health last changed at ${backend.health.last_transition}` : '';
+}
+
+// The pools of which no backend takes connections: their clients are refused.
+function deadPools(status) {
+  return status.pools.filter(pool => !pool.takes_connections).map(pool => pool.name);
+}
+
 function addressLine(backend) {
   const marks = [backend.address];
   if (backend.resolved_address && backend.resolved_address !== backend.address) { marks.push(`→ ${backend.resolved_address}`); }
@@ -113,15 +126,16 @@ class PoolCard {
     this.rows = new Map();
     this.sort = null;
     this.showAll = false;
+    this.dead = element('span.chip.down', {}, 'no backend takes connections');
     this.facts = element('span.facts');
+    this.rebalance = element('button.quiet', { type: 'button', onclick: () => (this.isRebalancing ? stopRebalance(name) : rebalance(name)) }, 'Rebalance…');
     this.heads = COLUMNS.map(([kind, title], column) => element(`div.${kind}`, { role: 'columnheader' },
       element('button', { type: 'button', onclick: () => this.sortBy(column) }, title)));
     this.list = element('div.rows', { role: 'table', 'aria-label': `Backends of pool ${name}` },
       element('div.row.head', { role: 'row' }, ...this.heads, element('div', { role: 'columnheader' })));
     this.more = element('button.more', { type: 'button', onclick: () => { this.showAll = true; this.again(); } });
-    this.node = element('article.card.pool', {},
-      element('header', {}, element('h2', {}, name), this.facts,
-        element('button.quiet', { type: 'button', onclick: () => rebalance(name) }, 'Rebalance…')),
+    this.node = element('article.card.pool', { id: `pool-${name}`, tabindex: '-1' },
+      element('header', {}, element('h2', {}, name), this.dead, this.facts, this.rebalance),
       this.list, this.more);
   }
 
@@ -145,7 +159,15 @@ class PoolCard {
     this.last = [pool, backends, speeds, now, shown];
     const total = backends.reduce((sum, b) => sum + b.connections, 0);
     const up = backends.filter(b => b.state === 'up').length;
-    setText(this.facts, `${pool ? `${pool.balance} · ` : ''}${up} of ${backends.length} up · ${count(total)} connections`);
+    const running = pool && pool.rebalance;
+    const progress = running ? ` · rebalance: ${count(running.closed)} of ${count(running.planned)} closed${running.closed >= running.planned ? ', clients return' : ''}` : '';
+    setText(this.facts, `${pool ? `${pool.balance} · ` : ''}${up} of ${backends.length} up · ${count(total)} connections${progress}`);
+    const dead = !!pool && !pool.takes_connections;
+    this.dead.hidden = !dead;
+    this.node.classList.toggle('dead', dead);
+    this.isRebalancing = !!running;
+    setText(this.rebalance, running ? 'Stop rebalance' : 'Rebalance…');
+    this.rebalance.setAttribute('aria-label', `${running ? 'Stop rebalance' : 'Rebalance'} ${this.name}`);
     const most = Math.max(...backends.map(b => b.connections), 1);
     let wanted = backends.filter(shown);
     if (this.sort) {
@@ -193,6 +215,11 @@ function keyOf(backend) {
 const pools = {
   cards: new Map(),
   filter: { text: '', state: '' },
+
+  // Whether this is the only backend of its pool that takes connections.
+  isLast(backend) {
+    return backend.takes_connections && !this.last[1].some(b => b.pool === backend.pool && b.takes_connections && b.name !== backend.name);
+  },
 
   show(status, backends, speeds, now) {
     this.last = [status, backends, speeds, now];

@@ -52,6 +52,7 @@ async function change(method, path, done) {
 async function drain(backend) {
   const dialog = document.getElementById('drain-dialog');
   setText(document.getElementById('drain-title'), `Drain ${backend.pool}/${backend.name}`);
+  warnIfLast('drain-warning', backend);
   if (await ask(dialog)) {
     const how = dialog.querySelector('[name=how]:checked').value;
     const value = how === 'stay' ? '' : document.getElementById(`drain-${how}`).value.trim();
@@ -59,6 +60,24 @@ async function drain(backend) {
       `${backend.pool}/${backend.name} is draining`);
   }
 }
+
+function warnIfLast(id, backend) {
+  const line = document.getElementById(id);
+  const isLast = pools.isLast(backend);
+  line.hidden = !isLast;
+  setText(line, isLast ? `This is the last backend of ${backend.pool} that takes connections: new connections will be refused.` : '');
+  return isLast;
+}
+
+// Maintenance acts at once, except on the last backend of a pool.
+async function maintain(backend) {
+  setText(document.getElementById('maint-title'), `Maintenance of ${backend.pool}/${backend.name}`);
+  if (!warnIfLast('maint-warning', backend) || await ask(document.getElementById('maint-dialog'))) {
+    await setMode(backend, 'maint');
+  }
+}
+
+const stopRebalance = pool => change('DELETE', `/v1/pools/${pool}/rebalance`, `the rebalance of ${pool} is stopped`);
 
 async function rebalance(pool) {
   setText(document.getElementById('rebalance-title'), `Rebalance ${pool}`);

@@ -21,7 +21,15 @@ const overview = {
     const ready = document.getElementById('ready');
     setText(ready, status.ready ? 'ready' : 'draining');
     setClass(ready, `chip ${status.ready ? 'yes' : 'draining'}`);
-    document.title = `${count(status.connections.active)} · L4Balancer`;
+    setText(document.getElementById('host'), status.host);
+    const dead = deadPools(status);
+    document.title = `${dead.length ? `▲ ${deadText(dead)} · ` : ''}${count(status.connections.active)} · ${status.host} · L4Balancer`;
+    const mark = document.getElementById('dead');
+    mark.hidden = dead.length === 0;
+    if (dead.length) {
+      setText(mark, deadText(dead));
+      mark.setAttribute('href', `#pool-${dead[0]}`);
+    }
 
     const open = status.connections;
     this.setValue(this.connections, count(open.active), `open, ${count(open.pending)} pending, limit ${count(open.limit)}`);
@@ -61,7 +69,8 @@ const overview = {
     const others = STATES.slice(1).map(s => [s, there.filter(b => b.state === s).length]).filter(([, n]) => n > 0);
     this.setTile(this.backends, count(up), `of ${count(there.length)}`, there.length ? up / there.length : 0,
       others.map(([s, n]) => `${n} ${s}`).join(', ') || 'all', 2, 3);
-    setClass(this.backends.meter, up === 0 ? 'meter bad' : up < there.length ? 'meter warn' : 'meter');
+    setClass(this.backends.meter, up === 0 ? 'meter bad none' : up < there.length ? 'meter warn' : 'meter');
+    setClass(this.backends.value, up === 0 ? 'value bad' : 'value');
 
     const share = s => (s.limit ? s.in_use / s.limit : 0);
     const fullest = status.source_ports.reduce((worst, s) => (worst === null || share(s) > share(worst) ? s : worst), null);
@@ -136,6 +145,10 @@ const overview = {
     }
   },
 };
+
+function deadText(dead) {
+  return dead.length === 1 ? `pool ${dead[0]} is dead` : `${dead.length} pools are dead`;
+}
 
 function sum(counts) {
   return Object.values(counts).reduce((total, n) => total + n, 0);

@@ -17,7 +17,7 @@ const attempts = async ({ admin }) => {
   await attempt('post', async () => (await fetch(admin + change, { method: 'POST' })).status);
   await attempt('opaque post', async () => (await fetch(admin + change, { method: 'POST', mode: 'no-cors' })).type);
   await attempt('post with a token', async () =>
-    (await fetch(admin + change, { method: 'POST', headers: { Authorization: 'Bearer secret' } })).status);
+    (await fetch(admin + change, { method: 'POST', headers: { Authorization: 'Bearer secret-of-the-tests' } })).status);
   await attempt('put', async () =>
     (await fetch(admin + '/v1/backends/chat/ws1/weight', { method: 'PUT', body: '{"weight":0}' })).status);
   await attempt('beacon', async () => (navigator.sendBeacon(admin + '/v1/reload'), 'sent'));

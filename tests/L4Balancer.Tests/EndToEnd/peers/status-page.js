@@ -30,8 +30,16 @@ async function step(name) {
   seen.why = await row(page, 'ws2').locator('.probe').innerText();
   seen.event = await page.locator('.events li', { hasText: 'ws2' }).first().innerText();
 
+  // It is the last backend of its pool that takes connections: both ways out say so before anything is done.
+  await row(page, 'ws1').getByRole('button', { name: 'Maintenance chat/ws1' }).click();
+  seen.warnings = [await page.locator('#maint-warning').innerText()];
+  await page.locator('#maint-dialog .cancel').click();
+  await state(page, 'ws1', 'up');
+  seen.alive = [await page.locator('.pool.dead').count(), await page.locator('#dead').isVisible(), await page.title()];
+
   // Draining takes the token: a wrong one is asked for again.
   await row(page, 'ws1').getByRole('button', { name: 'Drain chat/ws1' }).click();
+  seen.warnings.push(await page.locator('#drain-warning').innerText());
   await page.locator('#drain-dialog input[value=rate]').check();
   await page.locator('#drain-rate').fill('1000');
   await page.locator('#drain-dialog button[value=ok]').click();
@@ -43,10 +51,15 @@ async function step(name) {
   await state(page, 'ws1', 'draining');
   await row(page, 'ws1').locator('.share .number', { hasText: /^0$/ }).waitFor();
   seen.reasons = await page.locator('#reasons').innerText();
+  await page.locator('.pool.dead header .chip', { hasText: 'no backend takes connections' }).waitFor();
+  seen.dead = [await page.locator('#dead').innerText(), await page.title(), await page.locator('#dead').getAttribute('href')];
+  seen.host = await page.locator('#host').innerText();
+  seen.since = await row(page, 'ws1').locator('.since').innerText();
   await step('drained');
 
   await row(page, 'ws1').getByRole('button', { name: 'Ready chat/ws1' }).click();
   await state(page, 'ws1', 'up');
+  await page.locator('#dead').waitFor({ state: 'hidden' });
 
   await page.keyboard.press('/');
   await page.keyboard.type('ws2');

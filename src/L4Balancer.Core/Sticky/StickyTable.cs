@@ -1,0 +1,160 @@
+using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Addressing;
+using L4Balancer.Core.Balancing;
+using L4Balancer.Core.Config;
+using L4Balancer.Core.Timing;
+
+namespace L4Balancer.Core.Sticky;
+
+/// <summary>What a connection holds of a <see cref="StickyTable"/>; the default holds nothing.</summary>
+/// <param name="Place">The shard and the index in it, as one number: every connection keeps it.</param>
+/// <param name="Generation">Distinguishes two uses of one place, so that a connection whose entry was displaced changes no other.</param>
+internal readonly record struct StickyHold(int Place, int Generation)
+{
+    private const int Shards = 8;
+
+    public StickyHold(int shard, int index, int generation)
+        : this((index * Shards) + shard, generation)
+    {
+    }
+
+    public int Shard => Place % Shards;
+
+    public int Index => Place / Shards;
+}
+
+/// <summary>Two hashes of the value of <c>hash_key</c> with seeds that only this process knows: a client cannot choose another's.</summary>
+internal readonly record struct StickyKeyHash(ulong High, ulong Low);
+
+/// <summary>
+/// Where the connections of each key of a pool went (<c>[pools.sticky]</c>), so that the next one goes there too, whatever joins or leaves
+/// the pool. Memory is bounded by the number of entries, about 150 bytes each, and grows as they come. Where there is no room the entry
+/// whose last connection ended first is displaced; entries with living connections are displaced last. A client (an IPv4 address or an
+/// IPv6 /64) holds at most a hundredth of the entries, and displaces its own beyond that. All workers share one table, because the
+/// connections of a client arrive at any of them. A table of at least 10,000 entries has eight shards by key, each with a lock of its own
+/// that is held for a fraction of a microsecond: orders of displacement are linked lists, which cannot be changed without a lock, and one
+/// lock would be asked for by every worker twice for each connection. Any thread.
+/// </summary>
+public sealed class StickyTable
+{
+    private const int ShardsOfLarge = 8;
+    private const int SmallestLarge = 10_000;
+
+    /// <summary>A client holds one in this many entries.</summary>
+    private const int ClientShare = 100;
+
+    private const ulong FirstSeed = 0x4C34_5354_4943_4B31;
+    private const ulong SecondSeed = 0x4C34_5354_4943_4B32;
+
+    private readonly StickyShard[] _shards;
+    private readonly TupleKey _key;
+    private readonly ulong _firstSeed;
+    private readonly ulong _secondSeed;
+
+    private StickyTable(int entries, TupleKey key, ulong firstSeed, ulong secondSeed)
+    {
+        Entries = entries;
+        _key = key;
+        (_firstSeed, _secondSeed) = (firstSeed, secondSeed);
+        int shards = entries < SmallestLarge ? 1 : ShardsOfLarge;
+        int each = entries / shards;
+        var hash = new SeededAddressHash(firstSeed ^ secondSeed);
+        _shards = [.. Enumerable.Range(0, shards).Select(n => new StickyShard(n, each, Math.Max(1, each / ClientShare), hash))];
+    }
+
+    /// <summary>The most entries that it holds.</summary>
+    public int Entries { get; }
+
+    /// <summary>The table of a pool in the next snapshot.</summary>
+    /// <param name="key">The <c>hash_key</c> of the pool: the entries of another key are of no use.</param>
+    /// <param name="before">
+    /// The table until now, which is kept, or copied if its size changes: living connections no longer protect the entries copied.
+    /// </param>
+    /// <param name="seed">A number that clients do not know.</param>
+    /// <returns>Null if the pool has none.</returns>
+    internal static StickyTable? For(StickySettings settings, TupleKey key, StickyTable? before, ulong seed)
+    {
+        if (settings.Ttl == TimeSpan.Zero)
+        {
+            return null;
+        }
+
+        if (before is null || before._key != key)
+        {
+            return new StickyTable(settings.Entries, key, Mix.Of(seed ^ FirstSeed), Mix.Of(seed ^ SecondSeed));
+        }
+
+        if (before.Entries == settings.Entries)
+        {
+            return before;
+        }
+
+        var resized = new StickyTable(settings.Entries, key, before._firstSeed, before._secondSeed);
+        List<StickyEntry> entries = [];
+        Array.ForEach(before._shards, s => s.CopyTo(entries));
+
+        // In the order of displacement over all shards, for the case that not all of them fit.
+        foreach (StickyEntry entry in entries.OrderBy(e => e.Since))
+        {
+            resized.ShardOf(entry.Hash).Add(entry.Hash, entry.Client, entry.Backend!, entry.Since);
+        }
+
+        return resized;
+    }
+
+    /// <summary>Number of entries, without those that have expired.</summary>
+    public int Count(TimeSpan ttl, Instant now)
+    {
+        int count = 0;
+        foreach (StickyShard shard in _shards)
+        {
+            count += shard.CountAt(ttl, now);
+        }
+
+        return count;
+    }
+
+    internal StickyKeyHash HashOf(in FourTuple tuple)
+    {
+        Span<byte> buffer = stackalloc byte[TupleHash.MaxLength];
+        ReadOnlySpan<byte> bytes = buffer[..TupleHash.Write(tuple, _key, buffer)];
+        return new StickyKeyHash(XxHash64.Hash(bytes, _firstSeed), XxHash64.Hash(bytes, _secondSeed));
+    }
+
+    /// <summary>The backend of an entry that has not expired.</summary>
+    /// <param name="hint">Its index in the pool, or the one that it had in an earlier snapshot.</param>
+    /// <returns>Null if there is no entry.</returns>
+    internal BackendState? Find(StickyKeyHash hash, TimeSpan ttl, Instant now, out int hint) => ShardOf(hash).Find(hash, ttl, now, out hint);
+
+    /// <summary>
+    /// Writes where a connection goes, and holds the entry for it until <see cref="Release"/>. Does nothing if the entry has another backend
+    /// than when it was looked at: two connections of one key that come together go to the same.
+    /// </summary>
+    /// <param name="seen">What <see cref="Find"/> returned.</param>
+    /// <param name="held">What the connection holds; an attempt at another backend goes on with it.</param>
+    /// <returns>Whether it was written.</returns>
+    internal bool TryHold(
+        StickyKeyHash hash, HostAddress client, BackendState backend, int hint, BackendState? seen, TimeSpan ttl, Instant now, ref StickyHold held) =>
+        ShardOf(hash).TryHold(hash, ClientTable.KeyOf(client), backend, hint, seen, ttl, now, ref held);
+
+    /// <summary>The connection is established: the entry outlives it.</summary>
+    internal void Confirm(StickyHold held, Instant now)
+    {
+        if (held.Generation != 0)
+        {
+            _shards[held.Shard].Confirm(held, now);
+        }
+    }
+
+    /// <summary>The connection is over. An entry of which no connection was ever established is removed with the last that tried.</summary>
+    internal void Release(ref StickyHold held, Instant now)
+    {
+        if (held.Generation != 0)
+        {
+            _shards[held.Shard].Release(held, now);
+            held = default;
+        }
+    }
+
+    private StickyShard ShardOf(StickyKeyHash hash) => _shards[_shards.Length == 1 ? 0 : (int)(hash.High >> 61)];
+}

@@ -1,0 +1,125 @@
+using System.Net.Sockets;
+
+namespace L4Balancer.Engine.Sockets;
+
+/// <summary>Whether a path is free for a new UNIX socket.</summary>
+public enum SocketFileState
+{
+    /// <summary>There is no file, or a stale one was removed.</summary>
+    Free,
+
+    /// <summary>There is a file of another kind.</summary>
+    NotSocket,
+
+    /// <summary>There is a socket that this process may not connect to, or may not remove.</summary>
+    NotPermitted,
+
+    /// <summary>Another process listens there.</summary>
+    InUse,
+}
+
+/// <summary>
+/// The file of a UNIX socket that was bound here. It is removed at the end, unless another process has replaced it. One thread at a time.
+/// </summary>
+public sealed class SocketFile(string path)
+{
+    /// <summary>The errno of open(2) for a socket; the same on x86-64 and arm64.</summary>
+    private const int ENXIO = 6;
+
+    private readonly DateTime _madeAt = File.GetLastWriteTimeUtc(path);
+    private bool _isRemoved;
+
+    /// <summary>Removes the file of a process that has ended without removing it.</summary>
+    public static SocketFileState MakeRoom(string path)
+    {
+        if (!Path.Exists(path))
+        {
+            return SocketFileState.Free;
+        }
+
+        if (!IsSocket(path))
+        {
+            return SocketFileState.NotSocket;
+        }
+
+        switch (Connect(path))
+        {
+            case SocketError.ConnectionRefused:
+                return TryDelete(path) ? SocketFileState.Free : SocketFileState.NotPermitted;
+            case SocketError.AddressNotAvailable:
+                // Its owner has removed it meanwhile.
+                return SocketFileState.Free;
+            case SocketError.AccessDenied:
+                return SocketFileState.NotPermitted;
+            default:
+                return SocketFileState.InUse;
+        }
+    }
+
+    /// <summary>Removes the file, once, unless another process has replaced it.</summary>
+    public void Remove()
+    {
+        if (!_isRemoved)
+        {
+            _isRemoved = true;
+            try
+            {
+                if (File.GetLastWriteTimeUtc(path) == _madeAt)
+                {
+                    File.Delete(path);
+                }
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                // The file remains as a stale socket, which the next start replaces.
+            }
+        }
+    }
+
+    private static bool TryDelete(string path)
+    {
+        try
+        {
+            File.Delete(path);
+            return true;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
+    }
+
+    // connect(2) fails alike for a stale socket and for a file of another kind, but only a socket cannot be opened.
+    private static bool IsSocket(string path)
+    {
+        try
+        {
+            // Opened for reading and writing, so that open(2) does not block on a FIFO.
+            using var file = new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
+            return false;
+        }
+        catch (IOException e)
+        {
+            return e.HResult == ENXIO;
+        }
+        catch (UnauthorizedAccessException)
+        {
+            return !Directory.Exists(path);
+        }
+    }
+
+    private static SocketError Connect(string path)
+    {
+        // Non-blocking: if the queue of a running process is full, connect(2) returns EAGAIN at once.
+        using var probe = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified) { Blocking = false };
+        try
+        {
+            probe.Connect(new UnixDomainSocketEndPoint(path));
+            return SocketError.Success;
+        }
+        catch (SocketException e)
+        {
+            return e.SocketErrorCode;
+        }
+    }
+}

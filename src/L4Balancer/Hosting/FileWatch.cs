@@ -1,0 +1,135 @@
+using L4Balancer.Configuration;
+using Microsoft.Extensions.Logging;
+
+namespace L4Balancer.Hosting;
+
+/// <summary>
+/// Reloads the configuration when its file changes on disk (<c>watch</c>). The file is looked at every second, links followed: that sees a write in place, a
+/// rename over it, and the change of a link anywhere on its path, as Kubernetes changes <c>..data</c> of a ConfigMap; it works on network file systems, and
+/// needs no inotify watch. A change is applied when two looks in a row have found the same file.
+/// </summary>
+internal sealed class FileWatch : IAsyncDisposable
+{
+    internal static readonly TimeSpan BetweenLooks = TimeSpan.FromSeconds(1);
+
+    private const string Who = "watch";
+
+    private readonly Lock _gate = new();
+    private readonly string _path;
+    private readonly Func<object?> _read;
+    private readonly Func<string, Task> _reload;
+    private readonly ILogger _log;
+    private readonly ITimer _timer;
+    private object? _previous;
+    private object? _tried;
+    private bool _isOn;
+    private bool _isGone;
+    private Task _reloading = Task.CompletedTask;
+
+    /// <param name="path">The file.</param>
+    /// <param name="read">The stamp of the file that was read last (<see cref="ConfigFile.Stamp"/>), whether it could be applied or not.</param>
+    /// <param name="reload">Reads the file again; its argument is the origin of the request.</param>
+    public FileWatch(string path, Func<object?> read, Func<string, Task> reload, TimeProvider clock, ILogger<FileWatch> log)
+    {
+        _path = path;
+        _read = read;
+        _reload = reload;
+        _log = log;
+        _timer = clock.CreateTimer(_ => Due(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+    }
+
+    /// <summary>Looks at the file from now on, or no longer. Any thread; never blocks.</summary>
+    public void Set(bool on)
+    {
+        lock (_gate)
+        {
+            if (on != _isOn)
+            {
+                _isOn = on;
+                _timer.Change(on ? BetweenLooks : Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            }
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        // A look that a file system holds up is not waited for.
+        Set(false);
+        _timer.Dispose();
+        await _reloading;
+    }
+
+    // The timer is set again when the look has ended: one that hangs does not pile up.
+    private void Due()
+    {
+        try
+        {
+            Look();
+        }
+        catch (Exception e)
+        {
+            _log.PeriodicJobFailed("the check of the configuration file", e);
+        }
+
+        lock (_gate)
+        {
+            if (_isOn)
+            {
+                _timer.Change(BetweenLooks, Timeout.InfiniteTimeSpan);
+            }
+        }
+    }
+
+    private void Look()
+    {
+        if (!_reloading.IsCompleted)
+        {
+            return;
+        }
+
+        object? now = ConfigFile.StampOf(_path);
+        (object? before, _previous) = (_previous, now);
+        if (now is null)
+        {
+            if (!_isGone)
+            {
+                _log.WatchedFileGone(_path);
+            }
+
+            _isGone = true;
+            return;
+        }
+
+        // A stamp that was tried is not tried again: a file with errors is reported once, and so is a read that takes too long.
+        _isGone = false;
+        if (now.Equals(before) && !now.Equals(_read()) && !now.Equals(_tried))
+        {
+            lock (_gate)
+            {
+                if (!_isOn)
+                {
+                    return;
+                }
+
+                _tried = now;
+                _reloading = ReloadAsync();
+            }
+        }
+    }
+
+    private async Task ReloadAsync()
+    {
+        try
+        {
+            await _reload(Who);
+        }
+        catch (ObjectDisposedException)
+        {
+            _log.NotReloadedAtTheEnd(Who);
+        }
+        catch (Exception e)
+        {
+            _log.ReloadBroke(Who, e);
+        }
+    }
+}
