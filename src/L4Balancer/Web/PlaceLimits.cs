@@ -12,7 +12,7 @@ namespace L4Balancer.Web;
 /// <param name="BusyPerSource">As above, those of one source that are not trusted.</param>
 internal sealed record PlaceLimits(string Name, int Most, int PerSource, int Busy, int BusyUntrusted, int BusyPerSource)
 {
-    /// <summary>For an address at which anybody may ask.</summary>
+    /// <summary>For an address on which every client is answered, with the token or without.</summary>
     public static PlaceLimits ForTcp(string name, int most) =>
         new(name, most, PerSource: 12, Busy: most - (most / 8), BusyUntrusted: most * 5 / 8, BusyPerSource: 8);
 

@@ -6,7 +6,7 @@ using L4Balancer.Tests.Admin;
 
 namespace L4Balancer.Tests.Hosting;
 
-/// <summary>Files that block whoever opens them: the daemon starts or says why not, and can be stopped from its first moment on.</summary>
+/// <summary>Files on which open(2) blocks: the daemon starts or reports an error, and handles SIGTERM from the beginning.</summary>
 [Platform("Linux")]
 [Category(DaemonProcess.Category)]
 [CancelAfter(120_000)]

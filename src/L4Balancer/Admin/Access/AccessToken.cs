@@ -82,7 +82,7 @@ internal sealed class AccessToken
     public bool Matches(string offered) =>
         _hash is not null && CryptographicOperations.FixedTimeEquals(SHA256.HashData(Encoding.UTF8.GetBytes(offered)), _hash);
 
-    // The group may read it: the service's user is in it. Whoever may write it decides what the token is.
+    // Reading is for the group of the service; a user who may write the file could replace the token.
     private static string? WarningOf(UnixFileMode mode)
     {
         (UnixFileMode Bit, string Who, string Remedy)[] excess =
