@@ -91,6 +91,11 @@ internal sealed class Relay(Worker worker)
                 }
 
                 moved += delivered;
+                if (flow.Splicing && flow.IsLongStream(delivered))
+                {
+                    worker.LongQueues.Enter(ref flow, ends.Sink);
+                }
+
                 if (flow.Held > 0)
                 {
                     return moved;
@@ -143,6 +148,11 @@ internal sealed class Relay(Worker worker)
         if (splicing)
         {
             flow.NoteSpliceTurn(small: spliced < SmallTurn);
+        }
+
+        if (flow.LongQueue && !flow.Splicing)
+        {
+            worker.LongQueues.Leave(ref flow, ends.Sink);
         }
 
         worker.Transfer.Release(ref flow);

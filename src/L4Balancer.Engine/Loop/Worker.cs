@@ -103,6 +103,8 @@ internal sealed class Worker : IDisposable
     /// <summary>Two descriptors and up to 256 KiB of kernel memory per pipe. Streams that get no pipe are copied.</summary>
     public PipePool Pipes { get; }
 
+    public LongQueues LongQueues { get; } = new();
+
     public Mailbox Mailbox { get; }
 
     public StepGuard Guard { get; }

@@ -21,6 +21,12 @@ internal sealed class Guard(
     /// <summary>Maximum size of a request body in bytes.</summary>
     public const int LargestBody = 64 * 1024;
 
+    /// <summary>
+    /// A larger body is read and discarded by Kestrel up to this size, within its five seconds, so that the client gets to read the refusal:
+    /// closing a socket with unread bytes resets the connection (RFC 9112, 9.6).
+    /// </summary>
+    public const int LargestDiscarded = 1024 * 1024;
+
     /// <summary>The metadata of routes whose answer grows with the configuration or the number of connections.</summary>
     public static readonly object LargeAnswer = new();
 
@@ -84,8 +90,11 @@ internal sealed class Guard(
         }
         else if (http.Request.ContentLength > LargestBody)
         {
-            // The body will not be read.
-            http.Response.Headers.Connection = "close";
+            if (http.Request.ContentLength > LargestDiscarded)
+            {
+                http.Response.Headers.Connection = "close";
+            }
+
             await Reply.ProblemAsync(http, StatusCodes.Status413PayloadTooLarge, TooLarge());
         }
         else
