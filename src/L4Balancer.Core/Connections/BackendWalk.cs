@@ -172,7 +172,7 @@ internal struct BackendWalk
             }
 
             if (index == Pool.None || rounds == MostRounds
-                || table.TryHold(hash, record.Tuple.Source.Address, pool.Backends[index].State, index, seen, ttl, now, ref record.Sticky))
+                || table.TryHold(hash, record.Tuple.Source.Address, pool.Backends[index].State, index, seen, pool.Settings.Sticky, now, ref record.Sticky))
             {
                 return index;
             }

@@ -249,16 +249,22 @@ internal sealed class Worker : IDisposable
         }
     }
 
-    // Edges that the failed iteration had collected are not reported again, so every connection gets a turn as if it had one.
+    // Edges that the failed iteration had collected are not reported again by themselves, and turns that were due may be lost.
     private void ServeAll()
     {
         for (int index = 0; index < Slots.End; index++)
         {
             ref Slot slot = ref Slots[index];
+            if (slot.State == SlotState.Free)
+            {
+                continue;
+            }
+
+            // ENOENT or EBADF: a connection that is being set up does not watch its client or has no backend yet.
+            _poller.ReportAgain(slot.Client, EventTag.Client(slot).Value);
+            _poller.ReportAgain(slot.Backend, EventTag.Backend(slot).Value);
             if (slot.State == SlotState.Established)
             {
-                slot.ClientState |= SideState.Readable | SideState.Writable;
-                slot.BackendState |= SideState.Readable | SideState.Writable;
                 MakeReady(ref slot);
             }
         }

@@ -14,7 +14,7 @@ public enum SocketFileState
     /// <summary>There is a socket that this process may not connect to, or may not remove.</summary>
     NotPermitted,
 
-    /// <summary>Another process listens there.</summary>
+    /// <summary>Another process listens there, or has bound the path and does not listen yet.</summary>
     InUse,
 }
 
@@ -25,6 +25,9 @@ public sealed class SocketFile(string path)
 {
     /// <summary>The errno of open(2) for a socket; the same on x86-64 and arm64.</summary>
     private const int ENXIO = 6;
+
+    /// <summary>The UNIX sockets of the network namespace, one line each, with the path to which it was bound at the end (proc(5)).</summary>
+    private const string BoundSockets = "/proc/net/unix";
 
     private readonly DateTime _madeAt = File.GetLastWriteTimeUtc(path);
     private bool _isRemoved;
@@ -44,6 +47,8 @@ public sealed class SocketFile(string path)
 
         switch (Connect(path))
         {
+            case SocketError.ConnectionRefused when IsBound(path):
+                return SocketFileState.InUse;
             case SocketError.ConnectionRefused:
                 return TryDelete(path) ? SocketFileState.Free : SocketFileState.NotPermitted;
             case SocketError.AddressNotAvailable:
@@ -105,6 +110,20 @@ public sealed class SocketFile(string path)
         catch (UnauthorizedAccessException)
         {
             return !Directory.Exists(path);
+        }
+    }
+
+    // A socket that is bound refuses connects until it listens: another daemon is about to start there. It is not found if its owner is in another
+    // network namespace, or has bound another spelling of the path.
+    private static bool IsBound(string path)
+    {
+        try
+        {
+            return OperatingSystem.IsLinux() && File.ReadLines(BoundSockets).Any(l => l.EndsWith($" {path}", StringComparison.Ordinal));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false;
         }
     }
 
