@@ -203,8 +203,8 @@ internal sealed class StickyShard(int number, SeededAddressHash hash)
         int index = _free;
         if (index == None)
         {
-            index = _end++;
             Grow(limits.Most);
+            index = _end++;
         }
         else
         {
@@ -299,14 +299,17 @@ internal sealed class StickyShard(int number, SeededAddressHash hash)
 
     private void Grow(int most)
     {
-        if (_end <= _entries.Length)
+        if (_end < _entries.Length)
         {
             return;
         }
 
-        Array.Resize(ref _entries, Math.Min(most, Math.Max(FirstLength, 2 * _entries.Length)));
-        _buckets = new int[BitOperations.RoundUpToPowerOf2((uint)_entries.Length)];
-        for (int index = 0; index < _end - 1; index++)
+        // Both before either is replaced: an allocation that fails leaves the table as it was.
+        var entries = new StickyEntry[Math.Min(most, Math.Max(FirstLength, 2 * _entries.Length))];
+        int[] buckets = new int[BitOperations.RoundUpToPowerOf2((uint)entries.Length)];
+        _entries.CopyTo(entries, 0);
+        (_entries, _buckets) = (entries, buckets);
+        for (int index = 0; index < _end; index++)
         {
             ref int bucket = ref _buckets[BucketOf(_entries[index].Hash)];
             _entries[index].Next = bucket - 1;

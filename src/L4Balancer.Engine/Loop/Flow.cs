@@ -35,8 +35,8 @@ internal struct Flow
     /// <summary>The kernel cannot splice this socket (EINVAL).</summary>
     public bool NeverSplice;
 
-    /// <summary>It has a place in the thread's <see cref="LongQueues"/>.</summary>
-    public bool LongQueue;
+    /// <summary>Number of its place in the thread's <see cref="LongQueues"/>; 0: it has none.</summary>
+    public byte LongQueue;
 
     public static Flow New() => new() { Pipe = PipePool.None, Buffer = BufferPool.None };
 

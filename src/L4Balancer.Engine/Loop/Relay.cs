@@ -93,7 +93,7 @@ internal sealed class Relay(Worker worker)
                 moved += delivered;
                 if (flow.Splicing && flow.IsLongStream(delivered))
                 {
-                    worker.LongQueues.Enter(ref flow, ends.Sink);
+                    worker.LongQueues.Enter(ref slot, ends.To == Side.Backend, worker.Now);
                 }
 
                 if (flow.Held > 0)
@@ -150,9 +150,9 @@ internal sealed class Relay(Worker worker)
             flow.NoteSpliceTurn(small: spliced < SmallTurn);
         }
 
-        if (flow.LongQueue && !flow.Splicing)
+        if (!flow.Splicing)
         {
-            worker.LongQueues.Leave(ref flow, ends.Sink);
+            worker.LongQueues.Leave(ref slot, ends.To == Side.Backend);
         }
 
         worker.Transfer.Release(ref flow);
@@ -163,6 +163,7 @@ internal sealed class Relay(Worker worker)
     private void PassEndOn(ref Slot slot, ref Flow flow, Ends ends)
     {
         worker.Transfer.Release(ref flow);
+        worker.LongQueues.Leave(ref slot, ends.To == Side.Backend);
         if (slot.End.Delivered(ends.From, sinkIsEnding: (ends.SinkState & SideState.Ending) != 0) != EndActions.None)
         {
             TcpSocket.ShutdownWrite(ends.Sink);

@@ -29,7 +29,7 @@ public sealed class SocketFile(string path)
     /// <summary>The UNIX sockets of the network namespace, one line each, with the path to which it was bound at the end (proc(5)).</summary>
     private const string BoundSockets = "/proc/net/unix";
 
-    private readonly DateTime _madeAt = File.GetLastWriteTimeUtc(path);
+    private readonly DateTime? _madeAt = LastWriteOf(path);
     private bool _isRemoved;
 
     /// <summary>Removes the file of a process that has ended without removing it.</summary>
@@ -69,7 +69,7 @@ public sealed class SocketFile(string path)
             _isRemoved = true;
             try
             {
-                if (File.GetLastWriteTimeUtc(path) == _madeAt)
+                if (_madeAt is not null && File.GetLastWriteTimeUtc(path) == _madeAt)
                 {
                     File.Delete(path);
                 }
@@ -110,6 +110,19 @@ public sealed class SocketFile(string path)
         catch (UnauthorizedAccessException)
         {
             return !Directory.Exists(path);
+        }
+    }
+
+    // Null: the directory can no longer be read. Whether another process has replaced the file could not be known later, so it is left.
+    private static DateTime? LastWriteOf(string path)
+    {
+        try
+        {
+            return File.GetLastWriteTimeUtc(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return null;
         }
     }
 
