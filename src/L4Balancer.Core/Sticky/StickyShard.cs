@@ -17,8 +17,8 @@ internal sealed class StickyShard(int number, SeededAddressHash hash)
     private const int FirstLength = 64;
 
     /// <summary>
-    /// Entries removed by each change that have expired, or that a lower limit leaves no room for: one more than it may add, so that they do not
-    /// accumulate.
+    /// Entries removed by each change that have expired, or that a lower limit leaves no room for: one more than it may add, so that
+    /// they do not accumulate.
     /// </summary>
     private const int RemovedPerChange = 2;
 
@@ -190,8 +190,13 @@ internal sealed class StickyShard(int number, SeededAddressHash hash)
     /// <summary>Makes room and a place for a key. The caller puts it into a list by <see cref="MoveToNewest"/>.</summary>
     private int Create(StickyKeyHash hash, HostAddress client, StickyLimits limits)
     {
-        for (int i = 0; i < RemovedPerChange && _clients.TryGetValue(client, out ClientEntries own) && own.Count >= limits.MostPerClient; i++)
+        for (int i = 0; i < RemovedPerChange; i++)
         {
+            if (!_clients.TryGetValue(client, out ClientEntries own) || own.Count < limits.MostPerClient)
+            {
+                break;
+            }
+
             Remove(VictimOf(own));
         }
 
@@ -324,7 +329,9 @@ internal sealed class StickyShard(int number, SeededAddressHash hash)
     }
 }
 
-/// <summary>The limits of a shard that are in force. They come with each call, because the table outlives a reload that changes them.</summary>
+/// <summary>
+/// The limits of a shard that are in force. They come with each call, because the table outlives a reload that changes them.
+/// </summary>
 /// <param name="Most">The most entries of the shard.</param>
 /// <param name="MostPerClient">The most of them of one client.</param>
 internal readonly record struct StickyLimits(int Most, int MostPerClient, TimeSpan Ttl);

@@ -62,8 +62,8 @@ public sealed class StickyTable
     /// <summary>The table of a pool in the next snapshot.</summary>
     /// <param name="key">The <c>hash_key</c> of the pool: the entries of another key are of no use.</param>
     /// <param name="before">
-    /// The table until now. It is kept when its size changes; only one that becomes large, or is no longer, is copied, because it has another number
-    /// of shards then: living connections no longer protect the entries copied.
+    /// The table until now. It is kept when its size changes; only one that becomes large, or is no longer, is copied, because it has
+    /// another number of shards then: living connections no longer protect the entries copied.
     /// </param>
     /// <param name="seed">A number that clients do not know.</param>
     /// <returns>Null if the pool has none.</returns>
@@ -127,7 +127,7 @@ public sealed class StickyTable
     /// than when it was looked at: two connections of one key that come together go to the same.
     /// </summary>
     /// <param name="seen">What <see cref="Find"/> returned.</param>
-    /// <param name="settings">In force for this connection. If there are fewer entries than before, each call displaces at most two too many.</param>
+    /// <param name="settings">In force for this connection. If fewer entries are allowed than there are, each call displaces at most two.</param>
     /// <param name="held">What the connection holds; an attempt at another backend goes on with it.</param>
     /// <returns>Whether it was written.</returns>
     internal bool TryHold(

@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace L4Balancer.Engine.Linux;
 
 /// <summary>
-/// One epoll instance (epoll(7)) and the events of its last wait. For one thread, except <see cref="Add"/>, <see cref="Modify"/> and <see cref="Remove"/>,
-/// which the kernel allows on any thread.
+/// One epoll instance (epoll(7)) and the events of its last wait. For one thread, except <see cref="Add"/>, <see cref="Modify"/> and
+/// <see cref="Remove"/>, which the kernel allows on any thread.
 /// </summary>
 internal sealed unsafe class EventPoll : IDisposable
 {

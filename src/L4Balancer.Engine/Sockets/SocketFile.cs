@@ -26,7 +26,7 @@ public sealed class SocketFile(string path)
     /// <summary>The errno of open(2) for a socket; the same on x86-64 and arm64.</summary>
     private const int ENXIO = 6;
 
-    /// <summary>The UNIX sockets of the network namespace, one line each, with the path to which it was bound at the end (proc(5)).</summary>
+    /// <summary>The UNIX sockets of the network namespace, one per line, which ends with the path of a bound one (proc(5)).</summary>
     private const string BoundSockets = "/proc/net/unix";
 
     private readonly DateTime? _madeAt = LastWriteOf(path);
@@ -126,8 +126,8 @@ public sealed class SocketFile(string path)
         }
     }
 
-    // A socket that is bound refuses connects until it listens: another daemon is about to start there. It is not found if its owner is in another
-    // network namespace, or has bound another spelling of the path.
+    // A socket that is bound refuses connects until it listens: another daemon is about to start there. It is not found if its owner is in
+    // another network namespace, or has bound another spelling of the path.
     private static bool IsBound(string path)
     {
         try

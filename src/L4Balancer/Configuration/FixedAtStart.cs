@@ -3,8 +3,8 @@ using L4Balancer.Core.Config;
 namespace L4Balancer.Configuration;
 
 /// <summary>
-/// Settings that cannot change in a running process: threads, engine, the control plane's own listeners, and the protocol of listening sockets that
-/// are kept.
+/// Settings that cannot change in a running process: threads, engine, the control plane's own listeners, and the protocol of listening
+/// sockets that are kept.
 /// </summary>
 internal static class FixedAtStart
 {

@@ -28,8 +28,8 @@ internal sealed class StateWriter : IAsyncDisposable
     private Task _writing = Task.CompletedTask;
 
     /// <param name="restored">
-    /// The state that the daemon starts with. It is written at once if the file holds more: backends that the configuration no longer has must
-    /// not come back with their old state later.
+    /// The state that the daemon starts with. It is written at once if the file holds more: backends that the configuration no longer has
+    /// must not come back with their old state later.
     /// </param>
     public StateWriter(StateFile file, DesiredState restored, TimeProvider clock, ILogger log)
     {

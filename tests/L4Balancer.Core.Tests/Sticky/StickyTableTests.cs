@@ -82,9 +82,10 @@ internal sealed class StickyTableTests
         FourTuple tuple = Tuple(1, 1);
         StickyHold first = default;
         StickyHold second = default;
+        StickySettings settings = SettingsOf(100);
 
-        Assert.That(table.TryHold(table.HashOf(tuple), tuple.Source.Address, Backend, 0, seen: null, SettingsOf(100), Start, ref first), Is.True);
-        Assert.That(table.TryHold(table.HashOf(tuple), tuple.Source.Address, other, 1, seen: null, SettingsOf(100), Start, ref second), Is.False);
+        Assert.That(table.TryHold(table.HashOf(tuple), tuple.Source.Address, Backend, 0, seen: null, settings, Start, ref first), Is.True);
+        Assert.That(table.TryHold(table.HashOf(tuple), tuple.Source.Address, other, 1, seen: null, settings, Start, ref second), Is.False);
         Assert.That(second, Is.EqualTo(default(StickyHold)));
         Assert.That(Find(table, 1, Start), Is.SameAs(Backend));
     }
@@ -225,8 +226,9 @@ internal sealed class StickyTableTests
         FourTuple tuple = Tuple(client, port);
         StickyKeyHash hash = table.HashOf(tuple);
         StickyHold held = default;
+        StickySettings settings = Limits.GetValue(table, static _ => throw new InvalidOperationException("not made by Table"));
         Assert.That(
-            table.TryHold(hash, tuple.Source.Address, Backend, 0, table.Find(hash, Ttl, now, out _), Limits.GetValue(table, _ => SettingsOf(1)), now, ref held), Is.True);
+            table.TryHold(hash, tuple.Source.Address, Backend, 0, table.Find(hash, Ttl, now, out _), settings, now, ref held), Is.True);
         table.Confirm(held, now);
         return held;
     }

@@ -141,7 +141,8 @@ internal sealed class ConfigWriter(Site site, ChaosOptions options, IPEndPoint s
         string balance = Of(random, "ring", "ring", "maglev", "least-connections", "random-two", "round-robin");
         string bounded = balance is "ring" or "maglev" && random.Next(3) == 0 ? "bounded_load = 1.25\n" : "";
         string sticky = Of(
-            random, "", "", "sticky = { ttl = \"2s\" }\n", "sticky = { ttl = \"1h\", entries = 20 }\n", "sticky = { ttl = \"1h\", entries = 20000 }\n");
+            random, "", "", "sticky = { ttl = \"2s\" }\n",
+            "sticky = { ttl = \"1h\", entries = 20 }\n", "sticky = { ttl = \"1h\", entries = 20000 }\n");
         string sources = random.Next(3) == 0 ? $"source_ips = [\"{Site.SourceAt(0)}\", \"{Site.SourceAt(1)}\"]\n" : "";
         string health = random.Next(4) == 0
             ? "health = { type = \"none\" }\npassive = { failures = 3, retry = \"300ms\" }\n"
