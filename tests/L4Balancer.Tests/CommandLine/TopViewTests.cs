@@ -1,5 +1,5 @@
 using L4Balancer.Admin.Answers;
-using L4Balancer.CommandLine.Top;
+using L4Balancer.CommandLine;
 
 namespace L4Balancer.Tests.CommandLine;
 

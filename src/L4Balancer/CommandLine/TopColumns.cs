@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace L4Balancer.CommandLine.Top;
+namespace L4Balancer.CommandLine;
 
 /// <summary>A column of <c>top</c>.</summary>
 /// <param name="Key">The key that sorts by it.</param>

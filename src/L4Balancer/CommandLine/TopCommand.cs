@@ -5,7 +5,7 @@ using L4Balancer.Admin.Answers;
 using L4Balancer.Admin.Client;
 using L4Balancer.Hosting;
 
-namespace L4Balancer.CommandLine.Top;
+namespace L4Balancer.CommandLine;
 
 /// <summary><c>top</c>: shows the state with rates, updated every second; prints a single table if the output is not a terminal.</summary>
 internal static class TopCommand

@@ -1,7 +1,7 @@
 using System.Globalization;
 using L4Balancer.Logging;
 
-namespace L4Balancer.CommandLine.Top;
+namespace L4Balancer.CommandLine;
 
 /// <summary>
 /// What <c>top</c> shows, as lines of text: a fixed head, as many backends as fit below it, and a line of keys. Knows nothing of the terminal but

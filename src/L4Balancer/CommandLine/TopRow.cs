@@ -1,6 +1,6 @@
 using L4Balancer.Admin.Answers;
 
-namespace L4Balancer.CommandLine.Top;
+namespace L4Balancer.CommandLine;
 
 /// <summary>A backend and its rates per second; null where there is no earlier answer.</summary>
 internal sealed record TopRow(BackendAnswer Backend, double? New, double? Closed, double? In, double? Out)

@@ -1,4 +1,4 @@
-namespace L4Balancer.CommandLine.Top;
+namespace L4Balancer.CommandLine;
 
 /// <summary>
 /// The alternate screen of a terminal (ECMA-48; xterm's mode 1049): what was on the screen before comes back at the end. The cursor is hidden

@@ -1,7 +1,7 @@
 using System.Globalization;
 using L4Balancer.Admin.Answers;
 
-namespace L4Balancer.CommandLine.Top;
+namespace L4Balancer.CommandLine;
 
 /// <summary>The answers of the daemon at one moment, and the rates since the moment before.</summary>
 internal sealed class TopSample
