@@ -44,7 +44,7 @@ internal sealed class LineLoggerProvider(LogOutput output, TimeProvider clock) :
             }
             catch (Exception)
             {
-                // Memory is short, say. Whoever logs, perhaps in the handler of another exception or on a thread of its own, must not end by it.
+                // For example, memory is short. Thrown in an exception handler or on a thread of its own, this would end the process.
                 output.NoteLost();
             }
         }

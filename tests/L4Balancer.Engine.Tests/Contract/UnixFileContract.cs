@@ -113,10 +113,14 @@ internal abstract class UnixFileContract(Func<EngineOptions, IEngine> create) : 
 
         await VisitAsync(Endpoint.OfUnix(Path));
         await AskAsync(client);
-        await Task.Delay(TimeSpan.FromSeconds(1.5));
+        await Patience.Until(() => ListeningAt(Path) == 1, "the former socket is closed");
         Assert.That(File.Exists(Path), Is.True, "the former socket has not removed the file of its successor");
         await VisitAsync(Endpoint.OfUnix(Path));
     }
+
+    // unix(7): sockets bound to the path, whether its file is still there or not, with __SO_ACCEPTCON in their flags.
+    private static int ListeningAt(string path) => File.ReadLines("/proc/net/unix")
+        .Count(l => l.EndsWith($" {path}", StringComparison.Ordinal) && l.Contains(" 00010000 ", StringComparison.Ordinal));
 
     [Test]
     public async Task A_reload_that_keeps_a_path_keeps_its_socket()

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json;
 using L4Balancer.CommandLine;
 
@@ -35,7 +36,7 @@ internal sealed class StateSinceTests
             await daemon.ReadyAsync();
             await daemon.LineWithAsync("backend chat/ws2 (127.0.0.2:9) is down");
             JsonElement first = await BackendAsync(folder, "ws1");
-            while (first.GetProperty("state").GetString() == "checking")
+            for (var waited = Stopwatch.StartNew(); first.GetProperty("state").GetString() == "checking" && waited.Elapsed < DaemonProcess.Deadline;)
             {
                 await Task.Delay(20);
                 first = await BackendAsync(folder, "ws1");

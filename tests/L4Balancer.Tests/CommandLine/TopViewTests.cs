@@ -3,7 +3,7 @@ using L4Balancer.CommandLine;
 
 namespace L4Balancer.Tests.CommandLine;
 
-/// <summary>What <c>top</c> shows in 80 columns and 24 rows, the size of a terminal that nobody has enlarged, with 400 backends.</summary>
+/// <summary>What <c>top</c> shows with 400 backends in 80 columns and 24 rows, the default size of a terminal.</summary>
 internal sealed class TopViewTests
 {
     private const int Width = 80;
