@@ -44,6 +44,18 @@ internal sealed class Agenda
         return false;
     }
 
-    /// <summary>The time of the next entry, which may be stale.</summary>
-    public bool TryNext(out Instant at) => _entries.TryPeek(out _, out at);
+    public bool TryNext(out Instant at)
+    {
+        while (_entries.TryPeek(out ProbeTarget? target, out at))
+        {
+            if (!target.IsGone && target.LookAt == at)
+            {
+                return true;
+            }
+
+            _entries.Dequeue();
+        }
+
+        return false;
+    }
 }

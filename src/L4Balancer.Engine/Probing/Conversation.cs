@@ -8,16 +8,13 @@ namespace L4Balancer.Engine.Probing;
 
 /// <summary>
 /// One exchange with one backend over a connected socket: TLS, then HTTP, WebSocket, MQTT or the bytes of <c>send</c> and <c>expect</c>, as
-/// <see cref="Exchange"/> specifies, then the closing handshake. It owns the socket. One call at a time, except <see cref="Stage"/>; disposing
-/// of the socket cuts a call short.
+/// <see cref="Exchange"/> specifies, then the closing handshake. It owns the socket. One call at a time, except <see cref="Stage"/> and
+/// <see cref="Cut"/>, which cuts a call short.
 /// </summary>
 internal sealed class Conversation : IDisposable
 {
     /// <summary>Maximum bytes that a backend may send after the exchange before it is reset.</summary>
     private const int LongestRest = 64 * 1024;
-
-    /// <summary>Time that the backend has for its side of the closing handshake.</summary>
-    private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(500);
 
     private static readonly LingerOption FinOnClose = new(enable: false, seconds: 0);
 
@@ -28,6 +25,7 @@ internal sealed class Conversation : IDisposable
     private SslStream? _tls;
     private string? _certificateFault;
     private volatile ProbeStage _stage;
+    private volatile bool _hasEnded;
 
     /// <param name="socket">A connected socket that resets the connection when it is closed.</param>
     public Conversation(Socket socket, Exchange exchange)
@@ -43,6 +41,9 @@ internal sealed class Conversation : IDisposable
 
     /// <summary>Whether the exchange waits for bytes of the backend, and not for this process. Any thread may read it.</summary>
     public bool IsWaiting => _plain?.IsReading ?? false;
+
+    /// <summary>Whether it has been disposed of. Any thread may read it.</summary>
+    public bool HasEnded => _hasEnded;
 
     private Stream Stream => (Stream?)_tls ?? _plain!;
 
@@ -84,32 +85,27 @@ internal sealed class Conversation : IDisposable
     /// <summary>
     /// Closes after a successful exchange. The server is notified and given time to close first, as RFC 6455, 7.1.1 and "Connection: close"
     /// require: its log stays clean, and TIME_WAIT is on its side. An MQTT broker closes after DISCONNECT (MQTT 3.1.1, 3.14.4). After <c>send</c>
-    /// and <c>expect</c> without TLS the balancer sends FIN first, because nothing else ends the exchange. A server that takes longer is reset. Does
-    /// not throw.
+    /// and <c>expect</c> without TLS the balancer sends FIN first, because nothing else ends the exchange. It takes as long as the server
+    /// does, or until <see cref="Cut"/>. Does not throw.
     /// </summary>
-    public async Task PartAsync(TimeProvider clock, CancellationToken atOnce)
+    public async Task PartAsync()
     {
         try
         {
-            using var limit = new CancellationTokenSource(Patience, clock);
-            using CancellationTokenRegistration earlier = atOnce.UnsafeRegister(static l => ((CancellationTokenSource)l!).Cancel(), limit);
-
-            // Sending the TLS close_notify accepts no cancellation token.
-            using CancellationTokenRegistration end = limit.Token.UnsafeRegister(static s => ((Socket)s!).Dispose(), _socket);
             if (_exchange.IsWebSocket)
             {
-                await Stream.WriteAsync(WebSocketTalk.Farewell(), limit.Token).ConfigureAwait(false);
+                await Stream.WriteAsync(WebSocketTalk.Farewell()).ConfigureAwait(false);
             }
             else if (_exchange.IsMqtt)
             {
-                await Stream.WriteAsync(MqttTalk.Disconnect, limit.Token).ConfigureAwait(false);
+                await Stream.WriteAsync(MqttTalk.Disconnect).ConfigureAwait(false);
             }
             else if (!_exchange.IsHttp)
             {
                 await FinishAsync().ConfigureAwait(false);
             }
 
-            if (await HasEndedAsync(limit.Token).ConfigureAwait(false))
+            if (await HasEndedAsync().ConfigureAwait(false))
             {
                 if (_tls is not null && (_exchange.IsHttp || _exchange.IsWebSocket || _exchange.IsMqtt))
                 {
@@ -129,8 +125,12 @@ internal sealed class Conversation : IDisposable
         }
     }
 
+    /// <summary>Resets the connection of a server that takes too long. Any thread may call, at any time.</summary>
+    public void Cut() => _socket.Dispose();
+
     public void Dispose()
     {
+        _hasEnded = true;
         _tls?.Dispose();
         _plain?.Dispose();
         _socket.Dispose();
@@ -171,11 +171,11 @@ internal sealed class Conversation : IDisposable
         return await new WebSocketTalk(Stream, _buffer).PingAsync(talk.Rest).ConfigureAwait(false);
     }
 
-    private async ValueTask<bool> HasEndedAsync(CancellationToken cancellation)
+    private async ValueTask<bool> HasEndedAsync()
     {
         for (int left = LongestRest; left > 0;)
         {
-            int count = await Stream.ReadAsync(_buffer, cancellation).ConfigureAwait(false);
+            int count = await Stream.ReadAsync(_buffer).ConfigureAwait(false);
             if (count == 0)
             {
                 return true;

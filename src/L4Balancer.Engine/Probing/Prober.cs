@@ -18,6 +18,12 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
     /// <summary>Minimum sleep of the loop, so that many backends share one wake-up.</summary>
     internal static readonly TimeSpan Granularity = TimeSpan.FromMilliseconds(10);
 
+    /// <summary>
+    /// What is due this soon is served at once. The runtime's timers count in ticks of up to four milliseconds and fire that much too early;
+    /// without this most probes would cost a second wake-up.
+    /// </summary>
+    private static readonly TimeSpan Tolerance = TimeSpan.FromMilliseconds(5);
+
     /// <summary>A deadline that is looked at this much later than it passed proves nothing: this process stood still meanwhile.</summary>
     private static readonly TimeSpan LateBy = TimeSpan.FromMilliseconds(100);
 
@@ -34,9 +40,14 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
     // Any thread adds; the loop removes.
     private readonly ConcurrentQueue<Probe> _ended = new();
     private readonly ConcurrentQueue<BackendState> _repaced = new();
-    private readonly CancellationTokenSource _goodbyesEnd = new();
     private RoutingSnapshot? _published;
     private volatile bool _stopping;
+
+    /// <summary>Set by the timer, cleared by the loop.</summary>
+    private volatile bool _timerFired;
+
+    /// <summary>Set by the loop while a target waits for one of <see cref="MostInFlight"/> places.</summary>
+    private volatile bool _awaitsPlace;
     private int _wakeUps;
     private int _goodbyes;
 
@@ -45,6 +56,8 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
     private readonly ProbeRoster _roster;
     private readonly Queue<ProbeTarget> _due = new();
     private readonly Stack<Probe> _idle = new();
+    private readonly Goodbyes _closing = new();
+    private Instant _timerDue = Instant.Never;
     private readonly Action<Probe> _onEnded;
     private int _inFlight;
 
@@ -60,7 +73,7 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
         _report = report;
         _roster = new ProbeRoster(_agenda, random);
         _onEnded = OnEnded;
-        _timer = clock.CreateTimer(static prober => ((Prober)prober!).WakeUp(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        _timer = clock.CreateTimer(static prober => ((Prober)prober!).OnTimer(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
     /// <summary>Maximum number of probes in flight; further ones are delayed.</summary>
@@ -108,6 +121,20 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
         while (Interlocked.Add(ref _wakeUps, -served) != 0);
     }
 
+    // The runtime calls its timers on a thread of the pool already: the loop runs there, without a second one being woken.
+    private void OnTimer()
+    {
+        _timerFired = true;
+        if (!Thread.CurrentThread.IsThreadPoolThread)
+        {
+            WakeUp();
+        }
+        else if (Interlocked.Increment(ref _wakeUps) == 1)
+        {
+            ((IThreadPoolWorkItem)this).Execute();
+        }
+    }
+
     private void WakeUp()
     {
         if (Interlocked.Increment(ref _wakeUps) == 1)
@@ -143,21 +170,46 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
         }
 
         ServeAgenda(now);
+        StartDue();
+        SetTimer(now);
+    }
+
+    // The flag is set before the last look at the places: a closing handshake that ends meanwhile either frees a place that this look
+    // sees, or sees the flag.
+    private void StartDue()
+    {
+        _awaitsPlace = true;
+        Interlocked.MemoryBarrier();
         while (InFlight < MostInFlight && _due.TryDequeue(out ProbeTarget? target))
         {
             Start(target);
         }
 
-        if (_agenda.TryNext(out Instant next))
+        _awaitsPlace = _due.Count > 0;
+    }
+
+    private void SetTimer(Instant now)
+    {
+        Instant next = _closing.CutLate(now);
+        if (_agenda.TryNext(out Instant look) && look < next)
         {
-            TimeSpan sleep = next - now;
-            _timer.Change(sleep < Granularity ? Granularity : sleep < LongestSleep ? sleep : LongestSleep, Timeout.InfiniteTimeSpan);
+            next = look;
         }
+
+        if (next == Instant.Never || (next == _timerDue && !_timerFired))
+        {
+            return;
+        }
+
+        _timerFired = false;
+        _timerDue = next;
+        TimeSpan sleep = next - now;
+        _timer.Change(sleep < Granularity ? Granularity : sleep < LongestSleep ? sleep : LongestSleep, Timeout.InfiniteTimeSpan);
     }
 
     private void ServeAgenda(Instant now)
     {
-        while (_agenda.TryTakeDue(now, out ProbeTarget? target, out Instant due))
+        while (_agenda.TryTakeDue(now + Tolerance, out ProbeTarget? target, out Instant due))
         {
             if (target.Running is null)
             {
@@ -209,6 +261,7 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
         if (goodbye is not null)
         {
             Interlocked.Increment(ref _goodbyes);
+            _closing.Add(goodbye, Instant.Now(_clock));
             _ = PartAsync(goodbye);
         }
 
@@ -244,12 +297,15 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
     {
         try
         {
-            await goodbye.PartAsync(_clock, _goodbyesEnd.Token).ConfigureAwait(false);
+            await goodbye.PartAsync().ConfigureAwait(false);
         }
         finally
         {
             Interlocked.Decrement(ref _goodbyes);
-            WakeUp();
+            if (_awaitsPlace || _stopping)
+            {
+                WakeUp();
+            }
         }
     }
 
@@ -286,7 +342,7 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
     private void Stop()
     {
         _roster.Clear();
-        _goodbyesEnd.Cancel();
+        _closing.CutAll();
         if (InFlight > 0)
         {
             return;

@@ -69,7 +69,7 @@ public sealed class ProbeScheduleTests
         _clock.AdvanceTo(due / 2);
         RoutingSnapshot second = Snapshot(Health with { Fall = 5 }, backends: 1, first);
 
-        Assert.That(Publish(second), Is.EqualTo(due));
+        _prober.Publish(second);
         RunUntil(due);
         Assert.That(_seen["b0"], Is.EqualTo(new[] { due }));
         Assert.That(_lastPool, Is.SameAs(second.Pools[0]));
@@ -129,7 +129,7 @@ public sealed class ProbeScheduleTests
         snapshot.Pools[0].Backends[0].State.Health.Pace = pace;
         _clock.ForgetArmed();
         _prober.Replan(snapshot.Pools[0].Backends[0].State);
-        _clock.WaitUntilArmed();
+        Assert.That(_clock.WaitUntilArmed(), Is.GreaterThanOrEqualTo(first + TimeSpan.FromSeconds(seconds)), "No wake-up for the former plan.");
         RunUntil(first + TimeSpan.FromSeconds(seconds) + Prober.Granularity);
 
         Assert.That(_seen["b0"], Has.Count.EqualTo(2));
