@@ -5,6 +5,11 @@ namespace L4Balancer.Engine.Linux;
 /// <summary>System calls on sockets, pipes and epoll instances, named as in C. Constants have the values of Linux.</summary>
 internal static unsafe partial class Libc
 {
+    // syscalls(2): numbers of x86-64, and of all newer architectures (asm-generic/unistd.h).
+    private static nint RecvFrom => RuntimeInformation.ProcessArchitecture == Architecture.X64 ? 45 : 207;
+
+    private static nint SendTo => RuntimeInformation.ProcessArchitecture == Architecture.X64 ? 44 : 206;
+
     // socket(2), bind(2), listen(2), accept4(2), connect(2), recv(2), send(2), shutdown(2), getsockname(2), setsockopt(2), close(2).
     public const int AF_UNIX = 1;
     public const int AF_INET = 2;
@@ -68,11 +73,19 @@ internal static unsafe partial class Libc
     [LibraryImport("libc")]
     public static partial int connect(int sockfd, void* addr, uint addrlen);
 
-    [LibraryImport("libc")]
-    public static partial nint recv(int sockfd, void* buf, nuint len, int flags);
+    /// <summary>
+    /// recv(2) as the system call. The function of the C library is a cancellation point (pthreads(7)): in a process with threads it pays two atomic
+    /// operations so that pthread_cancel(3), which is not used here, could end the thread.
+    /// </summary>
+    public static nint recv(int sockfd, void* buf, nuint len, int flags) =>
+        syscall(RecvFrom, sockfd, (nint)buf, (nint)len, flags, 0, 0);
+
+    /// <summary>send(2) as the system call, for the same reason.</summary>
+    public static nint send(int sockfd, void* buf, nuint len, int flags) =>
+        syscall(SendTo, sockfd, (nint)buf, (nint)len, flags, 0, 0);
 
     [LibraryImport("libc")]
-    public static partial nint send(int sockfd, void* buf, nuint len, int flags);
+    private static partial nint syscall(nint number, nint arg1, nint arg2, nint arg3, nint arg4, nint arg5, nint arg6);
 
     [LibraryImport("libc")]
     public static partial int shutdown(int sockfd, int how);

@@ -47,18 +47,16 @@ public sealed class ExpectProbeTests : ExchangeFixture
         Assert.That(backend.NextEnd(), Is.Null);
     }
 
-    [Test]
-    public async Task What_is_expected_may_come_in_single_bytes()
+    [TestCase("+PONG", null)]
+    [TestCase("+PANG", "the answer lacks what is expected")]
+    public async Task What_is_expected_may_come_in_single_bytes(string end, string? fault)
     {
-        await using var backend = new TalkingBackend(async stream =>
-        {
-            foreach (byte one in Encoding.ASCII.GetBytes($"{new string('+', 1000)}+PONG"))
-            {
-                await stream.WriteAsync(new[] { one });
-            }
-        });
+        using var answer = new ByteByByte(Encoding.ASCII.GetBytes($"{new string('+', 1000)}{end}"));
 
-        Assert.That(Probe(backend, Of(HealthType.Tcp) with { Expect = "+PONG" }), Is.EqualTo(Success));
+        string? found = await new ExpectTalk(answer, new byte[ExpectTalk.LongestAnswer]).RunAsync(default, "+PONG"u8.ToArray());
+
+        Assert.That(found, Is.EqualTo(fault));
+        Assert.That(answer.Position, Is.EqualTo(answer.Length), "each byte was a read of its own");
     }
 
     [TestCase(4091, "")]
@@ -110,5 +108,11 @@ public sealed class ExpectProbeTests : ExchangeFixture
         byte[] bytes = new byte[count];
         await stream.ReadExactlyAsync(bytes);
         return Encoding.UTF8.GetString(bytes);
+    }
+
+    private sealed class ByteByByte(byte[] content) : MemoryStream(content)
+    {
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
+            base.ReadAsync(buffer[..1], cancellationToken);
     }
 }

@@ -119,6 +119,7 @@ internal sealed class StateFileTests
 
         await using DaemonProcess daemon = await StartAsync();
         Assert.That(daemon.Output, Has.Exactly(1).Contains("it is a pipe, a socket or a device"));
+        Assert.That(File.Exists(StatePath + ".bad"));
         await SetAsync("drain", "chat/ws2");
         Assert.That(await File.ReadAllTextAsync(StatePath), Does.Contain("\"draining\""));
     }
