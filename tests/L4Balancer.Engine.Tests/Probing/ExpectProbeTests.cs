@@ -1,6 +1,7 @@
 using System.Text;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Health;
+using L4Balancer.Engine.Probing;
 
 namespace L4Balancer.Engine.Tests.Probing;
 
