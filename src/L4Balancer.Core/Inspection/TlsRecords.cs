@@ -85,11 +85,13 @@ internal static class TlsRecords
                 return InspectionResult.Parsed;
             }
 
-            if (received.Length < end)
+            // A message that is announced to be too long stays so, whatever the next record is.
+            int inRecord = Math.Max(0, end - received.Length);
+            InspectionResult more = InspectionResult.NeedMore(
+                missing <= inRecord ? (long)received.Length + missing : (long)end + RecordHeader + missing - inRecord, limit);
+            if (inRecord > 0 || more.Outcome == InspectionOutcome.TooLong)
             {
-                int inRecord = end - received.Length;
-                return InspectionResult.NeedMore(
-                    missing <= inRecord ? (long)received.Length + missing : (long)end + RecordHeader + missing - inRecord, limit);
+                return more;
             }
 
             at = end;
