@@ -1,6 +1,5 @@
 using System.Numerics;
 using System.Text;
-using L4Balancer.Core.Addressing;
 
 namespace L4Balancer.Core.Balancing;
 
@@ -24,8 +23,7 @@ public sealed class Ring : HashPicker
     private readonly int[] _starts;
     private readonly int _shift;
 
-    private Ring(int count, TupleKey key)
-        : base(key)
+    private Ring(int count)
     {
         _hashes = new ulong[count];
         _owners = new ushort[count];
@@ -39,11 +37,7 @@ public sealed class Ring : HashPicker
 
     /// <param name="members">In any order, each index once; the order does not affect any pick.</param>
     /// <exception cref="ArgumentOutOfRangeException">An index is outside 0 to 65535.</exception>
-    public static Ring Build(ReadOnlySpan<RingMember> members) => Build(members, TupleFields.All);
-
-    /// <inheritdoc cref="Build(ReadOnlySpan{RingMember})"/>
-    /// <param name="key">What is hashed of a tuple.</param>
-    public static Ring Build(ReadOnlySpan<RingMember> members, TupleKey key)
+    public static Ring Build(ReadOnlySpan<RingMember> members)
     {
         // Of equal points, that of the member with the earlier address comes first.
         RingMember[] ordered = RingMember.InAddressOrder(members);
@@ -56,7 +50,7 @@ public sealed class Ring : HashPicker
             longest = Math.Max(longest, Encoding.UTF8.GetByteCount(member.Address));
         }
 
-        var ring = new Ring(count, key);
+        var ring = new Ring(count);
         ring.Place(ordered, basePoints, new byte[longest]);
         return ring;
     }

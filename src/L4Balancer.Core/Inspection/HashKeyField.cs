@@ -7,7 +7,6 @@ namespace L4Balancer.Core.Inspection;
 /// <summary>The named fields of <c>hash_key</c>, in the order in which they are hashed.</summary>
 public enum HashKeyKind
 {
-    SourceNet,
     Sni,
     HttpPath,
     HttpHeader,
@@ -48,7 +47,7 @@ public sealed record HashKeyField
     /// <summary><see cref="Name"/> in UTF-8.</summary>
     internal ReadOnlySpan<byte> NameBytes => _name;
 
-    /// <summary>Accepts <c>source-net</c>, <c>sni</c>, <c>http-path</c>, <c>http-path:N</c>, <c>http-header:NAME</c> and so on.</summary>
+    /// <summary>Accepts <c>sni</c>, <c>http-path</c>, <c>http-path:N</c>, <c>http-header:NAME</c> and so on.</summary>
     public static bool TryParse(string? text, [NotNullWhen(true)] out HashKeyField? field)
     {
         string[] parts = (text ?? "").Split(':', 2);
@@ -56,7 +55,6 @@ public sealed record HashKeyField
         bool isBare = parts.Length == 1;
         field = parts[0] switch
         {
-            "source-net" when isBare => new HashKeyField(HashKeyKind.SourceNet, "", 0),
             "sni" when isBare => new HashKeyField(HashKeyKind.Sni, "", 0),
             "http-path" when isBare => new HashKeyField(HashKeyKind.HttpPath, "", 0),
             "http-path" when TryParseSegments(argument, out int segments) => new HashKeyField(HashKeyKind.HttpPath, "", segments),
@@ -80,7 +78,6 @@ public sealed record HashKeyField
 
     public override string ToString() => Kind switch
     {
-        HashKeyKind.SourceNet => "source-net",
         HashKeyKind.Sni => "sni",
         HashKeyKind.HttpPath when Segments == 0 => "http-path",
         HashKeyKind.HttpPath => string.Create(CultureInfo.InvariantCulture, $"http-path:{Segments}"),

@@ -20,4 +20,7 @@ public readonly ref struct Inspected
     public RequestHead Request { get; }
 
     public bool HasRequest => _hasRequest;
+
+    /// <summary>No value that a key takes from it is longer than this, in bytes.</summary>
+    public int LongestValue => _hasRequest ? Request.Length : Hello.ServerName.Length;
 }

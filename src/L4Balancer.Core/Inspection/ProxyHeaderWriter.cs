@@ -6,10 +6,13 @@ namespace L4Balancer.Core.Inspection;
 
 /// <summary>
 /// Writes the PROXY header that the backend receives first (<c>send_proxy</c>): who the client is. If only one of the two addresses is
-/// IPv4, it is written in its v4-mapped form, because both have one family.
+/// IPv4, it is written in its v4-mapped form, because both have one family. A client of a UNIX socket has no address: UNKNOWN, or UNSPEC.
 /// </summary>
 public static class ProxyHeaderWriter
 {
+    /// <summary>AF_UNSPEC and SOCK_UNSPEC (2.2): the receiver ignores the address.</summary>
+    private const byte Unspecified = 0;
+
     /// <summary>How many bytes version 1 takes at most.</summary>
     public const int LongestV1 = ProxyHeaderV1.Longest;
 
@@ -23,6 +26,11 @@ public static class ProxyHeaderWriter
     /// <returns>The number of bytes written.</returns>
     public static int WriteV1(in FourTuple client, Span<byte> target)
     {
+        if (client.Source.IsUnix)
+        {
+            return WriteUnknownV1(target);
+        }
+
         bool isV4 = IsV4(client);
         int at = Append(isV4 ? "PROXY TCP4 "u8 : "PROXY TCP6 "u8, target, 0);
         at = AppendAddress(client.Source.Address, isV4, target, at);
@@ -62,8 +70,10 @@ public static class ProxyHeaderWriter
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(uniqueId.Length, ProxyTlvs.LongestUniqueId);
         bool isV4 = IsV4(client);
-        WriteFixed(ProxyHeaderV2.Proxy, isV4 ? ProxyHeaderV2.TcpOverV4 : ProxyHeaderV2.TcpOverV6, target);
-        int at = WriteAddresses(client, isV4, target);
+        bool hasAddress = !client.Source.IsUnix;
+        WriteFixed(
+            ProxyHeaderV2.Proxy, !hasAddress ? Unspecified : isV4 ? ProxyHeaderV2.TcpOverV4 : ProxyHeaderV2.TcpOverV6, target);
+        int at = hasAddress ? WriteAddresses(client, isV4, target) : ProxyHeaderV2.FixedLength;
         at = AppendValue(ProxyTlvs.AlpnType, alpn, target, at);
         at = AppendValue(ProxyTlvs.AuthorityType, authority, target, at);
         at = AppendValue(ProxyTlvs.UniqueIdType, uniqueId, target, at);

@@ -41,7 +41,8 @@ internal sealed record Location(
         Pool pool = listener.Pool;
         bool backups = !pool.Backends.Any(b => !b.Settings.Backup && b.Weight > 0);
         int candidates = pool.Backends.Count(b => b.Settings.Backup == backups && b.Weight > 0);
-        int followed = isLive ? pool.FollowedBy(tuple, now) : Pool.None;
+        RouteKey key = pool.Key.OfTuple(tuple, stackalloc byte[TupleHash.MaxLength]);
+        int followed = isLive ? pool.FollowedBy(key, now) : Pool.None;
         bool isSticky = followed != Pool.None;
         if (pool.Settings.Balance is not (BalanceKind.Ring or BalanceKind.Maglev))
         {
@@ -50,7 +51,7 @@ internal sealed record Location(
         }
 
         return new Location(
-            tuple, listener, Member(isSticky ? followed : pool.Pick(tuple, [])), Member(pool.OwnerOf(tuple)), TupleHash.Of(tuple, pool.Key, seed: 0),
+            tuple, listener, Member(isSticky ? followed : pool.Pick(key, [])), Member(pool.OwnerOf(key)), key.Hash(seed: 0),
             candidates, isLive, isSticky);
 
         Backend? Member(int place) => place == Pool.None ? null : pool.Backends[place];
