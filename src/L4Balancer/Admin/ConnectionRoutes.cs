@@ -135,7 +135,8 @@ internal sealed class ConnectionRoutes(AdminTarget target, ILogger log)
             record.Id, record.Tuple.Source.ToString(), record.Tuple.Destination.ToString(), record.Listener.Name, record.Pool.Name,
             record.Backend?.Name, record.IsEstablished && !record.LocalEndpoint.IsUnix ? record.LocalEndpoint.ToString() : null, Seconds(now - record.AcceptedAt),
             Seconds(now - connection.LastActivity), record.BytesToBackend, record.BytesToClient, record.Generation,
-            record.IsHalfClosed ? "half_closed" : record.IsEstablished ? "active" : "pending");
+            record.IsHalfClosed ? "half_closed" : record.IsEstablished ? "active" : "pending",
+            record.Route.Length == 0 ? null : record.Route, record.Names?.Sni, record.Names?.Host, record.Names?.Key);
     }
 
     private sealed record Counted(Instant At, AgesAnswer Answer);
