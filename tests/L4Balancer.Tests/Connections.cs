@@ -54,9 +54,19 @@ internal static class Connections
         return record;
     }
 
-    /// <summary>As <see cref="Closed"/>, after a request to a listener with routes.</summary>
-    public static ConnectionRecord ClosedAfterRequest(BalancerConfig config, string request)
+    /// <summary>After a request to a listener with a route for chat.test, and a pool with the parameter "room" as its key.</summary>
+    public static ConnectionRecord ClosedAfterRequest(string request)
     {
+        HashKeyField.TryParse("http-query:room", out HashKeyField? field);
+        BalancerConfig config = Config();
+        config = config with
+        {
+            Listeners =
+            [
+                config.Listeners[0] with { Inspect = InspectKind.Http, Routes = [new RouteSettings { Host = ["chat.test"], Pool = "chat" }] },
+            ],
+            Pools = [config.Pools[0] with { HashKey = TupleFields.None, HashFields = [field!] }],
+        };
         RoutingSnapshot snapshot = RoutingSnapshot.Build(new(config, MaxConnections: 1000));
         ConnectionRecord record = default;
         ConnectionSetup setup = default;
