@@ -1,7 +1,9 @@
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
+using L4Balancer.Core.Inspection;
 using L4Balancer.Core.Sticky;
+using L4Balancer.Core.Tests.Balancing;
 using L4Balancer.Core.Timing;
 
 namespace L4Balancer.Core.Tests.Sticky;
@@ -201,7 +203,7 @@ internal sealed class StickyTableTests
     }
 
     private static StickyTable Table(int entries) =>
-        StickyTable.For(new StickySettings { Ttl = Ttl, Entries = entries }, TupleFields.All, before: null, seed: 7)!;
+        StickyTable.For(new StickySettings { Ttl = Ttl, Entries = entries }, new HashKey(TupleFields.All), before: null, seed: 7)!;
 
     private static FourTuple Tuple(int client, ushort port) => new(new Endpoint(HostAddress.FromV4((uint)client), port), default);
 

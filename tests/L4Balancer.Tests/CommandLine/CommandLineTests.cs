@@ -52,7 +52,7 @@ internal sealed class CommandLineTests
 
         [[pools]]
         name = "chat"
-        send_proxy = "v1"
+        send_proxy = "v3"
           [[pools.backends]]
           name = "ws1"
           address = "10.0.1.21:8443"
@@ -133,7 +133,6 @@ internal sealed class CommandLineTests
     }
 
     [TestCase("upgrade", "--binary", "x")]
-    [TestCase("locate", "--config", "x", "--listener", "wss", "--source", "10.0.0.1:1", "--sni", "a")]
     public async Task What_is_not_built_yet_says_so(params string[] args)
     {
         Result result = await InvokeAsync(args);
