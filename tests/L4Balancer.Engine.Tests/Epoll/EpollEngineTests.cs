@@ -15,6 +15,8 @@ internal static class EpollEngineTests
 
     internal sealed class ProxyOut() : ProxyOutContract(NewEpoll);
 
+    internal sealed class Transparent() : TransparentContract(NewEpoll);
+
     internal sealed class Relay() : RelayContract(NewEpoll);
 
     internal sealed class Finish() : FinishContract(NewEpoll);

@@ -14,6 +14,8 @@ internal static class ManagedEngineTests
 
     internal sealed class ProxyOut() : ProxyOutContract(NewManaged);
 
+    internal sealed class Transparent() : TransparentContract(NewManaged);
+
     internal sealed class Relay() : RelayContract(NewManaged);
 
     internal sealed class Finish() : FinishContract(NewManaged);
