@@ -223,7 +223,7 @@ internal abstract class InspectContract(Func<EngineOptions, IEngine> create) : E
         {
             JsonElement sample = JsonDocument.Parse(line).RootElement;
             string nginx = sample.GetProperty("nginx_sni").GetString() ?? "";
-            bool agreed = nginx.Length > 0 && nginx == sample.GetProperty("haproxy_sni").GetString();
+            bool agreed = nginx.Length > 0 && nginx.All(static c => c is > ' ' and <= '~') && nginx == sample.GetProperty("haproxy_sni").GetString();
             byte[] bytes = await File.ReadAllBytesAsync(Path.Combine(folder, sample.GetProperty("file").GetString()!));
             if (bytes.Length is 0 or > 16 * 1024 || (!agreed && number++ % 8 > 0))
             {
