@@ -101,7 +101,7 @@ public partial struct ConnectionSetup
                 unusable.Source.CountUnusable();
                 unusable.NoteUnusable(now);
                 return TryNextSource(ref record, CloseReason.ConnectFailed, now);
-            case ConnectFailure.NoSuchFamily:
+            case ConnectFailure.NoSuchFamily or ConnectFailure.NotTransparent:
                 record.Lease.ReturnNothing();
                 _backends.NoteShortage(CloseReason.ConnectFailed);
                 _backends.Skip(_backends.Backend!.Index);
@@ -282,6 +282,14 @@ public partial struct ConnectionSetup
     // exhausted.
     private SetupStep LookElsewhere(ref ConnectionRecord record, Instant now)
     {
+        if (Transparent(record, _backends.Backend!) is not null)
+        {
+            // The ports of this client's own address towards this backend: that says nothing about the sources, or other clients.
+            _backends.NoteShortage(CloseReason.SourcePortsExhausted);
+            _backends.Skip(_backends.Backend!.Index);
+            return TryNextBackend(ref record, now);
+        }
+
         PortUse use = _sources.Current(_backends.Backend!.Sources)!;
         if (_sources.Window is not { } window)
         {
