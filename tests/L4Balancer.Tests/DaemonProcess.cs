@@ -33,6 +33,13 @@ internal sealed partial class DaemonProcess : IAsyncDisposable
     // What would change the daemon's behaviour from outside of the test.
     private static readonly string[] Inherited = ["L4BALANCER_CONFIG", "NOTIFY_SOCKET", "JOURNAL_STREAM", "INVOCATION_ID"];
 
+    private static readonly Lazy<string> Files = new(() =>
+    {
+        string folder = Directory.CreateDirectory(Path.Combine(Path.GetTempPath(), $"l4balancer-test-{Environment.ProcessId}")).FullName;
+        AppDomain.CurrentDomain.ProcessExit += (_, _) => Directory.Delete(folder, recursive: true);
+        return folder;
+    });
+
     private readonly Process _process;
     private readonly List<string> _output = [];
     private readonly List<string> _errors = [];
@@ -104,6 +111,9 @@ internal sealed partial class DaemonProcess : IAsyncDisposable
         string[] command = [.. WithSignals, .. wrapper, .. CommandLine, .. args];
         var start = new ProcessStartInfo(command[0], command[1..]) { RedirectStandardOutput = true, RedirectStandardError = true };
         Array.ForEach(Inherited, name => start.Environment.Remove(name));
+
+        // Of the portable build: a process that is killed would leave its diagnostics socket and pipes in the temporary folder.
+        start.Environment["DOTNET_EnableDiagnostics"] = "0";
         foreach ((string name, string value) in environment)
         {
             start.Environment[name] = value;
@@ -117,10 +127,10 @@ internal sealed partial class DaemonProcess : IAsyncDisposable
     public static DaemonProcess Run(string toml) => Start(
         "run", "--config", ConfigFileWith(toml.Contains("[admin]", StringComparison.Ordinal) ? toml : toml + "\n[admin]\nsocket = \"\"\n"));
 
-    /// <summary>A new file with this text; the system's temporary folder is cleaned by its owner.</summary>
+    /// <summary>A new file with this text, in a folder that is removed at the end of the run.</summary>
     public static string ConfigFileWith(string toml)
     {
-        string path = Path.Combine(Path.GetTempPath(), $"l4balancer-test-{Guid.NewGuid():N}.toml");
+        string path = Path.Combine(Files.Value, $"{Guid.NewGuid():N}.toml");
         File.WriteAllText(path, toml);
         return path;
     }

@@ -14,17 +14,20 @@ public readonly record struct Cidr
 
     private const string UnixText = "unix";
 
+    /// <summary>In place of a length, so that <c>::/128</c> as a text is another range than <c>unix</c>.</summary>
+    private const int UnixBits = 129;
+
     /// <summary>
     /// The clients of UNIX sockets. Their address is zero, the unspecified address, which no client of TCP can have (RFC 4291, 2.5.2).
     /// </summary>
-    public static Cidr Unix => new(default, 128);
+    public static Cidr Unix => new(default, UnixBits);
 
     private Cidr(HostAddress network, int bits) => (Network, MappedBits) = (network, bits);
 
     /// <summary>The address as written; bits after the prefix may be set.</summary>
     internal HostAddress Network { get; }
 
-    /// <summary>Length of the prefix in bits, counted in the 16 bytes of an address.</summary>
+    /// <summary>Length of the prefix in bits, counted in the 16 bytes of an address; of no meaning for <see cref="Unix"/>.</summary>
     internal int MappedBits { get; }
 
     /// <summary>
@@ -71,8 +74,9 @@ public readonly record struct Cidr
             && bits is >= MappedLength and <= 128 && HostAddress.TryParse(text[..slash], out address) ? new Cidr(address.Masked(bits), bits) : null;
     }
 
-    public bool Contains(HostAddress address) => address.IsV4 == Network.IsV4 && address.SharesPrefix(Network, MappedBits)
-        && (address != default || this == Unix);
+    public bool Contains(HostAddress address) => address == default || this == Unix
+        ? address == default && this == Unix
+        : address.IsV4 == Network.IsV4 && address.SharesPrefix(Network, MappedBits);
 
     public override string ToString() => this == Unix ? UnixText
         : string.Create(CultureInfo.InvariantCulture, $"{Network}/{(Network.IsV4 ? MappedBits - MappedLength : MappedBits)}");

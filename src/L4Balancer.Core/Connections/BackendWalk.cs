@@ -1,5 +1,6 @@
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Balancing;
+using L4Balancer.Core.Config;
 using L4Balancer.Core.Pacing;
 using L4Balancer.Core.Ports;
 using L4Balancer.Core.Routing;
@@ -163,12 +164,12 @@ internal struct BackendWalk
             return pool.Take(key, _tried.Span, mayTry: !_hasTrialed, out trial);
         }
 
-        TimeSpan ttl = pool.Settings.Sticky.Ttl;
+        StickySettings settings = pool.Settings.Sticky;
         StickyKeyHash hash = table.HashOf(key);
         for (int rounds = 0; ; rounds++)
         {
             trial = 0;
-            BackendState? seen = table.Find(hash, ttl, now, out int hint);
+            BackendState? seen = table.Find(hash, settings.Ttl, now, out int hint);
             int index = seen is null ? Pool.None : pool.Follow(seen, hint, _tried.Span);
             if (index == Pool.None)
             {
@@ -176,7 +177,7 @@ internal struct BackendWalk
             }
 
             if (index == Pool.None || rounds == MostRounds
-                || table.TryHold(hash, record.Tuple.Source.Address, pool.Backends[index].State, index, seen, ttl, now, ref record.Sticky))
+                || table.TryHold(hash, record.Tuple.Source.Address, pool.Backends[index].State, index, seen, settings, now, ref record.Sticky))
             {
                 return index;
             }

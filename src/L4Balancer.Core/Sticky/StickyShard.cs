@@ -10,16 +10,17 @@ namespace L4Balancer.Core.Sticky;
 /// A part of a <see cref="StickyTable"/>: a hash table with chains over entries in one array. Each entry is in one of two lists by age,
 /// that of entries with living connections or that of the others, and in a list of its client. Any thread.
 /// </summary>
-/// <param name="most">The most entries.</param>
-/// <param name="mostPerClient">The most entries of one client.</param>
 /// <param name="hash">Of clients, with a seed that they do not know.</param>
-internal sealed class StickyShard(int number, int most, int mostPerClient, SeededAddressHash hash)
+internal sealed class StickyShard(int number, SeededAddressHash hash)
 {
     private const int None = -1;
     private const int FirstLength = 64;
 
-    /// <summary>Expired entries removed by each change, one more than it may add, so that they do not accumulate.</summary>
-    private const int ExpiredPerChange = 2;
+    /// <summary>
+    /// Entries removed by each change that have expired, or that a lower limit leaves no room for: one more than it may add, so that
+    /// they do not accumulate.
+    /// </summary>
+    private const int RemovedPerChange = 2;
 
     /// <summary>Expired entries removed in one go where all are to be removed; about 50 µs.</summary>
     private const int ExpiredPerPortion = 256;
@@ -65,19 +66,20 @@ internal sealed class StickyShard(int number, int most, int mostPerClient, Seede
     }
 
     public bool TryHold(
-        StickyKeyHash hash, HostAddress client, BackendState backend, int hint, BackendState? seen, TimeSpan ttl, Instant now, ref StickyHold held)
+        StickyKeyHash hash, HostAddress client, BackendState backend, int hint, BackendState? seen, StickyLimits limits, Instant now,
+        ref StickyHold held)
     {
         lock (_gate)
         {
             _latest = now;
-            RemoveExpired(ttl, now, ExpiredPerChange);
-            int index = IndexOf(hash, ttl, now);
+            RemoveExpired(limits.Ttl, now, RemovedPerChange);
+            int index = IndexOf(hash, limits.Ttl, now);
             if ((index == None ? null : _entries[index].Backend) != seen)
             {
                 return false;
             }
 
-            index = index == None ? Create(hash, client) : index;
+            index = index == None ? Create(hash, client, limits) : index;
             ref StickyEntry entry = ref _entries[index];
             (entry.Backend, entry.Hint) = (backend, hint);
             if (held != new StickyHold(number, index, entry.Generation))
@@ -126,11 +128,11 @@ internal sealed class StickyShard(int number, int most, int mostPerClient, Seede
 
     /// <summary>Adds an entry without a connection.</summary>
     /// <param name="since">When its last connection ended.</param>
-    public void Add(StickyKeyHash hash, HostAddress client, BackendState backend, Instant since)
+    public void Add(StickyKeyHash hash, HostAddress client, BackendState backend, Instant since, StickyLimits limits)
     {
         lock (_gate)
         {
-            int index = Create(hash, client);
+            int index = Create(hash, client, limits);
             (_entries[index].Backend, _entries[index].Hint, _entries[index].Since) = (backend, None, since);
             MoveToNewest(index);
         }
@@ -186,14 +188,19 @@ internal sealed class StickyShard(int number, int most, int mostPerClient, Seede
     }
 
     /// <summary>Makes room and a place for a key. The caller puts it into a list by <see cref="MoveToNewest"/>.</summary>
-    private int Create(StickyKeyHash hash, HostAddress client)
+    private int Create(StickyKeyHash hash, HostAddress client, StickyLimits limits)
     {
-        if (_clients.TryGetValue(client, out ClientEntries own) && own.Count >= mostPerClient)
+        for (int i = 0; i < RemovedPerChange; i++)
         {
+            if (!_clients.TryGetValue(client, out ClientEntries own) || own.Count < limits.MostPerClient)
+            {
+                break;
+            }
+
             Remove(VictimOf(own));
         }
 
-        if (_count == most)
+        for (int i = 0; i < RemovedPerChange && _count >= limits.Most; i++)
         {
             Remove(_idle.Oldest != None ? _idle.Oldest : _living.Oldest);
         }
@@ -201,8 +208,8 @@ internal sealed class StickyShard(int number, int most, int mostPerClient, Seede
         int index = _free;
         if (index == None)
         {
+            Grow(limits.Most);
             index = _end++;
-            Grow();
         }
         else
         {
@@ -295,16 +302,19 @@ internal sealed class StickyShard(int number, int most, int mostPerClient, Seede
 
     private int BucketOf(StickyKeyHash hash) => (int)(hash.Low & (ulong)(_buckets.Length - 1));
 
-    private void Grow()
+    private void Grow(int most)
     {
-        if (_end <= _entries.Length)
+        if (_end < _entries.Length)
         {
             return;
         }
 
-        Array.Resize(ref _entries, Math.Min(most, Math.Max(FirstLength, 2 * _entries.Length)));
-        _buckets = new int[BitOperations.RoundUpToPowerOf2((uint)_entries.Length)];
-        for (int index = 0; index < _end - 1; index++)
+        // Both before either is replaced: an allocation that fails leaves the table as it was.
+        var entries = new StickyEntry[Math.Min(most, Math.Max(FirstLength, 2 * _entries.Length))];
+        int[] buckets = new int[BitOperations.RoundUpToPowerOf2((uint)entries.Length)];
+        _entries.CopyTo(entries, 0);
+        (_entries, _buckets) = (entries, buckets);
+        for (int index = 0; index < _end; index++)
         {
             ref int bucket = ref _buckets[BucketOf(_entries[index].Hash)];
             _entries[index].Next = bucket - 1;
@@ -318,3 +328,10 @@ internal sealed class StickyShard(int number, int most, int mostPerClient, Seede
         public int Count;
     }
 }
+
+/// <summary>
+/// The limits of a shard that are in force. They come with each call, because the table outlives a reload that changes them.
+/// </summary>
+/// <param name="Most">The most entries of the shard.</param>
+/// <param name="MostPerClient">The most of them of one client.</param>
+internal readonly record struct StickyLimits(int Most, int MostPerClient, TimeSpan Ttl);

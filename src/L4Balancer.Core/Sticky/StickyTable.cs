@@ -52,24 +52,19 @@ public sealed class StickyTable
     private readonly ulong _firstSeed;
     private readonly ulong _secondSeed;
 
-    private StickyTable(int entries, HashKey key, ulong firstSeed, ulong secondSeed)
+    private StickyTable(int shards, HashKey key, ulong firstSeed, ulong secondSeed)
     {
-        Entries = entries;
         _key = key;
         (_firstSeed, _secondSeed) = (firstSeed, secondSeed);
-        int shards = entries < SmallestLarge ? 1 : ShardsOfLarge;
-        int each = entries / shards;
         var hash = new SeededAddressHash(firstSeed ^ secondSeed);
-        _shards = [.. Enumerable.Range(0, shards).Select(n => new StickyShard(n, each, Math.Max(1, each / ClientShare), hash))];
+        _shards = [.. Enumerable.Range(0, shards).Select(n => new StickyShard(n, hash))];
     }
-
-    /// <summary>The most entries that it holds.</summary>
-    public int Entries { get; }
 
     /// <summary>The table of a pool in the next snapshot.</summary>
     /// <param name="key">The <c>hash_key</c> of the pool: the entries of another key are of no use.</param>
     /// <param name="before">
-    /// The table until now, which is kept, or copied if its size changes: living connections no longer protect the entries copied.
+    /// The table until now. It is kept when its size changes; only one that becomes large, or is no longer, is copied, because it has
+    /// another number of shards then: living connections no longer protect the entries copied.
     /// </param>
     /// <param name="seed">A number that clients do not know.</param>
     /// <returns>Null if the pool has none.</returns>
@@ -82,22 +77,23 @@ public sealed class StickyTable
 
         if (before is null || !before._key.Equals(key))
         {
-            return new StickyTable(settings.Entries, key, Mix.Of(seed ^ FirstSeed), Mix.Of(seed ^ SecondSeed));
+            return new StickyTable(ShardsFor(settings), key, Mix.Of(seed ^ FirstSeed), Mix.Of(seed ^ SecondSeed));
         }
 
-        if (before.Entries == settings.Entries)
+        if (before._shards.Length == ShardsFor(settings))
         {
             return before;
         }
 
-        var resized = new StickyTable(settings.Entries, key, before._firstSeed, before._secondSeed);
+        var resized = new StickyTable(ShardsFor(settings), key, before._firstSeed, before._secondSeed);
+        StickyLimits limits = resized.LimitsOf(settings);
         List<StickyEntry> entries = [];
         Array.ForEach(before._shards, s => s.CopyTo(entries));
 
         // In the order of displacement over all shards, for the case that not all of them fit.
         foreach (StickyEntry entry in entries.OrderBy(e => e.Since))
         {
-            resized.ShardOf(entry.Hash).Add(entry.Hash, entry.Client, entry.Backend!, entry.Since);
+            resized.ShardOf(entry.Hash).Add(entry.Hash, entry.Client, entry.Backend!, entry.Since, limits);
         }
 
         return resized;
@@ -127,11 +123,13 @@ public sealed class StickyTable
     /// than when it was looked at: two connections of one key that come together go to the same.
     /// </summary>
     /// <param name="seen">What <see cref="Find"/> returned.</param>
+    /// <param name="settings">In force for this connection. If fewer entries are allowed than there are, each call displaces at most two.</param>
     /// <param name="held">What the connection holds; an attempt at another backend goes on with it.</param>
     /// <returns>Whether it was written.</returns>
     internal bool TryHold(
-        StickyKeyHash hash, HostAddress client, BackendState backend, int hint, BackendState? seen, TimeSpan ttl, Instant now, ref StickyHold held) =>
-        ShardOf(hash).TryHold(hash, ClientTable.KeyOf(client), backend, hint, seen, ttl, now, ref held);
+        StickyKeyHash hash, HostAddress client, BackendState backend, int hint, BackendState? seen, StickySettings settings, Instant now,
+        ref StickyHold held) =>
+        ShardOf(hash).TryHold(hash, ClientTable.KeyOf(client), backend, hint, seen, LimitsOf(settings), now, ref held);
 
     /// <summary>The connection is established: the entry outlives it.</summary>
     internal void Confirm(StickyHold held, Instant now)
@@ -150,6 +148,14 @@ public sealed class StickyTable
             _shards[held.Shard].Release(held, now);
             held = default;
         }
+    }
+
+    private static int ShardsFor(StickySettings settings) => settings.Entries < SmallestLarge ? 1 : ShardsOfLarge;
+
+    private StickyLimits LimitsOf(StickySettings settings)
+    {
+        int each = Math.Max(1, settings.Entries / _shards.Length);
+        return new StickyLimits(each, Math.Max(1, each / ClientShare), settings.Ttl);
     }
 
     private StickyShard ShardOf(StickyKeyHash hash) => _shards[_shards.Length == 1 ? 0 : (int)(hash.High >> 61)];

@@ -7,10 +7,14 @@ namespace L4Balancer.Engine.Epoll;
 /// <exception cref="InvalidOperationException">The kernel provides no instance: descriptors or memory are exhausted.</exception>
 internal sealed class EpollPoller() : IPoller
 {
+    private const uint ConnectionEvents = Libc.EPOLLIN | Libc.EPOLLOUT | Libc.EPOLLPRI | Libc.EPOLLRDHUP | Libc.EPOLLET;
+
     private readonly EventPoll _poll = new(IPoller.EventsPerWait);
 
     public SysResult AddConnection(int descriptor, ulong data) =>
-        _poll.Add(descriptor, Libc.EPOLLIN | Libc.EPOLLOUT | Libc.EPOLLPRI | Libc.EPOLLRDHUP | Libc.EPOLLET, data);
+        _poll.Add(descriptor, ConnectionEvents, data);
+
+    public SysResult ReportAgain(int descriptor, ulong data) => _poll.Modify(descriptor, ConnectionEvents, data);
 
     /// <summary>EPOLLEXCLUSIVE needs Linux 4.5.</summary>
     public SysResult AddListening(int descriptor, ulong data) => _poll.Add(descriptor, Libc.EPOLLIN | Libc.EPOLLEXCLUSIVE, data);

@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace L4Balancer.Engine.Linux;
 
 /// <summary>
-/// One epoll instance (epoll(7)) and the events of its last wait. For one thread, except <see cref="Add"/> and <see cref="Remove"/>,
-/// which the kernel allows on any thread.
+/// One epoll instance (epoll(7)) and the events of its last wait. For one thread, except <see cref="Add"/>, <see cref="Modify"/> and
+/// <see cref="Remove"/>, which the kernel allows on any thread.
 /// </summary>
 internal sealed unsafe class EventPoll : IDisposable
 {
@@ -42,13 +42,21 @@ internal sealed unsafe class EventPoll : IDisposable
             return SysResult.Error(fault);
         }
 
+        return Control(Libc.EPOLL_CTL_ADD, descriptor, events, data);
+    }
+
+    /// <summary>Everything that the descriptor is ready for is reported by the next wait, also edges that were reported before.</summary>
+    public SysResult Modify(int descriptor, uint events, ulong data) => Control(Libc.EPOLL_CTL_MOD, descriptor, events, data);
+
+    public SysResult Remove(int descriptor) => SysResult.From(Libc.epoll_ctl(_descriptor, Libc.EPOLL_CTL_DEL, descriptor, null));
+
+    private SysResult Control(int operation, int descriptor, uint events, ulong data)
+    {
         byte* entry = stackalloc byte[16];
         *(uint*)entry = events;
         *(ulong*)(entry + DataOffset) = data;
-        return SysResult.From(Libc.epoll_ctl(_descriptor, Libc.EPOLL_CTL_ADD, descriptor, entry));
+        return SysResult.From(Libc.epoll_ctl(_descriptor, operation, descriptor, entry));
     }
-
-    public SysResult Remove(int descriptor) => SysResult.From(Libc.epoll_ctl(_descriptor, Libc.EPOLL_CTL_DEL, descriptor, null));
 
     /// <param name="milliseconds">-1: no timeout. EINTR returns no events; the caller's loop waits again.</param>
     /// <returns>The number of events, readable by <see cref="Events"/> and <see cref="Data"/> until the next wait.</returns>

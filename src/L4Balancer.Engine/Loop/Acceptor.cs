@@ -190,15 +190,18 @@ internal sealed class Acceptor(Worker worker)
         }
         else
         {
+            bool isPosted = false;
             try
             {
-                target.Mailbox.Post(handover);
+                isPosted = target.Mailbox.TryPost(handover);
             }
-            catch
+            finally
             {
-                TcpSocket.Reset(handover.Descriptor);
-                target.Unassign();
-                throw;
+                if (!isPosted)
+                {
+                    TcpSocket.Reset(handover.Descriptor);
+                    target.Unassign();
+                }
             }
         }
     }

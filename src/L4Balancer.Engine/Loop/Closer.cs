@@ -83,6 +83,8 @@ internal sealed unsafe class Closer(Worker worker)
         EndFlushing(ref slot);
         worker.Transfer.Release(ref slot.ToBackend);
         worker.Transfer.Release(ref slot.ToClient);
+        worker.LongQueues.Forget(ref slot.ToBackend);
+        worker.LongQueues.Forget(ref slot.ToClient);
         CloseSocket(ref slot.Client, reset: true);
         CloseSocket(ref slot.Backend, reset: true);
         worker.SetTimer(slot, Instant.Never);
@@ -259,6 +261,8 @@ internal sealed unsafe class Closer(Worker worker)
         EndFlushing(ref slot);
         worker.Transfer.Release(ref slot.ToBackend);
         worker.Transfer.Release(ref slot.ToClient);
+        worker.LongQueues.Forget(ref slot.ToBackend);
+        worker.LongQueues.Forget(ref slot.ToClient);
         CloseSocket(ref slot.Client, reset: (actions & EndActions.ResetClient) != 0);
         CloseSocket(ref slot.Backend, reset: (actions & EndActions.ResetBackend) != 0);
         slot.Record.Close(worker.Engine.Snapshot.State, slot.End.Reason, slot.End.LeavesTimeWait(actions), worker.Now);

@@ -9,7 +9,14 @@ internal struct Flow
     /// <summary>Consecutive small turns after which it no longer does.</summary>
     private const int CalmStreak = 4;
 
+    /// <summary>
+    /// Bytes delivered in bulk after which a stream counts as long: more than a peer takes that never reads, as the maxima of tcp_rmem and of the
+    /// limited send queue together come to less.
+    /// </summary>
+    private const int LongStream = 8 * 1024 * 1024;
+
     private byte _streak;
+    private int _streamed;
 
     /// <summary>Bytes held: in <see cref="Pipe"/> if there is one, otherwise in <see cref="Buffer"/> from <see cref="Offset"/> on.</summary>
     public int Held;
@@ -27,6 +34,9 @@ internal struct Flow
 
     /// <summary>The kernel cannot splice this socket (EINVAL).</summary>
     public bool NeverSplice;
+
+    /// <summary>Number of its place in the thread's <see cref="LongQueues"/>; 0: it has none.</summary>
+    public byte LongQueue;
 
     public static Flow New() => new() { Pipe = PipePool.None, Buffer = BufferPool.None };
 
@@ -51,9 +61,17 @@ internal struct Flow
         }
     }
 
+    /// <summary>Records bytes delivered in bulk.</summary>
+    public bool IsLongStream(long delivered)
+    {
+        _streamed = (int)Math.Min(_streamed + delivered, LongStream);
+        return _streamed == LongStream;
+    }
+
     public void CopyAgain()
     {
         Splicing = false;
         _streak = 0;
+        _streamed = 0;
     }
 }

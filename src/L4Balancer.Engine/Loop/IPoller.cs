@@ -14,6 +14,11 @@ internal interface IPoller : IDisposable
     /// <summary>Watches a connection for everything in <see cref="PollEvents"/>, edge-triggered.</summary>
     SysResult AddConnection(int descriptor, ulong data);
 
+    /// <summary>
+    /// Makes the next wait report everything that a watched connection is ready for, also edges that an earlier wait has returned.
+    /// </summary>
+    SysResult ReportAgain(int descriptor, ulong data);
+
     /// <summary>Watches a listening socket, level-triggered. A new connection wakes one of the threads that watch the socket, not all.</summary>
     SysResult AddListening(int descriptor, ulong data);
 

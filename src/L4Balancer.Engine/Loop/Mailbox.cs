@@ -28,12 +28,19 @@ internal sealed class Mailbox : IDisposable
         }
     }
 
-    public void Post(in Handover handover)
+    /// <returns>False if the worker has ended; the socket remains the caller's.</returns>
+    public bool TryPost(in Handover handover)
     {
         lock (_gate)
         {
+            if (_closed)
+            {
+                return false;
+            }
+
             _handovers.Enqueue(handover);
             _wakeUp.Signal();
+            return true;
         }
     }
 
@@ -72,7 +79,7 @@ internal sealed class Mailbox : IDisposable
         }
     }
 
-    /// <summary>Rejects further requests; those posted before can still be taken.</summary>
+    /// <summary>Rejects further sockets and requests; those posted before can still be taken.</summary>
     public void Close()
     {
         lock (_gate)
@@ -81,5 +88,10 @@ internal sealed class Mailbox : IDisposable
         }
     }
 
-    public void Dispose() => _wakeUp.Dispose();
+    /// <summary>Closes it first: a later signal would be written to whatever has the number of the descriptor by then.</summary>
+    public void Dispose()
+    {
+        Close();
+        _wakeUp.Dispose();
+    }
 }

@@ -97,6 +97,8 @@ internal sealed unsafe class Migration(Worker worker)
         byte[] toClient = Take(ref slot.ToClient);
         worker.Unregister(slot.Client);
         worker.Unregister(slot.Backend);
+        worker.LongQueues.Leave(ref slot, toBackend: true);
+        worker.LongQueues.Leave(ref slot, toBackend: false);
         slot.Record.Leave(worker.Engine.Snapshot.State);
         var exported = new ExportedConnection
         {

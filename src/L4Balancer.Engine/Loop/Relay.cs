@@ -91,6 +91,11 @@ internal sealed class Relay(Worker worker)
                 }
 
                 moved += delivered;
+                if (flow.Splicing && flow.IsLongStream(delivered))
+                {
+                    worker.LongQueues.Enter(ref slot, ends.To == Side.Backend, worker.Now);
+                }
+
                 if (flow.Held > 0)
                 {
                     return moved;
@@ -145,6 +150,11 @@ internal sealed class Relay(Worker worker)
             flow.NoteSpliceTurn(small: spliced < SmallTurn);
         }
 
+        if (!flow.Splicing)
+        {
+            worker.LongQueues.Leave(ref slot, ends.To == Side.Backend);
+        }
+
         worker.Transfer.Release(ref flow);
         return moved;
     }
@@ -153,6 +163,7 @@ internal sealed class Relay(Worker worker)
     private void PassEndOn(ref Slot slot, ref Flow flow, Ends ends)
     {
         worker.Transfer.Release(ref flow);
+        worker.LongQueues.Leave(ref slot, ends.To == Side.Backend);
         if (slot.End.Delivered(ends.From, sinkIsEnding: (ends.SinkState & SideState.Ending) != 0) != EndActions.None)
         {
             TcpSocket.ShutdownWrite(ends.Sink);

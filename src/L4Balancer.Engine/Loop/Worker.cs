@@ -40,6 +40,7 @@ internal sealed class Worker : IDisposable
     private int _assigned;
     private long _stalls;
     private bool _stopped;
+    private bool _mustServeAll;
     private bool _isDisposed;
 
     /// <exception cref="InvalidOperationException">The kernel provides no poller or no eventfd; everything opened is closed.</exception>
@@ -68,6 +69,7 @@ internal sealed class Worker : IDisposable
         _wheel = new TimerWheel(Now, TimerFired);
         Pipes = new PipePool(engine.Options.PipesPerWorker, engine.Options.Held);
         Buffers = new BufferPool(engine.Options.Held);
+        LongQueues = new LongQueues(Slots);
         Guard = new StepGuard(this);
         _dispatcher = new Dispatcher(this);
         Acceptor = new Acceptor(this);
@@ -104,6 +106,8 @@ internal sealed class Worker : IDisposable
 
     /// <summary>Two descriptors and up to 256 KiB of kernel memory per pipe. Streams that get no pipe are copied.</summary>
     public PipePool Pipes { get; }
+
+    public LongQueues LongQueues { get; }
 
     public Mailbox Mailbox { get; }
 
@@ -241,28 +245,40 @@ internal sealed class Worker : IDisposable
         {
             try
             {
+                if (_mustServeAll)
+                {
+                    ServeAll();
+                    _mustServeAll = false;
+                }
+
                 Iterate();
             }
             catch (Exception e)
             {
                 // Not in a step of a connection, and it may recur at once.
                 Guard.Fail(StepGuard.NoSlot, e);
-                ServeAll();
+                _mustServeAll = true;
                 Thread.Sleep(PauseAfterFault);
             }
         }
     }
 
-    // Edges that the failed iteration had collected are not reported again, so every connection gets a turn as if it had one.
+    // Edges that the failed iteration had collected are not reported again by themselves, and turns that were due may be lost.
     private void ServeAll()
     {
         for (int index = 0; index < Slots.End; index++)
         {
             ref Slot slot = ref Slots[index];
+            if (slot.State == SlotState.Free)
+            {
+                continue;
+            }
+
+            // ENOENT or EBADF: a connection that is being set up does not watch its client or has no backend yet.
+            _poller.ReportAgain(slot.Client, EventTag.Client(slot).Value);
+            _poller.ReportAgain(slot.Backend, EventTag.Backend(slot).Value);
             if (slot.State == SlotState.Established)
             {
-                slot.ClientState |= SideState.Readable | SideState.Writable;
-                slot.BackendState |= SideState.Readable | SideState.Writable;
                 MakeReady(ref slot);
             }
             else if (slot.State == SlotState.Inspecting)
@@ -290,7 +306,8 @@ internal sealed class Worker : IDisposable
         _wheel.Advance(Now);
     }
 
-    // Counted where a timer fires later than it should; long iterations without one do no harm. The kernel does not stand still while this process does (SIGSTOP, a paused virtual machine, no processor to run on).
+    // Counted where a timer fires later than it should; long iterations without one do no harm. While this process is stopped (SIGSTOP, a paused
+    // virtual machine, no free processor), the kernel goes on receiving, so events may wait that are older than the timer.
     private void NoteStall(Instant before, int wait)
     {
         TimeSpan late = wait < 0 ? TimeSpan.Zero : Now - before - TimeSpan.FromMilliseconds(wait);

@@ -14,7 +14,7 @@ public enum SocketFileState
     /// <summary>There is a socket that this process may not connect to, or may not remove.</summary>
     NotPermitted,
 
-    /// <summary>Another process listens there.</summary>
+    /// <summary>Another process listens there, or has bound the path and does not listen yet.</summary>
     InUse,
 }
 
@@ -26,7 +26,10 @@ public sealed class SocketFile(string path)
     /// <summary>The errno of open(2) for a socket; the same on x86-64 and arm64.</summary>
     private const int ENXIO = 6;
 
-    private readonly DateTime _madeAt = File.GetLastWriteTimeUtc(path);
+    /// <summary>The UNIX sockets of the network namespace, one per line, which ends with the path of a bound one (proc(5)).</summary>
+    private const string BoundSockets = "/proc/net/unix";
+
+    private readonly DateTime? _madeAt = LastWriteOf(path);
     private bool _isRemoved;
 
     /// <summary>Removes the file of a process that has ended without removing it.</summary>
@@ -44,6 +47,8 @@ public sealed class SocketFile(string path)
 
         switch (Connect(path))
         {
+            case SocketError.ConnectionRefused when IsBound(path):
+                return SocketFileState.InUse;
             case SocketError.ConnectionRefused:
                 return TryDelete(path) ? SocketFileState.Free : SocketFileState.NotPermitted;
             case SocketError.AddressNotAvailable:
@@ -64,7 +69,7 @@ public sealed class SocketFile(string path)
             _isRemoved = true;
             try
             {
-                if (File.GetLastWriteTimeUtc(path) == _madeAt)
+                if (_madeAt is not null && File.GetLastWriteTimeUtc(path) == _madeAt)
                 {
                     File.Delete(path);
                 }
@@ -105,6 +110,33 @@ public sealed class SocketFile(string path)
         catch (UnauthorizedAccessException)
         {
             return !Directory.Exists(path);
+        }
+    }
+
+    // Null: the directory can no longer be read. Whether another process has replaced the file could not be known later, so it is left.
+    private static DateTime? LastWriteOf(string path)
+    {
+        try
+        {
+            return File.GetLastWriteTimeUtc(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+
+    // A socket that is bound refuses connects until it listens: another daemon is about to start there. It is not found if its owner is in
+    // another network namespace, or has bound another spelling of the path.
+    private static bool IsBound(string path)
+    {
+        try
+        {
+            return OperatingSystem.IsLinux() && File.ReadLines(BoundSockets).Any(l => l.EndsWith($" {path}", StringComparison.Ordinal));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false;
         }
     }
 

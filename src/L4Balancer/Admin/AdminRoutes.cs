@@ -45,7 +45,7 @@ internal sealed class AdminRoutes
         routes.MapMethods("/", Reading, StatusPage.WriteAsync);
         routes.MapMethods("/healthz", Reading, HealthAsync);
         routes.MapMethods("/readyz", Reading, ReadyAsync);
-        routes.MapMethods("/metrics", Reading, http => _target.Metrics.AnswerAsync(http));
+        routes.MapMethods("/metrics", Reading, http => _target.Metrics.AnswerAsync(http)).WithMetadata(Guard.LimitsItself);
         routes.MapMethods("/v1/status", Reading, StatusAsync);
         routes.MapMethods("/v1/events", Reading, EventsAsync);
         routes.MapMethods("/v1/config", Reading, ConfigAsync).WithMetadata(Guard.LargeAnswer);

@@ -172,7 +172,7 @@ internal sealed class AdminServer : IAsyncDisposable
     {
         options.AddServerHeader = false;
         options.AllowSynchronousIO = false;
-        options.Limits.MaxRequestBodySize = Guard.LargestBody;
+        options.Limits.MaxRequestBodySize = Guard.LargestDiscarded;
         options.Limits.MaxRequestHeadersTotalSize = LongestHead;
         options.Limits.MaxRequestLineSize = LongestHead / 2;
         options.Limits.MaxRequestHeaderCount = 64;

@@ -21,8 +21,17 @@ internal sealed class Guard(
     /// <summary>Maximum size of a request body in bytes.</summary>
     public const int LargestBody = 64 * 1024;
 
+    /// <summary>
+    /// A larger body is read and discarded by Kestrel up to this size, within its five seconds, so that the client gets to read the refusal:
+    /// closing a socket with unread bytes resets the connection (RFC 9112, 9.6).
+    /// </summary>
+    public const int LargestDiscarded = 1024 * 1024;
+
     /// <summary>The metadata of routes whose answer grows with the configuration or the number of connections.</summary>
     public static readonly object LargeAnswer = new();
+
+    /// <summary>The metadata of routes that limit their answers to those without the token by themselves.</summary>
+    public static readonly object LimitsItself = new();
 
     /// <summary>Runs around all other middleware, including routing.</summary>
     public async Task AroundAsync(HttpContext http, RequestDelegate next)
@@ -84,8 +93,11 @@ internal sealed class Guard(
         }
         else if (http.Request.ContentLength > LargestBody)
         {
-            // The body will not be read.
-            http.Response.Headers.Connection = "close";
+            if (http.Request.ContentLength > LargestDiscarded)
+            {
+                http.Response.Headers.Connection = "close";
+            }
+
             await Reply.ProblemAsync(http, StatusCodes.Status413PayloadTooLarge, TooLarge());
         }
         else
@@ -105,6 +117,7 @@ internal sealed class Guard(
         Refusal? refusal = AccessRules.Check(http.Request, requester, token(), hosts());
         if (refusal is { IsWrongToken: true })
         {
+            place?.Distrust();
             guesses.Failed(place?.Source, requester.Name);
         }
         else if (refusal is null && isOffered && AccessRules.NeedsToken(http.Request, requester))
@@ -131,13 +144,15 @@ internal sealed class Guard(
 
         try
         {
-            if (http.GetEndpoint()?.Metadata.Contains(LargeAnswer) != true)
+            EndpointMetadataCollection? metadata = http.GetEndpoint()?.Metadata;
+            bool isLarge = metadata?.Contains(LargeAnswer) == true;
+            bool trusted = (isLarge || metadata?.Contains(LimitsItself) == true) && TrustByToken(http, place);
+            if (!isLarge)
             {
                 await next(http);
                 return;
             }
 
-            bool trusted = place.IsTrusted || TrustByToken(http, place);
             using IDisposable? slot = await large.EnterAsync(trusted ? null : place.Source, http.RequestAborted);
             await (slot is null ? CrowdedAsync(http, "too many large answers are being written") : next(http));
         }
@@ -150,9 +165,9 @@ internal sealed class Guard(
     // On loopback reading needs no token; one that is sent nevertheless decides where there is a limit for those without.
     private bool TrustByToken(HttpContext http, ConnectionPlace place)
     {
-        if (http.Request.Headers.Authorization.Count == 0)
+        if (place.Source is null || http.Request.Headers.Authorization.Count == 0)
         {
-            return false;
+            return place.IsTrusted;
         }
 
         if (AccessRules.HasToken(http.Request, token()))
@@ -161,6 +176,7 @@ internal sealed class Guard(
             return true;
         }
 
+        place.Distrust();
         if (token().Exists)
         {
             guesses.Failed(place.Source, Requester.Of(http).Name);

@@ -20,7 +20,16 @@ internal static class RequestBody
         using var body = new MemoryStream();
         try
         {
-            await http.Request.Body.CopyToAsync(body, http.RequestAborted);
+            byte[] piece = new byte[4096];
+            for (int read = 1; read > 0;)
+            {
+                read = await http.Request.Body.ReadAsync(piece, http.RequestAborted);
+                body.Write(piece, 0, read);
+                if (body.Length > Guard.LargestBody)
+                {
+                    throw new BadHttpRequestException("too large", StatusCodes.Status413PayloadTooLarge);
+                }
+            }
         }
         catch (Exception e) when (
             e is not (OperationCanceledException or BadHttpRequestException) && !http.RequestAborted.IsCancellationRequested)

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Completions;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
+using L4Balancer.CommandLine.Top;
 using L4Balancer.Hosting;
 
 namespace L4Balancer.CommandLine;

@@ -2,7 +2,10 @@ using L4Balancer.Core.Config;
 
 namespace L4Balancer.Configuration;
 
-/// <summary>Settings that cannot change in a running process: threads, engine, and the control plane's own listeners.</summary>
+/// <summary>
+/// Settings that cannot change in a running process: threads, engine, the control plane's own listeners, and the protocol of listening
+/// sockets that are kept.
+/// </summary>
 internal static class FixedAtStart
 {
     /// <returns>The new configuration, with the old values of settings that need a restart.</returns>
@@ -18,5 +21,10 @@ internal static class FixedAtStart
         },
         Admin = wanted.Admin with { Socket = inForce.Admin.Socket, Listen = inForce.Admin.Listen },
         Metrics = inForce.Metrics,
+        Listeners = [.. wanted.Listeners.Select(l => l with { Mptcp = MptcpOf(l, inForce) })],
     };
+
+    // An address that stays keeps its socket, and the protocol of a socket is fixed when it is made.
+    private static bool MptcpOf(ListenerSettings wanted, BalancerConfig inForce) =>
+        inForce.Listeners.FirstOrDefault(l => l.Bind.Any(e => !e.IsUnix && wanted.Bind.Contains(e)))?.Mptcp ?? wanted.Mptcp;
 }

@@ -20,6 +20,9 @@ internal sealed class StateFile(string path, ILogger log)
 
     public string Path => path;
 
+    /// <summary>What <see cref="Load"/> has read; null if there was no file, or none that can be used.</summary>
+    public SavedState? Loaded { get; private set; }
+
     /// <summary>
     /// The path: the configured one, else in the directory that the service manager has created (StateDirectory=, systemd.exec(5)); null if there is
     /// neither.
@@ -42,6 +45,7 @@ internal sealed class StateFile(string path, ILogger log)
             }
 
             SavedState saved = Parse(PlainFile.Read(path, LargestFile));
+            Loaded = saved;
             BackendOverrides restored = saved.For(config);
             int count = restored.All.Count();
             if (saved.Backends.Length > 0)

@@ -24,10 +24,13 @@ internal sealed class StateWriter : IAsyncDisposable
     private SavedState _last;
     private SavedState? _due;
     private bool _isWriting;
-    private bool _hasFailed;
+    private volatile bool _hasFailed;
     private Task _writing = Task.CompletedTask;
 
-    /// <param name="restored">The state that the daemon starts with, which the file holds already.</param>
+    /// <param name="restored">
+    /// The state that the daemon starts with. It is written at once if the file holds more: backends that the configuration no longer has
+    /// must not come back with their old state later.
+    /// </param>
     public StateWriter(StateFile file, DesiredState restored, TimeProvider clock, ILogger log)
     {
         _file = file;
@@ -36,6 +39,13 @@ internal sealed class StateWriter : IAsyncDisposable
         _followed = restored;
         _last = SavedState.Of(restored);
         _retry = clock.CreateTimer(_ => TryAgain(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        if (file.Loaded is { } loaded && !loaded.HasSameValues(_last))
+        {
+            lock (_gate)
+            {
+                Write(_last);
+            }
+        }
     }
 
     /// <summary>The state in force has changed, perhaps in another part. Never blocks; one thread at a time.</summary>
@@ -79,9 +89,15 @@ internal sealed class StateWriter : IAsyncDisposable
         }
     }
 
+    /// <summary>Tries a last time to write what could not be written.</summary>
     public async ValueTask DisposeAsync()
     {
         await _retry.DisposeAsync();
+        if (_hasFailed)
+        {
+            TryAgain();
+        }
+
         await SavedAsync();
     }
 

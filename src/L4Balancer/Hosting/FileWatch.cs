@@ -12,6 +12,9 @@ internal sealed class FileWatch : IAsyncDisposable
 {
     internal static readonly TimeSpan BetweenLooks = TimeSpan.FromSeconds(1);
 
+    /// <summary>From the end of a read that took too long to the next one of the same file.</summary>
+    internal static readonly TimeSpan BetweenTries = TimeSpan.FromMinutes(1);
+
     private const string Who = "watch";
 
     private readonly Lock _gate = new();
@@ -19,9 +22,11 @@ internal sealed class FileWatch : IAsyncDisposable
     private readonly Func<object?> _read;
     private readonly Func<string, Task> _reload;
     private readonly ILogger _log;
+    private readonly TimeProvider _clock;
     private readonly ITimer _timer;
     private object? _previous;
     private object? _tried;
+    private long _triedAt;
     private bool _isOn;
     private bool _isGone;
     private Task _reloading = Task.CompletedTask;
@@ -35,6 +40,7 @@ internal sealed class FileWatch : IAsyncDisposable
         _read = read;
         _reload = reload;
         _log = log;
+        _clock = clock;
         _timer = clock.CreateTimer(_ => Due(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
@@ -100,9 +106,10 @@ internal sealed class FileWatch : IAsyncDisposable
             return;
         }
 
-        // A stamp that was tried is not tried again: a file with errors is reported once, and so is a read that takes too long.
+        // A file that was read is not read again, whatever its errors. One of which the read took too long is tried again later.
         _isGone = false;
-        if (now.Equals(before) && !now.Equals(_read()) && !now.Equals(_tried))
+        bool isDue = !now.Equals(_tried) || _clock.GetElapsedTime(_triedAt) >= BetweenTries;
+        if (now.Equals(before) && !now.Equals(_read()) && isDue)
         {
             lock (_gate)
             {
@@ -130,6 +137,10 @@ internal sealed class FileWatch : IAsyncDisposable
         catch (Exception e)
         {
             _log.ReloadBroke(Who, e);
+        }
+        finally
+        {
+            _triedAt = _clock.GetTimestamp();
         }
     }
 }

@@ -34,11 +34,19 @@ internal sealed class LineLoggerProvider(LogOutput output, TimeProvider clock) :
                 return;
             }
 
-            string message = formatter(state, exception);
-            string line = heldBack == 0 ? message : $"{message} ({heldBack} similar lines suppressed)";
-            DateTimeOffset now = clock.GetUtcNow();
-            output.Recent.Add(now, logLevel, line);
-            output.Write(LogLine.Format(output.Format, now, logLevel, category, eventId, line, exception));
+            try
+            {
+                string message = formatter(state, exception);
+                string line = heldBack == 0 ? message : $"{message} ({heldBack} similar lines suppressed)";
+                DateTimeOffset now = clock.GetUtcNow();
+                output.Recent.Add(now, logLevel, line);
+                output.Write(LogLine.Format(output.Format, now, logLevel, category, eventId, line, exception));
+            }
+            catch (Exception)
+            {
+                // Memory is short, say. Whoever logs, perhaps in the handler of another exception or on a thread of its own, must not end by it.
+                output.NoteLost();
+            }
         }
     }
 }

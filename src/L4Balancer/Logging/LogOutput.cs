@@ -24,6 +24,8 @@ internal sealed class LogOutput : IDisposable
     /// <summary>How long disposal waits for a blocked reader.</summary>
     private static readonly TimeSpan LastFlush = TimeSpan.FromSeconds(1);
 
+    private static readonly TimeSpan PauseAfterFault = TimeSpan.FromMilliseconds(100);
+
     private readonly Stream _stream;
     private readonly TimeProvider _clock;
     private readonly object _gate = new();
@@ -112,6 +114,15 @@ internal sealed class LogOutput : IDisposable
         }
     }
 
+    /// <summary>A line could not be made. It is counted, and reported with the next one.</summary>
+    public void NoteLost()
+    {
+        lock (_gate)
+        {
+            _dropped++;
+        }
+    }
+
     public void Dispose()
     {
         lock (_gate)
@@ -125,22 +136,28 @@ internal sealed class LogOutput : IDisposable
 
     private void WriteAll()
     {
-        while (TakeBatch(out int lines))
+        for (bool goesOn = true; goesOn;)
         {
+            int lines = 0;
             try
             {
-                _stream.Write(_batch.Written);
-                _stream.Flush();
-                _lost = 0;
+                goesOn = TakeBatch(out lines);
+                if (goesOn)
+                {
+                    _stream.Write(_batch.Written);
+                    _stream.Flush();
+                    _lost = 0;
+                    _batch.ClearAndTrim(KeptBytes);
+                }
             }
-            catch (Exception e) when (e is IOException or UnauthorizedAccessException or ObjectDisposedException)
+            catch (Exception e)
             {
-                // The disk is full or the reader is gone: this cannot be reported now, and must not end the daemon.
+                // The disk is full, the reader is gone, memory is short: this cannot be reported now, and must not end the daemon.
                 _lost += lines;
                 _fault = e.Message;
+                _batch.Clear();
+                Thread.Sleep(lines == 0 ? PauseAfterFault : TimeSpan.Zero);
             }
-
-            _batch.ClearAndTrim(KeptBytes);
         }
     }
 
@@ -178,7 +195,7 @@ internal sealed class LogOutput : IDisposable
             (lines, _lines) = (_lines, 0);
             if (_dropped > 0)
             {
-                AppendNotice(_batch, $"{_dropped} log lines were dropped here: they were logged faster than the output was read");
+                AppendNotice(_batch, $"{_dropped} log lines were dropped here: they were logged faster than the output was read, or memory was short");
                 lines += (int)Math.Min(_dropped, int.MaxValue - lines);
                 _dropped = 0;
             }

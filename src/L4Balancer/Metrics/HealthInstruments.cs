@@ -31,6 +31,7 @@ internal sealed class HealthInstruments
         Meter meter = group.Meter;
         meter.CreateObservableGauge(MetricNames.BackendUp, Up, null, "1 where the backend is up, 0 where it is degraded, down or checking.");
         meter.CreateObservableGauge(MetricNames.BackendState, State, null, "1 for the state that the backend is in, 0 for the others.");
+        meter.CreateObservableGauge(MetricNames.BackendWeight, Weight, null, "The weight in force; 0: no new connections.");
         meter.CreateObservableGauge(
             MetricNames.BackendShareRatio, ShareRatio, null,
             "The backend's connections against its fair share by weight; NaN where it has no share and takes no connections.");
@@ -63,6 +64,17 @@ internal sealed class HealthInstruments
             for (int i = 0; i < States.Length; i++)
             {
                 yield return backend.Measure(i == (int)state ? 1 : 0, States[i]);
+            }
+        }
+    }
+
+    private IEnumerable<Measurement<long>> Weight()
+    {
+        foreach (BackendSeries backend in _backends)
+        {
+            if (backend.IsInForce)
+            {
+                yield return backend.Measure(backend.Backend.Weight);
             }
         }
     }

@@ -24,6 +24,7 @@ internal static class MetricNames
     public const string ConnectionDuration = "l4balancer_connection_duration_seconds";
     public const string BackendUp = "l4balancer_backend_up";
     public const string BackendState = "l4balancer_backend_state";
+    public const string BackendWeight = "l4balancer_backend_weight";
     public const string BackendShareRatio = "l4balancer_backend_share_ratio";
     public const string HealthChecks = "l4balancer_health_checks_total";
     public const string HealthTransitions = "l4balancer_health_transitions_total";

@@ -24,7 +24,7 @@ internal sealed class ConnectionPlace
     /// <summary>An IPv4 address or the network of an IPv6 /64; null if the client came over the local socket.</summary>
     public HostAddress? Source { get; }
 
-    /// <summary>Whether the token was sent over this connection, or it came over the local socket.</summary>
+    /// <summary>Whether the last token sent over this connection was the right one, or it came over the local socket.</summary>
     public bool IsTrusted { get; private set; }
 
     /// <summary>Since when no request has been answered. Only <see cref="ConnectionPlaces"/> changes it, under its lock.</summary>
@@ -37,6 +37,9 @@ internal sealed class ConnectionPlace
 
     /// <summary>The client has shown the token.</summary>
     public void Trust() => IsTrusted = true;
+
+    /// <summary>The client has sent a wrong token: what it showed before no longer counts. The local socket needs none.</summary>
+    public void Distrust() => IsTrusted = Source is null;
 
     /// <summary>Takes up an answer: from now on the connection is not closed to make room.</summary>
     /// <param name="isHealth">Whether a health check is answered, which no limit concerns.</param>

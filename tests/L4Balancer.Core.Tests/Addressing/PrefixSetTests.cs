@@ -43,7 +43,16 @@ internal sealed class PrefixSetTests
     [TestCase("0.0.0.0/0", "10.0.0.1", ExpectedResult = true)]
     [TestCase("0.0.0.0/0", "::1", ExpectedResult = false)]
     [TestCase("::/0", "::1", ExpectedResult = true)]
-    public bool A_family_does_not_hold_the_other(string range, string address) => new PrefixSet([Range(range)]).Contains(Parse(address));
+    [TestCase("unix", "::", ExpectedResult = true)]
+    [TestCase("unix", "::1", ExpectedResult = false)]
+    [TestCase("::", "::", ExpectedResult = false, Description = "the address of the clients of UNIX sockets, which are in no range")]
+    [TestCase("::/128", "::", ExpectedResult = false)]
+    [TestCase("::/0", "::", ExpectedResult = false)]
+    public bool A_family_does_not_hold_the_other(string range, string address)
+    {
+        Assert.That(Range(range).Contains(Parse(address)), Is.EqualTo(new PrefixSet([Range(range)]).Contains(Parse(address))));
+        return new PrefixSet([Range(range)]).Contains(Parse(address));
+    }
 
     private static Cidr Range(string text)
     {

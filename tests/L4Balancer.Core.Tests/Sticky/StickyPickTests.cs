@@ -175,6 +175,42 @@ internal sealed class StickyPickTests
     }
 
     [Test]
+    public void A_reload_with_another_size_does_not_begin_the_ttl_of_a_living_connection()
+    {
+        var scene = new SetupScene(Three);
+        SetupAttempt living = scene.Accept();
+        living.Connected();
+        scene.Reload(Three with { Sticky = Three.Sticky with { Entries = 20_000 } });
+        scene.Pass(2 * Ttl);
+        Assert.That(Count(scene), Is.EqualTo(1), "it lives");
+        Close(scene, living);
+        scene.Pass(Ttl - TimeSpan.FromSeconds(1));
+
+        Assert.That(scene.Accept().Backend, Is.EqualTo(living.Backend));
+    }
+
+    [Test]
+    public void A_smaller_size_is_reached_by_the_connections_that_come()
+    {
+        PoolSettings pool = Three with { Sticky = Three.Sticky with { Entries = 1000 } };
+        var scene = new SetupScene(pool);
+        scene.Accept(1).Connected();
+        for (int i = 0; i < 9; i++)
+        {
+            ConnectedTo(scene, i);
+        }
+
+        Assert.That(Count(scene), Is.EqualTo(10));
+        scene.Reload(pool with { Sticky = pool.Sticky with { Entries = 3 } });
+        for (int i = 20; i < 30; i++)
+        {
+            ConnectedTo(scene, i);
+        }
+
+        Assert.That(Count(scene), Is.LessThanOrEqualTo(3));
+    }
+
+    [Test]
     public void A_primary_that_is_back_gets_its_connections_though_a_backup_had_them()
     {
         PoolSettings pool = Three with { Backends = [Three.Backends[0], Three.Backends[1] with { Backup = true }] };

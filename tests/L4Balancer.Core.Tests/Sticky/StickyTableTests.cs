@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
@@ -13,6 +14,9 @@ internal sealed class StickyTableTests
 {
     private static readonly TimeSpan Ttl = TimeSpan.FromMinutes(1);
     private static readonly Instant Start = new(TimeSpan.TicksPerDay);
+    /// <summary>What each table was made with.</summary>
+    private static readonly ConditionalWeakTable<StickyTable, StickySettings> Limits = [];
+
     private static readonly BackendState Backend = new(new PoolState("p"), "b");
 
     [Test]
@@ -66,7 +70,7 @@ internal sealed class StickyTableTests
             StickyHold held = default;
             var tuple = new FourTuple(new Endpoint(new HostAddress(0x2001_0DB8_0000_0001, host), 1), default);
             Assert.That(
-                table.TryHold(table.HashOf(tuple), tuple.Source.Address, Backend, 0, null, Ttl, Start, ref held), Is.True);
+                table.TryHold(table.HashOf(tuple), tuple.Source.Address, Backend, 0, null, SettingsOf(1000), Start, ref held), Is.True);
         }
 
         Assert.That(table.Count(Ttl, Start), Is.EqualTo(10));
@@ -80,9 +84,10 @@ internal sealed class StickyTableTests
         FourTuple tuple = Tuple(1, 1);
         StickyHold first = default;
         StickyHold second = default;
+        StickySettings settings = SettingsOf(100);
 
-        Assert.That(table.TryHold(table.HashOf(tuple), tuple.Source.Address, Backend, 0, seen: null, Ttl, Start, ref first), Is.True);
-        Assert.That(table.TryHold(table.HashOf(tuple), tuple.Source.Address, other, 1, seen: null, Ttl, Start, ref second), Is.False);
+        Assert.That(table.TryHold(table.HashOf(tuple), tuple.Source.Address, Backend, 0, seen: null, settings, Start, ref first), Is.True);
+        Assert.That(table.TryHold(table.HashOf(tuple), tuple.Source.Address, other, 1, seen: null, settings, Start, ref second), Is.False);
         Assert.That(second, Is.EqualTo(default(StickyHold)));
         Assert.That(Find(table, 1, Start), Is.SameAs(Backend));
     }
@@ -155,7 +160,7 @@ internal sealed class StickyTableTests
                 FourTuple tuple = Tuple(client, 1);
                 StickyHold held = default;
                 BackendState? seen = table.Find(table.HashOf(tuple), Ttl, Start, out _);
-                if (table.TryHold(table.HashOf(tuple), tuple.Source.Address, Backend, 0, seen, Ttl, Start, ref held))
+                if (table.TryHold(table.HashOf(tuple), tuple.Source.Address, Backend, 0, seen, SettingsOf(10_000), Start, ref held))
                 {
                     table.Confirm(held, Start);
                     table.Release(ref held, Start);
@@ -187,6 +192,7 @@ internal sealed class StickyTableTests
     public void Nothing_is_allocated_once_the_table_has_grown()
     {
         StickyTable table = Table(64);
+        StickySettings settings = SettingsOf(64);
         long before = 0;
         for (int i = 0; i < 2000; i++)
         {
@@ -194,7 +200,7 @@ internal sealed class StickyTableTests
             FourTuple tuple = Tuple(i % 500, 1);
             StickyKeyHash hash = table.HashOf(tuple);
             StickyHold held = default;
-            table.TryHold(hash, tuple.Source.Address, Backend, 0, table.Find(hash, Ttl, Start, out _), Ttl, Start, ref held);
+            table.TryHold(hash, tuple.Source.Address, Backend, 0, table.Find(hash, Ttl, Start, out _), settings, Start, ref held);
             table.Confirm(held, Start);
             table.Release(ref held, Start);
         }
@@ -202,8 +208,15 @@ internal sealed class StickyTableTests
         Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.Zero);
     }
 
-    private static StickyTable Table(int entries) =>
-        StickyTable.For(new StickySettings { Ttl = Ttl, Entries = entries }, new HashKey(TupleFields.All), before: null, seed: 7)!;
+    private static StickySettings SettingsOf(int entries) => new() { Ttl = Ttl, Entries = entries };
+
+    private static StickyTable Table(int entries)
+    {
+        StickySettings settings = SettingsOf(entries);
+        StickyTable table = StickyTable.For(settings, new HashKey(TupleFields.All), before: null, seed: 7)!;
+        Limits.Add(table, settings);
+        return table;
+    }
 
     private static FourTuple Tuple(int client, ushort port) => new(new Endpoint(HostAddress.FromV4((uint)client), port), default);
 
@@ -215,8 +228,9 @@ internal sealed class StickyTableTests
         FourTuple tuple = Tuple(client, port);
         StickyKeyHash hash = table.HashOf(tuple);
         StickyHold held = default;
+        StickySettings settings = Limits.GetValue(table, static _ => throw new InvalidOperationException("not made by Table"));
         Assert.That(
-            table.TryHold(hash, tuple.Source.Address, Backend, 0, table.Find(hash, Ttl, now, out _), Ttl, now, ref held), Is.True);
+            table.TryHold(hash, tuple.Source.Address, Backend, 0, table.Find(hash, Ttl, now, out _), settings, now, ref held), Is.True);
         table.Confirm(held, now);
         return held;
     }

@@ -73,6 +73,19 @@ internal abstract class UnixFileContract(Func<EngineOptions, IEngine> create) : 
     }
 
     [Test]
+    [Platform("Linux")]
+    public async Task A_path_that_is_bound_and_not_listened_on_yet_is_in_use()
+    {
+        using var starting = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        starting.Bind(new UnixDomainSocketEndPoint(Path));
+
+        Assert.That((await FailAsync(Path)).Message, Does.Contain("another process listens there"));
+
+        starting.Listen(1);
+        using Peer client = await Peer.ConnectAsync(Endpoint.OfUnix(Path));
+    }
+
+    [Test]
     public async Task A_directory_that_is_missing_is_named()
     {
         Assert.That((await FailAsync($"{_folder.FullName}/none/l")).Message, Does.Contain("its directory does not exist"));

@@ -42,11 +42,29 @@ internal sealed class MailboxTests
         Assert.That(poll.Wait(0), Is.Zero, "nothing is left, and nothing wakes");
     }
 
+    [Test]
+    public void A_closed_one_takes_nothing_and_wakes_nobody()
+    {
+        using var mailbox = new Mailbox();
+        using var poll = new EventPoll(4);
+        Assert.That(poll.Add(mailbox.Descriptor, Libc.EPOLLIN, 1).IsError, Is.False);
+        Assert.That(mailbox.TryPost(new Handover(1, default, null!)), Is.True);
+        mailbox.Clear();
+        mailbox.Close();
+
+        Assert.That(mailbox.TryPost(new Handover(2, default, null!)), Is.False);
+        Assert.That(mailbox.TryPost(static _ => { }), Is.False);
+        Assert.That(poll.Wait(0), Is.Zero);
+        Assert.That(mailbox.TryTake(out Handover before), Is.True, "what was posted before is still there");
+        Assert.That(before.Descriptor, Is.EqualTo(1));
+        Assert.That(mailbox.TryTake(out Handover _), Is.False);
+    }
+
     private static void Post(Mailbox mailbox, int thread, int count)
     {
         for (int i = 0; i < count; i++)
         {
-            mailbox.Post(new Handover(i, new Endpoint(HostAddress.FromV4(0), (ushort)thread), null!));
+            mailbox.TryPost(new Handover(i, new Endpoint(HostAddress.FromV4(0), (ushort)thread), null!));
             mailbox.TryPost(static _ => { });
         }
     }

@@ -1,12 +1,14 @@
 using System.Diagnostics;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Config;
+using L4Balancer.Core.Routing;
 using L4Balancer.Core.Timing;
 using L4Balancer.Engine.Epoll;
 using L4Balancer.Engine.Loop;
 using L4Balancer.Engine.Tests.Contract;
 using L4Balancer.Engine.Tests.Epoll;
 using L4Balancer.Engine.Tests.Peers;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace L4Balancer.Engine.Tests.Loop;
 
@@ -49,6 +51,38 @@ internal sealed class WorkerTests() : EpollFixture(workers: 1)
         Assert.That(Busy() - before, Is.LessThan(TimeSpan.FromMilliseconds(50)));
 
         TimeSpan Busy() => rig.Engine.LoopStatistics().Aggregate(TimeSpan.Zero, (sum, l) => sum + l.CpuTime);
+    }
+
+    [Test]
+    public async Task What_is_left_at_a_stop_is_described_in_one_time_for_all_loops_that_hang()
+    {
+        const int Loops = 10;
+        using var released = new ManualResetEventSlim();
+        await using var engine = new EpollEngine(new EngineOptions
+        {
+            Clock = TimeProvider.System,
+            Records = new RecordedConnections(),
+            Loggers = NullLoggerFactory.Instance,
+            Workers = Loops,
+        });
+        TestBackend backend = Backend();
+        Assert.That(engine.Start(RoutingSnapshot.Build(new(Settings.Config(Settings.Pool(backend), Settings.Listener("127.0.0.1:0")), 100))), Is.Empty);
+        foreach (Worker worker in engine.Workers)
+        {
+            worker.Mailbox.TryPost(_ => released.Wait(TimeSpan.FromMinutes(1)));
+        }
+
+        try
+        {
+            var taken = Stopwatch.StartNew();
+            IReadOnlyList<string> rest = await ((IStopSteps)engine).DescribeRestAsync(10).Soon();
+            Assert.That(rest, Has.Count.EqualTo(Loops).And.All.Contains("does not respond"));
+            Assert.That(taken.Elapsed, Is.LessThan(TimeSpan.FromSeconds(1)), "one after the other they take two");
+        }
+        finally
+        {
+            released.Set();
+        }
     }
 
     [Test]

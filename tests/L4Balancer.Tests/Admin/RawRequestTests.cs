@@ -38,7 +38,7 @@ internal sealed class RawRequestTests
         yield return Row("a bare LF in a chunk extension", $"{Chunked}\r\ne;a\nb\r\n{Json}\r\n0\r\n\r\n", 400);
         yield return Row("a bare LF after a chunk size", $"{Chunked}\r\ne\n{Json}\r\n0\r\n\r\n", 400);
         yield return Row("a bare CR in a chunk extension", $"{Chunked}\r\ne;a\rb\r\n{Json}\r\n0\r\n\r\n", 400);
-        yield return Row("an endless chunk extension", $"{Chunked}\r\ne;{Long}{Long}{Long}{Long}\r\n{Json}\r\n0\r\n\r\n", 413);
+        yield return Row("an endless chunk extension", $"{Chunked}\r\ne;{string.Concat(Enumerable.Repeat(Long, 60))}\r\n{Json}\r\n0\r\n\r\n", 413);
         yield return Row("endless trailers", $"{Chunked}\r\ne\r\n{Json}\r\n0\r\nX: {Long}\r\n\r\n", 431);
         yield return Row("a chunk size beyond 64 bits", $"{Chunked}\r\nfffffffffffffffff\r\n{Json}\r\n0\r\n\r\n", 400);
         yield return Row("a chunk size of 64 bits", $"{Chunked}\r\nffffffffffffffff\r\n{Json}\r\n0\r\n\r\n", 400);
@@ -159,16 +159,20 @@ internal sealed class RawRequestTests
     {
         using TcpClient client = await Talk.ConnectAsync(AdminScene.Tcp);
         using var answer = new MemoryStream();
+        await UnlessResetAsync(client.GetStream().WriteAsync(Encoding.Latin1.GetBytes(request)).AsTask());
+        await UnlessResetAsync(client.GetStream().CopyToAsync(answer));
+        return Encoding.Latin1.GetString(answer.ToArray());
+    }
+
+    // A reset: the rest of the request was not read. What was answered before can still be read.
+    private static async Task UnlessResetAsync(Task task)
+    {
         try
         {
-            await client.GetStream().WriteAsync(Encoding.Latin1.GetBytes(request));
-            await client.GetStream().CopyToAsync(answer).WaitAsync(DaemonProcess.Deadline);
+            await task.WaitAsync(DaemonProcess.Deadline);
         }
         catch (IOException)
         {
-            // A reset: the rest of the request was not read.
         }
-
-        return Encoding.Latin1.GetString(answer.ToArray());
     }
 }

@@ -35,6 +35,12 @@ internal sealed class StateSinceTests
             await daemon.ReadyAsync();
             await daemon.LineWithAsync("backend chat/ws2 (127.0.0.2:9) is down");
             JsonElement first = await BackendAsync(folder, "ws1");
+            while (first.GetProperty("state").GetString() == "checking")
+            {
+                await Task.Delay(20);
+                first = await BackendAsync(folder, "ws1");
+            }
+
             Assert.That((first.GetProperty("host").GetString(), first.GetProperty("state").GetString()), Is.EqualTo(("localhost", "up")));
             Assert.That((await BackendAsync(folder, "ws2")).GetProperty("host").ValueKind, Is.EqualTo(JsonValueKind.Null));
 

@@ -36,7 +36,7 @@ internal sealed record AccessEntry
     /// <summary>One of the two sides ended it in good order.</summary>
     public bool IsOrdinary => Reason is "client_closed" or "backend_closed";
 
-    /// <returns>Null if the line is another one of the log.</returns>
+    /// <returns>Null if the line is another one of the log, or of a connection that has not ended.</returns>
     public static AccessEntry? TryParse(string line)
     {
         if (!line.Contains("\"to_backend\":", StringComparison.Ordinal))
@@ -46,6 +46,11 @@ internal sealed record AccessEntry
 
         using var document = JsonDocument.Parse(line);
         JsonElement root = document.RootElement;
+        if (root.TryGetProperty("event", out JsonElement kind) && kind.GetString() != "end")
+        {
+            return null;
+        }
+
         return new AccessEntry
         {
             Id = root.GetProperty("id").GetUInt64(),

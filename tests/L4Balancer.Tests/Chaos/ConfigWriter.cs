@@ -48,10 +48,14 @@ internal sealed class ConfigWriter(Site site, ChaosOptions options, IPEndPoint s
 
     public string Random(Random random)
     {
-        var text = new StringBuilder(Top(random.Next(8) == 0 ? random.Next(5, 40) : 0));
+        string log = $"access_log_start = {Of(random, "true", "false")}\naccess_log_every = \"{Of(random, "0s", "1s", "3s")}\"\n"
+            + $"watch = {Of(random, "true", "false")}\n";
+        var text = new StringBuilder(Top(random.Next(8) == 0 ? random.Next(5, 40) : 0, log));
         bool twoPools = random.Next(3) == 0;
         AppendListener(
-            text, Site.Main, "chat", random.Next(4) == 0 ? "backlog = 64\nkeepalive = { idle = \"5s\", interval = \"1s\" }\n" : "");
+            text, Site.Main, "chat",
+            (random.Next(4) == 0 ? "backlog = 64\nkeepalive = { idle = \"5s\", interval = \"1s\" }\n" : "") + Buffers(random),
+            Of(random, "", "", Site.RangeAt(Site.Main, 1, 3), Site.RangeAt(Site.Main, 2, 6)));
         if (random.Next(4) > 0)
         {
             AppendListener(
@@ -102,7 +106,7 @@ internal sealed class ConfigWriter(Site site, ChaosOptions options, IPEndPoint s
         }
     }
 
-    private string Top(int most) => $"""
+    private string Top(int most, string more = "") => $"""
         [balancer]
         engine = "{options.Engine}"
         workers = {options.Workers}
@@ -110,6 +114,7 @@ internal sealed class ConfigWriter(Site site, ChaosOptions options, IPEndPoint s
         access_log = "all"
         log_format = "json"
         shutdown_grace = "{ShutdownGrace.TotalSeconds:F0}s"
+        {more}
         [admin]
         socket = "{site.SocketPath}"
         listen = "{Site.Admin}"
@@ -119,7 +124,7 @@ internal sealed class ConfigWriter(Site site, ChaosOptions options, IPEndPoint s
 
         """;
 
-    private static void AppendListener(StringBuilder text, string name, string pool, string more)
+    private static void AppendListener(StringBuilder text, string name, string pool, string more, string range = "")
     {
         string limits = name switch
         {
@@ -127,13 +132,17 @@ internal sealed class ConfigWriter(Site site, ChaosOptions options, IPEndPoint s
             "limited" => "max_connections = 2\n",
             _ => "",
         };
-        Append(text, $"[[listeners]]\nname = \"{name}\"\nbind = [\"{Site.ListenerAt(name)}\"]\npool = \"{pool}\"\n{limits}{more}");
+        string bind = $"\"{Site.ListenerAt(name)}\"" + (range.Length > 0 ? $", \"{range}\"" : "");
+        Append(text, $"[[listeners]]\nname = \"{name}\"\nbind = [{bind}]\npool = \"{pool}\"\n{limits}{more}");
     }
 
     private static void AppendRandomPool(StringBuilder text, string name, Random random)
     {
         string balance = Of(random, "ring", "ring", "maglev", "least-connections", "random-two", "round-robin");
         string bounded = balance is "ring" or "maglev" && random.Next(3) == 0 ? "bounded_load = 1.25\n" : "";
+        string sticky = Of(
+            random, "", "", "sticky = { ttl = \"2s\" }\n",
+            "sticky = { ttl = \"1h\", entries = 20 }\n", "sticky = { ttl = \"1h\", entries = 20000 }\n");
         string sources = random.Next(3) == 0 ? $"source_ips = [\"{Site.SourceAt(0)}\", \"{Site.SourceAt(1)}\"]\n" : "";
         string health = random.Next(4) == 0
             ? "health = { type = \"none\" }\npassive = { failures = 3, retry = \"300ms\" }\n"
@@ -158,7 +167,7 @@ internal sealed class ConfigWriter(Site site, ChaosOptions options, IPEndPoint s
             on_backend_removed = "{Of(random, "keep", "close")}"
             close_rate = {Of(random, "5", "50", "500", "0")}
 
-            """ + bounded + sources + health);
+            """ + bounded + sticky + Buffers(random) + sources + health);
         var places = new List<int>(Enumerable.Range(0, Backends).OrderBy(_ => random.Next()).Take(random.Next(2, Backends + 1)));
         bool moved = random.Next(6) == 0;
         foreach (int place in places)
@@ -173,6 +182,12 @@ internal sealed class ConfigWriter(Site site, ChaosOptions options, IPEndPoint s
             });
         }
     }
+
+    private static string Buffers(Random random) => random.Next(3) > 0 ? "" : Of(
+        random,
+        "send_buffer = \"64KiB\"\n",
+        "receive_buffer = \"64KiB\"\n",
+        "send_buffer = \"256KiB\"\nreceive_buffer = \"16KiB\"\n");
 
     private void AppendRefusing(StringBuilder text)
     {

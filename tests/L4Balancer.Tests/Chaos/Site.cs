@@ -47,6 +47,9 @@ internal sealed class Site : IDisposable
 
     public static IPEndPoint ListenerAt(string name) => At(10 + ListenerNames.IndexOf(name), Port);
 
+    /// <summary>Ports of the listener's address after its own.</summary>
+    public static string RangeAt(string name, int first, int last) => $"{ListenerAt(name).Address}:{Port + first}-{Port + last}";
+
     /// <param name="place">0 for the first.</param>
     public static IPEndPoint BackendAt(int place) => At(30 + place, Port);
 

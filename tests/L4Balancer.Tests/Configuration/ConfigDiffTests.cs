@@ -1,5 +1,6 @@
 using System.Text;
 using L4Balancer.Configuration;
+using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
 
 namespace L4Balancer.Tests.Configuration;
@@ -78,6 +79,22 @@ internal sealed class ConfigDiffTests
 
         Assert.That(ConfigDiff.Between(inForce, kept).Select(c => c.Path), Is.EqualTo(new[] { "balancer.access_log" }));
         Assert.That(ConfigDiff.Between(kept, wanted).Select(c => c.Path), Is.EqualTo(new[] { "balancer.engine", "admin.listen" }));
+    }
+
+    [Test]
+    public void A_listener_that_keeps_an_address_keeps_the_protocol_of_its_socket()
+    {
+        BalancerConfig inForce = Read(File);
+        ListenerSettings old = inForce.Listeners[0];
+        ListenerSettings changed = old with { Mptcp = !old.Mptcp };
+        Assert.That(Endpoint.TryParse("127.0.0.9:1", out Endpoint other), Is.True);
+
+        BalancerConfig kept = FixedAtStart.Keep(inForce, inForce with { Listeners = [changed] });
+        BalancerConfig moved = FixedAtStart.Keep(inForce, inForce with { Listeners = [changed with { Bind = [other] }] });
+
+        Assert.That(
+            ConfigDiff.Between(kept, inForce with { Listeners = [changed] }).Select(c => c.Path), Is.EqualTo(new[] { $"listeners.{old.Name}.mptcp" }));
+        Assert.That(moved.Listeners[0].Mptcp, Is.EqualTo(changed.Mptcp));
     }
 
     private static IEnumerable<string> Changes(string after) => ConfigDiff.Between(Read(File), Read(after)).Select(c => c.ToString());

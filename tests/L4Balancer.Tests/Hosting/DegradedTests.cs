@@ -41,7 +41,7 @@ internal sealed class DegradedTests
         scene.Backends[0].StopListening();
         await scene.Daemon.LineWithAsync("backend chat/ws1 (" + scene.Backends[0].Endpoint + ") is down");
         await scene.UntilAsync(async () => (await scene.ConnectionsAsync()).SequenceEqual([0, 60]), "all have moved");
-        Assert.That(await scene.ClosedAsync("backend_down"), Is.EqualTo(before[0]));
+        await scene.UntilAsync(async () => await scene.ClosedAsync("backend_down") == before[0], "each is counted");
         Assert.That(scene.Clients.Resets, Is.Zero);
     }
 
@@ -76,7 +76,8 @@ internal sealed class DegradedTests
         await scene.Daemon.LineWithAsync("pool chat has no backend that is up");
 
         Assert.That(await Talk.IsRefusedAsync(scene.Listener), Is.True);
-        Assert.That(new Exposition(await scene.MetricsAsync()).Sum("connections_refused_total", "reason=no_backend"), Is.EqualTo(1));
+        await scene.UntilAsync(
+            async () => new Exposition(await scene.MetricsAsync()).Sum("connections_refused_total", "reason=no_backend") == 1, "it is counted");
         Assert.That(await scene.ConnectionsAsync(), Is.EqualTo(new[] { 3 }));
         scene.Backends[0].Status = 200;
         await scene.Daemon.LineWithAsync(") is up");

@@ -44,6 +44,8 @@ internal sealed class EmptiedPoolTests
         await using PacedScene scene = await PacedScene.StartAsync("managed", backends: 1);
         Assert.That((await scene.CommandAsync("weight", "chat/ws1", "0")).Output, Does.Contain("ws1 was the last backend of chat"));
         await scene.Daemon.LineWithAsync(Dead);
+        var metrics = new Exposition(await scene.MetricsAsync());
+        Assert.That((metrics.Sum("backend_state", "state=up"), metrics.Sum("backend_weight")), Is.EqualTo((1, 0)), "what the alert is made of");
         Assert.That((await scene.CommandAsync("weight", "chat/ws1", "10")).Output, Does.Not.Contain("warning"));
         Assert.That((await scene.CommandAsync("weight", "chat/ws1", "0")).Code, Is.Zero);
         await scene.Daemon.LineWithAsync(Dead, count: 2);

@@ -133,6 +133,40 @@ internal sealed class FileWatchTests
         Assert.That(reloads, Is.EqualTo(1), "what was read already is not read again");
     }
 
+    [Test]
+    public async Task A_file_that_could_not_be_read_in_time_is_tried_again_later()
+    {
+        await File.WriteAllTextAsync(ConfigPath, "1");
+        var clock = new FakeTimeProvider();
+        object? read = null;
+        int reloads = 0;
+        await using var watch = new FileWatch(
+            ConfigPath,
+            () => read,
+            _ =>
+            {
+                // The first read takes too long: what was read is not known.
+                reloads++;
+                read = reloads == 1 ? null : ConfigFile.StampOf(ConfigPath);
+                return Task.CompletedTask;
+            },
+            clock,
+            NullLogger<FileWatch>.Instance);
+        watch.Set(true);
+        for (int i = 0; i < 30; i++)
+        {
+            clock.Advance(FileWatch.BetweenLooks);
+        }
+
+        Assert.That(reloads, Is.EqualTo(1), "not at once");
+        for (TimeSpan passed = TimeSpan.Zero; passed < 3 * FileWatch.BetweenTries; passed += FileWatch.BetweenLooks)
+        {
+            clock.Advance(FileWatch.BetweenLooks);
+        }
+
+        Assert.That(reloads, Is.EqualTo(2), "once more, until it is read");
+    }
+
     private async Task<DaemonProcess> StartAsync()
     {
         DaemonProcess daemon = DaemonProcess.Start("run", "--config", ConfigPath);

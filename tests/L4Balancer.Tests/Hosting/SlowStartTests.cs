@@ -48,9 +48,10 @@ internal sealed class SlowStartTests
         await scene.UntilAsync(async () => (await scene.ConnectionsAsync()).SequenceEqual([50, 50]), "each has its half");
 
         scene.Backends[0].StopListening();
-        await scene.Daemon.LineWithAsync(") is down");
+        string backend = $"backend chat/ws1 ({scene.Backends[0].Endpoint})";
+        await scene.Daemon.LineWithAsync($"{backend} is down");
         scene.Backends[0].Listen();
-        await scene.Daemon.LineWithAsync(") is up");
+        await scene.Daemon.LineWithAsync($"{backend} is up");
         await scene.Clients.ComeAsync(scene.Listener, 100);
         await scene.UntilAsync(async () => (await scene.ConnectionsAsync()).Sum() == 200, "all are there");
 

@@ -20,7 +20,11 @@ internal sealed class StateAcrossReloadTests
 
         // The backends themselves go on to listen: whoever believed them up would be let through.
         probed.StopListening();
-        await scene.Daemon.LineWithAsync("backend chat/ws1 (" + scene.Backends[0].Endpoint + ") is down");
+        for (int i = 0; i < scene.Backends.Length; i++)
+        {
+            await scene.Daemon.LineWithAsync($"backend chat/ws{i + 1} ({scene.Backends[i].Endpoint}) is down");
+        }
+
         foreach (string more in new[] { "", "\nclose_rate = 7", "\nclose_rate = 8" })
         {
             await scene.ReloadAsync(Pool("1h") + more);

@@ -80,6 +80,7 @@ internal sealed class StateFileTests
         await using (DaemonProcess daemon = await StartAsync())
         {
             Assert.That(await BackendsAsync(), Is.EqualTo(new[] { "draining 70", "up 100" }));
+            await UntilAsync(() => !File.ReadAllText(StatePath).Contains("ws3", StringComparison.Ordinal));
 
             // A reload follows the same rule, and is saved too.
             await SetAsync("weight", "chat/ws1", "20");
@@ -177,6 +178,21 @@ internal sealed class StateFileTests
         File.Delete(inside + ".filler");
         await SetAsync("weight", "chat/ws3", "50");
         Assert.That(await File.ReadAllTextAsync(inside), Does.Contain("ws1").And.Contain("ws2").And.Contain("ws3"));
+    }
+
+    [Test]
+    public async Task What_could_not_be_written_is_tried_a_last_time_when_the_daemon_stops()
+    {
+        string directory = _folder.PathOf("state");
+        Directory.Move(directory, directory + ".away");
+        await using DaemonProcess daemon = await StartAsync();
+        await SetAsync("drain", "chat/ws1");
+        await daemon.LineWithAsync($"state file {StatePath} could not be written (");
+        Directory.Move(directory + ".away", directory);
+        daemon.Signal(DaemonProcess.SIGTERM);
+        Assert.That(await daemon.ExitAsync(), Is.Zero);
+
+        Assert.That(await File.ReadAllTextAsync(StatePath), Does.Contain("ws1"));
     }
 
     private static void Fill(string path)

@@ -1,6 +1,7 @@
 using System.Text;
 using L4Balancer.Core.Config;
 using L4Balancer.Logging;
+using Microsoft.Extensions.Logging;
 
 namespace L4Balancer.Tests.Logging;
 
@@ -41,10 +42,12 @@ internal sealed class LogOutputTests
         Assert.That(stream.Text.Split('\n').Count(l => l == "more"), Is.EqualTo(4096));
     }
 
-    [Test]
-    public void A_full_disk_does_not_end_the_log_and_what_it_cost_is_told()
+    private static IEnumerable<Exception> Faults() => [new IOException("no space left on device"), new InvalidOperationException("no space left on device")];
+
+    [TestCaseSource(nameof(Faults))]
+    public void A_fault_of_the_output_does_not_end_the_log_and_what_it_cost_is_logged(Exception fault)
     {
-        using var stream = new StalledStream { Fault = new IOException("no space left on device") };
+        using var stream = new StalledStream { Fault = fault };
         using var output = new LogOutput(stream, LogFormat.Text, TimeProvider.System);
         stream.Resume.Set();
         output.Write("lost");
@@ -56,6 +59,21 @@ internal sealed class LogOutputTests
         Assert.That(SpinWait.SpinUntil(() => stream.Text.EndsWith("kept\nmore\n", StringComparison.Ordinal), Deadline), Is.True, stream.Text);
     }
 
+    /// <summary>Much is logged in the handler of an exception, and on threads of its own: a second exception would end the process.</summary>
+    [Test]
+    public void A_line_that_cannot_be_made_is_counted_and_throws_nothing()
+    {
+        using var stream = new StalledStream();
+        stream.Resume.Set();
+        using var output = new LogOutput(stream, LogFormat.Text, TimeProvider.System);
+        using ILoggerFactory factory = LogSetup.CreateFactory(output, Core.Config.LogLevel.Info, TimeProvider.System);
+        ILogger log = factory.CreateLogger("test");
+        log.Log(Microsoft.Extensions.Logging.LogLevel.Error, new EventId(1), "state", null, (_, _) => throw new InvalidOperationException());
+        output.Write("kept");
+        Assert.That(SpinWait.SpinUntil(() => stream.Text.Contains("warning 1 log lines were dropped here", StringComparison.Ordinal), Deadline), Is.True);
+        Assert.That(stream.Text, Does.Contain("kept\n"));
+    }
+
     private sealed class StalledStream : Stream
     {
         private readonly StringBuilder _text = new();
@@ -65,7 +83,7 @@ internal sealed class LogOutputTests
         public ManualResetEventSlim Resume { get; } = new();
 
         /// <summary>Thrown by the next write, once.</summary>
-        public IOException? Fault { get; set; }
+        public Exception? Fault { get; set; }
 
         public string Text
         {
@@ -94,7 +112,7 @@ internal sealed class LogOutputTests
         {
             Stalled.Set();
             Resume.Wait();
-            if (Fault is IOException fault)
+            if (Fault is Exception fault)
             {
                 Fault = null;
                 throw fault;

@@ -117,6 +117,10 @@ internal sealed class PacedScene : IAsyncDisposable
     /// <summary>A command as a process of its own.</summary>
     public DaemonProcess StartCommand(params string[] args) => DaemonProcess.Start([.. args, "--admin", _folder.SocketPath]);
 
+    /// <param name="wrapper">As for <see cref="DaemonProcess"/>.</param>
+    public DaemonProcess StartWrapped(string[] wrapper, params string[] args) =>
+        DaemonProcess.Start(new Dictionary<string, string>(), wrapper, [.. args, "--admin", _folder.SocketPath]);
+
     private async Task ReadyAsync()
     {
         await _daemon.ReadyAsync();

@@ -11,6 +11,18 @@ internal sealed class PackageTests
     private static readonly string Program = Path.GetDirectoryName(DaemonProcess.Executable) ?? Repository.PathOf(
         "src", "L4Balancer", "bin", new DirectoryInfo(AppContext.BaseDirectory).Parent!.Name, new DirectoryInfo(AppContext.BaseDirectory).Name);
 
+    /// <summary>Built once, because it takes a minute: a .deb and a tarball.</summary>
+    private static readonly Lazy<Task<DirectoryInfo>> First = new(BuildFirstAsync);
+
+    [OneTimeTearDown]
+    public static async Task Remove()
+    {
+        if (First.IsValueCreated && First.Value.IsCompletedSuccessfully)
+        {
+            (await First.Value).Delete(recursive: true);
+        }
+    }
+
     [Test]
     public async Task It_is_installed_upgraded_removed_and_purged()
     {
@@ -18,8 +30,9 @@ internal sealed class PackageTests
         DirectoryInfo folder = Directory.CreateTempSubdirectory("l4balancer-test-");
         try
         {
-            string first = await BuildAsync(folder, "0.0.1");
-            string second = await BuildAsync(folder, "0.0.2");
+            string first = DebIn(await First.Value);
+            await BuildAsync(folder, "0.0.2");
+            string second = DebIn(folder);
             string script = Repository.PathOf("tests", "L4Balancer.Tests", "Packaging", "package-life.sh");
             (int code, string output) = await RunAsync("unshare", "--mount", script, first, second);
             if (code != 0 && (output.Contains("mount:", StringComparison.Ordinal) || output.Contains("unshare:", StringComparison.Ordinal)))
@@ -63,8 +76,7 @@ internal sealed class PackageTests
         DirectoryInfo folder = Directory.CreateTempSubdirectory("l4balancer-test-");
         try
         {
-            await BuildAsync(folder, "0.0.3");
-            string tarball = Directory.GetFiles(folder.FullName, "*.tar.gz").Single();
+            string tarball = Directory.GetFiles((await First.Value).FullName, "*.tar.gz").Single();
             string prefix = folder.CreateSubdirectory("prefix").FullName;
             (int code, string output) = await RunAsync("tar", "-C", prefix, "--strip-components=1", "-xzf", tarball);
             Assert.That(code, Is.Zero, output);
@@ -106,14 +118,21 @@ internal sealed class PackageTests
         }
     }
 
-    /// <returns>The .deb.</returns>
-    private static async Task<string> BuildAsync(DirectoryInfo folder, string version)
+    private static string DebIn(DirectoryInfo folder) => Directory.GetFiles(folder.FullName, "*.deb").SingleOrDefault() ?? "";
+
+    private static async Task<DirectoryInfo> BuildFirstAsync()
+    {
+        DirectoryInfo folder = Directory.CreateTempSubdirectory("l4balancer-test-");
+        await BuildAsync(folder, "0.0.1");
+        return folder;
+    }
+
+    private static async Task BuildAsync(DirectoryInfo folder, string version)
     {
         Require("make", "make");
         Require("perl", "perl");
         (int code, string output) = await RunAsync(Repository.PathOf("packaging", "package"), Program, folder.FullName, version);
         Assert.That(code, Is.Zero, output);
-        return Directory.GetFiles(folder.FullName, $"*_{version}_*.deb").SingleOrDefault() ?? "";
     }
 
     private static void Require(string command, string package)
