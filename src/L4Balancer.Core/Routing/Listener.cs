@@ -11,6 +11,9 @@ namespace L4Balancer.Core.Routing;
 /// <summary>One listener in one snapshot, with its pool and its routes to others. Immutable; any thread.</summary>
 public sealed class Listener
 {
+    /// <summary>How many characters of a route's conditions its connections keep for logs and listings.</summary>
+    private const int LongestRule = 128;
+
     /// <summary>Longer paths are normalised in a rented buffer.</summary>
     private const int ShortPath = 512;
 
@@ -34,7 +37,7 @@ public sealed class Listener
         Routes = [.. settings.Routes.Select((route, i) =>
         {
             Pool pool = poolOf(route.Pool);
-            return new Route(route, pool, shared(OriginOf(pool, (i + 1).ToString(CultureInfo.InvariantCulture))));
+            return new Route(route, pool, shared(OriginOf(pool, (i + 1).ToString(CultureInfo.InvariantCulture), route.Rule)));
         })];
         Default = new Route(null, Pool, Routes.IsEmpty ? Origin : shared(OriginOf(Pool, Route.DefaultName)));
         _hasPaths = Routes.Any(static r => r.HasPaths);
@@ -126,8 +129,9 @@ public sealed class Listener
     /// <summary>Whether connections have to be counted by their source address.</summary>
     public bool LimitsSources => Settings.MaxConnectionsPerSource > 0 || Settings.ConnectionRatePerSource > 0;
 
-    private ConnectionOrigin OriginOf(Pool pool, string route) =>
-        new(State, pool.State, ConnectionPolicy.Of(pool.Settings), pool.Sticky, route);
+    private ConnectionOrigin OriginOf(Pool pool, string route, string rule = "") => new(
+        State, pool.State, ConnectionPolicy.Of(pool.Settings), pool.Sticky, route,
+        rule.Length <= LongestRule ? rule : string.Concat(rule.AsSpan(0, LongestRule), "..."));
 
     private Route FirstThatFits(HostAddress client, scoped in Inspected inspected, scoped ReadOnlySpan<byte> path)
     {

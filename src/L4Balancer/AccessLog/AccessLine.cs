@@ -25,9 +25,8 @@ internal enum LineKind : byte
 /// sni queue connect total to_backend to_client attempts reason; <c>event</c> is there only where lines of more than one
 /// <see cref="LineKind"/> are written. Durations are in milliseconds, bytes are counted per direction. A value that does not exist (for
 /// example if no backend was reached), or is not known yet, is <c>-</c> in text and null in JSON. A connection that ended as
-/// <c>limit</c> has the key limit besides, one of a listener with routes the key route, and one whose request or hash key was read the keys host
-/// and key. Formats straight into UTF-8; allocates
-/// nothing in the steady state, except for a name with unusual characters. One thread.
+/// <c>limit</c> has the key limit besides, one of a listener with routes the keys route and rule, and one whose request or hash key was read the
+/// keys host and key. Formats straight into UTF-8; allocates nothing in the steady state, except for a name with unusual characters. One thread.
 /// </summary>
 internal sealed class AccessLine : IDisposable
 {
@@ -124,6 +123,7 @@ internal sealed class AccessLine : IDisposable
         }
 
         AppendIfKnown(line, " route="u8, record.Route);
+        AppendIfKnown(line, " rule="u8, record.Origin.Rule);
         AppendIfKnown(line, " host="u8, record.Names?.Host);
         AppendIfKnown(line, " key="u8, record.Names?.Key);
     }
@@ -176,6 +176,7 @@ internal sealed class AccessLine : IDisposable
         }
 
         WriteIfKnown(json, "route"u8, record.Route);
+        WriteIfKnown(json, "rule"u8, record.Origin.Rule);
         WriteIfKnown(json, "host"u8, record.Names?.Host);
         WriteIfKnown(json, "key"u8, record.Names?.Key);
         json.WriteEndObject();

@@ -136,8 +136,10 @@ internal sealed class ConnectionRoutes(AdminTarget target, ILogger log)
             record.Backend?.Name, record.IsEstablished && !record.LocalEndpoint.IsUnix ? record.LocalEndpoint.ToString() : null, Seconds(now - record.AcceptedAt),
             Seconds(now - connection.LastActivity), record.BytesToBackend, record.BytesToClient, record.Generation,
             record.IsHalfClosed ? "half_closed" : record.IsEstablished ? "active" : "pending",
-            record.Route.Length == 0 ? null : record.Route, record.Names?.Sni, record.Names?.Host, record.Names?.Key);
+            NullIfEmpty(record.Route), NullIfEmpty(record.Origin.Rule), record.Names?.Sni, record.Names?.Host, record.Names?.Key);
     }
+
+    private static string? NullIfEmpty(string text) => text.Length == 0 ? null : text;
 
     private sealed record Counted(Instant At, AgesAnswer Answer);
 

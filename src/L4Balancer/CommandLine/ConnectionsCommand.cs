@@ -50,7 +50,7 @@ internal static class ConnectionsCommand
         };
         foreach (ConnectionAnswer c in connections)
         {
-            string[] found = [.. isRouted ? [c.Route ?? "-"] : (string[])[], .. isNamed ? [NameOf(c) ?? "-"] : (string[])[]];
+            string[] found = [.. isRouted ? [RouteOf(c)] : (string[])[], .. isNamed ? [NameOf(c) ?? "-"] : (string[])[]];
             table.Add(
             [
                 c.Id.ToString(CultureInfo.InvariantCulture), c.State, c.Client, c.Listener, .. found, c.Backend is null ? "-" : $"{c.Pool}/{c.Backend}",
@@ -62,6 +62,9 @@ internal static class ConnectionsCommand
         screen.Write(table);
         return ExitCode.Fine;
     }
+
+    private static string RouteOf(ConnectionAnswer connection) =>
+        connection.Rule is null ? connection.Route ?? "-" : $"{connection.Route}: {connection.Rule}";
 
     private static string? NameOf(ConnectionAnswer connection) => connection.Key ?? connection.Sni ?? connection.Host;
 }
