@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using L4Balancer.Engine.Tests.Peers;
 using L4Balancer.Engine.Tests.Ports;
 
@@ -7,8 +8,8 @@ namespace L4Balancer.Engine.Tests.Contract;
 [Platform("Linux")]
 internal abstract class TransparentContract(Func<EngineOptions, IEngine> create) : EngineContract(create)
 {
-    // What comes from the backends is delivered here, whatever its destination: the connections of the balancer have the clients' addresses.
-    private const string SetUp = """
+    // The balancer between the clients and the backends, whose way to the clients is the balancer.
+    private const string Hosts = """
         set -e
         ip link set lo up
         unshare -n sleep 60 & clients=$!
@@ -37,10 +38,6 @@ internal abstract class TransparentContract(Func<EngineOptions, IEngine> create)
             ip link set far up
             ip route add default via 10.98.2.1
             ip -6 route add default via fd00:98:2::1'
-        for f in -4 -6; do
-            ip $f rule add iif back lookup 100
-            ip $f route add local default dev lo table 100
-        done
 
         """;
 
@@ -57,7 +54,27 @@ internal abstract class TransparentContract(Func<EngineOptions, IEngine> create)
     public async Task The_backend_sees_the_address_of_the_client()
     {
         await using IEngine engine = NewEngine(new RecordedConnections());
-        await TestNamespace.RunAsync(SetUp, SetUp + Run, "transparent", engine.Name);
+        await TestNamespace.RunAsync(Hosts + Delivery(), Hosts + Delivery() + Run, "transparent", engine.Name);
+    }
+
+    // The commands of docs/operations.md, without the indentation of their list.
+    private static string Delivery()
+    {
+        string page = File.ReadAllText(Path.Combine(Root(), "docs", "operations.md")).ReplaceLineEndings("\n");
+        string block = Regex.Matches(page, "^ *```sh\n(.*?)^ *```$", RegexOptions.Singleline | RegexOptions.Multiline)
+            .Select(m => m.Groups[1].Value).Single(b => b.Contains("socket transparent", StringComparison.Ordinal));
+        return string.Join('\n', block.Split('\n').Select(line => line.StartsWith("   ", StringComparison.Ordinal) ? line[3..] : line));
+    }
+
+    private static string Root()
+    {
+        string folder = AppContext.BaseDirectory;
+        while (!File.Exists(Path.Combine(folder, "L4Balancer.sln")))
+        {
+            folder = Path.GetDirectoryName(folder) ?? throw new InvalidOperationException($"no L4Balancer.sln above {AppContext.BaseDirectory}");
+        }
+
+        return folder;
     }
 
     [Test]
