@@ -32,7 +32,13 @@ public abstract class HashPicker : IPicker
         ulong first = key.Hash(0);
         for (ulong seed = 0; seed <= LastRehash; seed++)
         {
-            int owner = OwnerOf(seed == 0 ? first : key.Hash(seed));
+            ulong hash = seed == 0 ? first : key.Hash(seed);
+            int owner = OwnerOf(hash);
+            if (owner != None && available.IsJoining(owner))
+            {
+                owner = OwnerWithoutJoining(hash, available);
+            }
+
             if (owner != None && available.Contains(owner) && Takes((ushort)owner, tried, admission, first))
             {
                 return owner;
@@ -44,6 +50,9 @@ public abstract class HashPicker : IPicker
 
     /// <summary>The member that owns a hash, whether it is available or not; <see cref="None"/> if the table is empty.</summary>
     protected internal abstract int OwnerOf(ulong hash);
+
+    /// <summary>As <see cref="OwnerOf"/>, for a hash whose owner has just joined: the owner as it was before, where the table can say so.</summary>
+    protected internal virtual int OwnerWithoutJoining(ulong hash, AvailableSet available) => OwnerOf(hash);
 
     private static int Draw(RouteKey key, ulong first, AvailableSet available, ReadOnlySpan<ushort> tried, IAdmission? admission)
     {

@@ -16,6 +16,9 @@ public sealed class Ring : HashPicker
     /// </summary>
     internal const ulong FirstSeed = 0x4C34_5249_4E47_0000;
 
+    /// <summary>How many points of joining members are passed over: enough where they are up to nine tenths of the ring.</summary>
+    private const int MostPassed = 256;
+
     private readonly ulong[] _hashes;
     private readonly ushort[] _owners;
 
@@ -56,21 +59,33 @@ public sealed class Ring : HashPicker
     }
 
     /// <summary>The member of the first point at or after the hash, wrapping around to the first point.</summary>
-    protected internal override int OwnerOf(ulong hash)
+    protected internal override int OwnerOf(ulong hash) => _hashes.Length == 0 ? None : _owners[PointOf(hash)];
+
+    /// <summary>
+    /// The member of the first point at or after the hash that is not of a joining member: on a ring without those, unless the size of the ring crosses
+    /// a step of its density, that is the owner.
+    /// </summary>
+    protected internal override int OwnerWithoutJoining(ulong hash, AvailableSet available)
     {
-        ulong[] hashes = _hashes;
-        if (hashes.Length == 0)
+        int at = PointOf(hash);
+        for (int passed = 0; passed < MostPassed && available.IsJoining(_owners[at]); passed++)
         {
-            return None;
+            at = at + 1 == _owners.Length ? 0 : at + 1;
         }
 
+        return _owners[at];
+    }
+
+    private int PointOf(ulong hash)
+    {
+        ulong[] hashes = _hashes;
         int at = _starts[hash >> _shift];
         while ((uint)at < (uint)hashes.Length && hashes[at] < hash)
         {
             at++;
         }
 
-        return _owners[at == hashes.Length ? 0 : at];
+        return at == hashes.Length ? 0 : at;
     }
 
     // A counting sort into buckets. It hashes every point twice, which costs 10 ns per point and avoids a second copy of all points.

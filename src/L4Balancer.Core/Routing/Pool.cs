@@ -267,6 +267,7 @@ public sealed class Pool
         bool panic = IsPanic();
         var excluded = new bool[_health.Length];
         bool[]? halfOpen = null;
+        bool[]? joining = null;
         for (int i = 0; i < excluded.Length; i++)
         {
             HealthState health = HealthOf(i);
@@ -276,17 +277,24 @@ public sealed class Pool
                 halfOpen[i] = true;
             }
 
+            if (health == HealthState.Checking && !withChecking)
+            {
+                joining ??= new bool[_health.Length];
+                joining[i] = true;
+            }
+
             bool isOut = health == HealthState.Checking ? !withChecking : health is HealthState.Down or HealthState.Degraded && !panic;
             excluded[i] = _unresolved[i] || isOut || _modes[i] != BackendMode.Ready;
         }
 
-        return (BuildHalf(_primaryPicker, _primaryMembers, excluded, halfOpen), BuildHalf(_backupPicker, _backupMembers, excluded, halfOpen));
+        return (
+            BuildHalf(_primaryPicker, _primaryMembers, excluded, halfOpen, joining), BuildHalf(_backupPicker, _backupMembers, excluded, halfOpen, joining));
     }
 
-    private Candidates BuildHalf(IPicker picker, RingMember[] members, bool[] excluded, bool[]? halfOpen)
+    private Candidates BuildHalf(IPicker picker, RingMember[] members, bool[] excluded, bool[]? halfOpen, bool[]? joining)
     {
-        AvailableSet available = AvailableSet.Without(members, excluded);
-        AvailableSet serving = halfOpen is null ? available : AvailableSet.Without(members, [.. excluded.Zip(halfOpen, (e, t) => e || t)]);
+        AvailableSet available = AvailableSet.Without(members, excluded, joining);
+        AvailableSet serving = halfOpen is null ? available : AvailableSet.Without(members, [.. excluded.Zip(halfOpen, (e, t) => e || t)], joining);
         int trials = available.Count - serving.Count;
         var admission = new PoolAdmission(Backends, _states, State, halfOpen, _ramps, BoundedLoad, Math.Max(1, serving.Weight));
         return new Candidates(
