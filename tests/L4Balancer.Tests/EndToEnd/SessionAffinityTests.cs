@@ -95,7 +95,7 @@ internal sealed class SessionAffinityTests
     // A client of long polling has no connection for a moment after each answer, and is closed by the next time.
     private static async Task CloseUntilAsync(KeyedScene scene, Task returned, CancellationToken cancel)
     {
-        using var steps = new PeriodicTimer(TimeSpan.FromSeconds(1));
+        using var steps = new PeriodicTimer(TimeSpan.FromSeconds(5));
         do
         {
             await scene.CloseAllAsync();

@@ -47,7 +47,7 @@ class SocketIoClient extends Client {
     // A pool of connections of its own, as a browser has: with that of the process one client's requests would use another's connections.
     const agent = new http.Agent({ keepAlive: this.keepAlive, localAddress: this.localAddress });
     this.socket = require('socket.io-client').io(this.url, {
-      agent, query: this.query, extraHeaders: this.headers, forceNew: true, autoConnect: false, reconnectionDelay: 50, reconnectionDelayMax: 200,
+      agent, query: this.query, extraHeaders: this.headers, forceNew: true, autoConnect: false, reconnectionDelay: 50, reconnectionDelayMax: 200, timeout: 4000,
       transports: this.polling ? ['polling'] : ['polling', 'websocket'],
     });
     this.socket.on('backend', (name) => this.opened(name));

@@ -6,7 +6,7 @@ const { Server } = require('socket.io');
 
 async function open(name) {
   const server = http.createServer();
-  new Server(server, { pingInterval: 300, pingTimeout: 4000 }).on('connection', (socket) => socket.emit('backend', name));
+  new Server(server, { pingInterval: 300, pingTimeout: 3000 }).on('connection', (socket) => socket.emit('backend', name));
   await new Promise((resolve) => server.listen({ port: 0, host: '127.0.0.1' }, resolve));
   return server.address().port;
 }
