@@ -62,8 +62,8 @@ public sealed class Ring : HashPicker
     protected internal override int OwnerOf(ulong hash) => _hashes.Length == 0 ? None : _owners[PointOf(hash)];
 
     /// <summary>
-    /// The member of the first point at or after the hash that is not of a joining member: on a ring without those, unless the size of the ring crosses
-    /// a step of its density, that is the owner.
+    /// The member of the first point at or after the hash that is not of a joining member. That is the owner on a ring without those, unless the
+    /// size of the ring crosses a step of its density.
     /// </summary>
     protected internal override int OwnerWithoutJoining(ulong hash, AvailableSet available)
     {

@@ -288,7 +288,8 @@ public sealed class Pool
         }
 
         return (
-            BuildHalf(_primaryPicker, _primaryMembers, excluded, halfOpen, joining), BuildHalf(_backupPicker, _backupMembers, excluded, halfOpen, joining));
+            BuildHalf(_primaryPicker, _primaryMembers, excluded, halfOpen, joining),
+            BuildHalf(_backupPicker, _backupMembers, excluded, halfOpen, joining));
     }
 
     private Candidates BuildHalf(IPicker picker, RingMember[] members, bool[] excluded, bool[]? halfOpen, bool[]? joining)

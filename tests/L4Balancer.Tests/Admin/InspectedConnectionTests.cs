@@ -3,6 +3,7 @@ using System.Net.Security;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using L4Balancer.CommandLine;
 using L4Balancer.Tests.Pacing;
 
@@ -93,7 +94,8 @@ internal sealed class InspectedConnectionTests
             "locate", "--listener", listener, "--source", Talk.AddressOf(client),
             .. listener == "tls" ? ["--sni", host] : listener == "http" ? ["--host", host, "--path", path!] : (string[])[]]);
         Assert.That(located, Does.StartWith($"backend   {connection.GetProperty("pool").GetString()}/{backend} ("), "locate");
-        Assert.That(located, route is null ? Does.Not.Contain("\nroute ") : Does.Contain($"\nroute     {route}: {rule ?? "no route fits"}\n"), "locate");
+        Assert.That(
+            located, route is null ? Does.Not.Contain("\nroute ") : Does.Contain($"\nroute     {route}: {rule ?? "no route fits"}\n"), "locate");
 
         client.Close();
         await Task.WhenAny(greeting);
@@ -106,7 +108,7 @@ internal sealed class InspectedConnectionTests
         foreach ((string field, string? value) in logged)
         {
             string? text = value is null ? null : value.Contains(' ', StringComparison.Ordinal) ? $"\"{value}\"" : value;
-            Assert.That(line, text is null ? Does.Not.Match($" {field}=[^-]") : Does.Match($" {field}={System.Text.RegularExpressions.Regex.Escape(text)}( |$)"), "the log");
+            Assert.That(line, text is null ? Does.Not.Match($" {field}=[^-]") : Does.Match($" {field}={Regex.Escape(text)}( |$)"), "the log");
         }
     }
 

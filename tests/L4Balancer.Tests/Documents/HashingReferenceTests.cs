@@ -98,7 +98,8 @@ internal sealed partial class HashingReferenceTests
         }
 
         HashKey key = listener.Pool.Key;
-        return key.Write(new FourTuple(EndpointOf(client), EndpointOf(Destination)), inspected, new byte[key.BufferLength(inspected.LongestValue)], out isMissing);
+        var tuple = new FourTuple(EndpointOf(client), EndpointOf(Destination));
+        return key.Write(tuple, inspected, new byte[key.BufferLength(inspected.LongestValue)], out isMissing);
     }
 
     private static IEnumerable<string> KindsIn(string[][] rows) => rows.SelectMany(row => MarkdownTable.Words(row[0]))

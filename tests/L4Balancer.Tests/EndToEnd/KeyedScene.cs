@@ -54,10 +54,13 @@ internal sealed class KeyedScene : IAsyncDisposable
         await File.WriteAllTextAsync(_file, Config(isAdded: true), cancel);
         await CommandAsync("reload");
         using var steps = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
-        while (!(await _folder.GetAsync("/v1/backends")).GetProperty("backends").EnumerateArray().All(b => b.GetProperty("state").GetString() == "up"))
+        JsonElement backends;
+        do
         {
             await steps.WaitForNextTickAsync(cancel);
+            backends = (await _folder.GetAsync("/v1/backends")).GetProperty("backends");
         }
+        while (!backends.EnumerateArray().All(b => b.GetProperty("state").GetString() == "up"));
     }
 
     /// <summary>Closes every established connection, as an operator would.</summary>

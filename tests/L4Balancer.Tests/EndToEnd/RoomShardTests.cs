@@ -9,7 +9,9 @@ using L4Balancer.Tests.Admin;
 
 namespace L4Balancer.Tests.EndToEnd;
 
-/// <summary>A chat that is sharded by room: the path of the upgrade request decides the backend. A ninth backend is added while clients come and go.</summary>
+/// <summary>
+/// A chat that is sharded by room: the path of the upgrade request decides the backend. A ninth backend is added while clients come and go.
+/// </summary>
 [CancelAfter(120_000)]
 [Category(DaemonProcess.Category)]
 internal sealed class RoomShardTests
@@ -72,7 +74,8 @@ internal sealed class RoomShardTests
         int[] moved = [.. Enumerable.Range(0, Rooms).Where(r => first[r] != last[r])];
         (ulong Hash, int Owner)[] ring = Ring();
         double share = ShareOf(Added, ring);
-        TestContext.Out.WriteLine($"{moved.Length} of {Rooms} rooms moved; the share of the new backend is {share:P1}; {_homes.Sum(h => h.Count)} visits");
+        int visited = _homes.Sum(h => h.Count);
+        TestContext.Out.WriteLine($"{moved.Length} of {Rooms} rooms moved; the share of the new backend is {share:P1}; {visited} visits");
         using (Assert.EnterMultipleScope())
         {
             for (int room = 0; room < Rooms; room++)

@@ -63,7 +63,8 @@ internal sealed class SessionAffinityTests
         await using KeyedScene scene = await KeyedScene.StartAsync(ports, keys);
         PlannedClient[] clients = [.. await PlanAsync(scene, keys)];
         string[] before = await LocateAsync(scene, clients);
-        await using PeerProcess talking = PeerProcess.Start("reconnecting-clients.js", library, JsonSerializer.Serialize(clients, JsonSerializerOptions.Web));
+        string plan = JsonSerializer.Serialize(clients, JsonSerializerOptions.Web);
+        await using PeerProcess talking = PeerProcess.Start("reconnecting-clients.js", library, plan);
         await talking.SaysAsync("held", cancel);
         await talking.GoOnAsync();
         await CloseUntilAsync(scene, talking.SaysAsync("returned", cancel), cancel);
@@ -148,7 +149,8 @@ internal sealed class SessionAffinityTests
         {
             string path = $"/socket.io/?client=user-{i}&EIO=4&transport=polling";
             string opened = await RequestAsync(port, path, cancel);
-            string session = JsonDocument.Parse(opened[opened.IndexOf("0{", StringComparison.Ordinal)..][1..]).RootElement.GetProperty("sid").GetString()!;
+            JsonElement handshake = JsonDocument.Parse(opened[(opened.IndexOf("0{", StringComparison.Ordinal) + 1)..]).RootElement;
+            string session = handshake.GetProperty("sid").GetString()!;
             string answer = await RequestAsync(port, $"{path}&sid={session}", cancel);
             lost += answer.Contains("Session ID unknown", StringComparison.Ordinal) ? 1 : 0;
         }
@@ -172,8 +174,8 @@ internal sealed class SessionAffinityTests
         IReadOnlyDictionary<string, string>? Query, string? LocalAddress, bool Polling)
     {
         /// <summary>
-        /// A connection that is open stays where it is. After a change a client without an entry would open a session by such a connection, and ask for
-        /// it by a new one at another backend.
+        /// A connection that is open stays where it is. After a change a client without an entry would open a session by such a connection, and ask
+        /// for it by a new one at another backend.
         /// </summary>
         public bool KeepAlive => IsSticky;
 

@@ -9,7 +9,9 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace L4Balancer.Tests.EndToEnd;
 
-/// <summary>A SignalR server over HTTP in the tests' own process. Its hub sends each client the server's name; it knows only its own sessions.</summary>
+/// <summary>
+/// A SignalR server over HTTP in the tests' own process. Its hub sends each client the server's name; it knows only its own sessions.
+/// </summary>
 internal sealed class SignalRBackend : IAsyncDisposable
 {
     private readonly WebApplication _app;

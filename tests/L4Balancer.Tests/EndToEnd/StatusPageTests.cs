@@ -165,8 +165,6 @@ internal sealed class StatusPageTests
         }
     }
 
-    private static string?[] Texts(JsonElement seen, string name) => [.. seen.GetProperty(name).EnumerateArray().Select(e => e.ToString())];
-
     [Test]
     public async Task It_stays_fluent_with_a_thousand_backends(CancellationToken cancel)
     {
@@ -190,4 +188,6 @@ internal sealed class StatusPageTests
             Assert.That(seen.GetProperty("found").EnumerateArray().Select(f => f.ToString()), Is.EqualTo(["b0999"]));
         }
     }
+
+    private static string[] Texts(JsonElement seen, string name) => [.. seen.GetProperty(name).EnumerateArray().Select(e => e.ToString())];
 }
