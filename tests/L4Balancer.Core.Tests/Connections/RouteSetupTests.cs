@@ -185,7 +185,9 @@ internal sealed class RouteSetupTests
     {
         PoolSettings pool = SetupScene.PoolOf(2) with
         {
-            Balance = BalanceKind.RoundRobin, HashKey = TupleFields.None, HashFields = [Field("http-cookie:sid")],
+            Balance = BalanceKind.RoundRobin,
+            HashKey = TupleFields.None,
+            HashFields = [Field("http-cookie:sid")],
         };
         var scene = new SetupScene(l => l with { Inspect = InspectKind.Http }, pool);
         scene.Accept().Request("GET / HTTP/1.1\r\n\r\n");
@@ -198,7 +200,9 @@ internal sealed class RouteSetupTests
     {
         PoolSettings Pool(int backends) => SetupScene.PoolOf(backends) with
         {
-            HashKey = TupleFields.None, HashFields = [Field("sni")], Sticky = new StickySettings { Ttl = TimeSpan.FromMinutes(1) },
+            HashKey = TupleFields.None,
+            HashFields = [Field("sni")],
+            Sticky = new StickySettings { Ttl = TimeSpan.FromMinutes(1) },
         };
         var scene = new SetupScene(l => l with { Inspect = InspectKind.Tls }, Pool(2));
         Dictionary<string, BackendState> before = [];
@@ -224,7 +228,10 @@ internal sealed class RouteSetupTests
     {
         PoolSettings rooms = SetupScene.PoolOf(4) with
         {
-            Name = "rooms", HashKey = TupleFields.None, HashFields = [Field("http-query:room")], NewConnectionRate = 1,
+            Name = "rooms",
+            HashKey = TupleFields.None,
+            HashFields = [Field("http-query:room")],
+            NewConnectionRate = 1,
         };
         Func<ListenerSettings, ListenerSettings> routed =
             l => l with { Inspect = InspectKind.Http, Routes = [Route("other") with { Path = ["/o"] }, Route("rooms") with { Path = ["/*"] }] };

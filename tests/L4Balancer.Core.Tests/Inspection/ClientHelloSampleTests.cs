@@ -91,7 +91,7 @@ internal sealed class ClientHelloSampleTests
             }
 
             if (answer.Outcome != InspectionOutcome.NeedMore) Assert.That(answer, Is.EqualTo(Answer.OfHello(sample.Bytes)), sample.File);
-            
+
             // Real clients use one record or two. Many small ones cost more looks, because each may bring less than is missing.
             Assert.That(looks, Is.LessThanOrEqualTo(sample.Kind == "fuzz" ? 60 : 5), sample.File);
         }

@@ -168,7 +168,10 @@ internal abstract class ProxyInContract(Func<EngineOptions, IEngine> create) : E
                 Settings.Pool(backend),
                 new ListenerSettings
                 {
-                    Name = "listener", Bind = [Endpoint.OfUnix($"{folder.FullName}/l")], Pool = "pool", AcceptProxyFrom = [Cidr.Unix],
+                    Name = "listener",
+                    Bind = [Endpoint.OfUnix($"{folder.FullName}/l")],
+                    Pool = "pool",
+                    AcceptProxyFrom = [Cidr.Unix],
                 });
             Peer client = await ConnectAsync(rig);
             await client.SendByteByByteAsync(V1);

@@ -52,7 +52,10 @@ internal static class TransparentBody
         };
         var options = new EngineOptions
         {
-            Clock = TimeProvider.System, Records = new RecordedConnections(), Loggers = NullLoggerFactory.Instance, Workers = 1,
+            Clock = TimeProvider.System,
+            Records = new RecordedConnections(),
+            Loggers = NullLoggerFactory.Instance,
+            Workers = 1,
         };
         await using IEngine engine = EngineUnderTest.Create(engineName, options);
         Assert.That(engine.Start(RoutingSnapshot.Build(new(config, 1000))), Is.Empty);
@@ -104,7 +107,9 @@ internal static class TransparentBody
         var records = new RecordedConnections();
         var options = new EngineOptions
         {
-            Clock = TimeProvider.System, Records = records, Workers = 1,
+            Clock = TimeProvider.System,
+            Records = records,
+            Workers = 1,
             Loggers = new LoggerFactory([new FakeLoggerProvider(log)], new LoggerFilterOptions { MinLevel = Microsoft.Extensions.Logging.LogLevel.Error }),
         };
         RoutingSnapshot snapshot = RoutingSnapshot.Build(

@@ -103,7 +103,12 @@ internal sealed class InspectedConnectionTests
         string line = await _daemon.LineWithAsync($" id={id} ");
         Dictionary<string, string?> logged = new()
         {
-            ["sni"] = sni, ["route"] = route, ["rule"] = rule, ["host"] = name, ["key"] = key, ["backend"] = backend,
+            ["sni"] = sni,
+            ["route"] = route,
+            ["rule"] = rule,
+            ["host"] = name,
+            ["key"] = key,
+            ["backend"] = backend,
         };
         foreach ((string field, string? value) in logged)
         {
