@@ -29,6 +29,11 @@ internal static partial class Log
         "listener {Listener}: mptcp = true, but this kernel has no Multipath TCP, or net.mptcp.enabled is 0; plain TCP is accepted")]
     public static partial void LacksMultipath(this ILogger logger, string listener);
 
+    [LoggerMessage(2012, LogLevel.Error,
+        "pool {Pool}: transparent = true, but the kernel refuses IP_TRANSPARENT ({Error}), so that nothing can be connected. Give the daemon "
+        + "CAP_NET_ADMIN (AmbientCapabilities= of its unit), or set transparent = false")]
+    public static partial void NotTransparent(this ILogger logger, string pool, string error);
+
     [LoggerMessage(2006, LogLevel.Information, "using the inherited socket of {Endpoint}")]
     public static partial void Inherited(this ILogger logger, Endpoint endpoint);
 

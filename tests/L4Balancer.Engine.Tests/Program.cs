@@ -23,6 +23,9 @@ try
         case ["unreachable", string engine, string backend]:
             await UnreachableBody.RunAsync(engine, backend);
             return 0;
+        case ["transparent", string engine, string role]:
+            await TransparentBody.RunAsync(engine, role);
+            return 0;
         case ["probe-without-port"]:
             await ProbeWithoutPortBody.RunAsync();
             return 0;

@@ -1,7 +1,9 @@
+using System.Text;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Connections;
+using L4Balancer.Core.Inspection;
 using L4Balancer.Core.Routing;
 using L4Balancer.Core.Timing;
 
@@ -49,6 +51,30 @@ internal static class Connections
         ConnectionSetup setup = default;
         setup.Accepted(ref record, snapshot, snapshot.Listeners[0], tuple, Start);
         setup.Connected(ref record, ParseEndpoint("10.0.0.1:40000"), Start + TimeSpan.FromMilliseconds(2));
+        return record;
+    }
+
+    /// <summary>After a request to a listener with a route for chat.test, and a pool with the parameter "room" as its key.</summary>
+    public static ConnectionRecord ClosedAfterRequest(string request)
+    {
+        HashKeyField.TryParse("http-query:room", out HashKeyField? field);
+        BalancerConfig config = Config();
+        config = config with
+        {
+            Listeners =
+            [
+                config.Listeners[0] with { Inspect = InspectKind.Http, Routes = [new RouteSettings { Host = ["chat.test"], Pool = "chat" }] },
+            ],
+            Pools = [config.Pools[0] with { HashKey = TupleFields.None, HashFields = [field!] }],
+        };
+        RoutingSnapshot snapshot = RoutingSnapshot.Build(new(config, MaxConnections: 1000));
+        ConnectionRecord record = default;
+        ConnectionSetup setup = default;
+        setup.Accepted(ref record, snapshot, snapshot.Listeners[0], Tuple, Start);
+        RequestHead.TryParse(Encoding.UTF8.GetBytes(request), setup.InspectLimit, out RequestHead head);
+        setup.HeadRead(ref record, new Inspected(head), snapshot, Start);
+        setup.Connected(ref record, ParseEndpoint("10.0.0.1:40000"), Start);
+        record.Close(snapshot.State, CloseReason.ClientClosed, wasFirst: false, Start);
         return record;
     }
 

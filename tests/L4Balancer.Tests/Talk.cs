@@ -14,6 +14,13 @@ internal static class Talk
         return client;
     }
 
+    /// <summary>The client's own address and port, as the daemon shows them; a <see cref="TcpClient"/> has an IPv6 socket.</summary>
+    public static string AddressOf(TcpClient client)
+    {
+        var own = (IPEndPoint)client.Client.LocalEndPoint!;
+        return new IPEndPoint(own.Address.IsIPv4MappedToIPv6 ? own.Address.MapToIPv4() : own.Address, own.Port).ToString();
+    }
+
     /// <returns>What came back for the text.</returns>
     public static async Task<string> EchoAsync(TcpClient client, string text)
     {

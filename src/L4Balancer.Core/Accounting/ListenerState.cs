@@ -8,6 +8,7 @@ namespace L4Balancer.Core.Accounting;
 public sealed class ListenerState(string name, ulong seed = 0)
 {
     private long _accepted;
+    private long _keysMissing;
     private int _pending;
     private int _open;
 
@@ -22,6 +23,9 @@ public sealed class ListenerState(string name, ulong seed = 0)
     /// <summary>Pending and active connections, limited by <c>max_connections</c>.</summary>
     public int Open => Volatile.Read(ref _open);
 
+    /// <summary>Connections hashed by their tuple because a named field of <c>hash_key</c> was missing.</summary>
+    public long KeysMissing => Volatile.Read(ref _keysMissing);
+
     public ReasonCounters Refused { get; } = new();
 
     /// <summary>Connections by client address; empty if no limit per source was ever set.</summary>
@@ -35,6 +39,8 @@ public sealed class ListenerState(string name, ulong seed = 0)
         Interlocked.Increment(ref _pending);
         return Interlocked.Increment(ref _open);
     }
+
+    public void CountKeyMissing() => Interlocked.Increment(ref _keysMissing);
 
     public void CountRefused(CloseReason reason)
     {

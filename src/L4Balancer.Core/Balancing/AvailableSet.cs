@@ -11,8 +11,12 @@ public sealed class AvailableSet
     private readonly ushort[] _indices;
     private readonly int[] _upTo;
 
-    private AvailableSet(ReadOnlySpan<RingMember> ordered)
+    // Null if there is none.
+    private readonly bool[]? _joining;
+
+    private AvailableSet(ReadOnlySpan<RingMember> ordered, bool[]? joining = null)
     {
+        _joining = joining;
         _indices = new ushort[ordered.Length];
         _upTo = new int[ordered.Length];
         int last = -1;
@@ -46,7 +50,8 @@ public sealed class AvailableSet
     /// </summary>
     /// <param name="ordered">The result of <see cref="RingMember.InAddressOrder"/>.</param>
     /// <param name="excluded">Indexed by <see cref="RingMember.Index"/>.</param>
-    internal static AvailableSet Without(ReadOnlySpan<RingMember> ordered, ReadOnlySpan<bool> excluded)
+    /// <param name="joining">Those of the excluded ones that a ring passes over (<see cref="IsJoining"/>); null: none.</param>
+    internal static AvailableSet Without(ReadOnlySpan<RingMember> ordered, ReadOnlySpan<bool> excluded, bool[]? joining = null)
     {
         RingMember[] scratch = ArrayPool<RingMember>.Shared.Rent(ordered.Length);
         int count = 0;
@@ -58,7 +63,7 @@ public sealed class AvailableSet
             }
         }
 
-        var available = new AvailableSet(scratch.AsSpan(0, count));
+        var available = new AvailableSet(scratch.AsSpan(0, count), joining);
         ArrayPool<RingMember>.Shared.Return(scratch, clearArray: true);
         return available;
     }
@@ -69,6 +74,12 @@ public sealed class AvailableSet
         int word = index >> 6;
         return (uint)word < (uint)bitmap.Length && (bitmap[word] >> (index & 63) & 1) != 0;
     }
+
+    /// <summary>
+    /// Whether a member has joined and receives nothing yet. Its hashes belong to their owners without it, so that each moves once, when it becomes
+    /// available, and not to a third member before.
+    /// </summary>
+    internal bool IsJoining(int index) => _joining is { } joining && joining[index];
 
     /// <summary>
     /// Maps a hash to a position in address order, where each member covers a range of hashes proportional to its weight. Needs at

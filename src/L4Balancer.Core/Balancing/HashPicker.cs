@@ -1,5 +1,3 @@
-using L4Balancer.Core.Addressing;
-
 namespace L4Balancer.Core.Balancing;
 
 /// <summary>
@@ -8,8 +6,7 @@ namespace L4Balancer.Core.Balancing;
 /// again with another seed, so that the share of an unavailable member is spread over the others by weight (docs/hashing.md). Bounded by
 /// 33 hashes on the table, 16 draws among the available members and one pass over them.
 /// </summary>
-/// <param name="key">What is hashed of the tuple.</param>
-public abstract class HashPicker(TupleKey key) : IPicker
+public abstract class HashPicker : IPicker
 {
     /// <summary>No member can take the connection.</summary>
     public const int None = -1;
@@ -19,12 +16,12 @@ public abstract class HashPicker(TupleKey key) : IPicker
     private const ulong LastDraw = LastRehash + 16;
 
     /// <summary>
-    /// The index of the member that takes this tuple, or <see cref="None"/>. Allocates nothing. Returns immediately if no member is available.
+    /// The index of the member that takes a connection with this key, or <see cref="None"/>. Allocates nothing. Returns immediately if no member is available.
     /// </summary>
     /// <param name="available">The members of this table that are available for new connections.</param>
     /// <param name="tried">Indices of members to which this connection has already failed to connect.</param>
     /// <param name="admission">Decides which members may take one more connection; null means all of them.</param>
-    public int Pick(in FourTuple tuple, AvailableSet available, ReadOnlySpan<ushort> tried, IAdmission? admission = null)
+    public int Pick(RouteKey key, AvailableSet available, ReadOnlySpan<ushort> tried, IAdmission? admission = null)
     {
         ArgumentNullException.ThrowIfNull(available);
         if (available.Count == 0)
@@ -32,30 +29,37 @@ public abstract class HashPicker(TupleKey key) : IPicker
             return None;
         }
 
-        Span<byte> buffer = stackalloc byte[TupleHash.MaxLength];
-        ReadOnlySpan<byte> bytes = buffer[..TupleHash.Write(tuple, key, buffer)];
-        ulong first = XxHash64.Hash(bytes, 0);
+        ulong first = key.Hash(0);
         for (ulong seed = 0; seed <= LastRehash; seed++)
         {
-            int owner = OwnerOf(seed == 0 ? first : XxHash64.Hash(bytes, seed));
+            ulong hash = seed == 0 ? first : key.Hash(seed);
+            int owner = OwnerOf(hash);
+            if (owner != None && available.IsJoining(owner))
+            {
+                owner = OwnerWithoutJoining(hash, available);
+            }
+
             if (owner != None && available.Contains(owner) && Takes((ushort)owner, tried, admission, first))
             {
                 return owner;
             }
         }
 
-        return Draw(bytes, first, available, tried, admission);
+        return Draw(key, first, available, tried, admission);
     }
 
     /// <summary>The member that owns a hash, whether it is available or not; <see cref="None"/> if the table is empty.</summary>
     protected internal abstract int OwnerOf(ulong hash);
 
-    private static int Draw(ReadOnlySpan<byte> key, ulong first, AvailableSet available, ReadOnlySpan<ushort> tried, IAdmission? admission)
+    /// <summary>As <see cref="OwnerOf"/>, for a hash whose owner has just joined: the owner as it was before, where the table can say so.</summary>
+    protected internal virtual int OwnerWithoutJoining(ulong hash, AvailableSet available) => OwnerOf(hash);
+
+    private static int Draw(RouteKey key, ulong first, AvailableSet available, ReadOnlySpan<ushort> tried, IAdmission? admission)
     {
         int place = 0;
         for (ulong seed = LastRehash + 1; seed <= LastDraw; seed++)
         {
-            place = available.IndexOf(XxHash64.Hash(key, seed));
+            place = available.IndexOf(key.Hash(seed));
             if (Takes(available.At(place), tried, admission, first))
             {
                 return available.At(place);

@@ -1,5 +1,3 @@
-using L4Balancer.Core.Addressing;
-
 namespace L4Balancer.Core.Balancing;
 
 /// <summary>
@@ -17,20 +15,15 @@ internal sealed class Maglev : HashPicker
 
     private readonly ushort[] _owners;
 
-    private Maglev(ushort[] owners, TupleKey key)
-        : base(key) => _owners = owners;
+    private Maglev(ushort[] owners) => _owners = owners;
 
     public int Size => _owners.Length;
 
     /// <param name="members">In any order, each index once; the order does not affect any pick.</param>
-    public static Maglev Build(ReadOnlySpan<RingMember> members) => Build(members, TupleFields.All);
-
-    /// <inheritdoc cref="Build(ReadOnlySpan{RingMember})"/>
-    /// <param name="key">What is hashed of a tuple.</param>
-    public static Maglev Build(ReadOnlySpan<RingMember> members, TupleKey key)
+    public static Maglev Build(ReadOnlySpan<RingMember> members)
     {
         RingMember[] ordered = RingMember.InAddressOrder(members);
-        return new Maglev(ordered.Length == 0 ? [] : Fill(ordered, SizeFor(ordered.Length)), key);
+        return new Maglev(ordered.Length == 0 ? [] : Fill(ordered, SizeFor(ordered.Length)));
     }
 
     protected internal override int OwnerOf(ulong hash) =>

@@ -1,5 +1,4 @@
 using L4Balancer.Core.Accounting;
-using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Timing;
 
 namespace L4Balancer.Core.Balancing;
@@ -15,7 +14,7 @@ internal sealed class RandomTwo(BackendState[] states, PoolState pool) : IPicker
 {
     private const int Draws = 16;
 
-    public int Pick(in FourTuple tuple, AvailableSet available, ReadOnlySpan<ushort> tried, IAdmission? admission)
+    public int Pick(RouteKey key, AvailableSet available, ReadOnlySpan<ushort> tried, IAdmission? admission)
     {
         if (available.Count == 0)
         {

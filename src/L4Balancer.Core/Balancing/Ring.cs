@@ -1,6 +1,5 @@
 using System.Numerics;
 using System.Text;
-using L4Balancer.Core.Addressing;
 
 namespace L4Balancer.Core.Balancing;
 
@@ -17,6 +16,9 @@ public sealed class Ring : HashPicker
     /// </summary>
     internal const ulong FirstSeed = 0x4C34_5249_4E47_0000;
 
+    /// <summary>How many points of joining members are passed over: enough where they are up to nine tenths of the ring.</summary>
+    private const int MostPassed = 256;
+
     private readonly ulong[] _hashes;
     private readonly ushort[] _owners;
 
@@ -24,8 +26,7 @@ public sealed class Ring : HashPicker
     private readonly int[] _starts;
     private readonly int _shift;
 
-    private Ring(int count, TupleKey key)
-        : base(key)
+    private Ring(int count)
     {
         _hashes = new ulong[count];
         _owners = new ushort[count];
@@ -39,11 +40,7 @@ public sealed class Ring : HashPicker
 
     /// <param name="members">In any order, each index once; the order does not affect any pick.</param>
     /// <exception cref="ArgumentOutOfRangeException">An index is outside 0 to 65535.</exception>
-    public static Ring Build(ReadOnlySpan<RingMember> members) => Build(members, TupleFields.All);
-
-    /// <inheritdoc cref="Build(ReadOnlySpan{RingMember})"/>
-    /// <param name="key">What is hashed of a tuple.</param>
-    public static Ring Build(ReadOnlySpan<RingMember> members, TupleKey key)
+    public static Ring Build(ReadOnlySpan<RingMember> members)
     {
         // Of equal points, that of the member with the earlier address comes first.
         RingMember[] ordered = RingMember.InAddressOrder(members);
@@ -56,27 +53,39 @@ public sealed class Ring : HashPicker
             longest = Math.Max(longest, Encoding.UTF8.GetByteCount(member.Address));
         }
 
-        var ring = new Ring(count, key);
+        var ring = new Ring(count);
         ring.Place(ordered, basePoints, new byte[longest]);
         return ring;
     }
 
     /// <summary>The member of the first point at or after the hash, wrapping around to the first point.</summary>
-    protected internal override int OwnerOf(ulong hash)
+    protected internal override int OwnerOf(ulong hash) => _hashes.Length == 0 ? None : _owners[PointOf(hash)];
+
+    /// <summary>
+    /// The member of the first point at or after the hash that is not of a joining member. That is the owner on a ring without those, unless the
+    /// size of the ring crosses a step of its density.
+    /// </summary>
+    protected internal override int OwnerWithoutJoining(ulong hash, AvailableSet available)
     {
-        ulong[] hashes = _hashes;
-        if (hashes.Length == 0)
+        int at = PointOf(hash);
+        for (int passed = 0; passed < MostPassed && available.IsJoining(_owners[at]); passed++)
         {
-            return None;
+            at = at + 1 == _owners.Length ? 0 : at + 1;
         }
 
+        return _owners[at];
+    }
+
+    private int PointOf(ulong hash)
+    {
+        ulong[] hashes = _hashes;
         int at = _starts[hash >> _shift];
         while ((uint)at < (uint)hashes.Length && hashes[at] < hash)
         {
             at++;
         }
 
-        return _owners[at == hashes.Length ? 0 : at];
+        return at == hashes.Length ? 0 : at;
     }
 
     // A counting sort into buckets. It hashes every point twice, which costs 10 ns per point and avoids a second copy of all points.

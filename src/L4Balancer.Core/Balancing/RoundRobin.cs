@@ -1,5 +1,4 @@
 using L4Balancer.Core.Accounting;
-using L4Balancer.Core.Addressing;
 
 namespace L4Balancer.Core.Balancing;
 
@@ -12,7 +11,7 @@ namespace L4Balancer.Core.Balancing;
 /// <param name="states">State of the members, by member index.</param>
 internal sealed class RoundRobin(BackendState[] states, PoolState pool) : IPicker
 {
-    public int Pick(in FourTuple tuple, AvailableSet available, ReadOnlySpan<ushort> tried, IAdmission? admission)
+    public int Pick(RouteKey key, AvailableSet available, ReadOnlySpan<ushort> tried, IAdmission? admission)
     {
         lock (pool.TurnGate)
         {

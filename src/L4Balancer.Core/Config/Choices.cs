@@ -74,6 +74,34 @@ public enum BalanceKind
     RoundRobin,
 }
 
+/// <summary><c>inspect</c>.</summary>
+public enum InspectKind
+{
+    None,
+
+    /// <summary>The ClientHello is read: server name and ALPN.</summary>
+    Tls,
+
+    /// <summary>The head of the first HTTP/1 request is read.</summary>
+    Http,
+}
+
+/// <summary><c>inspect_failed</c>.</summary>
+public enum InspectFailed
+{
+    /// <summary>What cannot be read goes to the pool of the listener.</summary>
+    Default,
+    Refuse,
+}
+
+/// <summary><c>send_proxy</c>.</summary>
+public enum SendProxy
+{
+    None,
+    V1,
+    V2,
+}
+
 /// <summary><c>on_pool_down</c>.</summary>
 public enum OnPoolDown
 {

@@ -21,6 +21,7 @@ public static class ConfigReader
         BoundAddresses bound = new();
         PoolReferences references = new();
         ConnectTargets targets = new();
+        HashKeyReferences keys = new();
         List<NamedFile> files = [];
 
         TableBinder admin = root.Table("admin");
@@ -32,9 +33,10 @@ public static class ConfigReader
             Admin = AdminBinding.Bind(admin, bound),
             Metrics = root.HasTable("metrics") ? MetricsBinding.Bind(metrics, bound) : null,
             Listeners = BindListeners(root, bound, references),
-            Pools = BindPools(root, references, targets, files),
+            Pools = BindPools(root, references, targets, files, keys),
         };
         bound.ReportConflicts();
+        keys.ReportUnread(config.Listeners);
         targets.ReportLoops(OwnListeners.Of(config.Listeners));
 
         ImmutableArray<ConfigError> found = errors.InOrder();
@@ -54,7 +56,7 @@ public static class ConfigReader
     }
 
     private static ImmutableArray<PoolSettings> BindPools(
-        TableBinder root, PoolReferences references, ConnectTargets targets, List<NamedFile> files)
+        TableBinder root, PoolReferences references, ConnectTargets targets, List<NamedFile> files, HashKeyReferences keys)
     {
         ImmutableArray<TableBinder> tables = root.Tables("pools");
         if (tables.IsEmpty)
@@ -67,7 +69,8 @@ public static class ConfigReader
         ImmutableArray<PoolSettings>.Builder pools = ImmutableArray.CreateBuilder<PoolSettings>(tables.Length);
         foreach (TableBinder table in tables)
         {
-            pools.Add(PoolBinding.Bind(table, names, targets, files, out bool named));
+            pools.Add(PoolBinding.Bind(table, names, targets, files, keys, out bool named));
+            keys.Name(pools[^1].Name);
             allNamed &= named;
         }
 

@@ -20,6 +20,8 @@ internal static class ConfigSchema
 
     public static readonly SchemaTable Metrics = new("[metrics]", Works("listen", "otlp"));
 
+    public static readonly SchemaTable Route = new("[[listeners.routes]]", Works("sni", "alpn", "host", "path", "source", "pool"));
+
     public static readonly SchemaTable Listener = new(
         "[[listeners]]",
         [
@@ -28,8 +30,8 @@ internal static class ConfigSchema
                 "connection_rate_per_source", "freebind", "mptcp", "backlog", "defer_accept"),
             new SchemaKey("keepalive", KeyForm.Table, Keepalive),
             .. Works("user_timeout", "congestion_control", "send_buffer", "receive_buffer"),
-            .. NotYet(
-                "inspect", "inspect_timeout", "inspect_limit", "accept_proxy_from", "routes"),
+            .. Works("accept_proxy_from", "inspect", "inspect_timeout", "inspect_limit", "inspect_failed"),
+            new SchemaKey("routes", KeyForm.Tables, Route),
         ]);
 
     public static readonly SchemaTable Health = new(
@@ -50,7 +52,7 @@ internal static class ConfigSchema
         "[[pools]]",
         [
             .. Works(
-                "name", "balance", "hash_key", "source_net", "bounded_load", "source_ips", "connect_timeout", "connect_attempts",
+                "name", "balance", "hash_key", "source_net", "bounded_load", "source_ips", "transparent", "send_proxy", "connect_timeout", "connect_attempts",
                 "idle_timeout", "half_close_timeout", "max_age"),
             new SchemaKey("keepalive", KeyForm.Table, Keepalive),
             .. Works(
@@ -60,7 +62,7 @@ internal static class ConfigSchema
             new SchemaKey("health", KeyForm.Table, Health),
             new SchemaKey("passive", KeyForm.Table, Passive),
             new SchemaKey("backends", KeyForm.Tables, Backend),
-            .. NotYet("send_proxy", "discovery"),
+            .. NotYet("discovery"),
         ]);
 
     public static readonly SchemaTable Root = new(

@@ -22,6 +22,23 @@ public sealed record ListenerSettings
     /// <summary>What becomes of the listening sockets while no backend of the pool is living.</summary>
     public OnPoolDown OnPoolDown { get; init; } = OnPoolDown.Refuse;
 
+    /// <summary>Peers whose PROXY header is required and trusted; what others send is payload.</summary>
+    public ImmutableArray<Cidr> AcceptProxyFrom { get; init; } = [];
+
+    /// <summary>What is read of the first bytes of a client, which are forwarded untouched.</summary>
+    public InspectKind Inspect { get; init; }
+
+    /// <summary>How long the first bytes are waited for, a PROXY header included; zero means without a limit.</summary>
+    public TimeSpan InspectTimeout { get; init; } = TimeSpan.FromSeconds(3);
+
+    /// <summary>The most bytes that are looked at, without a PROXY header.</summary>
+    public ByteSize InspectLimit { get; init; } = new(16 * 1024);
+
+    public InspectFailed InspectFailed { get; init; } = InspectFailed.Default;
+
+    /// <summary>The first that fits decides; if none does, <see cref="Pool"/>.</summary>
+    public ImmutableArray<RouteSettings> Routes { get; init; } = [];
+
     public int Backlog { get; init; } = 4096;
 
     /// <summary>Maximum number of connections; 0 means no limit for this listener.</summary>
@@ -69,6 +86,8 @@ internal static class ListenerBinding
     // The kernel counts in retransmissions, whose intervals double: beyond this value it would round by a minute and more.
     private static readonly TimeSpan LongestDefer = TimeSpan.FromMinutes(5);
 
+    private static readonly TimeSpan LongestInspection = TimeSpan.FromMinutes(5);
+
     private static readonly ListenerSettings Defaults = new() { Name = "", Bind = [], Pool = "" };
 
     /// <param name="table">The table of one listener.</param>
@@ -86,7 +105,8 @@ internal static class ListenerBinding
             name = Defaults.Name;
         }
 
-        return new ListenerSettings
+        InspectKind inspect = table.Choice("inspect", Defaults.Inspect, Vocabulary.Inspect);
+        ListenerSettings listener = new()
         {
             Name = name,
             Bind = BindAddresses(table, bound),
@@ -94,10 +114,16 @@ internal static class ListenerBinding
             Freebind = table.Boolean("freebind", Defaults.Freebind),
             Mptcp = table.Boolean("mptcp", Defaults.Mptcp),
             OnPoolDown = table.Choice("on_pool_down", Defaults.OnPoolDown, Vocabulary.OnPoolDown),
+            AcceptProxyFrom = RangeBinding.Bind(table, "accept_proxy_from"),
+            Inspect = inspect,
+            InspectTimeout = table.Duration("inspect_timeout", Defaults.InspectTimeout, TimeSpan.Zero, LongestInspection),
+            InspectLimit = InspectLimitBinding.Bind(table, Defaults.InspectLimit),
+            InspectFailed = table.Choice("inspect_failed", Defaults.InspectFailed, Vocabulary.InspectFailed),
+            Routes = RouteBinding.Bind(table, inspect, pools),
             Backlog = table.Integer("backlog", Defaults.Backlog, 1, 65_535),
             MaxConnections = table.Integer("max_connections", Defaults.MaxConnections, 0, int.MaxValue),
-            Allow = BindRanges(table, "allow"),
-            Deny = BindRanges(table, "deny"),
+            Allow = RangeBinding.Bind(table, "allow"),
+            Deny = RangeBinding.Bind(table, "deny"),
             MaxConnectionsPerSource = table.Integer("max_connections_per_source", Defaults.MaxConnectionsPerSource, 0, int.MaxValue),
             ConnectionRatePerSource = table.Integer("connection_rate_per_source", Defaults.ConnectionRatePerSource, 0, 1_000_000),
             DeferAccept = table.WholeSeconds("defer_accept", Defaults.DeferAccept, TimeSpan.Zero, LongestDefer),
@@ -107,6 +133,8 @@ internal static class ListenerBinding
             SendBuffer = SocketBufferBinding.Bind(table, "send_buffer", Defaults.SendBuffer),
             ReceiveBuffer = SocketBufferBinding.Bind(table, "receive_buffer", Defaults.ReceiveBuffer),
         };
+        InspectLimitBinding.ReportSmallBuffer(table, listener);
+        return listener;
     }
 
     private static ImmutableArray<Endpoint> BindAddresses(TableBinder table, BoundAddresses bound)
@@ -168,39 +196,6 @@ internal static class ListenerBinding
         bool isEndpoint = item.TryEndpoint(0, OrElse, out Endpoint endpoint);
         endpoints = [endpoint];
         return isEndpoint;
-    }
-
-    private static ImmutableArray<Cidr> BindRanges(TableBinder table, string key)
-    {
-        const string Form = "an array of address ranges, like [\"10.0.0.0/8\", \"2001:db8::/32\", \"unix\"]";
-        if (!table.TryGet(key, out Setting setting) || !setting.TryItems(Form, out ImmutableArray<Setting> items))
-        {
-            return [];
-        }
-
-        ImmutableArray<Cidr>.Builder ranges = ImmutableArray.CreateBuilder<Cidr>(items.Length);
-        foreach (Setting item in items)
-        {
-            if (!item.TryText(Form, out string text))
-            {
-                continue;
-            }
-
-            if (Cidr.TryParse(text, out Cidr range))
-            {
-                ranges.Add(range);
-            }
-            else if (Cidr.OfMapped(text) is { } mapped)
-            {
-                item.Reject($"{Quoted.Text(text)} is a range of IPv4 addresses in IPv6 form; write \"{mapped}\"");
-            }
-            else
-            {
-                item.Reject($"{Quoted.Text(text)} is not an address range, like \"10.0.0.0/8\", \"2001:db8::/32\" or \"192.0.2.7\", or \"unix\"");
-            }
-        }
-
-        return ranges.ToImmutable();
     }
 
     private static string BindPool(TableBinder table, PoolReferences pools)

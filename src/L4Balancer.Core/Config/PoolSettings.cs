@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Globalization;
 using L4Balancer.Core.Addressing;
+using L4Balancer.Core.Inspection;
 
 namespace L4Balancer.Core.Config;
 
@@ -14,6 +15,9 @@ public sealed record PoolSettings
     public BalanceKind Balance { get; init; } = BalanceKind.Ring;
 
     public TupleFields HashKey { get; init; } = TupleFields.All;
+
+    /// <summary>The named fields of <c>hash_key</c>, which are hashed after those of <see cref="HashKey"/>.</summary>
+    public ImmutableArray<HashKeyField> HashFields { get; init; } = [];
 
     /// <summary>Prefix lengths of the client's network, for a <see cref="HashKey"/> with <see cref="TupleFields.SourceNet"/>.</summary>
     public SourceNet SourceNet { get; init; } = SourceNet.Default;
@@ -41,6 +45,12 @@ public sealed record PoolSettings
 
     /// <summary>Addresses the balancer connects from; empty means the kernel chooses.</summary>
     public ImmutableArray<HostAddress> SourceIps { get; init; } = [];
+
+    /// <summary>IP_TRANSPARENT (ip(7)): connects come from the client's own address.</summary>
+    public bool Transparent { get; init; }
+
+    /// <summary>The PROXY header that a backend receives first.</summary>
+    public SendProxy SendProxy { get; init; }
 
     public TimeSpan ConnectTimeout { get; init; } = TimeSpan.FromSeconds(3);
 
@@ -87,9 +97,10 @@ public sealed record PoolSettings
         ArgumentNullException.ThrowIfNull(other);
         return ReferenceEquals(this, other)
             || (SourceIps.SequenceEqual(other.SourceIps)
+                && HashFields.SequenceEqual(other.HashFields)
                 && Backends.SequenceEqual(other.Backends)
                 && Health.HasSameValues(other.Health)
-                && this with { SourceIps = other.SourceIps, Backends = other.Backends, Health = other.Health } == other);
+                && this with { SourceIps = other.SourceIps, HashFields = other.HashFields, Backends = other.Backends, Health = other.Health } == other);
     }
 }
 
@@ -112,9 +123,10 @@ internal static class PoolBinding
     /// <param name="names">The names of the pools read so far.</param>
     /// <param name="targets">The addresses of its backends and of their probes are added.</param>
     /// <param name="files">The files that the pool refers to are added.</param>
+    /// <param name="keys">The named fields of its <c>hash_key</c> are added, to be checked once all listeners are known.</param>
     /// <param name="named">False if the name could not be read, so that references to it cannot be checked.</param>
     public static PoolSettings Bind(
-        TableBinder table, Claims<string> names, ConnectTargets targets, List<NamedFile> files, out bool named)
+        TableBinder table, Claims<string> names, ConnectTargets targets, List<NamedFile> files, HashKeyReferences keys, out bool named)
     {
         string name = Defaults.Name;
         named = table.TryRequire("name", "a name", out Setting setting) && setting.TryName(out name);
@@ -129,7 +141,8 @@ internal static class PoolBinding
         {
             Name = name,
             Balance = table.Choice("balance", Defaults.Balance, Vocabulary.Balance),
-            HashKey = BindHashKey(table),
+            HashKey = HashKeyBinding.Bind(table, Defaults.HashKey, keys, out ImmutableArray<HashKeyField> fields),
+            HashFields = fields,
             SourceNet = BindSourceNet(table),
             BoundedLoad = BindBoundedLoad(table),
             PanicThreshold = table.Number("panic_threshold", Defaults.PanicThreshold, 0, 1),
@@ -139,6 +152,8 @@ internal static class PoolBinding
             NewConnectionRate = table.Integer("new_connection_rate", Defaults.NewConnectionRate, 0, HighestConnectionRate),
             CloseRate = table.Integer("close_rate", Defaults.CloseRate, 0, HighestCloseRate),
             SourceIps = BindSources(table, out Setting sources),
+            Transparent = BindTransparent(table, sources),
+            SendProxy = table.Choice("send_proxy", Defaults.SendProxy, Vocabulary.SendProxy),
             ConnectTimeout = table.Duration("connect_timeout", Defaults.ConnectTimeout, TimeSpan.Zero, Duration.LongestMilliseconds),
             ConnectAttempts = table.Integer("connect_attempts", Defaults.ConnectAttempts, 1, 16),
             IdleTimeout = idle,
@@ -173,35 +188,15 @@ internal static class PoolBinding
         return bound;
     }
 
-    private static TupleFields BindHashKey(TableBinder table)
+    private static bool BindTransparent(TableBinder table, Setting sources)
     {
-        string form = $"an array of {Vocabulary.HashKey.Allowed}";
-        if (!table.TryGet("hash_key", out Setting setting) || !setting.TryItems(form, out ImmutableArray<Setting> items))
+        bool isTransparent = table.Boolean("transparent", Defaults.Transparent);
+        if (isTransparent && sources.Node is Toml.TomlArray { Items.IsEmpty: false } && table.TryGet("transparent", out Setting setting))
         {
-            return Defaults.HashKey;
+            setting.Reject("connects from the client's address, and source_ips names others; leave one of them out");
         }
 
-        if (items.IsEmpty)
-        {
-            setting.Reject($"is empty; needed: {form}");
-        }
-
-        Claims<TupleFields> fields = new("the fields of hash_key");
-        TupleFields all = TupleFields.None;
-        foreach (Setting item in items)
-        {
-            if (item.TryChoice(Vocabulary.HashKey, out TupleFields field) && fields.TryClaim(field, item))
-            {
-                all |= field;
-            }
-        }
-
-        if (all.HasFlag(TupleFields.SourceIp | TupleFields.SourceNet))
-        {
-            setting.Reject("has both \"source-ip\" and \"source-net\"; an address contains its network: leave one of them out");
-        }
-
-        return all;
+        return isTransparent;
     }
 
     private static SourceNet BindSourceNet(TableBinder table)

@@ -32,6 +32,15 @@ internal static class Vocabulary
             ("round-robin", BalanceKind.RoundRobin),
         ]);
 
+    public static readonly Choice<InspectKind> Inspect = new(
+        [("none", InspectKind.None), ("tls", InspectKind.Tls), ("http", InspectKind.Http)]);
+
+    public static readonly Choice<InspectFailed> InspectFailed = new(
+        [("default", Config.InspectFailed.Default), ("refuse", Config.InspectFailed.Refuse)]);
+
+    public static readonly Choice<SendProxy> SendProxy = new(
+        [("none", Config.SendProxy.None), ("v1", Config.SendProxy.V1), ("v2", Config.SendProxy.V2)]);
+
     public static readonly Choice<OnPoolDown> OnPoolDown = new(
         [("refuse", Config.OnPoolDown.Refuse), ("stop-listening", Config.OnPoolDown.StopListening)]);
 
@@ -48,8 +57,7 @@ internal static class Vocabulary
             ("destination-ip", TupleFields.DestinationIp),
             ("destination-port", TupleFields.DestinationPort),
             ("source-net", TupleFields.SourceNet),
-        ],
-        "sni", "http-path", "http-header:", "http-cookie:", "http-query:");
+        ]);
 
     public static readonly Choice<HealthType> Health = new(
         [

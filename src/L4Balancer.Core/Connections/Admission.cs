@@ -10,21 +10,30 @@ namespace L4Balancer.Core.Connections;
 /// </summary>
 internal static class Admission
 {
-    /// <summary>Counts a connection as accepted, whether it is admitted or not.</summary>
-    /// <returns>The reason for refusing it; none where it is admitted.</returns>
-    public static CloseReason WhyNot(ref ConnectionRecord record, RoutingSnapshot snapshot, Listener listener, Instant now)
+    /// <summary>Counts a connection as accepted, whether it is admitted or not, and checks what does not depend on who the client is.</summary>
+    /// <param name="isKnown">Whether the peer is the client, and not a proxy that names it: then its address is checked first.</param>
+    /// <returns>The reason for refusing it; none where it is admitted so far.</returns>
+    public static CloseReason WhyNotAccepted(ref ConnectionRecord record, RoutingSnapshot snapshot, Listener listener, bool isKnown)
     {
         int openHere = listener.State.CountAccepted();
         int openInAll = snapshot.State.CountAccepted();
-        int most = listener.Settings.MaxConnections;
-        if (!listener.Allows(record.Tuple.Source.Address))
+        if (isKnown && !listener.Allows(record.Tuple.Source.Address))
         {
             return CloseReason.Denied;
         }
 
+        int most = listener.Settings.MaxConnections;
         record.Limit = openInAll > snapshot.MaxConnections ? LimitKind.Balancer
             : most > 0 && openHere > most ? LimitKind.Listener
-            : LimitOfSource(ref record, listener, now);
+            : LimitKind.None;
+        return record.Limit == LimitKind.None ? CloseReason.None : CloseReason.Limit;
+    }
+
+    /// <summary>The limits per source, once the client itself is known: at accept, or after a PROXY header.</summary>
+    /// <returns>The reason for refusing it; none where it is admitted.</returns>
+    public static CloseReason WhyNotKnown(ref ConnectionRecord record, Listener listener, Instant now)
+    {
+        record.Limit = LimitOfSource(ref record, listener, now);
         return record.Limit == LimitKind.None ? CloseReason.None : CloseReason.Limit;
     }
 

@@ -1,4 +1,5 @@
 using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Balancing;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Pacing;
 using L4Balancer.Core.Ports;
@@ -38,9 +39,10 @@ internal struct BackendWalk
     public readonly CloseReason LastFailure => _lastFailure;
 
     /// <summary>Releases the place at the previous backend and picks the next one.</summary>
+    /// <param name="named">The bytes of its key if that has named fields; null: the tuple alone makes its key.</param>
     /// <param name="turn">When it may connect there: now, or later where <c>new_connection_rate</c> spaces connections out.</param>
     /// <returns>False if no backend is left.</returns>
-    public bool TryNext(ref ConnectionRecord record, Pool pool, Instant now, out Instant turn)
+    public bool TryNext(ref ConnectionRecord record, Pool pool, byte[]? named, Instant now, out Instant turn)
     {
         pool.State.NoteTime(now);
         TimeSpan between = RateLimiter.Between(pool.Settings.NewConnectionRate);
@@ -50,7 +52,7 @@ internal struct BackendWalk
             _reservation.LetGo();
             turn = now;
             int trial = 0;
-            int index = _tried.IsFull ? Pool.None : Pick(ref record, pool, now, out trial);
+            int index = _tried.IsFull ? Pool.None : Pick(ref record, pool, named, now, out trial);
             if (index == Pool.None)
             {
                 return false;
@@ -153,15 +155,17 @@ internal struct BackendWalk
 
     // An entry of the pool's table decides, else the balance; the entry then says what was picked. If another connection of the same key has
     // written it meanwhile, that one is followed.
-    private readonly int Pick(ref ConnectionRecord record, Pool pool, Instant now, out int trial)
+    private readonly int Pick(ref ConnectionRecord record, Pool pool, byte[]? named, Instant now, out int trial)
     {
+        Span<byte> buffer = stackalloc byte[TupleHash.MaxLength];
+        scoped RouteKey key = named is null ? pool.Key.OfTuple(record.Tuple, buffer) : new RouteKey(named);
         if (pool.Sticky is not { } table)
         {
-            return pool.Take(record.Tuple, _tried.Span, mayTry: !_hasTrialed, out trial);
+            return pool.Take(key, _tried.Span, mayTry: !_hasTrialed, out trial);
         }
 
         StickySettings settings = pool.Settings.Sticky;
-        StickyKeyHash hash = table.HashOf(record.Tuple);
+        StickyKeyHash hash = table.HashOf(key);
         for (int rounds = 0; ; rounds++)
         {
             trial = 0;
@@ -169,7 +173,7 @@ internal struct BackendWalk
             int index = seen is null ? Pool.None : pool.Follow(seen, hint, _tried.Span);
             if (index == Pool.None)
             {
-                index = pool.Take(record.Tuple, _tried.Span, mayTry: !_hasTrialed, out trial);
+                index = pool.Take(key, _tried.Span, mayTry: !_hasTrialed, out trial);
             }
 
             if (index == Pool.None || rounds == MostRounds

@@ -33,6 +33,11 @@ public enum ConnectFailure
     /// <summary>This host does not support the backend's address family (socket(2), EAFNOSUPPORT).</summary>
     NoSuchFamily,
 
+    /// <summary>
+    /// The kernel refuses to connect from the client's own address (IP_TRANSPARENT, EPERM): this process lacks CAP_NET_ADMIN.
+    /// </summary>
+    NotTransparent,
+
     /// <summary>A policy of this host forbids it (connect(2), EPERM or EACCES): not counted against the backend.</summary>
     NotPermitted,
 

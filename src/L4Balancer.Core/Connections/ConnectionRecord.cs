@@ -23,8 +23,13 @@ public struct ConnectionRecord
     /// <summary>The listener and pool that it counts for, with the settings that apply to it; never null after accept.</summary>
     public ConnectionOrigin Origin { get; internal set; }
 
-    /// <summary>The client's address, and the local address that it connected to.</summary>
+    /// <summary>
+    /// The client's address, and the local address that it connected to; those that a PROXY header names, once one was read.
+    /// </summary>
     public FourTuple Tuple { get; internal set; }
+
+    /// <summary>What the client asked for, as far as it was read; null: nothing.</summary>
+    public ClientNames? Names { get; internal set; }
 
     /// <summary>The backend connected to or, if none was reached, the last one tried; null if none was picked.</summary>
     public BackendState? Backend { get; internal set; }
@@ -74,6 +79,9 @@ public struct ConnectionRecord
     public readonly ListenerState Listener => Origin.Listener;
 
     public readonly PoolState Pool => Origin.Pool;
+
+    /// <summary>Which route decided, as in <see cref="ConnectionOrigin.Route"/>.</summary>
+    public readonly string Route => Origin.Route;
 
     /// <summary>From accept to the start of the successful or last attempt; to the end if none was made.</summary>
     public readonly TimeSpan QueueTime => (Attempts > 0 ? ConnectStartedAt : EndedAt) - AcceptedAt;

@@ -10,16 +10,18 @@ namespace L4Balancer.Core.Connections;
 
 /// <summary>
 /// State machine for a connection from accept to relay: the engine reports events, and each call returns the next step. Counts everything
-/// that happens in that time. One thread at a time; allocates nothing. It refers to a snapshot and its rings: an engine that keeps it
+/// that happens in that time. One thread at a time; allocates nothing, apart from the key and the names of a client that is inspected. It refers to a snapshot and its rings: an engine that keeps it
 /// beyond the end of the set-up clears it, so that they can be collected.
 /// </summary>
-public struct ConnectionSetup
+public partial struct ConnectionSetup
 {
     /// <summary>The same backend is not tried again sooner than this, or than the connect timeout if that is shorter.</summary>
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(1);
 
     private RoutingSnapshot _snapshot;
     private Listener _listener;
+    private Route _route;
+    private byte[]? _key;
     private BackendWalk _backends;
     private SourceWalk _sources;
     private uint _turn;
@@ -27,14 +29,18 @@ public struct ConnectionSetup
     private bool _queued;
     private bool _clientFinished;
     private bool _countedAbandoned;
+    private bool _awaitsProxyHeader;
+    private bool _inspecting;
+    private bool _prolonged;
+    private Instant _inspectUntil;
 
     /// <summary>The settings of the pool that currently decides.</summary>
-    public readonly PoolSettings PoolSettings => _listener.Pool.Settings;
+    public readonly PoolSettings PoolSettings => _route.Pool.Settings;
 
     /// <summary>The target of the connect requested last.</summary>
     public readonly Endpoint Target => _backends.Backend?.Endpoint ?? default;
 
-    /// <summary>A connection was accepted: admits it, and picks its first backend.</summary>
+    /// <summary>A connection was accepted: admits it, and picks its first backend if nothing of what it sends has to be known for that.</summary>
     /// <param name="record">Overwritten completely.</param>
     /// <param name="tuple">The number of a client of a UNIX socket is replaced by the low bits of the connection's id.</param>
     public SetupStep Accepted(ref ConnectionRecord record, RoutingSnapshot snapshot, Listener listener, in FourTuple tuple, Instant now)
@@ -42,7 +48,7 @@ public struct ConnectionSetup
         this = default;
         _snapshot = snapshot;
         _listener = listener;
-        _turn = listener.Pool.Sources.NextTurn();
+        _route = listener.Default;
         ulong id = snapshot.State.NextId();
         record = new ConnectionRecord
         {
@@ -54,8 +60,15 @@ public struct ConnectionSetup
             AcceptedAt = now,
             Generation = snapshot.Generation,
         };
-        CloseReason whyNot = Admission.WhyNot(ref record, snapshot, listener, now);
-        return whyNot == CloseReason.None ? TryNextBackend(ref record, now) : Refuse(ref record, whyNot, now);
+        _awaitsProxyHeader = listener.IsProxy(tuple.Source.Address);
+        CloseReason whyNot = Admission.WhyNotAccepted(ref record, snapshot, listener, isKnown: !_awaitsProxyHeader);
+        if (whyNot != CloseReason.None)
+        {
+            return Refuse(ref record, whyNot, now);
+        }
+
+        _inspectUntil = now.After(listener.Settings.InspectTimeout);
+        return _awaitsProxyHeader ? SetupStep.Inspect(_inspectUntil) : Know(ref record, now);
     }
 
     /// <summary>The connect succeeded.</summary>
@@ -88,7 +101,7 @@ public struct ConnectionSetup
                 unusable.Source.CountUnusable();
                 unusable.NoteUnusable(now);
                 return TryNextSource(ref record, CloseReason.ConnectFailed, now);
-            case ConnectFailure.NoSuchFamily:
+            case ConnectFailure.NoSuchFamily or ConnectFailure.NotTransparent:
                 record.Lease.ReturnNothing();
                 _backends.NoteShortage(CloseReason.ConnectFailed);
                 _backends.Skip(_backends.Backend!.Index);
@@ -105,7 +118,7 @@ public struct ConnectionSetup
                 CountAttempt(ref record);
                 record.Lease.Return(0, waits: false, now);
                 Report(record.Backend!, _backends.NoteFailed(failure, PoolSettings.Passive.Failures));
-                return record.Attempts >= _backends.AttemptsIn(_listener.Pool)
+                return record.Attempts >= _backends.AttemptsIn(_route.Pool)
                     ? Refuse(ref record, _backends.LastFailure, now)
                     : TryNextBackend(ref record, now);
         }
@@ -121,6 +134,11 @@ public struct ConnectionSetup
     /// </param>
     public SetupStep DeadlinePassed(ref ConnectionRecord record, RoutingSnapshot newest, bool isLate, Instant now)
     {
+        if (_awaitsProxyHeader || _inspecting)
+        {
+            return InspectionTimedOut(ref record, isLate, now);
+        }
+
         if (_connecting)
         {
             return ConnectFailed(ref record, isLate ? ConnectFailure.NotObserved : ConnectFailure.TimedOut, now);
@@ -161,7 +179,7 @@ public struct ConnectionSetup
     private SetupStep TryNextBackend(ref ConnectionRecord record, Instant now)
     {
         _connecting = false;
-        while (_backends.TryNext(ref record, _listener.Pool, now, out Instant turn))
+        while (_backends.TryNext(ref record, _route.Pool, _key, now, out Instant turn))
         {
             _queued = turn > now;
             if (_queued)
@@ -182,7 +200,7 @@ public struct ConnectionSetup
             _backends.Skip(_backends.Backend!.Index);
         }
 
-        CloseReason why = _backends.WhyNone(_listener.Pool, out LimitKind limit);
+        CloseReason why = _backends.WhyNone(_route.Pool, out LimitKind limit);
         if (why == CloseReason.None)
         {
             return Pause(now);
@@ -190,6 +208,19 @@ public struct ConnectionSetup
 
         record.Limit = limit;
         return Refuse(ref record, why, now);
+    }
+
+    private static Listener? ListenerIn(RoutingSnapshot snapshot, ListenerState state)
+    {
+        foreach (Listener listener in snapshot.Listeners)
+        {
+            if (listener.State == state)
+            {
+                return listener;
+            }
+        }
+
+        return null;
     }
 
     private readonly SetupStep Pause(Instant now)
@@ -202,9 +233,9 @@ public struct ConnectionSetup
     private SetupStep TakeTurn(ref ConnectionRecord record, RoutingSnapshot newest, Instant now)
     {
         int picked = Rebase(ref record, newest, now);
-        if (picked != Pool.None && _listener.Pool.StillTakes(picked, _backends.Trial))
+        if (picked != Pool.None && _route.Pool.StillTakes(picked, _backends.Trial))
         {
-            Backend backend = _listener.Pool.Backends[picked];
+            Backend backend = _route.Pool.Backends[picked];
             _backends.Rebase(backend);
             record.Backend = backend.State;
             if (TryBegin(ref record, now, out SetupStep step))
@@ -229,30 +260,36 @@ public struct ConnectionSetup
         }
 
         _snapshot = newest;
-        Pool before = _listener.Pool;
-        foreach (Listener listener in newest.Listeners)
+        if (ListenerIn(newest, record.Listener) is { } listener && listener.Continue(_route) is { } route)
         {
-            if (listener.State == record.Listener)
+            if (record.Origin.Sticky != route.Origin.Sticky)
             {
-                _listener = listener;
-                if (record.Origin.Sticky != listener.Origin.Sticky)
-                {
-                    record.LeaveSticky(now);
-                }
-
-                record.Origin = listener.Origin;
-                _backends.Rebase(before, listener.Pool);
-                break;
+                record.LeaveSticky(now);
             }
+
+            record.Origin = route.Origin;
+            _backends.Rebase(_route.Pool, route.Pool);
+
+            // The bytes of another key are gone: the tuple counts.
+            _key = route.Pool.Key.Equals(_route.Pool.Key) ? _key : null;
+            (_listener, _route) = (listener, route);
         }
 
-        return _listener.Pool.IndexOf(picked.State);
+        return _route.Pool.IndexOf(picked.State);
     }
 
     // A window without a free port proves little, because other processes use ports too; only a refusal of the whole range counts as
     // exhausted.
     private SetupStep LookElsewhere(ref ConnectionRecord record, Instant now)
     {
+        if (Transparent(record, _backends.Backend!) is not null)
+        {
+            // The ports of this client's own address towards this backend: that says nothing about the sources, or other clients.
+            _backends.NoteShortage(CloseReason.SourcePortsExhausted);
+            _backends.Skip(_backends.Backend!.Index);
+            return TryNextBackend(ref record, now);
+        }
+
         PortUse use = _sources.Current(_backends.Backend!.Sources)!;
         if (_sources.Window is not { } window)
         {
@@ -303,8 +340,9 @@ public struct ConnectionSetup
             record.ConnectStartedAt = now;
             _connecting = true;
             _backends.NoteConnecting();
-            step = SetupStep.Connect(
-                use.Source.Address, _sources.Window, backend.Endpoint, now.After(PoolSettings.ConnectTimeout));
+            step = Transparent(record, backend) is { } client
+                ? SetupStep.Connect(null, null, backend.Endpoint, now.After(PoolSettings.ConnectTimeout)) with { Transparent = client }
+                : SetupStep.Connect(use.Source.Address, _sources.Window, backend.Endpoint, now.After(PoolSettings.ConnectTimeout));
             return true;
         }
 
@@ -313,11 +351,21 @@ public struct ConnectionSetup
         return false;
     }
 
+    // Only within one family can the client's address be that of a connection to the backend; a client of a UNIX socket has none.
+    private readonly HostAddress? Transparent(in ConnectionRecord record, Backend backend)
+    {
+        Endpoint client = record.Tuple.Source;
+        return PoolSettings.Transparent && !client.IsUnix && !backend.Endpoint.IsUnix && client.Address.IsV4 == backend.Endpoint.Address.IsV4
+            ? client.Address : null;
+    }
+
     private SetupStep Refuse(ref ConnectionRecord record, CloseReason reason, Instant now)
     {
         bool wasQueued = _queued;
         _connecting = false;
         _queued = false;
+        _inspecting = false;
+        _awaitsProxyHeader = false;
         if (record.Lease.IsHeld)
         {
             record.Lease.Return(0, waits: false, now);

@@ -14,6 +14,12 @@ public enum SetupAction
     /// <summary>Connect from <see cref="SetupStep.Source"/> to <see cref="SetupStep.Target"/>, by <see cref="SetupStep.Deadline"/>.</summary>
     Connect,
 
+    /// <summary>
+    /// Read the first bytes of the client by <see cref="SetupStep.Deadline"/>: a PROXY header if <see
+    /// cref="ConnectionSetup.AwaitsProxyHeader"/>, else what <see cref="ConnectionSetup.Inspects"/> says. Then report what was found.
+    /// </summary>
+    Inspect,
+
     /// <summary>Do nothing until <see cref="SetupStep.Deadline"/>; then report that it has passed.</summary>
     Wait,
 
@@ -25,6 +31,12 @@ public enum SetupAction
 /// <param name="Source">The address to connect from; null if the kernel chooses.</param>
 public readonly record struct SetupStep(SetupAction Action, CloseReason Reason, HostAddress? Source, Endpoint Target, Instant Deadline)
 {
+    /// <summary>
+    /// The client's own address, from which the connect is made (IP_TRANSPARENT, ip(7)); null: from <see cref="Source"/>. Then <see
+    /// cref="Source"/> and <see cref="Window"/> are null.
+    /// </summary>
+    public HostAddress? Transparent { get; init; }
+
     /// <summary>The local ports that the connect may use; null: all of them.</summary>
     public PortWindow? Window { get; init; }
 
@@ -32,6 +44,8 @@ public readonly record struct SetupStep(SetupAction Action, CloseReason Reason, 
 
     internal static SetupStep Connect(HostAddress? source, PortWindow? window, Endpoint target, Instant deadline) =>
         new(SetupAction.Connect, CloseReason.None, source, target, deadline) { Window = window };
+
+    internal static SetupStep Inspect(Instant deadline) => new(SetupAction.Inspect, CloseReason.None, null, default, deadline);
 
     internal static SetupStep WaitUntil(Instant deadline) => new(SetupAction.Wait, CloseReason.None, null, default, deadline);
 

@@ -1,5 +1,4 @@
 using L4Balancer.Core.Accounting;
-using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Balancing;
 
 namespace L4Balancer.Core.Routing;
@@ -29,7 +28,7 @@ internal sealed class Candidates(
     public bool TakesMore(int backend) => available.Contains(backend) && !admission.IsHalfOpen(backend)
         && (admission.IsRebalancing ? admission.Admits(backend, hash: 0) : admission.HasRoom(backend));
 
-    public int Pick(in FourTuple tuple, ReadOnlySpan<ushort> tried)
+    public int Pick(RouteKey key, ReadOnlySpan<ushort> tried)
     {
         if (available.Count == 0)
         {
@@ -38,11 +37,11 @@ internal sealed class Candidates(
 
         if (isUnlimited && halfOpen == 0 && !admission.IsRebalancing)
         {
-            return picker.Pick(tuple, available, tried, null);
+            return picker.Pick(key, available, tried, null);
         }
 
-        int picked = picker.Pick(tuple, available, tried, admission);
-        return picked == HashPicker.None ? picker.Pick(tuple, available, tried, _limits) : picked;
+        int picked = picker.Pick(key, available, tried, admission);
+        return picked == HashPicker.None ? picker.Pick(key, available, tried, _limits) : picked;
     }
 
     /// <summary>
@@ -51,15 +50,15 @@ internal sealed class Candidates(
     /// </summary>
     /// <param name="mayTry">Whether this connection may take a trial.</param>
     /// <param name="trial">The id in <see cref="ConnectHealth"/>; 0 if the backend is not half-open.</param>
-    public int Take(in FourTuple tuple, ReadOnlySpan<ushort> tried, bool mayTry, out int trial)
+    public int Take(RouteKey key, ReadOnlySpan<ushort> tried, bool mayTry, out int trial)
     {
         trial = 0;
         if (!mayTry && serving is not null)
         {
-            return serving.Pick(tuple, tried);
+            return serving.Pick(key, tried);
         }
 
-        int picked = Pick(tuple, tried);
+        int picked = Pick(key, tried);
         while (halfOpen > 0 && picked != HashPicker.None && admission.IsHalfOpen(picked))
         {
             trial = states[picked].Connects.TryTakeTrial();
@@ -68,12 +67,12 @@ internal sealed class Candidates(
                 break;
             }
 
-            picked = Pick(tuple, tried);
+            picked = Pick(key, tried);
         }
 
         return picked;
     }
 
     /// <summary>The backend that the connection would go to if no backend were limited.</summary>
-    public int Home(in FourTuple tuple) => picker.Pick(tuple, available, [], null);
+    public int Home(RouteKey key) => picker.Pick(key, available, [], null);
 }

@@ -10,7 +10,13 @@ namespace L4Balancer.Core.Routing;
 /// object per listener, shared by all its connections.
 /// </summary>
 /// <param name="Sticky">The table in which its key has an entry; null: none.</param>
-public sealed record ConnectionOrigin(ListenerState Listener, PoolState Pool, ConnectionPolicy Policy, StickyTable? Sticky = null);
+/// <param name="Route">
+/// Which route of the listener decided: the number of <c>[[listeners.routes]]</c>, from 1, or <c>default</c> where none fitted; empty if
+/// there are no routes, or none has been decided on.
+/// </param>
+/// <param name="Rule">The conditions of that route when it decided, for people, cut off after 128 characters; empty if it has none.</param>
+public sealed record ConnectionOrigin(
+    ListenerState Listener, PoolState Pool, ConnectionPolicy Policy, StickyTable? Sticky = null, string Route = "", string Rule = "");
 
 /// <summary>The settings of a pool that apply to established connections, as in <see cref="PoolSettings"/>.</summary>
 /// <param name="MaxAge">Zero: no limit.</param>

@@ -2,6 +2,7 @@ using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Balancing;
 using L4Balancer.Core.Config;
+using L4Balancer.Core.Inspection;
 
 namespace L4Balancer.Core.Routing;
 
@@ -14,18 +15,18 @@ internal static class Pickers
     public static IPicker For(PoolSettings settings, RingMember[] members, BackendState[] states, PoolState pool) => settings.Balance switch
     {
         _ when members.Length == 0 => new EmptyPicker(),
-        BalanceKind.Maglev => Maglev.Build(members, KeyOf(settings)),
+        BalanceKind.Maglev => Maglev.Build(members),
         BalanceKind.LeastConnections => new LeastConnections(states, pool),
         BalanceKind.RandomTwo => new RandomTwo(states, pool),
         BalanceKind.RoundRobin => new RoundRobin(states, pool),
-        _ => Ring.Build(members, KeyOf(settings)),
+        _ => Ring.Build(members),
     };
 
-    /// <summary>What the pool hashes of a tuple.</summary>
-    public static TupleKey KeyOf(PoolSettings settings) => new(settings.HashKey, settings.SourceNet);
+    /// <summary>What the pool hashes of a connection.</summary>
+    public static HashKey KeyOf(PoolSettings settings) => new(new TupleKey(settings.HashKey, settings.SourceNet), settings.HashFields);
 
     private sealed class EmptyPicker : IPicker
     {
-        public int Pick(in FourTuple tuple, AvailableSet available, ReadOnlySpan<ushort> tried, IAdmission? admission) => HashPicker.None;
+        public int Pick(RouteKey key, AvailableSet available, ReadOnlySpan<ushort> tried, IAdmission? admission) => HashPicker.None;
     }
 }

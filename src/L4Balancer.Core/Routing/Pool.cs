@@ -4,6 +4,7 @@ using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Balancing;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Health;
+using L4Balancer.Core.Inspection;
 using L4Balancer.Core.Ports;
 using L4Balancer.Core.Sticky;
 using L4Balancer.Core.Timing;
@@ -43,6 +44,7 @@ public sealed class Pool
         State = state;
         Backends = backends;
         Sources = sources;
+        Key = Pickers.KeyOf(settings);
         _states = [.. backends.Select(b => b.State)];
         _ramps = new ulong[backends.Length];
         Array.Fill(_ramps, ulong.MaxValue);
@@ -72,8 +74,13 @@ public sealed class Pool
 
     public string Name => Settings.Name;
 
-    /// <summary>What is hashed of the tuple of a connection.</summary>
-    public TupleKey Key => Pickers.KeyOf(Settings);
+    /// <summary>What a connection is hashed by.</summary>
+    public HashKey Key { get; }
+
+    /// <summary>Whether the key of a connection decides where it goes.</summary>
+    public bool UsesKey => Sticky is not null || IsHashed;
+
+    private bool IsHashed => Settings.Balance is BalanceKind.Ring or BalanceKind.Maglev;
 
     /// <summary>The health by probes and connects, regardless of the operator's mode; down if its name resolves to no address.</summary>
     public HealthState HealthOf(int backend) => _unresolved[backend] ? HealthState.Down : (HealthState)Volatile.Read(ref _health[backend]);
@@ -106,26 +113,30 @@ public sealed class Pool
     /// Picks the backend for a connection. Backups serve only while no primary is available, and backends that are being checked only
     /// while neither primaries nor backups are available. Allocates nothing.
     /// </summary>
+    /// <param name="key">Made by <see cref="Key"/>.</param>
     /// <param name="tried">The backends that this connection has tried.</param>
     /// <returns>An index into <see cref="Backends"/>, or <see cref="None"/>.</returns>
-    public int Pick(in FourTuple tuple, ReadOnlySpan<ushort> tried)
+    public int Pick(RouteKey key, ReadOnlySpan<ushort> tried)
     {
         Candidates primary = _primary;
-        int picked = primary.Pick(tuple, tried);
-        return picked != None || primary.Serves ? picked : _backup.Pick(tuple, tried);
+        int picked = primary.Pick(key, tried);
+        return picked != None || primary.Serves ? picked : _backup.Pick(key, tried);
     }
 
+    /// <summary>As <see cref="Pick(RouteKey, ReadOnlySpan{ushort})"/>, for a connection of which only the tuple is known.</summary>
+    public int Pick(in FourTuple tuple, ReadOnlySpan<ushort> tried) => Pick(Key.OfTuple(tuple, stackalloc byte[TupleHash.MaxLength]), tried);
+
     /// <summary>
-    /// As <see cref="Pick"/>, for a connection that goes there. A connection that gets the trial of a backend that is down must report the
+    /// As <see cref="Pick(RouteKey, ReadOnlySpan{ushort})"/>, for a connection that goes there. A connection that gets the trial of a backend that is down must report the
     /// result.
     /// </summary>
     /// <param name="mayTry">Whether this connection may take a trial.</param>
     /// <param name="trial">The id in the backend's <see cref="ConnectHealth"/>; 0 for an ordinary connection.</param>
-    public int Take(in FourTuple tuple, ReadOnlySpan<ushort> tried, bool mayTry, out int trial)
+    public int Take(RouteKey key, ReadOnlySpan<ushort> tried, bool mayTry, out int trial)
     {
         Candidates primary = _primary;
-        int picked = primary.Take(tuple, tried, mayTry, out trial);
-        return picked != None || primary.Serves ? picked : _backup.Take(tuple, tried, mayTry, out trial);
+        int picked = primary.Take(key, tried, mayTry, out trial);
+        return picked != None || primary.Serves ? picked : _backup.Take(key, tried, mayTry, out trial);
     }
 
     /// <summary>
@@ -142,35 +153,36 @@ public sealed class Pool
     }
 
     /// <summary>The backend that an entry of <see cref="Sticky"/> would send a connection to, or <see cref="None"/>; changes nothing.</summary>
-    public int FollowedBy(in FourTuple tuple, Instant now) =>
-        Sticky is { } table && table.Find(table.HashOf(tuple), Settings.Sticky.Ttl, now, out int hint) is { } backend
+    public int FollowedBy(RouteKey key, Instant now) =>
+        Sticky is { } table && table.Find(table.HashOf(key), Settings.Sticky.Ttl, now, out int hint) is { } backend
             ? Follow(backend, hint, []) : None;
 
     /// <summary>
-    /// The backend to which the tuple's hash belongs while every backend is available and none is full: the rings do not depend on health,
+    /// The backend to which the key's hash belongs while every backend is available and none is full: the rings do not depend on health,
     /// modes and limits. Only for balances by hash. Takes time in proportion to the number of backends.
     /// </summary>
     /// <returns>An index into <see cref="Backends"/>, or <see cref="None"/> if no backend has weight.</returns>
-    public int OwnerOf(in FourTuple tuple)
+    public int OwnerOf(RouteKey key)
     {
         (IPicker picker, RingMember[] members) =
             _primaryMembers.Length > 0 ? (_primaryPicker, _primaryMembers) : (_backupPicker, _backupMembers);
-        return picker.Pick(tuple, AvailableSet.Without(members, new bool[_states.Length]), [], null);
+        return picker.Pick(key, AvailableSet.Without(members, new bool[_states.Length]), [], null);
     }
 
     /// <summary>
     /// Whether a connection of this tuple would now go to another backend than this one if no backend were full. True only if a client's
-    /// next connection has the same key as its last: never if the pool does not hash, or if the source port is part of the key.
+    /// next connection has the same key as its last: never if the pool does not hash, or if the source port is part of the key. Nor for named
+    /// fields, whose values are not kept.
     /// </summary>
     public bool HasMoved(in FourTuple tuple, BackendState from)
     {
-        if (Settings.Balance is not (BalanceKind.Ring or BalanceKind.Maglev) || Settings.HashKey.HasFlag(TupleFields.SourcePort))
+        if (!IsHashed || !Key.IsTuple || Settings.HashKey.HasFlag(TupleFields.SourcePort))
         {
             return false;
         }
 
         Candidates candidates = _primary.Serves ? _primary : _backup;
-        int home = candidates.Home(tuple);
+        int home = candidates.Home(Key.OfTuple(tuple, stackalloc byte[TupleHash.MaxLength]));
         return home != None && _states[home] != from;
     }
 
@@ -255,6 +267,7 @@ public sealed class Pool
         bool panic = IsPanic();
         var excluded = new bool[_health.Length];
         bool[]? halfOpen = null;
+        bool[]? joining = null;
         for (int i = 0; i < excluded.Length; i++)
         {
             HealthState health = HealthOf(i);
@@ -264,17 +277,25 @@ public sealed class Pool
                 halfOpen[i] = true;
             }
 
+            if (health == HealthState.Checking && !withChecking)
+            {
+                joining ??= new bool[_health.Length];
+                joining[i] = true;
+            }
+
             bool isOut = health == HealthState.Checking ? !withChecking : health is HealthState.Down or HealthState.Degraded && !panic;
             excluded[i] = _unresolved[i] || isOut || _modes[i] != BackendMode.Ready;
         }
 
-        return (BuildHalf(_primaryPicker, _primaryMembers, excluded, halfOpen), BuildHalf(_backupPicker, _backupMembers, excluded, halfOpen));
+        return (
+            BuildHalf(_primaryPicker, _primaryMembers, excluded, halfOpen, joining),
+            BuildHalf(_backupPicker, _backupMembers, excluded, halfOpen, joining));
     }
 
-    private Candidates BuildHalf(IPicker picker, RingMember[] members, bool[] excluded, bool[]? halfOpen)
+    private Candidates BuildHalf(IPicker picker, RingMember[] members, bool[] excluded, bool[]? halfOpen, bool[]? joining)
     {
-        AvailableSet available = AvailableSet.Without(members, excluded);
-        AvailableSet serving = halfOpen is null ? available : AvailableSet.Without(members, [.. excluded.Zip(halfOpen, (e, t) => e || t)]);
+        AvailableSet available = AvailableSet.Without(members, excluded, joining);
+        AvailableSet serving = halfOpen is null ? available : AvailableSet.Without(members, [.. excluded.Zip(halfOpen, (e, t) => e || t)], joining);
         int trials = available.Count - serving.Count;
         var admission = new PoolAdmission(Backends, _states, State, halfOpen, _ramps, BoundedLoad, Math.Max(1, serving.Weight));
         return new Candidates(
@@ -304,7 +325,7 @@ public sealed class Pool
         return ready > 0 && healthy < Settings.PanicThreshold * ready;
     }
 
-    private double BoundedLoad => Settings.Balance is BalanceKind.Ring or BalanceKind.Maglev ? Settings.BoundedLoad : 0;
+    private double BoundedLoad => IsHashed ? Settings.BoundedLoad : 0;
 
     // The order in which available sets are built.
     private RingMember[] Members(string[] placements, bool backup) => RingMember.InAddressOrder(

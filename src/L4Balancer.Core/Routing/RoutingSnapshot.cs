@@ -80,25 +80,20 @@ public sealed class RoutingSnapshot
 
         ImmutableArray<Pool> pools = [.. desired.File.Pools.Select(BuildPool)];
         Dictionary<string, Pool> poolsByName = pools.ToDictionary(p => p.Name);
-        Dictionary<ListenerState, ConnectionOrigin> origins = previous?.Listeners.ToDictionary(l => l.State, l => l.Origin) ?? [];
-        ImmutableArray<Listener> listeners = [.. desired.File.Listeners.Select(BuildListener)];
+        // Connections of many snapshots share one object as long as its values are the same.
+        HashSet<ConnectionOrigin> origins = [.. previous?.Listeners.SelectMany(static l => l.Origins) ?? []];
+        ImmutableArray<Listener> listeners =
+        [
+            .. desired.File.Listeners.Select(settings => new Listener(
+                settings, listenerStates.GetValueOrDefault(settings.Name) ?? new ListenerState(settings.Name, desired.Seed),
+                pool => poolsByName[pool], origin => origins.TryGetValue(origin, out ConnectionOrigin? before) ? before : origin)),
+        ];
         return new RoutingSnapshot(
             desired.Generation, desired.MaxConnections, previous?.State ?? new BalancerState(), pools, listeners, [.. addressStates.Values])
         {
             Removed = Removed.Of(knownBackends, knownListeners, pools, listeners),
             Ports = ports.Finish(),
         };
-
-        Listener BuildListener(ListenerSettings settings)
-        {
-            var listener = new Listener(
-                settings, poolsByName[settings.Pool], listenerStates.GetValueOrDefault(settings.Name) ?? new ListenerState(settings.Name, desired.Seed));
-
-            // Connections of many snapshots share one object as long as its values are the same.
-            return origins.TryGetValue(listener.State, out ConnectionOrigin? before) && before == listener.Origin
-                ? listener with { Origin = before }
-                : listener;
-        }
 
         Pool BuildPool(PoolSettings settings)
         {

@@ -2,6 +2,7 @@ using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Balancing;
 using L4Balancer.Core.Config;
+using L4Balancer.Core.Inspection;
 using L4Balancer.Core.Timing;
 
 namespace L4Balancer.Core.Sticky;
@@ -47,11 +48,11 @@ public sealed class StickyTable
     private const ulong SecondSeed = 0x4C34_5354_4943_4B32;
 
     private readonly StickyShard[] _shards;
-    private readonly TupleKey _key;
+    private readonly HashKey _key;
     private readonly ulong _firstSeed;
     private readonly ulong _secondSeed;
 
-    private StickyTable(int shards, TupleKey key, ulong firstSeed, ulong secondSeed)
+    private StickyTable(int shards, HashKey key, ulong firstSeed, ulong secondSeed)
     {
         _key = key;
         (_firstSeed, _secondSeed) = (firstSeed, secondSeed);
@@ -67,14 +68,14 @@ public sealed class StickyTable
     /// </param>
     /// <param name="seed">A number that clients do not know.</param>
     /// <returns>Null if the pool has none.</returns>
-    internal static StickyTable? For(StickySettings settings, TupleKey key, StickyTable? before, ulong seed)
+    internal static StickyTable? For(StickySettings settings, HashKey key, StickyTable? before, ulong seed)
     {
         if (settings.Ttl == TimeSpan.Zero)
         {
             return null;
         }
 
-        if (before is null || before._key != key)
+        if (before is null || !before._key.Equals(key))
         {
             return new StickyTable(ShardsFor(settings), key, Mix.Of(seed ^ FirstSeed), Mix.Of(seed ^ SecondSeed));
         }
@@ -110,12 +111,7 @@ public sealed class StickyTable
         return count;
     }
 
-    internal StickyKeyHash HashOf(in FourTuple tuple)
-    {
-        Span<byte> buffer = stackalloc byte[TupleHash.MaxLength];
-        ReadOnlySpan<byte> bytes = buffer[..TupleHash.Write(tuple, _key, buffer)];
-        return new StickyKeyHash(XxHash64.Hash(bytes, _firstSeed), XxHash64.Hash(bytes, _secondSeed));
-    }
+    internal StickyKeyHash HashOf(RouteKey key) => new(key.Hash(_firstSeed), key.Hash(_secondSeed));
 
     /// <summary>The backend of an entry that has not expired.</summary>
     /// <param name="hint">Its index in the pool, or the one that it had in an earlier snapshot.</param>

@@ -22,7 +22,9 @@ internal static unsafe partial class Libc
     public const int IPPROTO_IPV6 = 41;
     public const int IPPROTO_MPTCP = 262;
     public const int IPV6_V6ONLY = 26;
+    public const int IPV6_TRANSPARENT = 75;
     public const int IP_FREEBIND = 15;
+    public const int IP_TRANSPARENT = 19;
     public const int IP_BIND_ADDRESS_NO_PORT = 24;
     public const int IP_LOCAL_PORT_RANGE = 51;
     public const int SOL_SOCKET = 1;
@@ -35,6 +37,7 @@ internal static unsafe partial class Libc
     public const int SO_OOBINLINE = 10;
     public const int SO_LINGER = 13;
     public const int SO_REUSEPORT = 15;
+    public const int SO_RCVLOWAT = 18;
     public const int SO_ATTACH_FILTER = 26;
     public const int SO_DETACH_FILTER = 27;
     public const int SO_PROTOCOL = 38;

@@ -1,3 +1,4 @@
+using L4Balancer.Engine.Inspection;
 using L4Balancer.Engine.Linux;
 
 namespace L4Balancer.Engine.Loop;
@@ -12,6 +13,8 @@ internal sealed unsafe class BufferPool : IDisposable
 
     /// <summary>Bytes in each buffer, and the maximum of one read.</summary>
     public const int Size = 64 * 1024;
+
+    private const int ScratchSize = Size + ProxyPreface.Longest;
 
     /// <summary>Number of idle buffers kept; further ones are unmapped.</summary>
     private const int KeptIdle = 64;
@@ -32,10 +35,13 @@ internal sealed unsafe class BufferPool : IDisposable
     public BufferPool(HeldMemory held)
     {
         _held = held;
-        Scratch = Pages.Map(Size);
+        Scratch = Pages.Map(ScratchSize);
     }
 
-    /// <summary>The buffer that every read of this thread uses; its content is undefined between two calls.</summary>
+    /// <summary>
+    /// The buffer that every read of this thread uses; its content is undefined between two calls. It has room for <see cref="Size"/> bytes
+    /// after a PROXY header.
+    /// </summary>
     public byte* Scratch { get; }
 
     public byte* this[int index] => _buffers[index];
@@ -89,7 +95,7 @@ internal sealed unsafe class BufferPool : IDisposable
 
     public void Dispose()
     {
-        Pages.Unmap(Scratch, Size);
+        Pages.Unmap(Scratch, ScratchSize);
         for (int i = 0; i < _places; i++)
         {
             if (_buffers[i] != null)

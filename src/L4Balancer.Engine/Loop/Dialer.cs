@@ -18,6 +18,7 @@ internal sealed class Dialer(Worker worker)
 {
     private readonly Chunks<ConnectionSetup> _setups = new();
     private readonly Stack<int> _freeSetups = new();
+    private readonly TransparentFaults _transparentFaults = new(worker.Engine.Log);
     private int _highestSetup;
 
     /// <summary>Rents a slot for an accepted socket; the slot owns the socket from then on.</summary>
@@ -41,6 +42,7 @@ internal sealed class Dialer(Worker worker)
         slot.State = SlotState.Pausing;
         slot.LastActivity = worker.Now;
         slot.Setup = setup;
+        slot.ClientIsUnix = handover.Peer.IsUnix;
         return index;
     }
 
@@ -73,7 +75,7 @@ internal sealed class Dialer(Worker worker)
             // FIN alone does not end the set-up: a client may finish its request before the backend is connected.
             // A UNIX socket reports a hang-up without an error when its client has closed, perhaps with a request still to be read.
             bool isReset = (events & PollEvents.Error) != 0
-                || ((events & PollEvents.HangUp) != 0 && !slot.Record.Tuple.Source.IsUnix);
+                || ((events & PollEvents.HangUp) != 0 && !slot.ClientIsUnix);
             if (isReset)
             {
                 Abandon(ref slot, CloseReason.ClientReset);
@@ -119,7 +121,11 @@ internal sealed class Dialer(Worker worker)
         }
     }
 
-    private void Apply(ref Slot slot, SetupStep step)
+    /// <summary>The set-up of a connection that has no backend yet.</summary>
+    public ref ConnectionSetup SetupOf(in Slot slot) => ref _setups[slot.Setup];
+
+    /// <summary>Carries out what the set-up has decided.</summary>
+    public void Apply(ref Slot slot, SetupStep step)
     {
         while (true)
         {
@@ -134,6 +140,9 @@ internal sealed class Dialer(Worker worker)
 
                     step = Failed(ref slot, failure.Value);
                     break;
+                case SetupAction.Inspect:
+                    worker.Inspector.Begin(ref slot, step.Deadline);
+                    return;
                 case SetupAction.Wait:
                     slot.State = SlotState.Pausing;
                     worker.SetTimer(slot, step.Deadline);
@@ -170,6 +179,20 @@ internal sealed class Dialer(Worker worker)
         {
             SocketOptions.Apply(slot.Backend, pool.UserTimeout, pool.CongestionControl);
             SocketOptions.SetBuffers(slot.Backend, pool.SendBuffer, pool.ReceiveBuffer);
+        }
+
+        if (step.Transparent is { } client)
+        {
+            if (SourceBinding.MakeTransparent(slot.Backend, client) is not Errno.None and var refusal)
+            {
+                _transparentFaults.Note(pool.Name, refusal.ToString(), worker.Now);
+                return ConnectFailure.NotTransparent;
+            }
+
+            if (Bind(slot.Backend, client) is { } taken)
+            {
+                return taken;
+            }
         }
 
         if (step.Source is { } source && Bind(slot.Backend, source) is { } unusable)
@@ -219,7 +242,9 @@ internal sealed class Dialer(Worker worker)
             return;
         }
 
-        _setups[slot.Setup].Connected(ref slot.Record, local, worker.Now);
+        ref ConnectionSetup setup = ref _setups[slot.Setup];
+        (SendProxy proxy, InspectKind inspects, int limit) = (setup.PoolSettings.SendProxy, setup.Inspects, setup.InspectLimit);
+        setup.Connected(ref slot.Record, local, worker.Now);
         ReturnSetup(ref slot);
         slot.State = SlotState.Established;
         slot.Traffic = slot.Record.Backend!.Traffic(worker.Number);
@@ -230,6 +255,10 @@ internal sealed class Dialer(Worker worker)
         if (gone)
         {
             worker.Relay.PeerGone(ref slot, Side.Backend, Errno.ECONNRESET);
+        }
+        else if (proxy != SendProxy.None)
+        {
+            worker.ProxySender.Send(ref slot, proxy, inspects, limit);
         }
 
         worker.Relay.Turn(ref slot);

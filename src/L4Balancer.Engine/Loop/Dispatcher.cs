@@ -3,8 +3,8 @@ using L4Balancer.Core.Connections;
 namespace L4Balancer.Engine.Loop;
 
 /// <summary>
-/// Brings an event, a turn or an expired deadline of a connection to the stage that the connection has reached: <see cref="Dialer"/>,
-/// <see cref="Relay"/> or <see cref="Closer"/>.
+/// Brings an event, a turn or an expired deadline of a connection to the stage that the connection has reached: <see cref="Inspector"/>,
+/// <see cref="Dialer"/>, <see cref="Relay"/> or <see cref="Closer"/>.
 /// </summary>
 internal sealed class Dispatcher(Worker worker)
 {
@@ -24,6 +24,9 @@ internal sealed class Dispatcher(Worker worker)
 
         switch (slot.State)
         {
+            case SlotState.Inspecting:
+                worker.Inspector.ClientEvent(ref slot, events);
+                break;
             case SlotState.Connecting or SlotState.Pausing:
                 worker.Dialer.SideEvent(ref slot, tag.IsBackend, events);
                 break;
@@ -53,6 +56,10 @@ internal sealed class Dispatcher(Worker worker)
         {
             Continue(ref slot);
         }
+        else if (slot.State == SlotState.Inspecting)
+        {
+            worker.Inspector.Look(ref slot);
+        }
     }
 
     public void DeadlinePassed(int index)
@@ -60,6 +67,9 @@ internal sealed class Dispatcher(Worker worker)
         ref Slot slot = ref worker.Slots[index];
         switch (slot.State)
         {
+            case SlotState.Inspecting:
+                worker.Inspector.DeadlinePassed(ref slot);
+                break;
             case SlotState.Connecting or SlotState.Pausing:
                 worker.Dialer.DeadlinePassed(ref slot);
                 break;

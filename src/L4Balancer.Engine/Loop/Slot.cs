@@ -17,6 +17,7 @@ namespace L4Balancer.Engine.Loop;
 ///              | refused        | ended
 ///              +------> Free &lt;---+
 /// </code>
+/// Where the first bytes of the client decide, <see cref="Inspecting"/> comes before <see cref="Connecting"/>; <see cref="Inspector"/> leaves it.
 /// </summary>
 internal enum SlotState : byte
 {
@@ -27,6 +28,9 @@ internal enum SlotState : byte
 
     /// <summary>Waiting before the next attempt to connect.</summary>
     Pausing,
+
+    /// <summary>Waiting for the first bytes of the client.</summary>
+    Inspecting,
 
     /// <summary>Connected to a backend. <see cref="Slot.End"/> has the stage of its end.</summary>
     Established,
@@ -74,6 +78,9 @@ internal struct Slot
 
     /// <summary>One side is lost, and the connection waits until the other one has acknowledged everything.</summary>
     public bool IsFlushing;
+
+    /// <summary>The client's socket is a UNIX socket, whoever a PROXY header names as the client.</summary>
+    public bool ClientIsUnix;
 
     /// <summary>The connection is queued for its next turn.</summary>
     public bool IsReady;

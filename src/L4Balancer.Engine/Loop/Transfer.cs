@@ -89,19 +89,25 @@ internal sealed unsafe class Transfer(Worker worker)
             ends.SinkState &= ~SideState.Writable;
         }
 
-        for (int left = written; left > 0;)
+        Drop(ends.Source, written);
+        return written;
+    }
+
+    /// <summary>Reads bytes that were peeked and have been written.</summary>
+    /// <param name="count">At most <see cref="BufferPool.Size"/>; none if not positive.</param>
+    public void Drop(int source, int count)
+    {
+        while (count > 0)
         {
-            SysResult dropped = TcpSocket.Receive(ends.Source, worker.Buffers.Scratch, left, Libc.MSG_TRUNC);
+            SysResult dropped = TcpSocket.Receive(source, worker.Buffers.Scratch, count, Libc.MSG_TRUNC);
             if (dropped.IsError || dropped.Value == 0)
             {
                 // The bytes were there a moment ago; a reset that came since discards the rest, and the next read reports it.
-                break;
+                return;
             }
 
-            left -= dropped.Value;
+            count -= dropped.Value;
         }
-
-        return written;
     }
 
     /// <summary>Fills the flow's pipe, which must be empty; the bytes are held until <see cref="Deliver"/>.</summary>

@@ -7,7 +7,7 @@ namespace L4Balancer.Engine.Loop;
 
 /// <summary>
 /// One thread with its own poller, connections and timers. <see cref="Run"/> is its loop; <see cref="Guard"/> runs every step of it.
-/// <see cref="Acceptor"/>, <see cref="Dialer"/>, <see cref="Relay"/> and <see cref="Closer"/> handle the stages of a connection, in this
+/// <see cref="Acceptor"/>, <see cref="Inspector"/>, <see cref="Dialer"/>, <see cref="Relay"/> and <see cref="Closer"/> handle the stages of a connection, in this
 /// order. Other threads may use only the mailbox, <see cref="Clock"/> and <see cref="Assigned"/>.
 /// </summary>
 internal sealed class Worker : IDisposable
@@ -73,7 +73,9 @@ internal sealed class Worker : IDisposable
         Guard = new StepGuard(this);
         _dispatcher = new Dispatcher(this);
         Acceptor = new Acceptor(this);
+        Inspector = new Inspector(this);
         Dialer = new Dialer(this);
+        ProxySender = new ProxySender(this);
         Transfer = new Transfer(this);
         Relay = new Relay(this);
         Closer = new Closer(this);
@@ -113,7 +115,11 @@ internal sealed class Worker : IDisposable
 
     public Acceptor Acceptor { get; }
 
+    public Inspector Inspector { get; }
+
     public Dialer Dialer { get; }
+
+    public ProxySender ProxySender { get; }
 
     public Transfer Transfer { get; }
 
@@ -272,6 +278,10 @@ internal sealed class Worker : IDisposable
             _poller.ReportAgain(slot.Client, EventTag.Client(slot).Value);
             _poller.ReportAgain(slot.Backend, EventTag.Backend(slot).Value);
             if (slot.State == SlotState.Established)
+            {
+                MakeReady(ref slot);
+            }
+            else if (slot.State == SlotState.Inspecting)
             {
                 MakeReady(ref slot);
             }

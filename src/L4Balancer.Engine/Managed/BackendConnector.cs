@@ -4,6 +4,7 @@ using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Connections;
 using L4Balancer.Core.Ports;
+using L4Balancer.Engine.Linux;
 using L4Balancer.Engine.Sockets;
 
 namespace L4Balancer.Engine.Managed;
@@ -53,6 +54,12 @@ internal static class BackendConnector
             if (step.Window is { } window && SourceBinding.LimitPorts(socket, window, ports) is { } refused)
             {
                 return refused;
+            }
+
+            if (step.Transparent is { } client)
+            {
+                return SourceBinding.MakeTransparent(socket, client) == Errno.None
+                    ? SourceBinding.Bind(socket, client) : ConnectFailure.NotTransparent;
             }
 
             return step.Source is { } source ? SourceBinding.Bind(socket, source) : null;

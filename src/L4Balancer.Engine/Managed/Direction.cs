@@ -36,7 +36,9 @@ internal sealed class Direction(Action<int> onReceived, Action<int> onSent, Held
     private bool _isReading;
     private int _held;
     private TaskCompletionSource? _drained;
-    private bool _hasReceived;
+    private long _received;
+    private long _consumed;
+    private long _examined;
 
     /// <summary>The pipe is full, or there is no room to hold more, so the source is not read. Any thread may read it.</summary>
     public bool IsHeldUp => Volatile.Read(ref _isHeldUp);
@@ -44,8 +46,8 @@ internal sealed class Direction(Action<int> onReceived, Action<int> onSent, Held
     /// <summary>Something has come that is not reported yet, though it may have left the kernel. Any thread may read it.</summary>
     public bool IsReading => Volatile.Read(ref _isReading);
 
-    /// <summary>Nothing has been received. Any thread may read it.</summary>
-    public bool IsEmpty => !Volatile.Read(ref _hasReceived);
+    /// <summary>Nothing has been received, apart from what was consumed. Any thread may read it.</summary>
+    public bool IsEmpty => Volatile.Read(ref _received) == Volatile.Read(ref _consumed);
 
     /// <summary>How the sink's connection was lost; set before <see cref="DrainAsync"/> returns false.</summary>
     public LossKind SinkLoss { get; private set; }
@@ -88,7 +90,7 @@ internal sealed class Direction(Action<int> onReceived, Action<int> onSent, Held
                         : FillEnd.Finished;
                 }
 
-                Volatile.Write(ref _hasReceived, true);
+                Volatile.Write(ref _received, _received + received.Bytes);
                 onReceived(received.Bytes);
                 Volatile.Write(ref _isReading, false);
                 held.Take(received.Bytes);
@@ -109,13 +111,44 @@ internal sealed class Direction(Action<int> onReceived, Action<int> onSent, Held
         }
     }
 
+    /// <summary>
+    /// What has been received, once there is more than the last look has seen, filling has ended, or <see cref="EndLook"/> was called. Every
+    /// look is followed by one <see cref="Looked"/>. Not while <see cref="DrainAsync"/> is running.
+    /// </summary>
+    public ValueTask<ReadResult> LookAsync() => _pipe.Reader.ReadAsync(CancellationToken.None);
+
+    /// <summary>As <see cref="LookAsync"/>, without waiting.</summary>
+    /// <returns>False if nothing has been received that was not consumed; no <see cref="Looked"/> follows.</returns>
+    public bool TryLook(out ReadResult look) => _pipe.Reader.TryRead(out look);
+
+    /// <summary>Lets the look that waits, or the next one, return with what is there. Any thread may call.</summary>
+    public void EndLook() => _pipe.Reader.CancelPendingRead();
+
+    /// <param name="consumed">Bytes, from the first, that are not to be written to the sink.</param>
+    /// <param name="needsMore">The next look waits for more.</param>
+    public void Looked(ReadOnlySequence<byte> seen, int consumed, bool needsMore)
+    {
+        // A pipe does not let the examined position go back.
+        long examined = needsMore ? seen.Length : Math.Max(_examined, consumed);
+        _pipe.Reader.AdvanceTo(seen.GetPosition(consumed), seen.GetPosition(examined));
+        _examined = examined - consumed;
+        Volatile.Write(ref _consumed, _consumed + consumed);
+        Return(consumed);
+    }
+
     /// <summary>Writes what is read until filling has ended and the pipe is empty.</summary>
+    /// <param name="preface">Is written before that, in one write with what has been received.</param>
     /// <returns>False if the sink's connection was lost before that; filling then stops too.</returns>
-    public async Task<bool> DrainAsync(Socket sink)
+    public async Task<bool> DrainAsync(Socket sink, ReadOnlyMemory<byte> preface)
     {
         PipeReader reader = _pipe.Reader;
         try
         {
+            if (!preface.IsEmpty && !await SendWithAsync(sink, preface).ConfigureAwait(false))
+            {
+                return false;
+            }
+
             while (true)
             {
                 ReadResult read = await reader.ReadAsync(CancellationToken.None).ConfigureAwait(false);
@@ -178,13 +211,44 @@ internal sealed class Direction(Action<int> onReceived, Action<int> onSent, Held
     {
         IoResult sent = await IoResult.SendAsync(sink, bytes).ConfigureAwait(false);
         onSent(sent.Bytes);
-        held.Return(sent.Bytes);
-        if (Interlocked.Add(ref _held, -sent.Bytes) == 0)
+        Return(sent.Bytes);
+        return IsDone(sent);
+    }
+
+    // One write, because a header alone and a segment of its own cost the backend a wake-up more.
+    private async ValueTask<bool> SendWithAsync(Socket sink, ReadOnlyMemory<byte> preface)
+    {
+        ReadOnlySequence<byte> received = TryLook(out ReadResult look)
+            ? look.Buffer.Slice(0, Math.Min(look.Buffer.Length, PipePool.PauseThreshold)) : default;
+        int count = (int)received.Length;
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(preface.Length + count);
+        preface.CopyTo(buffer);
+        received.CopyTo(buffer.AsSpan(preface.Length));
+        IoResult sent = await IoResult.SendAsync(sink, buffer.AsMemory(0, preface.Length + count)).ConfigureAwait(false);
+        ArrayPool<byte>.Shared.Return(buffer);
+        onSent(sent.Bytes);
+        Return(Math.Max(0, sent.Bytes - preface.Length));
+        if (!look.Buffer.IsEmpty || look.IsCompleted || look.IsCanceled)
+        {
+            _pipe.Reader.AdvanceTo(count > 0 ? received.End : look.Buffer.Start);
+        }
+
+        return IsDone(sent);
+    }
+
+    private bool IsDone(IoResult sent)
+    {
+        SinkLoss = sent.End == IoEnd.TimedOut ? LossKind.TimedOut : LossKind.Reset;
+        return sent.End == IoEnd.Done;
+    }
+
+    // So many bytes are no longer held.
+    private void Return(int bytes)
+    {
+        held.Return(bytes);
+        if (Interlocked.Add(ref _held, -bytes) == 0)
         {
             Interlocked.Exchange(ref _drained, null)?.TrySetResult();
         }
-
-        SinkLoss = sent.End == IoEnd.TimedOut ? LossKind.TimedOut : LossKind.Reset;
-        return sent.End == IoEnd.Done;
     }
 }

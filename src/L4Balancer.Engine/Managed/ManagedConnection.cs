@@ -13,7 +13,7 @@ namespace L4Balancer.Engine.Managed;
 /// One connection from accept to close; members are ordered by its life: set-up, relay, end. <see cref="ServeAsync"/> runs it; other
 /// threads only request a close, read its record, or check its deadlines. The record and the set-up are guarded by the lock.
 /// </summary>
-internal sealed class ManagedConnection
+internal sealed partial class ManagedConnection
 {
     /// <summary>A delay of zero would complete at once, on the stack of the check that requests it.</summary>
     private static readonly TimeSpan SoonestCheck = TimeSpan.FromMilliseconds(1);
@@ -236,11 +236,14 @@ internal sealed class ManagedConnection
     // Connects as the set-up decides, until it succeeds or gives up. What the client sends meanwhile stays in its pipe.
     private async Task<bool> SetUpAsync(SetupStep step)
     {
-        while (step.Action is SetupAction.Connect or SetupAction.Wait)
+        while (step.Action is SetupAction.Inspect or SetupAction.Connect or SetupAction.Wait)
         {
-            step = step.Action == SetupAction.Connect
-                ? await ConnectAsync(step).ConfigureAwait(false)
-                : await PauseAsync(step).ConfigureAwait(false);
+            step = step.Action switch
+            {
+                SetupAction.Inspect => await InspectAsync(step).ConfigureAwait(false),
+                SetupAction.Connect => await ConnectAsync(step).ConfigureAwait(false),
+                _ => await PauseAsync(step).ConfigureAwait(false),
+            };
         }
 
         return step.Action == SetupAction.Relay;
@@ -253,6 +256,11 @@ internal sealed class ManagedConnection
         PoolSettings pool = _setup.PoolSettings;
         ConnectResult result = await BackendConnector.ConnectAsync(
             step, pool, _engine.Snapshot.Ports.Supply, deadline.Token, _closing.Reading).ConfigureAwait(false);
+        if (result.Failure == ConnectFailure.NotTransparent)
+        {
+            _engine.NoteNotTransparent(pool.Name);
+        }
+
         lock (_gate)
         {
             Instant now = _engine.Now;
@@ -267,6 +275,11 @@ internal sealed class ManagedConnection
             {
                 result.Socket.Dispose();
                 return _setup.Abandon(ref _record, _closing.Reason, now);
+            }
+
+            if (pool.SendProxy != SendProxy.None)
+            {
+                _relay.SetPreface(Preface(pool.SendProxy));
             }
 
             SetupStep relay = _setup.Connected(ref _record, result.LocalEndpoint, now);

@@ -8,6 +8,7 @@ using L4Balancer.Core.Routing;
 using L4Balancer.Core.Timing;
 using L4Balancer.Engine.Listening;
 using L4Balancer.Engine.Shedding;
+using L4Balancer.Engine.Sockets;
 using Microsoft.Extensions.Logging;
 
 namespace L4Balancer.Engine.Managed;
@@ -36,6 +37,7 @@ public sealed class ManagedEngine : IEngine, IStopSteps
     private Task _checking = Task.CompletedTask;
     private volatile RoutingSnapshot? _snapshot;
     private volatile bool _stopping;
+    private readonly TransparentFaults _transparentFaults;
     private int _flushing;
 
     public ManagedEngine(EngineOptions options)
@@ -43,6 +45,7 @@ public sealed class ManagedEngine : IEngine, IStopSteps
         ArgumentNullException.ThrowIfNull(options);
         Options = options;
         Log = new FaultTolerantLogger(options.Loggers.CreateLogger<ManagedEngine>());
+        _transparentFaults = new TransparentFaults(Log);
         _shedding = new Shedder(new ManagedShedding(_connections), options.Clock);
         _listening = new ListeningSockets<ManagedListeningSocket>(new ManagedAcceptControl(this), options, Log);
     }
@@ -224,6 +227,14 @@ public sealed class ManagedEngine : IEngine, IStopSteps
 
         _connections.TryRemove(record.Id, out _);
         CompleteIfEmpty();
+    }
+
+    internal void NoteNotTransparent(string pool)
+    {
+        lock (_transparentFaults)
+        {
+            _transparentFaults.Note(pool, "EPERM", Now);
+        }
     }
 
     /// <summary>The time until this instant, as the due time of a timer; infinite for never.</summary>

@@ -25,6 +25,7 @@ internal sealed class Relay
     private readonly Action _halfClosed;
     private readonly Action _clientFinished;
     private SideSocket? _backend;
+    private ReadOnlyMemory<byte> _preface;
 
     /// <param name="halfClosed">Called when one side has finished before the other.</param>
     /// <param name="clientFinished">Called when the client has sent FIN and nothing before it, while a backend is chosen and connected.</param>
@@ -48,6 +49,15 @@ internal sealed class Relay
 
     /// <summary>Reads the client up to the pipe's threshold; a reset is reported only on a socket that is being read.</summary>
     public void ReadClient() => _fromClient = FillAsync(_toBackend, _client);
+
+    /// <summary>What the client sends, until a backend is connected.</summary>
+    public Direction FromClient => _toBackend;
+
+    /// <summary>Completes when the client is not read any more, and how it ended is known to <see cref="Closing"/>. Does not throw.</summary>
+    public async Task ClientEndedAsync() => await ((Task)_fromClient).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+
+    /// <summary>Sets what the backend gets before the first byte of the client. Before <see cref="RunAsync"/>.</summary>
+    public void SetPreface(ReadOnlyMemory<byte> preface) => _preface = preface;
 
     /// <summary>Sets the backend's socket, so that <see cref="RunAsync"/> may begin.</summary>
     /// <param name="gone">The backend has reset the connection, and no receive will report it.</param>
@@ -78,8 +88,8 @@ internal sealed class Relay
     {
         Task<FillEnd> fromBackend = FillAsync(_toClient, _backend!);
         await Task.WhenAll(
-            GuardAsync(PassOnAsync(_toBackend, _fromClient, _client, _backend!), _fromClient),
-            GuardAsync(PassOnAsync(_toClient, fromBackend, _backend!, _client), fromBackend)).ConfigureAwait(false);
+            GuardAsync(PassOnAsync(_toBackend, _fromClient, _client, _backend!, _preface), _fromClient),
+            GuardAsync(PassOnAsync(_toClient, fromBackend, _backend!, _client, default), fromBackend)).ConfigureAwait(false);
         if (_closing.Reading.IsCancellationRequested)
         {
             // Closed by the balancer: the bytes read have been written. Wait for the peers to close as well.
@@ -163,9 +173,10 @@ internal sealed class Relay
     }
 
     // Runs one direction: writes what is read, then passes the source's end on to the sink.
-    private async Task PassOnAsync(Direction direction, Task<FillEnd> fill, SideSocket source, SideSocket sink)
+    private async Task PassOnAsync(
+        Direction direction, Task<FillEnd> fill, SideSocket source, SideSocket sink, ReadOnlyMemory<byte> preface)
     {
-        if (await direction.DrainAsync(sink.Socket).ConfigureAwait(false))
+        if (await direction.DrainAsync(sink.Socket, preface).ConfigureAwait(false))
         {
             await fill.ConfigureAwait(false);
             if (_closing.Delivered(source.Side) != EndActions.None)

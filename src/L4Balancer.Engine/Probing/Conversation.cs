@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Authentication;
+using L4Balancer.Core.Config;
 using L4Balancer.Core.Health;
 
 namespace L4Balancer.Engine.Probing;
@@ -20,6 +21,7 @@ internal sealed class Conversation : IDisposable
 
     private readonly Socket _socket;
     private readonly Exchange _exchange;
+    private readonly SendProxy _sendProxy;
     private readonly byte[] _buffer;
     private WatchedStream? _plain;
     private SslStream? _tls;
@@ -28,9 +30,11 @@ internal sealed class Conversation : IDisposable
     private volatile bool _hasEnded;
 
     /// <param name="socket">A connected socket that resets the connection when it is closed.</param>
-    public Conversation(Socket socket, Exchange exchange)
+    /// <param name="sendProxy">The header that comes first: it declares a connection of the balancer itself.</param>
+    public Conversation(Socket socket, Exchange exchange, SendProxy sendProxy = SendProxy.None)
     {
         _socket = socket;
+        _sendProxy = sendProxy;
         _exchange = exchange;
         _buffer = ArrayPool<byte>.Shared.Rent(exchange.BufferSize);
         _stage = exchange.IsTls ? ProbeStage.Handshake : exchange.FirstStage;
@@ -53,6 +57,11 @@ internal sealed class Conversation : IDisposable
         try
         {
             _plain = new WatchedStream(_socket);
+            if (_sendProxy != SendProxy.None)
+            {
+                await _plain.WriteAsync(ProbePreface.Of(_sendProxy, _socket)).ConfigureAwait(false);
+            }
+
             if (_exchange.IsTls)
             {
                 _tls = new SslStream(_plain, leaveInnerStreamOpen: true, (_, certificate, chain, errors) =>

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using L4Balancer.Core.Addressing;
+using L4Balancer.Core.Config;
 using L4Balancer.Core.Connections;
 using L4Balancer.Core.Health;
 using L4Balancer.Core.Ports;
@@ -23,6 +24,7 @@ internal sealed class Probe(Action<Probe> ended) : SocketAsyncEventArgs(true)
 
     private Socket? _socket;
     private Exchange? _exchange;
+    private SendProxy _sendProxy;
     private volatile Conversation? _conversation;
     private ProbeVerdict _verdict;
 
@@ -116,7 +118,7 @@ internal sealed class Probe(Action<Probe> ended) : SocketAsyncEventArgs(true)
     // Starts a task that is not awaited: it ends by calling ended.
     private void Talk(Exchange exchange)
     {
-        _conversation = new Conversation(_socket!, exchange);
+        _conversation = new Conversation(_socket!, exchange, _sendProxy);
         _ = TalkAsync(_conversation);
     }
 
@@ -171,6 +173,7 @@ internal sealed class Probe(Action<Probe> ended) : SocketAsyncEventArgs(true)
             Target = target;
             Extensions = 0;
             _exchange = target.Exchange;
+            _sendProxy = target.SendProxy;
             if (!target.IsUnix)
             {
                 _socket.NoDelay = _exchange is not null;

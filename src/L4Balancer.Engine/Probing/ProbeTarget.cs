@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Net;
 using L4Balancer.Core.Addressing;
+using L4Balancer.Core.Config;
 using L4Balancer.Core.Health;
 using L4Balancer.Core.Routing;
 using L4Balancer.Core.Timing;
@@ -51,6 +52,11 @@ internal sealed class ProbeTarget
     public EndPoint Remote { get; private set; }
 
     public bool IsUnix => _endpoint.IsUnix;
+
+    /// <summary>
+    /// The PROXY header that begins an exchange. None at a port of its own: what answers there is not what clients are sent to.
+    /// </summary>
+    public SendProxy SendProxy => _endpoint == Backend.Endpoint ? Pool.Settings.SendProxy : SendProxy.None;
 
     /// <summary>The probe in flight, or null.</summary>
     public Probe? Running { get; set; }

@@ -33,6 +33,26 @@ internal static class SourceBinding
         return error == Errno.None ? null : ConnectErrors.OfSocket(error);
     }
 
+    /// <summary>
+    /// IP_TRANSPARENT (ip(7), Linux 2.6.24), IPV6_TRANSPARENT (Linux 2.6.37): the socket may bind an address of another host. Needs
+    /// CAP_NET_ADMIN (or CAP_NET_RAW), and rules that route the answers back to this host.
+    /// </summary>
+    public static Errno MakeTransparent(int socket, HostAddress family) => family.IsV4
+        ? TcpSocket.SetOption(socket, Libc.IPPROTO_IP, Libc.IP_TRANSPARENT, 1).Errno
+        : TcpSocket.SetOption(socket, Libc.IPPROTO_IPV6, Libc.IPV6_TRANSPARENT, 1).Errno;
+
+    /// <summary>As <see cref="MakeTransparent(int, HostAddress)"/>; not supported on other platforms than Linux.</summary>
+    public static Errno MakeTransparent(Socket socket, HostAddress family)
+    {
+        if (!OperatingSystem.IsLinux())
+        {
+            return Errno.ENOPROTOOPT;
+        }
+
+        using var descriptor = new BorrowedDescriptor(socket);
+        return MakeTransparent(descriptor.Number, family);
+    }
+
     /// <summary>Binds to the address and leaves the port to connect.</summary>
     /// <param name="socket">A new socket of the address's family.</param>
     /// <returns>Null on success. <see cref="ConnectFailure.SourceUnusable"/> if the host has no such address.</returns>

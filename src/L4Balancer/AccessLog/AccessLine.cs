@@ -25,8 +25,8 @@ internal enum LineKind : byte
 /// sni queue connect total to_backend to_client attempts reason; <c>event</c> is there only where lines of more than one
 /// <see cref="LineKind"/> are written. Durations are in milliseconds, bytes are counted per direction. A value that does not exist (for
 /// example if no backend was reached), or is not known yet, is <c>-</c> in text and null in JSON. A connection that ended as
-/// <c>limit</c> has the key limit besides. Formats straight into UTF-8; allocates
-/// nothing in the steady state, except for a name with unusual characters. One thread.
+/// <c>limit</c> has the key limit besides, one of a listener with routes the keys route and rule, and one whose request or hash key was read the
+/// keys host and key. Formats straight into UTF-8; allocates nothing in the steady state, except for a name with unusual characters. One thread.
 /// </summary>
 internal sealed class AccessLine : IDisposable
 {
@@ -100,7 +100,9 @@ internal sealed class AccessLine : IDisposable
             line.Append((byte)'-');
         }
 
-        line.Append(" sni=- queue="u8);
+        line.Append(" sni="u8);
+        AppendOrMissing(line, record.Names?.Sni);
+        line.Append(" queue="u8);
         AppendDuration(line, record.QueueTime);
         line.Append(" connect="u8);
         AppendDuration(line, record.IsEstablished ? record.ConnectTime : null);
@@ -119,6 +121,11 @@ internal sealed class AccessLine : IDisposable
             line.Append(" limit="u8);
             LogText.AppendValue(line, record.Limit.Name());
         }
+
+        AppendIfKnown(line, " route="u8, record.Route);
+        AppendIfKnown(line, " rule="u8, record.Origin.Rule);
+        AppendIfKnown(line, " host="u8, record.Names?.Host);
+        AppendIfKnown(line, " key="u8, record.Names?.Key);
     }
 
     private void WriteJson(Utf8JsonWriter json, in ConnectionRecord record, LineKind kind, bool withKind, DateTimeOffset time)
@@ -146,7 +153,7 @@ internal sealed class AccessLine : IDisposable
             json.WriteNull("source"u8);
         }
 
-        json.WriteNull("sni"u8);
+        json.WriteString("sni"u8, record.Names?.Sni);
         json.WriteNumber("queue"u8, Milliseconds(record.QueueTime));
         WriteNumber(json, "connect"u8, record.IsEstablished ? Milliseconds(record.ConnectTime) : null);
         WriteNumber(json, "total"u8, kind == LineKind.Start ? null : Milliseconds(record.TotalTime));
@@ -168,6 +175,10 @@ internal sealed class AccessLine : IDisposable
             json.WriteString("limit"u8, record.Limit.Name());
         }
 
+        WriteIfKnown(json, "route"u8, record.Route);
+        WriteIfKnown(json, "rule"u8, record.Origin.Rule);
+        WriteIfKnown(json, "host"u8, record.Names?.Host);
+        WriteIfKnown(json, "key"u8, record.Names?.Key);
         json.WriteEndObject();
     }
 
@@ -187,6 +198,23 @@ internal sealed class AccessLine : IDisposable
         else
         {
             LogText.AppendValue(line, value);
+        }
+    }
+
+    private static void AppendIfKnown(LineBuffer line, ReadOnlySpan<byte> key, string? value)
+    {
+        if (value is { Length: > 0 })
+        {
+            line.Append(key);
+            LogText.AppendValue(line, value);
+        }
+    }
+
+    private static void WriteIfKnown(Utf8JsonWriter json, ReadOnlySpan<byte> key, string? value)
+    {
+        if (value is { Length: > 0 })
+        {
+            json.WriteString(key, value);
         }
     }
 

@@ -135,8 +135,11 @@ internal sealed class ConnectionRoutes(AdminTarget target, ILogger log)
             record.Id, record.Tuple.Source.ToString(), record.Tuple.Destination.ToString(), record.Listener.Name, record.Pool.Name,
             record.Backend?.Name, record.IsEstablished && !record.LocalEndpoint.IsUnix ? record.LocalEndpoint.ToString() : null, Seconds(now - record.AcceptedAt),
             Seconds(now - connection.LastActivity), record.BytesToBackend, record.BytesToClient, record.Generation,
-            record.IsHalfClosed ? "half_closed" : record.IsEstablished ? "active" : "pending");
+            record.IsHalfClosed ? "half_closed" : record.IsEstablished ? "active" : "pending",
+            NullIfEmpty(record.Route), NullIfEmpty(record.Origin.Rule), record.Names?.Sni, record.Names?.Host, record.Names?.Key);
     }
+
+    private static string? NullIfEmpty(string text) => text.Length == 0 ? null : text;
 
     private sealed record Counted(Instant At, AgesAnswer Answer);
 

@@ -10,7 +10,7 @@ namespace L4Balancer.Admin;
 /// <summary>GET /v1/locate.</summary>
 internal static class LocateReply
 {
-    private static readonly string[] Parameters = ["listener", "source", "destination"];
+    private static readonly string[] Parameters = ["listener", "source", "destination", .. AskedClient.Parameters];
 
     public static Task WriteAsync(HttpContext http, RoutingSnapshot snapshot, Instant now) => Query.OnlyAsync(http, Parameters, () =>
         TryLocate(http, snapshot, now, out string mistake) is Location location
@@ -43,9 +43,8 @@ internal static class LocateReply
             return null;
         }
 
-        Endpoint? found = Location.DestinationFor(
-            listener.Settings, listener.Pool.Settings.HashKey, source, to is null ? null : given, out mistake);
-        return found is Endpoint destination ? Location.Of(listener, new FourTuple(source, destination), isLive: true, now) : null;
+        AskedClient asked = AskedClient.Of(parameter => Query.Value(http, parameter));
+        return Location.Of(listener, source, to is null ? null : given, asked, isLive: true, now, out mistake);
     }
 
     // Only a path that the configuration has: any other would be kept for ever.

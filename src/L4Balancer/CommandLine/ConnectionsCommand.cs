@@ -37,20 +37,34 @@ internal static class ConnectionsCommand
     private static int Write(Screen screen, ConnectionsAnswer answer)
     {
         ConnectionAnswer[] connections = [.. answer.Connections];
+        // Columns of what was read are left out where nothing was.
+        bool isRouted = connections.Any(static c => c.Route is not null);
+        bool isNamed = connections.Any(static c => NameOf(c) is not null);
+        string[] read = [.. isRouted ? ["route"] : (string[])[], .. isNamed ? ["name or key"] : (string[])[]];
         var table = new TextTable(
-            ">id", "state", "client", "listener", "backend", "source", ">age", ">idle", ">to backend", ">to client", ">generation")
+            [
+                ">id", "state", "client", "listener", .. read, "backend", "source", ">age", ">idle", ">to backend", ">to client", ">generation",
+            ])
         {
             Note = connections.Length < answer.Total ? $"{connections.Length} of {answer.Total}; --limit N shows more" : null,
         };
         foreach (ConnectionAnswer c in connections)
         {
+            string[] found = [.. isRouted ? [RouteOf(c)] : (string[])[], .. isNamed ? [NameOf(c) ?? "-"] : (string[])[]];
             table.Add(
-                c.Id.ToString(CultureInfo.InvariantCulture), c.State, c.Client, c.Listener, c.Backend is null ? "-" : $"{c.Pool}/{c.Backend}",
+            [
+                c.Id.ToString(CultureInfo.InvariantCulture), c.State, c.Client, c.Listener, .. found, c.Backend is null ? "-" : $"{c.Pool}/{c.Backend}",
                 c.Source ?? "-", Quantity.Seconds(c.AgeSeconds), Quantity.Seconds(c.IdleSeconds), Quantity.Bytes(c.BytesToBackend),
-                Quantity.Bytes(c.BytesToClient), Quantity.Count(c.Generation));
+                Quantity.Bytes(c.BytesToClient), Quantity.Count(c.Generation),
+            ]);
         }
 
         screen.Write(table);
         return ExitCode.Fine;
     }
+
+    private static string RouteOf(ConnectionAnswer connection) =>
+        connection.Rule is null ? connection.Route ?? "-" : $"{connection.Route}: {connection.Rule}";
+
+    private static string? NameOf(ConnectionAnswer connection) => connection.Key ?? connection.Sni ?? connection.Host;
 }

@@ -8,6 +8,7 @@ using L4Balancer.Configuration;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
 using L4Balancer.Hosting;
+using L4Balancer.Logging;
 
 namespace L4Balancer.CommandLine;
 
@@ -36,34 +37,46 @@ internal static class LocateCommand
             HelpName = "IP:PORT",
             CustomParser = result => Parse(result, Endpoint.TryParseUnix),
         };
-        var sni = new Option<string?>("--sni") { Description = "Not supported yet", HelpName = "NAME" };
+        Option<string?>[] read =
+        [
+            Read("sni", "NAME", "Server name that the client asks for (inspect = \"tls\")"),
+            Read("alpn", "NAMES", "Protocols that it offers, separated by commas (inspect = \"tls\")"),
+            Read("host", "NAME", "Host of its request (inspect = \"http\", as the following)"),
+            Read("path", "PATH", "Path of its request"),
+            Read("header", "N:V", "A header field of its request"),
+            Read("cookie", "N=V", "A cookie of its request"),
+            Read("query", "N=V", "A parameter of its request's query"),
+            Read("key", "K", "The value of the pool's only named part of hash_key, else the whole key"),
+        ];
         Option<bool> json = AdminSession.Json();
         var command = new Command("locate", "Shows which backend a connection is sent to, and why.")
         {
-            config, listener, source, destination, sni, json,
+            config, listener, source, destination, json,
         };
+        Array.ForEach(read, command.Add);
         command.SetAction(async (parsed, _) =>
         {
-            if (parsed.GetValue(sni) is not null)
-            {
-                return asking.Fail(ExitCode.BadUsage, "--sni: not supported yet; leave it out");
-            }
-
             (string name, Endpoint from, Endpoint? to) =
                 (parsed.GetRequiredValue(listener), parsed.GetRequiredValue(source), parsed.GetValue(destination));
             if (parsed.GetValue(config) is string file)
             {
-                return Offline(asking, file, name, from, to, parsed.GetValue(json));
+                AskedClient asked = AskedClient.Of(parameter => parsed.GetValue(read[Array.IndexOf(AskedClient.Parameters, parameter)]));
+                return Offline(asking, file, name, from, to, asked, parsed.GetValue(json));
             }
 
             string path = $"/v1/locate?listener={Uri.EscapeDataString(name)}&source={Uri.EscapeDataString(from.ToString())}"
-                + (to is null ? "" : $"&destination={Uri.EscapeDataString(to.Value.ToString())}");
+                + (to is null ? "" : $"&destination={Uri.EscapeDataString(to.Value.ToString())}")
+                + string.Concat(AskedClient.Parameters.Zip(read, (parameter, option) =>
+                    parsed.GetValue(option) is { } value ? $"&{parameter}={Uri.EscapeDataString(value)}" : ""));
             return await asking.ShowAsync(parsed, json, path, AdminJson.Default.LocateAnswer, answer => Print(asking, answer));
         });
         return (command, "l4balancer locate --listener wss --source 203.0.113.7:51234 --destination 198.51.100.1:443");
     }
 
-    private static int Offline(AdminSession asking, string path, string listenerName, Endpoint source, Endpoint? destination, bool json)
+    private static Option<string?> Read(string name, string form, string meaning) => new($"--{name}") { Description = meaning, HelpName = form };
+
+    private static int Offline(
+        AdminSession asking, string path, string listenerName, Endpoint source, Endpoint? destination, AskedClient asked, bool json)
     {
         ConfigFile file = ConfigFile.Load(path);
         foreach (string error in file.Errors)
@@ -76,19 +89,18 @@ internal static class LocateCommand
             return ExitCode.BadUsage;
         }
 
-        if (config.Listeners.FirstOrDefault(l => l.Name == listenerName) is not ListenerSettings listener)
+        if (!config.Listeners.Any(l => l.Name == listenerName))
         {
             string known = string.Join(", ", config.Listeners.Select(l => l.Name));
             return asking.Fail(ExitCode.BadUsage, $"--listener {listenerName}: no such listener in {path}; it has: {known}");
         }
 
-        TupleFields key = config.Pools.First(p => p.Name == listener.Pool).HashKey;
-        if (Location.DestinationFor(listener, key, source, destination, out string mistake) is not Endpoint found)
+        if (Location.Of(config, listenerName, source, destination, asked, out string mistake) is not Location location)
         {
             return asking.Fail(ExitCode.BadUsage, mistake);
         }
 
-        LocateAnswer answer = Location.Of(config, listenerName, new FourTuple(source, found)).Answer;
+        LocateAnswer answer = location.Answer;
         if (!json || (answer.Backend is null && answer.Hash is not null))
         {
             return Print(asking, answer);
@@ -119,8 +131,8 @@ internal static class LocateCommand
     private static string Text(LocateAnswer answer) => string.Create(CultureInfo.InvariantCulture, $"""
         backend   {answer.Pool}/{answer.Backend} ({answer.Address})
         listener  {answer.Listener}
-        tuple     {answer.Source} to {answer.Destination}
-        key       {string.Join(' ', answer.HashKey)}
+        tuple     {answer.Source} to {answer.Destination}{RouteLine(answer)}
+        key       {string.Join(' ', answer.HashKey)}{Values(answer)}
         hash      {answer.Hash}
         ring      {answer.RingBackends} backends; the hash falls to {answer.Owner}
         health    {Health(answer)}
@@ -129,17 +141,24 @@ internal static class LocateCommand
     private static string WithoutHash(LocateAnswer answer) => answer.Sticky ? StickyWithoutHash(answer) : string.Create(CultureInfo.InvariantCulture, $"""
         backend   any of pool {answer.Pool}: balance = "{answer.Balance}" chooses per connection, independent of the client
         listener  {answer.Listener}
-        tuple     {answer.Source} to {answer.Destination}
+        tuple     {answer.Source} to {answer.Destination}{RouteLine(answer)}
         health    {(answer.LivingBackends is int living ? $"{living} of {answer.RingBackends} accept connections" : UnknownHealth)}
         """);
 
     private static string StickyWithoutHash(LocateAnswer answer) => string.Create(CultureInfo.InvariantCulture, $"""
         backend   {answer.Pool}/{answer.Backend} ({answer.Address})
         listener  {answer.Listener}
-        tuple     {answer.Source} to {answer.Destination}
+        tuple     {answer.Source} to {answer.Destination}{RouteLine(answer)}
         sticky    an entry of the pool's table decides: its connections went there before; others go anywhere (balance = "{answer.Balance}")
         health    {answer.LivingBackends} of {answer.RingBackends} accept connections
         """);
+
+    private static string RouteLine(LocateAnswer answer) => answer.Route is null ? ""
+        : answer.Rule is null ? "\nroute     default: no route fits" : $"\nroute     {answer.Route}: {answer.Rule}";
+
+    private static string Values(LocateAnswer answer) => answer.KeyMissing.Count > 0
+        ? $" ({string.Join(' ', answer.KeyMissing)}: not all of it is given)"
+        : answer.Key is null ? "" : $" = {LogText.ForTerminal(answer.Key)}";
 
     private static string Health(LocateAnswer answer) =>
         answer.LivingBackends is not int living ? UnknownHealth : string.Create(

@@ -5,6 +5,7 @@ using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
+using L4Balancer.Core.Inspection;
 
 namespace L4Balancer.Configuration;
 
@@ -20,6 +21,8 @@ internal static class ConfigJson
     // These properties are derived from the address as written.
     private static readonly string[] Derived = ["endpoint", "host"];
 
+    private static readonly string[] DerivedOfRoute = ["rule"];
+
     // The content of the file that ca_file names.
     private static readonly string[] CertificatesRead = ["ca_certificates"];
 
@@ -34,6 +37,7 @@ internal static class ConfigJson
             new TextConverter<Cidr>(static c => c.ToString()),
             new TextConverter<HostAddress>(static a => a.ToString()),
             new TextConverter<ByteSize>(static s => s.ToString()),
+            new TextConverter<HashKeyField>(static f => f.ToString()),
             new TextConverter<Uri>(WithoutCredentials),
             new TextConverter<StatusCodes>(static s => s.Text),
             new HiddenValuesConverter(),
@@ -43,6 +47,9 @@ internal static class ConfigJson
             new JsonStringEnumConverter<LogFormat>(JsonNamingPolicy.KebabCaseLower),
             new JsonStringEnumConverter<LogLevel>(JsonNamingPolicy.KebabCaseLower),
             new JsonStringEnumConverter<BalanceKind>(JsonNamingPolicy.KebabCaseLower),
+            new JsonStringEnumConverter<InspectKind>(JsonNamingPolicy.KebabCaseLower),
+            new JsonStringEnumConverter<InspectFailed>(JsonNamingPolicy.KebabCaseLower),
+            new JsonStringEnumConverter<SendProxy>(JsonNamingPolicy.KebabCaseLower),
             new JsonStringEnumConverter<OnPoolDown>(JsonNamingPolicy.KebabCaseLower),
             new JsonStringEnumConverter<OnBackendDown>(JsonNamingPolicy.KebabCaseLower),
             new JsonStringEnumConverter<OnBackendRemoved>(JsonNamingPolicy.KebabCaseLower),
@@ -50,7 +57,9 @@ internal static class ConfigJson
         },
         TypeInfoResolver = ConfigJsonContext.Default.WithAddedModifier(static type =>
         {
-            string[] derived = type.Type == typeof(BackendSettings) ? Derived : type.Type == typeof(HealthSettings) ? CertificatesRead : [];
+            string[] derived = type.Type == typeof(BackendSettings) ? Derived
+                : type.Type == typeof(HealthSettings) ? CertificatesRead
+                : type.Type == typeof(RouteSettings) ? DerivedOfRoute : [];
             foreach (JsonPropertyInfo property in type.Properties.Where(p => derived.Contains(p.Name)).ToArray())
             {
                 type.Properties.Remove(property);
@@ -68,8 +77,24 @@ internal static class ConfigJson
     private static string WithoutCredentials(Uri uri) =>
         uri.UserInfo.Length == 0 ? uri.OriginalString : new UriBuilder(uri) { UserName = Hidden, Password = "" }.Uri.ToString();
 
-    public static JsonObject Of(BalancerConfig config) =>
-        JsonSerializer.SerializeToNode(config, (JsonTypeInfo<BalancerConfig>)Options.GetTypeInfo(typeof(BalancerConfig)))!.AsObject();
+    public static JsonObject Of(BalancerConfig config)
+    {
+        JsonObject all = JsonSerializer.SerializeToNode(
+            config, (JsonTypeInfo<BalancerConfig>)Options.GetTypeInfo(typeof(BalancerConfig)))!.AsObject();
+        foreach (JsonNode? pool in all["pools"]!.AsArray())
+        {
+            // Both parts of the key are one array in the file.
+            JsonArray key = pool!["hash_key"]!.AsArray();
+            JsonArray fields = pool["hash_fields"]!.AsArray();
+            pool.AsObject().Remove("hash_fields");
+            foreach (JsonNode? field in fields)
+            {
+                key.Add(field!.DeepClone());
+            }
+        }
+
+        return all;
+    }
 
     /// <summary>A value that the file writes as a string.</summary>
     private sealed class TextConverter<T>(Func<T, string> format) : JsonConverter<T>

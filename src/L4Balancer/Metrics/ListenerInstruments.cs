@@ -19,6 +19,9 @@ internal sealed class ListenerInstruments
         meter.CreateObservableCounter(MetricNames.ConnectionsAccepted, Accepted, null, "Connections accepted, whatever became of them.");
         meter.CreateObservableCounter(
             MetricNames.ConnectionsRefused, Refused, null, "Connections that ended before a backend was connected.");
+        meter.CreateObservableCounter(
+            MetricNames.RouteKeyMissing, KeysMissing, null,
+            "Connections hashed by their addresses because the client sent no value for a part of hash_key.");
         meter.CreateObservableGauge(
             MetricNames.ConnectionsPending, Pending, null, "Connections accepted for which no backend is connected yet.");
     }
@@ -35,6 +38,9 @@ internal sealed class ListenerInstruments
 
     private IEnumerable<Measurement<long>> Accepted() =>
         _listeners.Where(l => l.IsInForce || l.State.Accepted > 0).Select(l => new Measurement<long>(l.State.Accepted, Label(l)));
+
+    private IEnumerable<Measurement<long>> KeysMissing() =>
+        _listeners.Where(l => l.IsInForce || l.State.KeysMissing > 0).Select(l => new Measurement<long>(l.State.KeysMissing, Label(l)));
 
     private IEnumerable<Measurement<long>> Pending() =>
         _listeners.Where(l => l.IsInForce || l.State.Pending > 0).Select(l => new Measurement<long>(l.State.Pending, Label(l)));

@@ -9,6 +9,7 @@ internal static class MetricNames
     public const string ConnectionsRefused = "l4balancer_connections_refused_total";
     public const string ConnectionsPending = "l4balancer_connections_pending";
     public const string ConnectionsHalfClosed = "l4balancer_connections_half_closed";
+    public const string RouteKeyMissing = "l4balancer_route_key_missing_total";
     public const string QueueAbandoned = "l4balancer_queue_abandoned_total";
     public const string StickyEntries = "l4balancer_sticky_entries";
     public const string HeldMemory = "l4balancer_held_memory_bytes";

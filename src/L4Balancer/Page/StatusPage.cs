@@ -11,7 +11,8 @@ namespace L4Balancer.Page;
 internal static class StatusPage
 {
     /// <summary>In dependency order: later scripts use earlier ones.</summary>
-    private static readonly string[] Scripts = ["text.js", "api.js", "chart.js", "dialogs.js", "backends.js", "overview.js", "page.js"];
+    private static readonly string[] Scripts =
+        ["text.js", "api.js", "chart.js", "dialogs.js", "connections.js", "backends.js", "overview.js", "page.js"];
 
     private static readonly Lazy<(byte[] Document, string Policy)> Page = new(Make);
 

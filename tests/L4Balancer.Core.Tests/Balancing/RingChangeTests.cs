@@ -27,6 +27,18 @@ internal sealed class RingChangeTests
         }
     }
 
+    [Test]
+    public void While_members_join_each_tuple_stays_with_its_owner_before([Values(2, 10, 100)] int count, [Values(1, 3)] int joining)
+    {
+        RingMember[] members = Samples.Members(count + joining, 50, 100, 150);
+        RingMember[] before = members[..count];
+        var ring = Ring.Build(members);
+        bool[] joined = [.. Enumerable.Range(0, members.Length).Select(i => i >= count)];
+        AvailableSet available = AvailableSet.Without(RingMember.InAddressOrder(members), joined, joined);
+
+        Assert.That(Samples.Picks(ring, available, Tuples), Is.EqualTo(Samples.Picks(before, Tuples)));
+    }
+
     // The removed member has 1,024 arcs. Each falls to whoever comes next, so a class of members that has a sixth of the weight
     // receives a sixth of them, give or take 1.6 points (one standard deviation, binomial, arcs of unequal length).
     [Test]

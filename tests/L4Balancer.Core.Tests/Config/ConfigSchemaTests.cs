@@ -66,6 +66,7 @@ internal sealed class ConfigSchemaTests
         BalancerConfig expected = new ConfigText()
             .With("[metrics]")
             .With("[[listeners]]", "bind", "[\"0.0.0.0:443\", \"[::]:443\"]")
+            .WithRoute("source", "[\"192.0.2.0/24\"]")
             .Load();
         expected = expected with { Balancer = expected.Balancer with { LogFormat = LogFormat.Text } };
         Assert.That(ConfigText.Describe(config), Is.EqualTo(ConfigText.Describe(expected)));

@@ -38,6 +38,20 @@ internal sealed class ConfigText
         return this;
     }
 
+    /// <summary>Routes fit nothing without a condition, and a name only where it is read: one key of a route, with the others that it needs.</summary>
+    public ConfigText WithRoute(string key, string value)
+    {
+        With("[[listeners.routes]]", "pool", "\"chat\"");
+        With("[[listeners.routes]]", "source", "[\"192.0.2.0/24\"]");
+        With("[[listeners.routes]]", key, value);
+        return key switch
+        {
+            "sni" or "alpn" => With("[[listeners]]", "inspect", "\"tls\""),
+            "host" or "path" => With("[[listeners]]", "inspect", "\"http\""),
+            _ => this,
+        };
+    }
+
     /// <summary>A table without keys of its own: <c>[metrics]</c>.</summary>
     public ConfigText With(string header)
     {

@@ -39,6 +39,7 @@ internal static class ContractExample
         inspect            = "none"     # "none" | "tls" | "http": look at the first bytes, forward them untouched
         inspect_timeout    = "3s"
         inspect_limit      = "16KiB"
+        inspect_failed     = "default"  # "default" | "refuse": what cannot be read as TLS or HTTP goes to `pool`, or is refused
         accept_proxy_from  = []         # CIDRs whose PROXY v1/v2 header is required and trusted
         allow = []                      # CIDRs; empty: everyone
         deny  = []
@@ -52,15 +53,18 @@ internal static class ContractExample
         congestion_control = ""         # TCP_CONGESTION; empty: the system's
         send_buffer        = "0"        # SO_SNDBUF, receive_buffer SO_RCVBUF, both also of a pool; "0": the system's
           [[listeners.routes]]          # first match wins; none: `pool`
-          sni  = ["*.chat.example.com"] # inspect = "tls"; also alpn = [..]
-          host = []                     # inspect = "http"; also path = ["/rooms/*"]
-          pool = "rooms"
+          sni  = []                     # inspect = "tls"; exact, or one leading "*." that stands for one or more labels; also alpn = ["h2"]
+          alpn = []
+          host = []                     # inspect = "http", as sni; also path = ["/rooms/*"]: exact, or a prefix that ends in "*"
+          path = []
+          source = ["192.0.2.0/24"]     # CIDRs of the client. Several keys of one route: all must fit; several values of a key: one must
+          pool = "chat"
 
         [[pools]]
         name         = "chat"
         balance      = "ring"           # "ring" | "maglev" | "least-connections" | "random-two" | "round-robin"
         hash_key     = ["source-ip", "source-port", "destination-ip", "destination-port"]
-                                        # also "source-net" (the client's network), "sni", "http-path", "http-header:NAME", "http-cookie:NAME", "http-query:NAME"
+                                        # also "source-net" (the client's network), "sni", "http-path", "http-path:N", "http-header:NAME", "http-cookie:NAME", "http-query:NAME"
         source_net   = { v4 = 24, v6 = 64 }  # prefix lengths of "source-net"
         bounded_load = 0.0              # 0: off; 1.25: no backend above 125% of its fair share
         source_ips   = []               # addresses the balancer connects from; empty: the kernel's choice
@@ -72,6 +76,7 @@ internal static class ContractExample
         keepalive         = { idle = "60s", interval = "20s", count = 3 }
         user_timeout      = "0s"
         congestion_control = ""
+        transparent       = false       # connect from the client's own address (IP_TRANSPARENT; needs CAP_NET_ADMIN and routes, see docs)
         send_proxy        = "none"      # "none" | "v1" | "v2"
         panic_threshold   = 0.0         # below this healthy share, health is ignored
         slow_start        = "0s"

@@ -14,7 +14,8 @@ internal sealed partial class DocumentationTests
 
     private static readonly SchemaTable[] Tables =
     [
-        ConfigSchema.Root, ConfigSchema.Balancer, ConfigSchema.Admin, ConfigSchema.Metrics, ConfigSchema.Listener, ConfigSchema.Keepalive,
+        ConfigSchema.Root, ConfigSchema.Balancer, ConfigSchema.Admin, ConfigSchema.Metrics, ConfigSchema.Listener, ConfigSchema.Route,
+        ConfigSchema.Keepalive,
         ConfigSchema.Pool, ConfigSchema.Sticky, ConfigSchema.Health, ConfigSchema.Backend,
     ];
 
@@ -63,7 +64,9 @@ internal sealed partial class DocumentationTests
         }
 
         Assert.That(without, Is.EqualTo([
-            "[balancer] log_format", "[[listeners]] name", "[[listeners]] bind", "[[listeners]] pool", "[[pools]] name",
+            "[balancer] log_format", "[[listeners]] name", "[[listeners]] bind", "[[listeners]] pool", "[[listeners]] routes",
+            "[[listeners.routes]] sni", "[[listeners.routes]] alpn", "[[listeners.routes]] host", "[[listeners.routes]] path",
+            "[[listeners.routes]] source", "[[listeners.routes]] pool", "[[pools]] name",
             "[[pools]] backends", "[[pools.backends]] name", "[[pools.backends]] address",
         ]));
     }
@@ -73,7 +76,10 @@ internal sealed partial class DocumentationTests
     {
         foreach (Row row in Rows())
         {
-            Assert.That(new ConfigText().With(row.Header, row.Key, row.Example.Trim('`')).Errors(), Is.Empty, $"{row.Header} {row.Key}");
+            string example = row.Example.Trim('`');
+            ConfigText text = row.Header == "[[listeners.routes]]"
+                ? new ConfigText().WithRoute(row.Key, example) : new ConfigText().With(row.Header, row.Key, example);
+            Assert.That(text.Errors(), Is.Empty, $"{row.Header} {row.Key}");
         }
     }
 

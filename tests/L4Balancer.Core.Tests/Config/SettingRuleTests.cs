@@ -112,7 +112,7 @@ internal sealed class SettingRuleTests
     [TestCase("[[pools]]", "balance", "\"rings\"", "\"rings\" is not known; allowed: \"ring\", \"maglev\", \"least-connections\", \"random-two\", \"round-robin\"")]
     [TestCase(
         "[[pools]]", "hash_key", "[]",
-        "is empty; needed: an array of \"source-ip\", \"source-port\", \"destination-ip\", \"destination-port\", \"source-net\"")]
+        "is empty; needed: an array of \"source-ip\", \"source-port\", \"destination-ip\", \"destination-port\", \"source-net\", \"sni\", \"http-path\", \"http-path:N\", \"http-header:NAME\", \"http-cookie:NAME\", \"http-query:NAME\"")]
     [TestCase("[[pools]]", "source_net", "24", "must be an inline table like { v4 = 24, v6 = 64 }, not an integer")]
     [TestCase("[balancer]", "access_log_every", "\"500ms\"", "\"500ms\"" + Range + "\"0s\", or \"1s\" to \"24d\"")]
     [TestCase("[pools.sticky]", "entries", "0", "0" + Range + "1 to 10000000")]
@@ -297,16 +297,6 @@ internal sealed class SettingRuleTests
         Assert.That(
             new ConfigText().With("[[pools.backends]]", "address", $"\"{address}\"").Errors().Single(),
             Does.Contain($"\"{address}\" is the wildcard address and cannot be connected to"));
-
-    [TestCase("sni")]
-    [TestCase("http-path")]
-    [TestCase("http-header:X-Room")]
-    [TestCase("http-cookie:sid")]
-    [TestCase("http-query:room")]
-    public void A_hash_key_beyond_the_tuple_is_not_supported_yet(string field) =>
-        Assert.That(
-            new ConfigText().With("[[pools]]", "hash_key", $"[\"source-ip\", \"{field}\"]").Errors().Single(),
-            Does.Contain($" pools[0].hash_key[1]: \"{field}\" is not supported yet; allowed: \"source-ip\", "));
 
     [TestCase("[1]", "must be a host name, like \"lb1.example.com\", not an integer")]
     [TestCase("[\"10.0.0.1\"]", "\"10.0.0.1\" is an address, which is always accepted; leave it out")]

@@ -20,6 +20,16 @@ internal sealed class SetupScene
                     new ListenerSettings { Name = "l", Bind = [At("127.0.0.1:80")], Pool = pool.Name, MaxConnections = listenerMax })),
             maxConnections));
 
+    /// <summary>A listener with routes to several pools; the first is its own.</summary>
+    public SetupScene(Func<ListenerSettings, ListenerSettings> listener, params PoolSettings[] pools) =>
+        Snapshot = RoutingSnapshot.Build(new(
+            new BalancerConfig
+            {
+                Listeners = [listener(new ListenerSettings { Name = "l", Bind = [At("127.0.0.1:80")], Pool = pools[0].Name })],
+                Pools = [.. pools],
+            },
+            1000));
+
     public RoutingSnapshot Snapshot { get; private set; }
 
     public Instant Now { get; private set; } = new(TimeSpan.TicksPerDay);
@@ -69,6 +79,11 @@ internal sealed class SetupScene
     /// <summary>The same listener over another pool, or the same pool as the file has it now.</summary>
     public void Reload(PoolSettings pool) =>
         Snapshot = RoutingSnapshot.Build(new(Config(pool, Snapshot.Listeners[0].Settings), Snapshot.MaxConnections), Snapshot);
+
+    /// <summary>Another configuration in place of this one.</summary>
+    public void Reload(Func<ListenerSettings, ListenerSettings> listener, params PoolSettings[] pools) =>
+        Snapshot = RoutingSnapshot.Build(
+            new(new BalancerConfig { Listeners = [listener(Snapshot.Listeners[0].Settings)], Pools = [.. pools] }, 1000), Snapshot);
 
     public void Pass(TimeSpan time) => Now += time;
 

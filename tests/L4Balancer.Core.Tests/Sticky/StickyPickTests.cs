@@ -3,6 +3,7 @@ using L4Balancer.Core.Config;
 using L4Balancer.Core.Connections;
 using L4Balancer.Core.Health;
 using L4Balancer.Core.Routing;
+using L4Balancer.Core.Tests.Balancing;
 using L4Balancer.Core.Tests.Connections;
 
 namespace L4Balancer.Core.Tests.Sticky;

@@ -2,7 +2,9 @@ using System.Runtime.CompilerServices;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
+using L4Balancer.Core.Inspection;
 using L4Balancer.Core.Sticky;
+using L4Balancer.Core.Tests.Balancing;
 using L4Balancer.Core.Timing;
 
 namespace L4Balancer.Core.Tests.Sticky;
@@ -211,7 +213,7 @@ internal sealed class StickyTableTests
     private static StickyTable Table(int entries)
     {
         StickySettings settings = SettingsOf(entries);
-        StickyTable table = StickyTable.For(settings, TupleFields.All, before: null, seed: 7)!;
+        StickyTable table = StickyTable.For(settings, new HashKey(TupleFields.All), before: null, seed: 7)!;
         Limits.Add(table, settings);
         return table;
     }

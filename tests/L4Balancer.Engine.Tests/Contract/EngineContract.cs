@@ -61,11 +61,15 @@ internal abstract class EngineContract(Func<EngineOptions, IEngine> create)
 
     protected Rig Start(
         PoolSettings pool, ListenerSettings? listener = null, int maxConnections = 100_000, Action<ConnectionRecord>? onEstablished = null,
+        IReadOnlyList<int>? inherited = null, ILoggerFactory? log = null, HeldMemory? held = null, int workers = 2) => Start(
+        Settings.Config(pool, listener ?? Settings.Listener("127.0.0.1:0")), maxConnections, onEstablished, inherited, log, held, workers);
+
+    protected Rig Start(
+        BalancerConfig config, int maxConnections = 100_000, Action<ConnectionRecord>? onEstablished = null,
         IReadOnlyList<int>? inherited = null, ILoggerFactory? log = null, HeldMemory? held = null, int workers = 2)
     {
         var records = new RecordedConnections(onEstablished);
-        RoutingSnapshot snapshot = RoutingSnapshot.Build(
-            new(Settings.Config(pool, listener ?? Settings.Listener("127.0.0.1:0")), maxConnections));
+        RoutingSnapshot snapshot = RoutingSnapshot.Build(new(config, maxConnections));
         var rig = new Rig(NewEngine(records, inherited, log, held, workers), snapshot, records);
         _rigs.Add(rig);
         Assert.That(rig.Start(), Is.Empty);

@@ -9,6 +9,14 @@ internal static class EpollEngineTests
 {
     private static EpollEngine NewEpoll(EngineOptions options) => new(options);
 
+    internal sealed class Inspect() : InspectContract(NewEpoll);
+
+    internal sealed class ProxyIn() : ProxyInContract(NewEpoll);
+
+    internal sealed class ProxyOut() : ProxyOutContract(NewEpoll);
+
+    internal sealed class Transparent() : TransparentContract(NewEpoll);
+
     internal sealed class Relay() : RelayContract(NewEpoll);
 
     internal sealed class Finish() : FinishContract(NewEpoll);

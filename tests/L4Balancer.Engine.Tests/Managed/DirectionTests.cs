@@ -26,7 +26,7 @@ internal sealed class DirectionTests
         (Socket sink, _) = await ConnectAsync();
         var direction = new Direction(static _ => throw new InvalidOperationException("A fault that the test put here."), static _ => { }, new HeldMemory(long.MaxValue));
         Task<FillEnd> fill = direction.FillAsync(source, CancellationToken.None);
-        Task<bool> drain = direction.DrainAsync(sink);
+        Task<bool> drain = direction.DrainAsync(sink, default);
 
         await peer.SendAsync(new byte[1]);
 
@@ -45,7 +45,7 @@ internal sealed class DirectionTests
         Task<FillEnd> fill = direction.FillAsync(source, CancellationToken.None);
         await Patience.UntilStill(() => source.Available, TimeSpan.FromMilliseconds(100));
 
-        Task<bool> drain = direction.DrainAsync(sink);
+        Task<bool> drain = direction.DrainAsync(sink, default);
 
         Assert.That(() => drain.Soon(), Throws.InvalidOperationException);
         Assert.That(await fill.Soon(), Is.EqualTo(FillEnd.Stopped));

@@ -8,6 +8,14 @@ internal static class ManagedEngineTests
 {
     private static ManagedEngine NewManaged(EngineOptions options) => new(options);
 
+    internal sealed class Inspect() : InspectContract(NewManaged);
+
+    internal sealed class ProxyIn() : ProxyInContract(NewManaged);
+
+    internal sealed class ProxyOut() : ProxyOutContract(NewManaged);
+
+    internal sealed class Transparent() : TransparentContract(NewManaged);
+
     internal sealed class Relay() : RelayContract(NewManaged);
 
     internal sealed class Finish() : FinishContract(NewManaged);

@@ -66,6 +66,15 @@ internal sealed class AccessLineTests
             JsonDocument.Parse(json).RootElement.EnumerateObject().Select(p => p.Name), Is.EqualTo(text.Split(' ').Select(p => p.Split('=')[0])));
     }
 
+    [TestCase(LogFormat.Text, " reason=client_closed route=1 rule=\"host chat.test\" host=chat.test key=\"a \\x1B[31m\"\n")]
+    [TestCase(LogFormat.Json, "\"reason\":\"client_closed\",\"route\":\"1\",\"rule\":\"host chat.test\",\"host\":\"chat.test\",\"key\":\"a \\u001B[31m\"}\n")]
+    public void What_was_read_of_the_client_and_the_route_stand_at_the_end(LogFormat format, string end)
+    {
+        string line = Format(format, Connections.ClosedAfterRequest("GET /?room=a%20%1B[31m HTTP/1.1\r\nHost: chat.test\r\n\r\n"));
+
+        Assert.That(line, Does.EndWith(end));
+    }
+
     [TestCase(LimitKind.SourceRate, " reason=limit limit=source_rate")]
     [TestCase(LimitKind.None, " reason=limit")]
     public void Which_limit_was_reached_stands_behind_the_reason(LimitKind limit, string end)

@@ -18,14 +18,14 @@ internal sealed class LocationCostTests
         Listener listener = snapshot.Listeners[0];
         listener.Pool.SetHealth(new Dictionary<int, HealthState> { [3] = HealthState.Down });
         var tuple = new FourTuple(new Endpoint(HostAddress.FromV4(0xCB00_7107), 51234), new Endpoint(HostAddress.FromV4(0xC633_6401), 443));
-        string? owner = Location.Of(listener, tuple, isLive: true, now: default).Answer.Owner;
+        string? owner = Location.Of(listener, tuple.Source, tuple.Destination, new AskedClient(), isLive: true, now: default, out _)?.Answer.Owner;
         Assert.That(owner, Is.Not.Null);
 
         long before = GC.GetAllocatedBytesForCurrentThread();
         var watch = Stopwatch.StartNew();
         for (int i = 0; i < Times; i++)
         {
-            _ = Location.Of(listener, tuple, isLive: true, now: default);
+            _ = Location.Of(listener, tuple.Source, tuple.Destination, new AskedClient(), isLive: true, now: default, out _);
         }
 
         long each = (GC.GetAllocatedBytesForCurrentThread() - before) / Times;

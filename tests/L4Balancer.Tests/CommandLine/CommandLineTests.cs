@@ -52,7 +52,7 @@ internal sealed class CommandLineTests
 
         [[pools]]
         name = "chat"
-        send_proxy = "v1"
+        send_proxy = "v3"
           [[pools.backends]]
           name = "ws1"
           address = "10.0.1.21:8443"
@@ -133,7 +133,6 @@ internal sealed class CommandLineTests
     }
 
     [TestCase("upgrade", "--binary", "x")]
-    [TestCase("locate", "--config", "x", "--listener", "wss", "--source", "10.0.0.1:1", "--sni", "a")]
     public async Task What_is_not_built_yet_says_so(params string[] args)
     {
         Result result = await InvokeAsync(args);
@@ -200,6 +199,77 @@ internal sealed class CommandLineTests
 
         Assert.That(seen, Has.Count.EqualTo(2));
     }
+
+    private const string Routed = """
+        [[listeners]]
+        name = "http"
+        bind = ["127.0.0.1:8080"]
+        pool = "chat"
+        inspect = "http"
+        routes = [{ host = ["rooms.test"], path = ["/rooms/*"], pool = "rooms" }]
+
+        [[listeners]]
+        name = "tls"
+        bind = ["127.0.0.1:8443"]
+        pool = "chat"
+        inspect = "tls"
+        routes = [{ sni = ["*.rooms.test"], pool = "rooms" }, { alpn = ["h2"], pool = "rooms" }]
+
+        [[pools]]
+        name = "chat"
+        backends = [{ name = "ws1", address = "10.0.1.21:8443" }, { name = "ws2", address = "10.0.1.22:8443" }]
+
+        [[pools]]
+        name = "rooms"
+        hash_key = ["http-path:2"]
+        backends = [{ name = "r1", address = "10.0.2.21:80" }, { name = "r2", address = "10.0.2.22:80" }, { name = "r3", address = "10.0.2.23:80" }]
+        """;
+
+    [TestCase("http", "--host rooms.test --path /rooms/%61", "rooms", "1: host rooms.test, path /rooms/*", "key       http-path:2 = /rooms/a\n")]
+    [TestCase("http", "--host Rooms.test:80 --path /rooms/a/x --query a=b", "rooms", "1: ", "key       http-path:2 = /rooms/a\n")]
+    [TestCase("http", "--host other.test --path /rooms/a", "chat", "default: no route fits", "key       source-ip ")]
+    [TestCase("http", "", "chat", "default: no route fits", "key       source-ip ")]
+    [TestCase("tls", "--sni A.rooms.test.", "rooms", "1: sni *.rooms.test", "(http-path:2: not all of it is given)\n")]
+    [TestCase("tls", "--alpn http/1.1,h2", "rooms", "2: alpn h2", "(http-path:2: not all of it is given)\n")]
+    [TestCase("tls", "--sni a.rooms.test --key /rooms/a", "rooms", "1: sni ", "key       http-path:2 = /rooms/a\n")]
+    public async Task Locate_says_which_route_and_key_decide(string listener, string options, string pool, string route, string key)
+    {
+        Result result = await LocateAsync(listener, options);
+
+        Assert.That(result.Code, Is.Zero, result.Errors);
+        Assert.That(
+            result.Output, Does.StartWith($"backend   {pool}/").And.Contain($"\nroute     {route}").And.Contain(key));
+    }
+
+    [Test]
+    public async Task Locate_finds_one_backend_for_one_key_however_it_is_given()
+    {
+        string[] options =
+        [
+            "--host rooms.test --path /rooms/a", "--host rooms.test --path /rooms/%61/chat?x=1", "--host rooms.test --path /rooms/ --key /rooms/a",
+        ];
+        Result[] results = [.. await Task.WhenAll(options.Select(o => LocateAsync("http", o)))];
+
+        Assert.That(results.Select(r => r.Output.Split('\n')[0]).Distinct().Count(), Is.EqualTo(1), string.Concat(results.Select(r => r.Output)));
+    }
+
+    [TestCase("http", "--sni a.test", "sni and alpn: listener http does not read them; it needs inspect = \"tls\"")]
+    [TestCase("tls", "--path /", "listener tls does not read them; it needs inspect = \"http\"")]
+    [TestCase("http", "--query room", "query is NAME=VALUE")]
+    [TestCase("http", "--header X", "header is NAME:VALUE")]
+    [TestCase("http", "--path a", "make no HTTP request: ")]
+    [TestCase("tls", "--alpn ,", "make no ClientHello: ")]
+    public async Task Locate_refuses_what_the_listener_cannot_read(string listener, string options, string mistake)
+    {
+        Result result = await LocateAsync(listener, options);
+
+        Assert.That(result.Code, Is.EqualTo(2));
+        Assert.That(result.Errors, Does.Contain(mistake));
+    }
+
+    private static Task<Result> LocateAsync(string listener, string options) => InvokeAsync(
+        ["locate", "--config", DaemonProcess.ConfigFileWith(Routed), "--listener", listener, "--source", "203.0.113.7:51234",
+            .. options.Split(' ', StringSplitOptions.RemoveEmptyEntries)]);
 
     [TestCase("wide", "203.0.113.7:51234", null, "destination IP:PORT is required")]
     [TestCase("wide", "203.0.113.7:51234", "198.51.100.1:443", null)]

@@ -3,7 +3,6 @@ using L4Balancer.AccessLog;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Connections;
-using L4Balancer.Core.Routing;
 using L4Balancer.Logging;
 using L4Balancer.Metrics;
 
@@ -49,8 +48,7 @@ internal sealed class ReasonsReferenceTests
     [Test]
     public void Every_field_of_the_access_log_has_its_row_in_the_order_of_the_line()
     {
-        RoutingSnapshot snapshot = Connections.Snapshot();
-        ConnectionRecord record = Connections.Refused(snapshot, CloseReason.Limit);
+        ConnectionRecord record = Connections.ClosedAfterRequest("GET /?room=a HTTP/1.1\r\nHost: chat.test\r\n\r\n");
         record.Limit = LimitKind.Host;
         using var line = new AccessLine(LogFormat.Json);
         var lines = new LineBuffer(512);

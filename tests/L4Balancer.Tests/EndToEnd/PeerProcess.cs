@@ -48,11 +48,14 @@ internal sealed class PeerProcess : IAsyncDisposable
     }
 
     /// <summary>Waits for a server to say its port.</summary>
-    public async Task<int> PortAsync(CancellationToken cancel)
+    public async Task<int> PortAsync(CancellationToken cancel) => (await PortsAsync(cancel)).Single();
+
+    /// <summary>Waits for several servers in one process to say their ports.</summary>
+    public async Task<int[]> PortsAsync(CancellationToken cancel)
     {
         string? line = await _process.StandardOutput.ReadLineAsync(cancel);
         Assert.That(line, Does.StartWith("listening "), line is null ? await _errors.WaitAsync(cancel) : "");
-        return int.Parse(line!["listening ".Length..], System.Globalization.CultureInfo.InvariantCulture);
+        return [.. line!.Split(' ').Skip(1).Select(port => int.Parse(port, System.Globalization.CultureInfo.InvariantCulture))];
     }
 
     /// <summary>Waits for it to say that it has come so far.</summary>

@@ -124,6 +124,48 @@ internal sealed class StatusPageTests
     }
 
     [Test]
+    public async Task The_connections_of_a_backend_show_the_route_and_the_key_that_decided(CancellationToken cancel)
+    {
+        await using var backend = new EchoPeer();
+        await using BrowserScene scene = await BrowserScene.StartAsync("", $$"""
+            backends = [{ name = "ws1", address = "{{backend.Endpoint}}" }]
+            [[listeners]]
+            name = "rooms"
+            bind = ["127.0.0.1:0"]
+            pool = "chat"
+            inspect = "http"
+            routes = [{ path = ["/rooms/*"], pool = "rooms" }]
+            [[pools]]
+            name = "rooms"
+            hash_key = ["http-query:room"]
+            backends = [{ name = "r1", address = "{{backend.Endpoint}}" }]
+            """);
+        using TcpClient client = await Talk.ConnectAsync(await scene.Daemon.ListenerAsync("rooms"));
+        string address = Talk.AddressOf(client);
+
+        // U+202E reverses what follows it; the element must stay text.
+        await Talk.EchoAsync(client, "GET /rooms/?room=%3Cimg%20src=x%3E%E2%80%AEb HTTP/1.1\r\nHost: chat.test\r\n\r\n");
+        await using PeerProcess page = PeerProcess.Start("status-page-connections.js", $"{scene.Admin}/", "rooms/r1", BrowserScene.Chromium);
+        await page.SaysAsync("listed", cancel);
+        client.Close();
+        await page.GoOnAsync();
+        JsonElement seen = JsonDocument.Parse(await page.OutputAsync(cancel)).RootElement;
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(Texts(seen, "faults"), Is.Empty, "the console");
+            Assert.That(Texts(seen, "foreign"), Is.Empty, "requests to others");
+            Assert.That(seen.GetProperty("title").GetString(), Is.EqualTo("Connections of rooms/r1"));
+            Assert.That(seen.GetProperty("note").GetString(), Is.EqualTo("1 open"));
+            Assert.That(
+                Texts(seen, "heads"), Is.EqualTo(new[] { "Client", "Listener", "Route", "Name or key", "Age", "Idle", "To backend", "To client" }));
+            Assert.That(Texts(seen, "row").Take(4), Is.EqualTo(new[] { address, "rooms", "1: path /rooms/*", "<img src=x>?b" }));
+            Assert.That(seen.GetProperty("images").GetInt32(), Is.Zero);
+            Assert.That(seen.GetProperty("overflow").GetInt32(), Is.LessThanOrEqualTo(0), "a phone scrolls down only");
+            Assert.That(seen.GetProperty("left").GetInt32(), Is.Zero);
+        }
+    }
+
+    [Test]
     public async Task It_stays_fluent_with_a_thousand_backends(CancellationToken cancel)
     {
         const int backends = 1000;
@@ -146,4 +188,6 @@ internal sealed class StatusPageTests
             Assert.That(seen.GetProperty("found").EnumerateArray().Select(f => f.ToString()), Is.EqualTo(["b0999"]));
         }
     }
+
+    private static string[] Texts(JsonElement seen, string name) => [.. seen.GetProperty(name).EnumerateArray().Select(e => e.ToString())];
 }

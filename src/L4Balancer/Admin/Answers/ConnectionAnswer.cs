@@ -10,9 +10,15 @@ internal sealed record ConnectionsAnswer(int Total, IEnumerable<ConnectionAnswer
 /// <param name="Source">The balancer's endpoint of the backend connection; null before it is connected, and for a UNIX socket.</param>
 /// <param name="Generation">Generation of the configuration under which it was accepted.</param>
 /// <param name="State"><c>pending</c> or <c>active</c>.</param>
+/// <param name="Route">Number of the route that decided, or <c>default</c>; null if the listener has none, or none was decided on yet.</param>
+/// <param name="Rule">The conditions of that route when it decided, at most 128 characters; null if it has none.</param>
+/// <param name="Sni">The server name that the client asked for; null if it was not read. At most 128 bytes are shown, as of the others.</param>
+/// <param name="Host">The host of its request; null if it was not read.</param>
+/// <param name="Key">The values of the named parts of <c>hash_key</c>; null if there are none, or they are the server name or host.</param>
 internal sealed record ConnectionAnswer(
     ulong Id, string Client, string Destination, string Listener, string Pool, string? Backend, string? Source, double AgeSeconds,
-    double IdleSeconds, long BytesToBackend, long BytesToClient, long Generation, string State);
+    double IdleSeconds, long BytesToBackend, long BytesToClient, long Generation, string State, string? Route = null, string? Rule = null, string? Sni = null,
+    string? Host = null, string? Key = null);
 
 /// <summary>DELETE /v1/connections/{id}: the connection is being closed.</summary>
 internal sealed record ClosingAnswer(ulong Id, string Reason);

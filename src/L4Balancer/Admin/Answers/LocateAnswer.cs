@@ -12,6 +12,11 @@ namespace L4Balancer.Admin.Answers;
 /// </param>
 /// <param name="Health">The state of the owner; <c>unknown</c> offline.</param>
 /// <param name="Sticky">An entry of <c>[pools.sticky]</c> decided, whatever the balance would have picked; always false offline.</param>
+/// <param name="Route">Number of the route that decided, or <c>default</c>; null if the listener has none.</param>
+/// <param name="Rule">The conditions of the route; null if it has none.</param>
+/// <param name="Key">The values of the named fields of <c>hash_key</c>; null if there are none, or one is missing.</param>
+/// <param name="KeyMissing">The named fields of <c>hash_key</c> if one of them is missing, so that the whole tuple is hashed; else empty.</param>
 internal sealed record LocateAnswer(
     string Listener, string Pool, string Balance, string? Backend, string? Address, string Source, string Destination, IReadOnlyList<string> HashKey,
-    string? Hash, int RingBackends, int? LivingBackends, string? Owner, string Health, bool Sticky);
+    string? Hash, int RingBackends, int? LivingBackends, string? Owner, string Health, bool Sticky, string? Route,
+    string? Rule, string? Key, IReadOnlyList<string> KeyMissing);

@@ -9,7 +9,7 @@ class BackendRow {
     this.since = element('div.since.dim');
     this.name = element('div.name');
     this.address = element('div.dim');
-    this.connections = element('span.number');
+    this.connections = element('button.quiet.number', { type: 'button', onclick: () => listing.open(this.backend) });
     this.bar = element('i');
     this.fair = element('b');
     this.share = element('span');
@@ -51,6 +51,7 @@ class BackendRow {
     this.since.title = since ? `since ${since.toISOString()}${lastTransition(backend)}` : '';
     setText(this.address, addressLine(backend));
     setText(this.connections, count(backend.connections));
+    this.connections.setAttribute('aria-label', `${count(backend.connections)} connections of ${backend.pool}/${backend.name}`);
     const fair = backend.share_ratio ? backend.connections / backend.share_ratio : null;
     const scale = Math.max(most, fair || 0, 1);
     setStyle(this.bar, 'width', `${100 * backend.connections / scale}%`);

@@ -1,0 +1,148 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Config;
+using L4Balancer.Core.Connections;
+using L4Balancer.Core.Routing;
+using L4Balancer.Engine.Tests.Peers;
+using L4Balancer.Engine.Tests.Ports;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Logging.Testing;
+
+namespace L4Balancer.Engine.Tests.Contract;
+
+/// <summary>Runs in the namespaces of <see cref="TransparentContract"/>, one process for each part.</summary>
+internal static class TransparentBody
+{
+    private const int Port = 7000;
+
+    private static readonly (string Listener, string Backend, string Client)[] Families =
+        [("10.98.1.1:7000", "10.98.2.11:7000", "10.98.1.21"), ("[fd00:98:1::1]:7000", "[fd00:98:2::11]:7000", "fd00:98:1::21")];
+
+    public static Task RunAsync(string engine, string role) => role switch
+    {
+        "backend" => ServeAsync(),
+        "balancer" => BalanceAsync(engine),
+        "client" => VisitAsync(),
+        _ => BeDeniedAsync(engine),
+    };
+
+    // Answers with the address that it sees.
+    private static async Task ServeAsync()
+    {
+        using var socket = new Socket(AddressFamily.InterNetworkV6, SocketType.Stream, ProtocolType.Tcp) { DualMode = true };
+        socket.Bind(new IPEndPoint(IPAddress.IPv6Any, Port));
+        socket.Listen();
+        while (true)
+        {
+            using Socket one = await socket.AcceptAsync();
+            IPAddress seen = ((IPEndPoint)one.RemoteEndPoint!).Address;
+            await one.SendAsync(Encoding.ASCII.GetBytes((seen.IsIPv4MappedToIPv6 ? seen.MapToIPv4() : seen).ToString()));
+        }
+    }
+
+    private static async Task BalanceAsync(string engineName)
+    {
+        var config = new BalancerConfig
+        {
+            Listeners = [.. Families.Select((f, i) => Settings.Listener(f.Listener) with { Name = $"l{i}", Pool = $"p{i}" })],
+            Pools = [.. Families.Select((f, i) => Pool($"p{i}", f.Backend))],
+        };
+        var options = new EngineOptions
+        {
+            Clock = TimeProvider.System,
+            Records = new RecordedConnections(),
+            Loggers = NullLoggerFactory.Instance,
+            Workers = 1,
+        };
+        await using IEngine engine = EngineUnderTest.Create(engineName, options);
+        Assert.That(engine.Start(RoutingSnapshot.Build(new(config, 1000))), Is.Empty);
+        await Task.Delay(Timeout.Infinite);
+    }
+
+    private static async Task VisitAsync()
+    {
+        foreach ((string listener, _, string client) in Families)
+        {
+            for (int i = 0; i < 3; i++)
+            {
+                using Peer peer = await ConnectAsync(Settings.Endpoint(listener));
+                byte[] buffer = new byte[100];
+                int count = await peer.Socket.ReceiveAsync(buffer.AsMemory()).Soon();
+                Assert.That(Encoding.ASCII.GetString(buffer, 0, count), Is.EqualTo(client));
+            }
+        }
+    }
+
+    // The other two processes start at the same time: until the balancer listens and the backend does, clients are refused.
+    private static async Task<Peer> ConnectAsync(Core.Addressing.Endpoint to)
+    {
+        for (int attempt = 0; ; attempt++)
+        {
+            Peer? peer = null;
+            try
+            {
+                peer = await Peer.ConnectAsync(to);
+                byte[] one = new byte[1];
+                if (await peer.Socket.ReceiveAsync(one.AsMemory(), SocketFlags.Peek).Soon() == 1)
+                {
+                    return peer;
+                }
+            }
+            catch (SocketException) when (attempt < 100)
+            {
+            }
+
+            peer?.Dispose();
+            await Task.Delay(100);
+        }
+    }
+
+    private static async Task BeDeniedAsync(string engineName)
+    {
+        using TestBackend backend = TestBackend.Listening();
+        var log = new FakeLogCollector();
+        var records = new RecordedConnections();
+        var options = new EngineOptions
+        {
+            Clock = TimeProvider.System,
+            Records = records,
+            Workers = 1,
+            Loggers = new LoggerFactory([new FakeLoggerProvider(log)], new LoggerFilterOptions { MinLevel = Microsoft.Extensions.Logging.LogLevel.Error }),
+        };
+        RoutingSnapshot snapshot = RoutingSnapshot.Build(
+            new(Settings.Config(Pool("pool", backend.Endpoint.ToString()), Settings.Listener("127.0.0.1:0")), 1000));
+        await using var rig = new Rig(EngineUnderTest.Create(engineName, options), snapshot, records);
+        Assert.That(rig.Start(), Is.Empty);
+        for (int i = 0; i < 3; i++)
+        {
+            try
+            {
+                using Peer client = await Peer.ConnectAsync(rig.Address);
+                Assert.That((await client.ReceiveAllAsync()).End, Is.EqualTo(StreamEnd.Reset));
+            }
+            catch (SocketException e) when (e.SocketErrorCode == SocketError.ConnectionReset)
+            {
+            }
+
+            ConnectionRecord end = await records.NextEndAsync();
+            Assert.That((end.Reason, end.Attempts), Is.EqualTo((CloseReason.ConnectFailed, 0)));
+        }
+
+        Assert.That(backend.HasWaiting, Is.False);
+        Assert.That(rig.Backend().ConnectFailures.Total, Is.Zero, "no backend is at fault");
+        Assert.That(log.GetSnapshot().Single().Message, Does.Contain("CAP_NET_ADMIN").And.Contain("pool pool"));
+        await rig.Engine.StopAsync(TimeSpan.Zero, new CancellationToken(canceled: true)).Soon();
+        rig.AssertBooksBalance();
+    }
+
+    private static PoolSettings Pool(string name, string backend) => new()
+    {
+        Name = name,
+        Transparent = true,
+        Health = new HealthSettings { Type = HealthType.None },
+        Backends = [new BackendSettings { Name = "b", Address = backend, Endpoint = Settings.Endpoint(backend) }],
+    };
+}
