@@ -1,0 +1,112 @@
+using System.Globalization;
+using System.Text;
+using L4Balancer.Fuzz.Targets;
+
+namespace L4Balancer.Fuzz.Runs;
+
+/// <summary>Runs a fuzzer on one target after the other, in <c>artifacts/fuzz</c>, and keeps its findings as cases.</summary>
+internal static class FuzzRun
+{
+    /// <summary>The product, and the library that parses TOML.</summary>
+    private static readonly string[] Instrumented = ["L4Balancer.Core.dll", "L4Balancer.Engine.dll", "l4balancer.dll", "Tomlyn.dll"];
+
+    /// <summary>An input is reported as too slow only if it takes this long by itself: a busy machine makes a fuzzer see hangs.</summary>
+    private static readonly TimeSpan TooLong = TimeSpan.FromSeconds(2);
+
+    /// <returns>The exit code: 0 without a finding, 1 with one, 2 if a fuzzer could not run.</returns>
+    public static int Run(FuzzOptions options)
+    {
+        if (Fuzzer.Choose(options.Driver, out string missing) is not { } fuzzer)
+        {
+            Console.Error.WriteLine(missing);
+            return 2;
+        }
+
+        string work = Path.Combine(CaseFolder.Repository, "artifacts", "fuzz");
+        string program = Instrument(Empty(Path.Combine(work, "bin")));
+        Console.WriteLine($"{fuzzer.Name} ({fuzzer.Installed}), {options.Time.TotalSeconds} s for each target");
+        int code = 0;
+        foreach (FuzzTarget target in options.Targets)
+        {
+            code = Math.Max(code, Run(fuzzer, target, program, Path.Combine(work, target.Name), options.Time));
+        }
+
+        return code;
+    }
+
+    private static int Run(Fuzzer fuzzer, FuzzTarget target, string program, string work, TimeSpan time)
+    {
+        string seeds = Empty(Path.Combine(work, "seeds"));
+        int count = 0;
+        foreach (byte[] seed in target.Seeds().Concat(CaseFolder.Of(target).Select(File.ReadAllBytes)).Where(s => s.Length > 0 && s.Length <= target.Longest))
+        {
+            File.WriteAllBytes(Path.Combine(seeds, $"{count++:d5}"), seed);
+        }
+
+        string dictionary = Path.Combine(work, "dictionary");
+        File.WriteAllLines(dictionary, target.Fragments.Where(f => f.Length <= 64).Select(Entry));
+        var job = new FuzzJob(program, $"--target={target.Name}", seeds, dictionary, Empty(Path.Combine(work, fuzzer.Name)), target.Longest, time);
+        FuzzReport report = fuzzer.Run(job);
+        if (report.Fault is not null)
+        {
+            Console.Error.WriteLine($"{target.Name}: {report.Fault}");
+            return 2;
+        }
+
+        string[] findings = [.. report.Suspects.Select(path => Judge(target, File.ReadAllBytes(path))).OfType<string>().Distinct()];
+        Console.WriteLine(string.Create(
+            CultureInfo.InvariantCulture,
+            $"{target.Name,-12} {count,5} seeds {report.Executions,11:N0} executions {report.PerSecond,9:N0} a second {findings.Length} findings of {report.Suspects.Count} suspects"));
+        Array.ForEach(findings, Console.WriteLine);
+        return findings.Length > 0 ? 1 : 0;
+    }
+
+    /// <summary>Repeats a suspect without the fuzzer. What fails again is kept.</summary>
+    private static string? Judge(FuzzTarget target, byte[] bytes)
+    {
+        TimeSpan start = Environment.CpuUsage.TotalTime;
+        string? fault = null;
+        try
+        {
+            target.Run(bytes);
+        }
+        catch (Exception e)
+        {
+            fault = e.ToString();
+        }
+
+        TimeSpan took = Environment.CpuUsage.TotalTime - start;
+        fault ??= took > TooLong ? $"takes {took.TotalSeconds:F1} s" : null;
+        return fault is null ? null : $"  {Path.GetRelativePath(CaseFolder.Repository, CaseFolder.Add(target, bytes))}: {fault}";
+    }
+
+    /// <summary>Copies this program, and makes its copy of the product count the branches that it takes.</summary>
+    private static string Instrument(string folder)
+    {
+        foreach (string path in Directory.GetFiles(AppContext.BaseDirectory))
+        {
+            File.Copy(path, Path.Combine(folder, Path.GetFileName(path)));
+        }
+
+        foreach (string name in Instrumented)
+        {
+            SharpFuzz.Fuzzer.Instrument(Path.Combine(folder, name), static _ => true, SharpFuzz.Options.Value);
+        }
+
+        return Path.Combine(folder, "L4Balancer.Fuzz");
+    }
+
+    private static string Empty(string folder)
+    {
+        if (Directory.Exists(folder))
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+
+        return Directory.CreateDirectory(folder).FullName;
+    }
+
+    // Both fuzzers read this form; every byte may be written as \xHH.
+    private static string Entry(byte[] fragment, int number) =>
+        fragment.Aggregate(new StringBuilder($"f{number}=\""), static (text, value) => text.Append(CultureInfo.InvariantCulture, $"\\x{value:X2}")).Append('"').ToString();
+}
