@@ -10,13 +10,14 @@ namespace L4Balancer.Fuzz;
 /// </summary>
 internal static class FuzzProgram
 {
-    private const string OneTarget = "--target=";
+    /// <summary>Names the target under a fuzzer; a variable, because the drivers differ in the arguments that they pass on.</summary>
+    public const string Variable = "L4BALANCER_FUZZ_TARGET";
 
     public static int Main(string[] args)
     {
-        if (args is [{ } only] && only.StartsWith(OneTarget, StringComparison.Ordinal))
+        if (args.Length == 0 && Environment.GetEnvironmentVariable(Variable) is { } name)
         {
-            UnderFuzzer(FuzzTarget.All.Single(t => t.Name == only[OneTarget.Length..]));
+            UnderFuzzer(FuzzTarget.All.Single(t => t.Name == name));
             return 0;
         }
 

@@ -30,10 +30,11 @@ internal sealed class AflFuzzer : Fuzzer
     {
         string log = Path.Combine(job.Output, "afl-fuzz.log");
         int code = Start(
+            job,
             Installed!,
             [
                 "-i", job.Seeds, "-o", job.Output, "-x", job.Dictionary, "-m", "none", "-t", $"{MillisecondsEach}+", "-G", Text(job.Longest),
-                "-V", Text((int)job.Time.TotalSeconds), "--", job.Program, job.Argument,
+                "-V", Text((int)job.Time.TotalSeconds), "--", Host, job.Program,
             ],
             Settings,
             log);

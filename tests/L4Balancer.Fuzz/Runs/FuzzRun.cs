@@ -45,7 +45,7 @@ internal static class FuzzRun
 
         string dictionary = Path.Combine(work, "dictionary");
         File.WriteAllLines(dictionary, target.Fragments.Where(f => f.Length <= 64).Select(Entry));
-        var job = new FuzzJob(program, $"--target={target.Name}", seeds, dictionary, Empty(Path.Combine(work, fuzzer.Name)), target.Longest, time);
+        var job = new FuzzJob(target.Name, program, seeds, dictionary, Empty(Path.Combine(work, fuzzer.Name)), target.Longest, time);
         FuzzReport report = fuzzer.Run(job);
         if (report.Fault is not null)
         {
@@ -53,31 +53,39 @@ internal static class FuzzRun
             return 2;
         }
 
-        string[] findings = [.. report.Suspects.Select(path => Judge(target, File.ReadAllBytes(path))).OfType<string>().Distinct()];
+        // Of all inputs with the same fault the shortest is kept.
+        (string Fault, byte[] Bytes)[] findings =
+        [
+            .. report.Suspects.Select(File.ReadAllBytes).Select(bytes => (Fault: FaultOf(target, bytes), Bytes: bytes)).Where(f => f.Fault is not null)
+                .GroupBy(f => f.Fault!).Select(same => (same.Key, same.MinBy(f => f.Bytes.Length).Bytes)),
+        ];
         Console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
-            $"{target.Name,-12} {count,5} seeds {report.Executions,11:N0} executions {report.PerSecond,9:N0} a second {findings.Length} findings of {report.Suspects.Count} suspects"));
-        Array.ForEach(findings, Console.WriteLine);
+            $"{target.Name,-12} {count,5} seeds {report.Executions,11:N0} executions {report.PerSecond,9:N0} a second {findings.Length} findings, {report.Suspects.Count} suspects"));
+        foreach ((string fault, byte[] bytes) in findings)
+        {
+            Console.WriteLine($"  {Path.GetRelativePath(CaseFolder.Repository, CaseFolder.Add(target, bytes))}: {fault}");
+        }
+
         return findings.Length > 0 ? 1 : 0;
     }
 
-    /// <summary>Repeats a suspect without the fuzzer. What fails again is kept.</summary>
-    private static string? Judge(FuzzTarget target, byte[] bytes)
+    /// <summary>Repeats a suspect without the fuzzer.</summary>
+    /// <returns>Null if it is answered, and in time.</returns>
+    private static string? FaultOf(FuzzTarget target, byte[] bytes)
     {
         TimeSpan start = Environment.CpuUsage.TotalTime;
-        string? fault = null;
         try
         {
             target.Run(bytes);
         }
         catch (Exception e)
         {
-            fault = e.ToString();
+            return e.ToString();
         }
 
         TimeSpan took = Environment.CpuUsage.TotalTime - start;
-        fault ??= took > TooLong ? $"takes {took.TotalSeconds:F1} s" : null;
-        return fault is null ? null : $"  {Path.GetRelativePath(CaseFolder.Repository, CaseFolder.Add(target, bytes))}: {fault}";
+        return took > TooLong ? string.Create(CultureInfo.InvariantCulture, $"takes more than {TooLong.TotalSeconds} s") : null;
     }
 
     /// <summary>Copies this program, and makes its copy of the product count the branches that it takes.</summary>
@@ -93,7 +101,7 @@ internal static class FuzzRun
             SharpFuzz.Fuzzer.Instrument(Path.Combine(folder, name), static _ => true, SharpFuzz.Options.Value);
         }
 
-        return Path.Combine(folder, "L4Balancer.Fuzz");
+        return Path.Combine(folder, "L4Balancer.Fuzz.dll");
     }
 
     private static string Empty(string folder)

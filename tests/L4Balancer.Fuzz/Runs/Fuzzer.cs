@@ -3,11 +3,11 @@ using System.Diagnostics;
 namespace L4Balancer.Fuzz.Runs;
 
 /// <summary>What one target is fuzzed with.</summary>
-/// <param name="Program">The instrumented program; one argument selects the target.</param>
+/// <param name="Program">The instrumented program, as an assembly.</param>
 /// <param name="Seeds">A folder of inputs to begin with.</param>
 /// <param name="Dictionary">A file of parts of inputs.</param>
 /// <param name="Output">A folder of its own, which is empty.</param>
-internal sealed record FuzzJob(string Program, string Argument, string Seeds, string Dictionary, string Output, int Longest, TimeSpan Time);
+internal sealed record FuzzJob(string Target, string Program, string Seeds, string Dictionary, string Output, int Longest, TimeSpan Time);
 
 /// <summary>What a fuzzer did.</summary>
 /// <param name="Fault">Why it did not run; null if it did.</param>
@@ -41,11 +41,14 @@ internal abstract class Fuzzer
     protected static string? OnPath(string program) => (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':')
         .Select(folder => Path.Combine(folder, program)).FirstOrDefault(File.Exists);
 
+    /// <summary>The host of the runtime, which runs this process too.</summary>
+    protected static string Host { get; } = Environment.ProcessPath!;
+
     /// <summary>Runs it to its end; what it prints goes to a file.</summary>
-    protected static int Start(string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string> environment, string log)
+    protected static int Start(FuzzJob job, string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string> environment, string log)
     {
         var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
-        start.Environment["DOTNET_ROOT"] = Path.GetFullPath(Path.Combine(System.Runtime.InteropServices.RuntimeEnvironment.GetRuntimeDirectory(), "../../.."));
+        start.Environment[FuzzProgram.Variable] = job.Target;
         foreach ((string name, string value) in environment)
         {
             start.Environment[name] = value;

@@ -15,9 +15,10 @@ internal sealed class LibFuzzer : Fuzzer
         string found = Directory.CreateDirectory(Path.Combine(job.Output, "found")).FullName;
         string corpus = Directory.CreateDirectory(Path.Combine(job.Output, "corpus")).FullName;
         int code = Start(
+            job,
             Installed!,
             [
-                $"--target_path={job.Program}", $"--target_arg={job.Argument}", $"-max_total_time={Text((int)job.Time.TotalSeconds)}",
+                $"--target_path={Host}", $"--target_arg={job.Program}", $"-max_total_time={Text((int)job.Time.TotalSeconds)}",
                 $"-max_len={Text(job.Longest)}", $"-dict={job.Dictionary}", $"-artifact_prefix={found}/", "-timeout=10", "-print_final_stats=1", corpus, job.Seeds,
             ],
             new Dictionary<string, string>(),
