@@ -1,11 +1,12 @@
 using System.Text;
+using System.Text.RegularExpressions;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Routing;
 
 namespace L4Balancer.Fuzz.Targets;
 
 /// <summary>Configurations: errors at positions inside the text, or settings from which the routing can be built.</summary>
-internal sealed class ConfigTarget : FuzzTarget
+internal sealed partial class ConfigTarget : FuzzTarget
 {
     private const string Small = """
         [balancer]
@@ -84,15 +85,19 @@ internal sealed class ConfigTarget : FuzzTarget
         return true;
     }
 
-    // The example lists every key, most of them in comments; here they hold.
+    // The example shows every key with its default, most of them in comments; here they are set, in parts that are short enough.
     private static IEnumerable<byte[]> Example()
     {
-        string path = Path.Combine(AppContext.BaseDirectory, "balancer.toml.example");
-        string text = File.ReadAllText(path);
-        yield return Encoding.UTF8.GetBytes(text);
-        foreach (string line in text.Split('\n').Where(static l => l.StartsWith("# ", StringComparison.Ordinal) && l.Contains(" = ", StringComparison.Ordinal)))
+        string text = File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "balancer.toml.example"));
+        string[] lines = [.. text.Split('\n').Select(static l => SettingInComment().Replace(l, "$1")).Where(static l => !l.StartsWith('#'))];
+        string header = "";
+        foreach (string[] part in lines.Chunk(12))
         {
-            yield return Encoding.UTF8.GetBytes($"{Http}\n[pools.health]\n{line[2..]}\n");
+            yield return Encoding.UTF8.GetBytes($"{Http}\n{header}\n{string.Join('\n', part)}\n");
+            header = part.LastOrDefault(static l => l.TrimStart().StartsWith('['), header);
         }
     }
+
+    [GeneratedRegex("^#([a-z_]+ *=)")]
+    private static partial Regex SettingInComment();
 }
