@@ -74,9 +74,9 @@ internal sealed class ClientHelloTests
     {
         byte[] hello = Hello(Extension(KeyShare, new byte[6000]), ServerName("post-quantum.test"));
 
-        Assert.That(Answer.OfHello(hello[..1]).Needed, Is.EqualTo(5));
-        Assert.That(Answer.OfHello(hello[..5]).Needed, Is.EqualTo(9));
-        Assert.That(Answer.OfHello(hello[..9]).Needed, Is.EqualTo(hello.Length));
+        Assert.That(Answer.OfHello(hello.AsSpan(0, 1)).Needed, Is.EqualTo(5));
+        Assert.That(Answer.OfHello(hello.AsSpan(0, 5)).Needed, Is.EqualTo(9));
+        Assert.That(Answer.OfHello(hello.AsSpan(0, 9)).Needed, Is.EqualTo(hello.Length));
         Assert.That(Parsed(hello).Name, Is.EqualTo("post-quantum.test"));
     }
 
@@ -97,8 +97,8 @@ internal sealed class ClientHelloTests
 
         Assert.That(Answer.OfHello(hello, hello.Length).Outcome, Is.EqualTo(InspectionOutcome.Parsed));
         Assert.That(Answer.OfHello(hello, hello.Length - 1).Outcome, Is.EqualTo(InspectionOutcome.TooLong));
-        Assert.That(Answer.OfHello(hello[..8], hello.Length - 1).Outcome, Is.EqualTo(InspectionOutcome.NeedMore));
-        Assert.That(Answer.OfHello(hello[..9], hello.Length - 1).Outcome, Is.EqualTo(InspectionOutcome.TooLong));
+        Assert.That(Answer.OfHello(hello.AsSpan(0, 8), hello.Length - 1).Outcome, Is.EqualTo(InspectionOutcome.NeedMore));
+        Assert.That(Answer.OfHello(hello.AsSpan(0, 9), hello.Length - 1).Outcome, Is.EqualTo(InspectionOutcome.TooLong));
         Assert.That(Answer.OfHello([.. hello, 1, 2, 3], hello.Length).Outcome, Is.EqualTo(InspectionOutcome.Parsed));
     }
 

@@ -47,6 +47,8 @@ internal sealed class RequestHeadTarget : FuzzTarget
         RequestHead.TryParse(bytes, Limit, out RequestHead head);
         InspectionResult shorter = RequestHead.TryParse(bytes.AsSpan(0, head.Length - 1), Limit, out _);
         Finding.Unless(shorter.Outcome == InspectionOutcome.NeedMore, $"{shorter} one byte before the end of a head");
+        InspectionResult alone = RequestHead.TryParse(bytes.AsSpan(0, head.Length), Limit, out _);
+        Finding.Unless(alone.Outcome == InspectionOutcome.Parsed, $"{alone} without what follows");
         foreach (HashKey key in HashKeys)
         {
             CheckKey(key, head);
