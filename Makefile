@@ -35,7 +35,7 @@ SHAREDIR = $(PREFIX)/share
 CONFDIR  = /etc/l4balancer
 
 .DEFAULT_GOAL := help
-.PHONY: help sdk linker build test test-native test-deps chaos run bench lint publish package install install-files install-units uninstall clean
+.PHONY: help sdk linker build test test-native test-deps chaos fuzz run bench lint publish package install install-files install-units uninstall clean
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -74,6 +74,12 @@ chaos: sdk $(if $(PUBLISHED),$(PUBLISH)/l4balancer) ## chaos around a running da
 	@$(if $(PUBLISHED),L4BALANCER_TEST_DAEMON=$(CURDIR)/$(PUBLISH)/l4balancer) $(DOTNET) \
 	  tests/L4Balancer.Tests/bin/$(CONFIGURATION)/net10.0/L4Balancer.Tests.dll chaos \
 	  --seconds "$(SECONDS)" --engine "$(ENGINE)" --workers "$(WORKERS)" --seed "$(SEED)" --clients "$(CLIENTS)"
+
+# The same targets as in the tests (docs/fuzzing.md); without TARGET all, one after the other.
+fuzz: sdk ## fuzzes the parsers with AFL++ or libFuzzer (TARGET=clienthello SECONDS=60 DRIVER=afl)
+	@$(DOTNET) build tests/L4Balancer.Fuzz -c $(CONFIGURATION) -v q -clp:NoSummary
+	@$(DOTNET) tests/L4Balancer.Fuzz/bin/$(CONFIGURATION)/net10.0/L4Balancer.Fuzz.dll fuzz \
+	  --target "$(TARGET)" --seconds "$(SECONDS)" --driver "$(DRIVER)"
 
 run: sdk ## builds, then starts the demo: echo backends and a balancer before them (ARGS="--port 9000")
 	@$(DOTNET) build src/L4Balancer -c $(CONFIGURATION) -v q -clp:NoSummary

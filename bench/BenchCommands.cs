@@ -32,7 +32,7 @@ internal static class BenchCommands
         {
             Micro(),
             Measurement("load", "All workloads against the daemon alone, both engines; about a minute.", LoadRounds, LoadCommand.Run),
-            Measurement("compare", "The daemon beside HAProxy and nginx, as far as they are installed; about five minutes.", CompareRounds, CompareCommand.Run),
+            Measurement("compare", "The daemon beside HAProxy and nginx, as far as they are installed; about eight minutes.", CompareRounds, CompareCommand.Run),
             Measurement("control", "What a busy control plane costs the data path; about five minutes.", ControlRounds, ControlCommand.Run, ControlBurst),
             Measurement("rest", "CPU of a daemon whose connections say nothing; about four minutes.", RestRounds, RestCommand.Run, RestBurst),
             Peers(),

@@ -6,6 +6,12 @@ namespace L4Balancer.Bench.Compare;
 /// <param name="Aim">Null where there is only the bar.</param>
 internal sealed record Bar(bool Latency, bool Splice, double AtMost, double? Aim)
 {
+    /// <summary>How the rows are named in which the pool is chosen by the name in the ClientHello.</summary>
+    public const string ByServerName = ", by server name";
+
+    /// <summary>Likewise with PROXY headers; nginx writes version 1.</summary>
+    public const string WithProxy = ", PROXY v2 in and out (nginx: v1 out)";
+
     /// <summary>The bars of a workload; those of bulk hold in each direction.</summary>
     public static IReadOnlyList<Bar> Of(string row) => row switch
     {
@@ -14,6 +20,8 @@ internal sealed record Bar(bool Latency, bool Splice, double AtMost, double? Aim
         "128-byte ping-pong, 64 connections" => [Cost(0.95, 0.88), new Bar(true, false, 1.15, 0.95)],
         "128-byte ping-pong, 1000 connections" => [Cost(0.88, 0.80)],
         "connect-request-close, 64 at a time" => [Cost(1.00, 0.90)],
+        _ when row.EndsWith(ByServerName, StringComparison.Ordinal) || row.EndsWith(WithProxy, StringComparison.Ordinal) =>
+            [new Bar(false, false, 1.00, null)],
         _ => [],
     };
 

@@ -16,6 +16,14 @@ internal static class CompareCommand
 
     private static readonly string[] Engines = ["epoll", "managed"];
 
+    private static readonly (Duty Duty, string Suffix, IReadOnlyList<Workload> Workloads)[] Groups =
+    [
+        (Duty.Relay, "", Workload.All),
+        (Duty.AccessLog, ", access log on", [Workload.RequestsAt64]),
+        (Duty.ServerNames, Bar.ByServerName, [Workload.MessagesAt64, Workload.RequestsAt64]),
+        (Duty.Proxy, Bar.WithProxy, [Workload.MessagesAt64, Workload.RequestsAt64]),
+    ];
+
     public static int Run(RunOptions options)
     {
         MachineFacts machine = MachineFacts.Read();
@@ -32,11 +40,13 @@ internal static class CompareCommand
         ]);
         processors.PinClient();
 
-        List<Row> rows = [.. Workload.All.Select(w => new Row(w.Name, w)).Where(r => options.Includes(r.Name))];
-        RunRows(rows, kinds, processors, options, accessLog: false);
-        List<Row> logged = [.. new[] { Workload.RequestsAt64 }.Select(w => new Row(w.Name + ", access log on", w)).Where(r => options.Includes(r.Name))];
-        RunRows(logged, kinds, processors, options, accessLog: true);
-        rows.AddRange(logged);
+        List<Row> rows = [];
+        foreach ((Duty duty, string suffix, IReadOnlyList<Workload> workloads) in Groups)
+        {
+            List<Row> group = [.. workloads.Select(w => new Row(w.Name + suffix, w)).Where(r => options.Includes(r.Name))];
+            RunRows(group, kinds, processors, options, duty);
+            rows.AddRange(group);
+        }
 
         List<IdleResult> idle = [];
         foreach (ContestantKind kind in options.Includes(IdleRow) ? kinds : [])
@@ -71,12 +81,12 @@ internal static class CompareCommand
         return installed;
     }
 
-    private static void RunRows(List<Row> rows, List<ContestantKind> kinds, Processors processors, RunOptions options, bool accessLog)
+    private static void RunRows(List<Row> rows, List<ContestantKind> kinds, Processors processors, RunOptions options, Duty duty)
     {
         if (rows.Count > 0)
         {
-            Console.WriteLine($"{rows.Count} row{(rows.Count > 1 ? "s" : "")}, {kinds.Count} balancers, bursts of {options.Burst.TotalSeconds} s{(accessLog ? ", access log on" : "")}");
-            using Field field = Field.Start(kinds, processors, accessLog);
+            Console.WriteLine($"{rows.Count} row{(rows.Count > 1 ? "s" : "")}, {kinds.Count} balancers, bursts of {options.Burst.TotalSeconds} s: {string.Join("; ", rows.Select(r => r.Name))}");
+            using Field field = Field.Start(kinds, processors, duty);
             new Rounds(field, options).Run(rows);
         }
     }

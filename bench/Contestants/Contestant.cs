@@ -25,6 +25,8 @@ internal sealed class Contestant : IDisposable
 
     public int ProcessId => _process.Id;
 
+    public Duty Duty => _wiring.Duty;
+
     /// <summary>CPU time of its processes so far.</summary>
     public long ProcessorNanoseconds => ProcessorTime.Nanoseconds(_process.Id);
 

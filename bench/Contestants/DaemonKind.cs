@@ -15,6 +15,9 @@ namespace L4Balancer.Bench.Contestants;
 internal sealed class DaemonKind(
     string engine, string? program, string surname = "", string tables = "", string listener = "", string pool = "") : ContestantKind
 {
+    /// <summary>The pool of connections that no route fits.</summary>
+    private const string Nowhere = "nowhere";
+
     private readonly string _program = Path.GetFullPath(
         program ?? Path.Combine(OwnCommand.Repository, "artifacts/publish/l4balancer"));
 
@@ -30,7 +33,7 @@ internal sealed class DaemonKind(
             workers = 1
             engine = "{engine}"
             max_connections = {Connections}
-            access_log = "{(wiring.AccessLog ? "all" : "off")}"
+            access_log = "{(wiring.Duty == Duty.AccessLog ? "all" : "off")}"
             shutdown_grace = "0s"
             """);
         if (!tables.Contains("[admin]", StringComparison.Ordinal))
@@ -44,9 +47,18 @@ internal sealed class DaemonKind(
                 [[listeners]]
                 name = "{Wiring.Name(role)}"
                 bind = ["{wiring.Listen(role)}"]
-                pool = "{Wiring.Name(role)}"
+                pool = "{(wiring.Duty == Duty.ServerNames ? Nowhere : Wiring.Name(role))}"
+                {ListenerOf(wiring.Duty)}
                 {listener}
                 """);
+            if (wiring.Duty == Duty.ServerNames)
+            {
+                text.AppendLine(CultureInfo.InvariantCulture, $"""
+                    [[listeners.routes]]
+                    sni = [{string.Join(", ", ServerNames.All.Select(static n => $"\"{n}\""))}]
+                    pool = "{Wiring.Name(role)}"
+                    """);
+            }
         }
 
         foreach (PeerRole role in Wiring.Roles)
@@ -55,6 +67,7 @@ internal sealed class DaemonKind(
                 [[pools]]
                 name = "{Wiring.Name(role)}"
                 health = {"{"} type = "none" {"}"}
+                {(wiring.Duty == Duty.Proxy ? "send_proxy = \"v2\"" : "")}
                 {pool}
                 """);
             foreach ((int index, Core.Addressing.Endpoint backend) in wiring.Backends(role).Index())
@@ -67,9 +80,26 @@ internal sealed class DaemonKind(
             }
         }
 
+        if (wiring.Duty == Duty.ServerNames)
+        {
+            text.AppendLine(CultureInfo.InvariantCulture, $"""
+                [[pools]]
+                name = "{Nowhere}"
+                health = {"{"} type = "none" {"}"}
+                backends = [{"{"} name = "b", address = "127.0.0.1:1" {"}"}]
+                """);
+        }
+
         text.AppendLine(tables);
         string file = Path.Combine(directory, "balancer.toml");
         File.WriteAllText(file, text.ToString());
         return [_program, "run", "--config", file];
     }
+
+    private static string ListenerOf(Duty duty) => duty switch
+    {
+        Duty.ServerNames => "inspect = \"tls\"",
+        Duty.Proxy => "accept_proxy_from = [\"127.0.0.0/8\"]",
+        _ => "",
+    };
 }

@@ -31,7 +31,7 @@ internal sealed class HaproxyKind(bool splice) : ContestantKind
                 """);
         }
 
-        if (wiring.AccessLog)
+        if (wiring.Duty == Duty.AccessLog)
         {
             text.AppendLine("    log stdout format raw local0");
         }
@@ -49,7 +49,7 @@ internal sealed class HaproxyKind(bool splice) : ContestantKind
             text.AppendLine("    option splice-response");
         }
 
-        if (wiring.AccessLog)
+        if (wiring.Duty == Duty.AccessLog)
         {
             text.AppendLine("    log global");
             text.AppendLine("    option tcplog");
@@ -57,14 +57,10 @@ internal sealed class HaproxyKind(bool splice) : ContestantKind
 
         foreach (PeerRole role in Wiring.Roles)
         {
-            text.AppendLine(CultureInfo.InvariantCulture, $"""
-                listen {Wiring.Name(role)}
-                    bind {wiring.Listen(role)}
-                    balance roundrobin
-                """);
+            text.AppendLine(Section(wiring, role));
             foreach ((int index, Core.Addressing.Endpoint backend) in wiring.Backends(role).Index())
             {
-                text.AppendLine(CultureInfo.InvariantCulture, $"    server b{index} {backend}");
+                text.AppendLine(CultureInfo.InvariantCulture, $"    server b{index} {backend}{(wiring.Duty == Duty.Proxy ? " send-proxy-v2" : "")}");
             }
         }
 
@@ -72,4 +68,21 @@ internal sealed class HaproxyKind(bool splice) : ContestantKind
         File.WriteAllText(file, text.ToString());
         return ["haproxy", "-db", "-f", file];
     }
+
+    // Up to its servers.
+    private static string Section(Wiring wiring, PeerRole role) => wiring.Duty == Duty.ServerNames
+        ? $$"""
+            frontend {{Wiring.Name(role)}}
+                bind {{wiring.Listen(role)}}
+                tcp-request inspect-delay 10s
+                tcp-request content accept if { req.ssl_hello_type 1 }
+                use_backend {{Wiring.Name(role)}}-pool if { req.ssl_sni -i {{string.Join(' ', ServerNames.All)}} }
+            backend {{Wiring.Name(role)}}-pool
+                balance roundrobin
+            """
+        : $"""
+            listen {Wiring.Name(role)}
+                bind {wiring.Listen(role)}{(wiring.Duty == Duty.Proxy ? " accept-proxy" : "")}
+                balance roundrobin
+            """;
 }

@@ -32,7 +32,7 @@ internal sealed class NginxKind : ContestantKind
             stream {
             proxy_timeout 1h;
             log_format line '$remote_addr:$remote_port [$time_local] $server_port $upstream_addr $status $bytes_sent $bytes_received $session_time';
-            access_log {{(wiring.AccessLog ? $"{directory}/access.log line" : "off")}};
+            access_log {{(wiring.Duty == Duty.AccessLog ? $"{directory}/access.log line" : "off")}};
             """);
         foreach (PeerRole role in Wiring.Roles)
         {
@@ -43,8 +43,7 @@ internal sealed class NginxKind : ContestantKind
             }
 
             text.AppendLine(CultureInfo.InvariantCulture, $"}}");
-            text.AppendLine(CultureInfo.InvariantCulture,
-                $"server {{ listen {wiring.Listen(role)} backlog=4096; proxy_pass {Wiring.Name(role)}; }}");
+            text.AppendLine(Server(wiring, role));
         }
 
         text.AppendLine("}");
@@ -52,4 +51,19 @@ internal sealed class NginxKind : ContestantKind
         File.WriteAllText(file, text.ToString());
         return ["nginx", "-p", directory, "-c", file];
     }
+
+    // An empty name of a pool ends a connection.
+    private static string Server(Wiring wiring, PeerRole role) => wiring.Duty switch
+    {
+        Duty.ServerNames => $$"""
+            map $ssl_preread_server_name $pool_{{Wiring.Name(role)}} {
+            {{string.Join('\n', ServerNames.All.Select(name => $"    {name} {Wiring.Name(role)};"))}}
+            }
+            server { listen {{wiring.Listen(role)}} backlog=4096; ssl_preread on; proxy_pass $pool_{{Wiring.Name(role)}}; }
+            """,
+        Duty.Proxy => $$"""
+            server { listen {{wiring.Listen(role)}} backlog=4096 proxy_protocol; set_real_ip_from 127.0.0.0/8; proxy_protocol on; proxy_pass {{Wiring.Name(role)}}; }
+            """,
+        _ => $"server {{ listen {wiring.Listen(role)} backlog=4096; proxy_pass {Wiring.Name(role)}; }}",
+    };
 }

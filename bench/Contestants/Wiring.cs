@@ -6,8 +6,7 @@ namespace L4Balancer.Bench.Contestants;
 /// <summary>Where a contestant listens and whom it connects to: one port and one pool for each role of the backends.</summary>
 /// <param name="ListenBase">Its own port of a role is this plus the role.</param>
 /// <param name="PeerBase">The backends' likewise.</param>
-/// <param name="AccessLog">Whether every connection is logged, into a file in its directory.</param>
-internal sealed record Wiring(ushort ListenBase, ushort PeerBase, bool AccessLog)
+internal sealed record Wiring(ushort ListenBase, ushort PeerBase, Duty Duty)
 {
     public static IReadOnlyList<PeerRole> Roles { get; } = [PeerRole.Echo, PeerRole.Sink, PeerRole.Source];
 

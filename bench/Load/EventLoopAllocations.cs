@@ -46,7 +46,7 @@ internal sealed class EventLoopAllocations : IDisposable
     {
         const ushort peerBase = 7000;
         using var allocations = new EventLoopAllocations(
-            PeerProcess.Start(peerBase, processors), new Wiring(7100, peerBase, AccessLog: false));
+            PeerProcess.Start(peerBase, processors), new Wiring(7100, peerBase, Duty.Relay));
         BurstResult messages = allocations.RunMessages(Messages / 20);
         BurstResult connections = allocations.RunConnections(Connections / 5);
         long start = allocations.AllocatedBytes();

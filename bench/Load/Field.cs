@@ -20,7 +20,7 @@ internal sealed class Field : IDisposable
 
     public IReadOnlyList<Contestant> Contestants => _contestants;
 
-    public static Field Start(IEnumerable<ContestantKind> kinds, Processors processors, bool accessLog = false)
+    public static Field Start(IEnumerable<ContestantKind> kinds, Processors processors, Duty duty = Duty.Relay)
     {
         var field = new Field(PeerProcess.Start(PeerBase, processors));
         try
@@ -28,7 +28,7 @@ internal sealed class Field : IDisposable
             ushort port = FirstListenBase;
             foreach (ContestantKind kind in kinds)
             {
-                field._contestants.Add(Contestant.Start(kind, new Wiring(port, PeerBase, accessLog), processors));
+                field._contestants.Add(Contestant.Start(kind, new Wiring(port, PeerBase, duty), processors));
                 port += PortsEach;
             }
         }
@@ -41,7 +41,7 @@ internal sealed class Field : IDisposable
         return field;
     }
 
-    public Target Towards(Contestant contestant) => new(contestant.At, () => contestant.ProcessorNanoseconds, Peers);
+    public Target Towards(Contestant contestant) => new(contestant.At, () => contestant.ProcessorNanoseconds, Peers, contestant.Duty);
 
     public void Dispose()
     {

@@ -28,9 +28,11 @@ internal sealed unsafe class PingPong
 
     public static BurstResult Run(Target target, int connections, BurstLimit limit)
     {
+        Opening opening = Opening.Of(target.Duty);
         PeerCounters before = target.Peers.Counters();
         using Crowd? crowd = Crowd.Open(target.Address(PeerRole.Echo), connections, out string? fault);
-        if (crowd is null)
+        fault ??= opening == Opening.None ? null : Introduction.Run(crowd!, opening);
+        if (crowd is null || fault is not null)
         {
             return BurstResult.Failed(fault!);
         }

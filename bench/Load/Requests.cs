@@ -5,25 +5,34 @@ using L4Balancer.Engine.Linux;
 
 namespace L4Balancer.Bench.Load;
 
-/// <summary>Connect, send 128 bytes, receive them, close; so many at the same time, each followed by the next.</summary>
+/// <summary>
+/// Connect, send an opening and 128 bytes, receive what comes back of them, close; so many at the same time, each followed by the next.
+/// </summary>
 internal sealed unsafe class Requests : IDisposable
 {
     private const int MessageSize = PingPong.MessageSize;
+    private const int Longest = Opening.Longest + MessageSize;
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
     private readonly EventPoll _poll = new(512);
     private readonly Endpoint _target;
+    private readonly Opening _opening;
     private readonly int[] _sockets;
     private readonly bool[] _asked;
+    private readonly byte[] _received;
+    private readonly int[] _lengths;
     private readonly long[] _begunAt;
     private readonly LatencyHistogram _latency = new();
     private int _open;
     private string? _fault;
 
-    private Requests(Endpoint target, int concurrency)
+    private Requests(Endpoint target, Opening opening, int concurrency)
     {
         _target = target;
+        _opening = opening;
+        _received = new byte[concurrency * Longest];
+        _lengths = new int[concurrency];
         _sockets = new int[concurrency];
         _asked = new bool[concurrency];
         _begunAt = new long[concurrency];
@@ -34,7 +43,7 @@ internal sealed unsafe class Requests : IDisposable
         PeerCounters before = target.Peers.Counters();
         long processor = target.ProcessorNanoseconds();
         long start = Stopwatch.GetTimestamp();
-        using var requests = new Requests(target.Address(PeerRole.Echo), concurrency);
+        using var requests = new Requests(target.Address(PeerRole.Echo), Opening.Of(target.Duty), concurrency);
         requests.RunUntil(limit, start);
         TimeSpan elapsed = Stopwatch.GetElapsedTime(start);
 
@@ -101,6 +110,7 @@ internal sealed unsafe class Requests : IDisposable
 
         _sockets[index] = opened.Value;
         _asked[index] = false;
+        _lengths[index] = 0;
         _open++;
         _poll.Add(opened.Value, Libc.EPOLLIN | Libc.EPOLLOUT | Libc.EPOLLRDHUP | Libc.EPOLLET, (ulong)index);
     }
@@ -108,23 +118,35 @@ internal sealed unsafe class Requests : IDisposable
     /// <returns>True where the request is done and closed.</returns>
     private bool Advance(int index, uint events)
     {
-        byte* message = stackalloc byte[MessageSize];
         int socket = _sockets[index];
         if (!_asked[index] && (events & Libc.EPOLLOUT) != 0)
         {
-            new Span<byte>(message, MessageSize).Fill((byte)index);
-            SysResult sent = TcpSocket.Send(socket, message, MessageSize);
-            _asked[index] = true;
-            _fault ??= sent.Value == MessageSize ? null : $"send: {sent}";
+            Ask(index);
         }
 
-        SysResult received = TcpSocket.Receive(socket, message, MessageSize);
+        Span<byte> answer = _received.AsSpan(index * Longest, Longest);
+        SysResult received;
+        fixed (byte* target = answer)
+        {
+            received = TcpSocket.Receive(socket, target + _lengths[index], Longest - _lengths[index]);
+        }
+
         if (received.Errno == Errno.EAGAIN)
         {
             return false;
         }
 
-        if (received.IsError || received.Value != MessageSize || message[0] != (byte)index || message[MessageSize - 1] != (byte)index)
+        _lengths[index] += received.IsError ? 0 : received.Value;
+        answer = answer[.._lengths[index]];
+        bool? opened = _opening.TryRead(index, answer, out int at);
+        bool isPart = received.Value > 0 && (opened is null || (opened == true && answer.Length < at + MessageSize && _opening != Opening.None));
+        if (isPart)
+        {
+            // Edge-triggered, but a read that does not fill the buffer has emptied the socket.
+            return false;
+        }
+
+        if (received.IsError || opened != true || answer.Length != at + MessageSize || answer[at] != (byte)index || answer[^1] != (byte)index)
         {
             _fault ??= $"not the answer to the request: {received}";
             return false;
@@ -135,5 +157,15 @@ internal sealed unsafe class Requests : IDisposable
         _sockets[index] = 0;
         _open--;
         return true;
+    }
+
+    private void Ask(int index)
+    {
+        byte* message = stackalloc byte[Longest];
+        int length = _opening.Write(index, new Span<byte>(message, Longest)) + MessageSize;
+        new Span<byte>(message + length - MessageSize, MessageSize).Fill((byte)index);
+        SysResult sent = TcpSocket.Send(_sockets[index], message, length);
+        _asked[index] = true;
+        _fault ??= sent.Value == length ? null : $"send: {sent}";
     }
 }

@@ -7,6 +7,8 @@ internal sealed record Workload(string Name, string Unit, string CostUnit, doubl
 {
     public const string BulkUnit = "GiB";
 
+    public static Workload MessagesAt64 { get; } = Messages(64);
+
     public static Workload RequestsAt64 { get; } = new(
         "connect-request-close, 64 at a time", "connection", "us", 1e3, static (target, limit) => Requests.Run(target, 64, limit));
 
@@ -17,7 +19,7 @@ internal sealed record Workload(string Name, string Unit, string CostUnit, doubl
         ToBackend(8),
         ToClient(8),
         Messages(1),
-        Messages(64),
+        MessagesAt64,
         Messages(1000),
         RequestsAt64,
     ];

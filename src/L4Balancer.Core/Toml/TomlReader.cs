@@ -7,7 +7,8 @@ namespace L4Balancer.Core.Toml;
 
 /// <summary>
 /// Reads TOML 1.0, and what TOML 1.1 adds (toml.io/en/v1.1.0), with Tomlyn. Never throws on invalid text: mistakes are in the document's
-/// errors, in the order of the text, at most <see cref="MaxErrors"/>. Bounds: 16 MiB, and <see cref="MaxDepth"/> levels.
+/// errors, in the order of the text, at most <see cref="MaxErrors"/>. Bounds: 8 MiB, the <see cref="TomlWeight"/>, and
+/// <see cref="MaxDepth"/> levels.
 /// </summary>
 /// <remarks>
 /// Tomlyn decides what is valid, except for the checks in <see cref="TomlTreeWalk"/>. A text without a mistake is parsed once. In a text
@@ -31,17 +32,26 @@ public static class TomlReader
         TomlErrorList errors = new();
         TomlTreeWalk walk = new(errors);
         string text = TomlText.Decode(utf8, errors);
-        if (TryParse(text, out DocumentSyntax? whole) && !whole.HasErrors) walk.AddDocument(whole);
-        else new TomlRecovery(text, walk, errors).Read();
+        TomlPosition? refusal = ReadWhole(text, walk);
+        if (refusal is not null) new TomlRecovery(text, walk, errors).Read();
 
         // Only if every statement is valid by itself but the whole is not; no such text is known.
-        if (errors.IsEmpty && whole?.HasErrors != false)
+        if (errors.IsEmpty && refusal is { } place) errors.AddSyntax(place, "this is not valid TOML");
+        return new TomlDocument(walk.Build(), errors.InOrder());
+    }
+
+    /// <summary>Null, or where Tomlyn refuses the text; a tree with mistakes is garbage before the next one is made.</summary>
+    private static TomlPosition? ReadWhole(string text, TomlTreeWalk walk)
+    {
+        if (!TryParse(text, out DocumentSyntax? whole)) return new TomlPosition(1, 1);
+        if (whole.HasErrors)
         {
-            TextPosition place = whole?.Diagnostics[0].Span.Start ?? default;
-            errors.AddSyntax(new TomlPosition(place.Line + 1, place.Column + 1), "this is not valid TOML");
+            TextPosition place = whole.Diagnostics[0].Span.Start;
+            return new TomlPosition(place.Line + 1, place.Column + 1);
         }
 
-        return new TomlDocument(walk.Build(), errors.InOrder());
+        walk.AddDocument(whole);
+        return null;
     }
 
     /// <summary>

@@ -7,11 +7,8 @@ namespace L4Balancer.Core.Toml;
 /// <summary>Decodes bytes to text. Invalid UTF-8 is an error and becomes U+FFFD in the text, so that reading can continue.</summary>
 internal static class TomlText
 {
-    /// <summary>
-    /// Ten thousand backends take about one megabyte. Parsing takes time and memory in proportion to the number of values: a text of this size that is all
-    /// values takes seconds and gigabytes.
-    /// </summary>
-    public const int MaxBytes = 16 << 20;
+    /// <summary>Ten thousand backends with every key take three megabytes. See also <see cref="TomlWeight"/>.</summary>
+    public const int MaxBytes = 8 << 20;
 
     private static ReadOnlySpan<byte> ByteOrderMark => [0xEF, 0xBB, 0xBF];
 
@@ -20,6 +17,13 @@ internal static class TomlText
         if (utf8.Length > MaxBytes)
         {
             errors.AddFatal(new TomlPosition(1, 1), $"the text has {utf8.Length} bytes: at most {MaxBytes} are read");
+            return "";
+        }
+
+        if (TomlWeight.FindExcess(utf8) is { } position)
+        {
+            errors.AddFatal(position, $"the text has more than {TomlWeight.Most} line ends, brackets, commas and other signs up to here: "
+                + "that is the maximum, and nothing is read");
             return "";
         }
 

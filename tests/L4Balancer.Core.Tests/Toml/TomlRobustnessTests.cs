@@ -156,9 +156,52 @@ internal sealed class TomlRobustnessTests
     [Test]
     public void Text_beyond_the_size_limit_is_refused_unread()
     {
-        TomlDocument document = TomlReader.Read(new byte[(16 << 20) + 1]);
+        TomlDocument document = TomlReader.Read(new byte[(8 << 20) + 1]);
 
-        Assert.That(document.Errors.Single().Message, Does.Contain("at most 16777216 are read"));
+        Assert.That(document.Errors.Single().Message, Does.Contain("at most 8388608 are read"));
+    }
+
+    [TestCase("a = [\n", "1,")]
+    [TestCase("a = [", "{a=1},")]
+    [TestCase("a = [", "1 ")]
+    [TestCase("a = [", "!")]
+    [TestCase("a = [", "''")]
+    [TestCase("a = [", "\u00e9")]
+    [TestCase("#", "\u0001")]
+    [TestCase("", "=")]
+    [TestCase("", "a=!\n")]
+    [TestCase("", "[a.a.a.a.a.a.a.a.a.a.a]\n")]
+    [TestCase("", "a.a.a.a.a.a.a.a.a=1\n")]
+    [TestCase("", "\n")]
+    public void Text_that_takes_gigabytes_to_parse_is_refused_unread(string opening, string repeated)
+    {
+        string text = opening + string.Concat(Enumerable.Repeat(repeated, 3_900_000 / repeated.Length));
+        long before = GC.GetAllocatedBytesForCurrentThread();
+
+        TomlDocument document = Read(text);
+
+        Assert.That(document.Errors.Single().Message, Does.StartWith("the text has more than 1000000 line ends"));
+        Assert.That(document.Root.Entries, Is.Empty);
+        Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.LessThan(20_000_000), "the bytes of the text, and little else");
+    }
+
+    [Test]
+    public void Weight_is_exceeded_at_a_position()
+    {
+        string text = "a = 1\n" + new string('\n', 999_997) + "b = ";
+
+        Assert.That(Read(text).Errors.Single().Message, Does.Not.StartWith("the text has more"));
+        Assert.That(Read(text + "[1]").Errors.Single().Position, Is.EqualTo(new TomlPosition(999_999, 5)));
+    }
+
+    [Test]
+    public void Comments_and_long_strings_weigh_little()
+    {
+        StringBuilder text = new();
+        for (int i = 0; i < 50_000; i++) text.Append("# [prose], with (many) signs! and = words...\n");
+        text.Append("a = \"").Append('x', 4_000_000).Append("\"\n");
+
+        Assert.That(Read(text.ToString()).Errors, Is.Empty);
     }
 
     private static TimeSpan ProcessorTime => Environment.CpuUsage.TotalTime;
