@@ -36,6 +36,9 @@ public partial struct ConnectionSetup
     /// <summary>The target of the connect requested last.</summary>
     public readonly Endpoint Target => _search?.Backends.Backend?.Endpoint ?? default;
 
+    /// <summary>The connect requested last is from the client's own address.</summary>
+    public readonly bool IsTransparent => _isTransparent;
+
     // Null only while the pool is not decided on, and at the end.
     private readonly BackendSearch Search => _search!;
 
