@@ -154,6 +154,29 @@ internal abstract class InspectEdgeContract(Func<EngineOptions, IEngine> create)
     }
 
     [Test]
+    public async Task Clients_that_go_on_sending_single_bytes_are_each_refused_at_their_timeout()
+    {
+        const int count = 300;
+        TimeSpan timeout = TimeSpan.FromSeconds(1.5);
+        Rig rig = Start(Settings.Pool(Backend()), Inspecting(InspectKind.Http) with { InspectTimeout = timeout });
+        byte[] head = FirstMessage.Request($"/{new string('x', 2000)}");
+        List<Task> dawdling = [];
+        for (int i = 0; i < count; i++)
+        {
+            dawdling.Add(DawdleAsync(await ConnectAsync(rig), head));
+        }
+
+        for (int i = 0; i < count; i++)
+        {
+            ConnectionRecord end = await rig.Records.NextEndAsync();
+            Assert.That(end.Reason, Is.EqualTo(CloseReason.InspectTimeout));
+            Assert.That(end.TotalTime, Is.InRange(timeout - TimeSpan.FromMilliseconds(20), timeout + TimeSpan.FromSeconds(2)));
+        }
+
+        await Task.WhenAll(dawdling).Soon();
+    }
+
+    [Test]
     public async Task The_timeout_holds_for_those_whose_header_comes_at_the_last_moment()
     {
         TimeSpan timeout = TimeSpan.FromMilliseconds(400);
@@ -169,6 +192,24 @@ internal abstract class InspectEdgeContract(Func<EngineOptions, IEngine> create)
         await Patience.Until(() => rig.Listener.Pending == 0, "all are refused", TimeSpan.FromSeconds(5));
         Assert.That(
             rig.Listener.Refused[CloseReason.InspectTimeout] + rig.Listener.Refused[CloseReason.ProxyHeaderInvalid], Is.EqualTo(clients.Count));
+    }
+
+    private static async Task DawdleAsync(Peer client, byte[] head)
+    {
+        try
+        {
+            for (int i = 0; i < head.Length; i++)
+            {
+                await client.SendAsync(head.AsMemory(i, 1));
+                await Task.Delay(50);
+            }
+        }
+        catch (SocketException)
+        {
+            return;
+        }
+
+        Assert.Fail("It was not refused.");
     }
 
     private static async Task SendLateAsync(Peer client, TimeSpan after)
