@@ -3,8 +3,8 @@ using L4Balancer.Core.Ports;
 namespace L4Balancer.Core.Connections;
 
 /// <summary>
-/// The larger part of a <see cref="ConnectionSetup"/>: which backends were tried, and from which sources. It is rented only when the pool is
-/// decided on, so that a client that is still inspected costs no memory for it. One thread at a time.
+/// The larger part of a <see cref="ConnectionSetup"/>: which backends were tried, and from which sources. It is rented only when the pool
+/// is decided on, so that a client that is still inspected costs no memory for it. One thread at a time.
 /// </summary>
 internal sealed class BackendSearch
 {

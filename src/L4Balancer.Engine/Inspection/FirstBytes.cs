@@ -14,8 +14,8 @@ namespace L4Balancer.Engine.Inspection;
 internal static class FirstBytes
 {
     /// <summary>
-    /// So many looks at one client are free. Before each further one there is a pause, because a client that sends single bytes could have its
-    /// head parsed from the beginning at each of them.
+    /// So many looks at one client are free. Before each further one there is a pause, because a client that sends single bytes could have
+    /// its head parsed from the beginning at each of them.
     /// </summary>
     public const int FreeLooks = 16;
 
@@ -33,8 +33,8 @@ internal static class FirstBytes
     private static byte[]? _joined;
 
     /// <summary>
-    /// How many bytes a look sees at most: one more than may be needed, so that a look that is full does not take the bytes seen for all that was
-    /// sent before a FIN.
+    /// How many bytes a look sees at most: one more than may be needed, so that a look that is full does not take the bytes seen for all that
+    /// was sent before a FIN.
     /// </summary>
     public static int Window(in ConnectionSetup setup) => (setup.AwaitsProxyHeader ? ProxyHeader.Longest : setup.InspectLimit) + 1;
 

@@ -11,7 +11,9 @@ internal sealed class Connector(Worker worker)
 {
     private readonly TransparentFaults _transparentFaults = new(worker.Engine.Log);
 
-    /// <returns>Null if the connect is in progress; an event or the deadline continues it. Otherwise the slot may have a socket to close.</returns>
+    /// <returns>
+    /// Null if the connect is in progress; an event or the deadline continues it. Otherwise the slot may have a socket to close.
+    /// </returns>
     public ConnectFailure? Begin(ref Slot slot, SetupStep step, PoolSettings pool)
     {
         SysResult opened = TcpSocket.Open(step.Target);

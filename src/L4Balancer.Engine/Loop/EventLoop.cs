@@ -3,8 +3,8 @@ using L4Balancer.Core.Timing;
 namespace L4Balancer.Engine.Loop;
 
 /// <summary>
-/// The loop of a <see cref="Worker"/>: waits for events, brings each to its step under the worker's <see cref="StepGuard"/>, then runs what is
-/// ready and the timers that are due. For the worker's thread, apart from <see cref="Stalls"/>.
+/// The loop of a <see cref="Worker"/>: waits for events, brings each to its step under the worker's <see cref="StepGuard"/>, then runs what
+/// is ready and the timers that are due. For the worker's thread, apart from <see cref="Stalls"/>.
 /// </summary>
 internal sealed class EventLoop
 {

@@ -32,7 +32,8 @@ internal sealed unsafe class Inspector(Worker worker)
         {
             worker.Dialer.Abandon(ref slot, CloseReason.ClientReset);
         }
-        else if ((events & (PollEvents.Readable | PollEvents.Urgent | PollEvents.PeerFinished | PollEvents.HangUp)) == 0 || inspection.IsDelayed)
+        else if (inspection.IsDelayed
+            || (events & (PollEvents.Readable | PollEvents.Urgent | PollEvents.PeerFinished | PollEvents.HangUp)) == 0)
         {
             return;
         }
@@ -119,7 +120,7 @@ internal sealed unsafe class Inspector(Worker worker)
         }
     }
 
-    // Whether more is there than can be seen: a peek ends at the mark of urgent data, and nothing moves the mark but reading (net/ipv4/tcp.c,
+    // Whether more is there than can be seen: a peek ends at the mark of urgent data, and only reading goes past that (net/ipv4/tcp.c,
     // tcp_recvmsg_locked). What comes while this looks is seen by the second peek.
     private bool IsCutShort(in Slot slot, int seen, int window) =>
         (slot.ClientState & SideState.Urgent) != 0

@@ -4,8 +4,8 @@ using L4Balancer.Core.Connections;
 namespace L4Balancer.Engine.Loop;
 
 /// <summary>
-/// The part of a connection's state that exists only once a backend is connected, kept apart from the <see cref="Slot"/>: a client whose first
-/// bytes are waited for costs no memory for it.
+/// The part of a connection's state that exists only once a backend is connected, kept apart from the <see cref="Slot"/>: a client whose
+/// first bytes are waited for costs no memory for it.
 /// </summary>
 internal struct RelayState
 {

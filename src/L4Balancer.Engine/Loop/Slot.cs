@@ -37,7 +37,8 @@ internal enum SlotState : byte
 }
 
 /// <summary>
-/// The complete state of one connection, as a value in an array rather than an object: sockets, directions, deadlines, record.
+/// The state of one connection, as a value in an array rather than an object: sockets, deadlines, record; and, once a backend is connected,
+/// a reference to its <see cref="RelayState"/>.
 /// </summary>
 internal struct Slot
 {

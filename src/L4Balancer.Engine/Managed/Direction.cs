@@ -48,8 +48,9 @@ internal sealed class Direction(Action<int> onReceived, Action<int> onSent, Held
     public bool IsReading => Volatile.Read(ref _isReading);
 
     /// <summary>
-    /// What is received is looked at before anything is written. Then it is read, a little at a time, even where <see cref="HeldMemory"/> has no room:
-    /// otherwise a client of which some bytes are held could never send the rest of its head. Bounded by the pipe's threshold. Any thread.
+    /// What is received is looked at before anything is written. Then it is read, a little at a time, even where <see cref="HeldMemory"/>
+    /// has no room: otherwise a client of which some bytes are held could never send the rest of its head. Bounded by the pipe's threshold.
+    /// Any thread.
     /// </summary>
     public bool IsLookedAt
     {

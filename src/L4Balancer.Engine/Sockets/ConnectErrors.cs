@@ -61,7 +61,7 @@ internal static class ConnectErrors
     public static ConnectFailure OfConnect(Errno error, bool isUnix) => OfConnect(error.ToSocketError(), isUnix);
 
     /// <summary>
-    /// Classifies an error of bind(2) to the client's own address (<c>transparent</c>): whatever that address is, it is no fault of a source.
+    /// Classifies an error of bind(2) to the client's own address (<c>transparent</c>), which is no fault of a source or a backend.
     /// </summary>
     public static ConnectFailure OfTransparentBind(SocketError error) => error switch
     {
@@ -73,8 +73,8 @@ internal static class ConnectErrors
     public static ConnectFailure OfTransparentBind(Errno error) => OfTransparentBind(error.ToSocketError());
 
     /// <summary>
-    /// Classifies an error of connect(2) from the client's own address. EINVAL: the kernel has no route from that address, 127.0.0.1 to another
-    /// host for example (net/ipv4/route.c, __mkroute_output). EPERM and EACCES: a local policy. The backend has seen nothing of either.
+    /// Classifies an error of connect(2) from the client's own address. EINVAL: the kernel has no route from that address, 127.0.0.1 to
+    /// another host for example (net/ipv4/route.c, __mkroute_output). EPERM and EACCES: a local policy. The backend has seen nothing of either.
     /// </summary>
     public static ConnectFailure OfTransparentConnect(SocketError error) =>
         error is SocketError.InvalidArgument or SocketError.AccessDenied ? ConnectFailure.NotTransparent : OfConnect(error);

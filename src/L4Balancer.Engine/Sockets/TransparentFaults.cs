@@ -4,11 +4,15 @@ using Microsoft.Extensions.Logging;
 namespace L4Balancer.Engine.Sockets;
 
 /// <summary>Why a connect from the client's own address cannot be made.</summary>
-/// <param name="IsRefused">The kernel refuses the option IP_TRANSPARENT; otherwise it cannot bind to that address, or connect from it.</param>
+/// <param name="IsRefused">
+/// The kernel refuses the option IP_TRANSPARENT; otherwise it cannot bind to that address, or connect from it.
+/// </param>
 /// <param name="Error">The name of the error.</param>
 internal readonly record struct TransparentFault(bool IsRefused, string Error);
 
-/// <summary>Logs that <c>transparent</c> does not work: each of the two kinds of faults of each pool at most every ten seconds. One call at a time.</summary>
+/// <summary>
+/// Logs that <c>transparent</c> does not work: each of the two kinds of faults of each pool at most every ten seconds. One call at a time.
+/// </summary>
 internal sealed class TransparentFaults(ILogger log)
 {
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(10);

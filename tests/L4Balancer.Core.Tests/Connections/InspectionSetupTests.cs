@@ -43,7 +43,8 @@ internal sealed class InspectionSetupTests
         SetupScene scene = ByPath();
         SetupAttempt attempt = scene.Accept();
         Core.Timing.Instant deadline = attempt.Step.Deadline;
-        scene.Reload(l => l with { Inspect = InspectKind.Tls, Routes = [new RouteSettings { Sni = ["a.example.com"], Pool = "rooms" }] }, Default, Rooms);
+        scene.Reload(
+            l => l with { Inspect = InspectKind.Tls, Routes = [new RouteSettings { Sni = ["a.example.com"], Pool = "rooms" }] }, Default, Rooms);
 
         attempt.Request(Request);
         Assert.That((attempt.Action, attempt.Step.Deadline), Is.EqualTo((SetupAction.Inspect, deadline)));

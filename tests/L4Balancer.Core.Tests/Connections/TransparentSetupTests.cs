@@ -5,7 +5,9 @@ using L4Balancer.Core.Connections;
 
 namespace L4Balancer.Core.Tests.Connections;
 
-/// <summary>Connections from the client's own address (<c>transparent</c>): no port of this host, and no backend at fault for local failures.</summary>
+/// <summary>
+/// Connections from the client's own address (<c>transparent</c>): no port of this host, and no backend at fault for local failures.
+/// </summary>
 internal sealed class TransparentSetupTests
 {
     [Test]

@@ -102,7 +102,8 @@ internal static class TransparentBody
     private static async Task HoldNoPortAsync(string engineName)
     {
         using TestBackend backend = TestBackend.Listening("127.0.0.2");
-        await using Rig rig = Start(engineName, Pool("pool", backend.Endpoint.ToString()), Settings.Listener("127.0.0.1:0"), new FakeLogCollector());
+        await using Rig rig = Start(
+            engineName, Pool("pool", backend.Endpoint.ToString()), Settings.Listener("127.0.0.1:0"), new FakeLogCollector());
         Core.Ports.PortUse ports = rig.Pool.Backends[0].Sources[0];
         using (Peer client = await Peer.ConnectAsync(rig.Address))
         {
@@ -129,7 +130,8 @@ internal static class TransparentBody
                 AcceptProxyFrom = [Core.Addressing.Cidr.TryParse("127.0.0.0/8", out Core.Addressing.Cidr range) ? range : default],
             };
             await using Rig rig = Start(engineName, pool, listener, log);
-            byte[] header = Encoding.ASCII.GetBytes($"PROXY {(client.Contains(':') ? $"TCP6 {client} ::1" : $"TCP4 {client} 127.0.0.1")} 5 6\r\n");
+            string addresses = client.Contains(':', StringComparison.Ordinal) ? $"TCP6 {client} ::1" : $"TCP4 {client} 127.0.0.1";
+            byte[] header = Encoding.ASCII.GetBytes($"PROXY {addresses} 5 6\r\n");
             for (int i = 0; i < 3; i++)
             {
                 using Peer peer = await Peer.ConnectAsync(rig.Address);
@@ -151,7 +153,8 @@ internal static class TransparentBody
         var options = new EngineOptions
         {
             Clock = TimeProvider.System, Records = records, Workers = 1,
-            Loggers = new LoggerFactory([new FakeLoggerProvider(log)], new LoggerFilterOptions { MinLevel = Microsoft.Extensions.Logging.LogLevel.Warning }),
+            Loggers = new LoggerFactory(
+                [new FakeLoggerProvider(log)], new LoggerFilterOptions { MinLevel = Microsoft.Extensions.Logging.LogLevel.Warning }),
         };
         var rig = new Rig(
             EngineUnderTest.Create(engineName, options), RoutingSnapshot.Build(new(Settings.Config(pool, listener), 1000)), records);

@@ -58,7 +58,8 @@ internal sealed class DawdlerLatencyTests() : EpollFixture(workers: 1)
             (double beside, int count) = await PingAsync(rig, Measured);
             TimeSpan usedBeside = cpu.Total - start;
             Assert.That(dawdled.Pending, Is.EqualTo(Dawdlers), "they still wait");
-            await Patience.Until(() => dawdled.Refused[CloseReason.InspectTimeout] == round * Dawdlers, "each is refused", TimeSpan.FromSeconds(30));
+            await Patience.Until(
+                () => dawdled.Refused[CloseReason.InspectTimeout] == round * Dawdlers, "each is refused", TimeSpan.FromSeconds(30));
             await stop.CancelAsync();
             await sending;
             _dawdlers.ForEach(TcpSocket.Close);

@@ -9,7 +9,9 @@ using L4Balancer.Engine.Tests.Peers;
 
 namespace L4Balancer.Engine.Tests.Epoll;
 
-/// <summary>What clients cost that do not send their first bytes: user memory only, what the kernel keeps for a socket is not part of it.</summary>
+/// <summary>
+/// What clients cost that do not send their first bytes: user memory only, what the kernel keeps for a socket is not part of it.
+/// </summary>
 internal sealed partial class WaitingMemoryTests() : EpollFixture(workers: 1)
 {
     private const int Most = 5000;
@@ -46,8 +48,9 @@ internal sealed partial class WaitingMemoryTests() : EpollFixture(workers: 1)
 
         double each = (managedAfter - managed + nativeAfter - native) / (double)count;
         TestContext.Out.WriteLine(
-            $"{each:F0} bytes for each of {count} clients: {(managedAfter - managed) / count} managed, {(nativeAfter - native) / count} native; "
-            + $"a slot has {Unsafe.SizeOf<Slot>()}, a set-up {Unsafe.SizeOf<ConnectionSetup>()}, the state of a relay {Unsafe.SizeOf<RelayState>()}");
+            $"{each:F0} bytes for each of {count} clients: {(managedAfter - managed) / count} managed, "
+            + $"{(nativeAfter - native) / count} native; a slot has {Unsafe.SizeOf<Slot>()}, a set-up {Unsafe.SizeOf<ConnectionSetup>()}, "
+            + $"the state of a relay {Unsafe.SizeOf<RelayState>()}");
         Assert.That(each, Is.InRange(Unsafe.SizeOf<Slot>(), Bound));
         Assert.That(WorkersOf(rig)[0].Buffers.InUse, Is.Zero);
     }
