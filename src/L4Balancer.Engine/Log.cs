@@ -34,6 +34,11 @@ internal static partial class Log
         + "CAP_NET_ADMIN (AmbientCapabilities= of its unit), or set transparent = false")]
     public static partial void NotTransparent(this ILogger logger, string pool, string error);
 
+    [LoggerMessage(2013, LogLevel.Warning,
+        "pool {Pool}: transparent = true, but this host cannot connect from the address of a client ({Error}); that client is refused. The "
+        + "address may be one that only this host can use, like 127.0.0.1 or a link-local one, or a rule of this host forbids it")]
+    public static partial void CannotConnectAsClient(this ILogger logger, string pool, string error);
+
     [LoggerMessage(2006, LogLevel.Information, "using the inherited socket of {Endpoint}")]
     public static partial void Inherited(this ILogger logger, Endpoint endpoint);
 

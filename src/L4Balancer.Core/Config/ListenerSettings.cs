@@ -6,6 +6,9 @@ namespace L4Balancer.Core.Config;
 /// <summary>One table <c>[[listeners]]</c>.</summary>
 public sealed record ListenerSettings
 {
+    /// <summary>The upper bound of <see cref="InspectTimeout"/>, which holds also where that is zero.</summary>
+    public static readonly TimeSpan LongestInspection = TimeSpan.FromMinutes(5);
+
     public required string Name { get; init; }
 
     /// <summary>Every address that is listened on; a range of ports as its single ports.</summary>
@@ -28,7 +31,7 @@ public sealed record ListenerSettings
     /// <summary>What is read of the first bytes of a client, which are forwarded untouched.</summary>
     public InspectKind Inspect { get; init; }
 
-    /// <summary>How long the first bytes are waited for, a PROXY header included; zero means without a limit.</summary>
+    /// <summary>How long the first bytes are waited for, a PROXY header included; zero means <see cref="LongestInspection"/>.</summary>
     public TimeSpan InspectTimeout { get; init; } = TimeSpan.FromSeconds(3);
 
     /// <summary>The most bytes that are looked at, without a PROXY header.</summary>
@@ -86,8 +89,6 @@ internal static class ListenerBinding
     // The kernel counts in retransmissions, whose intervals double: beyond this value it would round by a minute and more.
     private static readonly TimeSpan LongestDefer = TimeSpan.FromMinutes(5);
 
-    private static readonly TimeSpan LongestInspection = TimeSpan.FromMinutes(5);
-
     private static readonly ListenerSettings Defaults = new() { Name = "", Bind = [], Pool = "" };
 
     /// <param name="table">The table of one listener.</param>
@@ -116,7 +117,7 @@ internal static class ListenerBinding
             OnPoolDown = table.Choice("on_pool_down", Defaults.OnPoolDown, Vocabulary.OnPoolDown),
             AcceptProxyFrom = RangeBinding.Bind(table, "accept_proxy_from"),
             Inspect = inspect,
-            InspectTimeout = table.Duration("inspect_timeout", Defaults.InspectTimeout, TimeSpan.Zero, LongestInspection),
+            InspectTimeout = table.Duration("inspect_timeout", Defaults.InspectTimeout, TimeSpan.Zero, ListenerSettings.LongestInspection),
             InspectLimit = InspectLimitBinding.Bind(table, Defaults.InspectLimit),
             InspectFailed = table.Choice("inspect_failed", Defaults.InspectFailed, Vocabulary.InspectFailed),
             Routes = RouteBinding.Bind(table, inspect, pools),

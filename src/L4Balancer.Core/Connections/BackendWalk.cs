@@ -59,7 +59,7 @@ internal struct BackendWalk
             }
 
             Backend backend = pool.Backends[index];
-            if (between > TimeSpan.Zero && SourceWalk.CountIfRefused(backend.Sources, now))
+            if (between > TimeSpan.Zero && !pool.Settings.Transparent && SourceWalk.CountIfRefused(backend.Sources, now))
             {
                 // Do not use up a slot of the rate for a connect that would not be made.
                 NoteShortage(CloseReason.SourcePortsExhausted);

@@ -62,7 +62,10 @@ public struct ConnectionRecord
     /// <summary>Which limit was hit, if <see cref="Reason"/> is <see cref="CloseReason.Limit"/>.</summary>
     public LimitKind Limit { get; set; }
 
-    /// <summary>The local port towards the backend, held from the moment that a connect is requested.</summary>
+    /// <summary>
+    /// The local port towards the backend, held from the moment that a connect is requested; not of a connection from the client's own address
+    /// (<c>transparent</c>), which uses no port of this host's addresses.
+    /// </summary>
     internal PortLease Lease;
 
     /// <summary>Its hold on an entry of the pool's table of sticky keys.</summary>
@@ -150,7 +153,7 @@ public struct ConnectionRecord
         Listener.CountClosed();
         LeaveClient();
         LeaveSticky(now);
-        Lease.Return(LocalEndpoint.Port, wasFirst, now);
+        ReturnLease(LocalEndpoint.Port, wasFirst, now);
         balancer.CountEnded();
         JudgeEarlyEnd(balancer.ConnectReports, reason, now - EstablishedAt, now);
     }
@@ -196,6 +199,26 @@ public struct ConnectionRecord
         if (IsHalfClosed)
         {
             Pool.CountHalfClosed(-1);
+        }
+    }
+
+    /// <summary>Returns its local port, if it has one.</summary>
+    /// <param name="port">0 if the connect failed.</param>
+    /// <param name="waits">Whether the balancer sent the first FIN, so that the port stays in TIME_WAIT.</param>
+    internal void ReturnLease(ushort port, bool waits, Instant now)
+    {
+        if (Lease.IsHeld)
+        {
+            Lease.Return(port, waits, now);
+        }
+    }
+
+    /// <summary>Returns the lease, if it has one, of a connect that got no port.</summary>
+    internal void ReturnUnusedLease()
+    {
+        if (Lease.IsHeld)
+        {
+            Lease.ReturnNothing();
         }
     }
 

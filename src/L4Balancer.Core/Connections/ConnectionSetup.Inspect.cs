@@ -32,6 +32,12 @@ public partial struct ConnectionSetup
     public SetupStep ProxyHeaderRead(ref ConnectionRecord record, FourTuple? addresses, RoutingSnapshot newest, Instant now)
     {
         Renew(ref record, newest);
+        if (addresses is { Source.Address.IsAny: true })
+        {
+            // No client has the unspecified address (RFC 1122, 3.2.1.3; RFC 4291, 2.5.2), which stands for the clients of UNIX sockets here.
+            return Refuse(ref record, CloseReason.ProxyHeaderInvalid, now);
+        }
+
         _awaitsProxyHeader = false;
         record.Tuple = addresses ?? record.Tuple;
         if (!_listener.Allows(record.Tuple.Source.Address))
@@ -44,10 +50,12 @@ public partial struct ConnectionSetup
 
     /// <summary>What <see cref="Inspects"/> asks for was read completely: decides where the connection goes.</summary>
     /// <param name="newest">The snapshot in force: it decides from now on.</param>
+    /// <returns><see cref="SetupAction.Inspect"/> if that asks for something else: the same bytes have to be read again.</returns>
     public SetupStep HeadRead(ref ConnectionRecord record, scoped in Inspected inspected, RoutingSnapshot newest, Instant now)
     {
+        InspectKind read = Inspects;
         Renew(ref record, newest);
-        return Decide(ref record, inspected, now);
+        return Inspects == read ? Decide(ref record, inspected, now) : DecideAnew(ref record, now);
     }
 
     /// <summary>
@@ -62,13 +70,11 @@ public partial struct ConnectionSetup
             return Refuse(ref record, CloseReason.ProxyHeaderInvalid, now);
         }
 
-        if (_listener.Settings.InspectFailed == InspectFailed.Refuse)
-        {
-            return Refuse(ref record, CloseReason.InspectInvalid, now);
-        }
-
+        InspectKind read = Inspects;
         Renew(ref record, newest);
-        return Decide(ref record, default, now);
+        return Inspects != read ? DecideAnew(ref record, now)
+            : _listener.Settings.InspectFailed == InspectFailed.Refuse ? Refuse(ref record, CloseReason.InspectInvalid, now)
+            : Decide(ref record, default, now);
     }
 
     // The client is known: its limits are checked, and what it sends is read if that has to be known.
@@ -80,6 +86,11 @@ public partial struct ConnectionSetup
             return Refuse(ref record, whyNot, now);
         }
 
+        return DecideAnew(ref record, now);
+    }
+
+    private SetupStep DecideAnew(ref ConnectionRecord record, Instant now)
+    {
         _inspecting = Inspects != InspectKind.None;
         return _inspecting ? SetupStep.Inspect(_inspectUntil) : Decide(ref record, default, now);
     }
@@ -104,7 +115,7 @@ public partial struct ConnectionSetup
             record.Names = ClientNames.Of(inspected, pool.Key, _key);
         }
 
-        _turn = pool.Sources.NextTurn();
+        _search = BackendSearch.Rent(pool.Sources.NextTurn());
         return TryNextBackend(ref record, now);
     }
 
@@ -113,15 +124,24 @@ public partial struct ConnectionSetup
     {
         int length = key.BufferLength(inspected.LongestValue);
         byte[]? rented = length <= ShortKey ? null : ArrayPool<byte>.Shared.Rent(length);
-        Span<byte> buffer = rented ?? stackalloc byte[ShortKey];
-        byte[] bytes = key.Write(tuple, inspected, buffer, out bool isMissing).Bytes.ToArray();
-        if (rented is not null)
+        try
         {
-            ArrayPool<byte>.Shared.Return(rented);
+            Span<byte> buffer = rented ?? stackalloc byte[ShortKey];
+            byte[] bytes = key.Write(tuple, inspected, buffer, out bool isMissing).Bytes.ToArray();
+            return isMissing ? null : bytes;
         }
-
-        return isMissing ? null : bytes;
+        finally
+        {
+            if (rented is not null)
+            {
+                ArrayPool<byte>.Shared.Return(rented);
+            }
+        }
     }
+
+    // No client may wait for ever: "0s", no limit of its own, leaves the longest that can be set.
+    private static TimeSpan InspectTime(Listener listener) =>
+        listener.Settings.InspectTimeout is var timeout && timeout > TimeSpan.Zero ? timeout : ListenerSettings.LongestInspection;
 
     // If the engine itself stood still, the bytes may be there already: it gets the time to look at them, once.
     private SetupStep InspectionTimedOut(ref ConnectionRecord record, bool isLate, Instant now)
@@ -129,7 +149,7 @@ public partial struct ConnectionSetup
         if (isLate && !_prolonged)
         {
             _prolonged = true;
-            _inspectUntil = now.After(_listener.Settings.InspectTimeout);
+            _inspectUntil = now + InspectTime(_listener);
             return SetupStep.Inspect(_inspectUntil);
         }
 

@@ -14,19 +14,35 @@ namespace L4Balancer.Engine.Inspection;
 internal static class FirstBytes
 {
     /// <summary>
-    /// So many looks at one client are free. Further ones are a tick of the timers apart, because a client that sends single bytes could have
+    /// So many looks at one client are free. Before each further one there is a pause, because a client that sends single bytes could have
     /// its head parsed from the beginning at each of them.
     /// </summary>
     public const int FreeLooks = 16;
+
+    /// <summary>The pause of few bytes: that of the timers of event loops.</summary>
+    public static readonly TimeSpan ShortestPause = TimeSpan.FromMilliseconds(8);
+
+    /// <summary>
+    /// The pause grows by <see cref="ShortestPause"/> with each so many bytes. So at most 128 KiB are parsed in a second for one client, however
+    /// close to <c>inspect_limit</c> it dawdles.
+    /// </summary>
+    private const int BytesPerPause = 1024;
 
     /// <summary>The parser of ClientHellos joins the records of one hello here; one buffer for each thread, made when it is first needed.</summary>
     [ThreadStatic]
     private static byte[]? _joined;
 
-    /// <summary>How many bytes a look needs to see at most.</summary>
-    public static int Limit(in ConnectionSetup setup) => setup.AwaitsProxyHeader ? ProxyHeader.Longest : setup.InspectLimit;
+    /// <summary>
+    /// How many bytes a look sees at most: one more than may be needed, so that a look that is full does not take the bytes seen for all that
+    /// was sent before a FIN.
+    /// </summary>
+    public static int Window(in ConnectionSetup setup) => (setup.AwaitsProxyHeader ? ProxyHeader.Longest : setup.InspectLimit) + 1;
 
-    /// <param name="seen">Everything that was received and not consumed, from the first byte, up to <see cref="Limit"/>.</param>
+    /// <summary>How long a look that is not free is delayed; the longer, the more there is to parse.</summary>
+    /// <param name="bytes">The number of bytes that will be looked at.</param>
+    public static TimeSpan PauseBefore(int bytes) => ShortestPause * (1 + (bytes / BytesPerPause));
+
+    /// <param name="seen">Everything that was received and not consumed, from the first byte, up to <see cref="Window"/>.</param>
     /// <param name="hasFinished">The client has sent FIN, and nothing comes after <paramref name="seen"/>.</param>
     /// <param name="newest">The snapshot in force.</param>
     public static FirstLook Examine(

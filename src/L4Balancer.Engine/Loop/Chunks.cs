@@ -16,6 +16,11 @@ internal sealed class Chunks<T>
 
     public ref T this[int index] => ref _chunks[index >> Bits][index & (ChunkLength - 1)];
 
+    /// <summary>The array that has the element of this index, at <see cref="OffsetOf"/>; it never moves.</summary>
+    public T[] ChunkOf(int index) => _chunks[index >> Bits];
+
+    public static int OffsetOf(int index) => index & (ChunkLength - 1);
+
     /// <summary>The element at this index, created if it does not exist yet.</summary>
     public ref T Grow(int index)
     {

@@ -81,10 +81,11 @@ internal sealed unsafe class Closer(Worker worker)
     {
         worker.Dialer.Drop(ref slot);
         EndFlushing(ref slot);
-        worker.Transfer.Release(ref slot.ToBackend);
-        worker.Transfer.Release(ref slot.ToClient);
-        worker.LongQueues.Forget(ref slot.ToBackend);
-        worker.LongQueues.Forget(ref slot.ToClient);
+        if (slot.HasRelay)
+        {
+            ReleaseFlows(ref slot);
+        }
+
         CloseSocket(ref slot.Client, reset: true);
         CloseSocket(ref slot.Backend, reset: true);
         worker.SetTimer(slot, Instant.Never);
@@ -259,14 +260,19 @@ internal sealed unsafe class Closer(Worker worker)
     private void End(ref Slot slot, EndActions actions)
     {
         EndFlushing(ref slot);
-        worker.Transfer.Release(ref slot.ToBackend);
-        worker.Transfer.Release(ref slot.ToClient);
-        worker.LongQueues.Forget(ref slot.ToBackend);
-        worker.LongQueues.Forget(ref slot.ToClient);
+        ReleaseFlows(ref slot);
         CloseSocket(ref slot.Client, reset: (actions & EndActions.ResetClient) != 0);
         CloseSocket(ref slot.Backend, reset: (actions & EndActions.ResetBackend) != 0);
         slot.Record.Close(worker.Engine.Snapshot.State, slot.End.Reason, slot.End.LeavesTimeWait(actions), worker.Now);
         Free(ref slot);
+    }
+
+    private void ReleaseFlows(ref Slot slot)
+    {
+        worker.Transfer.Release(ref slot.ToBackend);
+        worker.Transfer.Release(ref slot.ToClient);
+        worker.LongQueues.Forget(ref slot.ToBackend);
+        worker.LongQueues.Forget(ref slot.ToClient);
     }
 
     // The field is cleared together with the close: if a later step throws, a second close would hit a reused descriptor number.

@@ -131,7 +131,7 @@ internal static class ConnectionScan
             ref Slot slot = ref worker.Slots[index];
             if (slot.State != SlotState.Free)
             {
-                open.Add($"{EngineStop.Describe(slot.Record)} in state {slot.State}, {slot.End.Phase}");
+                open.Add($"{EngineStop.Describe(slot.Record)} in state {slot.State}{(slot.HasRelay ? $", {slot.End.Phase}" : "")}");
             }
         }
 

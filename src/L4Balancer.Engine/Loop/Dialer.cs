@@ -2,7 +2,6 @@ using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Connections;
-using L4Balancer.Core.Ports;
 using L4Balancer.Core.Routing;
 using L4Balancer.Core.Timing;
 using L4Balancer.Engine.Linux;
@@ -18,7 +17,7 @@ internal sealed class Dialer(Worker worker)
 {
     private readonly Chunks<ConnectionSetup> _setups = new();
     private readonly Stack<int> _freeSetups = new();
-    private readonly TransparentFaults _transparentFaults = new(worker.Engine.Log);
+    private readonly Connector _connector = new(worker);
     private int _highestSetup;
 
     /// <summary>Rents a slot for an accepted socket; the slot owns the socket from then on.</summary>
@@ -94,7 +93,8 @@ internal sealed class Dialer(Worker worker)
         bool gone = ConnectErrors.IsOfConnected(error);
         if (error != Errno.None && !gone)
         {
-            Apply(ref slot, Failed(ref slot, ConnectErrors.OfConnect(error, _setups[slot.Setup].Target.IsUnix)));
+            ref ConnectionSetup setup = ref _setups[slot.Setup];
+            Apply(ref slot, Failed(ref slot, _connector.FailureOf(error, setup.Target, setup.IsTransparent, setup.PoolSettings)));
         }
         else if (gone || (events & PollEvents.Writable) != 0)
         {
@@ -161,55 +161,9 @@ internal sealed class Dialer(Worker worker)
     /// <returns>Null if the connect is in progress; an event or the deadline continues it.</returns>
     private ConnectFailure? Connect(ref Slot slot, SetupStep step)
     {
-        SysResult opened = TcpSocket.Open(step.Target);
-        if (opened.IsError)
+        if (_connector.Begin(ref slot, step, _setups[slot.Setup].PoolSettings) is { } failure)
         {
-            return ConnectErrors.OfSocket(opened.Errno);
-        }
-
-        slot.Backend = opened.Value;
-        slot.BackendState = SideState.None;
-        slot.Attempt++;
-        PoolSettings pool = _setups[slot.Setup].PoolSettings;
-        if (step.Target.IsUnix)
-        {
-            SocketOptions.ApplyToUnix(slot.Backend);
-        }
-        else
-        {
-            SocketOptions.Apply(slot.Backend, pool.UserTimeout, pool.CongestionControl);
-            SocketOptions.SetBuffers(slot.Backend, pool.SendBuffer, pool.ReceiveBuffer);
-        }
-
-        if (step.Transparent is { } client)
-        {
-            if (SourceBinding.MakeTransparent(slot.Backend, client) is not Errno.None and var refusal)
-            {
-                _transparentFaults.Note(pool.Name, refusal.ToString(), worker.Now);
-                return ConnectFailure.NotTransparent;
-            }
-
-            if (Bind(slot.Backend, client) is { } taken)
-            {
-                return taken;
-            }
-        }
-
-        if (step.Source is { } source && Bind(slot.Backend, source) is { } unusable)
-        {
-            return unusable;
-        }
-
-        if (step.Window is { } window
-            && SourceBinding.LimitPorts(slot.Backend, window, worker.Engine.Snapshot.Ports.Supply) is { } refused)
-        {
-            return refused;
-        }
-
-        SysResult connecting = TcpSocket.Connect(slot.Backend, step.Target);
-        if (connecting.IsError && connecting.Errno != Errno.EINPROGRESS)
-        {
-            return ConnectErrors.OfConnect(connecting.Errno, step.Target.IsUnix);
+            return failure;
         }
 
         // Registered only after connect(2), because a socket without a peer reports a hang-up (EPOLLHUP).
@@ -221,13 +175,6 @@ internal sealed class Dialer(Worker worker)
         slot.State = SlotState.Connecting;
         worker.SetTimer(slot, step.Deadline);
         return null;
-    }
-
-    private static ConnectFailure? Bind(int socket, HostAddress source)
-    {
-        SourceBinding.DeferPort(socket);
-        SysResult bound = TcpSocket.Bind(socket, new Endpoint(source, 0));
-        return bound.IsError ? ConnectErrors.OfBind(bound.Errno) : null;
     }
 
     /// <param name="gone">The backend has already reset it and the error was cleared, so the relay would read a normal end of stream.</param>
@@ -244,6 +191,7 @@ internal sealed class Dialer(Worker worker)
 
         ref ConnectionSetup setup = ref _setups[slot.Setup];
         (SendProxy proxy, InspectKind inspects, int limit) = (setup.PoolSettings.SendProxy, setup.Inspects, setup.InspectLimit);
+        worker.Slots.BeginRelay(ref slot);
         setup.Connected(ref slot.Record, local, worker.Now);
         ReturnSetup(ref slot);
         slot.State = SlotState.Established;

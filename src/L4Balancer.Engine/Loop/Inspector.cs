@@ -32,7 +32,8 @@ internal sealed unsafe class Inspector(Worker worker)
         {
             worker.Dialer.Abandon(ref slot, CloseReason.ClientReset);
         }
-        else if ((events & (PollEvents.Readable | PollEvents.PeerFinished | PollEvents.HangUp)) == 0 || inspection.IsDelayed)
+        else if (inspection.IsDelayed
+            || (events & (PollEvents.Readable | PollEvents.Urgent | PollEvents.PeerFinished | PollEvents.HangUp)) == 0)
         {
             return;
         }
@@ -42,7 +43,7 @@ internal sealed unsafe class Inspector(Worker worker)
         }
         else
         {
-            Instant next = worker.Now + TimerWheel.Tick;
+            Instant next = worker.Now + FirstBytes.PauseBefore(inspection.LowWater);
             inspection.IsDelayed = true;
             worker.SetTimer(slot, next < inspection.Until ? next : inspection.Until);
         }
@@ -51,16 +52,10 @@ internal sealed unsafe class Inspector(Worker worker)
     public void DeadlinePassed(ref Slot slot)
     {
         ref Inspection inspection = ref _inspections[slot.Setup];
-        if (inspection.IsDelayed)
-        {
-            Look(ref slot);
-            if (slot.State != SlotState.Inspecting)
-            {
-                return;
-            }
-        }
 
-        if (worker.Now < inspection.Until)
+        // Also where no look is delayed: fewer bytes than SO_RCVLOWAT are no event, and may be enough to see that this is another protocol.
+        Look(ref slot);
+        if (slot.State != SlotState.Inspecting || worker.Now < inspection.Until)
         {
             return;
         }
@@ -71,7 +66,6 @@ internal sealed unsafe class Inspector(Worker worker)
         {
             inspection.Until = step.Deadline;
             worker.SetTimer(slot, step.Deadline);
-            Look(ref slot);
         }
         else
         {
@@ -83,7 +77,7 @@ internal sealed unsafe class Inspector(Worker worker)
     public void Look(ref Slot slot)
     {
         ref Inspection inspection = ref _inspections[slot.Setup];
-        inspection.Looks = Math.Min(inspection.Looks + 1, FirstBytes.FreeLooks);
+        inspection.Looks = (byte)Math.Min(inspection.Looks + 1, FirstBytes.FreeLooks);
         if (inspection.IsDelayed)
         {
             inspection.IsDelayed = false;
@@ -93,7 +87,8 @@ internal sealed unsafe class Inspector(Worker worker)
         while (true)
         {
             ref ConnectionSetup setup = ref worker.Dialer.SetupOf(slot);
-            SysResult seen = TcpSocket.Receive(slot.Client, worker.Buffers.Scratch, FirstBytes.Limit(setup), Libc.MSG_PEEK);
+            int window = FirstBytes.Window(setup);
+            SysResult seen = TcpSocket.Receive(slot.Client, worker.Buffers.Scratch, window, Libc.MSG_PEEK);
             if (seen.IsError && seen.Errno != Errno.EAGAIN)
             {
                 worker.Dialer.Abandon(ref slot, CloseReason.ClientReset);
@@ -102,13 +97,18 @@ internal sealed unsafe class Inspector(Worker worker)
 
             // An edge with the FIN came before this look, so that what is seen is all that will ever come.
             int count = seen.IsError ? 0 : seen.Value;
-            bool hasFinished = !seen.IsError && (count == 0 || (slot.ClientState & SideState.Ending) != 0);
+            bool hasFinished = !seen.IsError && (count == 0 || (count < window && (slot.ClientState & SideState.Ending) != 0));
             FirstLook look = FirstBytes.Examine(
                 ref setup, ref slot.Record, new ReadOnlySpan<byte>(worker.Buffers.Scratch, count), hasFinished, worker.Engine.Snapshot, worker.Now);
             if (!look.IsDecided)
             {
-                SetLowWater(ref slot, look.Needed);
-                return;
+                if (!IsCutShort(slot, count, window))
+                {
+                    SetLowWater(ref slot, look.Needed);
+                    return;
+                }
+
+                look = FirstLook.Decided(setup.HeadUnreadable(ref slot.Record, worker.Engine.Snapshot, worker.Now));
             }
 
             Consume(slot.Client, look.Consumed);
@@ -119,6 +119,13 @@ internal sealed unsafe class Inspector(Worker worker)
             }
         }
     }
+
+    // Whether more is there than can be seen: a peek ends at the mark of urgent data, and only reading goes past that (net/ipv4/tcp.c,
+    // tcp_recvmsg_locked). What comes while this looks is seen by the second peek.
+    private bool IsCutShort(in Slot slot, int seen, int window) =>
+        (slot.ClientState & SideState.Urgent) != 0
+        && TcpSocket.Unread(slot.Client) > seen
+        && TcpSocket.Receive(slot.Client, worker.Buffers.Scratch, window, Libc.MSG_PEEK).Value == seen;
 
     private void Conclude(ref Slot slot, SetupStep step)
     {
@@ -164,7 +171,7 @@ internal sealed unsafe class Inspector(Worker worker)
         public int LowWater;
 
         /// <summary>Counted up to <see cref="FirstBytes.FreeLooks"/>.</summary>
-        public int Looks;
+        public byte Looks;
 
         /// <summary>Something has come, and the timer is set to the next look.</summary>
         public bool IsDelayed;

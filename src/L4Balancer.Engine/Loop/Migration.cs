@@ -37,6 +37,7 @@ internal sealed unsafe class Migration(Worker worker)
 
         int index = worker.Slots.Rent();
         ref Slot slot = ref worker.Slots[index];
+        worker.Slots.BeginRelay(ref slot);
         slot.Client = connection.Client;
         slot.Backend = connection.Backend;
         slot.State = SlotState.Established;

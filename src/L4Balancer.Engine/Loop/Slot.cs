@@ -37,22 +37,20 @@ internal enum SlotState : byte
 }
 
 /// <summary>
-/// The complete state of one connection, as a value in an array rather than an object: sockets, directions, deadlines, record.
+/// The state of one connection, as a value in an array rather than an object: sockets, deadlines, record; and, once a backend is connected,
+/// a reference to its <see cref="RelayState"/>.
 /// </summary>
 internal struct Slot
 {
     public const int NoDescriptor = -1;
 
+    private RelayState[]? _relays;
+    private int _relay;
+
     public ConnectionRecord Record;
-    public RelayedBytes? Traffic;
-    public Flow ToBackend;
-    public Flow ToClient;
 
     /// <summary>When a byte was last moved; before the first one, when the connection was accepted.</summary>
     public Instant LastActivity;
-
-    /// <summary>Core's state machine for the end of the connection.</summary>
-    public ConnectionEnd End;
 
     /// <summary>Its place in the <see cref="SlotTable"/>.</summary>
     public int Index;
@@ -84,6 +82,29 @@ internal struct Slot
 
     /// <summary>The connection is queued for its next turn.</summary>
     public bool IsReady;
+
+    /// <summary>Whether it has the state that a connected backend requires; set by <see cref="SlotTable.BeginRelay"/>.</summary>
+    public readonly bool HasRelay => _relays is not null;
+
+    /// <summary>The bytes relayed, as counted for the backend. This and the following three: only if <see cref="HasRelay"/>.</summary>
+    public readonly ref RelayedBytes? Traffic => ref _relays![Chunks<RelayState>.OffsetOf(_relay)].Traffic;
+
+    public readonly ref Flow ToBackend => ref _relays![Chunks<RelayState>.OffsetOf(_relay)].ToBackend;
+
+    public readonly ref Flow ToClient => ref _relays![Chunks<RelayState>.OffsetOf(_relay)].ToClient;
+
+    /// <inheritdoc cref="RelayState.End"/>
+    public readonly ref ConnectionEnd End => ref _relays![Chunks<RelayState>.OffsetOf(_relay)].End;
+
+    /// <param name="relays">The chunk that has the state of this index.</param>
+    public void SetRelay(RelayState[] relays, int index) => (_relays, _relay) = (relays, index);
+
+    /// <returns>The index that was set.</returns>
+    public int EndRelay()
+    {
+        _relays = null;
+        return _relay;
+    }
 
     /// <summary>A read returned end of file.</summary>
     public void NoteFin(Side side)

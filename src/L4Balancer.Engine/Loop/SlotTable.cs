@@ -8,7 +8,10 @@ internal sealed class SlotTable
 {
     private readonly Chunks<Slot> _slots = new();
     private readonly Stack<int> _free = new();
+    private readonly Chunks<RelayState> _relays = new();
+    private readonly Stack<int> _freeRelays = new();
     private int _highest;
+    private int _highestRelay;
 
     public int Count { get; private set; }
 
@@ -32,10 +35,22 @@ internal sealed class SlotTable
         slot.Client = Slot.NoDescriptor;
         slot.Backend = Slot.NoDescriptor;
         slot.Setup = -1;
-        slot.ToBackend = Flow.New();
-        slot.ToClient = Flow.New();
         Count++;
         return index;
+    }
+
+    /// <summary>Adds what a connected backend requires.</summary>
+    public void BeginRelay(ref Slot slot)
+    {
+        if (!_freeRelays.TryPop(out int index))
+        {
+            index = _highestRelay;
+            _relays.Grow(index);
+            _highestRelay++;
+        }
+
+        _relays[index] = RelayState.New();
+        slot.SetRelay(_relays.ChunkOf(index), index);
     }
 
     public void Return(int index)
@@ -43,8 +58,18 @@ internal sealed class SlotTable
         ref Slot slot = ref _slots[index];
         slot.State = SlotState.Free;
         slot.Record = default;
-        slot.Traffic = null;
+        EndRelay(ref slot);
         _free.Push(index);
         Count--;
+    }
+
+    private void EndRelay(ref Slot slot)
+    {
+        if (slot.HasRelay)
+        {
+            int index = slot.EndRelay();
+            _relays[index] = default;
+            _freeRelays.Push(index);
+        }
     }
 }

@@ -32,6 +32,7 @@ internal sealed class Direction(Action<int> onReceived, Action<int> onSent, Held
 
     private readonly Pipe _pipe = PipePool.Shared.Get();
     private bool _hasEnded;
+    private bool _isLookedAt;
     private bool _isHeldUp;
     private bool _isReading;
     private int _held;
@@ -45,6 +46,17 @@ internal sealed class Direction(Action<int> onReceived, Action<int> onSent, Held
 
     /// <summary>Something has come that is not reported yet, though it may have left the kernel. Any thread may read it.</summary>
     public bool IsReading => Volatile.Read(ref _isReading);
+
+    /// <summary>
+    /// What is received is looked at before anything is written. Then it is read, a little at a time, even where <see cref="HeldMemory"/>
+    /// has no room: otherwise a client of which some bytes are held could never send the rest of its head. Bounded by the pipe's threshold.
+    /// Any thread.
+    /// </summary>
+    public bool IsLookedAt
+    {
+        get => Volatile.Read(ref _isLookedAt);
+        set => Volatile.Write(ref _isLookedAt, value);
+    }
 
     /// <summary>Nothing has been received, apart from what was consumed. Any thread may read it.</summary>
     public bool IsEmpty => Volatile.Read(ref _received) == Volatile.Read(ref _consumed);
@@ -75,9 +87,13 @@ internal sealed class Direction(Action<int> onReceived, Action<int> onSent, Held
                 if (!held.HasRoomFor(buffer.Length))
                 {
                     // The rest waits in the kernel. A little is read once the pipe is empty, or a peer that reads could not go on.
-                    Volatile.Write(ref _isHeldUp, true);
-                    await DrainedAsync().ConfigureAwait(false);
-                    Volatile.Write(ref _isHeldUp, false);
+                    if (!IsLookedAt)
+                    {
+                        Volatile.Write(ref _isHeldUp, true);
+                        await DrainedAsync().ConfigureAwait(false);
+                        Volatile.Write(ref _isHeldUp, false);
+                    }
+
                     buffer = buffer[..Math.Min(buffer.Length, ReadWithoutRoom)];
                 }
 
@@ -222,10 +238,18 @@ internal sealed class Direction(Action<int> onReceived, Action<int> onSent, Held
             ? look.Buffer.Slice(0, Math.Min(look.Buffer.Length, PipePool.PauseThreshold)) : default;
         int count = (int)received.Length;
         byte[] buffer = ArrayPool<byte>.Shared.Rent(preface.Length + count);
-        preface.CopyTo(buffer);
-        received.CopyTo(buffer.AsSpan(preface.Length));
-        IoResult sent = await IoResult.SendAsync(sink, buffer.AsMemory(0, preface.Length + count)).ConfigureAwait(false);
-        ArrayPool<byte>.Shared.Return(buffer);
+        IoResult sent;
+        try
+        {
+            preface.CopyTo(buffer);
+            received.CopyTo(buffer.AsSpan(preface.Length));
+            sent = await IoResult.SendAsync(sink, buffer.AsMemory(0, preface.Length + count)).ConfigureAwait(false);
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+
         onSent(sent.Bytes);
         Return(Math.Max(0, sent.Bytes - preface.Length));
         if (!look.Buffer.IsEmpty || look.IsCompleted || look.IsCanceled)

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.IO.Pipelines;
+using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Connections;
 using L4Balancer.Core.Timing;
@@ -12,92 +13,118 @@ namespace L4Balancer.Engine.Managed;
 /// </content>
 internal sealed partial class ManagedConnection
 {
-    /// <summary>Between two looks at a client that has had its free ones; a tick of the other engine's timers.</summary>
-    private static readonly TimeSpan BetweenLooks = TimeSpan.FromMilliseconds(8);
+    private static readonly Action<object?> EndLook = static direction => ((Direction)direction!).EndLook();
 
     private async Task<SetupStep> InspectAsync(SetupStep step)
     {
+        Direction client = _relay.FromClient;
         using var deadline = new CancellationTokenSource(_engine.Until(step.Deadline), _engine.Options.Clock);
-        using CancellationTokenRegistration late = deadline.Token.UnsafeRegister(static d => ((Direction)d!).EndLook(), _relay.FromClient);
+        using CancellationTokenRegistration late = deadline.Token.UnsafeRegister(EndLook, client);
+        using CancellationTokenRegistration closed = _closing.Reading.UnsafeRegister(EndLook, client);
+        int seen = 0;
         for (int looks = 0; ; looks++)
         {
             if (looks >= FirstBytes.FreeLooks)
             {
-                await Task.Delay(BetweenLooks, _engine.Options.Clock, _closing.Reading).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await PauseAsync(seen, step.Deadline).ConfigureAwait(false);
             }
 
-            ReadResult read = await _relay.FromClient.LookAsync().ConfigureAwait(false);
+            ReadResult read = await client.LookAsync().ConfigureAwait(false);
             if (read.IsCompleted)
             {
                 // How the client has ended is known only afterwards: FIN, a reset, or a close by the balancer.
                 await _relay.ClientEndedAsync().ConfigureAwait(false);
             }
 
-            lock (_gate)
+            seen = (int)read.Buffer.Length;
+            if (Looked(read, deadline.IsCancellationRequested, step.Deadline) is not { } next)
             {
-                Instant now = _engine.Now;
-                if (_closing.HasCause)
-                {
-                    _relay.FromClient.Looked(read.Buffer, 0, needsMore: false);
-                    return _setup.Abandon(ref _record, _closing.Reason, now);
-                }
-
-                FirstLook look = Examine(read.Buffer, read.IsCompleted, now);
-                _relay.FromClient.Looked(read.Buffer, look.Consumed, needsMore: !look.IsDecided);
-                if (look.IsDecided && look.Step.Action != SetupAction.Inspect)
-                {
-                    return look.Step;
-                }
-
-                if (!look.IsDecided && deadline.IsCancellationRequested)
-                {
-                    return _setup.DeadlinePassed(ref _record, _engine.Snapshot, IsLate(step.Deadline, now), now);
-                }
+                continue;
             }
+
+            if (next.Action != SetupAction.Inspect)
+            {
+                client.IsLookedAt = false;
+            }
+
+            return next;
         }
     }
 
+    private async Task PauseAsync(int seen, Instant deadline)
+    {
+        TimeSpan pause = FirstBytes.PauseBefore(seen);
+        TimeSpan left = _engine.Until(deadline);
+        await Task.Delay(left < pause ? left : pause, _engine.Options.Clock, _closing.Reading)
+            .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    // What follows from one look; null: look again.
+    private SetupStep? Looked(ReadResult read, bool isOver, Instant deadline)
+    {
+        Direction client = _relay.FromClient;
+        lock (_gate)
+        {
+            Instant now = _engine.Now;
+            if (_closing.HasCause)
+            {
+                client.Looked(read.Buffer, 0, needsMore: false);
+                return _setup.Abandon(ref _record, _closing.Reason, now);
+            }
+
+            FirstLook look = Examine(read.Buffer, read.IsCompleted, now);
+            client.Looked(read.Buffer, look.Consumed, needsMore: !look.IsDecided);
+            if (look.Consumed > 0 && HasFinishedMeanwhile(client) && _setup.ClientFinished(_record))
+            {
+                return _setup.Abandon(ref _record, CloseReason.ClientClosed, now);
+            }
+
+            if (look.IsDecided && look.Step.Action != SetupAction.Inspect)
+            {
+                return look.Step;
+            }
+
+            if (!isOver)
+            {
+                return null;
+            }
+
+            if (look.IsDecided)
+            {
+                // What follows a PROXY header may be there already: one more look, which does not wait.
+                client.EndLook();
+                return null;
+            }
+
+            return _setup.DeadlinePassed(ref _record, _engine.Snapshot, IsLate(deadline, now), now);
+        }
+    }
+
+    // A FIN that came after the look found bytes before it, those of the PROXY header, and was not reported.
+    private bool HasFinishedMeanwhile(Direction client) =>
+        client.IsEmpty && !_closing.IsRead(Side.Client) && _record.Reason == CloseReason.None;
+
     private FirstLook Examine(ReadOnlySequence<byte> seen, bool hasFinished, Instant now)
     {
-        // What is beyond the limit is not looked at, and may still come after a FIN that is not looked at either.
-        seen = seen.Slice(0, Math.Min(seen.Length, FirstBytes.Limit(_setup)));
-        return WithSpan(seen, bytes => FirstBytes.Examine(ref _setup, ref _record, bytes, hasFinished, _engine.Snapshot, now));
+        // What is beyond the window is not looked at.
+        int window = FirstBytes.Window(_setup);
+        hasFinished &= seen.Length < window;
+        using var bytes = new JoinedBytes(seen.Slice(0, Math.Min(seen.Length, window)));
+        return FirstBytes.Examine(ref _setup, ref _record, bytes.Span, hasFinished, _engine.Snapshot, now);
     }
 
     private byte[] Preface(SendProxy version)
     {
-        ReadOnlySequence<byte> seen = default;
         bool isSeen = _relay.FromClient.TryLook(out ReadResult read);
-        if (isSeen)
-        {
-            seen = read.Buffer.Slice(0, Math.Min(read.Buffer.Length, _setup.InspectLimit));
-        }
-
-        byte[] header = WithSpan(seen, bytes =>
-        {
-            Span<byte> target = stackalloc byte[ProxyPreface.Longest];
-            return target[..ProxyPreface.Write(version, _record, _setup.Inspects, _setup.InspectLimit, bytes, target)].ToArray();
-        });
+        ReadOnlySequence<byte> seen = isSeen ? read.Buffer.Slice(0, Math.Min(read.Buffer.Length, _setup.InspectLimit)) : default;
+        using var bytes = new JoinedBytes(seen);
+        Span<byte> header = stackalloc byte[ProxyPreface.Longest];
+        header = header[..ProxyPreface.Write(version, _record, _setup.Inspects, _setup.InspectLimit, bytes.Span, header)];
         if (isSeen)
         {
             _relay.FromClient.Looked(read.Buffer, 0, needsMore: false);
         }
 
-        return header;
-    }
-
-    private static T WithSpan<T>(ReadOnlySequence<byte> seen, Func<ReadOnlySpan<byte>, T> use)
-    {
-        if (seen.IsSingleSegment)
-        {
-            return use(seen.FirstSpan);
-        }
-
-        int count = (int)seen.Length;
-        byte[] joined = ArrayPool<byte>.Shared.Rent(count);
-        seen.CopyTo(joined);
-        T result = use(joined.AsSpan(0, count));
-        ArrayPool<byte>.Shared.Return(joined);
-        return result;
+        return header.ToArray();
     }
 }

@@ -77,6 +77,7 @@ internal sealed partial class ManagedConnection
                 ListenerSettings settings = listener.Settings;
                 SocketOptions.Apply(
                     _client, settings.Keepalive, settings.UserTimeout, settings.CongestionControl, settings.SendBuffer, settings.ReceiveBuffer);
+                _relay.FromClient.IsLookedAt = first.Action == SetupAction.Inspect;
                 _relay.ReadClient();
             }
         }
@@ -256,9 +257,9 @@ internal sealed partial class ManagedConnection
         PoolSettings pool = _setup.PoolSettings;
         ConnectResult result = await BackendConnector.ConnectAsync(
             step, pool, _engine.Snapshot.Ports.Supply, deadline.Token, _closing.Reading).ConfigureAwait(false);
-        if (result.Failure == ConnectFailure.NotTransparent)
+        if (result.Fault is { } fault)
         {
-            _engine.NoteNotTransparent(pool.Name);
+            _engine.NoteFault(pool.Name, fault);
         }
 
         lock (_gate)

@@ -229,11 +229,11 @@ public sealed class ManagedEngine : IEngine, IStopSteps
         CompleteIfEmpty();
     }
 
-    internal void NoteNotTransparent(string pool)
+    internal void NoteFault(string pool, TransparentFault fault)
     {
         lock (_transparentFaults)
         {
-            _transparentFaults.Note(pool, "EPERM", Now);
+            _transparentFaults.Note(pool, fault, Now);
         }
     }
 

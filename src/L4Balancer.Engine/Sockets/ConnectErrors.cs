@@ -61,6 +61,27 @@ internal static class ConnectErrors
     public static ConnectFailure OfConnect(Errno error, bool isUnix) => OfConnect(error.ToSocketError(), isUnix);
 
     /// <summary>
+    /// Classifies an error of bind(2) to the client's own address (<c>transparent</c>), which is no fault of a source or a backend.
+    /// </summary>
+    public static ConnectFailure OfTransparentBind(SocketError error) => error switch
+    {
+        SocketError.AddressAlreadyInUse => ConnectFailure.NoFreePort,
+        SocketError.NoBufferSpaceAvailable => ConnectFailure.LocalShortage,
+        _ => ConnectFailure.NotTransparent,
+    };
+
+    public static ConnectFailure OfTransparentBind(Errno error) => OfTransparentBind(error.ToSocketError());
+
+    /// <summary>
+    /// Classifies an error of connect(2) from the client's own address. EINVAL: the kernel has no route from that address, 127.0.0.1 to
+    /// another host for example (net/ipv4/route.c, __mkroute_output). EPERM and EACCES: a local policy. The backend has seen nothing of either.
+    /// </summary>
+    public static ConnectFailure OfTransparentConnect(SocketError error) =>
+        error is SocketError.InvalidArgument or SocketError.AccessDenied ? ConnectFailure.NotTransparent : OfConnect(error);
+
+    public static ConnectFailure OfTransparentConnect(Errno error) => OfTransparentConnect(error.ToSocketError());
+
+    /// <summary>
     /// Whether the connect had succeeded before this error occurred: Linux maps a reset to ECONNREFUSED in SYN-SENT, to EPIPE after a FIN and
     /// to ECONNRESET in every other state (net/ipv4/tcp_input.c, tcp_reset).
     /// </summary>

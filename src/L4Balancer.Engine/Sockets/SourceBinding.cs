@@ -70,6 +70,33 @@ internal static class SourceBinding
         }
     }
 
+    /// <summary>Binds to the client's own address, and leaves the port to connect.</summary>
+    /// <param name="fault">Set if the result is <see cref="ConnectFailure.NotTransparent"/>.</param>
+    /// <returns>Null on success.</returns>
+    public static ConnectFailure? BindTransparent(Socket socket, HostAddress client, out TransparentFault? fault)
+    {
+        fault = null;
+        Errno refusal = MakeTransparent(socket, client);
+        if (refusal != Errno.None)
+        {
+            fault = new TransparentFault(IsRefused: true, refusal.ToString());
+            return ConnectFailure.NotTransparent;
+        }
+
+        try
+        {
+            DeferPort(socket);
+            socket.Bind(new IPEndPoint(client.ToIPAddress(), 0));
+            return null;
+        }
+        catch (SocketException e)
+        {
+            ConnectFailure failure = ConnectErrors.OfTransparentBind(e.SocketErrorCode);
+            fault = failure == ConnectFailure.NotTransparent ? new TransparentFault(IsRefused: false, e.SocketErrorCode.ToString()) : null;
+            return failure;
+        }
+    }
+
     /// <summary>As <see cref="LimitPorts(int, PortWindow, PortSupply)"/>; not supported on other platforms than Linux.</summary>
     public static ConnectFailure? LimitPorts(Socket socket, PortWindow window, PortSupply ports)
     {

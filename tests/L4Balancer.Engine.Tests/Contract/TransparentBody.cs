@@ -26,6 +26,8 @@ internal static class TransparentBody
         "backend" => ServeAsync(),
         "balancer" => BalanceAsync(engine),
         "client" => VisitAsync(),
+        "ports" => HoldNoPortAsync(engine),
+        "local-failure" => FailLocallyAsync(engine),
         _ => BeDeniedAsync(engine),
     };
 
@@ -100,22 +102,82 @@ internal static class TransparentBody
         }
     }
 
-    private static async Task BeDeniedAsync(string engineName)
+    private static async Task HoldNoPortAsync(string engineName)
     {
-        using TestBackend backend = TestBackend.Listening();
-        var log = new FakeLogCollector();
+        using TestBackend backend = TestBackend.Listening("127.0.0.2");
+        await using Rig rig = Start(
+            engineName, Pool("pool", backend.Endpoint.ToString()), Settings.Listener("127.0.0.1:0"), new FakeLogCollector());
+        Core.Ports.PortUse ports = rig.Pool.Backends[0].Sources[0];
+        using (Peer client = await Peer.ConnectAsync(rig.Address))
+        {
+            using Peer server = await backend.AcceptAsync();
+            await Patience.Until(() => rig.Records.IsEstablished(client.Local), "it is established");
+            Assert.That((server.Remote.Address, ports.Held), Is.EqualTo((client.Local.Address, 0)));
+        }
+
+        await rig.AtRestAsync();
+        Assert.That((ports.Held, rig.Backend().ConnectFailures.Total), Is.EqualTo((0, 0L)));
+        await StopAsync(rig);
+    }
+
+    // From 127.0.0.1 there is no way to another host: connect(2), EINVAL. A link-local address needs a device: bind(2), EINVAL.
+    private static async Task FailLocallyAsync(string engineName)
+    {
+        foreach ((string backend, string client) in new[] { ("10.98.2.11:7000", "127.0.0.1"), ("[fd00:98:2::11]:7000", "fe80::1") })
+        {
+            var log = new FakeLogCollector();
+            PoolSettings pool = Pool("pool", backend);
+            pool = pool with { Passive = pool.Passive with { Failures = 1 }, ConnectTimeout = TimeSpan.FromSeconds(30) };
+            ListenerSettings listener = Settings.Listener("127.0.0.1:0") with
+            {
+                AcceptProxyFrom = [Core.Addressing.Cidr.TryParse("127.0.0.0/8", out Core.Addressing.Cidr range) ? range : default],
+            };
+            await using Rig rig = Start(engineName, pool, listener, log);
+            string addresses = client.Contains(':', StringComparison.Ordinal) ? $"TCP6 {client} ::1" : $"TCP4 {client} 127.0.0.1";
+            byte[] header = Encoding.ASCII.GetBytes($"PROXY {addresses} 5 6\r\n");
+            for (int i = 0; i < 3; i++)
+            {
+                using Peer peer = await Peer.ConnectAsync(rig.Address);
+                await peer.SendAsync(header);
+                ConnectionRecord end = await rig.Records.NextEndAsync();
+                Assert.That((end.Reason, end.Attempts), Is.EqualTo((CloseReason.ConnectFailed, 0)), client);
+            }
+
+            Assert.That(rig.Backend().ConnectFailures.Total, Is.Zero, "no backend is at fault");
+            Assert.That(rig.Pool.HasAvailable, Is.True, "nor is it down");
+            Assert.That(log.GetSnapshot().Single().Message, Does.Contain("pool pool").And.Match("EINVAL|InvalidArgument"));
+            await StopAsync(rig);
+        }
+    }
+
+    private static Rig Start(string engineName, PoolSettings pool, ListenerSettings listener, FakeLogCollector log)
+    {
         var records = new RecordedConnections();
         var options = new EngineOptions
         {
             Clock = TimeProvider.System,
             Records = records,
             Workers = 1,
-            Loggers = new LoggerFactory([new FakeLoggerProvider(log)], new LoggerFilterOptions { MinLevel = Microsoft.Extensions.Logging.LogLevel.Error }),
+            Loggers = new LoggerFactory(
+                [new FakeLoggerProvider(log)], new LoggerFilterOptions { MinLevel = Microsoft.Extensions.Logging.LogLevel.Warning }),
         };
-        RoutingSnapshot snapshot = RoutingSnapshot.Build(
-            new(Settings.Config(Pool("pool", backend.Endpoint.ToString()), Settings.Listener("127.0.0.1:0")), 1000));
-        await using var rig = new Rig(EngineUnderTest.Create(engineName, options), snapshot, records);
+        var rig = new Rig(
+            EngineUnderTest.Create(engineName, options), RoutingSnapshot.Build(new(Settings.Config(pool, listener), 1000)), records);
         Assert.That(rig.Start(), Is.Empty);
+        return rig;
+    }
+
+    private static async Task StopAsync(Rig rig)
+    {
+        await rig.Engine.StopAsync(TimeSpan.Zero, new CancellationToken(canceled: true)).Soon();
+        rig.AssertBooksBalance();
+    }
+
+    private static async Task BeDeniedAsync(string engineName)
+    {
+        using TestBackend backend = TestBackend.Listening();
+        var log = new FakeLogCollector();
+        await using Rig rig = Start(engineName, Pool("pool", backend.Endpoint.ToString()), Settings.Listener("127.0.0.1:0"), log);
         for (int i = 0; i < 3; i++)
         {
             try
@@ -127,15 +189,14 @@ internal static class TransparentBody
             {
             }
 
-            ConnectionRecord end = await records.NextEndAsync();
+            ConnectionRecord end = await rig.Records.NextEndAsync();
             Assert.That((end.Reason, end.Attempts), Is.EqualTo((CloseReason.ConnectFailed, 0)));
         }
 
         Assert.That(backend.HasWaiting, Is.False);
         Assert.That(rig.Backend().ConnectFailures.Total, Is.Zero, "no backend is at fault");
         Assert.That(log.GetSnapshot().Single().Message, Does.Contain("CAP_NET_ADMIN").And.Contain("pool pool"));
-        await rig.Engine.StopAsync(TimeSpan.Zero, new CancellationToken(canceled: true)).Soon();
-        rig.AssertBooksBalance();
+        await StopAsync(rig);
     }
 
     private static PoolSettings Pool(string name, string backend) => new()

@@ -78,6 +78,22 @@ internal abstract class TransparentContract(Func<EngineOptions, IEngine> create)
     }
 
     [Test]
+    public async Task A_connection_from_the_address_of_the_client_holds_no_port_of_this_host()
+    {
+        await using IEngine engine = NewEngine(new RecordedConnections());
+        await TestNamespace.RunAsync("ip link set lo up", "ip link set lo up; exec \"$@\"", "transparent", engine.Name, "ports");
+    }
+
+    [Test]
+    public async Task Where_this_host_cannot_connect_from_an_address_no_backend_is_at_fault()
+    {
+        const string link = "ip link set lo up && ip link add out type veth peer name far && ip addr add 10.98.2.1/24 dev out"
+            + " && ip -6 addr add fd00:98:2::1/64 dev out nodad && ip link set far up && ip link set out up";
+        await using IEngine engine = NewEngine(new RecordedConnections());
+        await TestNamespace.RunAsync(link, $"{link}; exec \"$@\"", "transparent", engine.Name, "local-failure");
+    }
+
+    [Test]
     public async Task Without_the_right_to_it_the_client_is_refused_and_the_log_says_what_is_missing()
     {
         const string without = "setpriv --bounding-set -net_admin,-net_raw";

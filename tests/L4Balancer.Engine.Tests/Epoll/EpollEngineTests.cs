@@ -11,6 +11,8 @@ internal static class EpollEngineTests
 
     internal sealed class Inspect() : InspectContract(NewEpoll);
 
+    internal sealed class InspectEdge() : InspectEdgeContract(NewEpoll);
+
     internal sealed class ProxyIn() : ProxyInContract(NewEpoll);
 
     internal sealed class ProxyOut() : ProxyOutContract(NewEpoll);

@@ -84,6 +84,33 @@ internal sealed class InspectorTests() : EpollFixture(workers: 1)
         TestContext.Out.WriteLine($"{slot} bytes of a slot, {setup} of a set-up");
     }
 
+    [Test]
+    public async Task The_nearer_a_head_is_to_its_limit_the_rarer_are_the_looks()
+    {
+        (Rig rig, TestBackend backend) = StartInspecting(InspectKind.Http);
+        byte[] head = FirstMessage.Request($"/{new string('x', 15_000)}");
+        Peer client = await ConnectAsync(rig);
+        await client.SendAsync(head.AsMemory(..^400));
+        await Patience.Until(() => client.SendQueueIsEmpty, "most of it is there");
+        var looks = new CountedCalls(SystemCall.Recv);
+        SystemFault.Installed = looks;
+        long start = Stopwatch.GetTimestamp();
+        await client.SendByteByByteAsync(head.AsMemory(^400..^1));
+        double pauses = Stopwatch.GetElapsedTime(start) / (15 * TimerWheel.Tick);
+        TestContext.Out.WriteLine($"{looks.Count} looks in {pauses:F1} pauses");
+        Assert.That(looks.Count, Is.LessThanOrEqualTo(FirstBytes.FreeLooks + pauses + 1));
+        await client.SendAsync(head.AsMemory(^1..));
+        Peer server = Keep(await backend.AcceptAsync());
+        Assert.That(await server.ReceiveAsync(head.Length), Is.EqualTo(head));
+    }
+
+    [TestCase(1, ExpectedResult = 8)]
+    [TestCase(1023, ExpectedResult = 8)]
+    [TestCase(1024, ExpectedResult = 16)]
+    [TestCase(16 * 1024, ExpectedResult = 136)]
+    [TestCase(64 * 1024, ExpectedResult = 520)]
+    public double A_pause_grows_with_the_bytes(int bytes) => FirstBytes.PauseBefore(bytes).TotalMilliseconds;
+
     private (Rig Rig, TestBackend Backend) StartInspecting(InspectKind kind)
     {
         TestBackend backend = Backend();

@@ -84,6 +84,7 @@ internal sealed class LongQueuesTests
     private ref Slot NewSlot()
     {
         ref Slot slot = ref _slots[_slots.Rent()];
+        _slots.BeginRelay(ref slot);
         slot.LastActivity = Start;
         slot.Client = Add(NewSocket());
         slot.Backend = Add(NewSocket());

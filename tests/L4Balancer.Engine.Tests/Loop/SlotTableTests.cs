@@ -44,16 +44,19 @@ internal sealed class SlotTableTests
         slot.Backend = 8;
         slot.IsReady = true;
         slot.ClientState = SideState.Urgent;
+        _slots.BeginRelay(ref slot);
         slot.ToBackend.Held = 9;
         slot.ToClient.Pipe = 3;
         slot.End.Abort(Core.Accounting.CloseReason.Admin);
         _slots.Return(index);
         _slots.Rent();
+        bool hadRelay = slot.HasRelay;
+        _slots.BeginRelay(ref slot);
 
         using (Assert.EnterMultipleScope())
         {
             Assert.That((slot.Client, slot.Backend, slot.Setup), Is.EqualTo((Slot.NoDescriptor, Slot.NoDescriptor, -1)));
-            Assert.That((slot.IsReady, slot.ClientState, slot.ToBackend.Held), Is.EqualTo((false, SideState.None, 0)));
+            Assert.That((slot.IsReady, slot.ClientState, hadRelay, slot.ToBackend.Held), Is.EqualTo((false, SideState.None, false, 0)));
             Assert.That((slot.ToClient.Pipe, slot.ToClient.Buffer), Is.EqualTo((PipePool.None, BufferPool.None)));
             Assert.That(slot.End.Reason, Is.EqualTo(Core.Accounting.CloseReason.None));
         }

@@ -10,6 +10,8 @@ internal static class ManagedEngineTests
 
     internal sealed class Inspect() : InspectContract(NewManaged);
 
+    internal sealed class InspectEdge() : InspectEdgeContract(NewManaged);
+
     internal sealed class ProxyIn() : ProxyInContract(NewManaged);
 
     internal sealed class ProxyOut() : ProxyOutContract(NewManaged);
