@@ -57,7 +57,7 @@ internal static class Connections
     /// <summary>After a request to a listener with a route for chat.test, and a pool with the parameter "room" as its key.</summary>
     public static ConnectionRecord ClosedAfterRequest(string request)
     {
-        HashKeyField.TryParse("http-query:room", out HashKeyField? field);
+        Assert.That(HashKeyField.TryParse("http-query:room", out HashKeyField? field));
         BalancerConfig config = Config();
         config = config with
         {

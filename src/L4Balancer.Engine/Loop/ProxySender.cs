@@ -6,8 +6,8 @@ using L4Balancer.Engine.Linux;
 namespace L4Balancer.Engine.Loop;
 
 /// <summary>
-/// Sends a backend its PROXY header, in one write with what the client has sent already. Bytes of the client that the socket does not take
-/// stay in the kernel; of the header, the rest is held for the relay.
+/// Sends a backend its PROXY header, in one write with what the client has sent already. What the socket does not take is held for the relay;
+/// if no memory is left for that, bytes of the client stay in the kernel.
 /// </summary>
 internal sealed unsafe class ProxySender(Worker worker)
 {
@@ -17,17 +17,21 @@ internal sealed unsafe class ProxySender(Worker worker)
     public void Send(ref Slot slot, SendProxy version, InspectKind inspects, int limit)
     {
         // The header is written before the client's bytes once its length is known.
-        byte* seen = worker.Buffers.Scratch + ProxyPreface.Longest;
-        int count = 0;
-        if ((slot.ClientState & SideState.Readable) != 0)
+        byte* first = worker.Buffers.Scratch + ProxyPreface.Longest;
+        bool canHold = worker.Engine.Options.Held.HasRoomFor(BufferPool.Size);
+        SysResult seen = (slot.ClientState & SideState.Readable) == 0 ? default(SysResult)
+            : canHold ? Read(ref slot, first)
+            : TcpSocket.Receive(slot.Client, first, BufferPool.Size, Libc.MSG_PEEK);
+        if (seen.IsError && seen.Errno != Errno.EAGAIN)
         {
-            SysResult peeked = TcpSocket.Receive(slot.Client, seen, BufferPool.Size, Libc.MSG_PEEK);
-            count = peeked.IsError ? 0 : peeked.Value;
+            worker.Relay.PeerGone(ref slot, Side.Client, seen.Errno);
+            return;
         }
 
+        int count = seen.IsError ? 0 : seen.Value;
         Span<byte> header = stackalloc byte[ProxyPreface.Longest];
-        header = header[..ProxyPreface.Write(version, slot.Record, inspects, limit, new ReadOnlySpan<byte>(seen, count), header)];
-        byte* start = seen - header.Length;
+        header = header[..ProxyPreface.Write(version, slot.Record, inspects, limit, new ReadOnlySpan<byte>(first, count), header)];
+        byte* start = first - header.Length;
         header.CopyTo(new Span<byte>(start, header.Length));
         SysResult sent = TcpSocket.Send(slot.Backend, start, header.Length + count);
         if (sent.IsError && sent.Errno != Errno.EAGAIN)
@@ -42,17 +46,38 @@ internal sealed unsafe class ProxySender(Worker worker)
             slot.BackendState &= ~SideState.Writable;
         }
 
-        if (written < header.Length)
+        int kept = (canHold ? header.Length + count : header.Length) - written;
+        if (kept > 0)
         {
-            ref Flow flow = ref slot.ToBackend;
-            flow.Buffer = worker.Buffers.Rent();
-            flow.Offset = 0;
-            flow.Held = header.Length - written;
-            header[written..].CopyTo(new Span<byte>(worker.Buffers[flow.Buffer], flow.Held));
+            Hold(ref slot.ToBackend, start + written, kept);
         }
 
         slot.Record.BytesToBackend += written;
         slot.Traffic!.Add(written, 0);
-        worker.Transfer.Drop(slot.Client, written - header.Length);
+        if (!canHold)
+        {
+            worker.Transfer.Drop(slot.Client, written - header.Length);
+        }
+    }
+
+    private static SysResult Read(ref Slot slot, byte* target)
+    {
+        const int most = BufferPool.Size - ProxyPreface.Longest;
+        SysResult received = TcpSocket.Receive(slot.Client, target, most);
+        if (!received.IsError && received.Value is > 0 and < most && (slot.ClientState & (SideState.Ending | SideState.Urgent)) == 0)
+        {
+            // As in Transfer: a short read has emptied the queue.
+            slot.ClientState &= ~SideState.Readable;
+        }
+
+        return received;
+    }
+
+    private void Hold(ref Flow flow, byte* bytes, int count)
+    {
+        flow.Buffer = worker.Buffers.Rent();
+        flow.Offset = 0;
+        flow.Held = count;
+        Buffer.MemoryCopy(bytes, worker.Buffers[flow.Buffer], BufferPool.Size, count);
     }
 }

@@ -62,13 +62,15 @@ internal abstract class ProxyOutContract(Func<EngineOptions, IEngine> create) : 
         Assert.That(await server.ReceiveAsync(header.Length + 7), Is.EqualTo((byte[])[.. header, .. "payload"u8]));
     }
 
-    [TestCase(SendProxy.V1)]
-    [TestCase(SendProxy.V2)]
-    public async Task What_a_client_has_sent_before_its_backend_is_connected_follows_complete(SendProxy version)
+    [TestCase(SendProxy.V1, 0)]
+    [TestCase(SendProxy.V2, 0)]
+    [TestCase(SendProxy.V1, 4096)]
+    [TestCase(SendProxy.V2, 4096)]
+    public async Task What_a_client_has_sent_before_its_backend_is_connected_follows_complete(SendProxy version, int sendBuffer)
     {
         const int length = 8 * 1024 * 1024;
         TestBackend backend = Keep(await TestBackend.SilentAsync());
-        Rig rig = Start(Settings.Pool(backend) with { SendProxy = version, ConnectTimeout = TimeSpan.FromSeconds(30) });
+        Rig rig = Start(Settings.Pool(backend) with { SendProxy = version, SendBuffer = new ByteSize(sendBuffer), ConnectTimeout = TimeSpan.FromSeconds(30) });
         Peer client = await ConnectAsync(rig);
         Task<string> sending = client.SendPatternAsync(5, length);
         await Patience.UntilStill(() => client.Sent, TimeSpan.FromMilliseconds(200));
