@@ -1,6 +1,9 @@
+using System.Text.Json.Serialization;
+
 namespace L4Balancer.Core.Config;
 
 /// <summary><c>engine</c>.</summary>
+[JsonConverter(typeof(WordConverter<EngineKind>))]
 public enum EngineKind
 {
     Auto,
@@ -9,6 +12,7 @@ public enum EngineKind
 }
 
 /// <summary><c>access_log</c>.</summary>
+[JsonConverter(typeof(WordConverter<AccessLogMode>))]
 public enum AccessLogMode
 {
     Off,
@@ -17,6 +21,7 @@ public enum AccessLogMode
 }
 
 /// <summary><c>log_format</c>.</summary>
+[JsonConverter(typeof(WordConverter<LogFormat>))]
 public enum LogFormat
 {
     Text,
@@ -25,6 +30,7 @@ public enum LogFormat
 }
 
 /// <summary><c>log_level</c>, from the most to the least verbose.</summary>
+[JsonConverter(typeof(WordConverter<LogLevel>))]
 public enum LogLevel
 {
     Trace,
@@ -35,6 +41,7 @@ public enum LogLevel
 }
 
 /// <summary><c>type</c> of <c>[pools.health]</c>.</summary>
+[JsonConverter(typeof(WordConverter<HealthType>))]
 public enum HealthType
 {
     None,
@@ -65,6 +72,7 @@ public enum HealthType
 }
 
 /// <summary><c>balance</c>.</summary>
+[JsonConverter(typeof(WordConverter<BalanceKind>))]
 public enum BalanceKind
 {
     Ring,
@@ -75,6 +83,7 @@ public enum BalanceKind
 }
 
 /// <summary><c>inspect</c>.</summary>
+[JsonConverter(typeof(WordConverter<InspectKind>))]
 public enum InspectKind
 {
     None,
@@ -87,6 +96,7 @@ public enum InspectKind
 }
 
 /// <summary><c>inspect_failed</c>.</summary>
+[JsonConverter(typeof(WordConverter<InspectFailed>))]
 public enum InspectFailed
 {
     /// <summary>What cannot be read goes to the pool of the listener.</summary>
@@ -95,6 +105,7 @@ public enum InspectFailed
 }
 
 /// <summary><c>send_proxy</c>.</summary>
+[JsonConverter(typeof(WordConverter<SendProxy>))]
 public enum SendProxy
 {
     None,
@@ -103,6 +114,7 @@ public enum SendProxy
 }
 
 /// <summary><c>on_pool_down</c>.</summary>
+[JsonConverter(typeof(WordConverter<OnPoolDown>))]
 public enum OnPoolDown
 {
     Refuse,
@@ -110,6 +122,7 @@ public enum OnPoolDown
 }
 
 /// <summary><c>on_backend_down</c>.</summary>
+[JsonConverter(typeof(WordConverter<OnBackendDown>))]
 public enum OnBackendDown
 {
     Keep,
@@ -117,6 +130,7 @@ public enum OnBackendDown
 }
 
 /// <summary><c>on_backend_removed</c>.</summary>
+[JsonConverter(typeof(WordConverter<OnBackendRemoved>))]
 public enum OnBackendRemoved
 {
     Keep,

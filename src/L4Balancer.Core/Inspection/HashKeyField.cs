@@ -5,7 +5,7 @@ using System.Text;
 namespace L4Balancer.Core.Inspection;
 
 /// <summary>The named fields of <c>hash_key</c>, in the order in which they are hashed.</summary>
-public enum HashKeyKind
+internal enum HashKeyKind
 {
     Sni,
     HttpPath,
@@ -30,7 +30,7 @@ public sealed record HashKeyField
         _name = Encoding.UTF8.GetBytes(name);
     }
 
-    public HashKeyKind Kind { get; }
+    internal HashKeyKind Kind { get; }
 
     /// <summary>Of the header field (in lower case), the cookie or the parameter; otherwise empty.</summary>
     public string Name { get; }
