@@ -31,7 +31,7 @@ internal static class Admission
 
     /// <summary>The limits per source, once the client itself is known: at accept, or after a PROXY header.</summary>
     /// <returns>The reason for refusing it; none where it is admitted.</returns>
-    public static CloseReason WhyNotKnown(ref ConnectionRecord record, Listener listener, Instant now)
+    public static CloseReason CheckSource(ref ConnectionRecord record, Listener listener, Instant now)
     {
         record.Limit = LimitOfSource(ref record, listener, now);
         return record.Limit == LimitKind.None ? CloseReason.None : CloseReason.Limit;

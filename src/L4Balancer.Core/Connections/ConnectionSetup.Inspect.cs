@@ -45,7 +45,7 @@ public partial struct ConnectionSetup
             return Refuse(ref record, CloseReason.Denied, now);
         }
 
-        return Know(ref record, now);
+        return ClientKnown(ref record, now);
     }
 
     /// <summary>What <see cref="Inspects"/> asks for was read completely: decides where the connection goes.</summary>
@@ -55,7 +55,7 @@ public partial struct ConnectionSetup
     {
         InspectKind read = Inspects;
         Renew(ref record, newest);
-        return Inspects == read ? Decide(ref record, inspected, now) : DecideAnew(ref record, now);
+        return Inspects == read ? Decide(ref record, inspected, now) : InspectOrRoute(ref record, now);
     }
 
     /// <summary>
@@ -72,24 +72,24 @@ public partial struct ConnectionSetup
 
         InspectKind read = Inspects;
         Renew(ref record, newest);
-        return Inspects != read ? DecideAnew(ref record, now)
+        return Inspects != read ? InspectOrRoute(ref record, now)
             : _listener.Settings.InspectFailed == InspectFailed.Refuse ? Refuse(ref record, CloseReason.InspectInvalid, now)
             : Decide(ref record, default, now);
     }
 
     // The client is known: its limits are checked, and what it sends is read if that has to be known.
-    private SetupStep Know(ref ConnectionRecord record, Instant now)
+    private SetupStep ClientKnown(ref ConnectionRecord record, Instant now)
     {
-        CloseReason whyNot = Admission.WhyNotKnown(ref record, _listener, now);
+        CloseReason whyNot = Admission.CheckSource(ref record, _listener, now);
         if (whyNot != CloseReason.None)
         {
             return Refuse(ref record, whyNot, now);
         }
 
-        return DecideAnew(ref record, now);
+        return InspectOrRoute(ref record, now);
     }
 
-    private SetupStep DecideAnew(ref ConnectionRecord record, Instant now)
+    private SetupStep InspectOrRoute(ref ConnectionRecord record, Instant now)
     {
         _inspecting = Inspects != InspectKind.None;
         return _inspecting ? SetupStep.Inspect(_inspectUntil) : Decide(ref record, default, now);
@@ -127,8 +127,8 @@ public partial struct ConnectionSetup
         try
         {
             Span<byte> buffer = rented ?? stackalloc byte[ShortKey];
-            byte[] bytes = key.Write(tuple, inspected, buffer, out bool isMissing).Bytes.ToArray();
-            return isMissing ? null : bytes;
+            ReadOnlySpan<byte> bytes = key.Write(tuple, inspected, buffer, out bool isMissing).Bytes;
+            return isMissing ? null : bytes.ToArray();
         }
         finally
         {

@@ -70,7 +70,7 @@ public partial struct ConnectionSetup
         }
 
         _inspectUntil = now + InspectTime(listener);
-        return _awaitsProxyHeader ? SetupStep.Inspect(_inspectUntil) : Know(ref record, now);
+        return _awaitsProxyHeader ? SetupStep.Inspect(_inspectUntil) : ClientKnown(ref record, now);
     }
 
     /// <summary>The deadline of the last step has passed: the connect took too long, or a pause is over.</summary>

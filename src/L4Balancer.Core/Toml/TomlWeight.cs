@@ -7,7 +7,7 @@ namespace L4Balancer.Core.Toml;
 /// <remarks>
 /// Counts every byte that can be a token by itself, wherever it stands: to tell what is inside a string takes a parser, and a mistake in
 /// it would leave no bound. What is counted too much, as the dots of an address in a string, is little beside the maximum. Only lines
-/// that begin with <c>#</c> count as one: they are a comment, or part of a string, and in either case cheap.
+/// that begin with <c>#</c> count as one, up to a quote or a carriage return: they are a comment, or part of a string that a quote ends.
 /// </remarks>
 internal static class TomlWeight
 {
@@ -54,12 +54,13 @@ internal static class TomlWeight
                     isComment = false;
                     break;
                 case Kind.Token:
-                    isComment |= isLineEmpty && utf8[at] == '#';
+                    isComment = (isComment || (isLineEmpty && utf8[at] == '#')) && utf8[at] != '\r';
                     isLineEmpty = false;
                     if (!isComment || utf8[at] is < (byte)' ' or 0x7F) weight++;
                     break;
                 default:
                     isLineEmpty = false;
+                    isComment &= kind != Kind.Quote;
 
                     // Words and strings without anything between them are mistakes, and a mistake takes more than what is right.
                     if (!isComment && last is Kind.Word or Kind.Quote && (isApart || (last == Kind.Quote && kind == Kind.Quote))) weight += 2;

@@ -5,10 +5,10 @@ namespace L4Balancer.Engine.Linux;
 /// <summary>System calls on sockets, pipes and epoll instances, named as in C. Constants have the values of Linux.</summary>
 internal static unsafe partial class Libc
 {
-    // syscalls(2): numbers of x86-64, and of all newer architectures (asm-generic/unistd.h).
-    private static nint RecvFrom => RuntimeInformation.ProcessArchitecture == Architecture.X64 ? 45 : 207;
+    // syscalls(2): the numbers of x86-64, and those of asm-generic/unistd.h. Elsewhere the functions of the C library are called.
+    private static bool IsX64 => RuntimeInformation.ProcessArchitecture == Architecture.X64;
 
-    private static nint SendTo => RuntimeInformation.ProcessArchitecture == Architecture.X64 ? 44 : 206;
+    private static bool IsGeneric => RuntimeInformation.ProcessArchitecture is Architecture.Arm64 or Architecture.RiscV64 or Architecture.LoongArch64;
 
     // socket(2), bind(2), listen(2), accept4(2), connect(2), recv(2), send(2), shutdown(2), getsockname(2), setsockopt(2), close(2).
     public const int AF_UNIX = 1;
@@ -81,11 +81,17 @@ internal static unsafe partial class Libc
     /// operations so that pthread_cancel(3), which is not used here, could end the thread.
     /// </summary>
     public static nint recv(int sockfd, void* buf, nuint len, int flags) =>
-        syscall(RecvFrom, sockfd, (nint)buf, (nint)len, flags, 0, 0);
+        IsX64 || IsGeneric ? syscall(IsX64 ? 45 : 207, sockfd, (nint)buf, (nint)len, flags, 0, 0) : LibraryRecv(sockfd, buf, len, flags);
 
     /// <summary>send(2) as the system call, for the same reason.</summary>
     public static nint send(int sockfd, void* buf, nuint len, int flags) =>
-        syscall(SendTo, sockfd, (nint)buf, (nint)len, flags, 0, 0);
+        IsX64 || IsGeneric ? syscall(IsX64 ? 44 : 206, sockfd, (nint)buf, (nint)len, flags, 0, 0) : LibrarySend(sockfd, buf, len, flags);
+
+    [LibraryImport("libc", EntryPoint = "recv")]
+    private static partial nint LibraryRecv(int sockfd, void* buf, nuint len, int flags);
+
+    [LibraryImport("libc", EntryPoint = "send")]
+    private static partial nint LibrarySend(int sockfd, void* buf, nuint len, int flags);
 
     [LibraryImport("libc")]
     private static partial nint syscall(nint number, nint arg1, nint arg2, nint arg3, nint arg4, nint arg5, nint arg6);

@@ -7,10 +7,13 @@ namespace L4Balancer.Engine.Loop;
 
 /// <summary>
 /// Sends a backend its PROXY header, in one write with what the client has sent already. What the socket does not take is held for the relay;
-/// if no memory is left for that, bytes of the client stay in the kernel.
+/// if no memory is left for that, or a head may be longer than what is held, bytes of the client stay in the kernel until they are written.
 /// </summary>
 internal sealed unsafe class ProxySender(Worker worker)
 {
+    /// <summary>With the header before them they fill the buffer that holds them, in bytes.</summary>
+    private const int MostRead = BufferPool.Size - ProxyPreface.Longest;
+
     /// <summary>Sends the header as the first bytes to a backend that has just been connected to.</summary>
     /// <param name="inspects">What was read of the client.</param>
     /// <param name="limit">The limit of that, in bytes.</param>
@@ -18,7 +21,7 @@ internal sealed unsafe class ProxySender(Worker worker)
     {
         // The header is written before the client's bytes once its length is known.
         byte* first = worker.Buffers.Scratch + ProxyPreface.Longest;
-        bool canHold = worker.Engine.Options.Held.HasRoomFor(BufferPool.Size);
+        bool canHold = limit <= MostRead && worker.Engine.Options.Held.HasRoomFor(BufferPool.Size);
         SysResult seen = (slot.ClientState & SideState.Readable) == 0 ? default(SysResult)
             : canHold ? Read(ref slot, first)
             : TcpSocket.Receive(slot.Client, first, BufferPool.Size, Libc.MSG_PEEK);
@@ -62,9 +65,8 @@ internal sealed unsafe class ProxySender(Worker worker)
 
     private static SysResult Read(ref Slot slot, byte* target)
     {
-        const int most = BufferPool.Size - ProxyPreface.Longest;
-        SysResult received = TcpSocket.Receive(slot.Client, target, most);
-        if (!received.IsError && received.Value is > 0 and < most && (slot.ClientState & (SideState.Ending | SideState.Urgent)) == 0)
+        SysResult received = TcpSocket.Receive(slot.Client, target, MostRead);
+        if (!received.IsError && received.Value is > 0 and < MostRead && (slot.ClientState & (SideState.Ending | SideState.Urgent)) == 0)
         {
             // As in Transfer: a short read has emptied the queue.
             slot.ClientState &= ~SideState.Readable;

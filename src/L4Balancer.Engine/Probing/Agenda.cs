@@ -27,10 +27,11 @@ internal sealed class Agenda
         }
     }
 
+    /// <param name="tolerance">A probe that is due this soon is started now; the deadline of a running one is kept.</param>
     /// <param name="due">When it was due.</param>
-    public bool TryTakeDue(Instant now, [NotNullWhen(true)] out ProbeTarget? target, out Instant due)
+    public bool TryTakeDue(Instant now, TimeSpan tolerance, [NotNullWhen(true)] out ProbeTarget? target, out Instant due)
     {
-        while (_entries.TryPeek(out target, out due) && due <= now)
+        while (_entries.TryPeek(out target, out due) && due <= (target.Running is null ? now + tolerance : now))
         {
             _entries.Dequeue();
             if (!target.IsGone && target.LookAt == due)

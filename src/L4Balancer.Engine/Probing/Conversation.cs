@@ -52,7 +52,7 @@ internal sealed class Conversation : IDisposable
     private Stream Stream => (Stream?)_tls ?? _plain!;
 
     /// <summary>Runs the exchange. Does not throw. Any thread may dispose of the socket meanwhile; the verdict is unused then.</summary>
-    public async Task<ProbeVerdict> HoldAsync()
+    public async Task<ProbeVerdict> RunAsync()
     {
         try
         {
@@ -97,13 +97,13 @@ internal sealed class Conversation : IDisposable
     /// and <c>expect</c> without TLS the balancer sends FIN first, because nothing else ends the exchange. It takes as long as the server
     /// does, or until <see cref="Cut"/>. Does not throw.
     /// </summary>
-    public async Task PartAsync()
+    public async Task CloseAsync()
     {
         try
         {
             if (_exchange.IsWebSocket)
             {
-                await Stream.WriteAsync(WebSocketTalk.Farewell()).ConfigureAwait(false);
+                await Stream.WriteAsync(WebSocketTalk.CloseFrame()).ConfigureAwait(false);
             }
             else if (_exchange.IsMqtt)
             {

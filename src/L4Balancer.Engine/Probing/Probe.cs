@@ -89,12 +89,12 @@ internal sealed class Probe(Action<Probe> ended) : SocketAsyncEventArgs(true)
     };
 
     /// <summary>Returns the verdict, after the probe has ended. A backend that was only connected to is reset.</summary>
-    /// <param name="goodbye">A conversation that should be closed in an orderly way; the caller owns it now.</param>
-    public ProbeVerdict Finish(out Conversation? goodbye)
+    /// <param name="closing">A conversation that should be closed in an orderly way; the caller owns it now.</param>
+    public ProbeVerdict Finish(out Conversation? closing)
     {
         ProbeVerdict verdict = _conversation is null ? OfConnect() : _verdict;
-        goodbye = Target is not null && verdict.Outcome == ProbeOutcome.Success ? _conversation : null;
-        if (goodbye is not null)
+        closing = Target is not null && verdict.Outcome == ProbeOutcome.Success ? _conversation : null;
+        if (closing is not null)
         {
             (_conversation, _socket) = (null, null);
         }
@@ -124,7 +124,7 @@ internal sealed class Probe(Action<Probe> ended) : SocketAsyncEventArgs(true)
 
     private async Task TalkAsync(Conversation conversation)
     {
-        _verdict = await conversation.HoldAsync().ConfigureAwait(false);
+        _verdict = await conversation.RunAsync().ConfigureAwait(false);
         ended(this);
     }
 
@@ -133,8 +133,8 @@ internal sealed class Probe(Action<Probe> ended) : SocketAsyncEventArgs(true)
         // On loopback the kernel may choose the target's own port, on which no socket listens, and TCP's simultaneous open (RFC 9293, 3.5)
         // then connects the socket to itself.
         bool isUnix = RemoteEndPoint!.AddressFamily == AddressFamily.Unix;
-        bool metItself = !isUnix && SocketError == SocketError.Success && RemoteEndPoint.Equals(LocalEndPoint());
-        return ProbeVerdict.OfConnect(metItself ? SocketError.ConnectionRefused : SocketError, isUnix);
+        bool isSelfConnect = !isUnix && SocketError == SocketError.Success && RemoteEndPoint.Equals(LocalEndPoint());
+        return ProbeVerdict.OfConnect(isSelfConnect ? SocketError.ConnectionRefused : SocketError, isUnix);
     }
 
     // Null if the probe was abandoned meanwhile.

@@ -19,7 +19,7 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
     internal static readonly TimeSpan Granularity = TimeSpan.FromMilliseconds(10);
 
     /// <summary>
-    /// What is due this soon is served at once. The runtime's timers count in ticks of up to four milliseconds and fire that much too early;
+    /// A probe that is due this soon is started at once. The runtime's timers count in ticks of up to four milliseconds and fire that much too early;
     /// without this most probes would cost a second wake-up.
     /// </summary>
     private static readonly TimeSpan Tolerance = TimeSpan.FromMilliseconds(5);
@@ -49,14 +49,14 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
     /// <summary>Set by the loop while a target waits for one of <see cref="MostInFlight"/> places.</summary>
     private volatile bool _awaitsPlace;
     private int _wakeUps;
-    private int _goodbyes;
+    private int _closingCount;
 
     // Used by the loop only.
     private readonly Agenda _agenda = new();
     private readonly ProbeRoster _roster;
     private readonly Queue<ProbeTarget> _due = new();
     private readonly Stack<Probe> _idle = new();
-    private readonly Goodbyes _closing = new();
+    private readonly ClosingHandshakes _closing = new();
     private Instant _timerDue = Instant.Never;
     private readonly Action<Probe> _onEnded;
     private int _inFlight;
@@ -80,7 +80,7 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
     internal int MostInFlight { get; init; } = MostDescriptors;
 
     /// <summary>Includes probes that were cut short or are in their closing handshake, until their socket is closed.</summary>
-    internal int InFlight => Volatile.Read(ref _inFlight) + Volatile.Read(ref _goodbyes);
+    internal int InFlight => Volatile.Read(ref _inFlight) + Volatile.Read(ref _closingCount);
 
     /// <summary>
     /// Probes the backends of this snapshot from now on. Backends that were probed before (the same <see cref="BackendState"/>) keep their
@@ -209,7 +209,7 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
 
     private void ServeAgenda(Instant now)
     {
-        while (_agenda.TryTakeDue(now + Tolerance, out ProbeTarget? target, out Instant due))
+        while (_agenda.TryTakeDue(now, Tolerance, out ProbeTarget? target, out Instant due))
         {
             if (target.Running is null)
             {
@@ -256,13 +256,13 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
     {
         _inFlight--;
         ProbeTarget? target = probe.Target;
-        ProbeVerdict verdict = probe.Finish(out Conversation? goodbye);
+        ProbeVerdict verdict = probe.Finish(out Conversation? closing);
         _idle.Push(probe);
-        if (goodbye is not null)
+        if (closing is not null)
         {
-            Interlocked.Increment(ref _goodbyes);
-            _closing.Add(goodbye, Instant.Now(_clock));
-            _ = PartAsync(goodbye);
+            Interlocked.Increment(ref _closingCount);
+            _closing.Add(closing, Instant.Now(_clock));
+            _ = CloseAsync(closing);
         }
 
         if (target is not null)
@@ -293,15 +293,15 @@ public sealed class Prober : IAsyncDisposable, IThreadPoolWorkItem
     }
 
     // Runs beside the loop and is not awaited; it counts towards the limit in flight, and the end of the prober waits for it.
-    private async Task PartAsync(Conversation goodbye)
+    private async Task CloseAsync(Conversation closing)
     {
         try
         {
-            await goodbye.PartAsync().ConfigureAwait(false);
+            await closing.CloseAsync().ConfigureAwait(false);
         }
         finally
         {
-            Interlocked.Decrement(ref _goodbyes);
+            Interlocked.Decrement(ref _closingCount);
             if (_awaitsPlace || _stopping)
             {
                 WakeUp();

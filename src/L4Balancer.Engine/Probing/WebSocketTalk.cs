@@ -46,7 +46,7 @@ internal sealed class WebSocketTalk(Stream stream, byte[] buffer)
     }
 
     /// <summary>The client's close frame, with the status code for a normal closure.</summary>
-    public static byte[] Farewell()
+    public static byte[] CloseFrame()
     {
         Span<byte> code = stackalloc byte[2];
         BinaryPrimitives.WriteUInt16BigEndian(code, NormalClosure);

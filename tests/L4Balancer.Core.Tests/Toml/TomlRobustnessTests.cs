@@ -168,6 +168,8 @@ internal sealed class TomlRobustnessTests
     [TestCase("a = [", "''")]
     [TestCase("a = [", "\u00e9")]
     [TestCase("#", "\u0001")]
+    [TestCase("# \r", "[")]
+    [TestCase("a = [\"\"\"\n# \"\"\",", "1,")]
     [TestCase("", "=")]
     [TestCase("", "a=!\n")]
     [TestCase("", "[a.a.a.a.a.a.a.a.a.a.a]\n")]

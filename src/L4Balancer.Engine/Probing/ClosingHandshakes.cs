@@ -6,7 +6,7 @@ namespace L4Balancer.Engine.Probing;
 /// The closing handshakes in progress, oldest first, and the time that each backend has for its side. They have no timers of their own: the
 /// loop looks after them. Used by the loop only.
 /// </summary>
-internal sealed class Goodbyes
+internal sealed class ClosingHandshakes
 {
     private static readonly TimeSpan Limit = TimeSpan.FromMilliseconds(500);
 
