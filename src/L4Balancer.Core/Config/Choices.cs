@@ -1,9 +1,6 @@
-using System.Text.Json.Serialization;
-
 namespace L4Balancer.Core.Config;
 
 /// <summary><c>engine</c>.</summary>
-[JsonConverter(typeof(WordConverter<EngineKind>))]
 public enum EngineKind
 {
     Auto,
@@ -12,7 +9,6 @@ public enum EngineKind
 }
 
 /// <summary><c>access_log</c>.</summary>
-[JsonConverter(typeof(WordConverter<AccessLogMode>))]
 public enum AccessLogMode
 {
     Off,
@@ -21,7 +17,6 @@ public enum AccessLogMode
 }
 
 /// <summary><c>log_format</c>.</summary>
-[JsonConverter(typeof(WordConverter<LogFormat>))]
 public enum LogFormat
 {
     Text,
@@ -30,7 +25,6 @@ public enum LogFormat
 }
 
 /// <summary><c>log_level</c>, from the most to the least verbose.</summary>
-[JsonConverter(typeof(WordConverter<LogLevel>))]
 public enum LogLevel
 {
     Trace,
@@ -41,7 +35,6 @@ public enum LogLevel
 }
 
 /// <summary><c>type</c> of <c>[pools.health]</c>.</summary>
-[JsonConverter(typeof(WordConverter<HealthType>))]
 public enum HealthType
 {
     None,
@@ -72,7 +65,6 @@ public enum HealthType
 }
 
 /// <summary><c>balance</c>.</summary>
-[JsonConverter(typeof(WordConverter<BalanceKind>))]
 public enum BalanceKind
 {
     Ring,
@@ -83,7 +75,6 @@ public enum BalanceKind
 }
 
 /// <summary><c>inspect</c>.</summary>
-[JsonConverter(typeof(WordConverter<InspectKind>))]
 public enum InspectKind
 {
     None,
@@ -96,7 +87,6 @@ public enum InspectKind
 }
 
 /// <summary><c>inspect_failed</c>.</summary>
-[JsonConverter(typeof(WordConverter<InspectFailed>))]
 public enum InspectFailed
 {
     /// <summary>What cannot be read goes to the pool of the listener.</summary>
@@ -105,7 +95,6 @@ public enum InspectFailed
 }
 
 /// <summary><c>send_proxy</c>.</summary>
-[JsonConverter(typeof(WordConverter<SendProxy>))]
 public enum SendProxy
 {
     None,
@@ -114,7 +103,6 @@ public enum SendProxy
 }
 
 /// <summary><c>on_pool_down</c>.</summary>
-[JsonConverter(typeof(WordConverter<OnPoolDown>))]
 public enum OnPoolDown
 {
     Refuse,
@@ -122,7 +110,6 @@ public enum OnPoolDown
 }
 
 /// <summary><c>on_backend_down</c>.</summary>
-[JsonConverter(typeof(WordConverter<OnBackendDown>))]
 public enum OnBackendDown
 {
     Keep,
@@ -130,7 +117,6 @@ public enum OnBackendDown
 }
 
 /// <summary><c>on_backend_removed</c>.</summary>
-[JsonConverter(typeof(WordConverter<OnBackendRemoved>))]
 public enum OnBackendRemoved
 {
     Keep,

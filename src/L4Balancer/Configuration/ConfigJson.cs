@@ -42,6 +42,18 @@ internal static class ConfigJson
             new TextConverter<StatusCodes>(static s => s.Text),
             new HiddenValuesConverter(),
             new TupleFieldsConverter(),
+            new JsonStringEnumConverter<EngineKind>(JsonNamingPolicy.KebabCaseLower),
+            new JsonStringEnumConverter<AccessLogMode>(JsonNamingPolicy.KebabCaseLower),
+            new JsonStringEnumConverter<LogFormat>(JsonNamingPolicy.KebabCaseLower),
+            new JsonStringEnumConverter<LogLevel>(JsonNamingPolicy.KebabCaseLower),
+            new JsonStringEnumConverter<BalanceKind>(JsonNamingPolicy.KebabCaseLower),
+            new JsonStringEnumConverter<InspectKind>(JsonNamingPolicy.KebabCaseLower),
+            new JsonStringEnumConverter<InspectFailed>(JsonNamingPolicy.KebabCaseLower),
+            new JsonStringEnumConverter<SendProxy>(JsonNamingPolicy.KebabCaseLower),
+            new JsonStringEnumConverter<OnPoolDown>(JsonNamingPolicy.KebabCaseLower),
+            new JsonStringEnumConverter<OnBackendDown>(JsonNamingPolicy.KebabCaseLower),
+            new JsonStringEnumConverter<OnBackendRemoved>(JsonNamingPolicy.KebabCaseLower),
+            new JsonStringEnumConverter<HealthType>(JsonNamingPolicy.KebabCaseLower),
         },
         TypeInfoResolver = ConfigJsonContext.Default.WithAddedModifier(static type =>
         {
