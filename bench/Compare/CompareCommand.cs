@@ -44,7 +44,10 @@ internal static class CompareCommand
         foreach ((Duty duty, string suffix, IReadOnlyList<Workload> workloads) in Groups)
         {
             List<Row> group = [.. workloads.Select(w => new Row(w.Name + suffix, w)).Where(r => options.Includes(r.Name))];
-            RunRows(group, kinds, processors, options, duty);
+
+            // An older build may refuse the keys of the inspection.
+            bool isForAll = duty is Duty.Relay or Duty.AccessLog;
+            RunRows(group, isForAll ? kinds : [.. kinds.Where(k => !IsOther(k.Name))], processors, options, duty);
             rows.AddRange(group);
         }
 
@@ -64,7 +67,9 @@ internal static class CompareCommand
     }
 
     private static bool IsOurs(string contestant) =>
-        contestant.StartsWith("l4balancer", StringComparison.Ordinal) && !contestant.EndsWith(OtherBuild, StringComparison.Ordinal);
+        contestant.StartsWith("l4balancer", StringComparison.Ordinal) && !IsOther(contestant);
+
+    private static bool IsOther(string contestant) => contestant.EndsWith(OtherBuild, StringComparison.Ordinal);
 
     private static List<ContestantKind> Installed(IEnumerable<ContestantKind> wanted)
     {

@@ -56,9 +56,15 @@ internal sealed class ZeroSeriesTests
         for (int i = 0; i < names.Length; i++)
         {
             yield return $"{MetricNames.ConnectionsAccepted}{{listener=\"{names[i]}\"}} 0";
+            yield return $"{MetricNames.RouteKeyMissing}{{listener=\"{names[i]}\"}} 0";
             yield return $"{MetricNames.QueueAbandoned}{{pool=\"{names[i]}\"}} 0";
             yield return $"{MetricNames.SourcePortsExhausted}{{source_ip=\"10.0.0.{i + 1}\"}} 0";
-            foreach (string reason in (string[])["connect_failed", "connect_timeout", "no_backend", "source_ports_exhausted", "limit", "internal"])
+            string[] reasons =
+            [
+                "connect_failed", "connect_timeout", "no_backend", "source_ports_exhausted", "limit", "internal",
+                "inspect_timeout", "inspect_invalid", "proxy_header_invalid",
+            ];
+            foreach (string reason in reasons)
             {
                 yield return $"{MetricNames.ConnectionsRefused}{{listener=\"{names[i]}\",reason=\"{reason}\"}} 0";
             }
