@@ -43,6 +43,9 @@ internal sealed class PlatformNeedsTests
     public async Task The_engine_that_serves_is_named_in_the_metrics(string configured, string serving)
     {
         await using DaemonProcess daemon = DaemonProcess.Run(Text(configured, congestionControl: "reno"));
+
+        // The metrics are served before the engine exists.
+        await daemon.ReadyAsync();
         using var http = new HttpClient();
 
         Assert.That(await http.GetStringAsync(await daemon.MetricsAsync()), Does.Contain($"engine=\"{serving}\","));
