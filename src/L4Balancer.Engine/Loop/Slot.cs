@@ -77,7 +77,7 @@ internal struct Slot
     /// <summary>One side is lost, and the connection waits until the other one has acknowledged everything.</summary>
     public bool IsFlushing;
 
-    /// <summary>The client's socket is a UNIX socket, whoever a PROXY header names as the client.</summary>
+    /// <summary>The client's socket is a UNIX socket. The client in the record may be another one, from a PROXY header.</summary>
     public bool ClientIsUnix;
 
     /// <summary>The connection is queued for its next turn.</summary>
