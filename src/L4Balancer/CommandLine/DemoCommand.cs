@@ -41,7 +41,7 @@ internal static class DemoCommand
 
     private static async Task<int> RunAsync(int count, ushort port, TextWriter output, TextWriter errors)
     {
-        using var signals = new Signals();
+        Signals signals = Signals.CatchUntilExit();
         await using EchoBackends backends = await EchoBackends.StartAsync(
             (count + 1) / 2, count / 2, SelfSignedCertificate.Create(TimeProvider.System));
         using var token = new DemoToken();

@@ -17,8 +17,8 @@ internal static class RunCommand
 
     private static async Task<int> RunAsync(string? option, TextWriter errors)
     {
-        // Installed first, so that no handled signal can kill the process during start.
-        using var signals = new Signals();
+        // First, so that no handled signal can kill the process during start.
+        Signals signals = Signals.CatchUntilExit();
         Task<ConfigFile> loading = ConfigFile.LoadAsync(option, TimeProvider.System);
         if (await signals.StopBeforeAsync(loading) is Signal early)
         {

@@ -25,6 +25,9 @@ internal sealed class Signals : IDisposable
     private const int SIGUSR1 = 10;
     private const int SIGUSR2 = 12;
 
+    // Without a reference from here, the finalizers of the registrations could release the signals.
+    private static Signals? _ofProcess;
+
     private readonly Channel<Signal> _arrived = Channel.CreateUnbounded<Signal>();
     private readonly List<PosixSignalRegistration> _registrations = [];
 
@@ -42,6 +45,12 @@ internal sealed class Signals : IDisposable
     }
 
     public ChannelReader<Signal> Arrived => _arrived.Reader;
+
+    /// <summary>
+    /// Catches the signals until the process ends. They must not be released before: a signal that arrived before the one that ended the
+    /// process may not have been handled yet, and would then kill it.
+    /// </summary>
+    public static Signals CatchUntilExit() => _ofProcess ??= new Signals();
 
     /// <summary>The name as in <c>kill -l</c>.</summary>
     public static string NameOf(Signal signal) => signal switch
