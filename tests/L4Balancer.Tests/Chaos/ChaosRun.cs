@@ -144,9 +144,10 @@ internal sealed class ChaosRun(ChaosScene scene, AdminAsk ask, ProcessFigures fi
 
     private async Task ScrapeAsync(Random random, CancellationToken stop)
     {
-        if (await ask.ScrapeAsync(random.Next(2) == 0, stop) is string text)
+        bool local = random.Next(2) == 0;
+        if (await ask.ScrapeAsync(local, stop) is string text)
         {
-            _watch.Compare(text);
+            _watch.Compare(text, local);
         }
     }
 

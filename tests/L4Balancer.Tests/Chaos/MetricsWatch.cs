@@ -3,17 +3,20 @@ using System.Globalization;
 namespace L4Balancer.Tests.Chaos;
 
 /// <summary>
-/// Compares each scrape with the one before: no counter goes back or vanishes, and nothing is below zero. One thread at a time.
+/// Compares each scrape with the one before of the same address: no counter goes back or vanishes, and nothing is below zero. A scrape may
+/// share the collection of another one that began earlier, so that those of different addresses have no order. One thread at a time.
 /// </summary>
 internal sealed class MetricsWatch(Violations violations)
 {
     private static readonly string[] CounterEndings = ["_total", "_count", "_sum", "_bucket"];
 
-    private Dictionary<string, double> _last = [];
+    private readonly Dictionary<bool, Dictionary<string, double>> _last = new() { [false] = [], [true] = [] };
 
     public int Scrapes { get; private set; }
 
-    public void Compare(string text)
+    /// <param name="text">What was answered.</param>
+    /// <param name="local">By the API instead of the port of the metrics.</param>
+    public void Compare(string text, bool local)
     {
         var now = new Dictionary<string, double>();
         foreach (string line in text.Split('\n').Where(l => l.Length > 0 && l[0] != '#'))
@@ -32,7 +35,7 @@ internal sealed class MetricsWatch(Violations violations)
             }
         }
 
-        foreach ((string series, double before) in _last.Where(s => IsCounter(s.Key)))
+        foreach ((string series, double before) in _last[local].Where(s => IsCounter(s.Key)))
         {
             if (!now.TryGetValue(series, out double value))
             {
@@ -47,7 +50,7 @@ internal sealed class MetricsWatch(Violations violations)
             }
         }
 
-        _last = now;
+        _last[local] = now;
         Scrapes++;
     }
 

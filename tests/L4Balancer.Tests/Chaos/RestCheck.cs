@@ -28,7 +28,7 @@ internal sealed class RestCheck(ChaosScene scene, AdminAsk ask, MetricsWatch wat
                 return;
             }
 
-            watch.Compare(text);
+            watch.Compare(text, local: true);
             Last = new Exposition(text);
             wrong = [.. Differences(Last)];
         }
