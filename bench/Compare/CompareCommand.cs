@@ -26,6 +26,13 @@ internal static class CompareCommand
 
     public static int Run(RunOptions options)
     {
+        string[] names = [.. Groups.SelectMany(static g => g.Workloads.Select(w => w.Name + g.Suffix)), IdleRow, AllocationRow];
+        if (!names.Any(options.Includes))
+        {
+            Console.Error.WriteLine($"error: no row has \"{options.Only}\" in its name; the rows are:\n  {string.Join("\n  ", names)}");
+            return 2;
+        }
+
         MachineFacts machine = MachineFacts.Read();
         machine.Print();
         Processors processors = Processors.Choose();

@@ -12,7 +12,7 @@ namespace L4Balancer.Engine.Loop;
 /// </summary>
 internal sealed unsafe class Closer(Worker worker)
 {
-    /// <summary>Keepalive takes four calls: 2% of the cost of a single-request connection, which does not need it.</summary>
+    /// <summary>After which a connection gets the options that it still lacks.</summary>
     private static readonly TimeSpan KeepaliveDelay = TimeSpan.FromSeconds(1);
 
     /// <summary>Maximum bytes to discard before other connections run.</summary>
@@ -126,7 +126,7 @@ internal sealed unsafe class Closer(Worker worker)
     {
         if (slot.LacksKeepalive && worker.Now >= KeepaliveAt(slot))
         {
-            EnableKeepalive(ref slot);
+            LateOptions.SetAll(ref slot);
         }
 
         SendQueues queues = slot.End.NeedsQueues(slot.Record, slot.LastActivity, worker.Now) ? Queues(slot) : default;
@@ -146,13 +146,6 @@ internal sealed unsafe class Closer(Worker worker)
     {
         Instant deadline = slot.End.NextDeadline(slot.Record, slot.LastActivity);
         worker.SetTimer(slot, slot.LacksKeepalive && KeepaliveAt(slot) < deadline ? KeepaliveAt(slot) : deadline);
-    }
-
-    /// <summary>Enables keepalive on the backend's socket, once the connection has outlived <see cref="KeepaliveDelay"/>.</summary>
-    public static void EnableKeepalive(ref Slot slot)
-    {
-        slot.LacksKeepalive = false;
-        SocketOptions.SetKeepalive(slot.Backend, slot.Record.Origin.Policy.Keepalive);
     }
 
     /// <summary>Resets a client that the set-up has refused and already counted.</summary>

@@ -31,7 +31,7 @@ internal sealed class Connector(Worker worker)
         }
         else
         {
-            SocketOptions.Apply(slot.Backend, pool.UserTimeout, pool.CongestionControl);
+            SocketOptions.ApplyFirst(slot.Backend, pool.UserTimeout, pool.CongestionControl);
             SocketOptions.SetBuffers(slot.Backend, pool.SendBuffer, pool.ReceiveBuffer);
         }
 

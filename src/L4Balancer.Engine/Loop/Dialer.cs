@@ -198,7 +198,7 @@ internal sealed class Dialer(Worker worker)
         slot.Traffic = slot.Record.Backend!.Traffic(worker.Number);
         slot.LastActivity = worker.Now;
         worker.Engine.Options.Records.Established(slot.Record);
-        slot.LacksKeepalive = !local.IsUnix;
+        LateOptions.Begin(ref slot, local.IsUnix);
         worker.Closer.SetDeadline(ref slot);
         if (gone)
         {

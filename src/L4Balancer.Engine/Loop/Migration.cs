@@ -88,10 +88,7 @@ internal sealed unsafe class Migration(Worker worker)
 
     private ExportedConnection Export(ref Slot slot)
     {
-        if (slot.LacksKeepalive)
-        {
-            Closer.EnableKeepalive(ref slot);
-        }
+        LateOptions.SetAll(ref slot);
 
         // Steps that may throw come first: until they are done the connection is intact and can be ended.
         byte[] toBackend = Take(ref slot.ToBackend);

@@ -36,6 +36,7 @@ internal sealed unsafe class ProxySender(Worker worker)
         header = header[..ProxyPreface.Write(version, slot.Record, inspects, limit, new ReadOnlySpan<byte>(first, count), header)];
         byte* start = first - header.Length;
         header.CopyTo(new Span<byte>(start, header.Length));
+        LateOptions.BeforeWrite(ref slot, Side.Backend, mayBePart: !canHold);
         SysResult sent = TcpSocket.Send(slot.Backend, start, header.Length + count);
         if (sent.IsError && sent.Errno != Errno.EAGAIN)
         {
@@ -46,6 +47,7 @@ internal sealed unsafe class ProxySender(Worker worker)
         int written = sent.IsError ? 0 : sent.Value;
         if (written < header.Length + count)
         {
+            LateOptions.WroteInPart(ref slot, Side.Backend);
             slot.BackendState &= ~SideState.Writable;
         }
 

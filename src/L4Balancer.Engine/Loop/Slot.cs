@@ -74,6 +74,12 @@ internal struct Slot
     /// <summary>The backend's socket has no keepalive yet: most short connections end before it matters.</summary>
     public bool LacksKeepalive;
 
+    /// <summary>The backend's socket lacks the options for more than one write; <see cref="LateOptions"/> sets them.</summary>
+    public bool LacksWriteOptions;
+
+    /// <summary>Something has been written to the backend; kept only while <see cref="LacksWriteOptions"/>.</summary>
+    public bool HasWritten;
+
     /// <summary>One side is lost, and the connection waits until the other one has acknowledged everything.</summary>
     public bool IsFlushing;
 

@@ -38,6 +38,7 @@ internal sealed unsafe class Transfer(Worker worker)
             ends.SourceState &= ~SideState.Readable;
         }
 
+        LateOptions.BeforeWrite(ref slot, ends.To, mayBePart: full);
         SysResult sent = TcpSocket.Send(ends.Sink, worker.Buffers.Scratch, count);
         if (sent.IsError && sent.Errno != Errno.EAGAIN)
         {
@@ -48,6 +49,7 @@ internal sealed unsafe class Transfer(Worker worker)
         int written = sent.IsError ? 0 : sent.Value;
         if (written < count)
         {
+            LateOptions.WroteInPart(ref slot, ends.To);
             ends.SinkState &= ~SideState.Writable;
             flow.Buffer = worker.Buffers.Rent();
             flow.Offset = 0;
@@ -76,6 +78,7 @@ internal sealed unsafe class Transfer(Worker worker)
         }
 
         flow.NoteRead(full: false);
+        LateOptions.BeforeWrite(ref slot, ends.To, mayBePart: true);
         SysResult sent = TcpSocket.Send(ends.Sink, worker.Buffers.Scratch, count);
         if (sent.IsError && sent.Errno != Errno.EAGAIN)
         {

@@ -25,19 +25,24 @@ internal static class SocketOptions
     /// <summary>Zero: the system's (net.ipv4.tcp_notsent_lowat), which is no limit unless somebody has set one.</summary>
     public const int NoUnsentLimit = 0;
 
+    /// <summary>The options of <see cref="ApplyFirst"/> and of <see cref="ApplyForWrites"/>.</summary>
+    /// <inheritdoc cref="ApplyFirst"/>
+    public static void Apply(int socket, TimeSpan userTimeout, string congestionControl)
+    {
+        ApplyFirst(socket, userTimeout, congestionControl);
+        ApplyForWrites(socket);
+    }
+
     /// <summary>
-    /// TCP_NODELAY: a balancer forwards bytes as they arrive; gathering small writes (RFC 9293, 3.7.4) is the sender's choice.
-    /// SO_OOBINLINE: urgent data (RFC 6093) is part of the stream and stays where it was sent. TCP_USER_TIMEOUT (Linux 2.6.37);
-    /// TCP_NOTSENT_LOWAT (Linux 3.12); TCP_CONGESTION (Linux 2.6.13). ENOPROTOOPT is tolerated for all, and ENOENT and EPERM for the last: it
-    /// was checked at start, so modules or rights have changed since.
+    /// The options that matter from the handshake or the first byte received on. SO_OOBINLINE: urgent data (RFC 6093) is part of the stream and
+    /// stays where it was sent. TCP_USER_TIMEOUT (Linux 2.6.37); TCP_CONGESTION (Linux 2.6.13). ENOPROTOOPT is tolerated for all, and ENOENT and
+    /// EPERM for the last: it was checked at start, so modules or rights have changed since.
     /// </summary>
     /// <param name="userTimeout">Zero: the kernel's own limit of retransmissions (tcp_retries2).</param>
     /// <param name="congestionControl">Empty: the system's default.</param>
-    public static void Apply(int socket, TimeSpan userTimeout, string congestionControl)
+    public static void ApplyFirst(int socket, TimeSpan userTimeout, string congestionControl)
     {
-        TcpSocket.SetOption(socket, Libc.IPPROTO_TCP, Libc.TCP_NODELAY, 1);
         TcpSocket.SetOption(socket, Libc.SOL_SOCKET, Libc.SO_OOBINLINE, 1);
-        SetUnsentLimit(socket, UnsentLimit);
         if (userTimeout > TimeSpan.Zero)
         {
             SetUserTimeout(socket, userTimeout);
@@ -47,6 +52,17 @@ internal static class SocketOptions
         {
             CongestionControl.Set(socket, congestionControl);
         }
+    }
+
+    /// <summary>
+    /// The options that matter from the second write on: the kernel delays a small segment only while an earlier small one is not acknowledged
+    /// (net/ipv4/tcp_output.c, tcp_nagle_check), and one write of a buffer is less than the limit. TCP_NODELAY: a balancer forwards bytes as they
+    /// arrive; gathering small writes (RFC 9293, 3.7.4) is the sender's choice. TCP_NOTSENT_LOWAT (Linux 3.12). ENOPROTOOPT is tolerated.
+    /// </summary>
+    public static void ApplyForWrites(int socket)
+    {
+        TcpSocket.SetOption(socket, Libc.IPPROTO_TCP, Libc.TCP_NODELAY, 1);
+        SetUnsentLimit(socket, UnsentLimit);
     }
 
     /// <summary>

@@ -43,6 +43,30 @@ internal abstract class OptionContract(Func<EngineOptions, IEngine> create) : En
     }
 
     [Test]
+    public async Task What_is_written_to_the_backend_after_the_first_write_is_neither_delayed_nor_queued_without_bound(
+        [Values(SendProxy.None, SendProxy.V1)] SendProxy header)
+    {
+        TestBackend backend = Backend();
+        Rig rig = Start(Settings.Pool(backend) with { SendProxy = header }, Settings.Listener("127.0.0.1:0"));
+        Peer client = await ConnectAsync(rig);
+        if (header == SendProxy.None)
+        {
+            await client.SendAsync("\n"u8.ToArray());
+        }
+
+        // The first write: the line of the header, or of the client.
+        Peer server = Keep(await backend.AcceptAsync());
+        while ((await server.ReceiveAsync(1))[0] != '\n')
+        {
+        }
+
+        await client.SendAsync(new byte[1]);
+        await server.ReceiveAsync(1);
+        EngineSocket socket = EngineSocket.Find(server.Remote, server.Local);
+        Assert.That((socket.Option(LevelTcp, NoDelay), socket.Option(LevelTcp, NotSentLimit)), Is.EqualTo((1, 512 * KiB)));
+    }
+
+    [Test]
     public async Task Keepalive_can_be_off()
     {
         TestBackend backend = Backend();

@@ -92,6 +92,8 @@ internal static class TransparentBody
                 {
                     return peer;
                 }
+
+                Assert.That(attempt, Is.LessThan(100), $"{to} accepts, but nothing comes from a backend");
             }
             catch (SocketException) when (attempt < 100)
             {

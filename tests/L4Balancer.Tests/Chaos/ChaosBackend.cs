@@ -22,6 +22,9 @@ internal sealed class ChaosBackend(IPEndPoint endpoint, Ledger ledger, Cancellat
 
     public bool IsUp => Volatile.Read(ref _listener) is not null;
 
+    /// <summary>Whether no connection is served that a client has named.</summary>
+    public bool IsIdle => _open.IsEmpty;
+
     public bool IsFrozen => Volatile.Read(ref _frozen) is not null;
 
     public void Start()
@@ -132,8 +135,8 @@ internal sealed class ChaosBackend(IPEndPoint endpoint, Ledger ledger, Cancellat
         }
 
         await served.RunAsync(deadline.Token);
-        _open.TryRemove(served, out _);
         ledger.BackendEnds(number, served, endpoint);
+        _open.TryRemove(served, out _);
     }
 
     /// <returns>The number of the connection; null if it ended before that was known, and the socket is closed.</returns>

@@ -119,8 +119,7 @@ internal sealed class ChaosRun(ChaosScene scene, AdminAsk ask, ProcessFigures fi
         using var stop = new CancellationTokenSource(WarmUp);
         await new ClientCrowd(scene).RunAsync(stop.Token);
         await ScrapeAsync(new Random(0), CancellationToken.None);
-        await Task.Delay(WarmUp);
-        figures.SocketsBefore = scene.OpenSockets;
+        figures.SocketsBefore = await SettledSocketsAsync();
         figures.DescriptorsBefore = scene.OpenDescriptors;
         figures.MemoryBefore = figures.MostMemory = scene.Daemon.ResidentBytes;
     }
@@ -221,7 +220,28 @@ internal sealed class ChaosRun(ChaosScene scene, AdminAsk ask, ProcessFigures fi
         await clients;
 
         // The backends see the ends of their connections a moment later.
-        await Task.Delay(Second);
+        for (watch.Restart(); !scene.Backends.All(static b => b.IsIdle) && watch.Elapsed < LongestRest;)
+        {
+            await Task.Delay(20);
+        }
+    }
+
+    /// <summary>The sockets that are left of a load: the first number that does not change for <see cref="WarmUp"/>.</summary>
+    private async Task<int> SettledSocketsAsync()
+    {
+        int sockets = scene.OpenSockets;
+        var waited = Stopwatch.StartNew();
+        for (var unchanged = Stopwatch.StartNew(); unchanged.Elapsed < WarmUp && waited.Elapsed < LongestRest;)
+        {
+            await Task.Delay(100);
+            if (scene.OpenSockets != sockets)
+            {
+                sockets = scene.OpenSockets;
+                unchanged.Restart();
+            }
+        }
+
+        return sockets;
     }
 
     private void CheckLog()
