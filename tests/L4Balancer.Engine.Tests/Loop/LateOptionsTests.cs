@@ -9,16 +9,12 @@ namespace L4Balancer.Engine.Tests.Loop;
 
 [Platform("Linux")]
 [FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
-internal sealed class LateOptionsTests
+internal sealed class LateOptionsTests : IDisposable
 {
     private readonly SlotTable _slots = new();
-    private Socket _backend = null!;
+    private readonly Socket _backend = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
 
-    [SetUp]
-    public void Create() => _backend = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-
-    [TearDown]
-    public void Close() => _backend.Dispose();
+    public void Dispose() => _backend.Dispose();
 
     [Test]
     public void One_small_write_costs_no_call_and_the_second_sets_the_options_before_it()
