@@ -53,11 +53,14 @@ internal sealed class InspectorTests() : EpollFixture(workers: 1)
         Rig rig = Start(
             Settings.Pool(backend) with { SendProxy = SendProxy.V2 }, Settings.Listener("127.0.0.1:0") with { Inspect = InspectKind.Tls });
         byte[] hello = FirstMessage.Hello("chat.example.com");
-        SystemFault.Installed = new FailingCalls(SystemCall.Send, Errno.EAGAIN, times: 1);
+
+        // Setting the late options of the socket makes the kernel report free space at once, and the write that follows fails too.
+        var full = new FailingCalls(SystemCall.Send, Errno.EAGAIN, times: 2);
+        SystemFault.Installed = full;
         Peer client = await ConnectAsync(rig);
         await client.SendAsync(hello);
         Peer server = Keep(await backend.AcceptAsync());
-        await Patience.Until(() => WorkersOf(rig)[0].Buffers.InUse == 1, "the header is held");
+        await Patience.Until(() => full.Count == 2 && WorkersOf(rig)[0].Buffers.InUse == 1, "the header is held");
 
         // An edge: it reports that the socket is writable, too.
         await server.SendAsync(new byte[1]);
