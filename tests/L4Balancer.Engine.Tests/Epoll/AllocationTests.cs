@@ -43,6 +43,7 @@ internal sealed class AllocationTests : IAsyncDisposable
     [Test]
     public async Task A_hundred_thousand_messages_allocate_nothing()
     {
+        OpenAtOnce(2 * Threads);
         RunEach(() => Talk(500));
         long before = await AllocatedAsync();
         RunEach(() => Talk(100_000 / Threads));
@@ -64,6 +65,7 @@ internal sealed class AllocationTests : IAsyncDisposable
     [Test]
     public async Task Bulk_to_slow_readers_allocates_nothing()
     {
+        OpenAtOnce(2 * Threads);
         RunEach(() => Stream(8));
         long before = await AllocatedAsync();
         RunEach(() => Stream(32));
@@ -115,10 +117,16 @@ internal sealed class AllocationTests : IAsyncDisposable
         }
     }
 
-    /// <summary>More than there will be later: what is kept for each grows to its size now.</summary>
+    /// <summary>
+    /// More than there will be later: what is kept for each grows to its size now. The worker waits meanwhile, so that it sets all of them up
+    /// at the same time.
+    /// </summary>
     private void OpenAtOnce(int count)
     {
+        using var all = new ManualResetEventSlim();
+        _engine.Workers[0].Mailbox.TryPost(_ => all.Wait(TimeSpan.FromSeconds(15)));
         Socket[] sockets = [.. Enumerable.Range(0, count).Select(_ => Connect())];
+        all.Set();
         foreach (Socket socket in sockets)
         {
             Echo(socket, new byte[1]);
