@@ -12,7 +12,7 @@ namespace L4Balancer.Engine.Loop;
 /// </summary>
 internal sealed unsafe class Closer(Worker worker)
 {
-    /// <summary>After which a connection gets the options that it still lacks.</summary>
+    /// <summary>A connection that has lasted this long gets keepalive, and what else <see cref="LateOptions"/> has not set yet.</summary>
     private static readonly TimeSpan KeepaliveDelay = TimeSpan.FromSeconds(1);
 
     /// <summary>Maximum bytes to discard before other connections run.</summary>
