@@ -24,6 +24,9 @@ public sealed record BackendSettings
 
     /// <summary>Maximum number of connections; 0 means no limit for this backend.</summary>
     public int MaxConnections { get; init; }
+
+    /// <summary>Whether the text may be the name of a backend, which is used in metric labels, URL paths and commands: 1 to 64 characters of A-Z a-z 0-9 . _ -</summary>
+    public static bool IsName(string text) => Setting.IsName(text);
 }
 
 /// <summary><c>[[pools.backends]]</c>.</summary>
