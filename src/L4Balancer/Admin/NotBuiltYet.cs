@@ -5,7 +5,6 @@ internal static class NotBuiltYet
 {
     public static string? Of(string? path) => path switch
     {
-        "/v1/endpoint" => "handing out endpoints is not supported yet",
         _ => null,
     };
 }

@@ -7,6 +7,7 @@ using L4Balancer.Control;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Routing;
+using L4Balancer.Direct;
 using L4Balancer.Engine;
 using L4Balancer.Logging;
 using L4Balancer.Metrics;
@@ -51,6 +52,8 @@ internal sealed class Daemon : IAsyncDisposable
     private StateFile? _stateFile;
     private FileWatch? _watch;
     private AdminServer? _admin;
+    private EndpointDesk? _endpoints;
+    private EndpointServer? _endpointServer;
 
     public Daemon(TimeProvider clock, LogOutput output, LevelSwitch level, ILoggerFactory loggers, ServiceNotifications systemd)
     {
@@ -130,10 +133,17 @@ internal sealed class Daemon : IAsyncDisposable
         _parts.Own(_living = new LivingLines(_engine!, config.Balancer.AccessLogEvery, _clock, _loggers.CreateLogger<LivingLines>()));
         StartWatches(path);
         _control!.Start();
+        if (await StartEndpointsAsync(desired, budget, hurry) is string noEndpoints)
+        {
+            return [noEndpoints];
+        }
+
         if (await StartAdminAsync(config.Admin, hurry) is string noAdmin)
         {
             return [noAdmin];
         }
+
+        _control.ReadDependencies = ReadDependencies;
 
         ReturnMemoryOfStart();
         _service.Ready();
@@ -337,6 +347,38 @@ internal sealed class Daemon : IAsyncDisposable
         }
     }
 
+    // Without [endpoint] there is a desk nevertheless: the admin API shows what clients would be handed.
+    private async Task<string?> StartEndpointsAsync(DesiredState desired, DescriptorBudget budget, CancellationToken hurry)
+    {
+        BalancerControl control = _control!;
+        _endpoints = new EndpointDesk(() => control.Snapshot, () => control.Config.Endpoint, _clock, desired.Seed);
+        if (desired.File.Endpoint is not EndpointSettings settings)
+        {
+            return null;
+        }
+
+        try
+        {
+            _parts.Own(_endpointServer = await EndpointServer.StartAsync(settings, _endpoints, budget.Limit, _clock, _loggers, hurry));
+            return null;
+        }
+        catch (Exception e) when (e is ListenException or InvalidDataException)
+        {
+            return e.Message;
+        }
+    }
+
+    private Action ReadDependencies(BalancerConfig config)
+    {
+        Action? token = _admin?.ReadToken(config);
+        Action? secret = _endpointServer?.ReadSecret(config);
+        return () =>
+        {
+            token?.Invoke();
+            secret?.Invoke();
+        };
+    }
+
     private async Task<string?> StartAdminAsync(AdminSettings settings, CancellationToken hurry)
     {
         if (_metricsEndpoint is null)
@@ -347,9 +389,9 @@ internal sealed class Daemon : IAsyncDisposable
         try
         {
             var target = new AdminTarget(
-                _control!, _engine!, _metricsEndpoint, _output.Recent, _clock, _clock.GetUtcNow(), () => !_service.IsDraining);
+                _control!, _engine!, _metricsEndpoint, _output.Recent, _clock, _clock.GetUtcNow(), () => !_service.IsDraining,
+                _endpoints!);
             _parts.Own(_admin = await AdminServer.StartAsync(settings, target, _loggers, hurry));
-            _control!.ReadDependencies = _admin.ReadToken;
             return null;
         }
         catch (ListenException e)

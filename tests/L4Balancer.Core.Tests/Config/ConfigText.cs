@@ -52,6 +52,20 @@ internal sealed class ConfigText
         };
     }
 
+    /// <summary>One key of <c>[endpoint]</c>, with the others that it needs.</summary>
+    public ConfigText WithEndpoint(string key, string value)
+    {
+        With("[endpoint]", "listen", "\"127.0.0.1:9190\"");
+        With("[endpoint]", key, value);
+        return (key, value) switch
+        {
+            (_, "\"\"") => this,
+            ("cert_file", _) => With("[endpoint]", "key_file", "\"/etc/key.pem\""),
+            ("key_file", _) => With("[endpoint]", "cert_file", "\"/etc/cert.pem\""),
+            _ => this,
+        };
+    }
+
     /// <summary>A table without keys of its own: <c>[metrics]</c>.</summary>
     public ConfigText With(string header)
     {
