@@ -207,7 +207,19 @@ public sealed class BackendState(PoolState pool, string name)
     /// <summary>How much was handed out of this backend beyond its share of what its pool has handed out. Not for several threads at a time.</summary>
     internal double HandOutCredit { get; set; }
 
-    internal void CountHandedOut(int change) => Interlocked.Add(ref _handedOut, change);
+    /// <summary>
+    /// Those of <see cref="HandedOut"/> that did not go to all backends by their shares: by key, or to even out the load. Not for several threads
+    /// at a time.
+    /// </summary>
+    internal int HandedOutUnevenly { get; private set; }
+
+    /// <summary>Counts an endpoint that was handed out, or ends its count. Not for several threads at a time.</summary>
+    /// <param name="change">1 or -1.</param>
+    internal void CountHandedOut(int change, bool isUneven)
+    {
+        Interlocked.Add(ref _handedOut, change);
+        HandedOutUnevenly += isUneven ? change : 0;
+    }
 
     /// <summary>
     /// Returns a start time that is not used, because its connection has ended in the queue: the next one to come gets one that much

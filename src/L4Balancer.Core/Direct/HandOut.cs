@@ -31,6 +31,9 @@ public sealed record HandOutAsk(string? Key, ImmutableArray<string> Excluded, Ho
 /// <param name="Alternates">At most two others, the better one first, for a client that does not reach the backend.</param>
 public sealed record HandOut(Backend? Backend, ImmutableArray<Backend> Alternates, HandOutFault Fault)
 {
+    /// <summary>Whether it was chosen otherwise than in turn by the shares: by key, or to even out the load.</summary>
+    internal bool IsUneven { get; init; }
+
     internal static HandOut Failed(HandOutFault fault) => new(null, [], fault);
 }
 

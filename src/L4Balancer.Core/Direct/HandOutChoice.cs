@@ -12,9 +12,9 @@ namespace L4Balancer.Core.Direct;
 
 /// <summary>
 /// Chooses the backend whose endpoint is handed out. With a key it is that of the pool's ring, as for a relayed connection of that key. Without
-/// one the choice is smooth: each backend gets its share by weight and slow start over any few requests, and one that holds more than a
-/// connection above its share of the load gets none. The load is what is relayed and what was handed out a moment ago. Examines every backend
-/// of the pool. One thread at a time.
+/// one the choice is smooth: each backend gets its share by weight and slow start over any few requests, and one that is clearly above its share
+/// of the load gets none. The load is what is relayed, and what was handed out a moment ago for another reason than that it was a backend's turn:
+/// turns follow the shares and say nothing about the load. Examines every backend of the pool. One thread at a time.
 /// </summary>
 internal sealed class HandOutChoice
 {
@@ -27,8 +27,8 @@ internal sealed class HandOutChoice
     /// <summary>In connections. A backend that was out for long would else get everything for as long.</summary>
     private const double MostCredit = 4;
 
-    /// <summary>In connections above the share of the load.</summary>
-    private const double Tolerance = 1;
+    /// <summary>How far above its share of the load a backend may be: one connection, and this part of the share.</summary>
+    private const double Tolerance = 0.02;
 
     private readonly List<Candidate> _candidates = [];
     private readonly List<Backend> _ranked = new(Most);
@@ -51,7 +51,7 @@ internal sealed class HandOutChoice
                 return HandOut.Failed(HandOutFault.Rate);
             }
 
-            return Ranked();
+            return Ranked(isUneven: true);
         }
 
         if (ask.Key is not null && pool.Settings.Balance is BalanceKind.Ring or BalanceKind.Maglev)
@@ -65,16 +65,16 @@ internal sealed class HandOutChoice
             return HandOut.Failed(isLimited ? HandOutFault.Rate : HandOutFault.NoBackend);
         }
 
-        RankByLoad(take);
+        bool isUneven = RankByLoad(take);
         if (take)
         {
             _ranked[0].State.TryHandOut(now, between, take: true);
         }
 
-        return Ranked();
+        return Ranked(isUneven);
     }
 
-    private HandOut Ranked() => new(_ranked[0], [.. _ranked[1..]], HandOutFault.None);
+    private HandOut Ranked(bool isUneven) => new(_ranked[0], [.. _ranked[1..]], HandOutFault.None) { IsUneven = isUneven };
 
     /// <returns>Whether a backend was found.</returns>
     private bool RankByKey(Pool pool, HandOutAsk ask, Instant now)
@@ -141,7 +141,7 @@ internal sealed class HandOutChoice
             if (backend.State.TryHandOut(now, between, take: false))
             {
                 double weight = Math.Max(backend.Weight * pool.RampOf(backend.Index), double.Epsilon);
-                _candidates.Add(new Candidate(backend, weight, backend.State.Load + backend.State.HandedOut));
+                _candidates.Add(new Candidate(backend, weight, backend.State.Load + backend.State.HandedOutUnevenly));
             }
             else
             {
@@ -152,8 +152,10 @@ internal sealed class HandOutChoice
         return isLimited;
     }
 
-    private void RankByLoad(bool take)
+    /// <returns>Whether a backend is passed over because of its load.</returns>
+    private bool RankByLoad(bool take)
     {
+        bool isUneven = false;
         double weight = 0;
         double load = 0;
         foreach (Candidate candidate in _candidates)
@@ -168,7 +170,8 @@ internal sealed class HandOutChoice
         {
             double share = candidate.Weight / weight;
             candidate.Above = (candidate.Load - (load * share)) / candidate.Weight;
-            candidate.IsAbove = candidate.Load - (load * share) > Tolerance;
+            candidate.IsAbove = candidate.Load - (load * share) > 1 + (load * share * Tolerance);
+            isUneven |= candidate.IsAbove;
             candidate.Credit = Math.Min(candidate.Backend.State.HandOutCredit + share, MostCredit);
             if (take)
             {
@@ -193,6 +196,8 @@ internal sealed class HandOutChoice
         {
             _ranked[0].State.HandOutCredit = Math.Max(all[0].Credit - 1, -MostCredit);
         }
+
+        return isUneven;
     }
 
     private record struct Candidate(Backend Backend, double Weight, int Load)

@@ -100,7 +100,7 @@ public sealed class HandOuts(ulong seed = 0)
             HandOut chosen = _choice.Of(pool, ask, now, take: true);
             if (chosen.Backend is not null)
             {
-                Record(chosen.Backend.State, Of(source, rate: 0, now), now + underWay);
+                Record(chosen, Of(source, rate: 0, now), now + underWay);
             }
 
             return chosen;
@@ -128,7 +128,7 @@ public sealed class HandOuts(ulong seed = 0)
         }
     }
 
-    private void Record(BackendState backend, Source source, Instant until)
+    private void Record(HandOut chosen, Source source, Instant until)
     {
         if (source.Grants.Count == MostPerSource)
         {
@@ -140,17 +140,17 @@ public sealed class HandOuts(ulong seed = 0)
             Release(_grants.First!.Value);
         }
 
-        var grant = new Grant(backend, source, until);
+        var grant = new Grant(chosen.Backend!.State, chosen.IsUneven, source, until);
         grant.Place = _grants.AddLast(grant);
         source.Grants.Add(grant);
-        backend.CountHandedOut(1);
+        grant.Backend.CountHandedOut(1, grant.IsUneven);
     }
 
     private void Release(Grant grant)
     {
         _grants.Remove(grant.Place!);
         grant.Source.Grants.Remove(grant);
-        grant.Backend.CountHandedOut(-1);
+        grant.Backend.CountHandedOut(-1, grant.IsUneven);
     }
 
     private void ExpireLocked(Instant now)
@@ -217,9 +217,11 @@ public sealed class HandOuts(ulong seed = 0)
         public Instant LastSeen { get; set; }
     }
 
-    private sealed class Grant(BackendState backend, Source source, Instant until)
+    private sealed class Grant(BackendState backend, bool isUneven, Source source, Instant until)
     {
         public BackendState Backend => backend;
+
+        public bool IsUneven => isUneven;
 
         public Source Source => source;
 

@@ -93,13 +93,12 @@ internal sealed class HostileClientTests
     [TestCase("GET /v1/endpoint?pool=%00%ff HTTP/1.1\r\nHost: a\r\n\r\n", "404")]
     [TestCase("GET /v1/endpoint?pool=chat&key=%F0%28%8C%28 HTTP/1.1\r\nHost: a\r\n\r\n", "200")]
     [TestCase("GET /v1/endpoint?pool=chat HTTP/1.1\r\nHost: a\r\nOrigin: a\r\nOrigin: b\r\n\r\n", "403")]
-    [TestCase("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "505")]
     [TestCase("\u0016\u0003\u0001\u0002", "")]
     public async Task Odd_requests_are_answered_or_refused(string request, string status)
     {
         await using EndpointScene scene = await EndpointScene.StartAsync("allow_origins = [\"https://chat.example.com\"]");
         string line = await FirstLineAsync(scene, request, end: status.Length == 0);
-        Assert.That(line, status is "505" or "" ? Does.StartWith("HTTP/1.1 ").Or.Empty : Does.StartWith($"HTTP/1.1 {status} "));
+        Assert.That(line, status.Length == 0 ? Does.StartWith("HTTP/1.1 ").Or.Empty : Does.StartWith($"HTTP/1.1 {status} "));
         Assert.That((await scene.GetAsync("/v1/endpoint?pool=chat")).GetProperty("pool").GetString(), Is.EqualTo("chat"), "and the next is served");
     }
 

@@ -22,6 +22,8 @@ internal sealed class DirectEndpointTests
 
     private string SecretFile => Path.Combine(_folder.FullName, "secret");
 
+    private string AdminSocket => Path.Combine(_folder.FullName, "admin.sock");
+
     [SetUp]
     public void Make_a_secret()
     {
@@ -36,19 +38,15 @@ internal sealed class DirectEndpointTests
     public async Task A_thousand_addresses_get_each_backend_by_weight_and_slow_start_and_none_gets_the_draining_one(CancellationToken cancel)
     {
         // The eighth joins by the reload, and is in slow start then.
-        string path = DaemonProcess.ConfigFileWith(Eight(7));
+        string path = DaemonProcess.ConfigFileWith(Eight(AdminSocket, 7));
         await using DaemonProcess daemon = DaemonProcess.Start("run", "--config", path);
         await daemon.ReadyAsync();
         (Uri admin, Uri endpoint) = (await AdminAsync(daemon), await EndpointAsync(daemon));
         using var http = new HttpClient { BaseAddress = admin };
-        await File.WriteAllTextAsync(path, Eight(8), cancel);
+        await File.WriteAllTextAsync(path, Eight(AdminSocket, 8), cancel);
         daemon.Signal(DaemonProcess.SIGHUP);
-        using (HttpResponseMessage drained = await http.PostAsync("/v1/backends/chat/ws4/drain", null, cancel))
-        {
-            Assert.That(drained.IsSuccessStatusCode, Is.False, "it needs the token over TCP");
-        }
-
         await daemon.LineWithAsync("configuration reloaded");
+        Assert.That(await RunAsync("drain", "chat/ws4", "--admin", AdminSocket), Does.StartWith("0 "));
         while (await SecondsAsync(http, "ws8", cancel) < 3)
         {
             await Task.Delay(50, cancel);
@@ -78,8 +76,8 @@ internal sealed class DirectEndpointTests
             }
 
             var exposition = new Exposition(await http.GetStringAsync("/metrics", cancel));
-            Assert.That(exposition.Sum("l4balancer_endpoint_answers_total", "pool=chat", "result=success"), Is.EqualTo(answers.Length));
-            Assert.That(exposition.Sum("l4balancer_connections_active", "pool=chat"), Is.Zero, "nothing was relayed");
+            Assert.That(exposition.Sum("endpoint_answers_total", "pool=chat", "result=success"), Is.EqualTo(answers.Length));
+            Assert.That(exposition.Sum("connections_active", "pool=chat"), Is.Zero, "nothing was relayed");
         }
     }
 
@@ -140,7 +138,7 @@ internal sealed class DirectEndpointTests
     public async Task A_drain_holds_at_once_the_command_counts_nothing_and_others_verify_the_token(CancellationToken cancel)
     {
         PeerProcess.RequireNode();
-        string socket = Path.Combine(_folder.FullName, "admin.sock");
+        string socket = AdminSocket;
         await using DaemonProcess daemon = DaemonProcess.Run(
             Three([1, 2, 3], "wss://ws{0}.example.com", $"secret_file = \"{SecretFile}\"\nrate_per_source = 0", "", "")
                 .Replace("socket = \"\"", $"socket = \"{socket}\"", StringComparison.Ordinal));
@@ -182,7 +180,7 @@ internal sealed class DirectEndpointTests
         Assert.That(await RunAsync("endpoint", "--pool", "chat", "--admin", socket), Does.StartWith("1 ").And.Contain("takes connections"));
     }
 
-    private static double Relayed(string metrics) => new Exposition(metrics).Sum("l4balancer_connections_accepted_total");
+    private static double Relayed(string metrics) => new Exposition(metrics).Sum("connections_accepted_total");
 
     private static double Ramp(double seconds) => Math.Min(1, seconds / 10);
 
@@ -193,11 +191,11 @@ internal sealed class DirectEndpointTests
         return Sources * AsksPerSource * effective[backend] / effective.Sum();
     }
 
-    private static string Eight(int backends) => $"""
+    private static string Eight(string socket, int backends) => $"""
         [balancer]
         shutdown_grace = "0s"
         [admin]
-        socket = ""
+        socket = "{socket}"
         listen = "127.0.0.1:0"
         [endpoint]
         listen = "127.0.0.1:0"
