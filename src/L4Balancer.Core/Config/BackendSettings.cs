@@ -24,6 +24,9 @@ public sealed record BackendSettings
 
     /// <summary>Maximum number of connections; 0 means no limit for this backend.</summary>
     public int MaxConnections { get; init; }
+
+    /// <summary>What the endpoint API hands out; empty if clients cannot reach the backend directly.</summary>
+    public string PublicUrl { get; init; } = "";
 }
 
 /// <summary><c>[[pools.backends]]</c>.</summary>
@@ -67,6 +70,7 @@ internal static class BackendBinding
             MaxConnections = table.Integer("max_connections", Defaults.MaxConnections, 0, int.MaxValue),
             Weight = table.Integer("weight", Defaults.Weight, 0, 1_000),
             Backup = table.Boolean("backup", Defaults.Backup),
+            PublicUrl = BackendUrl.Bind(table),
         };
     }
 
