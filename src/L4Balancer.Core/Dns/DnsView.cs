@@ -23,6 +23,9 @@ public sealed class DnsView(Func<RoutingSnapshot> snapshot, Func<DnsSettings> se
     private volatile DnsZone? _zone;
     private long _lookedAt;
 
+    /// <summary>The name of the zone.</summary>
+    public string ZoneName => settings().Zone;
+
     public DnsZone Current()
     {
         Instant now = Instant.Now(clock);
