@@ -35,9 +35,15 @@ public sealed class DnsView(Func<RoutingSnapshot> snapshot, Func<DnsSettings> se
             return zone;
         }
 
+        return Renew();
+    }
+
+    /// <summary>The zone of this moment.</summary>
+    public DnsZone Renew()
+    {
         lock (_gate)
         {
-            Volatile.Write(ref _lookedAt, now.Ticks);
+            Volatile.Write(ref _lookedAt, Instant.Now(clock).Ticks);
             return _zone = Look(_zone);
         }
     }

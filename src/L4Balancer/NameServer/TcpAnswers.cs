@@ -5,6 +5,7 @@ using System.Net.Sockets;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Dns;
 using L4Balancer.Core.Timing;
+using L4Balancer.Platform;
 
 namespace L4Balancer.NameServer;
 
@@ -14,8 +15,7 @@ namespace L4Balancer.NameServer;
 /// </summary>
 internal sealed class TcpAnswers : IAsyncDisposable
 {
-    public const int MostConnections = 64;
-
+    private const int MostConnections = DescriptorBudget.DnsConnections;
     private const int MostPerSource = 8;
     private const int LongestQuestion = 4096;
     private const int LengthPrefix = 2;

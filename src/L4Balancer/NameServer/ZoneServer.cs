@@ -20,6 +20,9 @@ internal sealed class ZoneServer : IAsyncDisposable
     /// <summary>With port 0, how often a port that UDP has is taken for TCP.</summary>
     private const int Attempts = 20;
 
+    private const string Users =
+        "ss -lntup shows it; a resolver of this host at 127.0.0.53 keeps the wildcard address from being bound, not the others";
+
     private const int AddressInUse = 98; // EADDRINUSE
     private const int NotPermitted = 13; // EACCES
     private const int NotHere = 99; // EADDRNOTAVAIL
@@ -68,7 +71,7 @@ internal sealed class ZoneServer : IAsyncDisposable
             _log.ZoneWithoutAddress(settings.Zone);
         }
 
-        ImmutableArray<string> leftOut = _view.Current().LeftOut;
+        ImmutableArray<string> leftOut = _view.Renew().LeftOut;
         foreach (string what in leftOut.Except(_said))
         {
             _log.NotInZone(settings.Zone, what);
@@ -108,7 +111,7 @@ internal sealed class ZoneServer : IAsyncDisposable
                 bool taken = e is SocketException { SocketErrorCode: SocketError.AddressAlreadyInUse };
                 if (listen.Port != 0 || !taken || attempt == Attempts)
                 {
-                    throw new ListenException("[dns]", listen, AsSocketException(e));
+                    throw new ListenException("[dns]", listen, AsSocketException(e), Users);
                 }
             }
         }

@@ -2,7 +2,6 @@ using System.Runtime.CompilerServices;
 using L4Balancer.Core.Config;
 using L4Balancer.Engine.Linux;
 using L4Balancer.Engine.Probing;
-using L4Balancer.NameServer;
 using Microsoft.Extensions.Logging;
 
 namespace L4Balancer.Platform;
@@ -29,8 +28,11 @@ internal sealed record DescriptorBudget(long Limit, long Reserve, int PipesPerWo
     /// <summary>Maximum for the admin API on its local socket, and again on the address of <c>listen</c>.</summary>
     public const int PerAdminAddress = 64;
 
+    /// <summary>Maximum of TCP connections for DNS questions, for each address of <c>[dns] listen</c>.</summary>
+    public const int DnsConnections = 64;
+
     /// <summary>UDP, TCP and the connections of clients.</summary>
-    private const int PerDnsAddress = 2 + TcpAnswers.MostConnections;
+    private const int PerDnsAddress = 2 + DnsConnections;
 
     /// <summary>The two ends of a pipe.</summary>
     private const int PerPipe = 2;
