@@ -27,6 +27,9 @@ public sealed record BackendSettings
 
     /// <summary>What the endpoint API hands out; empty if clients cannot reach the backend directly.</summary>
     public string PublicUrl { get; init; } = "";
+
+    /// <summary>Whether the text may be the name of a backend, which is used in metric labels, URL paths and commands: 1 to 64 characters of A-Z a-z 0-9 . _ -</summary>
+    public static bool IsName(string text) => Setting.IsName(text);
 }
 
 /// <summary><c>[[pools.backends]]</c>.</summary>
