@@ -9,11 +9,11 @@ namespace L4Balancer.Core.Dns;
 internal readonly record struct PublicAddress(string Scheme, string Host, HostAddress? Address, ushort Port)
 {
     /// <summary>The default port is that of the scheme: 80 for ws and http, 443 for wss and https (RFC 6455, 3).</summary>
-    /// <returns>False for a text that is no URL with a host and a port.</returns>
+    /// <returns>False for a text that is no URL of ws, wss, http or https with a host.</returns>
     public static bool TryParse(string url, out PublicAddress address)
     {
         address = default;
-        if (!Uri.TryCreate(url, UriKind.Absolute, out Uri? uri) || uri.Port is < 1 or > ushort.MaxValue)
+        if (!Uri.TryCreate(url, UriKind.Absolute, out Uri? uri) || uri.Scheme is not ("ws" or "wss" or "http" or "https") || uri.Port is < 1 or > ushort.MaxValue)
         {
             return false;
         }

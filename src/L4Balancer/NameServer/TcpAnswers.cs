@@ -64,6 +64,9 @@ internal sealed class TcpAnswers : IAsyncDisposable
         _accepting = Task.Run(AcceptAsync);
     }
 
+    /// <summary>The address, with the port that the kernel chose.</summary>
+    public Endpoint Bound => Endpoint.From((IPEndPoint)_socket.LocalEndPoint!);
+
     public async ValueTask DisposeAsync()
     {
         await _ends.CancelAsync();
@@ -120,7 +123,7 @@ internal sealed class TcpAnswers : IAsyncDisposable
 
     private async Task ServeAsync(Connection connection)
     {
-        using var timeout = new CancellationTokenSource();
+        using var timeout = new CancellationTokenSource(Idle, _answering.Clock);
         using CancellationTokenRegistration ends = _ends.Token.Register(timeout.Cancel);
         byte[] question = ArrayPool<byte>.Shared.Rent(LongestQuestion);
         try

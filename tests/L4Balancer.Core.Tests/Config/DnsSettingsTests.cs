@@ -29,8 +29,8 @@ internal sealed class DnsSettingsTests
     {
         Assert.That(Errors(""), Is.EqualTo(new[]
         {
-            "1:2 dns.listen: missing; needed: an IP address with a port, like \"0.0.0.0:53\", or an array of such",
-            "1:2 dns.zone: missing; needed: a domain name, like \"lb.example.com\"",
+            "1:1 dns.listen: missing; needed: an IP address with a port, like \"0.0.0.0:53\", or an array of such",
+            "1:1 dns.zone: missing; needed: a domain name, like \"lb.example.com\"",
         }));
         Assert.That(Errors("zone = \"a\"\nlisten = []").Single(), Does.Contain("dns.listen: is empty"));
         Assert.That(Errors("zone = \"a\"\nlisten = 53").Single(), Does.Contain("dns.listen: must be an IP address with a port"));

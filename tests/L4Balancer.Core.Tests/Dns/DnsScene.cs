@@ -103,14 +103,14 @@ internal sealed record DnsReply(int Length, int Flags, string Question, string[]
             uint ttl = BinaryPrimitives.ReadUInt32BigEndian(bytes.AsSpan(at + 4));
             int length = U16(bytes, at + 8);
             at += 10;
-            records[i] = type == 41 ? $"EDNS {ttl >> 24}" : $"{owner} {ttl} {Data(bytes, type, at, length)}";
+            records[i] = type == 41 ? $"EDNS {ttl >> 24}" : $"{owner} {ttl} {DataOf(bytes, type, at, length)}";
             at += length;
         }
 
         return records;
     }
 
-    private static string Data(byte[] bytes, int type, int at, int length)
+    private static string DataOf(byte[] bytes, int type, int at, int length)
     {
         int name = at;
         switch (type)
