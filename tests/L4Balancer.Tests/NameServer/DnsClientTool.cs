@@ -14,7 +14,7 @@ internal static partial class DnsClientTool
     {
         string[] where = tool == "drill"
             ? ["-p", $"{server.Port}", $"@{server.Address}"]
-            : ["+tries=1", "+time=30", $"@{server.Address}", "-p", $"{server.Port}"];
+            : [tool == "dig" ? "+tries=1" : "+retry=0", "+time=30", $"@{server.Address}", "-p", $"{server.Port}"];
         var start = new ProcessStartInfo(tool, [.. where, .. args]) { RedirectStandardOutput = true, RedirectStandardError = true };
         using Process process = Start(start);
         string[] printed = await Task.WhenAll(process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync()).WaitAsync(DaemonProcess.Deadline);

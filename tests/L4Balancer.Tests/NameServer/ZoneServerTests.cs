@@ -121,12 +121,12 @@ internal sealed class ZoneServerTests
         using UdpClient other = _scene.ClientFrom(IPAddress.Parse("127.200.2.1"));
         byte[] question = ZoneScene.Question("chat.lb.example.com");
         int served = 0;
-        for (int i = 0; i < Flood; i++)
+        for (int i = 1; i <= Flood; i++)
         {
             await (i % 2 == 0 ? flood : neighbour).SendAsync(question);
             if (i % 50 == 0)
             {
-                // Lock-step with the daemon, so that its socket does not overflow.
+                // In step with the daemon, so that its socket does not overflow and the last question has been counted.
                 await other.SendAsync(question);
                 byte[] answer = (await other.ReceiveAsync().WaitAsync(DaemonProcess.Deadline)).Buffer;
                 served += ZoneScene.Addresses(answer).Length == 2 ? 1 : 0;
