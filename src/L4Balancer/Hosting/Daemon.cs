@@ -8,6 +8,7 @@ using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Routing;
 using L4Balancer.Discovery;
+using L4Balancer.Discovery.Sources;
 using L4Balancer.Engine;
 using L4Balancer.Logging;
 using L4Balancer.Metrics;
