@@ -23,6 +23,8 @@ internal static class ConfigSchema
     public static readonly SchemaTable Endpoint = new(
         "[endpoint]", Works("listen", "allow_origins", "rate_per_source", "cert_file", "key_file", "ttl", "secret_file"));
 
+    public static readonly SchemaTable Dns = new("[dns]", Works("listen", "zone", "rate_per_source", "ttl", "address"));
+
     public static readonly SchemaTable Route = new("[[listeners.routes]]", Works("sni", "alpn", "host", "path", "source", "pool"));
 
     public static readonly SchemaTable Listener = new(
@@ -55,7 +57,7 @@ internal static class ConfigSchema
         "[pools.discovery]",
         [
             .. NotYet("dns", "servers"),
-            .. NotYet("file"),
+            .. Works("file"),
             .. NotYet("http"),
             .. NotYet("etcd"),
             .. NotYet("consul"),
@@ -73,8 +75,7 @@ internal static class ConfigSchema
             .. NotYet("key_file"),
             .. NotYet("user"),
             .. NotYet("password_file"),
-            .. NotYet("interval"),
-            .. NotYet("hold"),
+            .. Works("interval", "hold"),
         ]);
 
     public static readonly SchemaTable Pool = new(
@@ -90,7 +91,7 @@ internal static class ConfigSchema
             new SchemaKey("sticky", KeyForm.Table, Sticky),
             new SchemaKey("health", KeyForm.Table, Health),
             new SchemaKey("passive", KeyForm.Table, Passive),
-            .. NotYet("discovery"),
+            new SchemaKey("discovery", KeyForm.Table, Discovery),
             new SchemaKey("backends", KeyForm.Tables, Backend),
         ]);
 
@@ -101,6 +102,7 @@ internal static class ConfigSchema
             new SchemaKey("admin", KeyForm.Table, Admin),
             new SchemaKey("metrics", KeyForm.Table, Metrics),
             new SchemaKey("endpoint", KeyForm.Table, Endpoint),
+            new SchemaKey("dns", KeyForm.Table, Dns),
             new SchemaKey("listeners", KeyForm.Tables, Listener),
             new SchemaKey("pools", KeyForm.Tables, Pool),
         ]);

@@ -27,6 +27,7 @@ internal static class FixedAtStart
             CertFile = inForce.Endpoint.CertFile,
             KeyFile = inForce.Endpoint.KeyFile,
         },
+        Dns = inForce.Dns is null ? null : (wanted.Dns ?? inForce.Dns) with { Listen = inForce.Dns.Listen },
         Listeners = [.. wanted.Listeners.Select(l => l with { Mptcp = MptcpOf(l, inForce) })],
     };
 

@@ -34,6 +34,12 @@ internal sealed record DescriptorBudget(long Limit, long Reserve, int PipesPerWo
     /// <summary>One in 16 descriptors: a client asks, and closes its connection or leaves it idle.</summary>
     private const int EndpointShare = 16;
 
+    /// <summary>Maximum of TCP connections for DNS questions, for each address of <c>[dns] listen</c>.</summary>
+    public const int DnsConnections = 64;
+
+    /// <summary>UDP, TCP and the connections of clients.</summary>
+    private const int PerDnsAddress = 2 + DnsConnections;
+
     /// <summary>The two ends of a pipe.</summary>
     private const int PerPipe = 2;
 
@@ -57,6 +63,7 @@ internal sealed record DescriptorBudget(long Limit, long Reserve, int PipesPerWo
     {
         int pipes = (int)Math.Clamp(limit / PipeShare / PerPipe / workers, 1, MostPipesPerWorker);
         long reserve = Base + ((long)workers * (PerWorker + (pipes * PerPipe))) + config.Listeners.Sum(l => l.Bind.Length)
+            + ((config.Dns?.Listen.Length ?? 0) * PerDnsAddress)
             + (config.Admin.Socket.Length > 0 ? PerAdminAddress : 0) + (config.Admin.Listen is null ? 0 : PerAdminAddress)
             + (config.Endpoint is null ? 0 : EndpointConnections(limit))
             + Math.Min(config.Pools.Where(p => p.Health.Type != HealthType.None).Sum(p => p.Backends.Length), Prober.MostDescriptors);

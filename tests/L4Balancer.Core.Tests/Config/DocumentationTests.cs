@@ -14,9 +14,9 @@ internal sealed partial class DocumentationTests
 
     private static readonly SchemaTable[] Tables =
     [
-        ConfigSchema.Root, ConfigSchema.Balancer, ConfigSchema.Admin, ConfigSchema.Metrics, ConfigSchema.Listener, ConfigSchema.Route,
+        ConfigSchema.Root, ConfigSchema.Balancer, ConfigSchema.Admin, ConfigSchema.Metrics, ConfigSchema.Dns, ConfigSchema.Listener, ConfigSchema.Route,
         ConfigSchema.Keepalive,
-        ConfigSchema.Pool, ConfigSchema.Sticky, ConfigSchema.Health, ConfigSchema.Backend,
+        ConfigSchema.Pool, ConfigSchema.Sticky, ConfigSchema.Health, ConfigSchema.Discovery, ConfigSchema.Backend,
     ];
 
     [Test]
@@ -49,31 +49,33 @@ internal sealed partial class DocumentationTests
     [Test]
     public void Every_documented_default_is_what_a_file_without_the_key_gets()
     {
-        List<string> undefaulted = [];
+        List<string> without = [];
         foreach (Row row in Rows())
         {
             if (!row.Default.StartsWith('`'))
             {
-                undefaulted.Add($"{row.Header} {row.Key}");
+                without.Add($"{row.Header} {row.Key}");
                 continue;
             }
 
-            string given = ConfigText.Describe(With(row, row.Default).Load());
-            ConfigText without = row.Header switch
+            string value = row.Default.Trim('`');
+            if (row.Header == ConfigSchema.Discovery.Header && row.Key == "file")
             {
-                "[metrics]" => new ConfigText().With("[metrics]"),
-                "[endpoint]" => new ConfigText().WithEndpoint("listen", "\"127.0.0.1:9190\""),
-                _ => new ConfigText(),
-            };
-            string absent = ConfigText.Describe(without.Load());
+                // The source of the text that the other keys are compared with.
+                continue;
+            }
+
+            string given = ConfigText.Describe(Bare(row.Header).With(row.Header, row.Key, value).Load());
+            string absent = ConfigText.Describe(Bare(row.Header).Load());
             Assert.That(given, Is.EqualTo(absent), $"{row.Header} {row.Key}");
         }
 
-        Assert.That(undefaulted, Is.EqualTo([
-            "[balancer] log_format", "[endpoint] listen", "[[listeners]] name", "[[listeners]] bind", "[[listeners]] pool", "[[listeners]] routes",
+        Assert.That(without, Is.EqualTo([
+            "[balancer] log_format", "[endpoint] listen", "[dns] listen", "[dns] zone",
+            "[[listeners]] name", "[[listeners]] bind", "[[listeners]] pool", "[[listeners]] routes",
             "[[listeners.routes]] sni", "[[listeners.routes]] alpn", "[[listeners.routes]] host", "[[listeners.routes]] path",
             "[[listeners.routes]] source", "[[listeners.routes]] pool", "[[pools]] name",
-            "[[pools]] backends", "[[pools.backends]] name", "[[pools.backends]] address",
+            "[[pools]] discovery", "[[pools]] backends", "[[pools.backends]] name", "[[pools.backends]] address",
         ]));
     }
 
@@ -82,7 +84,12 @@ internal sealed partial class DocumentationTests
     {
         foreach (Row row in Rows())
         {
-            Assert.That(With(row, row.Example).Errors(), Is.Empty, $"{row.Header} {row.Key}");
+            string example = row.Example.Trim('`');
+            ConfigText text = row.Header == "[[listeners.routes]]" ? new ConfigText().WithRoute(row.Key, example)
+                : row.Header == ConfigSchema.Discovery.Header ? new ConfigText().WithDiscovery(row.Key, example)
+                : row.Header == ConfigSchema.Endpoint.Header ? new ConfigText().WithEndpoint(row.Key, example)
+                : new ConfigText().With(row.Header, row.Key, example);
+            Assert.That(text.Errors(), Is.Empty, $"{row.Header} {row.Key}");
         }
     }
 
@@ -93,13 +100,7 @@ internal sealed partial class DocumentationTests
     public void The_example_file_s_commented_settings_are_the_defaults()
     {
         BalancerConfig asGiven = ConfigText.Load(ExampleFile());
-        BalancerConfig uncommented = ConfigText.Load(Uncommented());
-
-        // A table that is commented out as a whole.
-        Assert.That(
-            ConfigText.Describe(new BalancerConfig { Endpoint = uncommented.Endpoint }),
-            Is.EqualTo(ConfigText.Describe(new BalancerConfig { Endpoint = new EndpointSettings { Listen = uncommented.Endpoint!.Listen } })));
-        uncommented = uncommented with { Endpoint = null };
+        BalancerConfig uncommented = ConfigText.Load(Uncommented(OptionalTable().Replace(ExampleFile(), "")));
 
         // The one default that is not a value: it depends on who starts the daemon.
         asGiven = asGiven with { Balancer = asGiven.Balancer with { LogFormat = LogFormat.Text } };
@@ -114,16 +115,10 @@ internal sealed partial class DocumentationTests
         AssertNamed(document.Root, ConfigSchema.Root);
     }
 
-    private static ConfigText With(Row row, string value) => row.Header switch
-    {
-        "[[listeners.routes]]" => new ConfigText().WithRoute(row.Key, value.Trim('`')),
-        "[endpoint]" => new ConfigText().WithEndpoint(row.Key, value.Trim('`')),
-        _ => new ConfigText().With(row.Header, row.Key, value.Trim('`')),
-    };
-
     private static void AssertNamed(TomlTable table, SchemaTable schema)
     {
-        foreach (SchemaKey key in schema.Keys.Where(k => k.Form != KeyForm.NotYet))
+        // A pool with every source would have none: docs/discovery.md shows them.
+        foreach (SchemaKey key in schema.Keys.Where(k => k.Form != KeyForm.NotYet && k.Table != ConfigSchema.Discovery))
         {
             Assert.That(table.TryGet(key.Name, out TomlEntry? entry), Is.True, $"{schema.Header} {key.Name}");
             TomlNode first = entry!.Value is TomlArray array && key.Form == KeyForm.Tables ? array.Items[0] : entry.Value;
@@ -134,9 +129,14 @@ internal sealed partial class DocumentationTests
         }
     }
 
+    private static ConfigText Bare(string header) => header == ConfigSchema.Discovery.Header ? new ConfigText().WithSource("file")
+        : header is "[metrics]" or "[dns]" or "[endpoint]" ? new ConfigText().With(header) : new ConfigText();
+
     private static string ExampleFile() => RepositoryFile.Read("balancer.toml.example");
 
-    private static string Uncommented() => CommentedSetting().Replace(ExampleFile(), "$1$2");
+    private static string Uncommented() => Uncommented(CommentedHeader().Replace(ExampleFile(), "$1"));
+
+    private static string Uncommented(string example) => CommentedSetting().Replace(example, "$1$2");
 
     private static IEnumerable<Row> Rows() =>
         from line in Lines()
@@ -154,8 +154,15 @@ internal sealed partial class DocumentationTests
         }
     }
 
-    [GeneratedRegex(@"^(\s*)#([a-z_]+\s*=|\[[a-z]+\])", RegexOptions.Multiline | RegexOptions.CultureInvariant)]
+    [GeneratedRegex(@"^(\s*)#([a-z_]+\s*=)", RegexOptions.Multiline | RegexOptions.CultureInvariant)]
     private static partial Regex CommentedSetting();
+
+    [GeneratedRegex(@"^#(\[[a-z]+\])", RegexOptions.Multiline | RegexOptions.CultureInvariant)]
+    private static partial Regex CommentedHeader();
+
+    // A table that changes what the daemon does by being there: to its end, an empty line.
+    [GeneratedRegex(@"^#\[[a-z]+\].*?\n\n", RegexOptions.Singleline | RegexOptions.Multiline | RegexOptions.CultureInvariant)]
+    private static partial Regex OptionalTable();
 
     [GeneratedRegex(@"^\| (?<table>the file|`[^`]+`) \| (?<keys>`.+`) \|$", RegexOptions.CultureInvariant)]
     private static partial Regex NotYetRow();
