@@ -10,7 +10,8 @@ internal sealed partial class ExampleTests
 {
     private static readonly string Folder = Repository.PathOf("packaging", "examples");
 
-    public static IEnumerable<string> Examples { get; } = Directory.GetDirectories(Folder).Select(d => Path.GetFileName(d)).Order(StringComparer.Ordinal);
+    public static IEnumerable<string> Examples { get; } = Directory.GetDirectories(Folder)
+        .Where(d => File.Exists(Path.Combine(d, "balancer.toml"))).Select(d => Path.GetFileName(d)).Order(StringComparer.Ordinal);
 
     [TestCaseSource(nameof(Examples))]
     public void Its_configuration_is_accepted(string example)
