@@ -52,7 +52,7 @@ internal static class ConfigSchema
         "[pools.discovery]",
         [
             .. NotYet("dns", "servers"),
-            .. NotYet("file"),
+            .. Works("file"),
             .. Works("http"),
             .. Works("etcd"),
             .. Works("consul"),
@@ -70,8 +70,7 @@ internal static class ConfigSchema
             .. Works("key_file"),
             .. Works("user"),
             .. Works("password_file"),
-            .. NotYet("interval"),
-            .. NotYet("hold"),
+            .. Works("interval", "hold"),
         ]);
 
     public static readonly SchemaTable Pool = new(
@@ -87,7 +86,7 @@ internal static class ConfigSchema
             new SchemaKey("sticky", KeyForm.Table, Sticky),
             new SchemaKey("health", KeyForm.Table, Health),
             new SchemaKey("passive", KeyForm.Table, Passive),
-            .. NotYet("discovery"),
+            new SchemaKey("discovery", KeyForm.Table, Discovery),
             new SchemaKey("backends", KeyForm.Tables, Backend),
         ]);
 
