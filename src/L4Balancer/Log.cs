@@ -273,4 +273,7 @@ internal static partial class Log
 
     [LoggerMessage(1605, LogLevel.Information, "pool {Pool}: rebalance finished, {Count} connections closed")]
     public static partial void RebalanceEnds(this ILogger logger, string pool, int count);
+
+    [LoggerMessage(1800, LogLevel.Warning, "backend {Pool}/{Backend} ({Address}) stays up: {Down} of the {See} balancers that probe it hold it down, this one included ({Detail})")]
+    public static partial void BackendKeptUp(this ILogger logger, string pool, string backend, string address, int down, int see, string detail);
 }

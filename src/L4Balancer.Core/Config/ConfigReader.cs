@@ -26,12 +26,14 @@ public static class ConfigReader
 
         TableBinder admin = root.Table("admin");
         TableBinder metrics = root.Table("metrics");
+        TableBinder fleet = root.Table("fleet");
 
         BalancerConfig config = new()
         {
             Balancer = BalancerBinding.Bind(root.Table("balancer")),
             Admin = AdminBinding.Bind(admin, bound),
             Metrics = root.HasTable("metrics") ? MetricsBinding.Bind(metrics, bound) : null,
+            Fleet = root.HasTable("fleet") ? FleetBinding.Bind(fleet) : null,
             Listeners = BindListeners(root, bound, references),
             Pools = BindPools(root, references, targets, files, keys),
         };

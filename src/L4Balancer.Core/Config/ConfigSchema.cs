@@ -20,6 +20,11 @@ internal static class ConfigSchema
 
     public static readonly SchemaTable Metrics = new("[metrics]", Works("listen", "otlp"));
 
+    public static readonly SchemaTable Fleet = new(
+        "[fleet]",
+        Works(
+            "name", "id", "etcd", "lease", "health", "token_file", "ca_file", "cert_file", "key_file", "user", "password_file"));
+
     public static readonly SchemaTable Route = new("[[listeners.routes]]", Works("sni", "alpn", "host", "path", "source", "pool"));
 
     public static readonly SchemaTable Listener = new(
@@ -71,6 +76,7 @@ internal static class ConfigSchema
             new SchemaKey("balancer", KeyForm.Table, Balancer),
             new SchemaKey("admin", KeyForm.Table, Admin),
             new SchemaKey("metrics", KeyForm.Table, Metrics),
+            new SchemaKey("fleet", KeyForm.Table, Fleet),
             new SchemaKey("listeners", KeyForm.Tables, Listener),
             new SchemaKey("pools", KeyForm.Tables, Pool),
         ]);
