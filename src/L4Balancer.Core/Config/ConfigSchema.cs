@@ -51,7 +51,33 @@ internal static class ConfigSchema
 
     public static readonly SchemaTable Backend = new(
         "[[pools.backends]]",
-        [.. Works("name", "address", "weight", "max_connections", "backup"), .. NotYet("public_url")]);
+        Works("name", "address", "weight", "max_connections", "backup", "public_url"));
+
+    public static readonly SchemaTable Discovery = new(
+        "[pools.discovery]",
+        [
+            .. NotYet("dns", "servers"),
+            .. NotYet("file"),
+            .. NotYet("http"),
+            .. NotYet("etcd"),
+            .. NotYet("consul"),
+            .. NotYet("zookeeper"),
+            .. NotYet("redis_sentinel"),
+            .. NotYet("kubernetes"),
+            .. NotYet("prefix"),
+            .. NotYet("service"),
+            .. NotYet("namespace"),
+            .. NotYet("port"),
+            .. NotYet("role"),
+            .. NotYet("token_file"),
+            .. NotYet("ca_file"),
+            .. NotYet("cert_file"),
+            .. NotYet("key_file"),
+            .. NotYet("user"),
+            .. NotYet("password_file"),
+            .. NotYet("interval"),
+            .. NotYet("hold"),
+        ]);
 
     public static readonly SchemaTable Pool = new(
         "[[pools]]",
@@ -66,8 +92,8 @@ internal static class ConfigSchema
             new SchemaKey("sticky", KeyForm.Table, Sticky),
             new SchemaKey("health", KeyForm.Table, Health),
             new SchemaKey("passive", KeyForm.Table, Passive),
-            new SchemaKey("backends", KeyForm.Tables, Backend),
             .. NotYet("discovery"),
+            new SchemaKey("backends", KeyForm.Tables, Backend),
         ]);
 
     public static readonly SchemaTable Root = new(

@@ -3,13 +3,14 @@ using System.Text;
 
 namespace L4Balancer.Core.Config;
 
-/// <summary>Formats text of the file for a message: quoted, on one line, without control characters, and limited in length.</summary>
-internal static class Quoted
+/// <summary>Formats text that comes from outside (the file, a store) for a message: quoted, on one line, without control characters, and limited in length.</summary>
+public static class Quoted
 {
     private const int Longest = 80;
 
     public static string Text(string text)
     {
+        ArgumentNullException.ThrowIfNull(text);
         StringBuilder quoted = new("\"");
         foreach (Rune rune in text.EnumerateRunes())
         {
@@ -26,7 +27,7 @@ internal static class Quoted
     }
 
     /// <summary>A segment of a dotted key: bare if TOML allows it (A-Z a-z 0-9 _ -), else quoted.</summary>
-    public static string Key(string key) =>
+    internal static string Key(string key) =>
         key.Length is > 0 and <= Longest && key.All(static c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-') ? key : Text(key);
 
     private static bool IsPlain(Rune rune) =>

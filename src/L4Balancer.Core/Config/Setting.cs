@@ -120,8 +120,15 @@ internal readonly record struct Setting(TomlNode Node, string Key, ErrorCollecto
     /// <summary>Names are used in metric labels, URL paths and commands, so only few characters are allowed.</summary>
     public bool TryName(out string value) =>
         TryText("a name", out value)
-        && ((value.Length is > 0 and <= LongestName && value.All(static c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-'))
+        && (IsName(value)
             || Reject($"{Quoted.Text(value)} is not a name; allowed: 1 to {LongestName} characters of A-Z a-z 0-9 . _ -"));
+
+    /// <summary>Whether the text may be the name of a pool, a backend or a listener.</summary>
+    public static bool IsName(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        return text.Length is > 0 and <= LongestName && text.All(static c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-');
+    }
 
     /// <param name="minimumPort">0 if the system may choose a port.</param>
     /// <param name="value">The address with its port.</param>

@@ -53,6 +53,9 @@ internal static class Vocabulary
     public static readonly Choice<FleetHealth> FleetHealth = new(
         [("own", Config.FleetHealth.Own), ("vote", Config.FleetHealth.Vote)]);
 
+    public static readonly Choice<SentinelRole> SentinelRole = new(
+        [("master", Config.SentinelRole.Master), ("replica", Config.SentinelRole.Replica)]);
+
     public static readonly Choice<TupleFields> HashKey = new(
         [
             ("source-ip", TupleFields.SourceIp),

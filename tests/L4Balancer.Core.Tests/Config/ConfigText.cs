@@ -31,10 +31,33 @@ internal sealed class ConfigText
     {
         if (!_tables.TryGetValue(header, out Dictionary<string, string>? table))
         {
-            _tables[header] = table = [];
+            _tables[header] = table = Required(header);
         }
 
         table[key] = value;
+        return header == "[fleet]" && Companions.TryGetValue(key, out (string Key, string Value) other) ? Also(table, other.Key, other.Value) : this;
+    }
+
+    private static readonly Dictionary<string, (string Key, string Value)> Companions = new()
+    {
+        ["cert_file"] = ("key_file", "\"/etc/l4balancer/key.pem\""),
+        ["key_file"] = ("cert_file", "\"/etc/l4balancer/cert.pem\""),
+        ["user"] = ("password_file", "\"/etc/l4balancer/password\""),
+        ["password_file"] = ("user", "\"l4balancer\""),
+    };
+
+    // What a table needs before it can be read at all.
+    private static Dictionary<string, string> Required(string header) => header == "[fleet]"
+        ? new() { ["name"] = "\"chat\"", ["etcd"] = "[\"http://127.0.0.1:2379\"]" } : [];
+
+    // Not beside the default, which is empty.
+    private ConfigText Also(Dictionary<string, string> table, string key, string value)
+    {
+        if (table[Companions[key].Key] != "\"\"")
+        {
+            table.TryAdd(key, value);
+        }
+
         return this;
     }
 
@@ -55,7 +78,7 @@ internal sealed class ConfigText
     /// <summary>A table without keys of its own: <c>[metrics]</c>.</summary>
     public ConfigText With(string header)
     {
-        _tables.TryAdd(header, []);
+        _tables.TryAdd(header, Required(header));
         return this;
     }
 
