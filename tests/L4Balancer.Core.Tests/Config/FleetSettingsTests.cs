@@ -26,7 +26,7 @@ internal sealed class FleetSettingsTests
     [TestCase("etcd", "[\"http://root:secret@10.0.0.1:2379\"]", "is not the URL of an etcd member")]
     [TestCase("lease", "\"1s\"", "out of range")]
     [TestCase("lease", "\"2500ms\"", "not a whole number of seconds")]
-    [TestCase("health", "\"votes\"", "nearest")]
+    [TestCase("health", "\"votes\"", "allowed: \"own\", \"vote\"")]
     [TestCase("token_file", "\"token\"", "is not a path")]
     public void A_mistake_is_named(string key, string value, string expected) =>
         Assert.That(string.Join('\n', new ConfigText().With("[fleet]", key, value).Errors()), Does.Contain($"fleet.{key}").And.Contain(expected));

@@ -33,7 +33,7 @@ internal sealed class BoardVoteTests
     [Test]
     public void A_backend_that_only_this_balancer_holds_down_stays_in_the_picks_until_the_vote_ends()
     {
-        _board.Apply(Peers((see: 2, down: 0)), Now);
+        _board.Apply(Peers((2, 0)), Now);
         Probe(0, ProbeOutcome.Failure);
         Assert.That((Pool.HealthOf(0), Pool.Backends[0].State.Health.ByProbes), Is.EqualTo((HealthState.Up, HealthState.Down)));
         Assert.That(_board.BallotOf(Pool.Backends[0].State), Is.EqualTo(new Ballot(HealthState.Down, true, new PeerViews.Count(2, 0), true)));
