@@ -91,7 +91,7 @@ internal sealed class BalancerControl : IAsyncDisposable
         set
         {
             field = value;
-            _overrides.IsInFleet = value is not null;
+            _overrides.FleetId = value?.Id ?? "";
             Follow();
         }
     }

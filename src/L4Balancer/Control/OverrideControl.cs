@@ -26,8 +26,8 @@ internal sealed class OverrideControl : IAsyncDisposable
     /// <summary>What the store of the fleet says; null: there is no fleet, or its store has not been read yet.</summary>
     public FleetIntents? Shared { get; set; }
 
-    /// <summary>Whether there is a fleet, so that what lifts a setting is kept until it is shared.</summary>
-    public bool IsInFleet { get; set; }
+    /// <summary>The name of this balancer in its fleet; empty if there is none. In a fleet what lifts a setting is kept until it is shared.</summary>
+    public string FleetId { get; set; } = "";
 
     /// <summary>The same state with the overrides that hold now: of every backend that the file has, also one that has just joined.</summary>
     public DesiredState Complete(DesiredState desired)
@@ -53,7 +53,7 @@ internal sealed class OverrideControl : IAsyncDisposable
     {
         BackendOverride before = desired.Overrides[set.Pool, set.Backend];
         OverrideOrigin origin = OriginOf(set.Who, set.For, before.ModeOrigin, Shared?[set.Pool, set.Backend]?.Mode?.Origin);
-        return before with { Mode = set.Mode, ModeOrigin = set.Mode == BackendMode.Ready && !IsInFleet ? null : origin };
+        return before with { Mode = set.Mode, ModeOrigin = set.Mode == BackendMode.Ready && FleetId.Length == 0 ? null : origin };
     }
 
     /// <summary>As <see cref="WithMode"/>, for the weight.</summary>
@@ -62,7 +62,7 @@ internal sealed class OverrideControl : IAsyncDisposable
         BackendOverride before = desired.Overrides[set.Pool, set.Backend];
         OverrideOrigin origin = OriginOf(set.Who, set.For, before.WeightOrigin, Shared?[set.Pool, set.Backend]?.Weight?.Origin);
         int? weight = set.Weight == fileWeight ? null : set.Weight;
-        return before with { Weight = weight, WeightOrigin = weight is null && !IsInFleet ? null : origin };
+        return before with { Weight = weight, WeightOrigin = weight is null && FleetId.Length == 0 ? null : origin };
     }
 
     /// <summary>The store of the fleet has lost what it had: everything that holds here is to be shared again.</summary>
@@ -91,6 +91,6 @@ internal sealed class OverrideControl : IAsyncDisposable
     {
         DateTimeOffset now = _clock.GetUtcNow();
         DateTimeOffset? known = here?.At > there?.At || there is null ? here?.At : there.At;
-        return new OverrideOrigin(who, OverrideOrigin.After(known, now), lasts is { } time ? now + time : null);
+        return new OverrideOrigin(FleetId.Length == 0 ? who : $"{who} on {FleetId}", OverrideOrigin.After(known, now), lasts is { } time ? now + time : null);
     }
 }

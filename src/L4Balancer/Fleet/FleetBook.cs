@@ -74,5 +74,5 @@ internal sealed class FleetBook(FleetKeys keys)
     }
 
     /// <summary>Whether these changes take the store's marker away, so that all has to be read again before any of them is believed.</summary>
-    public bool Loses(EtcdChanges changes) => changes.Changes.Any(c => c.Key == keys.Marker && (c.Entry is null || c.Entry.Text != Marker));
+    public bool Loses(EtcdChanges changes) => Marker is not null && changes.Changes.Any(c => c.Key == keys.Marker && c.Entry?.Text != Marker);
 }

@@ -7,7 +7,9 @@ using L4Balancer.Control;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Routing;
+using L4Balancer.Core.Fleet;
 using L4Balancer.Engine;
+using L4Balancer.Fleet;
 using L4Balancer.Logging;
 using L4Balancer.Metrics;
 using L4Balancer.Platform;
@@ -50,6 +52,7 @@ internal sealed class Daemon : IAsyncDisposable
     private StopExtension? _stopExtension;
     private StateFile? _stateFile;
     private FileWatch? _watch;
+    private volatile FleetService? _fleet;
     private AdminServer? _admin;
 
     public Daemon(TimeProvider clock, LogOutput output, LevelSwitch level, ILoggerFactory loggers, ServiceNotifications systemd)
@@ -130,6 +133,7 @@ internal sealed class Daemon : IAsyncDisposable
         _parts.Own(_living = new LivingLines(_engine!, config.Balancer.AccessLogEvery, _clock, _loggers.CreateLogger<LivingLines>()));
         StartWatches(path);
         _control!.Start();
+        _fleet?.Start();
         if (await StartAdminAsync(config.Admin, hurry) is string noAdmin)
         {
             return [noAdmin];
@@ -153,6 +157,7 @@ internal sealed class Daemon : IAsyncDisposable
     public void Drain()
     {
         _service.Draining();
+        _fleet?.Changed();
         _stopExtension?.Begin(Config.Balancer.ShutdownDelay + Config.Balancer.ShutdownGrace);
     }
 
@@ -230,7 +235,8 @@ internal sealed class Daemon : IAsyncDisposable
             return null;
         }
 
-        _parts.Own(_metrics = new BalancerMetrics(() => Snapshot, () => _engine, _clock, DescriptorBudget.WorkersOf(config.Balancer)));
+        _parts.Own(_metrics = new BalancerMetrics(
+            () => Snapshot, () => _engine, _clock, DescriptorBudget.WorkersOf(config.Balancer), () => _fleet?.Status));
         if (config.Metrics?.Otlp is Uri collector)
         {
             _parts.Own(new OtlpPush(collector, _metrics, FirstPush, BetweenPushes, _loggers.CreateLogger<OtlpPush>()));
@@ -288,6 +294,10 @@ internal sealed class Daemon : IAsyncDisposable
 
         control.FileRead = FileStamp;
         _parts.Own(_control = control);
+        if (desired.File.Fleet is { } fleet)
+        {
+            Join(control, fleet, desired);
+        }
 
         // Answers of name servers between the first snapshot and this point found no control plane to report to.
         control.NamesChanged();
@@ -301,6 +311,24 @@ internal sealed class Daemon : IAsyncDisposable
             _watch?.Set(now.Balancer.Watch);
             Warn(now);
         };
+    }
+
+    private void Join(BalancerControl control, FleetSettings settings, DesiredState desired)
+    {
+        var self = new FleetMember(settings.Id.Length > 0 ? settings.Id : Environment.MachineName, Guid.NewGuid().ToString("N"))
+        {
+            Host = $"{Environment.MachineName}, pid {Environment.ProcessId}",
+            Version = BuildVersion.Current.Version,
+            Started = _clock.GetUtcNow(),
+        };
+        _fleet = new FleetService(
+            settings, self, me => new FleetView(me, () => control.Now, static _ => [], () => !_service.IsDraining), control, _clock,
+            _loggers.CreateLogger<FleetService>());
+        _parts.Own(_fleet);
+        control.Sharing = _fleet;
+        control.Events.HealthChanged += _fleet.Changed;
+        control.Events.Reloaded += _ => _fleet.Changed();
+        _fleet.Follow(desired);
     }
 
     private void StartWatches(string? path)
@@ -347,7 +375,7 @@ internal sealed class Daemon : IAsyncDisposable
         try
         {
             var target = new AdminTarget(
-                _control!, _engine!, _metricsEndpoint, _output.Recent, _clock, _clock.GetUtcNow(), () => !_service.IsDraining);
+                _control!, _engine!, _metricsEndpoint, _output.Recent, _clock, _clock.GetUtcNow(), () => !_service.IsDraining) { Fleet = _fleet };
             _parts.Own(_admin = await AdminServer.StartAsync(settings, target, _loggers, hurry));
             _control!.ReadDependencies = _admin.ReadToken;
             return null;

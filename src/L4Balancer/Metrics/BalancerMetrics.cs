@@ -1,6 +1,7 @@
 using System.Diagnostics.Metrics;
 using L4Balancer.Core.Routing;
 using L4Balancer.Engine;
+using L4Balancer.Fleet;
 
 namespace L4Balancer.Metrics;
 
@@ -15,13 +16,15 @@ internal sealed class BalancerMetrics : IDisposable
     /// <param name="snapshot">The one in force, asked for at every scrape.</param>
     /// <param name="engine">The one that runs; null before there is one.</param>
     /// <param name="workers">How many event loops it has, at most.</param>
-    public BalancerMetrics(Func<RoutingSnapshot> snapshot, Func<IEngine?> engine, TimeProvider clock, int workers)
+    /// <param name="fleet">What is known of the fleet; null without one.</param>
+    public BalancerMetrics(Func<RoutingSnapshot> snapshot, Func<IEngine?> engine, TimeProvider clock, int workers, Func<FleetStatus?>? fleet = null)
     {
         Limits = new SeriesLimits(workers, snapshot().Pools.Length);
         Snapshot = snapshot;
         Clock = clock;
         _ = new WorkerInstruments(_meter, () => engine()?.LoopStatistics() ?? [], clock);
         _ = new ControlInstruments(_meter, snapshot, engine);
+        _ = new FleetInstruments(_meter, fleet ?? (static () => null));
         _ = new ProcessInstruments(_meter);
         Durations = new DurationHistograms(_meter);
     }

@@ -12,6 +12,7 @@ namespace L4Balancer.Admin.Answers;
 [JsonSerializable(typeof(ClosingManyAnswer))]
 [JsonSerializable(typeof(ConnectionsAnswer))]
 [JsonSerializable(typeof(EventsAnswer))]
+[JsonSerializable(typeof(FleetAnswer))]
 [JsonSerializable(typeof(JsonObject))]
 [JsonSerializable(typeof(LocateAnswer))]
 [JsonSerializable(typeof(Problem))]
