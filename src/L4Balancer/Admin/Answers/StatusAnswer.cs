@@ -13,7 +13,7 @@ internal sealed record StatusAnswer(
     long Generation, OpenAnswer Connections, long Accepted, IReadOnlyDictionary<string, long> Refused,
     IReadOnlyDictionary<string, long> Closed, long BytesToBackend, long BytesToClient, IReadOnlyList<ListenerAnswer> Listeners,
     IReadOnlyList<PoolAnswer> Pools, IReadOnlyList<WorkerAnswer> Workers, DescriptorsAnswer Descriptors,
-    IReadOnlyList<SourcePortsAnswer> SourcePorts, FleetStatusAnswer? Fleet);
+    IReadOnlyList<SourcePortsAnswer> SourcePorts, FleetStatusAnswer? Fleet = null);
 
 /// <summary>Open connections.</summary>
 /// <param name="Pending">Connections without a connected backend yet.</param>
