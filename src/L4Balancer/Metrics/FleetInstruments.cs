@@ -9,8 +9,8 @@ internal sealed class FleetInstruments
 {
     private static readonly (DifferenceKind Kind, string Name)[] Kinds =
     [
-        (DifferenceKind.Version, "version"), (DifferenceKind.Configuration, "configuration"), (DifferenceKind.Ring, "ring"),
-        (DifferenceKind.Health, "health"),
+        (DifferenceKind.Version, MetricNames.Version), (DifferenceKind.Configuration, MetricNames.Configuration),
+        (DifferenceKind.Ring, MetricNames.Ring), (DifferenceKind.Health, MetricNames.Health),
     ];
 
     private readonly Func<FleetStatus?> _fleet;

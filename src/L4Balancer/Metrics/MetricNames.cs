@@ -73,4 +73,7 @@ internal static class MetricNames
     public const string Draining = "draining";
     public const string Maintenance = "maintenance";
     public const string Checking = "checking";
+    public const string Configuration = "configuration";
+    public const string Ring = "ring";
+    public const string Health = "health";
 }

@@ -281,6 +281,49 @@ internal sealed class FleetTests
 
     [Test]
     [Order(12)]
+    public async Task The_shipped_loop_restarts_one_after_the_other()
+    {
+        foreach (string program in (string[])["sh", "jq"])
+        {
+            if (!Array.Exists(Environment.GetEnvironmentVariable("PATH")!.Split(':'), p => File.Exists(Path.Combine(p, program))))
+            {
+                Assert.Ignore($"{program} is not installed: make test-deps");
+            }
+        }
+
+        // The command of the loop leaves a file, which asks this test to restart that one.
+        string folder = Path.GetDirectoryName(Balancers[0].ConfigPath)!;
+        var start = new ProcessStartInfo(
+            Repository.PathOf("packaging", "examples", "fleet", "rolling-upgrade.sh"),
+            [$"touch {folder}/restart-$1", .. Balancers.Select(b => $"{b.Id}={b.SocketPath}")])
+        { RedirectStandardOutput = true, RedirectStandardError = true };
+        start.Environment["L4BALANCER"] = DaemonProcess.Command;
+        start.Environment["WITHIN"] = "60";
+        var since = Stopwatch.StartNew();
+        using Process loop = Process.Start(start)!;
+        Task<string> output = loop.StandardOutput.ReadToEndAsync();
+        Task<string> errors = loop.StandardError.ReadToEndAsync();
+        foreach (FleetMemberProcess balancer in Balancers)
+        {
+            string asked = Path.Combine(folder, $"restart-{balancer.Id}");
+            await UntilAsync(() => Task.FromResult(File.Exists(asked) || loop.HasExited), $"the loop comes to {balancer.Id}");
+            Assert.That(File.Exists(asked), Is.True, balancer.Id);
+            Assert.That(Directory.GetFiles(folder, "restart-*"), Has.Length.EqualTo(1), "one after the other");
+            File.Delete(asked);
+            balancer.Daemon.Signal(DaemonProcess.SIGTERM);
+            await balancer.Daemon.ExitAsync();
+            await balancer.Daemon.DisposeAsync();
+            await balancer.StartAsync();
+        }
+
+        await loop.WaitForExitAsync();
+        Assert.That(loop.ExitCode, Is.Zero, await errors);
+        Assert.That(await output, Does.Contain("lb3: back").And.Contain("3 balancers, versions: "));
+        Say($"the loop restarts three balancers in {since.Elapsed.TotalSeconds:0.0} s");
+    }
+
+    [Test]
+    [Order(13)]
     public async Task A_balancer_that_stops_leaves_at_once()
     {
         var since = Stopwatch.StartNew();
