@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using L4Balancer.Core.Config;
 using L4Balancer.Core.Routing;
 
 namespace L4Balancer.Core.Fleet;
@@ -15,21 +14,21 @@ public sealed class FleetIntents(ImmutableDictionary<(string Pool, string Backen
     /// <summary>Null: nobody has set anything.</summary>
     public FleetIntent? this[string pool, string backend] => intents.GetValueOrDefault((pool, backend));
 
-    /// <summary>What holds on this balancer, which has these backends.</summary>
-    /// <param name="local">What holds until now.</param>
-    public BackendOverrides Over(BackendOverrides local, BalancerConfig config, DateTimeOffset now)
+    /// <summary>What holds on this balancer: for the backends that it has, and for those that have something set and are away at the moment.</summary>
+    /// <param name="desired">What holds until now.</param>
+    public BackendOverrides Over(DesiredState desired, DateTimeOffset now)
     {
-        ArgumentNullException.ThrowIfNull(local);
-        ArgumentNullException.ThrowIfNull(config);
-        BackendOverrides merged = local;
-        foreach (PoolSettings pool in config.Pools)
+        ArgumentNullException.ThrowIfNull(desired);
+        Dictionary<(string, string), int> weights = desired.File.Pools.SelectMany(static p => p.Backends, static (p, b) => (Key: (p.Name, b.Name), b.Weight))
+            .ToDictionary(static b => b.Key, static b => b.Weight);
+        BackendOverrides merged = desired.Overrides;
+        foreach ((string pool, string backend) in desired.Pools.SelectMany(static p => p.Backends, static (p, b) => (p.Name, b.Name))
+            .Concat(desired.Overrides.All.Select(static o => (o.Pool, o.Backend))).Distinct())
         {
-            foreach (BackendSettings backend in pool.Backends)
-            {
-                BackendOverride before = local[pool.Name, backend.Name];
-                BackendOverride after = IntentMerge.Over(before, this[pool.Name, backend.Name], backend.Weight, now);
-                merged = after == before ? merged : merged.With(pool.Name, backend.Name, after);
-            }
+            BackendOverride before = desired.Overrides[pool, backend];
+            int? fileWeight = weights.TryGetValue((pool, backend), out int weight) ? weight : null;
+            BackendOverride after = IntentMerge.Over(before, this[pool, backend], fileWeight, now);
+            merged = after == before ? merged : merged.With(pool, backend, after);
         }
 
         return merged;

@@ -11,8 +11,8 @@ public static class IntentMerge
     /// <summary>What holds on this balancer.</summary>
     /// <param name="local">What holds until now.</param>
     /// <param name="shared">What the store has; null: nothing.</param>
-    /// <param name="fileWeight">The weight of the backend in this balancer's file.</param>
-    public static BackendOverride Over(BackendOverride local, FleetIntent? shared, int fileWeight, DateTimeOffset now)
+    /// <param name="fileWeight">The weight of the backend in this balancer's file; null: the file does not have it, but a source.</param>
+    public static BackendOverride Over(BackendOverride local, FleetIntent? shared, int? fileWeight, DateTimeOffset now)
     {
         BackendOverride merged = default;
         merged = IsOurs(local.ModeOrigin, shared?.Mode?.Origin)
@@ -21,7 +21,7 @@ public static class IntentMerge
                 ? merged with { Mode = mode.Mode, ModeOrigin = mode.Origin with { IsShared = true } } : merged;
         merged = IsOurs(local.WeightOrigin, shared?.Weight?.Origin)
             ? merged with { Weight = local.Weight, WeightOrigin = local.WeightOrigin }
-            : shared?.Weight is { } weight && weight.FileWeight == fileWeight && weight.Weight != fileWeight
+            : shared?.Weight is { } weight && weight.Weight != weight.FileWeight && (fileWeight is null || weight.FileWeight == fileWeight)
                 ? merged with { Weight = weight.Weight, WeightOrigin = weight.Origin with { IsShared = true } } : merged;
         return merged.At(now);
     }

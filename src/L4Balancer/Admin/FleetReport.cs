@@ -67,7 +67,7 @@ internal static class FleetReport
 
         foreach ((string pool, string backend, FleetIntent intent) in shared.All.Where(i => desired.Overrides[i.Pool, i.Backend].IsEmpty))
         {
-            if (intent.Mode is { Mode: not BackendMode.Ready } mode && desired.File.Pools.All(p => p.Name != pool || p.Backends.All(b => b.Name != backend)))
+            if (intent.Mode is { Mode: not BackendMode.Ready } mode && desired.Pools.All(p => p.Name != pool || p.Backends.All(b => b.Name != backend)))
             {
                 yield return Of(pool, backend, IntentDocument.NameOf(mode.Mode), mode.Origin, isShared: true);
             }

@@ -4,6 +4,7 @@ using L4Balancer.Core.Fleet;
 using L4Balancer.Core.Health;
 using L4Balancer.Core.Pacing;
 using L4Balancer.Core.Routing;
+using L4Balancer.Discovery;
 using L4Balancer.Engine;
 using L4Balancer.Engine.Probing;
 using L4Balancer.Resolving;
@@ -25,16 +26,19 @@ internal sealed class BalancerControl : IAsyncDisposable
     private readonly Prober _prober;
     private readonly HealthControl _health;
     private readonly NameControl _names;
+    private readonly DiscoveryControl _discovery;
     private readonly Reload _reload;
     private readonly OverrideControl _overrides;
     private readonly ControlLoop _loop;
 
     /// <param name="first">The state that the engine was started with.</param>
     /// <param name="names">The host names of the configuration.</param>
+    /// <param name="discovery">The sources of its pools' backends.</param>
     /// <param name="descriptorLimit">How many descriptors the process may hold.</param>
     /// <param name="path">The file of the configuration; null if it was not read from a file.</param>
     public BalancerControl(
-        ActiveConfig first, IEngine engine, BackendNames names, long descriptorLimit, string? path, TimeProvider clock, ILoggerFactory loggers)
+        ActiveConfig first, IEngine engine, BackendNames names, DiscoveryService discovery, long descriptorLimit, string? path,
+        TimeProvider clock, ILoggerFactory loggers)
     {
         ILogger log = loggers.CreateLogger<BalancerControl>();
         ControlQueue queue = _queue = new ControlQueue(log);
@@ -46,6 +50,7 @@ internal sealed class BalancerControl : IAsyncDisposable
             new HealthBoard { Rising = _slowStarts.Begin }, _prober, OnHealthChanged, () => queue.Post(new TrialDue()), clock,
             loggers.CreateLogger<HealthControl>());
         _names = new NameControl(names, _health.TellIfDead, clock, log, () => queue.Post(new NamesChanged()));
+        _discovery = new DiscoveryControl(discovery, names.OwnOf, clock, log, () => queue.Post(new DiscoveryReported()));
         _publisher = new SnapshotPublisher(
             first,
             engine,
@@ -61,8 +66,9 @@ internal sealed class BalancerControl : IAsyncDisposable
         _overrides.Follow(first.Desired);
         _publisher.Complete = _overrides.Complete;
         _publisher.Changed = _overrides.Follow;
-        _reload = new Reload(_publisher, _names, queue, Events, path, descriptorLimit, clock, log);
-        _loop = new ControlLoop(_publisher, _health, _slowStarts, _closes, _listening, _names, _reload, _overrides, Events, log);
+        _discovery.Complain(first.Desired.Discovered);
+        _reload = new Reload(_publisher, _names, _discovery, queue, Events, path, descriptorLimit, clock, log);
+        _loop = new ControlLoop(_publisher, _health, _slowStarts, _closes, _listening, _names, _discovery, _reload, _overrides, Events, log);
 
         void OnHealthChanged(Pool pool, Backend backend)
         {
@@ -146,6 +152,9 @@ internal sealed class BalancerControl : IAsyncDisposable
     /// <summary>Reports that host names resolve to other addresses than before. Any thread; never blocks.</summary>
     public void NamesChanged() => _names.Changed();
 
+    /// <summary>Reports that other sets of backends are believed than before. Any thread; never blocks.</summary>
+    public void DiscoveryChanged() => _discovery.Changed();
+
     /// <summary>The store of the fleet has been read: its intents hold from now on, with what was set here later. Any thread; never blocks.</summary>
     /// <param name="isRestarted">Whether it has lost what it had before.</param>
     public void IntentsRead(FleetIntents intents, bool isRestarted) => _queue.Post(new IntentsRead(intents, isRestarted));
@@ -217,6 +226,7 @@ internal sealed class BalancerControl : IAsyncDisposable
     {
         _reload.Dispose();
         _names.Dispose();
+        _discovery.Dispose();
         await _prober.DisposeAsync();
         await _health.DisposeAsync();
         await _slowStarts.DisposeAsync();

@@ -33,7 +33,7 @@ internal sealed class OverrideControl : IAsyncDisposable
     public DesiredState Complete(DesiredState desired)
     {
         DateTimeOffset now = _clock.GetUtcNow();
-        BackendOverrides overrides = Shared?.Over(desired.Overrides, desired.File, now) ?? desired.Overrides.At(now);
+        BackendOverrides overrides = Shared?.Over(desired, now) ?? desired.Overrides.At(now);
         return overrides == desired.Overrides ? desired : desired with { Overrides = overrides };
     }
 

@@ -1,4 +1,3 @@
-using L4Balancer.Core.Config;
 using L4Balancer.Core.Fleet;
 using L4Balancer.Core.Routing;
 using L4Balancer.Etcd;
@@ -24,7 +23,7 @@ internal sealed class IntentWriter(EtcdClient client, FleetKeys keys, FleetState
 
         foreach ((string pool, string backend, BackendOverride set) in desired.Overrides.All.Where(static o => IntentMerge.IsPending(o.Set)))
         {
-            if (WeightOf(desired.File, pool, backend) is int weight && await ShareAsync(pool, backend, set, weight, stop) is { Length: > 0 } why)
+            if (WeightOf(desired, pool, backend) is int weight && await ShareAsync(pool, backend, set, weight, stop) is { Length: > 0 } why)
             {
                 return why;
             }
@@ -102,6 +101,6 @@ internal sealed class IntentWriter(EtcdClient client, FleetKeys keys, FleetState
         return "";
     }
 
-    private static int? WeightOf(BalancerConfig config, string pool, string backend) =>
-        config.Pools.FirstOrDefault(p => p.Name == pool)?.Backends.FirstOrDefault(b => b.Name == backend)?.Weight;
+    private static int? WeightOf(DesiredState desired, string pool, string backend) =>
+        desired.Pools.FirstOrDefault(p => p.Name == pool)?.Backends.FirstOrDefault(b => b.Name == backend)?.Weight;
 }

@@ -77,7 +77,8 @@ internal sealed class IntentMergeTests
 
     [TestCase(100, ExpectedResult = 50)]
     [TestCase(60, ExpectedResult = null)]
-    public int? A_weight_holds_where_the_file_has_the_weight_that_it_was_set_against(int fileWeight) =>
+    [TestCase(null, ExpectedResult = 50)]
+    public int? A_weight_holds_where_the_file_has_the_weight_that_it_was_set_against_or_not_the_backend(int? fileWeight) =>
         IntentMerge.Over(default, new FleetIntent(null, new WeightIntent(50, 100, At(1))), fileWeight, Now).Weight;
 
     [Test]
@@ -163,11 +164,13 @@ internal sealed class IntentMergeTests
             .Add(("p", "b0"), Drain(1)).Add(("p", "gone"), Drain(1)).Add(("other", "b0"), Drain(1)));
         var config = new BalancerConfig { Pools = [SetupScene.PoolOf(2)] };
 
-        BackendOverrides merged = intents.Over(BackendOverrides.None, config, Now);
+        var desired = new DesiredState(config, 100);
+        BackendOverrides merged = intents.Over(desired, Now);
 
         Assert.That(merged.All.Select(o => (o.Pool, o.Backend, o.Set.Mode)), Is.EqualTo(new[] { ("p", "b0", BackendMode.Draining) }));
-        Assert.That(intents.Over(merged, config, Now), Is.SameAs(merged), "nothing has changed");
-        Assert.That(FleetIntents.None.Over(merged, config, Now).All, Is.Empty, "the store no longer has it");
+        desired = desired with { Overrides = merged };
+        Assert.That(intents.Over(desired, Now), Is.SameAs(merged), "nothing has changed");
+        Assert.That(FleetIntents.None.Over(desired, Now).All, Is.Empty, "the store no longer has it");
     }
 
     private static BackendOverride Over(BackendOverride local, FleetIntent? shared, DateTimeOffset? now = null) =>
