@@ -25,6 +25,8 @@ internal static class ConfigSchema
         Works(
             "name", "id", "etcd", "lease", "health", "token_file", "ca_file", "cert_file", "key_file", "user", "password_file"));
 
+    public static readonly SchemaTable Dns = new("[dns]", Works("listen", "zone", "rate_per_source", "ttl", "address"));
+
     public static readonly SchemaTable Route = new("[[listeners.routes]]", Works("sni", "alpn", "host", "path", "source", "pool"));
 
     public static readonly SchemaTable Listener = new(
@@ -102,6 +104,7 @@ internal static class ConfigSchema
             new SchemaKey("admin", KeyForm.Table, Admin),
             new SchemaKey("metrics", KeyForm.Table, Metrics),
             new SchemaKey("fleet", KeyForm.Table, Fleet),
+            new SchemaKey("dns", KeyForm.Table, Dns),
             new SchemaKey("listeners", KeyForm.Tables, Listener),
             new SchemaKey("pools", KeyForm.Tables, Pool),
         ]);

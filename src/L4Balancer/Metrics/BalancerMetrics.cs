@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using L4Balancer.Core.Dns;
 using L4Balancer.Core.Routing;
 using L4Balancer.Engine;
 using L4Balancer.Fleet;
@@ -16,8 +17,10 @@ internal sealed class BalancerMetrics : IDisposable
     /// <param name="snapshot">The one in force, asked for at every scrape.</param>
     /// <param name="engine">The one that runs; null before there is one.</param>
     /// <param name="workers">How many event loops it has, at most.</param>
+    /// <param name="dns">Null if DNS questions are not answered.</param>
     /// <param name="fleet">What is known of the fleet; null without one.</param>
-    public BalancerMetrics(Func<RoutingSnapshot> snapshot, Func<IEngine?> engine, TimeProvider clock, int workers, Func<FleetStatus?>? fleet = null)
+    public BalancerMetrics(
+        Func<RoutingSnapshot> snapshot, Func<IEngine?> engine, TimeProvider clock, int workers, DnsCounters? dns = null, Func<FleetStatus?>? fleet = null)
     {
         Limits = new SeriesLimits(workers, snapshot().Pools.Length);
         Snapshot = snapshot;
@@ -25,6 +28,11 @@ internal sealed class BalancerMetrics : IDisposable
         _ = new WorkerInstruments(_meter, () => engine()?.LoopStatistics() ?? [], clock);
         _ = new ControlInstruments(_meter, snapshot, engine);
         _ = new FleetInstruments(_meter, fleet ?? (static () => null));
+        if (dns is not null)
+        {
+            _ = new DnsInstruments(_meter, dns);
+        }
+
         _ = new ProcessInstruments(_meter);
         Durations = new DurationHistograms(_meter);
     }

@@ -47,8 +47,12 @@ internal sealed class ConfigText
     };
 
     // What a table needs before it can be read at all.
-    private static Dictionary<string, string> Required(string header) => header == "[fleet]"
-        ? new() { ["name"] = "\"chat\"", ["etcd"] = "[\"http://127.0.0.1:2379\"]" } : [];
+    private static Dictionary<string, string> Required(string header) => header switch
+    {
+        "[fleet]" => new() { ["name"] = "\"chat\"", ["etcd"] = "[\"http://127.0.0.1:2379\"]" },
+        "[dns]" => new() { ["listen"] = "\"0.0.0.0:53\"", ["zone"] = "\"lb.example.com\"" },
+        _ => [],
+    };
 
     // Not beside the default, which is empty.
     private ConfigText Also(Dictionary<string, string> table, string key, string value)
