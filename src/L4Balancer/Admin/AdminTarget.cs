@@ -1,4 +1,5 @@
 using L4Balancer.Control;
+using L4Balancer.Direct;
 using L4Balancer.Engine;
 using L4Balancer.Fleet;
 using L4Balancer.Logging;
@@ -10,7 +11,7 @@ namespace L4Balancer.Admin;
 /// <param name="IsReady">Whether the daemon accepts connections; false during shutdown.</param>
 internal sealed record AdminTarget(
     BalancerControl Control, IEngine Engine, PrometheusEndpoint Metrics, RecentLines Events, TimeProvider Clock, DateTimeOffset StartedAt,
-    Func<bool> IsReady)
+    Func<bool> IsReady, EndpointDesk Endpoints)
 {
     /// <summary>Null if the balancer is alone.</summary>
     public FleetService? Fleet { get; init; }

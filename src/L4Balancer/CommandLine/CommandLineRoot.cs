@@ -61,6 +61,7 @@ internal static class CommandLineRoot
             TopCommand.Create(asking),
             FleetCommand.Create(asking),
             LocateCommand.Create(asking),
+            EndpointCommand.Create(asking),
             ReloadCommand.Create(asking),
             CloseCommand.Create(asking),
             VersionCommand.Create(output),

@@ -51,6 +51,7 @@ internal sealed class ConfigText
     {
         "[fleet]" => new() { ["name"] = "\"chat\"", ["etcd"] = "[\"http://127.0.0.1:2379\"]" },
         "[dns]" => new() { ["listen"] = "\"0.0.0.0:53\"", ["zone"] = "\"lb.example.com\"" },
+        "[endpoint]" => new() { ["listen"] = "\"0.0.0.0:9190\"" },
         _ => [],
     };
 
@@ -75,6 +76,18 @@ internal sealed class ConfigText
         {
             "sni" or "alpn" => With("[[listeners]]", "inspect", "\"tls\""),
             "host" or "path" => With("[[listeners]]", "inspect", "\"http\""),
+            _ => this,
+        };
+    }
+
+    /// <summary>One key of <c>[endpoint]</c>, with the others that it needs.</summary>
+    public ConfigText WithEndpoint(string key, string value)
+    {
+        With("[endpoint]", key, value);
+        return key switch
+        {
+            "cert_file" => With("[endpoint]", "key_file", "\"/etc/key.pem\""),
+            "key_file" => With("[endpoint]", "cert_file", "\"/etc/cert.pem\""),
             _ => this,
         };
     }
