@@ -37,6 +37,6 @@ internal static class ConfigHash
             }
         }
 
-        return [.. ordered];
+        return new JsonArray([.. ordered]);
     }
 }

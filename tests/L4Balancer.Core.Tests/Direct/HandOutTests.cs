@@ -219,7 +219,7 @@ internal sealed class HandOutTests
     [TestCase(BalanceKind.Maglev)]
     public void A_key_has_the_backend_that_a_relayed_connection_of_it_has(BalanceKind balance)
     {
-        HashKeyField.TryParse("http-query:room", out HashKeyField? room);
+        Assert.That(HashKeyField.TryParse("http-query:room", out HashKeyField? room));
         Pool pool = Build(new() { Name = "chat", Balance = balance, HashKey = TupleFields.None, HashFields = [room!], BoundedLoad = 0 }, 100, 50, 100, 200, 10);
         pool.SetHealth(new Dictionary<int, HealthState> { [2] = HealthState.Down });
         for (int i = 0; i < 1000; i++)
@@ -319,7 +319,7 @@ internal sealed class HandOutTests
             [
                 .. weights.Select((weight, i) =>
                 {
-                    Endpoint.TryParse($"10.0.0.{i + 1}:443", out Endpoint address);
+                    Assert.That(Endpoint.TryParse($"10.0.0.{i + 1}:443", out Endpoint address));
                     return change(new BackendSettings
                     {
                         Name = $"b{i}", Address = address.ToString(), Endpoint = address, Weight = weight, PublicUrl = $"wss://b{i}.example.com",

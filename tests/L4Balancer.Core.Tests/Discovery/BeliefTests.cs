@@ -187,7 +187,7 @@ internal sealed class BeliefTests
 
     private static Instant At(int seconds) => new(TimeSpan.FromSeconds(seconds).Ticks);
 
-    private static SourceReading Of(int count) => new SourceReading.Complete([.. Enumerable.Range(1, count).Select(Backend)], "v");
+    private static SourceReading.Complete Of(int count) => new SourceReading.Complete([.. Enumerable.Range(1, count).Select(Backend)], "v");
 
     private static DiscoveredBackend Backend(int number) => new(new Endpoint(HostAddress.FromV4(0x0A00_0000u + (uint)number), 80));
 

@@ -73,7 +73,7 @@ internal sealed class EndpointScene : IAsyncDisposable
         {
             AllowAutoRedirect = false,
             UseProxy = false,
-            SslOptions = new SslClientAuthenticationOptions { RemoteCertificateValidationCallback = static (_, _, _, _) => true },
+            SslOptions = new SslClientAuthenticationOptions { RemoteCertificateValidationCallback = static (_, seen, _, _) => seen is not null },
         })
         {
             BaseAddress = new Uri(server.Url),

@@ -333,10 +333,10 @@ internal sealed class FleetTests
         Assert.That(await Balancers[2].Daemon.ExitAsync(), Is.Zero);
     }
 
-    private Task SettingAsync(FleetMemberProcess balancer, string method, string path, string body) =>
+    private static Task<JsonElement> SettingAsync(FleetMemberProcess balancer, string method, string path, string body) =>
         balancer.SendAsync(method, $"/v1/backends/{path}", body);
 
-    private Task AgreeAsync() => _scene.AllAsync(
+    private Task<TimeSpan> AgreeAsync() => _scene.AllAsync(
         async b => await b.FleetAsync() is var fleet && fleet.GetProperty("connected").GetBoolean() && fleet.GetProperty("members").GetArrayLength() == 3
             && fleet.GetProperty("differences").GetArrayLength() == 0,
         "all agree");

@@ -11,17 +11,17 @@ using Microsoft.Extensions.Time.Testing;
 namespace L4Balancer.Tests.NameServer;
 
 /// <summary>Connections of clients that are slow, many, or send what is no question.</summary>
-[FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 internal sealed class TcpAnswersTests
 {
     private static readonly byte[] Ask = [0, 32, .. ZoneScene.Question("lb.example.com")];
 
-    private readonly FakeTimeProvider _clock = new(DateTimeOffset.UnixEpoch.AddYears(50));
+    private FakeTimeProvider _clock = null!;
     private TcpAnswers _server = null!;
 
     [SetUp]
     public void Start()
     {
+        _clock = new FakeTimeProvider(DateTimeOffset.UnixEpoch.AddYears(50));
         var settings = new DnsSettings { Zone = "lb.example.com", Address = [HostAddress.FromV4(0xC000_020A)] };
         RoutingSnapshot snapshot = RoutingSnapshot.Build(new DesiredState(new BalancerConfig(), 10));
         var view = new DnsView(() => snapshot, () => settings, new OwnAddresses(() => settings), _clock);
