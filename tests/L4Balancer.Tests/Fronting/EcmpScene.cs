@@ -47,7 +47,7 @@ internal sealed class EcmpScene : IAsyncDisposable
                 ip addr add 192.0.2.10/32 dev lo; ip addr add 2001:db8:0:10::10/128 dev lo
                 ip route add default via 10.0.0.1; ip -6 route add default via 2001:db8:1::1
                 """);
-            balancers.Add(network.Own(new FrontBalancer(host, $"10.0.0.1{i}", Example)));
+            balancers.Add(network.Own(new FrontBalancer(host, $"10.0.0.1{i}", FrontBalancer.FileOf(Example))));
         }
 
         var scene = new EcmpScene(network, client, [.. balancers]);
