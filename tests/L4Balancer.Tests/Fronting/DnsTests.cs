@@ -5,8 +5,8 @@ using System.Net.Sockets;
 namespace L4Balancer.Tests.Fronting;
 
 /// <summary>
-/// packaging/examples/dns: two balancers that serve a delegated zone, below a parent zone and behind a resolver of BIND. The time that is printed is
-/// that of docs/scaling.md.
+/// packaging/examples/dns: two balancers that serve a delegated zone, below a parent zone and behind a resolver of BIND. The time that is
+/// printed is that of docs/scaling.md.
 /// </summary>
 [Platform("Linux")]
 [Parallelizable(ParallelScope.Children)]
@@ -31,7 +31,8 @@ internal sealed class DnsTests
         await dies.KillAsync();
         var clock = Stopwatch.StartNew();
         (string second, _) = await ServedAsync(client, [first]);
-        await TestContext.Out.WriteLineAsync(FormattableString.Invariant($"DNS, daemon killed (kill -9): a client of {first} is served by {second} after {clock.Elapsed.TotalSeconds:0.0} s"));
+        await TestContext.Out.WriteLineAsync(FormattableString.Invariant(
+            $"DNS, daemon killed (kill -9): a client of {first} is served by {second} after {clock.Elapsed.TotalSeconds:0.0} s"));
         Assert.That(clock.Elapsed, Is.LessThan(TimeSpan.FromSeconds(40)));
     }
 
@@ -56,7 +57,12 @@ internal sealed class DnsTests
             };
             zone "example.com" { type primary; file "/etc/bind/example.com.zone"; };
             END
-            (echo '$TTL 300'; echo '@ SOA ns hostmaster 1 3600 600 86400 60'; echo '@ NS ns'; echo 'ns A 203.0.113.53'; cat /etc/bind/delegation.zone) > /etc/bind/example.com.zone
+            cat - /etc/bind/delegation.zone > /etc/bind/example.com.zone <<'END'
+            $TTL 300
+            @  SOA ns hostmaster 1 3600 600 86400 60
+            @  NS ns
+            ns A  203.0.113.53
+            END
             """);
         network.Own(new HostProcess(host, "named", "-g", "-c", "/etc/bind/test.conf"));
     }

@@ -47,7 +47,8 @@ internal sealed class VrrpPair : IAsyncDisposable
         await Task.WhenAll(balancers.Select(b => b.StartAsync()));
         foreach (FrontBalancer balancer in balancers)
         {
-            await balancer.Host.InstallAsync(Example, "/etc/keepalived", "ready", $"keepalived-{balancer.Host.Name}.conf as keepalived.conf");
+            await balancer.Host.InstallAsync(
+                Example, "/etc/keepalived", "ready", $"keepalived-{balancer.Host.Name}.conf as keepalived.conf");
             pair.StartKeepalived(balancer);
         }
 
@@ -68,7 +69,9 @@ internal sealed class VrrpPair : IAsyncDisposable
         while (Array.FindLast(keepalived.Output, l => l.Contains("Script `ready` now returning", StringComparison.Ordinal)) is string last
             && !last.EndsWith(" 0", StringComparison.Ordinal))
         {
-            Assert.That(waited.Elapsed, Is.LessThan(DaemonProcess.Deadline), $"{balancer.Host.Name} is not ready:\n{string.Join('\n', keepalived.Output)}");
+            Assert.That(
+                waited.Elapsed, Is.LessThan(DaemonProcess.Deadline),
+                $"{balancer.Host.Name} is not ready:\n{string.Join('\n', keepalived.Output)}");
             await Task.Delay(20);
         }
     }
