@@ -80,9 +80,10 @@ internal sealed class DnsTests
             foreach (string line in said.Split('\n').Where(l => IPAddress.TryParse(l, out _)))
             {
                 using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(3));
+                var service = new IPEndPoint(IPAddress.Parse(line), 443);
                 try
                 {
-                    using FrontClient connection = await FrontClient.ConnectAsync(client, new IPEndPoint(IPAddress.Parse(line), 443), patience.Token);
+                    using FrontClient connection = await FrontClient.ConnectAsync(client, service, patience.Token);
                     Assert.That(dead, Does.Not.Contain(line));
                     return (line, connection.Balancer);
                 }

@@ -3,7 +3,8 @@ using System.Net;
 namespace L4Balancer.Tests.Fronting;
 
 /// <summary>
-/// packaging/examples/bird, file by file: a router with BIRD between a client and three balancers, which announce the service by BGP with BFD.
+/// packaging/examples/bird, file by file: a router with BIRD between a client and three balancers, which announce the service by BGP
+/// with BFD.
 /// </summary>
 internal sealed class EcmpScene : IAsyncDisposable
 {

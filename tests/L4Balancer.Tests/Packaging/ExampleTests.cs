@@ -31,7 +31,8 @@ internal sealed partial class ExampleTests
     [Test]
     public void A_drain_lasts_longer_than_what_watches_it_needs()
     {
-        int keepalived = Number("keepalived", "keepalived-lb1.conf", @"interval (\d+)") * Number("keepalived", "keepalived-lb1.conf", @"fall (\d+)");
+        const string Vrrp = "keepalived-lb1.conf";
+        int keepalived = Number("keepalived", Vrrp, @"interval (\d+)") * Number("keepalived", Vrrp, @"fall (\d+)");
         Assert.That(Read("keepalived").Balancer.ShutdownDelay, Is.GreaterThan(TimeSpan.FromSeconds(keepalived + 2)));
         int bird = Number("bird", "announce", @"fall=(\d+)");
         Assert.That(Read("bird").Balancer.ShutdownDelay, Is.GreaterThan(TimeSpan.FromSeconds(bird + 2)));

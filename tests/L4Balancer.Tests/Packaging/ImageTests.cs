@@ -141,7 +141,7 @@ internal sealed class ImageTests
     }
 
     /// <summary>
-    /// What a container engine makes of the image, and of the service in compose.yaml: read-only, without capabilities, the socket on a tmpfs.
+    /// What a container engine makes of the image, and of the service in compose.yaml: read-only, no capabilities, the socket on a tmpfs.
     /// </summary>
     private async Task<string> BundleAsync(VirtualHost host, string image)
     {
