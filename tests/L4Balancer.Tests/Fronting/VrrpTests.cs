@@ -8,6 +8,7 @@ namespace L4Balancer.Tests.Fronting;
 /// </summary>
 [Platform("Linux")]
 [Parallelizable(ParallelScope.Children)]
+[Order(1)]
 internal sealed class VrrpTests
 {
     private static readonly TimeSpan Bound = TimeSpan.FromSeconds(25);
@@ -78,7 +79,9 @@ internal sealed class VrrpTests
         Assert.That(link.Silence, Is.LessThan(Bound));
     }
 
+    // It lasts longest, and so begins first.
     [Test]
+    [Order(1)]
     public async Task Balancers_are_restarted_one_after_the_other_and_no_new_connection_is_refused()
     {
         await using VrrpPair pair = await VrrpPair.StartAsync();
