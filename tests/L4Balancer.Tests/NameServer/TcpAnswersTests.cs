@@ -52,7 +52,7 @@ internal sealed class TcpAnswersTests
         await AnswerAsync(client);
         await client.GetStream().WriteAsync(Ask.AsMemory(0, sent));
         Task<bool> ended = EndsAsync(client);
-        while (!ended.IsCompleted)
+        for (int i = 0; !ended.IsCompleted && i < 1000; i++)
         {
             // Its deadline may not be set yet.
             _clock.Advance(TimeSpan.FromSeconds(1));
