@@ -51,7 +51,7 @@ internal static class ConfigSchema
     public static readonly SchemaTable Discovery = new(
         "[pools.discovery]",
         [
-            .. NotYet("dns", "servers"),
+            .. Works("dns", "servers"),
             .. Works("file"),
             .. NotYet("http"),
             .. NotYet("etcd"),

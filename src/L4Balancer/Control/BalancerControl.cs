@@ -134,6 +134,9 @@ internal sealed class BalancerControl : IAsyncDisposable
     /// <summary>Reports that other sets of backends are believed than before. Any thread; never blocks.</summary>
     public void DiscoveryChanged() => _discovery.Changed();
 
+    /// <inheritdoc cref="DiscoveryService.Of"/>
+    public DiscoveryStatus? DiscoveryOf(string pool) => _discovery.Of(pool);
+
     /// <summary>The paced close of this backend that is in progress; null: none.</summary>
     public Shedding? SheddingOf(BackendState state) => _closes.Of(state);
 

@@ -237,7 +237,10 @@ internal sealed class Daemon : IAsyncDisposable
             return null;
         }
 
-        _parts.Own(_metrics = new BalancerMetrics(() => Snapshot, () => _engine, _clock, DescriptorBudget.WorkersOf(config.Balancer)));
+        _parts.Own(_metrics = new BalancerMetrics(() => Snapshot, () => _engine, _clock, DescriptorBudget.WorkersOf(config.Balancer))
+        {
+            Discovery = _discovery!.Of,
+        });
         if (config.Metrics?.Otlp is Uri collector)
         {
             _parts.Own(new OtlpPush(collector, _metrics, FirstPush, BetweenPushes, _loggers.CreateLogger<OtlpPush>()));

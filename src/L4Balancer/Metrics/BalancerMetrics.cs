@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using L4Balancer.Core.Routing;
+using L4Balancer.Discovery;
 using L4Balancer.Engine;
 
 namespace L4Balancer.Metrics;
@@ -33,6 +34,9 @@ internal sealed class BalancerMetrics : IDisposable
     public Func<RoutingSnapshot> Snapshot { get; }
 
     public TimeProvider Clock { get; }
+
+    /// <summary>The source of a pool's backends; null if it has none.</summary>
+    public Func<string, DiscoveryStatus?> Discovery { get; init; } = static _ => null;
 
     public void Dispose() => _meter.Dispose();
 }

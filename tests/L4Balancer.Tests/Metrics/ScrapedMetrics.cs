@@ -1,5 +1,6 @@
 using System.Text;
 using L4Balancer.Core.Routing;
+using L4Balancer.Discovery;
 using L4Balancer.Engine;
 using L4Balancer.Metrics;
 using Microsoft.AspNetCore.Http;
@@ -13,9 +14,13 @@ internal sealed class ScrapedMetrics : IDisposable
 
     private readonly PrometheusEndpoint _endpoint;
 
-    public ScrapedMetrics(Func<RoutingSnapshot> snapshot, Func<IEngine?>? engine = null, TimeProvider? clock = null)
+    public ScrapedMetrics(
+        Func<RoutingSnapshot> snapshot, Func<IEngine?>? engine = null, TimeProvider? clock = null, Func<string, DiscoveryStatus?>? discovery = null)
     {
-        Of = new BalancerMetrics(snapshot, engine ?? (() => null), clock ?? TimeProvider.System, workers: 2);
+        Of = new BalancerMetrics(snapshot, engine ?? (() => null), clock ?? TimeProvider.System, workers: 2)
+        {
+            Discovery = discovery ?? (static _ => null),
+        };
         _endpoint = new PrometheusEndpoint(Of);
     }
 

@@ -11,6 +11,7 @@ internal static class SourceFactory
     /// <exception cref="NotSupportedException">The kind is not built; the configuration does not accept its key.</exception>
     public static IBackendSource Create(string pool, DiscoverySettings settings, string fleet, TimeProvider clock, ILogger log) => settings.Kind switch
     {
+        DiscoveryKind.Dns => new DnsSource(settings.Dns, settings.Servers, settings.Interval, clock),
         DiscoveryKind.File => new FileSource(settings.File, settings.Interval, clock),
         _ => throw new NotSupportedException($"Pool {pool} of fleet {fleet}: no source of the kind {settings.Kind}, {clock}, {log}."),
     };
