@@ -1,4 +1,5 @@
 using System.Text;
+using L4Balancer.Core.Dns;
 using L4Balancer.Core.Routing;
 using L4Balancer.Discovery;
 using L4Balancer.Engine;
@@ -17,7 +18,7 @@ internal sealed class ScrapedMetrics : IDisposable
     public ScrapedMetrics(
         Func<RoutingSnapshot> snapshot, Func<IEngine?>? engine = null, TimeProvider? clock = null, Func<string, DiscoveryStatus?>? discovery = null)
     {
-        Of = new BalancerMetrics(snapshot, engine ?? (() => null), clock ?? TimeProvider.System, workers: 2)
+        Of = new BalancerMetrics(snapshot, engine ?? (() => null), clock ?? TimeProvider.System, workers: 2, new DnsCounters())
         {
             Discovery = discovery ?? (static _ => null),
         };
