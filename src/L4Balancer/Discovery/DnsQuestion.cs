@@ -15,6 +15,9 @@ internal sealed class DnsQuestion(ILookupClient client, SemaphoreSlim places, Ca
     /// <summary>MAXNS of resolv.conf(5).</summary>
     private const int MostSystemServers = 3;
 
+    /// <summary>RFC 1035, 4.2.</summary>
+    private const int DnsPort = 53;
+
     private readonly Lock _gate = new();
 
     /// <summary>The shortest time to live of all records that were used; null if there was none.</summary>
@@ -102,12 +105,12 @@ internal sealed class DnsQuestion(ILookupClient client, SemaphoreSlim places, Ca
             .. (File.Exists(SystemServers) ? File.ReadLines(SystemServers) : [])
                 .Select(static line => line.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries))
                 .Where(static words => words is ["nameserver", _, ..])
-                .Select(static words => IPAddress.TryParse(words[1], out IPAddress? address) ? new IPEndPoint(address, NameServer.DefaultPort) : null)
+                .Select(static words => IPAddress.TryParse(words[1], out IPAddress? address) ? new IPEndPoint(address, DnsPort) : null)
                 .OfType<IPEndPoint>().Take(MostSystemServers),
         ];
 
         // resolv.conf(5): without an entry the name server of the local machine.
-        return found.Length > 0 ? found : [new IPEndPoint(IPAddress.Loopback, NameServer.DefaultPort)];
+        return found.Length > 0 ? found : [new IPEndPoint(IPAddress.Loopback, DnsPort)];
     }
 
     // Names are compared without case, and may be written with the dot of the root or without (RFC 1034, 3.1).

@@ -61,10 +61,15 @@ internal sealed class ConfigSchemaTests
             text[i] = dropped || lines.Contains(i + 1) ? "" : text[i];
         }
 
+<<<<<<< HEAD
         BalancerConfig config = ConfigText.Load(string.Join('\n', text));
+=======
+        BalancerConfig config = ConfigText.Load(string.Join('\n', text).Replace(" file       = \"\"", " file = \"/etc/chat.toml\"", StringComparison.Ordinal));
+>>>>>>> main
 
         BalancerConfig expected = new ConfigText()
             .With("[metrics]")
+            .With("[endpoint]")
             .With("[dns]")
             .With("[[listeners]]", "bind", "[\"0.0.0.0:443\", \"[::]:443\"]")
             .WithRoute("source", "[\"192.0.2.0/24\"]")

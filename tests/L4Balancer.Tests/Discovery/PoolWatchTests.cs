@@ -11,7 +11,7 @@ namespace L4Balancer.Tests.Discovery;
 /// <summary>How one source is run: with a clock of the test, and a source that says what the test says.</summary>
 [CancelAfter(60_000)]
 [FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
-internal sealed class PoolWatchTests : IAsyncDisposable
+internal sealed class PoolWatchTests
 {
     private static readonly TimeSpan Hold = TimeSpan.FromSeconds(30);
 
@@ -30,7 +30,7 @@ internal sealed class PoolWatchTests : IAsyncDisposable
     }
 
     [TearDown]
-    public ValueTask DisposeAsync() => _watch.DisposeAsync();
+    public ValueTask End_the_watch() => _watch.DisposeAsync();
 
     [Test]
     public async Task A_set_is_believed_and_reported_once()
