@@ -61,11 +61,7 @@ internal sealed class ConfigSchemaTests
             text[i] = dropped || lines.Contains(i + 1) ? "" : text[i];
         }
 
-<<<<<<< HEAD
         BalancerConfig config = ConfigText.Load(string.Join('\n', text));
-=======
-        BalancerConfig config = ConfigText.Load(string.Join('\n', text).Replace(" file       = \"\"", " file = \"/etc/chat.toml\"", StringComparison.Ordinal));
->>>>>>> main
 
         BalancerConfig expected = new ConfigText()
             .With("[metrics]")
