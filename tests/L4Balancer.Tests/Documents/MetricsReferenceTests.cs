@@ -3,12 +3,14 @@ using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Connections;
 using L4Balancer.Core.Discovery;
+using L4Balancer.Core.Fleet;
 using L4Balancer.Core.Health;
 using L4Balancer.Core.Ports;
 using L4Balancer.Core.Routing;
 using L4Balancer.Core.Timing;
 using L4Balancer.Discovery;
 using L4Balancer.Engine;
+using L4Balancer.Fleet;
 using L4Balancer.Metrics;
 using L4Balancer.Tests.Control;
 using L4Balancer.Tests.Metrics;
@@ -64,7 +66,7 @@ internal sealed class MetricsReferenceTests
         string[] labels =
         [
             MetricNames.Listener, MetricNames.Pool, MetricNames.Backend, MetricNames.Reason, MetricNames.Direction, MetricNames.State,
-            MetricNames.Result, MetricNames.SourceIp, MetricNames.Worker, MetricNames.Version, MetricNames.Commit, MetricNames.Engine,
+            MetricNames.Result, MetricNames.SourceIp, MetricNames.Worker, MetricNames.Kind, MetricNames.Version, MetricNames.Commit, MetricNames.Engine,
         ];
         Assert.That(rows.SelectMany(r => MarkdownTable.Words(r[0])), Is.EqualTo(labels));
         string[] values = [.. Constants().Except(labels).Where(n => !IsMetric(n) && n != MetricNames.Meter)];
@@ -106,8 +108,9 @@ internal sealed class MetricsReferenceTests
         config = config with { Pools = [.. config.Pools.Select(static p => p with { Discovery = new DiscoverySettings { File = "/etc/chat.toml" } })] };
         RoutingSnapshot snapshot = RoutingSnapshot.Build(new DesiredState(config, 100));
         var clock = new FakeTimeProvider();
+        var fleet = new FleetStatus("chat", "lb1", "", default, "", [], [], FleetIntents.None);
         var engine = new StillEngine { Loads = [new WorkerLoad(0, 1, TimeSpan.FromMilliseconds(1))] };
-        using var metrics = new ScrapedMetrics(() => snapshot, () => engine, clock, _ => new DiscoveryStatus("file", Belief.Nothing, Instant.Now(clock)));
+        using var metrics = new ScrapedMetrics(() => snapshot, () => engine, clock, () => fleet, _ => new DiscoveryStatus("file", Belief.Nothing, Instant.Now(clock)));
         ConnectionRecord record = Connections.Closed(snapshot, CloseReason.Drain);
         metrics.Of.Durations.Established(record);
         metrics.Of.Durations.Ended(record);

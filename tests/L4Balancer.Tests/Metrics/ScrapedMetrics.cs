@@ -3,6 +3,7 @@ using L4Balancer.Core.Dns;
 using L4Balancer.Core.Routing;
 using L4Balancer.Discovery;
 using L4Balancer.Engine;
+using L4Balancer.Fleet;
 using L4Balancer.Metrics;
 using Microsoft.AspNetCore.Http;
 
@@ -16,9 +17,10 @@ internal sealed class ScrapedMetrics : IDisposable
     private readonly PrometheusEndpoint _endpoint;
 
     public ScrapedMetrics(
-        Func<RoutingSnapshot> snapshot, Func<IEngine?>? engine = null, TimeProvider? clock = null, Func<string, DiscoveryStatus?>? discovery = null)
+        Func<RoutingSnapshot> snapshot, Func<IEngine?>? engine = null, TimeProvider? clock = null, Func<FleetStatus?>? fleet = null,
+        Func<string, DiscoveryStatus?>? discovery = null)
     {
-        Of = new BalancerMetrics(snapshot, engine ?? (() => null), clock ?? TimeProvider.System, workers: 2, new DnsCounters())
+        Of = new BalancerMetrics(snapshot, engine ?? (() => null), clock ?? TimeProvider.System, workers: 2, new DnsCounters(), fleet)
         {
             Discovery = discovery ?? (static _ => null),
         };
