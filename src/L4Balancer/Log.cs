@@ -273,4 +273,54 @@ internal static partial class Log
 
     [LoggerMessage(1605, LogLevel.Information, "pool {Pool}: rebalance finished, {Count} connections closed")]
     public static partial void RebalanceEnds(this ILogger logger, string pool, int count);
+
+    [LoggerMessage(1780, LogLevel.Information, "answering DNS for {Zone} on {Address} (UDP and TCP)")]
+    public static partial void DnsListening(this ILogger logger, string zone, string address);
+
+    [LoggerMessage(1781, LogLevel.Warning, "[dns] {Zone} lacks {What}; rename it")]
+    public static partial void NotInZone(this ILogger logger, string zone, string what);
+
+    [LoggerMessage(1782, LogLevel.Warning,
+        "[dns] {Zone} itself has no address: set [dns] address to the public addresses of this balancer")]
+    public static partial void ZoneWithoutAddress(this ILogger logger, string zone);
+
+    [LoggerMessage(1783, LogLevel.Warning,
+        "DNS: more questions than rate_per_source = {Rate} a second, the latest from {Source}: dropped ({Count} times since the last such line), "
+        + "or answered empty so that the client comes by TCP")]
+    public static partial void DnsLimited(this ILogger logger, string source, long count, int rate);
+
+    [LoggerMessage(1784, LogLevel.Error, "DNS: answering a question failed ({Count} times since the last such line); it stays without an answer")]
+    public static partial void DnsFault(this ILogger logger, long count, Exception exception);
+
+    [LoggerMessage(1700, LogLevel.Information,
+        "pool {Pool}: {Source} has {Count} backends (version \"{Version}\"): {Added} added, {Removed} removed, {Changed} changed")]
+    public static partial void SetBelieved(
+        this ILogger logger, string pool, string source, int count, string version, int added, int removed, int changed);
+
+    [LoggerMessage(1701, LogLevel.Warning,
+        "pool {Pool}: {Source} has only {Count} backends (version \"{Version}\"), and {InUse} are in use: nothing changes before this has lasted "
+        + "for {Hold} and was read a second time")]
+    public static partial void SetHeld(this ILogger logger, string pool, string source, int count, string version, int inUse, TimeSpan hold);
+
+    [LoggerMessage(1702, LogLevel.Warning, "pool {Pool}: {Source} says nothing: {Why}. The {Count} backends that are known stay in use")]
+    public static partial void SourceUnknown(this ILogger logger, string pool, string source, string why, int count);
+
+    [LoggerMessage(1703, LogLevel.Information, "pool {Pool}: {Source} answers again")]
+    public static partial void SourceKnown(this ILogger logger, string pool, string source);
+
+    [LoggerMessage(1704, LogLevel.Information, "pool {Pool}: {Source} has the {Count} backends again that are in use")]
+    public static partial void SetNotHeld(this ILogger logger, string pool, string source, int count);
+
+    [LoggerMessage(1705, LogLevel.Error, "pool {Pool}: the watch of {Source} has failed; it begins anew after {Pause}")]
+    public static partial void WatchFailed(this ILogger logger, string pool, string source, TimeSpan pause, Exception? exception);
+
+    [LoggerMessage(1706, LogLevel.Warning, "pool {Pool}: the discovered backend {Address} is not used: {Why}")]
+    public static partial void DiscoveredNotUsed(this ILogger logger, string pool, string address, string why);
+
+    [LoggerMessage(1707, LogLevel.Error, "the backends that were discovered are not in force: {Failure}")]
+    public static partial void DiscoveredNotInForce(this ILogger logger, string failure);
+
+    [LoggerMessage(1708, LogLevel.Information,
+        "backend {Pool}/{Backend}: what was set for it at run time is forgotten, because its source has not had it for {Time}")]
+    public static partial void OverrideForgotten(this ILogger logger, string pool, string backend, TimeSpan time);
 }

@@ -33,7 +33,7 @@ try
         case ["descriptor-shortage"]:
             await DescriptorShortageBody.RunAsync();
             return 0;
-        case ["keeper-victim", string library, string path, string milliseconds]:
+        case ["keeper-victim", string library, string path, string milliseconds] when OperatingSystem.IsLinux():
             await VictimBody.RunAsync(library, path, milliseconds);
             return 0;
         default:

@@ -25,6 +25,9 @@ public sealed record BackendSettings
     /// <summary>Maximum number of connections; 0 means no limit for this backend.</summary>
     public int MaxConnections { get; init; }
 
+    /// <summary>What the endpoint API hands out; empty if clients cannot reach the backend directly.</summary>
+    public string PublicUrl { get; init; } = "";
+
     /// <summary>Whether the text may be the name of a backend, which is used in metric labels, URL paths and commands: 1 to 64 characters of A-Z a-z 0-9 . _ -</summary>
     public static bool IsName(string text) => Setting.IsName(text);
 }
@@ -70,6 +73,7 @@ internal static class BackendBinding
             MaxConnections = table.Integer("max_connections", Defaults.MaxConnections, 0, int.MaxValue),
             Weight = table.Integer("weight", Defaults.Weight, 0, 1_000),
             Backup = table.Boolean("backup", Defaults.Backup),
+            PublicUrl = BackendUrl.Bind(table),
         };
     }
 

@@ -116,6 +116,33 @@ public enum OnBackendDown
     Close,
 }
 
+/// <summary>The source of <c>[pools.discovery]</c>.</summary>
+public enum DiscoveryKind
+{
+    /// <summary>SRV records, or the addresses of a name.</summary>
+    Dns,
+
+    /// <summary>A TOML file.</summary>
+    File,
+
+    /// <summary>A URL that answers the JSON of Prometheus' http_sd.</summary>
+    Http,
+    Etcd,
+    Consul,
+    Zookeeper,
+    RedisSentinel,
+
+    /// <summary>The EndpointSlices of a service.</summary>
+    Kubernetes,
+}
+
+/// <summary><c>role</c> of <c>[pools.discovery]</c>.</summary>
+public enum SentinelRole
+{
+    Master,
+    Replica,
+}
+
 /// <summary><c>on_backend_removed</c>.</summary>
 public enum OnBackendRemoved
 {

@@ -20,6 +20,8 @@ internal static class ConfigSchema
 
     public static readonly SchemaTable Metrics = new("[metrics]", Works("listen", "otlp"));
 
+    public static readonly SchemaTable Dns = new("[dns]", Works("listen", "zone", "rate_per_source", "ttl", "address"));
+
     public static readonly SchemaTable Route = new("[[listeners.routes]]", Works("sni", "alpn", "host", "path", "source", "pool"));
 
     public static readonly SchemaTable Listener = new(
@@ -46,7 +48,32 @@ internal static class ConfigSchema
 
     public static readonly SchemaTable Backend = new(
         "[[pools.backends]]",
-        [.. Works("name", "address", "weight", "max_connections", "backup"), .. NotYet("public_url")]);
+        Works("name", "address", "weight", "max_connections", "backup", "public_url"));
+
+    public static readonly SchemaTable Discovery = new(
+        "[pools.discovery]",
+        [
+            .. NotYet("dns", "servers"),
+            .. Works("file"),
+            .. NotYet("http"),
+            .. NotYet("etcd"),
+            .. NotYet("consul"),
+            .. NotYet("zookeeper"),
+            .. NotYet("redis_sentinel"),
+            .. NotYet("kubernetes"),
+            .. NotYet("prefix"),
+            .. NotYet("service"),
+            .. NotYet("namespace"),
+            .. NotYet("port"),
+            .. NotYet("role"),
+            .. NotYet("token_file"),
+            .. NotYet("ca_file"),
+            .. NotYet("cert_file"),
+            .. NotYet("key_file"),
+            .. NotYet("user"),
+            .. NotYet("password_file"),
+            .. Works("interval", "hold"),
+        ]);
 
     public static readonly SchemaTable Pool = new(
         "[[pools]]",
@@ -61,8 +88,8 @@ internal static class ConfigSchema
             new SchemaKey("sticky", KeyForm.Table, Sticky),
             new SchemaKey("health", KeyForm.Table, Health),
             new SchemaKey("passive", KeyForm.Table, Passive),
+            new SchemaKey("discovery", KeyForm.Table, Discovery),
             new SchemaKey("backends", KeyForm.Tables, Backend),
-            .. NotYet("discovery"),
         ]);
 
     public static readonly SchemaTable Root = new(
@@ -71,6 +98,7 @@ internal static class ConfigSchema
             new SchemaKey("balancer", KeyForm.Table, Balancer),
             new SchemaKey("admin", KeyForm.Table, Admin),
             new SchemaKey("metrics", KeyForm.Table, Metrics),
+            new SchemaKey("dns", KeyForm.Table, Dns),
             new SchemaKey("listeners", KeyForm.Tables, Listener),
             new SchemaKey("pools", KeyForm.Tables, Pool),
         ]);

@@ -7,4 +7,17 @@ namespace L4Balancer.Core.Config;
 /// </summary>
 /// <param name="Key">The key that refers to it, <c>pools[0].health.ca_file</c>.</param>
 /// <param name="Position">Position of the file name in the text.</param>
-public sealed record NamedFile(string Path, string Key, TomlPosition Position);
+public sealed record NamedFile(string Path, string Key, TomlPosition Position)
+{
+    public NamedFileKind Kind { get; init; }
+}
+
+/// <summary>What a <see cref="NamedFile"/> must hold.</summary>
+public enum NamedFileKind
+{
+    /// <summary>At least one certificate in PEM.</summary>
+    Certificates,
+
+    /// <summary>A key, token or password: it must be readable, and its content is not kept, because it may change without a reload.</summary>
+    Secret,
+}

@@ -8,6 +8,9 @@ namespace L4Balancer.Core.Config;
 /// <summary>One table <c>[[pools]]</c>.</summary>
 public sealed record PoolSettings
 {
+    /// <summary>The largest number of backends: the ring stores their indices in 16 bits.</summary>
+    public const int MostBackends = 65_000;
+
     public static readonly TimeSpan DefaultHalfCloseTimeout = TimeSpan.FromMinutes(5);
 
     public required string Name { get; init; }
@@ -89,6 +92,9 @@ public sealed record PoolSettings
 
     public PassiveSettings Passive { get; init; } = new();
 
+    /// <summary>Null if the pool has only the backends of the file.</summary>
+    public DiscoverySettings? Discovery { get; init; }
+
     public ImmutableArray<BackendSettings> Backends { get; init; } = [];
 
     /// <summary>Whether all of it has the same values; the equality of records compares collections by reference.</summary>
@@ -100,16 +106,21 @@ public sealed record PoolSettings
                 && HashFields.SequenceEqual(other.HashFields)
                 && Backends.SequenceEqual(other.Backends)
                 && Health.HasSameValues(other.Health)
-                && this with { SourceIps = other.SourceIps, HashFields = other.HashFields, Backends = other.Backends, Health = other.Health } == other);
+                && (Discovery is null ? other.Discovery is null : other.Discovery is not null && Discovery.HasSameValues(other.Discovery))
+                && this with
+                {
+                    SourceIps = other.SourceIps,
+                    HashFields = other.HashFields,
+                    Backends = other.Backends,
+                    Health = other.Health,
+                    Discovery = other.Discovery,
+                } == other);
     }
 }
 
 /// <summary><c>[[pools]]</c>.</summary>
 internal static class PoolBinding
 {
-    /// <summary>The ring stores indices of backends in 16 bits.</summary>
-    private const int MostBackends = 65_000;
-
     private const int HighestCloseRate = 1_000_000;
     private const int HighestConnectionRate = 1_000_000;
     private const double LeastBoundedLoad = 1.01;
@@ -168,11 +179,19 @@ internal static class PoolBinding
             Sticky = StickyBinding.Bind(table.Table("sticky")),
             Health = HealthBinding.Bind(health, files),
             Passive = PassiveBinding.Bind(table.Table("passive")),
+            Discovery = BindDiscovery(table, files),
             Backends = BindBackends(table, targets),
         };
         ReportFamiliesWithoutSource(pool, sources);
         AddProbes(pool, health, targets);
         return pool;
+    }
+
+    private static DiscoverySettings? BindDiscovery(TableBinder table, List<NamedFile> files)
+    {
+        // A value that is no table is reported by reading it as one.
+        bool isTable = table.HasTable("discovery");
+        return table.Mentions("discovery") && table.Table("discovery") is { } source && isTable ? DiscoveryBinding.Bind(source, files) : null;
     }
 
     // At exactly 1, a pool whose shares are not whole numbers could not take its next connection.
@@ -274,12 +293,12 @@ internal static class PoolBinding
         {
             table.ReportMissing("backends", "at least one [[pools.backends]] with name and address");
         }
-        else if (tables.Length > MostBackends)
+        else if (tables.Length > PoolSettings.MostBackends)
         {
             table.Errors.Add(
-                tables[MostBackends].Position,
+                tables[PoolSettings.MostBackends].Position,
                 table.KeyOf("backends"),
-                $"more than {MostBackends} backends; allowed: 1 to {MostBackends} in a pool");
+                $"more than {PoolSettings.MostBackends} backends; allowed: 1 to {PoolSettings.MostBackends} in a pool");
         }
 
         Claims<string> names = new("the backends of a pool");

@@ -52,8 +52,18 @@ internal sealed class TableBinder
 
     public bool HasTable(string key) => _table.TryGet(key, out TomlEntry? entry) && entry.Value is TomlTable;
 
+    /// <summary>Whether the key was reported as misspelt or as not supported yet, so that its absence is not another mistake.</summary>
+    public bool WasReported(string key) => _misspelt?.Contains(key) == true || (_schema.IsReserved(key) && _table.TryGet(key, out _));
+
+    /// <summary>A key that is not supported yet has no value; the constructor has reported it.</summary>
     public bool TryGet(string key, out Setting setting)
     {
+        if (_schema.IsReserved(key))
+        {
+            setting = default;
+            return false;
+        }
+
         _schema.Working(key, KeyForm.Value);
         bool found = _table.TryGet(key, out TomlEntry? entry);
         setting = found ? new Setting(entry!.Value, KeyOf(key), Errors) : default;

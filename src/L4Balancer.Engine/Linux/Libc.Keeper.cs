@@ -7,7 +7,6 @@ internal static unsafe partial class Libc
 {
     // socket(7), unix(7), cmsg(3).
     public const int SOCK_SEQPACKET = 5;
-    public const int SO_RCVTIMEO = 20;
     public const int SO_SNDTIMEO = 21;
     public const int SCM_RIGHTS = 1;
     public const int MSG_CTRUNC = 0x08;
@@ -25,12 +24,6 @@ internal static unsafe partial class Libc
     private const int SysPidfdOpen = 434; // the same on every architecture
 
     [LibraryImport("libc")]
-    public static partial nint sendmsg(int sockfd, MessageHeader* msg, int flags);
-
-    [LibraryImport("libc")]
-    public static partial nint recvmsg(int sockfd, MessageHeader* msg, int flags);
-
-    [LibraryImport("libc")]
     public static partial int kill(int pid, int sig);
 
     [LibraryImport("libc")]
@@ -44,36 +37,6 @@ internal static unsafe partial class Libc
     /// </summary>
     [LibraryImport("l4b_keeper")]
     public static partial int l4b_keeper_start(KeeperSettings* settings);
-
-    /// <summary>struct msghdr of the 64-bit kernels.</summary>
-    [StructLayout(LayoutKind.Sequential)]
-    public struct MessageHeader
-    {
-        public void* msg_name;
-        public uint msg_namelen;
-        public Part* msg_iov;
-        public nuint msg_iovlen;
-        public void* msg_control;
-        public nuint msg_controllen;
-        public int msg_flags;
-    }
-
-    /// <summary>struct iovec.</summary>
-    [StructLayout(LayoutKind.Sequential)]
-    public struct Part
-    {
-        public void* iov_base;
-        public nuint iov_len;
-    }
-
-    /// <summary>struct cmsghdr of the 64-bit kernels; its data follow.</summary>
-    [StructLayout(LayoutKind.Sequential)]
-    public struct ControlHeader
-    {
-        public nuint cmsg_len;
-        public int cmsg_level;
-        public int cmsg_type;
-    }
 
     /// <summary>struct settings of keeper.c.</summary>
     [StructLayout(LayoutKind.Sequential)]

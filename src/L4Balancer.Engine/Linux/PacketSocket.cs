@@ -21,8 +21,8 @@ internal static unsafe class PacketSocket
     {
         fixed (byte* start = packet)
         {
-            var part = new Libc.Part { iov_base = start, iov_len = (nuint)packet.Length };
-            var message = new Libc.MessageHeader { msg_iov = &part, msg_iovlen = 1 };
+            var part = new Libc.IoVec { iov_base = start, iov_len = (nuint)packet.Length };
+            var message = new Libc.MsgHdr { msg_iov = &part, msg_iovlen = 1 };
             SysResult sent;
             do
             {
@@ -48,8 +48,8 @@ internal static unsafe class PacketSocket
         count = 0;
         fixed (byte* start = packet)
         {
-            var part = new Libc.Part { iov_base = start, iov_len = (nuint)packet.Length };
-            var message = new Libc.MessageHeader { msg_iov = &part, msg_iovlen = 1 };
+            var part = new Libc.IoVec { iov_base = start, iov_len = (nuint)packet.Length };
+            var message = new Libc.MsgHdr { msg_iov = &part, msg_iovlen = 1 };
             SysResult received;
             do
             {
@@ -63,7 +63,7 @@ internal static unsafe class PacketSocket
                 return received;
             }
 
-            var header = (Libc.ControlHeader*)control;
+            var header = (Libc.CMsgHdr*)control;
             if (header->cmsg_level == Libc.SOL_SOCKET && header->cmsg_type == Libc.SCM_RIGHTS)
             {
                 count = (int)(header->cmsg_len - headerSize) / sizeof(int);

@@ -27,9 +27,16 @@ internal static class ConfigDiff
     {
         foreach (PoolSettings pool in after.Pools)
         {
-            if (before.Pools.FirstOrDefault(p => p.Name == pool.Name)?.Health is not { } old)
+            if (before.Pools.FirstOrDefault(p => p.Name == pool.Name) is not { Health: { } old } was)
             {
                 continue;
+            }
+
+            if (pool.Discovery is { } source && was.Discovery is { } sourceBefore && source.CaFile == sourceBefore.CaFile
+                && source.CaCertificates != sourceBefore.CaCertificates)
+            {
+                changes.Add(new ConfigChange(
+                    $"pools.{pool.Name}.discovery.ca_file", Fingerprint(sourceBefore.CaCertificates), Fingerprint(source.CaCertificates)));
             }
 
             HealthSettings now = pool.Health;

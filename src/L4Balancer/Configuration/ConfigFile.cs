@@ -14,6 +14,8 @@ internal sealed record ConfigFile(string Path, BalancerConfig? Config, Immutable
     /// <summary>10,000 backends with every key take 3 MB; a larger file is not a configuration. As much as <see cref="ConfigReader"/> reads.</summary>
     private const long LargestFile = ConfigReader.LargestText;
 
+    private const int LargestSecret = 1024 * 1024;
+
     private static readonly string TooLarge = $"is larger than {LargestFile / (1024 * 1024)} MiB, the maximum for a configuration file";
 
     /// <summary>
@@ -70,7 +72,15 @@ internal sealed record ConfigFile(string Path, BalancerConfig? Config, Immutable
     {
         Dictionary<string, string> byPath = [];
         List<ConfigError> errors = [];
-        foreach (NamedFile file in files.Where(f => !byPath.ContainsKey(f.Path)))
+        foreach (NamedFile file in files.Where(f => f.Kind == NamedFileKind.Secret))
+        {
+            if (PlainFile.WhyUnreadable(file.Path, LargestSecret) is string fault)
+            {
+                errors.Add(new ConfigError(file.Position, file.Key, fault));
+            }
+        }
+
+        foreach (NamedFile file in files.Where(f => f.Kind == NamedFileKind.Certificates && !byPath.ContainsKey(f.Path)))
         {
             if (CertificateFile.Read(file.Path, out string pem) is string fault)
             {
@@ -86,7 +96,18 @@ internal sealed record ConfigFile(string Path, BalancerConfig? Config, Immutable
     }
 
     private static BalancerConfig Complete(BalancerConfig config, Dictionary<string, string> certificates) =>
-        certificates.Count == 0 ? config : config with { Pools = [.. config.Pools.Select(p => p with { Health = Trusting(p.Health, certificates) })] };
+        certificates.Count == 0 ? config : config with
+        {
+            Pools =
+            [
+                .. config.Pools.Select(p => p with
+                {
+                    Health = Trusting(p.Health, certificates),
+                    Discovery = p.Discovery is null
+                        ? null : p.Discovery with { CaCertificates = certificates.GetValueOrDefault(p.Discovery.CaFile, "") },
+                }),
+            ],
+        };
 
     private static HealthSettings Trusting(HealthSettings health, Dictionary<string, string> certificates) =>
         health with { CaCertificates = certificates.GetValueOrDefault(health.CaFile, "") };

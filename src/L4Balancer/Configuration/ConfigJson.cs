@@ -23,6 +23,9 @@ internal static class ConfigJson
 
     private static readonly string[] DerivedOfRoute = ["rule"];
 
+    // The source that is set says so.
+    private static readonly string[] DerivedOfDiscovery = ["kind", "ca_certificates"];
+
     // The content of the file that ca_file names.
     private static readonly string[] CertificatesRead = ["ca_certificates"];
 
@@ -54,15 +57,23 @@ internal static class ConfigJson
             new JsonStringEnumConverter<OnBackendDown>(JsonNamingPolicy.KebabCaseLower),
             new JsonStringEnumConverter<OnBackendRemoved>(JsonNamingPolicy.KebabCaseLower),
             new JsonStringEnumConverter<HealthType>(JsonNamingPolicy.KebabCaseLower),
+            new JsonStringEnumConverter<SentinelRole>(JsonNamingPolicy.KebabCaseLower),
         },
         TypeInfoResolver = ConfigJsonContext.Default.WithAddedModifier(static type =>
         {
             string[] derived = type.Type == typeof(BackendSettings) ? Derived
                 : type.Type == typeof(HealthSettings) ? CertificatesRead
+                : type.Type == typeof(DiscoverySettings) ? DerivedOfDiscovery
                 : type.Type == typeof(RouteSettings) ? DerivedOfRoute : [];
             foreach (JsonPropertyInfo property in type.Properties.Where(p => derived.Contains(p.Name)).ToArray())
             {
                 type.Properties.Remove(property);
+            }
+
+            if (type.Type == typeof(DiscoverySettings))
+            {
+                // Not a range of ports, unlike the addresses of a listener.
+                type.Properties.Single(p => p.Name == "servers").CustomConverter = new ServersConverter();
             }
 
             if (type.Type == typeof(HealthSettings))
@@ -117,6 +128,23 @@ internal static class ConfigJson
             foreach (string addresses in PortSpan.Compact(value))
             {
                 writer.WriteStringValue(addresses);
+            }
+
+            writer.WriteEndArray();
+        }
+    }
+
+    private sealed class ServersConverter : JsonConverter<ImmutableArray<Endpoint>>
+    {
+        public override ImmutableArray<Endpoint> Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
+            throw new NotSupportedException("configurations are read from TOML");
+
+        public override void Write(Utf8JsonWriter writer, ImmutableArray<Endpoint> value, JsonSerializerOptions options)
+        {
+            writer.WriteStartArray();
+            foreach (Endpoint server in value)
+            {
+                writer.WriteStringValue(server.ToString());
             }
 
             writer.WriteEndArray();

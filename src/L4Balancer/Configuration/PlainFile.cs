@@ -15,6 +15,31 @@ internal static class PlainFile
         OperatingSystem.IsLinux() && FileStamp.Of(path) is { IsRegular: false, IsDirectory: false }
             ? "it is a pipe, a socket or a device: specify a regular file" : null;
 
+    /// <summary>Reads the whole file, as a check.</summary>
+    /// <param name="most">The largest size that is accepted, in bytes.</param>
+    /// <returns>Why it cannot be read, with how to correct it; null if it can.</returns>
+    public static string? WhyUnreadable(string path, int most)
+    {
+        try
+        {
+            _ = Read(path, most);
+            return null;
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return $"\"{path}\": no such file";
+        }
+        catch (UnauthorizedAccessException)
+        {
+            string hint = Directory.Exists(path) ? "it is a directory: specify the file in it" : $"give the user {Environment.UserName} read permission";
+            return $"\"{path}\" cannot be read: {hint}";
+        }
+        catch (IOException e)
+        {
+            return $"\"{path}\" cannot be read: {e.Message}";
+        }
+    }
+
     /// <summary>Reads the whole file.</summary>
     /// <param name="most">The largest size that is accepted, in bytes.</param>
     /// <exception cref="IOException">It cannot be read, is larger, or is no regular file; the message says which.</exception>

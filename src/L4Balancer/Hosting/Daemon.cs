@@ -1,15 +1,20 @@
 using System.Collections.Immutable;
 using System.Runtime.InteropServices;
+using System.Runtime.Versioning;
 using L4Balancer.AccessLog;
 using L4Balancer.Admin;
 using L4Balancer.Configuration;
 using L4Balancer.Control;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
+using L4Balancer.Core.Dns;
 using L4Balancer.Core.Routing;
+using L4Balancer.Discovery;
+using L4Balancer.Discovery.Sources;
 using L4Balancer.Engine;
 using L4Balancer.Logging;
 using L4Balancer.Metrics;
+using L4Balancer.NameServer;
 using L4Balancer.Platform;
 using L4Balancer.Resolving;
 using L4Balancer.Systemd;
@@ -47,10 +52,13 @@ internal sealed class Daemon : IAsyncDisposable
     private LivingLines? _living;
     private volatile IEngine? _engine;
     private BackendNames? _names;
+    private DiscoveryService? _discovery;
     private StopExtension? _stopExtension;
     private StateFile? _stateFile;
     private FileWatch? _watch;
     private AdminServer? _admin;
+    private DnsCounters? _dnsCounters;
+    private ZoneServer? _zone;
 
     public Daemon(TimeProvider clock, LogOutput output, LevelSwitch level, ILoggerFactory loggers, ServiceNotifications systemd)
     {
@@ -114,6 +122,7 @@ internal sealed class Daemon : IAsyncDisposable
 
         RoutingSnapshot snapshot = _first = RoutingSnapshot.Build(desired);
         snapshot.Ports.Supply.Range = LocalPorts.Range();
+        _dnsCounters = config.Dns is null ? null : new DnsCounters();
         _log.Starting(
             BuildVersion.Current.Version, EngineChoice.NameOf(config.Balancer.Engine), snapshot.MaxConnections, budget.Limit, budget.Reserve);
         if (await StartMetricsAsync(config) is string noMetrics)
@@ -133,6 +142,11 @@ internal sealed class Daemon : IAsyncDisposable
         if (await StartAdminAsync(config.Admin, hurry) is string noAdmin)
         {
             return [noAdmin];
+        }
+
+        if (config.Dns is not null && OperatingSystem.IsLinux() && await StartDnsAsync(desired.Seed) is string noDns)
+        {
+            return [noDns];
         }
 
         ReturnMemoryOfStart();
@@ -183,10 +197,14 @@ internal sealed class Daemon : IAsyncDisposable
     {
         _parts.Own(_names = new BackendNames(
             new NameResolver(Resolver, _clock, () => _control?.NamesChanged()), _clock, _loggers.CreateLogger<BackendNames>()));
-        await _names.PrepareAsync(config);
+        _parts.Own(_discovery = new DiscoveryService(
+            (pool, settings) => SourceFactory.Create(pool, settings, DiscoverySettings.DefaultFleet, _clock, _loggers.CreateLogger<DiscoveryService>()),
+            () => _control?.DiscoveryChanged(), _clock, _loggers.CreateLogger<DiscoveryService>()));
+        await Task.WhenAll(_names.PrepareAsync(config), _discovery.StartAsync(config));
         return new DesiredState(config, budget.ConnectionsFor(config.Balancer, _log))
         {
             Names = _names.After(Resolutions.None, config),
+            Discovered = Discovered.None.After(config, _discovery.Believed, _names.OwnOf(config.Listeners)),
             Seed = UnknownSeed(),
         };
     }
@@ -230,7 +248,8 @@ internal sealed class Daemon : IAsyncDisposable
             return null;
         }
 
-        _parts.Own(_metrics = new BalancerMetrics(() => Snapshot, () => _engine, _clock, DescriptorBudget.WorkersOf(config.Balancer)));
+        _parts.Own(_metrics = new BalancerMetrics(
+            () => Snapshot, () => _engine, _clock, DescriptorBudget.WorkersOf(config.Balancer), _dnsCounters));
         if (config.Metrics?.Otlp is Uri collector)
         {
             _parts.Own(new OtlpPush(collector, _metrics, FirstPush, BetweenPushes, _loggers.CreateLogger<OtlpPush>()));
@@ -278,7 +297,7 @@ internal sealed class Daemon : IAsyncDisposable
     {
         Warn(desired.File);
         var control = new BalancerControl(
-            new ActiveConfig(desired, snapshot), _engine!, _names!, budget.Limit, path, _clock, _loggers);
+            new ActiveConfig(desired, snapshot), _engine!, _names!, _discovery!, budget.Limit, path, _clock, _loggers);
         if (_stateFile is not null)
         {
             var state = new StateWriter(_stateFile, desired, _clock, _log);
@@ -289,8 +308,9 @@ internal sealed class Daemon : IAsyncDisposable
         control.FileRead = FileStamp;
         _parts.Own(_control = control);
 
-        // Answers of name servers between the first snapshot and this point found no control plane to report to.
+        // Answers of name servers and of sources between the first snapshot and this point found no control plane to report to.
         control.NamesChanged();
+        control.DiscoveryChanged();
         control.Events.ReloadBegins += _service.Reloading;
         control.Events.ReloadEnds += _service.Ready;
         control.Events.Reloaded += now =>
@@ -300,6 +320,10 @@ internal sealed class Daemon : IAsyncDisposable
             _living!.Apply(now.Balancer.AccessLogEvery);
             _watch?.Set(now.Balancer.Watch);
             Warn(now);
+            if (OperatingSystem.IsLinux())
+            {
+                _zone?.Check(now.Dns!);
+            }
         };
     }
 
@@ -350,6 +374,22 @@ internal sealed class Daemon : IAsyncDisposable
                 _control!, _engine!, _metricsEndpoint, _output.Recent, _clock, _clock.GetUtcNow(), () => !_service.IsDraining);
             _parts.Own(_admin = await AdminServer.StartAsync(settings, target, _loggers, hurry));
             _control!.ReadDependencies = _admin.ReadToken;
+            return null;
+        }
+        catch (ListenException e)
+        {
+            return e.Message;
+        }
+    }
+
+    [SupportedOSPlatform("linux")]
+    private async Task<string?> StartDnsAsync(ulong seed)
+    {
+        DnsSettings Settings() => _control!.Config.Dns!;
+        try
+        {
+            var view = new DnsView(() => Snapshot, Settings, new OwnAddresses(Settings), _clock);
+            _parts.Own(_zone = await ZoneServer.StartAsync(Settings, view, _dnsCounters!, seed, _clock, _loggers));
             return null;
         }
         catch (ListenException e)

@@ -1,6 +1,7 @@
 using System.ComponentModel;
 using System.Diagnostics;
 using System.Runtime.InteropServices;
+using System.Runtime.Versioning;
 using L4Balancer.Engine.Keeper;
 
 namespace L4Balancer.Engine.Tests.Keeper;
@@ -9,6 +10,7 @@ namespace L4Balancer.Engine.Tests.Keeper;
 /// The keeper's code in a library that this process loads: the same source as in the native executable, where it is linked in. Tests run compiled just
 /// in time, so they have no code of their own that another process could run.
 /// </summary>
+[SupportedOSPlatform("linux")]
 internal static class KeeperCode
 {
     // As in Keeper.targets, but for a library; nothing may be undefined.

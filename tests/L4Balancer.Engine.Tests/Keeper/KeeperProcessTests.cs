@@ -1,3 +1,4 @@
+using System.Runtime.Versioning;
 using L4Balancer.Engine.Keeper;
 using L4Balancer.Engine.Ledger;
 using L4Balancer.Engine.Linux;
@@ -6,6 +7,7 @@ namespace L4Balancer.Engine.Tests.Keeper;
 
 /// <summary>How a keeper is started, or why there is none.</summary>
 [FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
+[SupportedOSPlatform("linux")]
 internal sealed class KeeperProcessTests : IDisposable
 {
     private readonly string _root = Directory.CreateTempSubdirectory("l4-keeper-").FullName;

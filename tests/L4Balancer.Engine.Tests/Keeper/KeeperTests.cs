@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
+using System.Runtime.Versioning;
 using System.Text;
 using L4Balancer.Engine.Keeper;
 using L4Balancer.Engine.Linux;
@@ -10,6 +11,7 @@ namespace L4Balancer.Engine.Tests.Keeper;
 /// <summary>A process is killed, and another one goes on with its sockets: their peers do not notice.</summary>
 [FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 [NonParallelizable]
+[SupportedOSPlatform("linux")]
 internal sealed partial class KeeperTests : IDisposable
 {
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(15);
@@ -170,7 +172,7 @@ internal sealed partial class KeeperTests : IDisposable
     {
         Victim victim = await StartAsync();
         (Socket first, _, _) = await victim.OpenAsync();
-        Kill(victim.Keeper, 9);
+        Signal(victim.Keeper, 9);
         await Patience.Until(() => Victim.HasEnded(victim.Keeper), "the keeper has ended");
         await victim.OpenAsync();
         await victim.KillAsync();
@@ -185,11 +187,11 @@ internal sealed partial class KeeperTests : IDisposable
         (Socket _, int descriptor, ulong cookie) = await victim.OpenAsync();
         Assert.That(KeeperConnection.TryConnect(SocketPath, TimeSpan.FromMilliseconds(50), out string? fault), Is.Null);
         Assert.That(fault, Is.EqualTo($"{SocketPath}: no answer within 0.05 s"));
-        Kill(victim.Keeper, 19);
+        Signal(victim.Keeper, 19);
         await victim.KillAsync();
         Assert.That(KeeperConnection.TryConnect(SocketPath, TimeSpan.FromMilliseconds(50), out _), Is.Null);
 
-        Kill(victim.Keeper, 18);
+        Signal(victim.Keeper, 18);
         Assert.That(KeeperConnection.IsSocket(Fetch(Connect(), [descriptor])[0], cookie), "and again when it goes on");
     }
 
@@ -318,6 +320,8 @@ internal sealed partial class KeeperTests : IDisposable
         var bytes = new byte[64];
         return Encoding.ASCII.GetString(bytes, 0, client.Receive(bytes));
     }
+
+    private static void Signal(int id, int signal) => Assert.That(Kill(id, signal), Is.Zero);
 
     [LibraryImport("libc", EntryPoint = "kill")]
     private static partial int Kill(int id, int signal);

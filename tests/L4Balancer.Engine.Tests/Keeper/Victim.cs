@@ -2,11 +2,13 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using System.Runtime.Versioning;
 using L4Balancer.Engine.Tests.Peers;
 
 namespace L4Balancer.Engine.Tests.Keeper;
 
 /// <summary>A process with a keeper, and its connections as their other ends have them.</summary>
+[SupportedOSPlatform("linux")]
 internal sealed class Victim : IDisposable
 {
     /// <summary>A process of .NET has to start on a machine that is busy.</summary>

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using System.Runtime.Versioning;
 using L4Balancer.Engine.Keeper;
 using L4Balancer.Engine.Linux;
 
@@ -11,6 +12,7 @@ namespace L4Balancer.Engine.Tests.Keeper;
 /// the cookie of a connection, <c>reuse N</c> closes that descriptor and opens another socket under its number, <c>pipe</c> answers both ends of a pipe
 /// that holds "in the pipe", and its inode, <c>stop</c> ends it in good order.
 /// </summary>
+[SupportedOSPlatform("linux")]
 internal static class VictimBody
 {
     public static async Task RunAsync(string library, string path, string milliseconds)

@@ -1,3 +1,4 @@
+using System.Runtime.Versioning;
 using L4Balancer.Core.Connections;
 using L4Balancer.Core.Routing;
 using L4Balancer.Engine.Ledger;
@@ -7,6 +8,7 @@ namespace L4Balancer.Engine.Tests.Ledger;
 
 /// <summary>What is written into a ledger is what a process after this one reads.</summary>
 [FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
+[SupportedOSPlatform("linux")]
 internal sealed class ConnectionLedgerTests : IDisposable
 {
     private readonly LedgerSample _sample = new();

@@ -14,6 +14,7 @@ internal abstract class FuzzTarget
         new ConfigTarget(),
         new AdminQueryTarget(),
         new LedgerTarget(),
+        new DnsTarget(),
     ];
 
     /// <summary>As in <c>make fuzz TARGET=</c>, and the name of the folder of its cases.</summary>
