@@ -14,6 +14,7 @@ internal abstract class FuzzTarget
         new ConfigTarget(),
         new AdminQueryTarget(),
         new LedgerTarget(),
+        new StoreAnswerTarget(),
         new DnsTarget(),
     ];
 
