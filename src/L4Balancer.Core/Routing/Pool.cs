@@ -53,6 +53,7 @@ public sealed class Pool
         _modes = new BackendMode[backends.Length];
         modes.CopyTo(_modes);
         _isUnlimited = BoundedLoad == 0 && settings.SlowStart == TimeSpan.Zero && settings.Backends.All(b => b.MaxConnections == 0);
+        HasPublicUrls = backends.Any(b => b.Settings.PublicUrl.Length > 0);
         string[] placements = Placement.Of([.. backends.Select(b => (b.Name, b.Settings.Address))]);
         _primaryMembers = Members(placements, backup: false);
         _backupMembers = Members(placements, backup: true);
@@ -92,6 +93,9 @@ public sealed class Pool
     /// <param name="trial">The connection's trial of that backend; 0: none.</param>
     public bool StillTakes(int backend, int trial) =>
         _primary.StillTakes(backend, trial) || _backup.StillTakes(backend, trial);
+
+    /// <summary>Whether no operator has taken it out, whatever its health.</summary>
+    public bool IsReady(int backend) => _modes[backend] == BackendMode.Ready;
 
     /// <summary>Whether new connections may go there: it is healthy, ready, and has weight.</summary>
     public bool Takes(int backend) => StatusOf(backend) == BackendStatus.Up && Backends[backend].Weight > 0;
@@ -170,6 +174,31 @@ public sealed class Pool
     }
 
     /// <summary>
+    /// A hash over the tables that <c>balance</c> uses, or over the members and weights where it uses none: equal on two balancers if both choose the
+    /// same backend for every key. Does not depend on the order of the backends in the file, on health, modes and limits. Takes time in proportion to
+    /// the size of the tables.
+    /// </summary>
+    public ulong HashOfTables() => Mix.Of(HashOf(_primaryPicker, _primaryMembers) + Mix.Of(HashOf(_backupPicker, _backupMembers) ^ (ulong)Settings.Balance));
+
+    private static ulong HashOf(IPicker picker, RingMember[] members)
+    {
+        if (members.Length == 0)
+        {
+            return 0;
+        }
+
+        var names = new ulong[members.Max(static m => m.Index) + 1];
+        ulong hash = 0;
+        foreach (RingMember member in members)
+        {
+            names[member.Index] = TupleHash.OfText(member.Address);
+            hash = Mix.Of(hash ^ names[member.Index]) + (ulong)member.Weight;
+        }
+
+        return picker is HashPicker table ? table.HashOfTable(names) : hash;
+    }
+
+    /// <summary>
     /// Whether a connection of this tuple would now go to another backend than this one if no backend were full. True only if a client's
     /// next connection has the same key as its last: never if the pool does not hash, or if the source port is part of the key. Nor for named
     /// fields, whose values are not kept.
@@ -242,6 +271,14 @@ public sealed class Pool
     /// <param name="share">0 to 1; 1 is the normal state.</param>
     public void SetRamp(int backend, double share) =>
         Volatile.Write(ref _ramps[backend], share >= 1 ? ulong.MaxValue : (ulong)(Math.Max(share, 0) * ulong.MaxValue));
+
+    /// <summary>The share that <see cref="SetRamp"/> has set, 0 to 1.</summary>
+    public double RampOf(int backend) => Volatile.Read(ref _ramps[backend]) / (double)ulong.MaxValue;
+
+    /// <summary>
+    /// Whether clients can be handed an endpoint of this pool: at least one backend has a <c>public_url</c>.
+    /// </summary>
+    public bool HasPublicUrls { get; }
 
     /// <summary>Sets the operator's mode of a backend. Only the one writer of the snapshot calls this.</summary>
     public void SetMode(int backend, BackendMode mode)

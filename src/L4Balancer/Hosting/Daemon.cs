@@ -8,10 +8,13 @@ using L4Balancer.Control;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Dns;
+using L4Balancer.Core.Fleet;
 using L4Balancer.Core.Routing;
+using L4Balancer.Direct;
 using L4Balancer.Discovery;
 using L4Balancer.Discovery.Sources;
 using L4Balancer.Engine;
+using L4Balancer.Fleet;
 using L4Balancer.Logging;
 using L4Balancer.Metrics;
 using L4Balancer.NameServer;
@@ -56,7 +59,10 @@ internal sealed class Daemon : IAsyncDisposable
     private StopExtension? _stopExtension;
     private StateFile? _stateFile;
     private FileWatch? _watch;
+    private volatile FleetService? _fleet;
     private AdminServer? _admin;
+    private EndpointDesk? _endpoints;
+    private EndpointServer? _endpointServer;
     private DnsCounters? _dnsCounters;
     private ZoneServer? _zone;
 
@@ -139,6 +145,12 @@ internal sealed class Daemon : IAsyncDisposable
         _parts.Own(_living = new LivingLines(_engine!, config.Balancer.AccessLogEvery, _clock, _loggers.CreateLogger<LivingLines>()));
         StartWatches(path);
         _control!.Start();
+        _fleet?.Start();
+        if (await StartEndpointsAsync(desired, budget, hurry) is string noEndpoints)
+        {
+            return [noEndpoints];
+        }
+
         if (await StartAdminAsync(config.Admin, hurry) is string noAdmin)
         {
             return [noAdmin];
@@ -148,6 +160,8 @@ internal sealed class Daemon : IAsyncDisposable
         {
             return [noDns];
         }
+
+        _control.ReadDependencies = ReadDependencies;
 
         ReturnMemoryOfStart();
         _service.Ready();
@@ -167,6 +181,7 @@ internal sealed class Daemon : IAsyncDisposable
     public void Drain()
     {
         _service.Draining();
+        _fleet?.Changed();
         _stopExtension?.Begin(Config.Balancer.ShutdownDelay + Config.Balancer.ShutdownGrace);
     }
 
@@ -198,7 +213,7 @@ internal sealed class Daemon : IAsyncDisposable
         _parts.Own(_names = new BackendNames(
             new NameResolver(Resolver, _clock, () => _control?.NamesChanged()), _clock, _loggers.CreateLogger<BackendNames>()));
         _parts.Own(_discovery = new DiscoveryService(
-            (pool, settings) => SourceFactory.Create(pool, settings, DiscoverySettings.DefaultFleet, _clock, _loggers.CreateLogger<DiscoveryService>()),
+            (pool, settings) => SourceFactory.Create(pool, settings, config.Fleet?.Name ?? DiscoverySettings.DefaultFleet, _clock, _loggers.CreateLogger<DiscoveryService>()),
             () => _control?.DiscoveryChanged(), _clock, _loggers.CreateLogger<DiscoveryService>()));
         await Task.WhenAll(_names.PrepareAsync(config), _discovery.StartAsync(config));
         return new DesiredState(config, budget.ConnectionsFor(config.Balancer, _log))
@@ -249,7 +264,7 @@ internal sealed class Daemon : IAsyncDisposable
         }
 
         _parts.Own(_metrics = new BalancerMetrics(
-            () => Snapshot, () => _engine, _clock, DescriptorBudget.WorkersOf(config.Balancer), _dnsCounters));
+            () => Snapshot, () => _engine, _clock, DescriptorBudget.WorkersOf(config.Balancer), _dnsCounters, () => _fleet?.Status));
         if (config.Metrics?.Otlp is Uri collector)
         {
             _parts.Own(new OtlpPush(collector, _metrics, FirstPush, BetweenPushes, _loggers.CreateLogger<OtlpPush>()));
@@ -307,6 +322,10 @@ internal sealed class Daemon : IAsyncDisposable
 
         control.FileRead = FileStamp;
         _parts.Own(_control = control);
+        if (desired.File.Fleet is { } fleet)
+        {
+            Join(control, fleet, desired);
+        }
 
         // Answers of name servers and of sources between the first snapshot and this point found no control plane to report to.
         control.NamesChanged();
@@ -325,6 +344,27 @@ internal sealed class Daemon : IAsyncDisposable
                 _zone?.Check(now.Dns!);
             }
         };
+    }
+
+    private IBalancerAddresses BalancersOf(Func<DnsSettings> settings) => _fleet is { } fleet
+        ? new FleetAddresses(fleet, () => settings().Address, () => !_service.IsDraining) : new OwnAddresses(settings);
+
+    private void Join(BalancerControl control, FleetSettings settings, DesiredState desired)
+    {
+        var self = new FleetMember(settings.Id.Length > 0 ? settings.Id : Environment.MachineName, Guid.NewGuid().ToString("N"))
+        {
+            Host = $"{Environment.MachineName}, pid {Environment.ProcessId}",
+            Version = BuildVersion.Current.Version,
+            Started = _clock.GetUtcNow(),
+        };
+        _fleet = new FleetService(
+            settings, self, me => new FleetView(me, () => control.Now, static c => c.Dns is { } dns ? [.. dns.Address.Select(static a => a.ToString())] : [], () => !_service.IsDraining), control, _clock,
+            _loggers.CreateLogger<FleetService>());
+        _parts.Own(_fleet);
+        control.Sharing = _fleet;
+        control.Events.HealthChanged += _fleet.Changed;
+        control.Events.Reloaded += _ => _fleet.Changed();
+        _fleet.Follow(desired);
     }
 
     private void StartWatches(string? path)
@@ -361,6 +401,38 @@ internal sealed class Daemon : IAsyncDisposable
         }
     }
 
+    // Without [endpoint] there is a desk nevertheless: the admin API shows what clients would be handed.
+    private async Task<string?> StartEndpointsAsync(DesiredState desired, DescriptorBudget budget, CancellationToken hurry)
+    {
+        BalancerControl control = _control!;
+        _endpoints = new EndpointDesk(() => control.Snapshot, () => control.Config.Endpoint, _clock, desired.Seed);
+        if (desired.File.Endpoint is not EndpointSettings settings)
+        {
+            return null;
+        }
+
+        try
+        {
+            _parts.Own(_endpointServer = await EndpointServer.StartAsync(settings, _endpoints, budget.Limit, _clock, _loggers, hurry));
+            return null;
+        }
+        catch (Exception e) when (e is ListenException or InvalidDataException)
+        {
+            return e.Message;
+        }
+    }
+
+    private Action ReadDependencies(BalancerConfig config)
+    {
+        Action? token = _admin?.ReadToken(config);
+        Action? secret = _endpointServer?.ReadSecret(config);
+        return () =>
+        {
+            token?.Invoke();
+            secret?.Invoke();
+        };
+    }
+
     private async Task<string?> StartAdminAsync(AdminSettings settings, CancellationToken hurry)
     {
         if (_metricsEndpoint is null)
@@ -371,9 +443,9 @@ internal sealed class Daemon : IAsyncDisposable
         try
         {
             var target = new AdminTarget(
-                _control!, _engine!, _metricsEndpoint, _output.Recent, _clock, _clock.GetUtcNow(), () => !_service.IsDraining);
+                _control!, _engine!, _metricsEndpoint, _output.Recent, _clock, _clock.GetUtcNow(), () => !_service.IsDraining,
+                _endpoints!) { Fleet = _fleet };
             _parts.Own(_admin = await AdminServer.StartAsync(settings, target, _loggers, hurry));
-            _control!.ReadDependencies = _admin.ReadToken;
             return null;
         }
         catch (ListenException e)
@@ -388,7 +460,7 @@ internal sealed class Daemon : IAsyncDisposable
         DnsSettings Settings() => _control!.Config.Dns!;
         try
         {
-            var view = new DnsView(() => Snapshot, Settings, new OwnAddresses(Settings), _clock);
+            var view = new DnsView(() => Snapshot, Settings, BalancersOf(Settings), _clock);
             _parts.Own(_zone = await ZoneServer.StartAsync(Settings, view, _dnsCounters!, seed, _clock, _loggers));
             return null;
         }

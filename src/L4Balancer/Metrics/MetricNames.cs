@@ -12,6 +12,7 @@ internal static class MetricNames
     public const string RouteKeyMissing = "l4balancer_route_key_missing_total";
     public const string QueueAbandoned = "l4balancer_queue_abandoned_total";
     public const string StickyEntries = "l4balancer_sticky_entries";
+    public const string EndpointAnswers = "l4balancer_endpoint_answers_total";
     public const string HeldMemory = "l4balancer_held_memory_bytes";
     public const string EventLoopStalls = "l4balancer_event_loop_stalls_total";
     public const string ConnectionsActive = "l4balancer_connections_active";
@@ -37,6 +38,9 @@ internal static class MetricNames
     public const string DnsAnswers = "l4balancer_dns_answers_total";
     public const string Reloads = "l4balancer_reloads_total";
     public const string ConfigGeneration = "l4balancer_config_generation";
+    public const string FleetMembers = "l4balancer_fleet_members";
+    public const string FleetDisagreement = "l4balancer_fleet_disagreement";
+    public const string FleetConnected = "l4balancer_fleet_connected";
     public const string BuildInfo = "l4balancer_build_info";
 
     public const string ProcessOpenDescriptors = "process_open_fds";
@@ -58,11 +62,14 @@ internal static class MetricNames
     public const string Version = "version";
     public const string Commit = "commit";
     public const string Engine = "engine";
+    public const string Kind = "kind";
 
     public const string ToBackend = "to_backend";
     public const string ToClient = "to_client";
     public const string Success = "success";
     public const string Failure = "failure";
+    public const string NoBackend = "no_backend";
+    public const string Limited = "limited";
     public const string LocalError = "local_error";
     public const string Up = "up";
     public const string Degraded = "degraded";
@@ -70,4 +77,7 @@ internal static class MetricNames
     public const string Draining = "draining";
     public const string Maintenance = "maintenance";
     public const string Checking = "checking";
+    public const string Configuration = "configuration";
+    public const string Ring = "ring";
+    public const string Health = "health";
 }
