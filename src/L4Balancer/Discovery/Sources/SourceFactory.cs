@@ -1,7 +1,7 @@
 using L4Balancer.Core.Config;
 using Microsoft.Extensions.Logging;
 
-namespace L4Balancer.Discovery;
+namespace L4Balancer.Discovery.Sources;
 
 /// <summary>Creates the source of a pool; the only place that knows all of them.</summary>
 internal static class SourceFactory
