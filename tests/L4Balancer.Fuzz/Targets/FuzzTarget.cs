@@ -13,6 +13,8 @@ internal abstract class FuzzTarget
         new TomlTarget(),
         new ConfigTarget(),
         new AdminQueryTarget(),
+        new ZookeeperTarget(),
+        new SentinelTarget(),
     ];
 
     /// <summary>As in <c>make fuzz TARGET=</c>, and the name of the folder of its cases.</summary>

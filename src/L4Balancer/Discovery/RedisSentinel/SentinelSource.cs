@@ -6,7 +6,7 @@ namespace L4Balancer.Discovery.RedisSentinel;
 /// <summary>
 /// The master that Redis Sentinels watch, or its replicas ("Guidelines for Redis clients with support for Redis Sentinel"): the Sentinels are asked in
 /// order, and one that does not answer, does not know the master, or has missed a failover, makes way for the next. After an event, and after
-/// <c>interval</c>, everything is read again. The protocol is written here by hand (docs/decisions/0020-zookeeper-and-sentinel.md).
+/// <c>interval</c>, everything is read again. The protocol is written here by hand (docs/decisions/0012-what-is-ours.md).
 /// </summary>
 internal sealed class SentinelSource(DiscoverySettings settings, TimeProvider clock) : IBackendSource
 {

@@ -1,4 +1,6 @@
 using L4Balancer.Core.Config;
+using L4Balancer.Discovery.RedisSentinel;
+using L4Balancer.Discovery.Zookeeper;
 using Microsoft.Extensions.Logging;
 
 namespace L4Balancer.Discovery.Sources;
@@ -11,6 +13,8 @@ internal static class SourceFactory
     /// <exception cref="NotSupportedException">The kind is not built; the configuration does not accept its key.</exception>
     public static IBackendSource Create(string pool, DiscoverySettings settings, string fleet, TimeProvider clock, ILogger log) => settings.Kind switch
     {
+        DiscoveryKind.Zookeeper => new ZookeeperSource(settings, settings.PrefixFor(pool, fleet), clock),
+        DiscoveryKind.RedisSentinel => new SentinelSource(settings, clock),
         _ => throw new NotSupportedException($"Pool {pool} of fleet {fleet}: no source of the kind {settings.Kind}, {clock}, {log}."),
     };
 }

@@ -5,7 +5,7 @@ namespace L4Balancer.Discovery.Zookeeper;
 
 /// <summary>
 /// The children of a node of ZooKeeper, watched (ZooKeeper Programmer's Guide, "Watches"). After an event, and after <c>interval</c>, everything is read
-/// again. The protocol is written here by hand (docs/decisions/0020-zookeeper-and-sentinel.md).
+/// again. The protocol is written here by hand (docs/decisions/0012-what-is-ours.md).
 /// </summary>
 /// <param name="prefix">The node, with a slash at its end.</param>
 internal sealed class ZookeeperSource(DiscoverySettings settings, string prefix, TimeProvider clock) : IBackendSource

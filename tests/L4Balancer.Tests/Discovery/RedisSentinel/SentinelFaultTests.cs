@@ -27,7 +27,7 @@ internal sealed class SentinelFaultTests
         yield return new TestCaseData("*3\r\n$10\r\npsub", "", "closed the connection").SetArgDisplayNames("end in a text");
         yield return new TestCaseData("-NOPERM this user has no permissions\r\n", "", "no subscription: \"NOPERM this user").SetArgDisplayNames("no permission");
         yield return new TestCaseData("+OK\r\n", "", "no subscription").SetArgDisplayNames("no subscription");
-        yield return new TestCaseData(Subscribed, "-ERR \u001b[31m\r\n", "\"ERR \\U0000001B[31m\"").SetArgDisplayNames("error");
+        yield return new TestCaseData(Subscribed, "-ERR \u001b[31m\r\n-ERR\r\n-ERR\r\n", "\"ERR \\U0000001B[31m\"").SetArgDisplayNames("error");
         yield return new TestCaseData(Subscribed, "*-1\r\n*0\r\n*0\r\n", "it does not know the master").SetArgDisplayNames("no master");
         yield return new TestCaseData(Subscribed, "-IDONTKNOW No such master\r\n*0\r\n*0\r\n", "it does not know the master").SetArgDisplayNames("error about the master");
         yield return new TestCaseData(Subscribed, "+OK\r\n+OK\r\n+OK\r\n", "it does not answer as a Sentinel does").SetArgDisplayNames("no address");
