@@ -9,6 +9,7 @@ namespace L4Balancer.Tests.Admin;
 /// <summary>The commands where the daemon does not answer: one that is stopped still accepts connections, because its kernel does.</summary>
 [CancelAfter(120_000)]
 [Category(DaemonProcess.Category)]
+[Parallelizable(ParallelScope.Self)]
 internal sealed class SilentDaemonTests
 {
     private static readonly string[][] Commands =

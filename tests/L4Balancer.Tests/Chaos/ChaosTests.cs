@@ -8,6 +8,7 @@ namespace L4Balancer.Tests.Chaos;
 [CancelAfter(240_000)]
 [Platform("Linux")]
 [Category(DaemonProcess.Category)]
+[Parallelizable(ParallelScope.Self)]
 internal sealed class ChaosTests
 {
     private static readonly TimeSpan Duration = TimeSpan.FromSeconds(25);

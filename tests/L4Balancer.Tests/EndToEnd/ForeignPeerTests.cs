@@ -6,6 +6,7 @@ namespace L4Balancer.Tests.EndToEnd;
 /// </summary>
 [CancelAfter(240_000)]
 [Category(DaemonProcess.Category)]
+[Parallelizable(ParallelScope.Self)]
 internal sealed class ForeignPeerTests
 {
     private const int Connections = 500;

@@ -10,6 +10,7 @@ namespace L4Balancer.Tests.EndToEnd;
 /// </summary>
 [CancelAfter(100_000)]
 [Category(DaemonProcess.Category)]
+[Parallelizable(ParallelScope.Self)]
 internal sealed class SessionAffinityTests
 {
     private const int Backends = 5;

@@ -6,6 +6,7 @@ namespace L4Balancer.Tests.Hosting;
 /// <summary><c>access_log_start</c> and <c>access_log_every</c> through the file, on both engines.</summary>
 [CancelAfter(120_000)]
 [Category(DaemonProcess.Category)]
+[Parallelizable(ParallelScope.Self)]
 internal sealed class AccessLogKindsTests
 {
     [Test]

@@ -6,6 +6,7 @@ namespace L4Balancer.Tests.Hosting;
 
 /// <summary><c>new_connection_rate</c> through the file, on both engines.</summary>
 [Category(DaemonProcess.Category)]
+[Parallelizable(ParallelScope.Self)]
 internal sealed class ConnectionRateTests
 {
     [Test]

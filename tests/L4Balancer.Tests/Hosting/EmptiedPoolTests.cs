@@ -7,6 +7,7 @@ namespace L4Balancer.Tests.Hosting;
 /// <summary>A pool whose last backend an operator takes out is reported like one whose backends have died.</summary>
 [CancelAfter(120_000)]
 [Category(DaemonProcess.Category)]
+[Parallelizable(ParallelScope.Self)]
 internal sealed class EmptiedPoolTests
 {
     private const string Dead = "pool chat has no backend that is up";

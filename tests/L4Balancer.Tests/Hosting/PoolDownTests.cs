@@ -6,6 +6,7 @@ namespace L4Balancer.Tests.Hosting;
 
 /// <summary><c>on_pool_down = "stop-listening"</c>, as a TCP check of a load balancer in front sees it.</summary>
 [Category(DaemonProcess.Category)]
+[Parallelizable(ParallelScope.Self)]
 internal sealed class PoolDownTests
 {
     [TestCase("epoll")]

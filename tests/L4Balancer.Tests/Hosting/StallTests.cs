@@ -9,6 +9,7 @@ namespace L4Balancer.Tests.Hosting;
 /// believes its own timers.
 /// </summary>
 [Category(DaemonProcess.Category)]
+[Parallelizable(ParallelScope.Self)]
 internal sealed class StallTests
 {
     private const int SIGCONT = 18;

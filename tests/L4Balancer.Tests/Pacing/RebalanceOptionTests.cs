@@ -5,6 +5,7 @@ namespace L4Balancer.Tests.Pacing;
 /// <summary>What an operator gives to a rebalance is kept to.</summary>
 [CancelAfter(120_000)]
 [Category(DaemonProcess.Category)]
+[Parallelizable(ParallelScope.Self)]
 internal sealed class RebalanceOptionTests
 {
     private const int All = 90;

@@ -5,6 +5,7 @@ namespace L4Balancer.Tests.Pacing;
 /// <summary>A rebalance that runs can be seen and stopped.</summary>
 [CancelAfter(120_000)]
 [Category(DaemonProcess.Category)]
+[Parallelizable(ParallelScope.Self)]
 internal sealed class RebalanceStopTests
 {
     private const int All = 60;

@@ -5,6 +5,7 @@ namespace L4Balancer.Tests.Packaging;
 /// <summary>The Debian package, through its life in a root of its own, and the tarball.</summary>
 [Platform("Linux")]
 [Category(DaemonProcess.Category)]
+[Parallelizable(ParallelScope.Self)]
 internal sealed class PackageTests
 {
     /// <summary>What was published, or the build for these tests: the package takes what it is given, and a publish takes minutes.</summary>

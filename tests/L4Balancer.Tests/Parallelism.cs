@@ -1,0 +1,3 @@
+// Fixtures whose tests mostly wait (for rates, intervals and timeouts of a daemon) run beside each other; a fixture says so itself.
+// All others run alone: they count descriptors, measure time or memory, or use the whole machine.
+[assembly: LevelOfParallelism(4)]
