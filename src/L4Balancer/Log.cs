@@ -273,4 +273,36 @@ internal static partial class Log
 
     [LoggerMessage(1605, LogLevel.Information, "pool {Pool}: rebalance finished, {Count} connections closed")]
     public static partial void RebalanceEnds(this ILogger logger, string pool, int count);
+
+    [LoggerMessage(1700, LogLevel.Information,
+        "pool {Pool}: {Source} has {Count} backends (version \"{Version}\"): {Added} added, {Removed} removed, {Changed} changed")]
+    public static partial void SetBelieved(
+        this ILogger logger, string pool, string source, int count, string version, int added, int removed, int changed);
+
+    [LoggerMessage(1701, LogLevel.Warning,
+        "pool {Pool}: {Source} has only {Count} backends (version \"{Version}\"), and {InUse} are in use: nothing changes before this has lasted "
+        + "for {Hold} and was read a second time")]
+    public static partial void SetHeld(this ILogger logger, string pool, string source, int count, string version, int inUse, TimeSpan hold);
+
+    [LoggerMessage(1702, LogLevel.Warning, "pool {Pool}: {Source} says nothing: {Why}. The {Count} backends that are known stay in use")]
+    public static partial void SourceUnknown(this ILogger logger, string pool, string source, string why, int count);
+
+    [LoggerMessage(1703, LogLevel.Information, "pool {Pool}: {Source} answers again")]
+    public static partial void SourceKnown(this ILogger logger, string pool, string source);
+
+    [LoggerMessage(1704, LogLevel.Information, "pool {Pool}: {Source} has the {Count} backends again that are in use")]
+    public static partial void SetNotHeld(this ILogger logger, string pool, string source, int count);
+
+    [LoggerMessage(1705, LogLevel.Error, "pool {Pool}: the watch of {Source} has failed; it begins anew after {Pause}")]
+    public static partial void WatchFailed(this ILogger logger, string pool, string source, TimeSpan pause, Exception? exception);
+
+    [LoggerMessage(1706, LogLevel.Warning, "pool {Pool}: the discovered backend {Address} is not used: {Why}")]
+    public static partial void DiscoveredNotUsed(this ILogger logger, string pool, string address, string why);
+
+    [LoggerMessage(1707, LogLevel.Error, "the backends that were discovered are not in force: {Failure}")]
+    public static partial void DiscoveredNotInForce(this ILogger logger, string failure);
+
+    [LoggerMessage(1708, LogLevel.Information,
+        "backend {Pool}/{Backend}: what was set for it at run time is forgotten, because its source has not had it for {Time}")]
+    public static partial void OverrideForgotten(this ILogger logger, string pool, string backend, TimeSpan time);
 }

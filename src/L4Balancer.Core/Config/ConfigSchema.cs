@@ -52,7 +52,7 @@ internal static class ConfigSchema
         "[pools.discovery]",
         [
             .. NotYet("dns", "servers"),
-            .. NotYet("file"),
+            .. Works("file"),
             .. NotYet("http"),
             .. NotYet("etcd"),
             .. NotYet("consul"),
@@ -70,8 +70,7 @@ internal static class ConfigSchema
             .. NotYet("key_file"),
             .. NotYet("user"),
             .. NotYet("password_file"),
-            .. NotYet("interval"),
-            .. NotYet("hold"),
+            .. Works("interval", "hold"),
         ]);
 
     public static readonly SchemaTable Pool = new(
@@ -87,7 +86,7 @@ internal static class ConfigSchema
             new SchemaKey("sticky", KeyForm.Table, Sticky),
             new SchemaKey("health", KeyForm.Table, Health),
             new SchemaKey("passive", KeyForm.Table, Passive),
-            .. NotYet("discovery"),
+            new SchemaKey("discovery", KeyForm.Table, Discovery),
             new SchemaKey("backends", KeyForm.Tables, Backend),
         ]);
 

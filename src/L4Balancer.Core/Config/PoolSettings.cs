@@ -8,6 +8,9 @@ namespace L4Balancer.Core.Config;
 /// <summary>One table <c>[[pools]]</c>.</summary>
 public sealed record PoolSettings
 {
+    /// <summary>The largest number of backends: the ring stores their indices in 16 bits.</summary>
+    public const int MostBackends = 65_000;
+
     public static readonly TimeSpan DefaultHalfCloseTimeout = TimeSpan.FromMinutes(5);
 
     public required string Name { get; init; }
@@ -118,9 +121,6 @@ public sealed record PoolSettings
 /// <summary><c>[[pools]]</c>.</summary>
 internal static class PoolBinding
 {
-    /// <summary>The ring stores indices of backends in 16 bits.</summary>
-    public const int MostBackends = 65_000;
-
     private const int HighestCloseRate = 1_000_000;
     private const int HighestConnectionRate = 1_000_000;
     private const double LeastBoundedLoad = 1.01;
@@ -189,11 +189,6 @@ internal static class PoolBinding
 
     private static DiscoverySettings? BindDiscovery(TableBinder table, List<NamedFile> files)
     {
-        if (table.WasReported("discovery"))
-        {
-            return null;
-        }
-
         // A value that is no table is reported by reading it as one.
         bool isTable = table.HasTable("discovery");
         return table.Mentions("discovery") && table.Table("discovery") is { } source && isTable ? DiscoveryBinding.Bind(source, files) : null;
@@ -298,12 +293,12 @@ internal static class PoolBinding
         {
             table.ReportMissing("backends", "at least one [[pools.backends]] with name and address");
         }
-        else if (tables.Length > MostBackends)
+        else if (tables.Length > PoolSettings.MostBackends)
         {
             table.Errors.Add(
-                tables[MostBackends].Position,
+                tables[PoolSettings.MostBackends].Position,
                 table.KeyOf("backends"),
-                $"more than {MostBackends} backends; allowed: 1 to {MostBackends} in a pool");
+                $"more than {PoolSettings.MostBackends} backends; allowed: 1 to {PoolSettings.MostBackends} in a pool");
         }
 
         Claims<string> names = new("the backends of a pool");

@@ -5,7 +5,7 @@ namespace L4Balancer.Core.Routing;
 
 /// <summary>
 /// What operators set at run time, by pool and backend name. An override survives a reload unless the file changes that very value or no
-/// longer has the backend, and with a state file a restart too. Immutable.
+/// longer has the backend, and with a state file a restart too. In a pool with discovery it also survives that the backend is away. Immutable.
 /// </summary>
 public sealed class BackendOverrides
 {
@@ -31,12 +31,13 @@ public sealed class BackendOverrides
         ArgumentNullException.ThrowIfNull(now);
         Dictionary<(string, string), int> weightsBefore = Weights(before);
         Dictionary<(string, string), int> weightsNow = Weights(now);
+        HashSet<string> discovering = [.. now.Pools.Where(static p => p.Discovery is not null).Select(static p => p.Name)];
         BackendOverrides left = this;
         foreach (((string pool, string backend), BackendOverride set) in _set)
         {
             if (!weightsNow.TryGetValue((pool, backend), out int weight))
             {
-                left = left.With(pool, backend, default);
+                left = discovering.Contains(pool) ? left : left.With(pool, backend, default);
             }
             else if (set.Weight is not null && weight != weightsBefore.GetValueOrDefault((pool, backend), weight))
             {

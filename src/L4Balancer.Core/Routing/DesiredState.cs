@@ -13,6 +13,12 @@ public sealed record DesiredState(BalancerConfig File, int MaxConnections)
     /// <summary>The addresses that the host names in the file resolve to.</summary>
     public Resolutions Names { get; init; } = Resolutions.None;
 
+    /// <summary>The backends that the sources of the pools are believed to have.</summary>
+    public Discovered Discovered { get; init; } = Discovered.None;
+
+    /// <summary>The pools of the file, each with all of its backends: those of the file, then those that were discovered.</summary>
+    public IEnumerable<PoolSettings> Pools => File.Pools.Select(Discovered.Of);
+
     /// <summary>
     /// Where <c>round-robin</c> and <c>random-two</c> begin, and the seed of the hash of clients. The daemon draws one at its start; 0 is a fixed place.
     /// </summary>

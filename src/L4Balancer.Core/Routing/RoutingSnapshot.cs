@@ -78,7 +78,7 @@ public sealed class RoutingSnapshot
         Dictionary<string, LocalAddressState> addressStates = previous?.Sources.ToDictionary(s => s.Label) ?? [];
         PortBook.Successor ports = (previous?.Ports ?? PortBook.Empty).Next();
 
-        ImmutableArray<Pool> pools = [.. desired.File.Pools.Select(BuildPool)];
+        ImmutableArray<Pool> pools = [.. desired.Pools.Select(BuildPool)];
         Dictionary<string, Pool> poolsByName = pools.ToDictionary(p => p.Name);
         // Connections of many snapshots share one object as long as its values are the same.
         HashSet<ConnectionOrigin> origins = [.. previous?.Listeners.SelectMany(static l => l.Origins) ?? []];

@@ -20,7 +20,7 @@ internal sealed record SavedState(int Version, ImmutableArray<SavedBackend> Back
         [
             .. desired.Overrides.All
                 .OrderBy(static o => o.Pool, StringComparer.Ordinal).ThenBy(static o => o.Backend, StringComparer.Ordinal)
-                .Select(o => new SavedBackend(o.Pool, o.Backend, o.Set.Mode, o.Set.Weight, o.Set.Weight is null ? null : weights[(o.Pool, o.Backend)])),
+                .Select(o => new SavedBackend(o.Pool, o.Backend, o.Set.Mode, o.Set.Weight, o.Set.Weight is null ? null : FileWeight(weights, o.Pool, o.Backend))),
         ]);
     }
 
@@ -33,6 +33,7 @@ internal sealed record SavedState(int Version, ImmutableArray<SavedBackend> Back
     public BackendOverrides For(BalancerConfig config)
     {
         Dictionary<(string, string), int> weights = Weights(config);
+        HashSet<string> discovering = [.. config.Pools.Where(static p => p.Discovery is not null).Select(static p => p.Name)];
         BackendOverrides overrides = BackendOverrides.None;
         foreach (SavedBackend saved in Backends)
         {
@@ -41,10 +42,19 @@ internal sealed record SavedState(int Version, ImmutableArray<SavedBackend> Back
                 int? set = saved.Weight != weight && saved.FileWeight == weight ? saved.Weight : null;
                 overrides = overrides.With(saved.Pool, saved.Backend, new BackendOverride(saved.Mode, set));
             }
+            else if (discovering.Contains(saved.Pool))
+            {
+                // Which backends its source has is not known yet.
+                overrides = overrides.With(saved.Pool, saved.Backend, new BackendOverride(saved.Mode, saved.Weight));
+            }
         }
 
         return overrides;
     }
+
+    // A backend that was discovered has none.
+    private static int? FileWeight(Dictionary<(string, string), int> weights, string pool, string backend) =>
+        weights.TryGetValue((pool, backend), out int weight) ? weight : null;
 
     private static Dictionary<(string Pool, string Backend), int> Weights(BalancerConfig config) => config.Pools
         .SelectMany(static p => p.Backends.Select(b => (Key: (p.Name, b.Name), b.Weight)))

@@ -3,6 +3,7 @@ using L4Balancer.Core.Config;
 using L4Balancer.Core.Health;
 using L4Balancer.Core.Pacing;
 using L4Balancer.Core.Routing;
+using L4Balancer.Discovery;
 using L4Balancer.Engine;
 using L4Balancer.Engine.Probing;
 using L4Balancer.Resolving;
@@ -24,15 +25,18 @@ internal sealed class BalancerControl : IAsyncDisposable
     private readonly Prober _prober;
     private readonly HealthControl _health;
     private readonly NameControl _names;
+    private readonly DiscoveryControl _discovery;
     private readonly Reload _reload;
     private readonly ControlLoop _loop;
 
     /// <param name="first">The state that the engine was started with.</param>
     /// <param name="names">The host names of the configuration.</param>
+    /// <param name="discovery">The sources of its pools' backends.</param>
     /// <param name="descriptorLimit">How many descriptors the process may hold.</param>
     /// <param name="path">The file of the configuration; null if it was not read from a file.</param>
     public BalancerControl(
-        ActiveConfig first, IEngine engine, BackendNames names, long descriptorLimit, string? path, TimeProvider clock, ILoggerFactory loggers)
+        ActiveConfig first, IEngine engine, BackendNames names, DiscoveryService discovery, long descriptorLimit, string? path,
+        TimeProvider clock, ILoggerFactory loggers)
     {
         ILogger log = loggers.CreateLogger<BalancerControl>();
         ControlQueue queue = _queue = new ControlQueue(log);
@@ -44,6 +48,7 @@ internal sealed class BalancerControl : IAsyncDisposable
             new HealthBoard { Rising = _slowStarts.Begin }, _prober, OnHealthChanged, () => queue.Post(new TrialDue()), clock,
             loggers.CreateLogger<HealthControl>());
         _names = new NameControl(names, _health.TellIfDead, clock, log, () => queue.Post(new NamesChanged()));
+        _discovery = new DiscoveryControl(discovery, names.OwnOf, clock, log, () => queue.Post(new DiscoveryReported()));
         _publisher = new SnapshotPublisher(
             first,
             engine,
@@ -55,8 +60,9 @@ internal sealed class BalancerControl : IAsyncDisposable
                 _listening, // Retries what the engine could not bind again.
                 Events, // Its handlers read what all the others have done.
             ]);
-        _reload = new Reload(_publisher, _names, queue, Events, path, descriptorLimit, clock, log);
-        _loop = new ControlLoop(_publisher, _health, _slowStarts, _closes, _listening, _names, _reload, Events, log);
+        _discovery.Complain(first.Desired.Discovered);
+        _reload = new Reload(_publisher, _names, _discovery, queue, Events, path, descriptorLimit, clock, log);
+        _loop = new ControlLoop(_publisher, _health, _slowStarts, _closes, _listening, _names, _discovery, _reload, Events, log);
 
         void OnHealthChanged(Pool pool, Backend backend)
         {
@@ -125,6 +131,9 @@ internal sealed class BalancerControl : IAsyncDisposable
     /// <summary>Reports that host names resolve to other addresses than before. Any thread; never blocks.</summary>
     public void NamesChanged() => _names.Changed();
 
+    /// <summary>Reports that other sets of backends are believed than before. Any thread; never blocks.</summary>
+    public void DiscoveryChanged() => _discovery.Changed();
+
     /// <summary>The paced close of this backend that is in progress; null: none.</summary>
     public Shedding? SheddingOf(BackendState state) => _closes.Of(state);
 
@@ -175,6 +184,7 @@ internal sealed class BalancerControl : IAsyncDisposable
     {
         _reload.Dispose();
         _names.Dispose();
+        _discovery.Dispose();
         await _prober.DisposeAsync();
         await _health.DisposeAsync();
         await _slowStarts.DisposeAsync();

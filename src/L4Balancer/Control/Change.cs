@@ -48,6 +48,9 @@ internal sealed record SlowStartTick : Change;
 /// <summary>Host names resolve to other addresses than before, or fail for another reason.</summary>
 internal sealed record NamesChanged : Change;
 
+/// <summary>Sources of backends have other sets than before that are believed.</summary>
+internal sealed record DiscoveryReported : Change;
+
 /// <summary>The configuration file is about to be read.</summary>
 internal sealed record ReloadBegun : Request<bool>;
 

@@ -15,7 +15,7 @@ namespace L4Balancer.Control;
 /// </summary>
 internal sealed class ControlLoop(
     SnapshotPublisher publisher, HealthControl health, SlowStarts slowStarts, PacedCloses closes, ListenControl listening, NameControl names,
-    Reload reload, ControlEvents events, ILogger log)
+    DiscoveryControl discovery, Reload reload, ControlEvents events, ILogger log)
 {
     public void Apply(Change change)
     {
@@ -51,6 +51,9 @@ internal sealed class ControlLoop(
                 break;
             case NamesChanged:
                 ApplyNames();
+                break;
+            case DiscoveryReported:
+                ApplyDiscovery();
                 break;
             case ReloadBegun begun:
                 events.OnReloadBegins();
@@ -236,6 +239,24 @@ internal sealed class ControlLoop(
         }
 
         return new RebalanceEnd(PoolExists: true, closed);
+    }
+
+    private void ApplyDiscovery()
+    {
+        DesiredState before = publisher.Now.Desired;
+        DesiredState after = discovery.Apply(before);
+        if (after.Discovered == before.Discovered && after.Overrides == before.Overrides)
+        {
+            return;
+        }
+
+        IReadOnlyList<ListenFailure> failures = publisher.Publish(after);
+        foreach (ListenFailure failure in failures)
+        {
+            log.DiscoveredNotInForce(failure.Message);
+        }
+
+        discovery.Complain(publisher.Now.Desired.Discovered);
     }
 
     private void ApplyNames()

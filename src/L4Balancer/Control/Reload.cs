@@ -17,6 +17,7 @@ internal sealed class Reload : IDisposable
 
     private readonly SnapshotPublisher _publisher;
     private readonly NameControl _names;
+    private readonly DiscoveryControl _discovery;
     private readonly ControlQueue _queue;
     private readonly ControlEvents _events;
     private readonly ConfigSource? _source;
@@ -29,11 +30,12 @@ internal sealed class Reload : IDisposable
     /// <param name="path">The file; null if the daemon was started without one.</param>
     /// <param name="descriptorLimit">How many descriptors the process may hold.</param>
     public Reload(
-        SnapshotPublisher publisher, NameControl names, ControlQueue queue, ControlEvents events, string? path, long descriptorLimit,
-        TimeProvider clock, ILogger log)
+        SnapshotPublisher publisher, NameControl names, DiscoveryControl discovery, ControlQueue queue, ControlEvents events, string? path,
+        long descriptorLimit, TimeProvider clock, ILogger log)
     {
         _publisher = publisher;
         _names = names;
+        _discovery = discovery;
         _queue = queue;
         _events = events;
         _source = path is null ? null : new ConfigSource(path, givenUp => Read(path, givenUp), clock);
@@ -90,6 +92,7 @@ internal sealed class Reload : IDisposable
         ActiveConfig now = _publisher.Now;
         now.Snapshot.State.Reloads.Count(result.Outcome != ReloadOutcome.Failed);
         _names.Keep(now.Config);
+        _discovery.Follow(now.Config);
         Log(result, who);
         return result;
     }
@@ -169,8 +172,11 @@ internal sealed class Reload : IDisposable
         DesiredState next = before.Desired.WithFile(config, budget.ConnectionsFor(config.Balancer, _log)) with
         {
             Names = _names.After(before.Desired.Names, config),
+            Discovered = _discovery.After(before.Desired.Discovered, config),
         };
-        return [.. _publisher.Publish(next).Select(f => f.Message)];
+        ImmutableArray<string> failures = [.. _publisher.Publish(next).Select(f => f.Message)];
+        _discovery.Complain(_publisher.Now.Desired.Discovered);
+        return failures;
     }
 
     private ReloadResult Failed(params IReadOnlyList<string> errors) =>

@@ -7,6 +7,8 @@ using L4Balancer.Control;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Routing;
+using L4Balancer.Discovery;
+using L4Balancer.Discovery.Sources;
 using L4Balancer.Engine;
 using L4Balancer.Logging;
 using L4Balancer.Metrics;
@@ -47,6 +49,7 @@ internal sealed class Daemon : IAsyncDisposable
     private LivingLines? _living;
     private volatile IEngine? _engine;
     private BackendNames? _names;
+    private DiscoveryService? _discovery;
     private StopExtension? _stopExtension;
     private StateFile? _stateFile;
     private FileWatch? _watch;
@@ -183,10 +186,14 @@ internal sealed class Daemon : IAsyncDisposable
     {
         _parts.Own(_names = new BackendNames(
             new NameResolver(Resolver, _clock, () => _control?.NamesChanged()), _clock, _loggers.CreateLogger<BackendNames>()));
-        await _names.PrepareAsync(config);
+        _parts.Own(_discovery = new DiscoveryService(
+            (pool, settings) => SourceFactory.Create(pool, settings, DiscoverySettings.DefaultFleet, _clock, _loggers.CreateLogger<DiscoveryService>()),
+            () => _control?.DiscoveryChanged(), _clock, _loggers.CreateLogger<DiscoveryService>()));
+        await Task.WhenAll(_names.PrepareAsync(config), _discovery.StartAsync(config));
         return new DesiredState(config, budget.ConnectionsFor(config.Balancer, _log))
         {
             Names = _names.After(Resolutions.None, config),
+            Discovered = Discovered.None.After(config, _discovery.Believed, _names.OwnOf(config.Listeners)),
             Seed = UnknownSeed(),
         };
     }
@@ -278,7 +285,7 @@ internal sealed class Daemon : IAsyncDisposable
     {
         Warn(desired.File);
         var control = new BalancerControl(
-            new ActiveConfig(desired, snapshot), _engine!, _names!, budget.Limit, path, _clock, _loggers);
+            new ActiveConfig(desired, snapshot), _engine!, _names!, _discovery!, budget.Limit, path, _clock, _loggers);
         if (_stateFile is not null)
         {
             var state = new StateWriter(_stateFile, desired, _clock, _log);
@@ -289,8 +296,9 @@ internal sealed class Daemon : IAsyncDisposable
         control.FileRead = FileStamp;
         _parts.Own(_control = control);
 
-        // Answers of name servers between the first snapshot and this point found no control plane to report to.
+        // Answers of name servers and of sources between the first snapshot and this point found no control plane to report to.
         control.NamesChanged();
+        control.DiscoveryChanged();
         control.Events.ReloadBegins += _service.Reloading;
         control.Events.ReloadEnds += _service.Ready;
         control.Events.Reloaded += now =>

@@ -61,12 +61,13 @@ internal sealed class ConfigSchemaTests
             text[i] = dropped || lines.Contains(i + 1) ? "" : text[i];
         }
 
-        BalancerConfig config = ConfigText.Load(string.Join('\n', text));
+        BalancerConfig config = ConfigText.Load(string.Join('\n', text).Replace("file       = \"\"", "file = \"/etc/chat.toml\"", StringComparison.Ordinal));
 
         BalancerConfig expected = new ConfigText()
             .With("[metrics]")
             .With("[[listeners]]", "bind", "[\"0.0.0.0:443\", \"[::]:443\"]")
             .WithRoute("source", "[\"192.0.2.0/24\"]")
+            .WithSource("file")
             .Load();
         expected = expected with { Balancer = expected.Balancer with { LogFormat = LogFormat.Text } };
         Assert.That(ConfigText.Describe(config), Is.EqualTo(ConfigText.Describe(expected)));

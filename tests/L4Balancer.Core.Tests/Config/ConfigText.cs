@@ -52,6 +52,48 @@ internal sealed class ConfigText
         };
     }
 
+    /// <summary>The pool has a source of this kind.</summary>
+    public ConfigText WithSource(string source)
+    {
+        string value = source switch
+        {
+            "file" => "\"/etc/chat.toml\"",
+            "dns" => "\"chat.example.com:8443\"",
+            "kubernetes" => "\"in-cluster\"",
+            "http" or "consul" => "\"http://10.0.0.1\"",
+            "etcd" => "[\"http://10.0.0.1:2379\"]",
+            _ => "[\"10.0.0.1:2181\"]",
+        };
+        With("[pools.discovery]", source, value);
+        return source is "consul" or "kubernetes" or "redis_sentinel" ? With("[pools.discovery]", "service", "\"chat\"") : this;
+    }
+
+    /// <summary>One key of <c>[pools.discovery]</c>, with the others that it needs.</summary>
+    public ConfigText WithDiscovery(string key, string value)
+    {
+        string source = key switch
+        {
+            "servers" => "dns",
+            "prefix" => "etcd",
+            "service" => "consul",
+            "namespace" or "port" => "kubernetes",
+            "role" => "redis_sentinel",
+            "interval" or "hold" => "file",
+            "token_file" or "ca_file" or "cert_file" or "key_file" or "user" or "password_file" => "http",
+            _ => key,
+        };
+        WithSource(source);
+        _ = key switch
+        {
+            "cert_file" => With("[pools.discovery]", "key_file", "\"/k\""),
+            "key_file" => With("[pools.discovery]", "cert_file", "\"/c\""),
+            "user" => With("[pools.discovery]", "password_file", "\"/p\""),
+            "password_file" => With("[pools.discovery]", "user", "\"lb\""),
+            _ => this,
+        };
+        return With("[pools.discovery]", key, value);
+    }
+
     /// <summary>A table without keys of its own: <c>[metrics]</c>.</summary>
     public ConfigText With(string header)
     {

@@ -110,10 +110,29 @@ internal static class ContractExample
           failures = 5                  # consecutive failed connects (never the balancer's own shortages) mark a backend down; 0: off
           retry    = "10s"              # without active probes: then one connection is let through; success marks up
           early_close = "0s"            # a connection that the backend ends this soon, without a byte, counts as failed; off: clients can cause it
-          [pools.discovery]             # instead of, or beside, backends
-          dns = "_ws._tcp.chat.example.com"   # SRV, or a host name: A and AAAA
-          etcd = []                     # endpoints; with prefix
-          file = ""
+          [pools.discovery]             # beside [[pools.backends]] or instead; one source a pool
+          dns        = "_ws._tcp.chat.example.com"   # SRV; or "chat.example.com:8443": each A and AAAA is a backend
+          servers    = []               # dns: name servers "10.0.0.53:53"; []: as the system
+          file       = ""               # a TOML file of [[backends]] tables, watched
+          http       = ""               # a URL polled for the JSON of Prometheus' http_sd
+          etcd       = []               # ["http://10.0.0.1:2379"]; keys under `prefix`, values {"address","weight","backup","public_url"}
+          consul     = ""               # "http://127.0.0.1:8500", with `service`
+          zookeeper  = []               # ["10.0.0.1:2181"]; the children of `prefix` hold the same values
+          redis_sentinel = []           # ["10.0.0.1:26379"], with `service` (the master's name) and `role` = "master" | "replica"
+          kubernetes = ""               # "in-cluster" or the URL of the API, with `namespace`, `service` and `port`: its EndpointSlices
+          prefix     = ""               # etcd, zookeeper; "": /l4balancer/{fleet name}/pools/{pool}/backends/
+          service    = ""
+          namespace  = "default"
+          port       = ""               # kubernetes: name or number of the port; "": the first
+          role       = "master"
+          token_file = ""               # bearer token; also ca_file, cert_file, key_file, user, password_file (etcd, Sentinel, ZooKeeper digest)
+          ca_file = ""
+          cert_file = ""
+          key_file = ""
+          user = ""
+          password_file = ""
+          interval   = "30s"            # dns (or the record's TTL, if shorter; at least 1s) and http: how often; else: how often all of it is read again
+          hold       = "30s"            # an empty set, or one of less than half, is believed only after this long and a second reading
           [[pools.backends]]
           name            = "ws1"
           address         = "10.0.1.21:8443"

@@ -41,7 +41,7 @@ internal sealed class AddressMoveTests : IAsyncDisposable
         names.PrepareAsync(config).GetAwaiter().GetResult();
         var desired = new DesiredState(config, 1000) { Names = names.After(Resolutions.None, config) };
         _control = new BalancerControl(
-            new ActiveConfig(desired, RoutingSnapshot.Build(desired)), new StillEngine(), names, 10_000, _file, _clock, NullLoggerFactory.Instance);
+            new ActiveConfig(desired, RoutingSnapshot.Build(desired)), new StillEngine(), names, Undiscovered.With(_clock), 10_000, _file, _clock, NullLoggerFactory.Instance);
         _control.Start();
     }
 

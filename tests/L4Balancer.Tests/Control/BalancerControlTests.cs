@@ -31,7 +31,7 @@ internal sealed class BalancerControlTests : IAsyncDisposable
         _control = new Lazy<BalancerControl>(() =>
         {
             var control = new BalancerControl(
-                new ActiveConfig(desired, _first), _engine, Names(), 10_000, _file, _clock, NullLoggerFactory.Instance);
+                new ActiveConfig(desired, _first), _engine, Names(), Undiscovered.With(_clock), 10_000, _file, _clock, NullLoggerFactory.Instance);
             _beforeStart();
             control.Start();
             return control;

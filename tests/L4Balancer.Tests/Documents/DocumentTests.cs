@@ -43,7 +43,8 @@ internal sealed class DocumentTests
     {
         const string Backends = "backends = [{ name = \"b1\", address = \"192.0.2.1:1\" }]\n";
         string pool = fragment.Contains("[[pools]]", StringComparison.Ordinal) ? fragment : $"{fragment}\n[[pools]]\nname = \"chat\"\n";
-        string served = pool.Contains("backends", StringComparison.Ordinal) ? pool : pool + Backends;
+        string served = pool.Contains("backends", StringComparison.Ordinal) || pool.Contains("[pools.discovery]", StringComparison.Ordinal)
+            ? pool : pool + Backends;
         string name = served[served.LastIndexOf("[[pools]]", StringComparison.Ordinal)..].Split('"')[1];
         return served.Contains("[[listeners]]", StringComparison.Ordinal)
             ? served : $"{served}\n[[listeners]]\nname = \"l\"\nbind = [\"127.0.0.1:1\"]\npool = \"{name}\"\n";

@@ -15,6 +15,7 @@ internal static class SourceFactory
     {
         DiscoveryKind.Zookeeper => new ZookeeperSource(settings, settings.PrefixFor(pool, fleet), clock),
         DiscoveryKind.RedisSentinel => new SentinelSource(settings, clock),
+        DiscoveryKind.File => new FileSource(settings.File, settings.Interval, clock),
         _ => throw new NotSupportedException($"Pool {pool} of fleet {fleet}: no source of the kind {settings.Kind}, {clock}, {log}."),
     };
 }

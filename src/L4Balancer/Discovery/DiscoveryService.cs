@@ -1,0 +1,89 @@
+using System.Collections.Immutable;
+using L4Balancer.Core.Config;
+using L4Balancer.Core.Discovery;
+using Microsoft.Extensions.Logging;
+
+namespace L4Balancer.Discovery;
+
+/// <summary>
+/// Watches the sources of all pools with <c>[pools.discovery]</c>, and provides the sets that are believed. Any thread may read; <see
+/// cref="Follow"/> is called by one thread at a time.
+/// </summary>
+/// <param name="create">Makes the source of a pool.</param>
+/// <param name="changed">Called on any thread when another set is believed; returns at once.</param>
+internal sealed class DiscoveryService(
+    Func<string, DiscoverySettings, IBackendSource> create, Action changed, TimeProvider clock, ILogger log) : IAsyncDisposable
+{
+    /// <summary>How long a start waits for the first readings.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+
+    private readonly List<Task> _ending = [];
+    private volatile ImmutableDictionary<string, PoolWatch> _watches = ImmutableDictionary<string, PoolWatch>.Empty;
+
+    /// <summary>By pool; a pool without a set that is believed is missing.</summary>
+    public IReadOnlyDictionary<string, ImmutableArray<DiscoveredBackend>> Believed =>
+        _watches.Values.Where(static w => w.Belief.Set is not null).ToDictionary(static w => w.Pool, static w => w.Belief.Set!.Value);
+
+    /// <summary>What is known of each pool's source, in no particular order.</summary>
+    public IEnumerable<(string Pool, DiscoverySettings Settings, Belief Belief)> All =>
+        _watches.Values.Select(static w => (w.Pool, w.Settings, w.Belief));
+
+    /// <summary>What is known of the source of a pool; null if it has none.</summary>
+    public (DiscoverySettings Settings, Belief Belief)? Of(string pool) =>
+        _watches.TryGetValue(pool, out PoolWatch? watch) ? (watch.Settings, watch.Belief) : null;
+
+    /// <summary>Begins to watch, and waits a limited time until each source has said something.</summary>
+    public async Task StartAsync(BalancerConfig config)
+    {
+        Follow(config);
+        try
+        {
+            await Task.WhenAll(_watches.Values.Select(static w => w.First)).WaitAsync(Patience, clock);
+        }
+        catch (TimeoutException)
+        {
+            // What they say later is applied then.
+        }
+    }
+
+    /// <summary>
+    /// Watches the sources of this configuration, which is in force. One whose settings have not changed keeps its watch; one that has changed
+    /// begins with the set of the one before.
+    /// </summary>
+    public void Follow(BalancerConfig config)
+    {
+        var next = ImmutableDictionary.CreateBuilder<string, PoolWatch>();
+        List<PoolWatch> started = [];
+        foreach (PoolSettings pool in config.Pools)
+        {
+            if (pool.Discovery is not { } settings)
+            {
+                continue;
+            }
+
+            PoolWatch? known = _watches.GetValueOrDefault(pool.Name);
+            PoolWatch watch = known is not null && known.Settings.HasSameValues(settings) ? known : Create(pool.Name, settings, known);
+            watch.Most = PoolSettings.MostBackends - pool.Backends.Length;
+            next.Add(pool.Name, watch);
+            if (watch != known)
+            {
+                started.Add(watch);
+            }
+        }
+
+        ImmutableDictionary<string, PoolWatch> before = _watches;
+        _watches = next.ToImmutable();
+        started.ForEach(static w => w.Start());
+        _ending.RemoveAll(static t => t.IsCompleted);
+        _ending.AddRange(before.Values.Where(w => next.GetValueOrDefault(w.Pool) != w).Select(static w => w.DisposeAsync().AsTask()));
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await Task.WhenAll([.. _ending, .. _watches.Values.Select(static w => w.DisposeAsync().AsTask())]);
+        _watches = ImmutableDictionary<string, PoolWatch>.Empty;
+    }
+
+    private PoolWatch Create(string pool, DiscoverySettings settings, PoolWatch? before) => new(
+        pool, settings, before?.Belief.OfOtherSource() ?? Belief.Nothing, () => create(pool, settings), changed, clock, log);
+}
