@@ -274,6 +274,24 @@ internal static partial class Log
     [LoggerMessage(1605, LogLevel.Information, "pool {Pool}: rebalance finished, {Count} connections closed")]
     public static partial void RebalanceEnds(this ILogger logger, string pool, int count);
 
+    [LoggerMessage(1780, LogLevel.Information, "answering DNS for {Zone} on {Address} (UDP and TCP)")]
+    public static partial void DnsListening(this ILogger logger, string zone, string address);
+
+    [LoggerMessage(1781, LogLevel.Warning, "[dns] {Zone} lacks {What}; rename it")]
+    public static partial void NotInZone(this ILogger logger, string zone, string what);
+
+    [LoggerMessage(1782, LogLevel.Warning,
+        "[dns] {Zone} itself has no address: set [dns] address to the public addresses of this balancer")]
+    public static partial void ZoneWithoutAddress(this ILogger logger, string zone);
+
+    [LoggerMessage(1783, LogLevel.Warning,
+        "DNS: more questions than rate_per_source = {Rate} a second, the latest from {Source}: dropped ({Count} times since the last such line), "
+        + "or answered empty so that the client comes by TCP")]
+    public static partial void DnsLimited(this ILogger logger, string source, long count, int rate);
+
+    [LoggerMessage(1784, LogLevel.Error, "DNS: answering a question failed ({Count} times since the last such line); it stays without an answer")]
+    public static partial void DnsFault(this ILogger logger, long count, Exception exception);
+
     [LoggerMessage(1700, LogLevel.Information,
         "pool {Pool}: {Source} has {Count} backends (version \"{Version}\"): {Added} added, {Removed} removed, {Changed} changed")]
     public static partial void SetBelieved(

@@ -26,12 +26,14 @@ public static class ConfigReader
 
         TableBinder admin = root.Table("admin");
         TableBinder metrics = root.Table("metrics");
+        TableBinder dns = root.Table("dns");
 
         BalancerConfig config = new()
         {
             Balancer = BalancerBinding.Bind(root.Table("balancer")),
             Admin = AdminBinding.Bind(admin, bound),
             Metrics = root.HasTable("metrics") ? MetricsBinding.Bind(metrics, bound) : null,
+            Dns = root.HasTable("dns") ? DnsBinding.Bind(dns, bound) : null,
             Listeners = BindListeners(root, bound, references),
             Pools = BindPools(root, references, targets, files, keys),
         };

@@ -20,6 +20,8 @@ internal static class ConfigSchema
 
     public static readonly SchemaTable Metrics = new("[metrics]", Works("listen", "otlp"));
 
+    public static readonly SchemaTable Dns = new("[dns]", Works("listen", "zone", "rate_per_source", "ttl", "address"));
+
     public static readonly SchemaTable Route = new("[[listeners.routes]]", Works("sni", "alpn", "host", "path", "source", "pool"));
 
     public static readonly SchemaTable Listener = new(
@@ -56,20 +58,20 @@ internal static class ConfigSchema
             .. NotYet("http"),
             .. NotYet("etcd"),
             .. NotYet("consul"),
-            .. NotYet("zookeeper"),
-            .. NotYet("redis_sentinel"),
+            .. Works("zookeeper"),
+            .. Works("redis_sentinel"),
             .. NotYet("kubernetes"),
-            .. NotYet("prefix"),
-            .. NotYet("service"),
+            .. Works("prefix"),
+            .. Works("service"),
             .. NotYet("namespace"),
             .. NotYet("port"),
-            .. NotYet("role"),
+            .. Works("role"),
             .. NotYet("token_file"),
-            .. NotYet("ca_file"),
-            .. NotYet("cert_file"),
-            .. NotYet("key_file"),
-            .. NotYet("user"),
-            .. NotYet("password_file"),
+            .. Works("ca_file"),
+            .. Works("cert_file"),
+            .. Works("key_file"),
+            .. Works("user"),
+            .. Works("password_file"),
             .. Works("interval", "hold"),
         ]);
 
@@ -96,6 +98,7 @@ internal static class ConfigSchema
             new SchemaKey("balancer", KeyForm.Table, Balancer),
             new SchemaKey("admin", KeyForm.Table, Admin),
             new SchemaKey("metrics", KeyForm.Table, Metrics),
+            new SchemaKey("dns", KeyForm.Table, Dns),
             new SchemaKey("listeners", KeyForm.Tables, Listener),
             new SchemaKey("pools", KeyForm.Tables, Pool),
         ]);

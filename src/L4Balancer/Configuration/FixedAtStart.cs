@@ -21,6 +21,7 @@ internal static class FixedAtStart
         },
         Admin = wanted.Admin with { Socket = inForce.Admin.Socket, Listen = inForce.Admin.Listen },
         Metrics = inForce.Metrics,
+        Dns = inForce.Dns is null ? null : (wanted.Dns ?? inForce.Dns) with { Listen = inForce.Dns.Listen },
         Listeners = [.. wanted.Listeners.Select(l => l with { Mptcp = MptcpOf(l, inForce) })],
     };
 

@@ -1,17 +1,20 @@
 using System.Collections.Immutable;
 using System.Runtime.InteropServices;
+using System.Runtime.Versioning;
 using L4Balancer.AccessLog;
 using L4Balancer.Admin;
 using L4Balancer.Configuration;
 using L4Balancer.Control;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
+using L4Balancer.Core.Dns;
 using L4Balancer.Core.Routing;
 using L4Balancer.Discovery;
 using L4Balancer.Discovery.Sources;
 using L4Balancer.Engine;
 using L4Balancer.Logging;
 using L4Balancer.Metrics;
+using L4Balancer.NameServer;
 using L4Balancer.Platform;
 using L4Balancer.Resolving;
 using L4Balancer.Systemd;
@@ -54,6 +57,8 @@ internal sealed class Daemon : IAsyncDisposable
     private StateFile? _stateFile;
     private FileWatch? _watch;
     private AdminServer? _admin;
+    private DnsCounters? _dnsCounters;
+    private ZoneServer? _zone;
 
     public Daemon(TimeProvider clock, LogOutput output, LevelSwitch level, ILoggerFactory loggers, ServiceNotifications systemd)
     {
@@ -117,6 +122,7 @@ internal sealed class Daemon : IAsyncDisposable
 
         RoutingSnapshot snapshot = _first = RoutingSnapshot.Build(desired);
         snapshot.Ports.Supply.Range = LocalPorts.Range();
+        _dnsCounters = config.Dns is null ? null : new DnsCounters();
         _log.Starting(
             BuildVersion.Current.Version, EngineChoice.NameOf(config.Balancer.Engine), snapshot.MaxConnections, budget.Limit, budget.Reserve);
         if (await StartMetricsAsync(config) is string noMetrics)
@@ -136,6 +142,11 @@ internal sealed class Daemon : IAsyncDisposable
         if (await StartAdminAsync(config.Admin, hurry) is string noAdmin)
         {
             return [noAdmin];
+        }
+
+        if (config.Dns is not null && OperatingSystem.IsLinux() && await StartDnsAsync(desired.Seed) is string noDns)
+        {
+            return [noDns];
         }
 
         ReturnMemoryOfStart();
@@ -237,7 +248,8 @@ internal sealed class Daemon : IAsyncDisposable
             return null;
         }
 
-        _parts.Own(_metrics = new BalancerMetrics(() => Snapshot, () => _engine, _clock, DescriptorBudget.WorkersOf(config.Balancer)));
+        _parts.Own(_metrics = new BalancerMetrics(
+            () => Snapshot, () => _engine, _clock, DescriptorBudget.WorkersOf(config.Balancer), _dnsCounters));
         if (config.Metrics?.Otlp is Uri collector)
         {
             _parts.Own(new OtlpPush(collector, _metrics, FirstPush, BetweenPushes, _loggers.CreateLogger<OtlpPush>()));
@@ -308,6 +320,10 @@ internal sealed class Daemon : IAsyncDisposable
             _living!.Apply(now.Balancer.AccessLogEvery);
             _watch?.Set(now.Balancer.Watch);
             Warn(now);
+            if (OperatingSystem.IsLinux())
+            {
+                _zone?.Check(now.Dns!);
+            }
         };
     }
 
@@ -358,6 +374,22 @@ internal sealed class Daemon : IAsyncDisposable
                 _control!, _engine!, _metricsEndpoint, _output.Recent, _clock, _clock.GetUtcNow(), () => !_service.IsDraining);
             _parts.Own(_admin = await AdminServer.StartAsync(settings, target, _loggers, hurry));
             _control!.ReadDependencies = _admin.ReadToken;
+            return null;
+        }
+        catch (ListenException e)
+        {
+            return e.Message;
+        }
+    }
+
+    [SupportedOSPlatform("linux")]
+    private async Task<string?> StartDnsAsync(ulong seed)
+    {
+        DnsSettings Settings() => _control!.Config.Dns!;
+        try
+        {
+            var view = new DnsView(() => Snapshot, Settings, new OwnAddresses(Settings), _clock);
+            _parts.Own(_zone = await ZoneServer.StartAsync(Settings, view, _dnsCounters!, seed, _clock, _loggers));
             return null;
         }
         catch (ListenException e)

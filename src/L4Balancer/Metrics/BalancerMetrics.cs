@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using L4Balancer.Core.Dns;
 using L4Balancer.Core.Routing;
 using L4Balancer.Engine;
 
@@ -15,13 +16,19 @@ internal sealed class BalancerMetrics : IDisposable
     /// <param name="snapshot">The one in force, asked for at every scrape.</param>
     /// <param name="engine">The one that runs; null before there is one.</param>
     /// <param name="workers">How many event loops it has, at most.</param>
-    public BalancerMetrics(Func<RoutingSnapshot> snapshot, Func<IEngine?> engine, TimeProvider clock, int workers)
+    /// <param name="dns">Null if DNS questions are not answered.</param>
+    public BalancerMetrics(Func<RoutingSnapshot> snapshot, Func<IEngine?> engine, TimeProvider clock, int workers, DnsCounters? dns = null)
     {
         Limits = new SeriesLimits(workers, snapshot().Pools.Length);
         Snapshot = snapshot;
         Clock = clock;
         _ = new WorkerInstruments(_meter, () => engine()?.LoopStatistics() ?? [], clock);
         _ = new ControlInstruments(_meter, snapshot, engine);
+        if (dns is not null)
+        {
+            _ = new DnsInstruments(_meter, dns);
+        }
+
         _ = new ProcessInstruments(_meter);
         Durations = new DurationHistograms(_meter);
     }

@@ -34,6 +34,7 @@ internal static class MetricNames
     public const string WorkerConnections = "l4balancer_worker_connections";
     public const string WorkerBusyRatio = "l4balancer_worker_busy_ratio";
     public const string AdminAuthFailures = "l4balancer_admin_auth_failures_total";
+    public const string DnsAnswers = "l4balancer_dns_answers_total";
     public const string Reloads = "l4balancer_reloads_total";
     public const string ConfigGeneration = "l4balancer_config_generation";
     public const string BuildInfo = "l4balancer_build_info";

@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Dns;
 using OpenTelemetry.Metrics;
 
 namespace L4Balancer.Metrics;
@@ -33,6 +34,7 @@ internal sealed class SeriesLimits(int workers, int pools)
         {
             MetricNames.ConnectDuration or MetricNames.ConnectionDuration => SparePools + (2 * pools),
             MetricNames.WorkerConnections or MetricNames.WorkerBusyRatio or MetricNames.EventLoopStalls => workers,
+            MetricNames.DnsAnswers => DnsCounters.Results.Length,
             _ => Few,
         };
 

@@ -28,6 +28,12 @@ internal sealed record DescriptorBudget(long Limit, long Reserve, int PipesPerWo
     /// <summary>Maximum for the admin API on its local socket, and again on the address of <c>listen</c>.</summary>
     public const int PerAdminAddress = 64;
 
+    /// <summary>Maximum of TCP connections for DNS questions, for each address of <c>[dns] listen</c>.</summary>
+    public const int DnsConnections = 64;
+
+    /// <summary>UDP, TCP and the connections of clients.</summary>
+    private const int PerDnsAddress = 2 + DnsConnections;
+
     /// <summary>The two ends of a pipe.</summary>
     private const int PerPipe = 2;
 
@@ -51,6 +57,7 @@ internal sealed record DescriptorBudget(long Limit, long Reserve, int PipesPerWo
     {
         int pipes = (int)Math.Clamp(limit / PipeShare / PerPipe / workers, 1, MostPipesPerWorker);
         long reserve = Base + ((long)workers * (PerWorker + (pipes * PerPipe))) + config.Listeners.Sum(l => l.Bind.Length)
+            + ((config.Dns?.Listen.Length ?? 0) * PerDnsAddress)
             + (config.Admin.Socket.Length > 0 ? PerAdminAddress : 0) + (config.Admin.Listen is null ? 0 : PerAdminAddress)
             + Math.Min(config.Pools.Where(p => p.Health.Type != HealthType.None).Sum(p => p.Backends.Length), Prober.MostDescriptors);
         return new DescriptorBudget(limit, reserve, pipes, (int)Math.Clamp((limit - reserve) / PerConnection, 0, int.MaxValue));

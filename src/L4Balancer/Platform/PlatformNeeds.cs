@@ -35,6 +35,11 @@ internal static class PlatformNeeds
             missing.Add("engine = \"epoll\" needs Linux; use \"auto\"");
         }
 
+        if (config.Dns is not null)
+        {
+            missing.Add("[dns] needs Linux; leave it out");
+        }
+
         missing.AddRange(CongestionControls(config).Select(c => $"congestion_control ({c.Place}) needs Linux; leave it out"));
         missing.AddRange(config.Listeners.Where(l => l.DeferAccept > TimeSpan.Zero)
             .Select(l => $"defer_accept (listener {l.Name}) needs Linux; leave it out"));

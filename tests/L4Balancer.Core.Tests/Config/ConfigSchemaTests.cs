@@ -65,6 +65,7 @@ internal sealed class ConfigSchemaTests
 
         BalancerConfig expected = new ConfigText()
             .With("[metrics]")
+            .With("[dns]")
             .With("[[listeners]]", "bind", "[\"0.0.0.0:443\", \"[::]:443\"]")
             .WithRoute("source", "[\"192.0.2.0/24\"]")
             .WithSource("file")

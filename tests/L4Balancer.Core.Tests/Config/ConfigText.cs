@@ -31,12 +31,16 @@ internal sealed class ConfigText
     {
         if (!_tables.TryGetValue(header, out Dictionary<string, string>? table))
         {
-            _tables[header] = table = [];
+            _tables[header] = table = Required(header);
         }
 
         table[key] = value;
         return this;
     }
+
+    // What a table needs before it can be read at all.
+    private static Dictionary<string, string> Required(string header) => header == "[dns]"
+        ? new() { ["listen"] = "\"0.0.0.0:53\"", ["zone"] = "\"lb.example.com\"" } : [];
 
     /// <summary>Routes fit nothing without a condition, and a name only where it is read: one key of a route, with the others that it needs.</summary>
     public ConfigText WithRoute(string key, string value)
@@ -97,7 +101,7 @@ internal sealed class ConfigText
     /// <summary>A table without keys of its own: <c>[metrics]</c>.</summary>
     public ConfigText With(string header)
     {
-        _tables.TryAdd(header, []);
+        _tables.TryAdd(header, Required(header));
         return this;
     }
 

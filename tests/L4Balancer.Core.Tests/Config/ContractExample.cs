@@ -29,6 +29,13 @@ internal static class ContractExample
         listen = "127.0.0.1:9464"   # Prometheus and OpenMetrics text at /metrics
         otlp   = ""                 # optional OTLP endpoint
 
+        [dns]                           # answers for one zone with what lives: the balancers of the fleet, and backends by pool
+        listen  = "0.0.0.0:53"          # UDP and TCP
+        zone    = "lb.example.com"
+        rate_per_source = 20            # a source is a /24 or /56; above it every second answer is empty and truncated (come by TCP), the others are dropped
+        ttl     = "5s"
+        address = []                    # this balancer's own public addresses
+
         [[listeners]]
         name   = "wss"
         bind   = ["0.0.0.0:443", "[::]:443"]

@@ -14,7 +14,7 @@ internal sealed partial class DocumentationTests
 
     private static readonly SchemaTable[] Tables =
     [
-        ConfigSchema.Root, ConfigSchema.Balancer, ConfigSchema.Admin, ConfigSchema.Metrics, ConfigSchema.Listener, ConfigSchema.Route,
+        ConfigSchema.Root, ConfigSchema.Balancer, ConfigSchema.Admin, ConfigSchema.Metrics, ConfigSchema.Dns, ConfigSchema.Listener, ConfigSchema.Route,
         ConfigSchema.Keepalive,
         ConfigSchema.Pool, ConfigSchema.Sticky, ConfigSchema.Health, ConfigSchema.Discovery, ConfigSchema.Backend,
     ];
@@ -71,7 +71,7 @@ internal sealed partial class DocumentationTests
         }
 
         Assert.That(without, Is.EqualTo([
-            "[balancer] log_format", "[[listeners]] name", "[[listeners]] bind", "[[listeners]] pool", "[[listeners]] routes",
+            "[balancer] log_format", "[dns] listen", "[dns] zone", "[[listeners]] name", "[[listeners]] bind", "[[listeners]] pool", "[[listeners]] routes",
             "[[listeners.routes]] sni", "[[listeners.routes]] alpn", "[[listeners.routes]] host", "[[listeners.routes]] path",
             "[[listeners.routes]] source", "[[listeners.routes]] pool", "[[pools]] name",
             "[[pools]] discovery", "[[pools]] backends", "[[pools.backends]] name", "[[pools.backends]] address",
@@ -98,7 +98,7 @@ internal sealed partial class DocumentationTests
     public void The_example_file_s_commented_settings_are_the_defaults()
     {
         BalancerConfig asGiven = ConfigText.Load(ExampleFile());
-        BalancerConfig uncommented = ConfigText.Load(Uncommented());
+        BalancerConfig uncommented = ConfigText.Load(Uncommented(OptionalTable().Replace(ExampleFile(), "")));
 
         // The one default that is not a value: it depends on who starts the daemon.
         asGiven = asGiven with { Balancer = asGiven.Balancer with { LogFormat = LogFormat.Text } };
@@ -128,11 +128,13 @@ internal sealed partial class DocumentationTests
     }
 
     private static ConfigText Bare(string header) => header == ConfigSchema.Discovery.Header ? new ConfigText().WithSource("file")
-        : header == "[metrics]" ? new ConfigText().With("[metrics]") : new ConfigText();
+        : header is "[metrics]" or "[dns]" ? new ConfigText().With(header) : new ConfigText();
 
     private static string ExampleFile() => RepositoryFile.Read("balancer.toml.example");
 
-    private static string Uncommented() => CommentedSetting().Replace(ExampleFile(), "$1$2");
+    private static string Uncommented() => Uncommented(CommentedHeader().Replace(ExampleFile(), "$1"));
+
+    private static string Uncommented(string example) => CommentedSetting().Replace(example, "$1$2");
 
     private static IEnumerable<Row> Rows() =>
         from line in Lines()
@@ -152,6 +154,13 @@ internal sealed partial class DocumentationTests
 
     [GeneratedRegex(@"^(\s*)#([a-z_]+\s*=)", RegexOptions.Multiline | RegexOptions.CultureInvariant)]
     private static partial Regex CommentedSetting();
+
+    [GeneratedRegex(@"^#(\[[a-z]+\])", RegexOptions.Multiline | RegexOptions.CultureInvariant)]
+    private static partial Regex CommentedHeader();
+
+    // A table that changes what the daemon does by being there: to its end, an empty line.
+    [GeneratedRegex(@"^#\[[a-z]+\].*?\n\n", RegexOptions.Singleline | RegexOptions.Multiline | RegexOptions.CultureInvariant)]
+    private static partial Regex OptionalTable();
 
     [GeneratedRegex(@"^\| (?<table>the file|`[^`]+`) \| (?<keys>`.+`) \|$", RegexOptions.CultureInvariant)]
     private static partial Regex NotYetRow();

@@ -15,6 +15,7 @@ internal abstract class FuzzTarget
         new AdminQueryTarget(),
         new ZookeeperTarget(),
         new SentinelTarget(),
+        new DnsTarget(),
     ];
 
     /// <summary>As in <c>make fuzz TARGET=</c>, and the name of the folder of its cases.</summary>

@@ -1,4 +1,5 @@
 using System.Text;
+using L4Balancer.Core.Dns;
 using L4Balancer.Core.Routing;
 using L4Balancer.Engine;
 using L4Balancer.Metrics;
@@ -15,7 +16,7 @@ internal sealed class ScrapedMetrics : IDisposable
 
     public ScrapedMetrics(Func<RoutingSnapshot> snapshot, Func<IEngine?>? engine = null, TimeProvider? clock = null)
     {
-        Of = new BalancerMetrics(snapshot, engine ?? (() => null), clock ?? TimeProvider.System, workers: 2);
+        Of = new BalancerMetrics(snapshot, engine ?? (() => null), clock ?? TimeProvider.System, workers: 2, new DnsCounters());
         _endpoint = new PrometheusEndpoint(Of);
     }
 

@@ -53,6 +53,11 @@ internal sealed class ZeroSeriesTests
             yield return $"{MetricNames.Reloads}{{result=\"{result}\"}} 0";
         }
 
+        foreach (string result in (string[])["success", "no_data", "no_name", "truncated", "refused", "invalid", "slipped", "limited", "ignored"])
+        {
+            yield return $"{MetricNames.DnsAnswers}{{result=\"{result}\"}} 0";
+        }
+
         for (int i = 0; i < names.Length; i++)
         {
             yield return $"{MetricNames.ConnectionsAccepted}{{listener=\"{names[i]}\"}} 0";

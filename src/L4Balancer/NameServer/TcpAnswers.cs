@@ -1,0 +1,225 @@
+using System.Buffers;
+using System.Buffers.Binary;
+using System.Net;
+using System.Net.Sockets;
+using L4Balancer.Core.Addressing;
+using L4Balancer.Core.Dns;
+using L4Balancer.Core.Timing;
+using L4Balancer.Platform;
+
+namespace L4Balancer.NameServer;
+
+/// <summary>
+/// Answers over TCP (RFC 7766): any number of questions on a connection, one after the other. Connections are few: when all places are taken the
+/// one that has been idle for longest gives way, one network has at most a few, and each question must be complete within a short time.
+/// </summary>
+internal sealed class TcpAnswers : IAsyncDisposable
+{
+    private const int MostConnections = DescriptorBudget.DnsConnections;
+    private const int MostPerSource = 8;
+    private const int LongestQuestion = 4096;
+    private const int LengthPrefix = 2;
+    private const int Backlog = 128;
+
+    // Counted in the 16 bytes of an address, in which IPv4 begins at bit 96: the sources of [dns] rate_per_source.
+    private const int PrefixV4 = 96 + 24;
+    private const int PrefixV6 = 56;
+
+    /// <summary>For a whole question from the end of the one before, and for the response to be taken (RFC 7766, 6.2.3: a few seconds).</summary>
+    private static readonly TimeSpan Idle = TimeSpan.FromSeconds(10);
+
+    private static readonly TimeSpan AfterFault = TimeSpan.FromMilliseconds(100);
+
+    private readonly Lock _gate = new();
+    private readonly HashSet<Connection> _connections = [];
+    private readonly CancellationTokenSource _ends = new();
+    private readonly Answering _answering;
+    private readonly Socket _socket;
+    private readonly Task _accepting;
+
+    /// <summary>Binds and begins to answer.</summary>
+    /// <exception cref="SocketException">The address cannot be bound.</exception>
+    public TcpAnswers(Endpoint listen, Answering answering)
+    {
+        _answering = answering;
+        IPEndPoint endpoint = listen.ToIPEndPoint();
+        _socket = new Socket(endpoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        try
+        {
+            if (endpoint.AddressFamily == AddressFamily.InterNetworkV6)
+            {
+                _socket.DualMode = false;
+            }
+
+            _socket.Bind(endpoint);
+            _socket.Listen(Backlog);
+        }
+        catch
+        {
+            _socket.Dispose();
+            _ends.Dispose();
+            throw;
+        }
+
+        _accepting = Task.Run(AcceptAsync);
+    }
+
+    /// <summary>The address, with the port that the kernel chose.</summary>
+    public Endpoint Bound => Endpoint.From((IPEndPoint)_socket.LocalEndPoint!);
+
+    public async ValueTask DisposeAsync()
+    {
+        await _ends.CancelAsync();
+        _socket.Dispose();
+        await _accepting;
+        Task[] served;
+        lock (_gate)
+        {
+            served = [.. _connections.Select(c => c.Served)];
+        }
+
+        await Task.WhenAll(served);
+        _ends.Dispose();
+    }
+
+    private async Task AcceptAsync()
+    {
+        while (!_ends.IsCancellationRequested)
+        {
+            try
+            {
+                Socket client = await _socket.AcceptAsync(_ends.Token);
+                Admit(client);
+            }
+            catch (Exception e) when (e is OperationCanceledException or ObjectDisposedException)
+            {
+                return;
+            }
+            catch (SocketException)
+            {
+                // Out of descriptors, or the client has left already.
+                await Task.Delay(AfterFault, _answering.Clock, CancellationToken.None);
+            }
+        }
+    }
+
+    private void Admit(Socket client)
+    {
+        HostAddress source = client.RemoteEndPoint is IPEndPoint peer ? HostAddress.From(peer.Address) : default;
+        source = source.Masked(source.IsV4 ? PrefixV4 : PrefixV6);
+        lock (_gate)
+        {
+            Connection[] ofSource = [.. _connections.Where(c => c.Source == source)];
+            if (ofSource.Length >= MostPerSource || _connections.Count >= MostConnections)
+            {
+                (ofSource.Length >= MostPerSource ? ofSource : [.. _connections]).MinBy(c => c.IdleSince)!.Abort();
+            }
+
+            var connection = new Connection(client, source, _answering.Now);
+            _connections.Add(connection);
+            connection.Served = Task.Run(() => ServeAsync(connection));
+        }
+    }
+
+    private async Task ServeAsync(Connection connection)
+    {
+        using var timeout = new CancellationTokenSource(Idle, _answering.Clock);
+        using CancellationTokenRegistration ends = _ends.Token.Register(timeout.Cancel);
+        byte[] question = ArrayPool<byte>.Shared.Rent(LongestQuestion);
+        try
+        {
+            do
+            {
+                timeout.CancelAfter(Idle);
+            }
+            while (await AnswerNextAsync(connection, question, timeout.Token));
+        }
+        catch (Exception e) when (e is SocketException or OperationCanceledException or ObjectDisposedException)
+        {
+            // The client has left, took too long, or gave way to another.
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(question);
+            connection.Abort();
+            lock (_gate)
+            {
+                _connections.Remove(connection);
+            }
+        }
+    }
+
+    /// <returns>Whether another question may follow.</returns>
+    private async Task<bool> AnswerNextAsync(Connection connection, byte[] question, CancellationToken timeout)
+    {
+        if (!await FillAsync(connection.Socket, question.AsMemory(0, LengthPrefix), timeout))
+        {
+            return false;
+        }
+
+        int length = BinaryPrimitives.ReadUInt16BigEndian(question);
+        if (length is 0 or > LongestQuestion || !await FillAsync(connection.Socket, question.AsMemory(0, length), timeout))
+        {
+            return false;
+        }
+
+        byte[] response = ArrayPool<byte>.Shared.Rent(LengthPrefix + DnsAnswers.LargestTcp);
+        try
+        {
+            int answer = _answering.Answer(question.AsSpan(0, length), overTcp: true, response.AsSpan(LengthPrefix, DnsAnswers.LargestTcp));
+            if (answer == 0)
+            {
+                return false;
+            }
+
+            BinaryPrimitives.WriteUInt16BigEndian(response, (ushort)answer);
+            for (Memory<byte> rest = response.AsMemory(0, LengthPrefix + answer); !rest.IsEmpty;)
+            {
+                rest = rest[await connection.Socket.SendAsync(rest, timeout)..];
+            }
+
+            connection.IdleSince = _answering.Now;
+            return true;
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(response);
+        }
+    }
+
+    private static async Task<bool> FillAsync(Socket socket, Memory<byte> buffer, CancellationToken timeout)
+    {
+        while (!buffer.IsEmpty)
+        {
+            int count = await socket.ReceiveAsync(buffer, timeout);
+            if (count == 0)
+            {
+                return false;
+            }
+
+            buffer = buffer[count..];
+        }
+
+        return true;
+    }
+
+    /// <summary>A client's connection. <see cref="IdleSince"/> is written by its own task and read under the gate; an old value does no harm.</summary>
+    private sealed class Connection(Socket socket, HostAddress source, Instant now)
+    {
+        private long _idleSince = now.Ticks;
+
+        public Socket Socket { get; } = socket;
+
+        public HostAddress Source { get; } = source;
+
+        public Task Served { get; set; } = Task.CompletedTask;
+
+        public Instant IdleSince
+        {
+            get => new(Volatile.Read(ref _idleSince));
+            set => Volatile.Write(ref _idleSince, value.Ticks);
+        }
+
+        public void Abort() => Socket.Dispose();
+    }
+}
