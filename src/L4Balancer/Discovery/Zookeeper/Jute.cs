@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Buffers.Binary;
 using System.Text;
 
@@ -56,7 +57,7 @@ internal ref struct JuteReader(ReadOnlySpan<byte> bytes)
 /// <summary>Writes one frame: its length, then values in jute. One thread at a time.</summary>
 internal sealed class JuteFrame
 {
-    private readonly MemoryStream _bytes = new();
+    private readonly ArrayBufferWriter<byte> _bytes = new();
 
     public JuteFrame() => Int(0);
 
@@ -78,7 +79,7 @@ internal sealed class JuteFrame
 
     public JuteFrame Bool(bool value)
     {
-        _bytes.WriteByte(value ? (byte)1 : (byte)0);
+        _bytes.Write([value ? (byte)1 : (byte)0]);
         return this;
     }
 
@@ -94,7 +95,7 @@ internal sealed class JuteFrame
     /// <summary>The whole frame; nothing may be written after it.</summary>
     public byte[] ToBytes()
     {
-        byte[] frame = _bytes.ToArray();
+        byte[] frame = _bytes.WrittenSpan.ToArray();
         BinaryPrimitives.WriteInt32BigEndian(frame, frame.Length - sizeof(int));
         return frame;
     }

@@ -130,7 +130,7 @@ internal sealed class ZookeeperSource(DiscoverySettings settings, string prefix,
         }
     }
 
-    private async Task<SourceReading> ReadAsync(ZookeeperPrefix nodes, CancellationToken stop)
+    private static async Task<SourceReading> ReadAsync(ZookeeperPrefix nodes, CancellationToken stop)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(stop);
         limit.CancelAfter(ReadingTime);
