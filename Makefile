@@ -35,7 +35,7 @@ SHAREDIR = $(PREFIX)/share
 CONFDIR  = /etc/l4balancer
 
 .DEFAULT_GOAL := help
-.PHONY: help sdk linker build test test-native test-deps chaos fuzz run bench lint publish package install install-files install-units uninstall clean
+.PHONY: help sdk linker build test test-native test-deps chaos fuzz run bench lint publish package image install install-files install-units uninstall clean
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -102,6 +102,9 @@ $(PUBLISH)/l4balancer: $(SOURCES)
 
 package: $(PUBLISH)/l4balancer ## a .deb (needs debhelper) and a tarball, into artifacts/package
 	@packaging/package $(PUBLISH) artifacts/package
+
+image: $(PUBLISH)/l4balancer ## an OCI image of the native build, made without a registry (needs jq), into artifacts/image
+	@packaging/image $(PUBLISH) artifacts/image
 
 install: $(PUBLISH)/l4balancer ## installs under PREFIX (and DESTDIR): program, unit, user, manual, a first configuration
 	@$(MAKE) --no-print-directory install-files install-units

@@ -274,6 +274,24 @@ internal static partial class Log
     [LoggerMessage(1605, LogLevel.Information, "pool {Pool}: rebalance finished, {Count} connections closed")]
     public static partial void RebalanceEnds(this ILogger logger, string pool, int count);
 
+    [LoggerMessage(1760, LogLevel.Information, "endpoint API on {Address}")]
+    public static partial void EndpointListening(this ILogger logger, string address);
+
+    [LoggerMessage(1761, LogLevel.Warning, "[endpoint] secret_file {Path}: {Fault}; the secret read before remains in force")]
+    public static partial void EndpointSecretFault(this ILogger logger, string path, string fault);
+
+    [LoggerMessage(1762, LogLevel.Information, "[endpoint] cert_file {Path}: the new certificate is in force, valid until {Until:yyyy-MM-dd HH:mm} UTC")]
+    public static partial void EndpointCertificateRead(this ILogger logger, string path, DateTime until);
+
+    [LoggerMessage(1763, LogLevel.Warning, "[endpoint] the changed certificate is not used, the one before remains in force: {Fault}")]
+    public static partial void EndpointCertificateFault(this ILogger logger, string fault);
+
+    [LoggerMessage(1764, LogLevel.Error, "endpoint API: {Method} {Path} failed")]
+    public static partial void EndpointAnswerFailed(this ILogger logger, string method, string path, Exception exception);
+
+    [LoggerMessage(1765, LogLevel.Error, "endpoint API: the certificate could not be looked at; this is tried again every second")]
+    public static partial void EndpointUpkeepFailed(this ILogger logger, Exception exception);
+
     [LoggerMessage(1780, LogLevel.Information, "answering DNS for {Zone} on {Address} (UDP and TCP)")]
     public static partial void DnsListening(this ILogger logger, string zone, string address);
 

@@ -91,7 +91,10 @@ internal static class Connections
     private static BackendSettings BackendAt(int index)
     {
         string address = $"10.{index / 65536}.{index / 256 % 256}.{index % 256}:8443";
-        return new BackendSettings { Name = $"ws{index + 1}", Address = address, Endpoint = ParseEndpoint(address) };
+        return new BackendSettings
+        {
+            Name = $"ws{index + 1}", Address = address, Endpoint = ParseEndpoint(address), PublicUrl = $"wss://ws{index + 1}.example.com",
+        };
     }
 
     private static Endpoint ParseEndpoint(string text) => Endpoint.TryParse(text, out Endpoint endpoint) ? endpoint : throw new FormatException(text);

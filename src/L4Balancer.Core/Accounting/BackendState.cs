@@ -18,6 +18,8 @@ public sealed class BackendState(PoolState pool, string name)
     private RelayedBytes[] _relayed = [];
     private volatile string _nameFault = "";
     private FadingCount _endedAtOnce;
+    private int _handedOut;
+    private long _nextHandOut;
     private int _status = -1;
     private long _since;
 
@@ -35,10 +37,16 @@ public sealed class BackendState(PoolState pool, string name)
     public int Load => Volatile.Read(ref _active) + Volatile.Read(ref _connecting);
 
     /// <summary>
-    /// The load by which balances compare backends: <see cref="Load"/>, and for ten to twenty seconds each connection that the backend
+    /// The load by which balances compare backends: <see cref="Load"/>, <see cref="HandedOut"/>, and for ten to twenty seconds each connection that the backend
     /// ended within a second without a byte.
     /// </summary>
-    public int WeighedLoad(Instant now) => Load + _endedAtOnce.At(now);
+    public int WeighedLoad(Instant now) => Load + Volatile.Read(ref _handedOut) + _endedAtOnce.At(now);
+
+    /// <summary>
+    /// Endpoints of this backend that clients were handed a moment ago: connections under way that do not come through the balancer. They count
+    /// in <see cref="WeighedLoad"/>, so when backends are compared, and against no limit.
+    /// </summary>
+    public int HandedOut => Volatile.Read(ref _handedOut);
 
     /// <summary>Its value in <c>round-robin</c>; null before its first turn. Guarded by <see cref="PoolState.TurnGate"/>.</summary>
     internal long? Turn { get; set; }
@@ -165,6 +173,52 @@ public sealed class BackendState(PoolState pool, string name)
                 return true;
             }
         }
+    }
+
+    /// <summary>
+    /// What an endpoint that is handed out has of <c>new_connection_rate</c>: a place of its own at the same rate, which it gets only while no
+    /// relayed connection waits for a turn, and which no relayed connection waits for. Not for several threads at a time.
+    /// </summary>
+    /// <param name="between">As in <see cref="TryReserve"/>.</param>
+    /// <param name="take">Whether to take the place, or only to look.</param>
+    /// <returns>False if the rate is used up.</returns>
+    internal bool TryHandOut(Instant now, TimeSpan between, bool take)
+    {
+        if (between <= TimeSpan.Zero)
+        {
+            return true;
+        }
+
+        long earliest = now.Ticks - Math.Max(0, (RateLimiter.Slack - between).Ticks);
+        long due = Math.Max(Math.Max(_nextHandOut, Volatile.Read(ref _nextTurn)), earliest);
+        if (due > now.Ticks)
+        {
+            return false;
+        }
+
+        if (take)
+        {
+            _nextHandOut = due + between.Ticks;
+        }
+
+        return true;
+    }
+
+    /// <summary>How much was handed out of this backend beyond its share of what its pool has handed out. Not for several threads at a time.</summary>
+    internal double HandOutCredit { get; set; }
+
+    /// <summary>
+    /// Those of <see cref="HandedOut"/> that did not go to all backends by their shares: by key, or to even out the load. Not for several threads
+    /// at a time.
+    /// </summary>
+    internal int HandedOutUnevenly { get; private set; }
+
+    /// <summary>Counts an endpoint that was handed out, or ends its count. Not for several threads at a time.</summary>
+    /// <param name="change">1 or -1.</param>
+    internal void CountHandedOut(int change, bool isUneven)
+    {
+        Interlocked.Add(ref _handedOut, change);
+        HandedOutUnevenly += isUneven ? change : 0;
     }
 
     /// <summary>

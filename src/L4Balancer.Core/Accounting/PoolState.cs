@@ -48,6 +48,9 @@ public sealed class PoolState(string name, ulong seed = 0, ulong firstTurn = 0)
     /// <summary>Connections whose client had left, by FIN without data, while they waited for <c>new_connection_rate</c>.</summary>
     public long QueueAbandoned => Volatile.Read(ref _queueAbandoned);
 
+    /// <summary>Answers to clients that asked for an endpoint of this pool.</summary>
+    public EndpointAnswers EndpointAnswers { get; } = new();
+
     internal void CountQueueAbandoned() => Interlocked.Increment(ref _queueAbandoned);
 
     internal void CountHalfClosed(int change) => Interlocked.Add(ref _halfClosed, change);

@@ -26,6 +26,7 @@ public static class ConfigReader
 
         TableBinder admin = root.Table("admin");
         TableBinder metrics = root.Table("metrics");
+        TableBinder endpoint = root.Table("endpoint");
         TableBinder dns = root.Table("dns");
 
         BalancerConfig config = new()
@@ -33,6 +34,7 @@ public static class ConfigReader
             Balancer = BalancerBinding.Bind(root.Table("balancer")),
             Admin = AdminBinding.Bind(admin, bound),
             Metrics = root.HasTable("metrics") ? MetricsBinding.Bind(metrics, bound) : null,
+            Endpoint = root.HasTable("endpoint") ? EndpointBinding.Bind(endpoint, bound, files) : null,
             Dns = root.HasTable("dns") ? DnsBinding.Bind(dns, bound) : null,
             Listeners = BindListeners(root, bound, references),
             Pools = BindPools(root, references, targets, files, keys),

@@ -20,6 +20,9 @@ internal static class ConfigSchema
 
     public static readonly SchemaTable Metrics = new("[metrics]", Works("listen", "otlp"));
 
+    public static readonly SchemaTable Endpoint = new(
+        "[endpoint]", Works("listen", "allow_origins", "rate_per_source", "cert_file", "key_file", "ttl", "secret_file"));
+
     public static readonly SchemaTable Dns = new("[dns]", Works("listen", "zone", "rate_per_source", "ttl", "address"));
 
     public static readonly SchemaTable Route = new("[[listeners.routes]]", Works("sni", "alpn", "host", "path", "source", "pool"));
@@ -55,18 +58,18 @@ internal static class ConfigSchema
         [
             .. NotYet("dns", "servers"),
             .. Works("file"),
-            .. NotYet("http"),
-            .. NotYet("etcd"),
-            .. NotYet("consul"),
+            .. Works("http"),
+            .. Works("etcd"),
+            .. Works("consul"),
             .. Works("zookeeper"),
             .. Works("redis_sentinel"),
-            .. NotYet("kubernetes"),
+            .. Works("kubernetes"),
             .. Works("prefix"),
             .. Works("service"),
-            .. NotYet("namespace"),
-            .. NotYet("port"),
+            .. Works("namespace"),
+            .. Works("port"),
             .. Works("role"),
-            .. NotYet("token_file"),
+            .. Works("token_file"),
             .. Works("ca_file"),
             .. Works("cert_file"),
             .. Works("key_file"),
@@ -98,6 +101,7 @@ internal static class ConfigSchema
             new SchemaKey("balancer", KeyForm.Table, Balancer),
             new SchemaKey("admin", KeyForm.Table, Admin),
             new SchemaKey("metrics", KeyForm.Table, Metrics),
+            new SchemaKey("endpoint", KeyForm.Table, Endpoint),
             new SchemaKey("dns", KeyForm.Table, Dns),
             new SchemaKey("listeners", KeyForm.Tables, Listener),
             new SchemaKey("pools", KeyForm.Tables, Pool),

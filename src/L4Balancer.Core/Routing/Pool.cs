@@ -53,6 +53,7 @@ public sealed class Pool
         _modes = new BackendMode[backends.Length];
         modes.CopyTo(_modes);
         _isUnlimited = BoundedLoad == 0 && settings.SlowStart == TimeSpan.Zero && settings.Backends.All(b => b.MaxConnections == 0);
+        HasPublicUrls = backends.Any(b => b.Settings.PublicUrl.Length > 0);
         string[] placements = Placement.Of([.. backends.Select(b => (b.Name, b.Settings.Address))]);
         _primaryMembers = Members(placements, backup: false);
         _backupMembers = Members(placements, backup: true);
@@ -242,6 +243,14 @@ public sealed class Pool
     /// <param name="share">0 to 1; 1 is the normal state.</param>
     public void SetRamp(int backend, double share) =>
         Volatile.Write(ref _ramps[backend], share >= 1 ? ulong.MaxValue : (ulong)(Math.Max(share, 0) * ulong.MaxValue));
+
+    /// <summary>The share that <see cref="SetRamp"/> has set, 0 to 1.</summary>
+    public double RampOf(int backend) => Volatile.Read(ref _ramps[backend]) / (double)ulong.MaxValue;
+
+    /// <summary>
+    /// Whether clients can be handed an endpoint of this pool: at least one backend has a <c>public_url</c>.
+    /// </summary>
+    public bool HasPublicUrls { get; }
 
     /// <summary>Sets the operator's mode of a backend. Only the one writer of the snapshot calls this.</summary>
     public void SetMode(int backend, BackendMode mode)

@@ -50,6 +50,7 @@ internal sealed class AdminRoutes
         routes.MapMethods("/v1/events", Reading, EventsAsync);
         routes.MapMethods("/v1/config", Reading, ConfigAsync).WithMetadata(Guard.LargeAnswer);
         routes.MapMethods("/v1/locate", Reading, http => LocateReply.WriteAsync(http, _target.Control.Snapshot, Instant.Now(_target.Clock)));
+        routes.MapMethods("/v1/endpoint", Reading, http => EndpointRoute.WriteAsync(http, _target.Endpoints));
         routes.MapPost("/v1/reload", ReloadAsync);
         _backends.Map(routes, Reading);
         _pools.Map(routes);

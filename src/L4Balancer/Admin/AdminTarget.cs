@@ -1,4 +1,5 @@
 using L4Balancer.Control;
+using L4Balancer.Direct;
 using L4Balancer.Engine;
 using L4Balancer.Logging;
 using L4Balancer.Metrics;
@@ -9,4 +10,4 @@ namespace L4Balancer.Admin;
 /// <param name="IsReady">Whether the daemon accepts connections; false during shutdown.</param>
 internal sealed record AdminTarget(
     BalancerControl Control, IEngine Engine, PrometheusEndpoint Metrics, RecentLines Events, TimeProvider Clock, DateTimeOffset StartedAt,
-    Func<bool> IsReady);
+    Func<bool> IsReady, EndpointDesk Endpoints);

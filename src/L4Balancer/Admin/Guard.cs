@@ -215,7 +215,7 @@ internal sealed class Guard(
 
     private static string Detail(HttpContext http) => http.Response.StatusCode switch
     {
-        StatusCodes.Status404NotFound => NotBuiltYet.Of(http.Request.Path) ?? "no such path: docs/admin.md lists all",
+        StatusCodes.Status404NotFound => "no such path: docs/admin.md lists all",
         StatusCodes.Status405MethodNotAllowed => $"this path allows {http.Response.Headers.Allow}",
         _ => "this request cannot be processed",
     };

@@ -60,6 +60,7 @@ internal static class CommandLineRoot
             ConnectionsCommand.Create(asking),
             TopCommand.Create(asking),
             LocateCommand.Create(asking),
+            EndpointCommand.Create(asking),
             ReloadCommand.Create(asking),
             CloseCommand.Create(asking),
             VersionCommand.Create(output),

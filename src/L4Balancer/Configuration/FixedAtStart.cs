@@ -21,6 +21,12 @@ internal static class FixedAtStart
         },
         Admin = wanted.Admin with { Socket = inForce.Admin.Socket, Listen = inForce.Admin.Listen },
         Metrics = inForce.Metrics,
+        Endpoint = inForce.Endpoint is null || wanted.Endpoint is null ? inForce.Endpoint : wanted.Endpoint with
+        {
+            Listen = inForce.Endpoint.Listen,
+            CertFile = inForce.Endpoint.CertFile,
+            KeyFile = inForce.Endpoint.KeyFile,
+        },
         Dns = inForce.Dns is null ? null : (wanted.Dns ?? inForce.Dns) with { Listen = inForce.Dns.Listen },
         Listeners = [.. wanted.Listeners.Select(l => l with { Mptcp = MptcpOf(l, inForce) })],
     };

@@ -1,18 +1,15 @@
 using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
-using System.Security.Cryptography.X509Certificates;
-using System.Text;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
+using L4Balancer.Stores;
 
 namespace L4Balancer.Discovery;
 
 /// <summary>How a store with a protocol of its own over TCP is reached: with TLS where the configuration names certificates, and as which user.</summary>
 internal static class StoreConnection
 {
-    private const int LongestPassword = 4096;
-
     /// <summary>Connects, and with <c>ca_file</c> or <c>cert_file</c> negotiates TLS.</summary>
     /// <param name="server">An IP address or a host name, with a port.</param>
     /// <param name="cancel">Also the limit of time.</param>
@@ -47,38 +44,23 @@ internal static class StoreConnection
         }
     }
 
-    /// <summary>The content of <c>password_file</c> without the end of its line. It is read at each connect: a new password needs no reload.</summary>
-    /// <exception cref="Exception">One of <see cref="StoreFault.IsExpected"/>.</exception>
-    public static async Task<string> ReadPasswordAsync(DiscoverySettings settings, CancellationToken cancel)
+    /// <summary>The content of <c>password_file</c>, which is read at each connect: a new password needs no reload.</summary>
+    /// <exception cref="StoreFault">It cannot be read.</exception>
+    public static string ReadPassword(DiscoverySettings settings)
     {
-        await using var file = new FileStream(settings.PasswordFile, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, 1, useAsync: true);
-        var all = new byte[LongestPassword + 1];
-        int count = await file.ReadAtLeastAsync(all, all.Length, throwOnEndOfStream: false, cancel);
-        return count <= LongestPassword
-            ? Encoding.UTF8.GetString(all, 0, count).TrimEnd('\r', '\n')
-            : throw new StoreFault($"{Quoted.Text(settings.PasswordFile)} is longer than a password: {LongestPassword} bytes");
+        StoreResult<string> password = SecretFile.Read(settings.PasswordFile);
+        return password.IsOk ? password.Value : throw new StoreFault(password.Fault);
     }
 
     private static bool HasTls(DiscoverySettings settings) => settings.CaFile.Length > 0 || settings.CertFile.Length > 0;
 
     private static async Task AuthenticateAsync(SslStream tls, string host, DiscoverySettings settings, CancellationToken cancel)
     {
-        var policy = new X509ChainPolicy { RevocationMode = X509RevocationMode.NoCheck, DisableCertificateDownloads = true };
-        if (settings.CaCertificates.Length > 0)
-        {
-            policy.TrustMode = X509ChainTrustMode.CustomRootTrust;
-            policy.CustomTrustStore.ImportFromPem(settings.CaCertificates);
-        }
-
         // Read at each connect, so that a renewed certificate is shown without a reload.
-        using X509Certificate2? own = settings.CertFile.Length > 0 ? X509Certificate2.CreateFromPemFile(settings.CertFile, settings.KeyFile) : null;
-        await tls.AuthenticateAsClientAsync(
-            new SslClientAuthenticationOptions
-            {
-                TargetHost = host,
-                CertificateChainPolicy = policy,
-                ClientCertificates = own is null ? null : [own],
-            },
-            cancel);
+        StoreResult<StoreTls> read = StoreTls.Read(DiscoveryAccess.Of(settings), before: null);
+        using StoreTls certificates = read.Value ?? throw new StoreFault(read.Fault!);
+        SslClientAuthenticationOptions options = certificates.ToOptions();
+        options.TargetHost = host;
+        await tls.AuthenticateAsClientAsync(options, cancel);
     }
 }

@@ -12,6 +12,7 @@ internal static class MetricNames
     public const string RouteKeyMissing = "l4balancer_route_key_missing_total";
     public const string QueueAbandoned = "l4balancer_queue_abandoned_total";
     public const string StickyEntries = "l4balancer_sticky_entries";
+    public const string EndpointAnswers = "l4balancer_endpoint_answers_total";
     public const string HeldMemory = "l4balancer_held_memory_bytes";
     public const string EventLoopStalls = "l4balancer_event_loop_stalls_total";
     public const string ConnectionsActive = "l4balancer_connections_active";
@@ -63,6 +64,8 @@ internal static class MetricNames
     public const string ToClient = "to_client";
     public const string Success = "success";
     public const string Failure = "failure";
+    public const string NoBackend = "no_backend";
+    public const string Limited = "limited";
     public const string LocalError = "local_error";
     public const string Up = "up";
     public const string Degraded = "degraded";

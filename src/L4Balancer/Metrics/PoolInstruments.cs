@@ -11,6 +11,11 @@ namespace L4Balancer.Metrics;
 /// </summary>
 internal sealed class PoolInstruments
 {
+    private static readonly (EndpointResult Result, string Name)[] EndpointResults =
+    [
+        (EndpointResult.Success, MetricNames.Success), (EndpointResult.NoBackend, MetricNames.NoBackend), (EndpointResult.Limited, MetricNames.Limited),
+    ];
+
     private readonly List<PoolSeries> _pools;
     private readonly Func<RoutingSnapshot> _snapshot;
     private readonly TimeProvider _clock;
@@ -28,6 +33,22 @@ internal sealed class PoolInstruments
         group.Meter.CreateObservableCounter(
             MetricNames.QueueAbandoned, Abandoned, null,
             "Connections whose client left without a byte while they waited for new_connection_rate.");
+        group.Meter.CreateObservableCounter(
+            MetricNames.EndpointAnswers, EndpointAnswers, null, "Answers to clients that asked for the URL of a backend of this pool.");
+    }
+
+    // Of a pool without a public_url there is nothing to answer.
+    private IEnumerable<Measurement<long>> EndpointAnswers()
+    {
+        HashSet<PoolState> handing = [.. _snapshot().Pools.Where(p => p.HasPublicUrls).Select(p => p.State)];
+        foreach (PoolSeries pool in _pools.Where(p => handing.Contains(p.State) || p.State.EndpointAnswers.Total > 0))
+        {
+            foreach ((EndpointResult result, string name) in EndpointResults)
+            {
+                yield return new Measurement<long>(
+                    pool.State.EndpointAnswers[result], new(MetricNames.Pool, pool.State.Name), new(MetricNames.Result, name));
+            }
+        }
     }
 
     private IEnumerable<Measurement<long>> HalfClosed() => Of(static p => p.HalfClosed);

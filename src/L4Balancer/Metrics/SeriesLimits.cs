@@ -22,6 +22,8 @@ internal sealed class SeriesLimits(int workers, int pools)
 
     private const int ResultsPerBackend = 3;
 
+    private const int ResultsOfEndpoint = 3;
+
     /// <summary>Series without labels, and the few results of reloads.</summary>
     private const int Few = 4;
 
@@ -46,6 +48,7 @@ internal sealed class SeriesLimits(int workers, int pools)
         MetricNames.ConnectFailures => ConnectFailuresPerBackend,
         MetricNames.BackendState => StatesPerBackend,
         MetricNames.HealthChecks => ResultsPerBackend,
+        MetricNames.EndpointAnswers => ResultsOfEndpoint,
         MetricNames.RelayedBytes => 2,
         _ => 1,
     };

@@ -28,6 +28,12 @@ internal sealed record DescriptorBudget(long Limit, long Reserve, int PipesPerWo
     /// <summary>Maximum for the admin API on its local socket, and again on the address of <c>listen</c>.</summary>
     public const int PerAdminAddress = 64;
 
+    private const int FewestEndpointConnections = 32;
+    private const int MostEndpointConnections = 1024;
+
+    /// <summary>One in 16 descriptors: a client asks, and closes its connection or leaves it idle.</summary>
+    private const int EndpointShare = 16;
+
     /// <summary>Maximum of TCP connections for DNS questions, for each address of <c>[dns] listen</c>.</summary>
     public const int DnsConnections = 64;
 
@@ -51,7 +57,7 @@ internal sealed record DescriptorBudget(long Limit, long Reserve, int PipesPerWo
     internal static int Base => RuntimeFeature.IsDynamicCodeSupported ? PortableBase : NativeBase;
 
     /// <summary>
-    /// Computes the budget of a configuration: the reserve includes its listening sockets, the admin API and simultaneous probes.
+    /// Computes the budget of a configuration: the reserve includes its listening sockets, the admin and the endpoint API and simultaneous probes.
     /// </summary>
     public static DescriptorBudget For(BalancerConfig config, long limit, int workers)
     {
@@ -59,9 +65,14 @@ internal sealed record DescriptorBudget(long Limit, long Reserve, int PipesPerWo
         long reserve = Base + ((long)workers * (PerWorker + (pipes * PerPipe))) + config.Listeners.Sum(l => l.Bind.Length)
             + ((config.Dns?.Listen.Length ?? 0) * PerDnsAddress)
             + (config.Admin.Socket.Length > 0 ? PerAdminAddress : 0) + (config.Admin.Listen is null ? 0 : PerAdminAddress)
+            + (config.Endpoint is null ? 0 : EndpointConnections(limit))
             + Math.Min(config.Pools.Where(p => p.Health.Type != HealthType.None).Sum(p => p.Backends.Length), Prober.MostDescriptors);
         return new DescriptorBudget(limit, reserve, pipes, (int)Math.Clamp((limit - reserve) / PerConnection, 0, int.MaxValue));
     }
+
+    /// <summary>Maximum for <c>[endpoint] listen</c>.</summary>
+    public static int EndpointConnections(long limit) =>
+        (int)Math.Clamp(limit / EndpointShare, FewestEndpointConnections, MostEndpointConnections);
 
     public static DescriptorBudget For(BalancerConfig config, long limit) => For(config, limit, WorkersOf(config.Balancer));
 

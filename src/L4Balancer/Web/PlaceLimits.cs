@@ -16,6 +16,9 @@ internal sealed record PlaceLimits(string Name, int Most, int PerSource, int Bus
     public static PlaceLimits ForTcp(string name, int most) =>
         new(name, most, PerSource: 12, Busy: most - (most / 8), BusyUntrusted: most * 5 / 8, BusyPerSource: 8);
 
+    /// <summary>For an address of the public: small answers, and many clients behind one address translation.</summary>
+    public static PlaceLimits ForClients(string name, int most) => new(name, most, PerSource: 16, most, most, BusyPerSource: 16);
+
     /// <summary>For a socket file whose clients are all trusted.</summary>
     public static PlaceLimits ForLocal(string name, int most) => new(name, most, most, most - (most / 8), most, most);
 }

@@ -61,10 +61,11 @@ internal sealed class ConfigSchemaTests
             text[i] = dropped || lines.Contains(i + 1) ? "" : text[i];
         }
 
-        BalancerConfig config = ConfigText.Load(string.Join('\n', text).Replace("file       = \"\"", "file = \"/etc/chat.toml\"", StringComparison.Ordinal));
+        BalancerConfig config = ConfigText.Load(string.Join('\n', text).Replace(" file       = \"\"", " file = \"/etc/chat.toml\"", StringComparison.Ordinal));
 
         BalancerConfig expected = new ConfigText()
             .With("[metrics]")
+            .With("[endpoint]")
             .With("[dns]")
             .With("[[listeners]]", "bind", "[\"0.0.0.0:443\", \"[::]:443\"]")
             .WithRoute("source", "[\"192.0.2.0/24\"]")

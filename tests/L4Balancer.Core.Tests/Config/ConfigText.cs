@@ -39,8 +39,12 @@ internal sealed class ConfigText
     }
 
     // What a table needs before it can be read at all.
-    private static Dictionary<string, string> Required(string header) => header == "[dns]"
-        ? new() { ["listen"] = "\"0.0.0.0:53\"", ["zone"] = "\"lb.example.com\"" } : [];
+    private static Dictionary<string, string> Required(string header) => header switch
+    {
+        "[dns]" => new() { ["listen"] = "\"0.0.0.0:53\"", ["zone"] = "\"lb.example.com\"" },
+        "[endpoint]" => new() { ["listen"] = "\"0.0.0.0:9190\"" },
+        _ => [],
+    };
 
     /// <summary>Routes fit nothing without a condition, and a name only where it is read: one key of a route, with the others that it needs.</summary>
     public ConfigText WithRoute(string key, string value)
@@ -52,6 +56,18 @@ internal sealed class ConfigText
         {
             "sni" or "alpn" => With("[[listeners]]", "inspect", "\"tls\""),
             "host" or "path" => With("[[listeners]]", "inspect", "\"http\""),
+            _ => this,
+        };
+    }
+
+    /// <summary>One key of <c>[endpoint]</c>, with the others that it needs.</summary>
+    public ConfigText WithEndpoint(string key, string value)
+    {
+        With("[endpoint]", key, value);
+        return key switch
+        {
+            "cert_file" => With("[endpoint]", "key_file", "\"/etc/key.pem\""),
+            "key_file" => With("[endpoint]", "cert_file", "\"/etc/cert.pem\""),
             _ => this,
         };
     }

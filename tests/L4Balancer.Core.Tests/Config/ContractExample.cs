@@ -147,5 +147,14 @@ internal static class ContractExample
           max_connections = 0
           backup          = false
           public_url      = ""          # what GET /v1/endpoint hands out
+
+        [endpoint]                      # hands clients the URL of a backend, so that they connect to it directly; a listener of its own
+        listen          = "0.0.0.0:9190"
+        allow_origins   = []            # CORS; ["*"]: any
+        rate_per_source = 10
+        cert_file       = ""            # with key_file: HTTPS, which pages served by HTTPS need
+        key_file        = ""
+        ttl             = "30s"         # how long an answer may be used
+        secret_file     = ""            # 32 bytes or more. With it answers carry a token
         """;
 }

@@ -71,7 +71,8 @@ internal sealed partial class DocumentationTests
         }
 
         Assert.That(without, Is.EqualTo([
-            "[balancer] log_format", "[dns] listen", "[dns] zone", "[[listeners]] name", "[[listeners]] bind", "[[listeners]] pool", "[[listeners]] routes",
+            "[balancer] log_format", "[endpoint] listen", "[dns] listen", "[dns] zone",
+            "[[listeners]] name", "[[listeners]] bind", "[[listeners]] pool", "[[listeners]] routes",
             "[[listeners.routes]] sni", "[[listeners.routes]] alpn", "[[listeners.routes]] host", "[[listeners.routes]] path",
             "[[listeners.routes]] source", "[[listeners.routes]] pool", "[[pools]] name",
             "[[pools]] discovery", "[[pools]] backends", "[[pools.backends]] name", "[[pools.backends]] address",
@@ -86,6 +87,7 @@ internal sealed partial class DocumentationTests
             string example = row.Example.Trim('`');
             ConfigText text = row.Header == "[[listeners.routes]]" ? new ConfigText().WithRoute(row.Key, example)
                 : row.Header == ConfigSchema.Discovery.Header ? new ConfigText().WithDiscovery(row.Key, example)
+                : row.Header == ConfigSchema.Endpoint.Header ? new ConfigText().WithEndpoint(row.Key, example)
                 : new ConfigText().With(row.Header, row.Key, example);
             Assert.That(text.Errors(), Is.Empty, $"{row.Header} {row.Key}");
         }
@@ -128,7 +130,7 @@ internal sealed partial class DocumentationTests
     }
 
     private static ConfigText Bare(string header) => header == ConfigSchema.Discovery.Header ? new ConfigText().WithSource("file")
-        : header is "[metrics]" or "[dns]" ? new ConfigText().With(header) : new ConfigText();
+        : header is "[metrics]" or "[dns]" or "[endpoint]" ? new ConfigText().With(header) : new ConfigText();
 
     private static string ExampleFile() => RepositoryFile.Read("balancer.toml.example");
 

@@ -15,6 +15,7 @@ internal abstract class FuzzTarget
         new AdminQueryTarget(),
         new ZookeeperTarget(),
         new SentinelTarget(),
+        new StoreAnswerTarget(),
         new DnsTarget(),
     ];
 

@@ -23,7 +23,8 @@ internal sealed class AdminErrorTests
     }
 
     [TestCase("GET", "/v1/nope", 404, "no such path")]
-    [TestCase("GET", "/v1/endpoint?pool=chat", 404, "not supported yet")]
+    [TestCase("GET", "/v1/endpoint?pool=chat", 404, "whose backends have a public_url")]
+    [TestCase("GET", "/v1/endpoint", 400, "pool is required")]
     [TestCase("POST", "/v1/pools/nope/rebalance", 404, "no pool")]
     [TestCase("POST", "/v1/pools/chat/rebalance?rate=fast", 400, "from 0 to")]
     [TestCase("POST", "/v1/pools/chat/rebalance?tolerance=2", 400, "from 0 to 1")]

@@ -67,7 +67,9 @@ internal sealed class DiscoveryLoadScene : IAsyncDisposable
     public SocketFolder Admin => _folder;
 
     /// <summary>Adds, reweighs, removes and drains under load, and checks all that has to hold.</summary>
-    public async Task AddReweighRemoveAndDrainAsync()
+    /// <param name="hasWeights">Whether the store can tell a weight; otherwise none changes.</param>
+    /// <param name="nameOf">The name that the store gives to the backend of an address; null where it gives none.</param>
+    public async Task AddReweighRemoveAndDrainAsync(bool hasWeights = true, Func<string, string>? nameOf = null)
     {
         await _load!.ConnectsAsync(ConnectsPerSecond);
 
@@ -77,16 +79,10 @@ internal sealed class DiscoveryLoadScene : IAsyncDisposable
         await BelievedAsync("1 added, 0 removed, 0 changed");
         await UntilAsync(() => Task.FromResult(added.Connections > 0), "the new backend gets connections");
 
-        // Weight 0: it has its connections, and gets none.
-        RecordingBackend light = _backends[0];
-        light.Weight = 0;
-        await WriteAsync();
-        await NoneLaterAsync(light, await BelievedAsync("0 added, 0 removed, 1 changed"));
-        light.Weight = 100;
-        await WriteAsync();
-        await BelievedAsync("0 added, 0 removed, 1 changed");
-        int before = light.Connections;
-        await UntilAsync(() => Task.FromResult(light.Connections > before), "it gets connections again");
+        if (hasWeights)
+        {
+            await ReweighAsync(_backends[0]);
+        }
 
         RecordingBackend gone = _backends[1];
         gone.IsRegistered = false;
@@ -95,7 +91,7 @@ internal sealed class DiscoveryLoadScene : IAsyncDisposable
 
         RecordingBackend drained = _backends[2];
         using HttpResponseMessage answer = await _folder.Http.PostAsync(
-            new Uri($"/v1/backends/chat/{drained.Address}/drain", UriKind.Relative), null);
+            new Uri($"/v1/backends/chat/{nameOf?.Invoke(drained.Address.ToString()) ?? drained.Address.ToString()}/drain", UriKind.Relative), null);
         Assert.That(answer.StatusCode, Is.EqualTo(HttpStatusCode.OK), await answer.Content.ReadAsStringAsync());
         await NoneLaterAsync(drained, DateTime.UtcNow);
 
@@ -162,6 +158,19 @@ internal sealed class DiscoveryLoadScene : IAsyncDisposable
         }
 
         _folder.Dispose();
+    }
+
+    // Weight 0: it has its connections, and gets none.
+    private async Task ReweighAsync(RecordingBackend light)
+    {
+        light.Weight = 0;
+        await WriteAsync();
+        await NoneLaterAsync(light, await BelievedAsync("0 added, 0 removed, 1 changed"));
+        light.Weight = 100;
+        await WriteAsync();
+        await BelievedAsync("0 added, 0 removed, 1 changed");
+        int before = light.Connections;
+        await UntilAsync(() => Task.FromResult(light.Connections > before), "it gets connections again");
     }
 
     // The load goes on for as long as a late connection may come, and for as many connects as make one there very likely.

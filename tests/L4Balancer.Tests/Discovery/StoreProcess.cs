@@ -66,6 +66,37 @@ internal sealed class StoreProcess(string program, string[] arguments, int port)
 
     public void Continue() => Signal("CONT");
 
+    /// <summary>
+    /// Ports of loopback that are free, each once. They are outside of the range from which the kernel takes ports for others (32768 to 60999 by
+    /// default): a store may take seconds until it listens.
+    /// </summary>
+    public static int[] FreePorts(int count)
+    {
+        var sockets = new List<Socket>();
+        try
+        {
+            while (sockets.Count < count)
+            {
+                var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+                try
+                {
+                    socket.Bind(new IPEndPoint(IPAddress.Loopback, Random.Shared.Next(12_000, 32_000)));
+                    sockets.Add(socket);
+                }
+                catch (SocketException)
+                {
+                    socket.Dispose();
+                }
+            }
+
+            return [.. sockets.Select(s => ((IPEndPoint)s.LocalEndPoint!).Port)];
+        }
+        finally
+        {
+            sockets.ForEach(s => s.Dispose());
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
         if (IsRunning)

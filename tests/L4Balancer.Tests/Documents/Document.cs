@@ -11,6 +11,7 @@ internal sealed partial class Document(string path)
     [
         "README.md", "ARCHITECTURE.md", "CHANGELOG.md",
         .. Directory.EnumerateFiles(Repository.PathOf("docs"), "*.md", SearchOption.AllDirectories)
+            .Concat(Directory.EnumerateFiles(Repository.PathOf("packaging", "examples"), "*.md", SearchOption.AllDirectories))
             .Select(p => Path.GetRelativePath(Repository.Root, p)).Order(StringComparer.Ordinal),
     ];
 

@@ -37,7 +37,7 @@ internal sealed class RunbookScene : IAsyncDisposable
             [[pools]]
             name = "chat"
             close_rate = 1000
-            backends = [{string.Join(", ", _backends.Select((b, i) => $"{{ name = \"ws{i + 1}\", address = \"{b.Endpoint}\" }}"))}]
+            backends = [{string.Join(", ", _backends.Select((b, i) => $"{{ name = \"ws{i + 1}\", address = \"{b.Endpoint}\", public_url = \"wss://ws{i + 1}.example.com\" }}"))}]
 
             """);
         _daemon = DaemonProcess.Start("run", "--config", _config);

@@ -63,6 +63,11 @@ internal sealed class ZeroSeriesTests
             yield return $"{MetricNames.ConnectionsAccepted}{{listener=\"{names[i]}\"}} 0";
             yield return $"{MetricNames.RouteKeyMissing}{{listener=\"{names[i]}\"}} 0";
             yield return $"{MetricNames.QueueAbandoned}{{pool=\"{names[i]}\"}} 0";
+            foreach (string result in (string[])["success", "no_backend", "limited"])
+            {
+                yield return $"{MetricNames.EndpointAnswers}{{pool=\"{names[i]}\",result=\"{result}\"}} 0";
+            }
+
             yield return $"{MetricNames.SourcePortsExhausted}{{source_ip=\"10.0.0.{i + 1}\"}} 0";
             string[] reasons =
             [

@@ -21,7 +21,7 @@ internal sealed class RespConnection : IAsyncDisposable
         {
             if (settings.User.Length > 0)
             {
-                string password = await StoreConnection.ReadPasswordAsync(settings, cancel);
+                string password = StoreConnection.ReadPassword(settings);
 
                 // Sentinels before 6.2 know only one user, and only the form without a name.
                 byte[] command = settings.User == "default" ? RespValue.Command("AUTH", password) : RespValue.Command("AUTH", settings.User, password);

@@ -1,5 +1,6 @@
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Discovery;
+using L4Balancer.Stores;
 
 namespace L4Balancer.Discovery.RedisSentinel;
 
@@ -26,13 +27,14 @@ internal sealed class SentinelSource(DiscoverySettings settings, TimeProvider cl
 
     public async Task WatchAsync(Action<SourceReading> report, CancellationToken stop)
     {
-        var backoff = new Backoff(Random);
+        var attempts = new Attempts(clock, Random);
         try
         {
             while (true)
             {
-                await RoundAsync(backoff, report, stop);
-                await Task.Delay(backoff.Next(), clock, stop);
+                // A Sentinel that answers and fails in turn gets no shorter pauses.
+                attempts = await RoundAsync(report, stop) > Attempts.Longest ? new Attempts(clock, Random) : attempts;
+                await Task.Delay(attempts.NextPause(), clock, stop);
             }
         }
         catch (Exception e) when (stop.IsCancellationRequested && StoreFault.IsExpected(e))
@@ -42,10 +44,12 @@ internal sealed class SentinelSource(DiscoverySettings settings, TimeProvider cl
     }
 
     /// <summary>Asks one Sentinel after the other, and stays with each for as long as it answers.</summary>
-    private async Task RoundAsync(Backoff backoff, Action<SourceReading> report, CancellationToken stop)
+    /// <returns>The longest time for which one has answered.</returns>
+    private async Task<TimeSpan> RoundAsync(Action<SourceReading> report, CancellationToken stop)
     {
         var faults = new List<string>();
         long latest = -1;
+        TimeSpan longest = TimeSpan.Zero;
         foreach (string server in settings.RedisSentinel)
         {
             long began = clock.GetTimestamp();
@@ -75,10 +79,8 @@ internal sealed class SentinelSource(DiscoverySettings settings, TimeProvider cl
             {
                 report(new SourceReading.Unknown(faults[^1]));
                 faults.Clear();
-                if (clock.GetElapsedTime(began) > Backoff.Longest)
-                {
-                    backoff.Reset();
-                }
+                TimeSpan served = clock.GetElapsedTime(began);
+                longest = served > longest ? served : longest;
             }
         }
 
@@ -89,6 +91,7 @@ internal sealed class SentinelSource(DiscoverySettings settings, TimeProvider cl
 
         // Nobody knows of the failover that was seen once: the Sentinels have been set up anew.
         _epoch = latest >= 0 && faults.Count == settings.RedisSentinel.Length ? latest : _epoch;
+        return longest;
     }
 
     /// <exception cref="Exception">Always: why this Sentinel does not answer, or no longer.</exception>

@@ -1,5 +1,6 @@
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Discovery;
+using L4Balancer.Stores;
 
 namespace L4Balancer.Discovery.Zookeeper;
 
@@ -31,23 +32,25 @@ internal sealed class ZookeeperSource(DiscoverySettings settings, string prefix,
 
     public async Task WatchAsync(Action<SourceReading> report, CancellationToken stop)
     {
-        var backoff = new Backoff(Random);
+        var attempts = new Attempts(clock, Random);
         try
         {
             while (true)
             {
                 var faults = new List<string>();
+                long began = clock.GetTimestamp();
                 foreach (string server in Shuffled())
                 {
-                    if (await ServeAsync(server, faults, backoff, report, stop))
+                    if (await ServeAsync(server, faults, report, stop))
                     {
-                        // It has answered for a while: a new round, with every server.
+                        // It has answered: a new round, with every server. A store that answers and fails in turn gets no shorter pauses.
+                        attempts = clock.GetElapsedTime(began) > Attempts.Longest ? new Attempts(clock, Random) : attempts;
                         break;
                     }
                 }
 
                 report(new SourceReading.Unknown(faults.Count == 1 ? faults[0] : $"no server answers: {string.Join("; ", faults.Take(3))}"));
-                await Task.Delay(backoff.Next(), clock, stop);
+                await Task.Delay(attempts.NextPause(), clock, stop);
             }
         }
         catch (Exception e) when (stop.IsCancellationRequested && StoreFault.IsExpected(e))
@@ -59,10 +62,9 @@ internal sealed class ZookeeperSource(DiscoverySettings settings, string prefix,
     /// <summary>Reads from one server for as long as it answers.</summary>
     /// <param name="faults">Gets why it does not, or no longer.</param>
     /// <returns>Whether it has answered at all; then this is the only fault.</returns>
-    private async Task<bool> ServeAsync(string server, List<string> faults, Backoff backoff, Action<SourceReading> report, CancellationToken stop)
+    private async Task<bool> ServeAsync(string server, List<string> faults, Action<SourceReading> report, CancellationToken stop)
     {
         bool answered = false;
-        long opened = clock.GetTimestamp();
         try
         {
             await using ZookeeperSession session = await OpenAsync(server, stop);
@@ -88,11 +90,6 @@ internal sealed class ZookeeperSource(DiscoverySettings settings, string prefix,
         catch (Exception e) when (StoreFault.IsExpected(e) && !stop.IsCancellationRequested)
         {
             faults.Add($"{server}: {StoreFault.TextOf(e)}");
-            if (answered && clock.GetElapsedTime(opened) > Backoff.Longest)
-            {
-                backoff.Reset();
-            }
-
             return answered;
         }
     }
@@ -121,7 +118,7 @@ internal sealed class ZookeeperSource(DiscoverySettings settings, string prefix,
 
     private async Task AuthenticateAsync(ZookeeperSession session, CancellationToken cancel)
     {
-        string password = await StoreConnection.ReadPasswordAsync(settings, cancel);
+        string password = StoreConnection.ReadPassword(settings);
         await session.SendAsync(ZookeeperRequest.Authenticate(settings.User, password), cancel);
         ZookeeperReply.TryHeader(await session.ReplyAsync(cancel), out ZookeeperReplyHeader header);
         if (header.Xid != ZookeeperRequest.AuthXid || header.Error != 0)

@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Net.Sockets;
 using L4Balancer.Discovery.RedisSentinel;
-using L4Balancer.Tests.Etcd;
 
 namespace L4Balancer.Tests.Discovery.RedisSentinel;
 
@@ -39,7 +38,7 @@ internal sealed class RedisServers : IAsyncDisposable
     {
         Require();
         var servers = new RedisServers();
-        int[] ports = EtcdServer.FreePorts(1 + replicas + sentinels);
+        int[] ports = StoreProcess.FreePorts(1 + replicas + sentinels);
         for (int i = 0; i <= replicas; i++)
         {
             string[] role = i == 0 ? [] : ["--replicaof", "127.0.0.1", $"{ports[0]}"];

@@ -33,7 +33,7 @@ internal sealed class SentinelDiscoveryTests
               redis_sentinel = ["{redis.Sentinels[0].Server}"]
               service = "{RedisServers.Service}"
             """));
-        await daemon.LineWithAsync("(version epoch 0)");
+        await daemon.LineWithAsync("(version \"epoch 0\")");
         IPEndPoint front = await daemon.ListenerAsync("redis");
         await daemon.ReadyAsync();
         using TcpClient held = await Talk.ConnectAsync(front);
@@ -46,7 +46,7 @@ internal sealed class SentinelDiscoveryTests
         await RedisServers.UntilAsync(() => Task.FromResult(answers.Count > ConnectsPerSecond));
         DateTime asked = DateTime.UtcNow;
         await RedisServers.AskAsync(redis.Sentinels[0].Port, "SENTINEL", "FAILOVER", RedisServers.Service);
-        string line = await daemon.LineWithAsync("(version epoch 1)");
+        string line = await daemon.LineWithAsync("(version \"epoch 1\")");
         DateTime believed = DateTime.Parse(
             line.AsSpan(0, line.IndexOf(' ', StringComparison.Ordinal)), CultureInfo.InvariantCulture, DateTimeStyles.AdjustToUniversal);
         DateTime late = believed.AddSeconds(1);
@@ -62,6 +62,16 @@ internal sealed class SentinelDiscoveryTests
         Assert.That(failures, Has.Count.LessThan(10), $"of {answers.Count}");
         Assert.That(daemon.Output.Where(l => l.Contains("reason=connect_", StringComparison.Ordinal) || l.Contains("reason=no_backend", StringComparison.Ordinal)), Is.Empty);
         Assert.That(await held.GetStream().ReadAsync(new byte[1]), Is.Zero, "the connection to the former master is closed");
+    }
+
+    [Test]
+    public async Task Under_load_replicas_are_added_removed_and_drained()
+    {
+        await using var sentinel = new SentinelStub();
+        string discovery = $"redis_sentinel = [\"{sentinel.Server}\"]\nservice = \"chat\"\nrole = \"replica\"";
+        await using DiscoveryLoadScene scene = await DiscoveryLoadScene.StartAsync(discovery, sentinel.WriteAsync);
+
+        await scene.AddReweighRemoveAndDrainAsync(hasWeights: false);
     }
 
     private static async Task LoadAsync(

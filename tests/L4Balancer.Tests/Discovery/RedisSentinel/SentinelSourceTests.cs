@@ -136,7 +136,7 @@ internal sealed class SentinelSourceTests
     {
         using var certificates = new StoreCertificates();
         using var others = new StoreCertificates();
-        int port = EtcdServer.FreePorts(1)[0];
+        int port = StoreProcess.FreePorts(1)[0];
         await using RedisServers redis = await RedisServers.StartAsync(
             replicas: 0, sentinels: 1, $"tls-port {port}", $"tls-cert-file {certificates.ServerFile}", $"tls-key-file {certificates.ServerKeyFile}",
             $"tls-ca-cert-file {certificates.AuthorityFile}", "tls-auth-clients yes");

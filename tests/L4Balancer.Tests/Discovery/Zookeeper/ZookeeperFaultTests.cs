@@ -1,7 +1,6 @@
 using System.Buffers.Binary;
 using L4Balancer.Core.Config;
 using L4Balancer.Discovery.Zookeeper;
-using L4Balancer.Tests.Etcd;
 
 namespace L4Balancer.Tests.Discovery.Zookeeper;
 
@@ -69,7 +68,7 @@ internal sealed class ZookeeperFaultTests
     public async Task Members_that_have_lost_their_majority_are_unknown_and_the_rest_of_them_serves()
     {
         ZookeeperServer.Require();
-        int[] ports = EtcdServer.FreePorts(6);
+        int[] ports = StoreProcess.FreePorts(6);
         string[] members = [.. Enumerable.Range(1, 3).Select(i => $"server.{i}=127.0.0.1:{ports[(2 * i) - 2]}:{ports[(2 * i) - 1]}")];
         var servers = new List<ZookeeperServer>();
         try

@@ -30,13 +30,15 @@ internal sealed class ZookeeperRegistrar : IAsyncDisposable
         using var deadline = new CancellationTokenSource(DaemonProcess.Deadline);
         while (true)
         {
+            using var attempt = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token);
+            attempt.CancelAfter(TimeSpan.FromSeconds(3));
             try
             {
                 var client = new TcpClient();
-                await client.ConnectAsync(System.Net.IPEndPoint.Parse(server), deadline.Token);
+                await client.ConnectAsync(System.Net.IPEndPoint.Parse(server), attempt.Token);
                 NetworkStream stream = client.GetStream();
                 return new ZookeeperRegistrar(
-                    await ZookeeperSession.BeginAsync(stream, timeout ?? TimeSpan.FromSeconds(5), TimeProvider.System, deadline.Token), stream);
+                    await ZookeeperSession.BeginAsync(stream, timeout ?? TimeSpan.FromSeconds(5), TimeProvider.System, attempt.Token), stream);
             }
             catch (Exception e) when (StoreFault.IsExpected(e) && !deadline.IsCancellationRequested)
             {

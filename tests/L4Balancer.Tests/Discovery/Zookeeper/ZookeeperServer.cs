@@ -1,4 +1,3 @@
-using L4Balancer.Tests.Etcd;
 
 namespace L4Balancer.Tests.Discovery.Zookeeper;
 
@@ -14,7 +13,7 @@ internal sealed class ZookeeperServer : IAsyncDisposable
     /// <param name="members">The lines of the configuration that name all members.</param>
     public ZookeeperServer(int id = 0, params string[] members)
     {
-        int port = EtcdServer.FreePorts(1)[0];
+        int port = StoreProcess.FreePorts(1)[0];
         string file = Path.Combine(_folder.FullName, "zoo.cfg");
 
         // Sessions last 2 to 20 ticks. Without the admin server and JMX there is no further port.

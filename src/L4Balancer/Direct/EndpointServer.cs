@@ -1,0 +1,211 @@
+using System.Net.Security;
+using System.Net.Sockets;
+using L4Balancer.Configuration;
+using L4Balancer.Core.Config;
+using L4Balancer.Platform;
+using L4Balancer.Web;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Https;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+
+namespace L4Balancer.Direct;
+
+/// <summary>
+/// <c>[endpoint] listen</c>: a web host of its own for clients, which anyone may reach. Every request is limited in size and time, connections
+/// in number by source and in all.
+/// </summary>
+internal sealed class EndpointServer : IAsyncDisposable
+{
+    private const int LongestHead = 8 * 1024;
+
+    private static readonly TimeSpan HandshakeTimeout = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan HeadTimeout = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan IdleTimeout = TimeSpan.FromSeconds(30);
+
+    /// <summary>How often the certificate's files are looked at, and what was handed out and has had its time is let go.</summary>
+    private static readonly TimeSpan Upkeep = TimeSpan.FromSeconds(1);
+
+    private readonly EndpointDesk _desk;
+    private readonly ILogger _log;
+    private readonly WebApplication _app;
+    private readonly EndpointCertificate? _certificate;
+    private readonly CancellationTokenSource _ending = new();
+    private readonly PeriodicTimer _timer;
+    private readonly Task _upkeep;
+    private readonly PacedNotice _notice;
+
+    private EndpointServer(EndpointDesk desk, WebApplication app, EndpointCertificate? certificate, TimeProvider clock, ILogger log)
+    {
+        _desk = desk;
+        _app = app;
+        _certificate = certificate;
+        _log = log;
+        _timer = new PeriodicTimer(Upkeep, clock);
+        _notice = new PacedNotice(clock);
+        _upkeep = UpkeepAsync();
+        Url = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
+    }
+
+    /// <summary>Where it answers, with the port that was chosen where the configuration says 0.</summary>
+    public string Url { get; }
+
+    /// <summary>Reads the files, binds and begins to answer.</summary>
+    /// <param name="limit">How many descriptors the process may hold.</param>
+    /// <param name="hurry">Cancelled when files that are read slowly are no longer to be waited for.</param>
+    /// <exception cref="ListenException">The address cannot be bound.</exception>
+    /// <exception cref="InvalidDataException">A file cannot be used; the message says why, with the remedy.</exception>
+    public static async Task<EndpointServer> StartAsync(
+        EndpointSettings settings, EndpointDesk desk, long limit, TimeProvider clock, ILoggerFactory loggers, CancellationToken hurry)
+    {
+        ILogger log = loggers.CreateLogger<EndpointServer>();
+        EndpointCertificate? certificate = await ReadInTimeAsync(() => ReadFiles(settings, desk, clock, log), clock, hurry);
+        WebApplicationBuilder builder = QuietHost.CreateBuilder(loggers);
+        var places = new ConnectionPlaces(PlaceLimits.ForClients("[endpoint] listen", DescriptorBudget.EndpointConnections(limit)), clock, log);
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(options => Bound(options, settings, certificate, places));
+        WebApplication app = builder.Build();
+        var requests = new EndpointRequests(desk, log);
+        app.Run(requests.AnswerAsync);
+        try
+        {
+            await app.StartAsync(hurry);
+        }
+        catch (Exception e) when (e is IOException or SocketException)
+        {
+            await app.DisposeAsync();
+            throw new ListenException("[endpoint]", settings.Listen, e);
+        }
+        catch
+        {
+            await app.DisposeAsync();
+            throw;
+        }
+
+        var server = new EndpointServer(desk, app, certificate, clock, log);
+        log.EndpointListening(server.Url);
+        return server;
+    }
+
+    /// <summary>Reads the secret again; may be slow, depending on the file system of the file.</summary>
+    /// <returns>An action that activates it. A secret that cannot be read leaves the one before in force.</returns>
+    public Action ReadSecret(BalancerConfig config)
+    {
+        if (config.Endpoint is not { } settings)
+        {
+            return static () => { };
+        }
+
+        if (settings.SecretFile.Length == 0)
+        {
+            return () => _desk.Secret = null;
+        }
+
+        return EndpointSecret.Read(settings.SecretFile, out string fault) is { } secret
+            ? () => _desk.Secret = secret
+            : () => _log.EndpointSecretFault(settings.SecretFile, fault);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _ending.CancelAsync();
+        await QuietHost.EndAsync(_app);
+        await _upkeep;
+        _timer.Dispose();
+        _ending.Dispose();
+    }
+
+    private static EndpointCertificate? ReadFiles(EndpointSettings settings, EndpointDesk desk, TimeProvider clock, ILogger log)
+    {
+        if (settings.SecretFile.Length > 0)
+        {
+            desk.Secret = EndpointSecret.Read(settings.SecretFile, out string fault)
+                ?? throw new InvalidDataException($"[endpoint] secret_file {settings.SecretFile}: {fault}");
+        }
+
+        if (!settings.IsTls())
+        {
+            return null;
+        }
+
+        return EndpointCertificate.Read(settings, clock, log, out string reason)
+            ?? throw new InvalidDataException($"[endpoint] cert_file, key_file: {reason}");
+    }
+
+    private static async Task<T> ReadInTimeAsync<T>(Func<T> read, TimeProvider clock, CancellationToken hurry)
+    {
+        try
+        {
+            return await OwnThread.RunAsync("l4b-read-tls", read).WaitAsync(ConfigSource.Within, clock, hurry);
+        }
+        catch (Exception e) when (e is TimeoutException or OperationCanceledException)
+        {
+            throw new InvalidDataException($"[endpoint] secret_file, cert_file or key_file: {ConfigSource.TooSlow}", e);
+        }
+    }
+
+    private static void Bound(KestrelServerOptions options, EndpointSettings settings, EndpointCertificate? certificate, ConnectionPlaces places)
+    {
+        options.AddServerHeader = false;
+        options.AllowSynchronousIO = false;
+        options.Limits.MaxRequestBodySize = EndpointRequests.LargestBody;
+        options.Limits.MaxRequestHeadersTotalSize = LongestHead;
+        options.Limits.MaxRequestLineSize = LongestHead;
+        options.Limits.MaxRequestHeaderCount = 64;
+        options.Limits.RequestHeadersTimeout = HeadTimeout;
+        options.Limits.KeepAliveTimeout = IdleTimeout;
+        options.Limits.MinResponseDataRate = QuietHost.SlowestReader;
+        options.Listen(settings.Listen.ToIPEndPoint(), listen =>
+        {
+            listen.Protocols = HttpProtocols.Http1;
+            places.Limit(listen);
+            if (certificate is not null)
+            {
+                listen.UseHttps(new TlsHandshakeCallbackOptions
+                {
+                    HandshakeTimeout = HandshakeTimeout,
+                    OnConnection = _ => ValueTask.FromResult(new SslServerAuthenticationOptions
+                    {
+                        ServerCertificateContext = certificate.Current,
+                        ApplicationProtocols = [SslApplicationProtocol.Http11],
+                    }),
+                });
+            }
+        });
+    }
+
+    private async Task UpkeepAsync()
+    {
+        try
+        {
+            while (await _timer.WaitForNextTickAsync(_ending.Token))
+            {
+                Keep();
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The daemon ends.
+        }
+    }
+
+    private void Keep()
+    {
+        try
+        {
+            _desk.Expire();
+            _certificate?.Refresh();
+        }
+        catch (Exception e)
+        {
+            // A shortage of memory or descriptors may pass.
+            if (_notice.MayLog(out _))
+            {
+                _log.EndpointUpkeepFailed(e);
+            }
+        }
+    }
+}

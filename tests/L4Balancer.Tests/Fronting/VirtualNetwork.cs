@@ -1,0 +1,93 @@
+using System.ComponentModel;
+using System.Diagnostics;
+
+namespace L4Balancer.Tests.Fronting;
+
+/// <summary>Hosts on one switch. Each has an interface <c>eth0</c> whose other end is a port of the switch with the name of the host.</summary>
+internal sealed class VirtualNetwork : IAsyncDisposable
+{
+    private readonly List<IAsyncDisposable> _owned = [];
+    private readonly VirtualHost _switch;
+
+    private VirtualNetwork(VirtualHost @switch)
+    {
+        _switch = @switch;
+        _owned.Add(@switch);
+    }
+
+    /// <summary>Skips the test where there is no network, or one of these programs is missing.</summary>
+    /// <param name="trial">What has to work on a host of its own.</param>
+    public static async Task<VirtualNetwork> StartAsync(string[] programs, string trial = "true")
+    {
+        if (!Environment.IsPrivilegedProcess)
+        {
+            Assert.Ignore("hosts in namespaces need root");
+        }
+
+        foreach (string program in programs.Append("nsenter").Append("ip").Where(p => !IsInstalled(p)))
+        {
+            Assert.Ignore($"{program} is not installed");
+        }
+
+        VirtualHost? bridge = null;
+        try
+        {
+            bridge = await VirtualHost.StartAsync("switch");
+            await bridge.ShellAsync($"ip link add br0 type bridge; ip link set br0 up; {trial}");
+            return new VirtualNetwork(bridge);
+        }
+        catch (Exception e) when (e is InvalidOperationException or Win32Exception)
+        {
+            await (bridge?.DisposeAsync() ?? ValueTask.CompletedTask);
+            Assert.Ignore($"no such hosts in namespaces can be made here: {e.Message}");
+            throw;
+        }
+    }
+
+    /// <param name="addresses">Of its eth0.</param>
+    public async Task<VirtualHost> AddHostAsync(string name, params string[] addresses)
+    {
+        VirtualHost host = Own(await VirtualHost.StartAsync(name));
+        await _switch.ShellAsync($"ip link add {name} type veth peer name eth0 netns {host.HolderId}; ip link set {name} master br0 up");
+        string added = string.Concat(addresses.Select(a => $"ip addr add {a} dev eth0 {(a.Contains(':', StringComparison.Ordinal) ? "nodad" : "")}; "));
+        await host.ShellAsync($"{added} ip link set eth0 up");
+        return host;
+    }
+
+    /// <summary>Disposed of with the network, in the opposite order.</summary>
+    public T Own<T>(T owned)
+        where T : IAsyncDisposable
+    {
+        lock (_owned)
+        {
+            _owned.Add(owned);
+        }
+
+        return owned;
+    }
+
+    /// <summary>Switches the port of a host off or on. The host sees no carrier, the others see nothing.</summary>
+    public Task SetPortAsync(VirtualHost host, bool on) => _switch.ShellAsync($"ip link set {host.Name} {(on ? "up" : "down")}");
+
+    public async ValueTask DisposeAsync()
+    {
+        for (int i = _owned.Count - 1; i >= 0; i--)
+        {
+            await _owned[i].DisposeAsync();
+        }
+    }
+
+    private static bool IsInstalled(string program)
+    {
+        try
+        {
+            using Process which = Process.Start(new ProcessStartInfo("sh", ["-c", $"command -v {program}"]) { RedirectStandardOutput = true })!;
+            which.WaitForExit();
+            return which.ExitCode == 0;
+        }
+        catch (Win32Exception)
+        {
+            return false;
+        }
+    }
+}

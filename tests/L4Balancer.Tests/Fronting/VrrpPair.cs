@@ -1,0 +1,86 @@
+using System.Diagnostics;
+using System.Net;
+
+namespace L4Balancer.Tests.Fronting;
+
+/// <summary>packaging/examples/keepalived, file by file: two balancers with keepalived, two backends and a client on one network.</summary>
+internal sealed class VrrpPair : IAsyncDisposable
+{
+    private const string Example = "keepalived";
+
+    /// <summary>keepalived says so of the first address, of which lb1 is the master.</summary>
+    public const string BecameMaster = "(first) Entering MASTER";
+
+    private readonly VirtualNetwork _network;
+    private readonly HostProcess?[] _keepalived = new HostProcess?[2];
+
+    private VrrpPair(VirtualNetwork network, VirtualHost client, FrontBalancer[] balancers)
+    {
+        _network = network;
+        Client = client;
+        Balancers = balancers;
+    }
+
+    public VirtualHost Client { get; }
+
+    public FrontBalancer[] Balancers { get; }
+
+    public FrontBalancer First => Balancers[0];
+
+    public FrontBalancer Second => Balancers[1];
+
+    /// <summary>The virtual addresses; lb1 is the master of the first one, lb2 of the second.</summary>
+    public static IPEndPoint[] Services { get; } = [IPEndPoint.Parse("10.0.0.100:443"), IPEndPoint.Parse("10.0.0.101:443")];
+
+    public static async Task<VrrpPair> StartAsync()
+    {
+        VirtualNetwork network = await VirtualNetwork.StartAsync(["keepalived", "curl"]);
+        VirtualHost backends = await network.AddHostAsync("backends", "10.0.0.21/24", "10.0.0.22/24");
+        network.Own(await NamingBackend.StartAsync(backends, IPEndPoint.Parse("10.0.0.21:8443"), IPEndPoint.Parse("10.0.0.22:8443")));
+        VirtualHost client = await network.AddHostAsync("client", "10.0.0.2/24");
+        FrontBalancer[] balancers =
+        [
+            network.Own(new FrontBalancer(await network.AddHostAsync("lb1", "10.0.0.11/24"), "10.0.0.11", Example)),
+            network.Own(new FrontBalancer(await network.AddHostAsync("lb2", "10.0.0.12/24"), "10.0.0.12", Example)),
+        ];
+        var pair = new VrrpPair(network, client, balancers);
+        await Task.WhenAll(balancers.Select(b => b.StartAsync()));
+        foreach (FrontBalancer balancer in balancers)
+        {
+            await balancer.Host.InstallAsync(Example, "/etc/keepalived", "ready", $"keepalived-{balancer.Host.Name}.conf as keepalived.conf");
+            pair.StartKeepalived(balancer);
+        }
+
+        return pair;
+    }
+
+    public HostProcess Keepalived(FrontBalancer balancer) => _keepalived[Array.IndexOf(Balancers, balancer)]!;
+
+    /// <summary>As systemd does, it removes what a killed one has left (PIDFile=).</summary>
+    public void StartKeepalived(FrontBalancer balancer) => _keepalived[Array.IndexOf(Balancers, balancer)] = _network.Own(new HostProcess(
+        balancer.Host, "sh", "-c", "rm -rf /run/keepalived*; exec keepalived --dont-fork --log-console --log-detail"));
+
+    /// <summary>Waits until keepalived has seen the daemon ready once more, so that failures count from none.</summary>
+    public async Task ScriptSucceedsAsync(FrontBalancer balancer)
+    {
+        HostProcess keepalived = Keepalived(balancer);
+        var waited = Stopwatch.StartNew();
+        while (Array.FindLast(keepalived.Output, l => l.Contains("Script `ready` now returning", StringComparison.Ordinal))?.EndsWith(" 0", StringComparison.Ordinal) != true)
+        {
+            Assert.That(waited.Elapsed, Is.LessThan(DaemonProcess.Deadline), $"{balancer.Host.Name} is not ready:\n{string.Join('\n', keepalived.Output)}");
+            await Task.Delay(20);
+        }
+    }
+
+    public Task SetPortAsync(FrontBalancer balancer, bool on) => _network.SetPortAsync(balancer.Host, on);
+
+    /// <summary>Clients of one virtual address, once its own master serves it.</summary>
+    public async Task<SteadyClients> ClientsOfAsync(int service)
+    {
+        var clients = new SteadyClients(Client, Services[service]);
+        await clients.ServedByAsync(TimeSpan.Zero, Balancers[service].Address);
+        return clients;
+    }
+
+    public ValueTask DisposeAsync() => _network.DisposeAsync();
+}
