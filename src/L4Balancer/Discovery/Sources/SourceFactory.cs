@@ -25,6 +25,7 @@ internal static class SourceFactory
     {
         DiscoveryKind.Zookeeper => new ZookeeperSource(settings, settings.PrefixFor(pool, fleet), clock),
         DiscoveryKind.RedisSentinel => new SentinelSource(settings, clock),
+        DiscoveryKind.Dns => new DnsSource(settings.Dns, settings.Servers, settings.Interval, clock),
         DiscoveryKind.File => new FileSource(settings.File, settings.Interval, clock),
         DiscoveryKind.Http => new HttpSource(settings, clock, Random.Shared, OneServer),
         DiscoveryKind.Etcd => new EtcdSource(settings, settings.PrefixFor(pool, fleet), clock, Random.Shared, Members),
