@@ -274,6 +274,41 @@ internal static partial class Log
     [LoggerMessage(1605, LogLevel.Information, "pool {Pool}: rebalance finished, {Count} connections closed")]
     public static partial void RebalanceEnds(this ILogger logger, string pool, int count);
 
+    [LoggerMessage(1800, LogLevel.Warning, "backend {Pool}/{Backend} ({Address}) stays up: {Down} of the {See} balancers that probe it hold it down, this one included ({Detail})")]
+    public static partial void BackendKeptUp(this ILogger logger, string pool, string backend, string address, int down, int see, string detail);
+
+    [LoggerMessage(1801, LogLevel.Information, "fleet {Name}: etcd answers; {Count} balancers are known")]
+    public static partial void FleetConnected(this ILogger logger, string name, int count);
+
+    [LoggerMessage(1802, LogLevel.Warning, "fleet {Name}: etcd is away ({Why}): this balancer goes on with what it knows, and what is set here is shared when etcd is back")]
+    public static partial void FleetAway(this ILogger logger, string name, string why);
+
+    [LoggerMessage(1803, LogLevel.Information, "fleet {Name}: joined as {Id}")]
+    public static partial void FleetJoined(this ILogger logger, string name, string id);
+
+    [LoggerMessage(
+        1804, LogLevel.Error,
+        "fleet {Name}: another process ({Host}, started {Started:u}) has the id {Id}: the others do not see this balancer until that one ends; give each its own [fleet] id")]
+    public static partial void FleetIdTaken(this ILogger logger, string name, string id, string host, DateTimeOffset started);
+
+    [LoggerMessage(1805, LogLevel.Warning, "fleet {Name}: the lease of {Id} has ended, because it was not renewed in time: joining again")]
+    public static partial void FleetLeaseLost(this ILogger logger, string name, string id);
+
+    [LoggerMessage(1806, LogLevel.Warning, "fleet {Name}: etcd has lost what it had: what operators have set holds on, and is written again")]
+    public static partial void FleetStoreLost(this ILogger logger, string name);
+
+    [LoggerMessage(1807, LogLevel.Warning, "fleet {Name}: the value of {Key} cannot be read as an intent and is left alone: delete the key, and set the value anew")]
+    public static partial void FleetIntentUnreadable(this ILogger logger, string name, string key);
+
+    [LoggerMessage(1808, LogLevel.Error, "the fleet's part of the daemon failed and starts again")]
+    public static partial void FleetFailed(this ILogger logger, Exception exception);
+
+    [LoggerMessage(1809, LogLevel.Information, "fleet {Name}: balancer {Id} has joined")]
+    public static partial void FleetMemberJoined(this ILogger logger, string name, string id);
+
+    [LoggerMessage(1810, LogLevel.Information, "fleet {Name}: balancer {Id} has left")]
+    public static partial void FleetMemberLeft(this ILogger logger, string name, string id);
+
     [LoggerMessage(1760, LogLevel.Information, "endpoint API on {Address}")]
     public static partial void EndpointListening(this ILogger logger, string address);
 

@@ -6,6 +6,8 @@ namespace L4Balancer.Core.Accounting;
 /// <summary>Results of the probes of one backend. Any thread may count and read.</summary>
 public sealed class HealthCounters
 {
+    private const int Undecided = -1;
+
     private long _succeeded;
     private long _failed;
     private long _localErrors;
@@ -15,6 +17,7 @@ public sealed class HealthCounters
     private volatile ProbePace _pace;
     private volatile bool _keepsAddress;
     private volatile string _detail = "";
+    private volatile int _byProbes = Undecided;
 
     public long Succeeded => Volatile.Read(ref _succeeded);
 
@@ -41,6 +44,13 @@ public sealed class HealthCounters
     {
         get => _pace;
         set => _pace = value;
+    }
+
+    /// <summary>What the balancer's own probes have found out; null if they have not decided, or something else has since. One writer.</summary>
+    public HealthState? ByProbes
+    {
+        get => _byProbes is int state and not Undecided ? (HealthState)state : null;
+        set => _byProbes = value is { } state ? (int)state : Undecided;
     }
 
     /// <inheritdoc cref="HealthTracker.KeepsAddress"/>

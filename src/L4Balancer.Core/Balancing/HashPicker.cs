@@ -54,6 +54,10 @@ public abstract class HashPicker : IPicker
     /// <summary>As <see cref="OwnerOf"/>, for a hash whose owner has just joined: the owner as it was before, where the table can say so.</summary>
     protected internal virtual int OwnerWithoutJoining(ulong hash, AvailableSet available) => OwnerOf(hash);
 
+    /// <summary>A hash over the whole table, in which members stand by their names and not by their indices.</summary>
+    /// <param name="names">A number for the name of each member, by its index.</param>
+    internal abstract ulong HashOfTable(ReadOnlySpan<ulong> names);
+
     private static int Draw(RouteKey key, ulong first, AvailableSet available, ReadOnlySpan<ushort> tried, IAdmission? admission)
     {
         int place = 0;

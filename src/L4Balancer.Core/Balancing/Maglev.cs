@@ -29,6 +29,17 @@ internal sealed class Maglev : HashPicker
     protected internal override int OwnerOf(ulong hash) =>
         _owners.Length == 0 ? None : _owners[(int)Math.BigMul(hash, (ulong)_owners.Length, out _)];
 
+    internal override ulong HashOfTable(ReadOnlySpan<ulong> names)
+    {
+        ulong sum = (ulong)_owners.Length;
+        foreach (ushort owner in _owners)
+        {
+            sum = Mix.Of(sum ^ names[owner]);
+        }
+
+        return sum;
+    }
+
     internal static int SizeFor(int members) =>
         Array.Find(Sizes, s => s >= (long)members * EntriesPerMember) is > 0 and int size ? size : Sizes[^1];
 

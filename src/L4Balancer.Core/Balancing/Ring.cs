@@ -76,6 +76,17 @@ public sealed class Ring : HashPicker
         return _owners[at];
     }
 
+    internal override ulong HashOfTable(ReadOnlySpan<ulong> names)
+    {
+        ulong sum = (ulong)_hashes.Length;
+        for (int i = 0; i < _hashes.Length; i++)
+        {
+            sum = Mix.Of(sum ^ _hashes[i]) + names[_owners[i]];
+        }
+
+        return sum;
+    }
+
     private int PointOf(ulong hash)
     {
         ulong[] hashes = _hashes;

@@ -12,6 +12,9 @@ public sealed record BalancerConfig
     /// <summary>Null if the file has no <c>[metrics]</c> table; there is no metrics listener then.</summary>
     public MetricsSettings? Metrics { get; init; }
 
+    /// <summary>Null if the file has no <c>[fleet]</c> table: the balancer shares nothing then.</summary>
+    public FleetSettings? Fleet { get; init; }
+
     /// <summary>Null if the file has no <c>[endpoint]</c> table; clients are handed no URLs then.</summary>
     public EndpointSettings? Endpoint { get; init; }
 

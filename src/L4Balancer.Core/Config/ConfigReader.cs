@@ -26,6 +26,7 @@ public static class ConfigReader
 
         TableBinder admin = root.Table("admin");
         TableBinder metrics = root.Table("metrics");
+        TableBinder fleet = root.Table("fleet");
         TableBinder endpoint = root.Table("endpoint");
         TableBinder dns = root.Table("dns");
 
@@ -34,6 +35,7 @@ public static class ConfigReader
             Balancer = BalancerBinding.Bind(root.Table("balancer")),
             Admin = AdminBinding.Bind(admin, bound),
             Metrics = root.HasTable("metrics") ? MetricsBinding.Bind(metrics, bound) : null,
+            Fleet = root.HasTable("fleet") ? FleetBinding.Bind(fleet) : null,
             Endpoint = root.HasTable("endpoint") ? EndpointBinding.Bind(endpoint, bound, files) : null,
             Dns = root.HasTable("dns") ? DnsBinding.Bind(dns, bound) : null,
             Listeners = BindListeners(root, bound, references),

@@ -20,6 +20,11 @@ internal static class ConfigSchema
 
     public static readonly SchemaTable Metrics = new("[metrics]", Works("listen", "otlp"));
 
+    public static readonly SchemaTable Fleet = new(
+        "[fleet]",
+        Works(
+            "name", "id", "etcd", "lease", "health", "token_file", "ca_file", "cert_file", "key_file", "user", "password_file"));
+
     public static readonly SchemaTable Endpoint = new(
         "[endpoint]", Works("listen", "allow_origins", "rate_per_source", "cert_file", "key_file", "ttl", "secret_file"));
 
@@ -101,6 +106,7 @@ internal static class ConfigSchema
             new SchemaKey("balancer", KeyForm.Table, Balancer),
             new SchemaKey("admin", KeyForm.Table, Admin),
             new SchemaKey("metrics", KeyForm.Table, Metrics),
+            new SchemaKey("fleet", KeyForm.Table, Fleet),
             new SchemaKey("endpoint", KeyForm.Table, Endpoint),
             new SchemaKey("dns", KeyForm.Table, Dns),
             new SchemaKey("listeners", KeyForm.Tables, Listener),

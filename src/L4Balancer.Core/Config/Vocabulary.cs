@@ -50,6 +50,9 @@ internal static class Vocabulary
     public static readonly Choice<OnBackendRemoved> OnBackendRemoved = new(
         [("keep", Config.OnBackendRemoved.Keep), ("close", Config.OnBackendRemoved.Close)]);
 
+    public static readonly Choice<FleetHealth> FleetHealth = new(
+        [("own", Config.FleetHealth.Own), ("vote", Config.FleetHealth.Vote)]);
+
     public static readonly Choice<SentinelRole> SentinelRole = new(
         [("master", Config.SentinelRole.Master), ("replica", Config.SentinelRole.Replica)]);
 

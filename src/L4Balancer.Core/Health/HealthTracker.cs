@@ -25,6 +25,9 @@ public sealed class HealthTracker(int rise, int fall)
     /// <summary>Whether the backend is down because of failed connects of clients, not confirmed by probes since.</summary>
     public bool IsByConnects { get; private set; }
 
+    /// <summary>Whether probes have decided on <see cref="State"/>, and nothing else.</summary>
+    public bool IsByProbes => _probed && !_awaitsProbe && !IsByConnects;
+
     /// <summary>The interval until the next probe.</summary>
     public ProbePace Pace => State switch
     {

@@ -24,6 +24,32 @@ public sealed class BackendOverrides
     public BackendOverrides With(string pool, string backend, BackendOverride set) =>
         new(set.IsEmpty ? _set.Remove((pool, backend)) : _set.SetItem((pool, backend), set));
 
+    /// <summary>The same overrides without those that have ended; the same object if none has.</summary>
+    public BackendOverrides At(DateTimeOffset now)
+    {
+        BackendOverrides left = this;
+        foreach (((string pool, string backend), BackendOverride set) in _set)
+        {
+            left = set.Ends <= now ? left.With(pool, backend, set.At(now)) : left;
+        }
+
+        return left;
+    }
+
+    /// <summary>Each override changed by a function; the same object if it changes none.</summary>
+    public BackendOverrides Select(Func<BackendOverride, BackendOverride> change)
+    {
+        ArgumentNullException.ThrowIfNull(change);
+        BackendOverrides changed = this;
+        foreach (((string pool, string backend), BackendOverride set) in _set)
+        {
+            BackendOverride after = change(set);
+            changed = after == set ? changed : changed.With(pool, backend, after);
+        }
+
+        return changed;
+    }
+
     /// <summary>The overrides that remain under a new file.</summary>
     public BackendOverrides After(BalancerConfig before, BalancerConfig now)
     {
@@ -41,7 +67,7 @@ public sealed class BackendOverrides
             }
             else if (set.Weight is not null && weight != weightsBefore.GetValueOrDefault((pool, backend), weight))
             {
-                left = left.With(pool, backend, set with { Weight = null });
+                left = left.With(pool, backend, set with { Weight = null, WeightOrigin = null });
             }
         }
 

@@ -86,11 +86,12 @@ internal sealed class HealthEntry(Pool pool, Backend backend)
         return Backend.OtherAddresses[0];
     }
 
-    /// <summary>Shows the prober how to go on.</summary>
+    /// <summary>Shows the prober how to go on, and the fleet what probes have found out.</summary>
     public void ShowPlan()
     {
         State.Health.Pace = Tracker.Pace;
         State.Health.KeepsAddress = Tracker.KeepsAddress;
+        State.Health.ByProbes = IsProbed && Tracker.IsByProbes ? Tracker.State : null;
     }
 
     /// <summary>Forgets what is known of the backend: it is new, or has moved to another address.</summary>

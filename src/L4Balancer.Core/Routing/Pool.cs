@@ -94,6 +94,9 @@ public sealed class Pool
     public bool StillTakes(int backend, int trial) =>
         _primary.StillTakes(backend, trial) || _backup.StillTakes(backend, trial);
 
+    /// <summary>Whether no operator has taken it out, whatever its health.</summary>
+    public bool IsReady(int backend) => _modes[backend] == BackendMode.Ready;
+
     /// <summary>Whether new connections may go there: it is healthy, ready, and has weight.</summary>
     public bool Takes(int backend) => StatusOf(backend) == BackendStatus.Up && Backends[backend].Weight > 0;
 
@@ -168,6 +171,31 @@ public sealed class Pool
         (IPicker picker, RingMember[] members) =
             _primaryMembers.Length > 0 ? (_primaryPicker, _primaryMembers) : (_backupPicker, _backupMembers);
         return picker.Pick(key, AvailableSet.Without(members, new bool[_states.Length]), [], null);
+    }
+
+    /// <summary>
+    /// A hash over the tables that <c>balance</c> uses, or over the members and weights where it uses none: equal on two balancers if both choose the
+    /// same backend for every key. Does not depend on the order of the backends in the file, on health, modes and limits. Takes time in proportion to
+    /// the size of the tables.
+    /// </summary>
+    public ulong HashOfTables() => Mix.Of(HashOf(_primaryPicker, _primaryMembers) + Mix.Of(HashOf(_backupPicker, _backupMembers) ^ (ulong)Settings.Balance));
+
+    private static ulong HashOf(IPicker picker, RingMember[] members)
+    {
+        if (members.Length == 0)
+        {
+            return 0;
+        }
+
+        var names = new ulong[members.Max(static m => m.Index) + 1];
+        ulong hash = 0;
+        foreach (RingMember member in members)
+        {
+            names[member.Index] = TupleHash.OfText(member.Address);
+            hash = Mix.Of(hash ^ names[member.Index]) + (ulong)member.Weight;
+        }
+
+        return picker is HashPicker table ? table.HashOfTable(names) : hash;
     }
 
     /// <summary>

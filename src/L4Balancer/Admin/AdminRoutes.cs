@@ -49,6 +49,7 @@ internal sealed class AdminRoutes
         routes.MapMethods("/v1/status", Reading, StatusAsync);
         routes.MapMethods("/v1/events", Reading, EventsAsync);
         routes.MapMethods("/v1/config", Reading, ConfigAsync).WithMetadata(Guard.LargeAnswer);
+        routes.MapMethods("/v1/fleet", Reading, FleetAsync).WithMetadata(Guard.LargeAnswer);
         routes.MapMethods("/v1/locate", Reading, http => LocateReply.WriteAsync(http, _target.Control.Snapshot, Instant.Now(_target.Clock)));
         routes.MapMethods("/v1/endpoint", Reading, http => EndpointRoute.WriteAsync(http, _target.Endpoints));
         routes.MapPost("/v1/reload", ReloadAsync);
@@ -103,6 +104,11 @@ internal sealed class AdminRoutes
 
     private Task ConfigAsync(HttpContext http) => Query.OnlyAsync(http, [], () =>
         Reply.LargeJsonAsync(http, ConfigJson.Of(_target.Control.Config), AdminJson.Default.JsonObject));
+
+    private Task FleetAsync(HttpContext http) => Query.OnlyAsync(http, [], () => _target.Fleet is { } fleet
+        ? Reply.LargeJsonAsync(http, FleetReport.Of(fleet, _target.Control.Now.Desired), AdminJson.Default.FleetAnswer)
+        : Reply.ProblemAsync(
+            http, StatusCodes.Status404NotFound, "this balancer is not one of a fleet: its configuration has no [fleet] table, docs/fleet.md"));
 
     private Task ReloadAsync(HttpContext http) => Query.OnlyAsync(http, [], async () =>
     {

@@ -1,6 +1,7 @@
 using L4Balancer.Control;
 using L4Balancer.Direct;
 using L4Balancer.Engine;
+using L4Balancer.Fleet;
 using L4Balancer.Logging;
 using L4Balancer.Metrics;
 
@@ -10,4 +11,8 @@ namespace L4Balancer.Admin;
 /// <param name="IsReady">Whether the daemon accepts connections; false during shutdown.</param>
 internal sealed record AdminTarget(
     BalancerControl Control, IEngine Engine, PrometheusEndpoint Metrics, RecentLines Events, TimeProvider Clock, DateTimeOffset StartedAt,
-    Func<bool> IsReady, EndpointDesk Endpoints);
+    Func<bool> IsReady, EndpointDesk Endpoints)
+{
+    /// <summary>Null if the balancer is alone.</summary>
+    public FleetService? Fleet { get; init; }
+}

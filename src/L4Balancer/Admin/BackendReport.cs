@@ -17,12 +17,16 @@ internal sealed class BackendReport
     private readonly DateTimeOffset _now;
     private readonly Instant _instant;
     private readonly Func<BackendState, Shedding?> _shedding;
+    private readonly BackendOverrides _overrides;
+    private readonly bool _isFleet;
 
     public BackendReport(AdminTarget target)
     {
         _now = target.Clock.GetUtcNow();
         _instant = Instant.Now(target.Clock);
         _shedding = target.Control.SheddingOf;
+        _overrides = target.Control.Now.Desired.Overrides;
+        _isFleet = target.Fleet is not null;
     }
 
     /// <summary>The backends of the configuration in its order, then removed ones that still have connections.</summary>
@@ -83,13 +87,15 @@ internal sealed class BackendReport
     private BackendAnswer Of(Backend backend, BackendStatus status, double? share, bool takes, bool inConfiguration)
     {
         BackendState state = backend.State;
+        BackendOverride set = inConfiguration ? _overrides[state.Pool, backend.Name] : default;
         return new BackendAnswer(
             state.Pool, backend.Name, backend.Settings.Address, backend.IsResolved ? backend.Endpoint.ToString() : null,
             backend.IsResolved && state.NameFault.Length == 0, state.NameFault,
             backend.Settings.Host?.Host, NameOf(status), TimeOf(state.StatusSince), SecondsSince(state.StatusSince), takes,
             backend.Weight, backend.Settings.Backup, state.Active, share, state.ConnectAttempts,
             Reasons(state.ConnectFailures), Reasons(state.Closed), Reasons(state.Shed), Of(_shedding(state)),
-            state.BytesToBackend, state.BytesToClient, Of(state.Health), inConfiguration);
+            state.BytesToBackend, state.BytesToClient, Of(state.Health), inConfiguration,
+            FleetReport.Of(set.ModeOrigin, _isFleet), FleetReport.Of(set.WeightOrigin, _isFleet));
     }
 
     private static SheddingAnswer? Of(Shedding? shedding) =>

@@ -14,13 +14,17 @@ internal sealed class BackendRoutes(AdminTarget target)
     private const string One = "/v1/backends/{pool}/{name}";
     private const int HeaviestWeight = 1000;
 
+    private static readonly string[] NoParameters = [];
+    private static readonly string[] UntilParameters = [ShedQuery.Until];
+    private static readonly string[] DrainParameters = [ShedQuery.Rate, ShedQuery.Within, ShedQuery.Until];
+
     public void Map(IEndpointRouteBuilder routes, string[] reading)
     {
         routes.MapMethods("/v1/backends", reading, ListAsync).WithMetadata(Guard.LargeAnswer);
         routes.MapMethods(One, reading, ShowAsync);
         routes.MapPost(One + "/drain", DrainAsync);
-        routes.MapPost(One + "/ready", http => ModeAsync(http, BackendMode.Ready));
-        routes.MapPost(One + "/maint", http => ModeAsync(http, BackendMode.Maintenance));
+        routes.MapPost(One + "/ready", http => ModeAsync(http, BackendMode.Ready, NoParameters));
+        routes.MapPost(One + "/maint", http => ModeAsync(http, BackendMode.Maintenance, UntilParameters));
         routes.MapPut(One + "/weight", WeightAsync);
     }
 
@@ -29,22 +33,34 @@ internal sealed class BackendRoutes(AdminTarget target)
 
     private Task ShowAsync(HttpContext http) => Query.OnlyAsync(http, [], () => AnswerAsync(http));
 
-    private Task ModeAsync(HttpContext http, BackendMode mode) => Query.OnlyAsync(http, [], () => SetAsync(http, mode, null));
-
-    private Task DrainAsync(HttpContext http) => Query.OnlyAsync(http, [ShedQuery.Rate, ShedQuery.Within], () =>
-        ShedQuery.Fault(http, out CloseRate? rate) is string fault
+    private Task ModeAsync(HttpContext http, BackendMode mode, string[] parameters) => Query.OnlyAsync(http, parameters, () =>
+        ShedQuery.UntilFault(http, out TimeSpan? lasts) is string fault
             ? Reply.ProblemAsync(http, StatusCodes.Status400BadRequest, fault)
-            : SetAsync(http, BackendMode.Draining, rate));
+            : SetAsync(http, mode, null, lasts));
 
-    private async Task SetAsync(HttpContext http, BackendMode mode, CloseRate? rate)
+    private Task DrainAsync(HttpContext http) => Query.OnlyAsync(http, DrainParameters, () =>
+    {
+        TimeSpan? lasts = null;
+        string? wrong = ShedQuery.Fault(http, out CloseRate? rate) ?? ShedQuery.UntilFault(http, out lasts);
+        return wrong is string fault
+            ? Reply.ProblemAsync(http, StatusCodes.Status400BadRequest, fault) : SetAsync(http, BackendMode.Draining, rate, lasts);
+    });
+
+    private async Task SetAsync(HttpContext http, BackendMode mode, CloseRate? rate, TimeSpan? lasts)
     {
         (string pool, string name) = Names(http);
         bool wasServed = IsServed(pool);
-        await DoneAsync(http, await target.Control.SetModeAsync(pool, name, mode, Requester.Of(http).Name, rate), wasServed);
+        await DoneAsync(http, await target.Control.SetModeAsync(pool, name, mode, Requester.Of(http).Name, rate, lasts), wasServed);
     }
 
-    private Task WeightAsync(HttpContext http) => Query.OnlyAsync(http, [], async () =>
+    private Task WeightAsync(HttpContext http) => Query.OnlyAsync(http, UntilParameters, async () =>
     {
+        if (ShedQuery.UntilFault(http, out TimeSpan? lasts) is string fault)
+        {
+            await Reply.ProblemAsync(http, StatusCodes.Status400BadRequest, fault);
+            return;
+        }
+
         WeightRequest? request = await RequestBody.ReadAsync(http, AdminJson.Default.WeightRequest);
         if (request is null || request.Weight is < 0 or > HeaviestWeight)
         {
@@ -55,7 +71,7 @@ internal sealed class BackendRoutes(AdminTarget target)
 
         (string pool, string name) = Names(http);
         bool wasServed = IsServed(pool);
-        await DoneAsync(http, await target.Control.SetWeightAsync(pool, name, request.Weight, Requester.Of(http).Name), wasServed);
+        await DoneAsync(http, await target.Control.SetWeightAsync(pool, name, request.Weight, Requester.Of(http).Name, lasts), wasServed);
     });
 
     /// <param name="wasServed">Whether a backend of the pool took connections before the change.</param>
@@ -82,8 +98,22 @@ internal sealed class BackendRoutes(AdminTarget target)
             : NoSuchBackendAsync(http);
     }
 
-    // A backend that has left the configuration is not one of a pool in force: its drain changes nothing for the pool.
     private string? WarningOf(string pool, string name, bool wasServed)
+    {
+        string? unserved = UnservedBy(pool, name, wasServed);
+        return unserved is null ? NotShared(pool, name) : NotShared(pool, name) is string alone ? $"{unserved}; {alone}" : unserved;
+    }
+
+    private string? NotShared(string pool, string name)
+    {
+        BackendOverride set = target.Control.Now.Desired.Overrides[pool, name];
+        return target.Fleet?.Status is not { } fleet || (set.ModeOrigin is null or { IsShared: true } && set.WeightOrigin is null or { IsShared: true }) ? null
+            : "not shared yet: it holds on this balancer, and on the others once etcd has it"
+                + (fleet.IsConnected ? "" : $"; etcd is away ({fleet.Fault})");
+    }
+
+    // A backend that has left the configuration is not one of a pool in force: its drain changes nothing for the pool.
+    private string? UnservedBy(string pool, string name, bool wasServed)
     {
         Pool? now = target.Control.Snapshot.Pools.FirstOrDefault(p => p.Name == pool);
         return now is null || now.HasAvailable || now.Backends.All(b => b.Name != name) ? null

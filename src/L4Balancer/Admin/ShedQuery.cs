@@ -10,6 +10,7 @@ internal static class ShedQuery
 {
     public const string Rate = "rate";
     public const string Within = "within";
+    public const string Until = "until";
     public const string Tolerance = "tolerance";
     public const int HighestRate = 1_000_000;
 
@@ -36,6 +37,25 @@ internal static class ShedQuery
         }
 
         rate = perSecond is int number ? CloseRate.AtRate(number) : within is not null ? CloseRate.Within(time) : null;
+        return null;
+    }
+
+    /// <param name="lasts">How long the change holds; null if it holds until another one.</param>
+    /// <returns>An error; null if the parameter is valid or absent.</returns>
+    public static string? UntilFault(HttpContext http, out TimeSpan? lasts)
+    {
+        lasts = null;
+        if (Query.Value(http, Until) is not string text)
+        {
+            return null;
+        }
+
+        if (!TryTime(text, out TimeSpan time))
+        {
+            return $"{Until} {Query.Shown(text)}: write how long it is to hold, from 1ms to 365d, like 30m or 2h";
+        }
+
+        lasts = time;
         return null;
     }
 

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
 using System.Text.Json;
+using L4Balancer.Admin;
 using L4Balancer.Admin.Answers;
 using L4Balancer.Admin.Client;
 using L4Balancer.Hosting;
@@ -23,9 +24,16 @@ internal static class ChangeCommands
     private static (Command, string) Mode(AdminSession asking, string name, string description, string example)
     {
         Argument<string> backend = Backend(asking);
+        Option<string?> until = Until();
         var command = new Command(name, description) { backend };
-        command.SetAction((parsed, _) => asking.RunAsync(parsed, client =>
-            ChangeAsync(asking, client, name, HttpMethod.Post, $"/v1/backends/{parsed.GetRequiredValue(backend)}/{name}")));
+        if (name != "ready")
+        {
+            command.Options.Add(until);
+        }
+
+        command.SetAction((parsed, _) => asking.RunAsync(parsed, client => ChangeAsync(
+            asking, client, name, HttpMethod.Post,
+            $"/v1/backends/{parsed.GetRequiredValue(backend)}/{name}{(name == "ready" ? "" : QueryOf(parsed.GetValue(until)))}")));
         return (command, example);
     }
 
@@ -33,9 +41,11 @@ internal static class ChangeCommands
     {
         Argument<string> backend = Backend(asking);
         var weight = new Argument<int>("WEIGHT") { Description = $"0 to {HeaviestWeight}; 0: no new connections", CustomParser = ParseWeight };
-        var command = new Command("weight", "Changes the weight of a backend.") { backend, weight };
+        Option<string?> until = Until();
+        var command = new Command("weight", "Changes the weight of a backend.") { backend, weight, until };
         command.SetAction((parsed, _) => asking.RunAsync(parsed, client => ChangeAsync(
-            asking, client, "weight", HttpMethod.Put, $"/v1/backends/{parsed.GetRequiredValue(backend)}/weight",
+            asking, client, "weight", HttpMethod.Put,
+            $"/v1/backends/{parsed.GetRequiredValue(backend)}/weight{QueryOf(parsed.GetValue(until))}",
             JsonSerializer.Serialize(new WeightRequest(parsed.GetValue(weight)), AdminJson.Default.WeightRequest))));
         return (command, "l4balancer weight chat/ws1 50");
     }
@@ -58,6 +68,25 @@ internal static class ChangeCommands
         asking.Warn(command, now.Warning);
         return ExitCode.Fine;
     }
+
+    /// <summary>How long a change holds.</summary>
+    public static Option<string?> Until()
+    {
+        var until = new Option<string?>("--until")
+        {
+            Description = "How long it holds: 30m, 2h; then it is lifted. Default: until it is changed", HelpName = "DURATION",
+        };
+        until.Validators.Add(result =>
+        {
+            if (result.Tokens is [{ Value: string text }] && !ShedQuery.TryTime(text, out _))
+            {
+                result.AddError($"--until {text}: write a duration from 1ms to 365d, like 30m or 2h");
+            }
+        });
+        return until;
+    }
+
+    private static string QueryOf(string? until) => until is null ? "" : $"?{ShedQuery.Until}={until}";
 
     /// <summary>The state of a backend after a change.</summary>
     public static string Line(BackendAnswer now) =>

@@ -59,6 +59,7 @@ internal static class CommandLineRoot
             BackendsCommand.Create(asking),
             ConnectionsCommand.Create(asking),
             TopCommand.Create(asking),
+            FleetCommand.Create(asking),
             LocateCommand.Create(asking),
             EndpointCommand.Create(asking),
             ReloadCommand.Create(asking),

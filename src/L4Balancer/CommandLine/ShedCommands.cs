@@ -25,6 +25,7 @@ internal static class ShedCommands
         Argument<string> backend = ChangeCommands.Backend(asking);
         Option<int?> rate = Rate("Closes the connections at this rate per second; 0: all at once");
         var within = new Option<string?>("--within") { Description = "Closes the connections evenly within this time: 90s, 10m", HelpName = "DURATION" };
+        Option<string?> until = ChangeCommands.Until();
         within.Validators.Add(result =>
         {
             if (result.Tokens is [{ Value: string text }] && !ShedQuery.TryTime(text, out _))
@@ -35,7 +36,7 @@ internal static class ShedCommands
         var command = new Command(
             "drain", "Sends no new connections to a backend; established ones are kept, or closed at a rate or within a time.")
         {
-            backend, rate, within,
+            backend, rate, within, until,
         };
         command.Validators.Add(result =>
         {
@@ -47,14 +48,16 @@ internal static class ShedCommands
         command.SetAction((parsed, _) => asking.RunAsync(parsed, client => DrainAsync(
             asking, client, parsed.GetRequiredValue(backend),
             parsed.GetValue(rate) is int perSecond ? Invariant($"?rate={perSecond}")
-                : parsed.GetValue(within) is string time ? $"?within={time}" : "")));
+                : parsed.GetValue(within) is string time ? $"?within={time}" : "",
+            parsed.GetValue(until))));
         return (command, "l4balancer drain chat/ws1 --within 5m");
     }
 
-    private static async Task<int> DrainAsync(AdminSession asking, AdminClient client, string backend, string query)
+    private static async Task<int> DrainAsync(AdminSession asking, AdminClient client, string backend, string query, string? until)
     {
         string path = $"/v1/backends/{backend}";
-        AdminReply reply = await asking.Screen.WaitAsync(client.SendAsync(HttpMethod.Post, $"{path}/drain{query}"), "asking the daemon");
+        string lasts = until is null ? "" : $"{(query.Length == 0 ? '?' : '&')}{ShedQuery.Until}={until}";
+        AdminReply reply = await asking.Screen.WaitAsync(client.SendAsync(HttpMethod.Post, $"{path}/drain{query}{lasts}"), "asking the daemon");
         if (asking.Fault("drain", reply) is int code)
         {
             return code;

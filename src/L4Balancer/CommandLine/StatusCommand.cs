@@ -35,6 +35,11 @@ internal static class StatusCommand
         facts.Add("closed", status.Closed.Count == 0 ? "0" : Quantity.Reasons(status.Closed));
         facts.Add("relayed", $"{Quantity.Bytes(status.BytesToBackend)} to backends, {Quantity.Bytes(status.BytesToClient)} to clients");
         facts.Add("descriptors", $"{status.Descriptors.Open} of {status.Descriptors.Limit}");
+        if (status.Fleet is { } fleet)
+        {
+            facts.Add("fleet", FleetCommand.Line(fleet));
+        }
+
         screen.Write(facts);
 
         var listeners = new TextTable("listener", "addresses", "pool", ">accepted", ">pending", ">open", "refused");

@@ -57,6 +57,7 @@ internal static class ConfigJson
             new JsonStringEnumConverter<OnBackendDown>(JsonNamingPolicy.KebabCaseLower),
             new JsonStringEnumConverter<OnBackendRemoved>(JsonNamingPolicy.KebabCaseLower),
             new JsonStringEnumConverter<HealthType>(JsonNamingPolicy.KebabCaseLower),
+            new JsonStringEnumConverter<FleetHealth>(JsonNamingPolicy.KebabCaseLower),
             new JsonStringEnumConverter<SentinelRole>(JsonNamingPolicy.KebabCaseLower),
         },
         TypeInfoResolver = ConfigJsonContext.Default.WithAddedModifier(static type =>

@@ -21,6 +21,7 @@ internal static class FixedAtStart
         },
         Admin = wanted.Admin with { Socket = inForce.Admin.Socket, Listen = inForce.Admin.Listen },
         Metrics = inForce.Metrics,
+        Fleet = inForce.Fleet,
         Endpoint = inForce.Endpoint is null || wanted.Endpoint is null ? inForce.Endpoint : wanted.Endpoint with
         {
             Listen = inForce.Endpoint.Listen,

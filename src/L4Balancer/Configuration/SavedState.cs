@@ -20,7 +20,9 @@ internal sealed record SavedState(int Version, ImmutableArray<SavedBackend> Back
         [
             .. desired.Overrides.All
                 .OrderBy(static o => o.Pool, StringComparer.Ordinal).ThenBy(static o => o.Backend, StringComparer.Ordinal)
-                .Select(o => new SavedBackend(o.Pool, o.Backend, o.Set.Mode, o.Set.Weight, o.Set.Weight is null ? null : FileWeight(weights, o.Pool, o.Backend))),
+                .Select(o => new SavedBackend(
+                    o.Pool, o.Backend, o.Set.Mode, o.Set.Weight, o.Set.Weight is null ? null : FileWeight(weights, o.Pool, o.Backend),
+                    SavedOrigin.Of(o.Set.ModeOrigin), SavedOrigin.Of(o.Set.WeightOrigin))),
         ]);
     }
 
@@ -40,12 +42,19 @@ internal sealed record SavedState(int Version, ImmutableArray<SavedBackend> Back
             if (weights.TryGetValue((saved.Pool, saved.Backend), out int weight))
             {
                 int? set = saved.Weight != weight && saved.FileWeight == weight ? saved.Weight : null;
-                overrides = overrides.With(saved.Pool, saved.Backend, new BackendOverride(saved.Mode, set));
+                overrides = overrides.With(saved.Pool, saved.Backend, new BackendOverride(saved.Mode, set)
+                {
+                    ModeOrigin = saved.ModeOrigin?.Origin,
+                    WeightOrigin = set is null && saved.Weight is not null ? null : saved.WeightOrigin?.Origin,
+                });
             }
             else if (discovering.Contains(saved.Pool))
             {
                 // Which backends its source has is not known yet.
-                overrides = overrides.With(saved.Pool, saved.Backend, new BackendOverride(saved.Mode, saved.Weight));
+                overrides = overrides.With(saved.Pool, saved.Backend, new BackendOverride(saved.Mode, saved.Weight)
+                {
+                    ModeOrigin = saved.ModeOrigin?.Origin, WeightOrigin = saved.WeightOrigin?.Origin,
+                });
             }
         }
 
@@ -63,8 +72,12 @@ internal sealed record SavedState(int Version, ImmutableArray<SavedBackend> Back
 
 /// <param name="Weight">Null: the file's weight applies.</param>
 /// <param name="FileWeight">The weight of the file when an operator set another one; null if none was set.</param>
+/// <param name="ModeOrigin">Null if it is not known who set the mode, or none is set.</param>
+/// <param name="WeightOrigin">As <paramref name="ModeOrigin"/>, for the weight.</param>
 internal sealed record SavedBackend(
-    string Pool, string Backend, [property: JsonConverter(typeof(SavedBackend.ModeConverter))] BackendMode Mode, int? Weight, int? FileWeight)
+    string Pool, string Backend, [property: JsonConverter(typeof(SavedBackend.ModeConverter))] BackendMode Mode, int? Weight, int? FileWeight,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] SavedOrigin? ModeOrigin = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] SavedOrigin? WeightOrigin = null)
 {
     private const int HeaviestWeight = 1000;
 
@@ -74,6 +87,18 @@ internal sealed record SavedBackend(
 
     /// <summary><c>ready</c>, <c>draining</c>, <c>maintenance</c>.</summary>
     internal sealed class ModeConverter() : JsonStringEnumConverter<BackendMode>(JsonNamingPolicy.SnakeCaseLower, allowIntegerValues: false);
+}
+
+/// <summary>Who set a value, when, until when, and whether the fleet's store has it.</summary>
+internal sealed record SavedOrigin(
+    string Who, DateTimeOffset At, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? Until = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool Shared = false)
+{
+    [JsonIgnore]
+    public OverrideOrigin Origin => new(Who, At, Until) { IsShared = Shared };
+
+    public static SavedOrigin? Of(OverrideOrigin? origin) =>
+        origin is null ? null : new SavedOrigin(origin.Who, origin.At, origin.Until, origin.IsShared);
 }
 
 [JsonSourceGenerationOptions(

@@ -1,5 +1,6 @@
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Config;
+using L4Balancer.Core.Fleet;
 using L4Balancer.Core.Health;
 using L4Balancer.Core.Pacing;
 using L4Balancer.Core.Routing;
@@ -27,6 +28,7 @@ internal sealed class BalancerControl : IAsyncDisposable
     private readonly NameControl _names;
     private readonly DiscoveryControl _discovery;
     private readonly Reload _reload;
+    private readonly OverrideControl _overrides;
     private readonly ControlLoop _loop;
 
     /// <param name="first">The state that the engine was started with.</param>
@@ -60,9 +62,13 @@ internal sealed class BalancerControl : IAsyncDisposable
                 _listening, // Retries what the engine could not bind again.
                 Events, // Its handlers read what all the others have done.
             ]);
+        _overrides = new OverrideControl(() => queue.Post(new OverridesEnd()), clock);
+        _overrides.Follow(first.Desired);
+        _publisher.Complete = _overrides.Complete;
+        _publisher.Changed = _overrides.Follow;
         _discovery.Complain(first.Desired.Discovered);
         _reload = new Reload(_publisher, _names, _discovery, queue, Events, path, descriptorLimit, clock, log);
-        _loop = new ControlLoop(_publisher, _health, _slowStarts, _closes, _listening, _names, _discovery, _reload, Events, log);
+        _loop = new ControlLoop(_publisher, _health, _slowStarts, _closes, _listening, _names, _discovery, _reload, _overrides, Events, log);
 
         void OnHealthChanged(Pool pool, Backend backend)
         {
@@ -80,7 +86,19 @@ internal sealed class BalancerControl : IAsyncDisposable
         set
         {
             field = value;
-            _publisher.Changed = value is null ? static _ => { } : value.Follow;
+            Follow();
+        }
+    }
+
+    /// <summary>Shares with the fleet what operators set; null: there is none. Set before <see cref="Start"/>.</summary>
+    public IOverrideSharing? Sharing
+    {
+        get;
+        set
+        {
+            field = value;
+            _overrides.FleetId = value?.Id ?? "";
+            Follow();
         }
     }
 
@@ -102,6 +120,9 @@ internal sealed class BalancerControl : IAsyncDisposable
     public BalancerConfig Config => _publisher.Now.Config;
 
     public RoutingSnapshot Snapshot => _publisher.Now.Snapshot;
+
+    /// <summary>All of the state in force; one read gives consistent parts.</summary>
+    public ActiveConfig Now => _publisher.Now;
 
     /// <inheritdoc cref="SnapshotPublisher.Participants"/>
     internal IReadOnlyList<ISnapshotParticipant> Participants => _publisher.Participants;
@@ -134,6 +155,13 @@ internal sealed class BalancerControl : IAsyncDisposable
     /// <summary>Reports that other sets of backends are believed than before. Any thread; never blocks.</summary>
     public void DiscoveryChanged() => _discovery.Changed();
 
+    /// <summary>The store of the fleet has been read: its intents hold from now on, with what was set here later. Any thread; never blocks.</summary>
+    /// <param name="isRestarted">Whether it has lost what it had before.</param>
+    public void IntentsRead(FleetIntents intents, bool isRestarted) => _queue.Post(new IntentsRead(intents, isRestarted));
+
+    /// <summary>The other balancers' views of the backends; null: this one decides alone. Any thread; never blocks.</summary>
+    public void PeersChanged(PeerViews? peers) => _queue.Post(new PeersChanged(peers));
+
     /// <summary>The paced close of this backend that is in progress; null: none.</summary>
     public Shedding? SheddingOf(BackendState state) => _closes.Of(state);
 
@@ -141,15 +169,17 @@ internal sealed class BalancerControl : IAsyncDisposable
     public Rebalance? RebalanceOf(PoolState pool) => _closes.RebalanceOf(pool);
 
     /// <param name="rate">How fast its established connections are closed; null: they stay.</param>
+    /// <param name="lasts">How long the mode holds; null: until another one is set.</param>
     /// <returns>False if there is no such backend.</returns>
-    public async Task<bool> SetModeAsync(string pool, string backend, BackendMode mode, string who, CloseRate? rate = null) =>
-        await SavedAsync(await _queue.AskAsync(new ModeSet(pool, backend, mode, rate, who)));
+    public async Task<bool> SetModeAsync(
+        string pool, string backend, BackendMode mode, string who, CloseRate? rate = null, TimeSpan? lasts = null) =>
+        await SavedAsync(await _queue.AskAsync(new ModeSet(pool, backend, mode, rate, who, lasts)));
 
     /// <param name="weight">0 to 1000.</param>
     /// <returns>False if there is no such backend.</returns>
     /// <exception cref="InvalidOperationException">The engine did not accept the snapshot; nothing was changed.</exception>
-    public async Task<bool> SetWeightAsync(string pool, string backend, int weight, string who) =>
-        await SavedAsync(await _queue.AskAsync(new WeightSet(pool, backend, weight, who)));
+    public async Task<bool> SetWeightAsync(string pool, string backend, int weight, string who, TimeSpan? lasts = null) =>
+        await SavedAsync(await _queue.AskAsync(new WeightSet(pool, backend, weight, who, lasts)));
 
     /// <summary>Begins to close the established connections that match a filter.</summary>
     /// <param name="pools">The pools that have such connections, with the <c>close_rate</c> under which the connections were accepted.</param>
@@ -176,8 +206,20 @@ internal sealed class BalancerControl : IAsyncDisposable
             await State.SavedAsync();
         }
 
+        if (found && Sharing is not null)
+        {
+            await Sharing.SharedAsync();
+        }
+
         return found;
     }
+
+    private void Follow() => _publisher.Changed = desired =>
+    {
+        _overrides.Follow(desired);
+        State?.Follow(desired);
+        Sharing?.Follow(desired);
+    };
 
     /// <summary>Ends probes and changes; changes posted before are applied first.</summary>
     public async ValueTask DisposeAsync()
@@ -188,6 +230,7 @@ internal sealed class BalancerControl : IAsyncDisposable
         await _prober.DisposeAsync();
         await _health.DisposeAsync();
         await _slowStarts.DisposeAsync();
+        await _overrides.DisposeAsync();
         await _listening.DisposeAsync();
         await _queue.DisposeAsync();
         await _closes.DisposeAsync();

@@ -1,5 +1,7 @@
 using L4Balancer.Configuration;
 using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Fleet;
+using L4Balancer.Core.Health;
 using L4Balancer.Core.Pacing;
 using L4Balancer.Core.Routing;
 using L4Balancer.Engine.Probing;
@@ -60,10 +62,23 @@ internal sealed record ReloadRead(ReadConfig Read, string Who) : Request<ReloadR
 
 /// <summary>An operator sets the mode of a backend. The result is false if there is no such backend.</summary>
 /// <param name="CloseRate">How fast its established connections are closed; null: they stay.</param>
-internal sealed record ModeSet(string Pool, string Backend, BackendMode Mode, CloseRate? CloseRate, string Who) : Request<bool>;
+/// <param name="For">How long the mode holds; null: until another one is set.</param>
+internal sealed record ModeSet(string Pool, string Backend, BackendMode Mode, CloseRate? CloseRate, string Who, TimeSpan? For = null) : Request<bool>;
 
 /// <summary>An operator sets the weight of a backend. The result is false if there is no such backend.</summary>
-internal sealed record WeightSet(string Pool, string Backend, int Weight, string Who) : Request<bool>;
+/// <param name="For">How long the weight holds; null: until another one is set.</param>
+internal sealed record WeightSet(string Pool, string Backend, int Weight, string Who, TimeSpan? For = null) : Request<bool>;
+
+/// <summary>A mode or a weight that was set for a limited time may have ended.</summary>
+internal sealed record OverridesEnd : Change;
+
+/// <summary>What the store of the fleet says that operators want, all of it; the keys are pool and backend.</summary>
+/// <param name="IsRestarted">Whether the store has lost what it had: what was shared is to be shared again, and holds meanwhile.</param>
+internal sealed record IntentsRead(FleetIntents Intents, bool IsRestarted) : Change;
+
+/// <summary>What the other balancers say of the backends has changed.</summary>
+/// <param name="Peers">Null: this balancer decides alone.</param>
+internal sealed record PeersChanged(PeerViews? Peers) : Change;
 
 /// <summary>An operator closes the connections that match a filter.</summary>
 /// <param name="Pools">The pools that have such connections, with the <c>close_rate</c> under which the connections were accepted.</param>

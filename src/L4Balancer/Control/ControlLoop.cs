@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
+using L4Balancer.Core.Fleet;
 using L4Balancer.Core.Pacing;
 using L4Balancer.Core.Routing;
 using L4Balancer.Engine;
@@ -15,7 +16,7 @@ namespace L4Balancer.Control;
 /// </summary>
 internal sealed class ControlLoop(
     SnapshotPublisher publisher, HealthControl health, SlowStarts slowStarts, PacedCloses closes, ListenControl listening, NameControl names,
-    DiscoveryControl discovery, Reload reload, ControlEvents events, ILogger log)
+    DiscoveryControl discovery, Reload reload, OverrideControl overrides, ControlEvents events, ILogger log)
 {
     public void Apply(Change change)
     {
@@ -67,6 +68,15 @@ internal sealed class ControlLoop(
                 break;
             case WeightSet weight:
                 weight.Complete(Apply(weight));
+                break;
+            case OverridesEnd:
+                Follow(publisher.Now.Desired);
+                break;
+            case IntentsRead read:
+                Apply(read);
+                break;
+            case PeersChanged peers:
+                health.Apply(peers.Peers);
                 break;
             case RebalanceStarted rebalance:
                 rebalance.Complete(Apply(rebalance));
@@ -165,19 +175,87 @@ internal sealed class ControlLoop(
             return DrainRemoved(set, removed);
         }
 
-        BackendOverride before = now.Desired.Overrides[set.Pool, set.Backend];
-        publisher.Amend(now.Desired.WithOverride(set.Pool, set.Backend, before with { Mode = set.Mode }));
-        if (set.Mode == BackendMode.Ready && before.Mode != BackendMode.Ready)
+        BackendMode before = now.Desired.Overrides[set.Pool, set.Backend].Mode;
+        publisher.Amend(now.Desired.WithOverride(set.Pool, set.Backend, overrides.WithMode(now.Desired, set)));
+        SetMode(pool, backend, before, set.Mode);
+        log.ModeSet(set.Pool, set.Backend, NameOf(set.Mode), set.Who);
+        closes.ModeSet(pool, backend, set.CloseRate, removed);
+        events.OnHealthChanged();
+        return true;
+    }
+
+    private void SetMode(Pool pool, Backend backend, BackendMode before, BackendMode mode)
+    {
+        if (mode == BackendMode.Ready && before != BackendMode.Ready)
         {
             slowStarts.Begin(backend.State);
         }
 
-        pool.SetMode(backend.Index, set.Mode);
-        log.ModeSet(set.Pool, set.Backend, set.Mode.ToString().ToLowerInvariant(), set.Who);
+        pool.SetMode(backend.Index, mode);
         health.ModeSet(pool, backend);
-        closes.ModeSet(pool, backend, set.CloseRate, removed);
-        events.OnHealthChanged();
-        return true;
+    }
+
+    private static string NameOf(BackendMode mode) => mode.ToString().ToLowerInvariant();
+
+    private void Apply(IntentsRead read)
+    {
+        DesiredState desired = publisher.Now.Desired;
+        if (read.IsRestarted)
+        {
+            desired = desired with { Overrides = overrides.AllUnshared(desired.Overrides) };
+        }
+
+        overrides.Shared = read.Intents;
+        Follow(desired);
+    }
+
+    // What holds now: what the fleet wants, without what has ended.
+    private void Follow(DesiredState wanted)
+    {
+        ActiveConfig now = publisher.Now;
+        DesiredState next = overrides.Complete(wanted);
+        if (next.Overrides == now.Desired.Overrides)
+        {
+            overrides.Follow(next);
+            return;
+        }
+
+        bool weighs = false;
+        bool turns = false;
+        DesiredState modes = now.Desired;
+        foreach (Pool pool in now.Snapshot.Pools)
+        {
+            foreach (Backend backend in pool.Backends)
+            {
+                BackendOverride before = now.Desired.Overrides[pool.Name, backend.Name];
+                BackendOverride after = next.Overrides[pool.Name, backend.Name];
+                modes = modes.WithOverride(pool.Name, backend.Name, after with { Weight = before.Weight, WeightOrigin = before.WeightOrigin });
+                if (after.Mode != before.Mode)
+                {
+                    turns = true;
+                    SetMode(pool, backend, before.Mode, after.Mode);
+                    log.ModeSet(pool.Name, backend.Name, NameOf(after.Mode), overrides.WhoSetMode(pool.Name, backend.Name, before, after));
+                    closes.ModeSet(pool, backend, null, []);
+                }
+
+                if (after.Weight != before.Weight)
+                {
+                    weighs = true;
+                    log.WeightSet(
+                        pool.Name, backend.Name, after.Weight ?? backend.Settings.Weight, overrides.WhoSetWeight(pool.Name, backend.Name, before, after));
+                }
+            }
+        }
+
+        if (!weighs || !Publish(next))
+        {
+            publisher.Amend(weighs ? modes : next);
+        }
+
+        if (turns)
+        {
+            events.OnHealthChanged();
+        }
     }
 
     // A backend that has left the configuration can only be drained.
@@ -188,7 +266,7 @@ internal sealed class ControlLoop(
             return false;
         }
 
-        log.ModeSet(set.Pool, set.Backend, set.Mode.ToString().ToLowerInvariant(), set.Who);
+        log.ModeSet(set.Pool, set.Backend, NameOf(set.Mode), set.Who);
         closes.DrainRemoved(removed, set.CloseRate, new RateLimiter());
         return true;
     }
@@ -201,10 +279,8 @@ internal sealed class ControlLoop(
             return false;
         }
 
-        int? weight = set.Weight == backend.Settings.Weight ? null : set.Weight;
-        BackendOverride before = now.Desired.Overrides[set.Pool, set.Backend];
-        IReadOnlyList<ListenFailure> failures =
-            publisher.Publish(now.Desired.WithOverride(set.Pool, set.Backend, before with { Weight = weight }));
+        IReadOnlyList<ListenFailure> failures = publisher.Publish(
+            now.Desired.WithOverride(set.Pool, set.Backend, overrides.WithWeight(now.Desired, set, backend.Settings.Weight)));
         if (failures.Count > 0)
         {
             throw new InvalidOperationException($"the weight was not set: {failures[0].Message}");

@@ -78,7 +78,17 @@ internal sealed class HealthControl : ISnapshotParticipant, IAsyncDisposable
     public void ModeSet(Pool pool, Backend backend)
     {
         HealthBoard.ModeSet(pool, backend, Instant.Now(_clock));
+        Log(pool, _board.Judge(pool, Instant.Now(_clock)));
         TellIfDead(pool);
+    }
+
+    /// <summary>Puts health to the vote with what the other balancers say; null: no longer.</summary>
+    public void Apply(PeerViews? peers)
+    {
+        foreach ((Pool pool, Backend backend) in _board.Apply(peers, Instant.Now(_clock)))
+        {
+            LogState(pool, backend);
+        }
     }
 
     /// <summary>Handles the result of a probe.</summary>
@@ -128,6 +138,14 @@ internal sealed class HealthControl : ISnapshotParticipant, IAsyncDisposable
 
     public ValueTask DisposeAsync() => _trials.DisposeAsync();
 
+    private void Log(Pool pool, IReadOnlyList<Backend> turned)
+    {
+        foreach (Backend backend in turned)
+        {
+            LogState(pool, backend);
+        }
+    }
+
     private bool IsAlive(Pool pool)
     {
         if (pool.HasAvailable)
@@ -168,6 +186,13 @@ internal sealed class HealthControl : ISnapshotParticipant, IAsyncDisposable
     private void LogState(Pool pool, Backend backend)
     {
         string detail = backend.State.Health.Detail;
+        if (pool.HealthOf(backend.Index) == HealthState.Up && _board.BallotOf(backend.State) is { Own: not HealthState.Up } ballot)
+        {
+            _log.BackendKeptUp(pool.Name, backend.Name, backend.Settings.Address, ballot.Down, ballot.See, detail);
+            _changed(pool, backend);
+            return;
+        }
+
         switch (pool.HealthOf(backend.Index))
         {
             case HealthState.Up:

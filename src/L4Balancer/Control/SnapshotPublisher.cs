@@ -31,6 +31,9 @@ internal sealed class SnapshotPublisher
     /// <summary>Called on the control loop when the desired state has changed; must neither block nor throw.</summary>
     public Action<DesiredState> Changed { get; set; } = static _ => { };
 
+    /// <summary>Adds what holds beside the file, before a snapshot is built; called on the control loop.</summary>
+    public Func<DesiredState, DesiredState> Complete { get; set; } = static desired => desired;
+
     public ActiveConfig Now => _now;
 
     /// <summary>Records that the snapshot in force was changed in place to match this state.</summary>
@@ -45,6 +48,7 @@ internal sealed class SnapshotPublisher
     public IReadOnlyList<ListenFailure> Publish(DesiredState desired)
     {
         RoutingSnapshot before = _now.Snapshot;
+        desired = Complete(desired);
         RoutingSnapshot next = RoutingSnapshot.Build(desired, before);
         foreach (ISnapshotParticipant participant in Participants)
         {

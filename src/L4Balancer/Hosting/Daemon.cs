@@ -8,11 +8,13 @@ using L4Balancer.Control;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Dns;
+using L4Balancer.Core.Fleet;
 using L4Balancer.Core.Routing;
 using L4Balancer.Direct;
 using L4Balancer.Discovery;
 using L4Balancer.Discovery.Sources;
 using L4Balancer.Engine;
+using L4Balancer.Fleet;
 using L4Balancer.Logging;
 using L4Balancer.Metrics;
 using L4Balancer.NameServer;
@@ -57,6 +59,7 @@ internal sealed class Daemon : IAsyncDisposable
     private StopExtension? _stopExtension;
     private StateFile? _stateFile;
     private FileWatch? _watch;
+    private volatile FleetService? _fleet;
     private AdminServer? _admin;
     private EndpointDesk? _endpoints;
     private EndpointServer? _endpointServer;
@@ -142,6 +145,7 @@ internal sealed class Daemon : IAsyncDisposable
         _parts.Own(_living = new LivingLines(_engine!, config.Balancer.AccessLogEvery, _clock, _loggers.CreateLogger<LivingLines>()));
         StartWatches(path);
         _control!.Start();
+        _fleet?.Start();
         if (await StartEndpointsAsync(desired, budget, hurry) is string noEndpoints)
         {
             return [noEndpoints];
@@ -177,6 +181,7 @@ internal sealed class Daemon : IAsyncDisposable
     public void Drain()
     {
         _service.Draining();
+        _fleet?.Changed();
         _stopExtension?.Begin(Config.Balancer.ShutdownDelay + Config.Balancer.ShutdownGrace);
     }
 
@@ -208,7 +213,7 @@ internal sealed class Daemon : IAsyncDisposable
         _parts.Own(_names = new BackendNames(
             new NameResolver(Resolver, _clock, () => _control?.NamesChanged()), _clock, _loggers.CreateLogger<BackendNames>()));
         _parts.Own(_discovery = new DiscoveryService(
-            (pool, settings) => SourceFactory.Create(pool, settings, DiscoverySettings.DefaultFleet, _clock, _loggers.CreateLogger<DiscoveryService>()),
+            (pool, settings) => SourceFactory.Create(pool, settings, config.Fleet?.Name ?? DiscoverySettings.DefaultFleet, _clock, _loggers.CreateLogger<DiscoveryService>()),
             () => _control?.DiscoveryChanged(), _clock, _loggers.CreateLogger<DiscoveryService>()));
         await Task.WhenAll(_names.PrepareAsync(config), _discovery.StartAsync(config));
         return new DesiredState(config, budget.ConnectionsFor(config.Balancer, _log))
@@ -259,7 +264,7 @@ internal sealed class Daemon : IAsyncDisposable
         }
 
         _parts.Own(_metrics = new BalancerMetrics(
-            () => Snapshot, () => _engine, _clock, DescriptorBudget.WorkersOf(config.Balancer), _dnsCounters));
+            () => Snapshot, () => _engine, _clock, DescriptorBudget.WorkersOf(config.Balancer), _dnsCounters, () => _fleet?.Status));
         if (config.Metrics?.Otlp is Uri collector)
         {
             _parts.Own(new OtlpPush(collector, _metrics, FirstPush, BetweenPushes, _loggers.CreateLogger<OtlpPush>()));
@@ -317,6 +322,10 @@ internal sealed class Daemon : IAsyncDisposable
 
         control.FileRead = FileStamp;
         _parts.Own(_control = control);
+        if (desired.File.Fleet is { } fleet)
+        {
+            Join(control, fleet, desired);
+        }
 
         // Answers of name servers and of sources between the first snapshot and this point found no control plane to report to.
         control.NamesChanged();
@@ -335,6 +344,27 @@ internal sealed class Daemon : IAsyncDisposable
                 _zone?.Check(now.Dns!);
             }
         };
+    }
+
+    private IBalancerAddresses BalancersOf(Func<DnsSettings> settings) => _fleet is { } fleet
+        ? new FleetAddresses(fleet, () => settings().Address, () => !_service.IsDraining) : new OwnAddresses(settings);
+
+    private void Join(BalancerControl control, FleetSettings settings, DesiredState desired)
+    {
+        var self = new FleetMember(settings.Id.Length > 0 ? settings.Id : Environment.MachineName, Guid.NewGuid().ToString("N"))
+        {
+            Host = $"{Environment.MachineName}, pid {Environment.ProcessId}",
+            Version = BuildVersion.Current.Version,
+            Started = _clock.GetUtcNow(),
+        };
+        _fleet = new FleetService(
+            settings, self, me => new FleetView(me, () => control.Now, static c => c.Dns is { } dns ? [.. dns.Address.Select(static a => a.ToString())] : [], () => !_service.IsDraining), control, _clock,
+            _loggers.CreateLogger<FleetService>());
+        _parts.Own(_fleet);
+        control.Sharing = _fleet;
+        control.Events.HealthChanged += _fleet.Changed;
+        control.Events.Reloaded += _ => _fleet.Changed();
+        _fleet.Follow(desired);
     }
 
     private void StartWatches(string? path)
@@ -414,7 +444,7 @@ internal sealed class Daemon : IAsyncDisposable
         {
             var target = new AdminTarget(
                 _control!, _engine!, _metricsEndpoint, _output.Recent, _clock, _clock.GetUtcNow(), () => !_service.IsDraining,
-                _endpoints!);
+                _endpoints!) { Fleet = _fleet };
             _parts.Own(_admin = await AdminServer.StartAsync(settings, target, _loggers, hurry));
             return null;
         }
@@ -430,7 +460,7 @@ internal sealed class Daemon : IAsyncDisposable
         DnsSettings Settings() => _control!.Config.Dns!;
         try
         {
-            var view = new DnsView(() => Snapshot, Settings, new OwnAddresses(Settings), _clock);
+            var view = new DnsView(() => Snapshot, Settings, BalancersOf(Settings), _clock);
             _parts.Own(_zone = await ZoneServer.StartAsync(Settings, view, _dnsCounters!, seed, _clock, _loggers));
             return null;
         }

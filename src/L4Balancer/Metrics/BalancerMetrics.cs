@@ -2,6 +2,7 @@ using System.Diagnostics.Metrics;
 using L4Balancer.Core.Dns;
 using L4Balancer.Core.Routing;
 using L4Balancer.Engine;
+using L4Balancer.Fleet;
 
 namespace L4Balancer.Metrics;
 
@@ -17,13 +18,16 @@ internal sealed class BalancerMetrics : IDisposable
     /// <param name="engine">The one that runs; null before there is one.</param>
     /// <param name="workers">How many event loops it has, at most.</param>
     /// <param name="dns">Null if DNS questions are not answered.</param>
-    public BalancerMetrics(Func<RoutingSnapshot> snapshot, Func<IEngine?> engine, TimeProvider clock, int workers, DnsCounters? dns = null)
+    /// <param name="fleet">What is known of the fleet; null without one.</param>
+    public BalancerMetrics(
+        Func<RoutingSnapshot> snapshot, Func<IEngine?> engine, TimeProvider clock, int workers, DnsCounters? dns = null, Func<FleetStatus?>? fleet = null)
     {
         Limits = new SeriesLimits(workers, snapshot().Pools.Length);
         Snapshot = snapshot;
         Clock = clock;
         _ = new WorkerInstruments(_meter, () => engine()?.LoopStatistics() ?? [], clock);
         _ = new ControlInstruments(_meter, snapshot, engine);
+        _ = new FleetInstruments(_meter, fleet ?? (static () => null));
         if (dns is not null)
         {
             _ = new DnsInstruments(_meter, dns);

@@ -38,6 +38,9 @@ internal static class MetricNames
     public const string DnsAnswers = "l4balancer_dns_answers_total";
     public const string Reloads = "l4balancer_reloads_total";
     public const string ConfigGeneration = "l4balancer_config_generation";
+    public const string FleetMembers = "l4balancer_fleet_members";
+    public const string FleetDisagreement = "l4balancer_fleet_disagreement";
+    public const string FleetConnected = "l4balancer_fleet_connected";
     public const string BuildInfo = "l4balancer_build_info";
 
     public const string ProcessOpenDescriptors = "process_open_fds";
@@ -59,6 +62,7 @@ internal static class MetricNames
     public const string Version = "version";
     public const string Commit = "commit";
     public const string Engine = "engine";
+    public const string Kind = "kind";
 
     public const string ToBackend = "to_backend";
     public const string ToClient = "to_client";
@@ -73,4 +77,7 @@ internal static class MetricNames
     public const string Draining = "draining";
     public const string Maintenance = "maintenance";
     public const string Checking = "checking";
+    public const string Configuration = "configuration";
+    public const string Ring = "ring";
+    public const string Health = "health";
 }

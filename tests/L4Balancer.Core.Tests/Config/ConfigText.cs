@@ -35,16 +35,36 @@ internal sealed class ConfigText
         }
 
         table[key] = value;
-        return this;
+        return header == "[fleet]" && Companions.TryGetValue(key, out (string Key, string Value) other) ? Also(table, other.Key, other.Value) : this;
     }
+
+    private static readonly Dictionary<string, (string Key, string Value)> Companions = new()
+    {
+        ["cert_file"] = ("key_file", "\"/etc/l4balancer/key.pem\""),
+        ["key_file"] = ("cert_file", "\"/etc/l4balancer/cert.pem\""),
+        ["user"] = ("password_file", "\"/etc/l4balancer/password\""),
+        ["password_file"] = ("user", "\"l4balancer\""),
+    };
 
     // What a table needs before it can be read at all.
     private static Dictionary<string, string> Required(string header) => header switch
     {
+        "[fleet]" => new() { ["name"] = "\"chat\"", ["etcd"] = "[\"http://127.0.0.1:2379\"]" },
         "[dns]" => new() { ["listen"] = "\"0.0.0.0:53\"", ["zone"] = "\"lb.example.com\"" },
         "[endpoint]" => new() { ["listen"] = "\"0.0.0.0:9190\"" },
         _ => [],
     };
+
+    // Not beside the default, which is empty.
+    private ConfigText Also(Dictionary<string, string> table, string key, string value)
+    {
+        if (table[Companions[key].Key] != "\"\"")
+        {
+            table.TryAdd(key, value);
+        }
+
+        return this;
+    }
 
     /// <summary>Routes fit nothing without a condition, and a name only where it is read: one key of a route, with the others that it needs.</summary>
     public ConfigText WithRoute(string key, string value)

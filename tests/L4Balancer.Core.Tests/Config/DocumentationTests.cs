@@ -14,7 +14,7 @@ internal sealed partial class DocumentationTests
 
     private static readonly SchemaTable[] Tables =
     [
-        ConfigSchema.Root, ConfigSchema.Balancer, ConfigSchema.Admin, ConfigSchema.Metrics, ConfigSchema.Dns, ConfigSchema.Listener, ConfigSchema.Route,
+        ConfigSchema.Root, ConfigSchema.Balancer, ConfigSchema.Admin, ConfigSchema.Metrics, ConfigSchema.Fleet, ConfigSchema.Dns, ConfigSchema.Listener, ConfigSchema.Route,
         ConfigSchema.Keepalive,
         ConfigSchema.Pool, ConfigSchema.Sticky, ConfigSchema.Health, ConfigSchema.Discovery, ConfigSchema.Backend,
     ];
@@ -71,7 +71,7 @@ internal sealed partial class DocumentationTests
         }
 
         Assert.That(without, Is.EqualTo([
-            "[balancer] log_format", "[endpoint] listen", "[dns] listen", "[dns] zone",
+            "[balancer] log_format", "[fleet] name", "[fleet] etcd", "[endpoint] listen", "[dns] listen", "[dns] zone",
             "[[listeners]] name", "[[listeners]] bind", "[[listeners]] pool", "[[listeners]] routes",
             "[[listeners.routes]] sni", "[[listeners.routes]] alpn", "[[listeners.routes]] host", "[[listeners.routes]] path",
             "[[listeners.routes]] source", "[[listeners.routes]] pool", "[[pools]] name",
@@ -130,7 +130,7 @@ internal sealed partial class DocumentationTests
     }
 
     private static ConfigText Bare(string header) => header == ConfigSchema.Discovery.Header ? new ConfigText().WithSource("file")
-        : header is "[metrics]" or "[dns]" or "[endpoint]" ? new ConfigText().With(header) : new ConfigText();
+        : header is "[metrics]" or "[fleet]" or "[dns]" or "[endpoint]" ? new ConfigText().With(header) : new ConfigText();
 
     private static string ExampleFile() => RepositoryFile.Read("balancer.toml.example");
 

@@ -1,10 +1,12 @@
 using System.Reflection;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Connections;
+using L4Balancer.Core.Fleet;
 using L4Balancer.Core.Health;
 using L4Balancer.Core.Ports;
 using L4Balancer.Core.Routing;
 using L4Balancer.Engine;
+using L4Balancer.Fleet;
 using L4Balancer.Metrics;
 using L4Balancer.Tests.Control;
 using L4Balancer.Tests.Metrics;
@@ -60,7 +62,7 @@ internal sealed class MetricsReferenceTests
         string[] labels =
         [
             MetricNames.Listener, MetricNames.Pool, MetricNames.Backend, MetricNames.Reason, MetricNames.Direction, MetricNames.State,
-            MetricNames.Result, MetricNames.SourceIp, MetricNames.Worker, MetricNames.Version, MetricNames.Commit, MetricNames.Engine,
+            MetricNames.Result, MetricNames.SourceIp, MetricNames.Worker, MetricNames.Kind, MetricNames.Version, MetricNames.Commit, MetricNames.Engine,
         ];
         Assert.That(rows.SelectMany(r => MarkdownTable.Words(r[0])), Is.EqualTo(labels));
         string[] values = [.. Constants().Except(labels).Where(n => !IsMetric(n) && n != MetricNames.Meter)];
@@ -100,8 +102,9 @@ internal sealed class MetricsReferenceTests
     {
         RoutingSnapshot snapshot = Connections.Snapshot();
         var clock = new FakeTimeProvider();
+        var fleet = new FleetStatus("chat", "lb1", "", default, "", [], [], FleetIntents.None);
         var engine = new StillEngine { Loads = [new WorkerLoad(0, 1, TimeSpan.FromMilliseconds(1))] };
-        using var metrics = new ScrapedMetrics(() => snapshot, () => engine, clock);
+        using var metrics = new ScrapedMetrics(() => snapshot, () => engine, clock, () => fleet);
         ConnectionRecord record = Connections.Closed(snapshot, CloseReason.Drain);
         metrics.Of.Durations.Established(record);
         metrics.Of.Durations.Ended(record);

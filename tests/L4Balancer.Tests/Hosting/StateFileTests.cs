@@ -87,7 +87,7 @@ internal sealed class StateFileTests
             await File.WriteAllTextAsync(ConfigPath, Config(backends: 2, weight: 80));
             await SetAsync("reload");
             Assert.That(await BackendsAsync(), Is.EqualTo(new[] { "draining 80", "up 100" }));
-            await UntilAsync(() => !File.ReadAllText(StatePath).Contains("20", StringComparison.Ordinal));
+            await UntilAsync(() => !File.ReadAllText(StatePath).Contains("\"weight\": 20", StringComparison.Ordinal));
         }
     }
 

@@ -2,6 +2,7 @@ using System.Text;
 using L4Balancer.Core.Dns;
 using L4Balancer.Core.Routing;
 using L4Balancer.Engine;
+using L4Balancer.Fleet;
 using L4Balancer.Metrics;
 using Microsoft.AspNetCore.Http;
 
@@ -14,9 +15,9 @@ internal sealed class ScrapedMetrics : IDisposable
 
     private readonly PrometheusEndpoint _endpoint;
 
-    public ScrapedMetrics(Func<RoutingSnapshot> snapshot, Func<IEngine?>? engine = null, TimeProvider? clock = null)
+    public ScrapedMetrics(Func<RoutingSnapshot> snapshot, Func<IEngine?>? engine = null, TimeProvider? clock = null, Func<FleetStatus?>? fleet = null)
     {
-        Of = new BalancerMetrics(snapshot, engine ?? (() => null), clock ?? TimeProvider.System, workers: 2, new DnsCounters());
+        Of = new BalancerMetrics(snapshot, engine ?? (() => null), clock ?? TimeProvider.System, workers: 2, new DnsCounters(), fleet);
         _endpoint = new PrometheusEndpoint(Of);
     }
 

@@ -13,6 +13,7 @@ namespace L4Balancer.Admin.Answers;
 [JsonSerializable(typeof(ConnectionsAnswer))]
 [JsonSerializable(typeof(EndpointAnswer))]
 [JsonSerializable(typeof(EventsAnswer))]
+[JsonSerializable(typeof(FleetAnswer))]
 [JsonSerializable(typeof(JsonObject))]
 [JsonSerializable(typeof(LocateAnswer))]
 [JsonSerializable(typeof(NegotiateAnswer))]

@@ -25,6 +25,8 @@ internal sealed record BackendsAnswer(IEnumerable<BackendAnswer> Backends);
 /// <param name="Shed">Connections that the balancer began to close at a limited rate, by reason.</param>
 /// <param name="Shedding">The paced close in progress; null if there is none.</param>
 /// <param name="InConfiguration">False if the backend was removed from the file and still has connections.</param>
+/// <param name="ModeSet">Who set the mode at run time. Not sent if nobody did.</param>
+/// <param name="WeightSet">Who set the weight at run time. Not sent if nobody did.</param>
 /// <param name="Warning">In the answer to a change: what the change has done to the pool. Not sent if there is nothing to warn about.</param>
 internal sealed record BackendAnswer(
     string Pool, string Name, string Address, string? ResolvedAddress, bool Resolved, string ResolveError, string? Host, string State, DateTime? Since,
@@ -32,6 +34,8 @@ internal sealed record BackendAnswer(
     bool Backup, int Connections, double? ShareRatio, long ConnectAttempts, IReadOnlyDictionary<string, long> ConnectFailures,
     IReadOnlyDictionary<string, long> Closed,
     IReadOnlyDictionary<string, long> Shed, SheddingAnswer? Shedding, long BytesToBackend, long BytesToClient, HealthAnswer Health, bool InConfiguration,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] OriginAnswer? ModeSet = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] OriginAnswer? WeightSet = null,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Warning = null);
 
 /// <summary>Results of the probes of a backend.</summary>

@@ -4,6 +4,7 @@ namespace L4Balancer.Admin.Answers;
 /// <param name="Host">The name of the host that the daemon runs on.</param>
 /// <param name="Commit">The commit of the build; <c>unknown</c> for a build outside a checkout.</param>
 /// <param name="Ready">Same as /readyz: false during shutdown.</param>
+/// <param name="Fleet">Null without <c>[fleet]</c>.</param>
 /// <param name="Accepted">Connections accepted since the start, over all listeners.</param>
 /// <param name="Refused">Refused connections by reason, over all listeners.</param>
 /// <param name="Closed">Closed connections by reason, over all backends.</param>
@@ -12,7 +13,7 @@ internal sealed record StatusAnswer(
     long Generation, OpenAnswer Connections, long Accepted, IReadOnlyDictionary<string, long> Refused,
     IReadOnlyDictionary<string, long> Closed, long BytesToBackend, long BytesToClient, IReadOnlyList<ListenerAnswer> Listeners,
     IReadOnlyList<PoolAnswer> Pools, IReadOnlyList<WorkerAnswer> Workers, DescriptorsAnswer Descriptors,
-    IReadOnlyList<SourcePortsAnswer> SourcePorts);
+    IReadOnlyList<SourcePortsAnswer> SourcePorts, FleetStatusAnswer? Fleet = null);
 
 /// <summary>Open connections.</summary>
 /// <param name="Pending">Connections without a connected backend yet.</param>

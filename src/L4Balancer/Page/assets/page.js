@@ -14,6 +14,7 @@ async function look() {
   overview.show(now, before);
   pools.show(status, now.backends, speeds(now, before), now.time);
   overview.showEvents(events.events);
+  await fleetCard.show(status);
   if (restarted) {
     looking.lastEvent = 0;
   } else if (events.events.length) {

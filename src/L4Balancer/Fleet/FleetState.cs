@@ -1,0 +1,209 @@
+using System.Collections.Immutable;
+using L4Balancer.Control;
+using L4Balancer.Core.Config;
+using L4Balancer.Core.Fleet;
+using L4Balancer.Core.Health;
+using L4Balancer.Etcd;
+using Microsoft.Extensions.Logging;
+
+namespace L4Balancer.Fleet;
+
+/// <summary>
+/// What is known of the fleet, and whether its store can be used. Passes on to the control plane what operators want and what the other balancers
+/// say. Any thread; never blocks.
+/// </summary>
+internal sealed class FleetState
+{
+    private readonly Lock _gate = new();
+    private readonly FleetSettings _settings;
+    private readonly FleetMember _self;
+    private readonly BalancerControl _control;
+    private readonly TimeProvider _clock;
+    private readonly ILogger _log;
+    private readonly FleetBook _book;
+    private readonly HashSet<string> _complained = [];
+    private string _readFault = "it has not been read yet";
+    private string _leaseFault = "";
+    private PeerViews? _peers;
+    private FleetIntents _intents = FleetIntents.None;
+    private volatile FleetStatus _status;
+
+    public FleetState(FleetSettings settings, FleetKeys keys, FleetMember self, BalancerControl control, TimeProvider clock, ILogger log)
+    {
+        (_settings, _self, _control, _clock, _log) = (settings, self, control, clock, log);
+        _book = new FleetBook(keys);
+        _status = new FleetStatus(settings.Name, self.Id, _readFault, clock.GetUtcNow(), "", [], [], FleetIntents.None);
+    }
+
+    public FleetStatus Status => _status;
+
+    public string? Marker
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _book.Marker;
+            }
+        }
+    }
+
+    /// <summary>Another process on this host has the id of this one; empty: none.</summary>
+    public void SetHeldBy(string host)
+    {
+        lock (_gate)
+        {
+            _status = _status with { HeldBy = host };
+        }
+    }
+
+    /// <summary>The store has been read as a whole, or could not be.</summary>
+    /// <param name="fault">Why not; empty if it has been.</param>
+    public void Read(EtcdListing? listing, string fault)
+    {
+        lock (_gate)
+        {
+            _readFault = fault;
+            bool isLost = listing is not null && _book.Replace(listing);
+            if (isLost)
+            {
+                _log.FleetStoreLost(_settings.Name);
+            }
+
+            Publish(isLost || listing is not null, isLost);
+        }
+    }
+
+    /// <summary>The membership could be renewed, or could not.</summary>
+    /// <param name="fault">Why not; empty if it could.</param>
+    /// <returns>Whether the store could not be used before.</returns>
+    public bool Renewed(string fault)
+    {
+        lock (_gate)
+        {
+            bool wasAway = _leaseFault.Length > 0;
+            if (_leaseFault != fault)
+            {
+                _leaseFault = fault;
+                Publish(intents: false, isLost: false);
+            }
+
+            return wasAway;
+        }
+    }
+
+    /// <returns>False: the store has lost what it had; everything has to be read again, and nothing of this was taken over.</returns>
+    public bool Take(EtcdChanges changes)
+    {
+        lock (_gate)
+        {
+            if (_book.Loses(changes))
+            {
+                return false;
+            }
+
+            foreach ((string key, EtcdEntry? entry) in changes.Changes)
+            {
+                _book.Put(key, entry);
+            }
+
+            Publish(intents: true, isLost: false);
+            return true;
+        }
+    }
+
+    /// <summary>This balancer has written a key itself.</summary>
+    public void Wrote(string key, EtcdEntry? entry)
+    {
+        lock (_gate)
+        {
+            _book.Put(key, entry);
+            Publish(intents: true, isLost: false);
+        }
+    }
+
+    /// <summary>Whether the store has the membership of this process, as far as is known.</summary>
+    public bool HasSelf()
+    {
+        lock (_gate)
+        {
+            return _book.Members.Any(m => m.Id == _self.Id && m.Instance == _self.Instance);
+        }
+    }
+
+    public (FleetIntent? Intent, long Revision) IntentOf(string pool, string backend)
+    {
+        lock (_gate)
+        {
+            return (_book.Intents[pool, backend], _book.RevisionOf(pool, backend));
+        }
+    }
+
+    // Under the lock.
+    private void Publish(bool intents, bool isLost)
+    {
+        FleetStatus before = _status;
+        string fault = _readFault.Length > 0 ? _readFault : _leaseFault;
+        ImmutableArray<FleetMember> members = _book.Members;
+        if (intents)
+        {
+            _intents = _book.Intents;
+        }
+
+        FleetStatus now = _status = before with
+        {
+            Fault = fault,
+            Since = before.IsConnected == (fault.Length == 0) ? before.Since : _clock.GetUtcNow(),
+            Members = members,
+            Differences = FleetDifference.Between(members),
+            Intents = _intents,
+        };
+        if (intents && _book.IsRead)
+        {
+            _control.IntentsRead(_intents, isLost);
+            Complain();
+        }
+
+        PeerViews? peers = _settings.Health == FleetHealth.Vote && now.IsConnected ? FleetMember.ViewsOf(members, _self.Id) : null;
+        if (peers is null ? _peers is not null : _peers is null || !peers.HasSameValues(_peers))
+        {
+            _peers = peers;
+            _control.PeersChanged(peers);
+        }
+
+        Log(before, now);
+    }
+
+    private void Log(FleetStatus before, FleetStatus now)
+    {
+        if (now.IsConnected && !before.IsConnected)
+        {
+            _log.FleetConnected(now.Name, now.Members.Length);
+        }
+        else if (!now.IsConnected && (before.IsConnected || _complained.Add("")))
+        {
+            _log.FleetAway(now.Name, now.Fault);
+        }
+
+        if (before.Members != now.Members)
+        {
+            foreach (FleetMember joined in now.Members.Where(m => m.Id != _self.Id && before.Members.All(b => b.Id != m.Id)))
+            {
+                _log.FleetMemberJoined(now.Name, joined.Id);
+            }
+
+            foreach (FleetMember left in before.Members.Where(m => m.Id != _self.Id && now.Members.All(b => b.Id != m.Id)))
+            {
+                _log.FleetMemberLeft(now.Name, left.Id);
+            }
+        }
+    }
+
+    private void Complain()
+    {
+        foreach (string key in _book.Unreadable.Where(_complained.Add))
+        {
+            _log.FleetIntentUnreadable(_settings.Name, key);
+        }
+    }
+}
