@@ -76,7 +76,7 @@ internal sealed class EndpointScene : IAsyncDisposable
         {
             AllowAutoRedirect = false,
             UseProxy = false,
-            SslOptions = new SslClientAuthenticationOptions { RemoteCertificateValidationCallback = static (_, _, _, _) => true },
+            SslOptions = new SslClientAuthenticationOptions { RemoteCertificateValidationCallback = static (_, certificate, _, _) => certificate is not null },
         })
         {
             BaseAddress = new Uri(server.Url),
