@@ -19,7 +19,7 @@ internal sealed class FleetAccessTests
         await EtcdClientTests.PostAsync(server, "/v3/auth/role/add", """{"name":"fleet"}""");
         await EtcdClientTests.PostAsync(
             server, "/v3/auth/role/grant",
-            $$"""{"name":"fleet","perm":{"permType":"READWRITE","key":"{{Base64("/l4balancer/chat/")}}","range_end":"{{Base64("/l4balancer/chat0")}}"}}""");
+            $$$"""{"name":"fleet","perm":{"permType":"READWRITE","key":"{{{Base64("/l4balancer/chat/")}}}","range_end":"{{{Base64("/l4balancer/chat0")}}}"}}""");
         await EtcdClientTests.PostAsync(server, "/v3/auth/user/grant", """{"user":"balancer","role":"fleet"}""");
         await EtcdClientTests.PostAsync(server, "/v3/auth/enable", "{}");
         DirectoryInfo folder = Directory.CreateTempSubdirectory("l4b-fleet-");

@@ -114,6 +114,7 @@ internal sealed class FleetScene : IAsyncDisposable
             listen = "127.0.0.1:0"
             zone = "{{Zone}}"
             address = ["{{AddressOf(id)}}"]
+            rate_per_source = 0
             [[listeners]]
             name = "wss"
             bind = ["127.0.0.1:0"]
