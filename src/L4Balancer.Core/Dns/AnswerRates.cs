@@ -15,9 +15,9 @@ public enum RateDecision : byte
 }
 
 /// <summary>
-/// Response rate limiting: each source, an IPv4 /24 or an IPv6 /56, gets so many answers a second, and at once as many as in one second; above that
-/// every second question is answered empty and truncated, so that real clients within a forged flood come by TCP, and the others are dropped. The
-/// table has a fixed size: in each set of four the source that was seen least recently gives way. One thread at a time.
+/// Response rate limiting: each source, an IPv4 /24 or an IPv6 /56, gets so many answers a second, and at once as many as in one second;
+/// above that every second question is answered empty and truncated, so that real clients within a forged flood come by TCP, and the others
+/// are dropped. The table has a fixed size: in each set of four the source that was seen least recently gives way. One thread at a time.
 /// </summary>
 /// <param name="seed">Unknown to clients, so that nobody can choose sources that displace another one.</param>
 public sealed class AnswerRates(ulong seed)

@@ -4,8 +4,8 @@ using L4Balancer.Core.Addressing;
 namespace L4Balancer.Core.Dns;
 
 /// <summary>
-/// Writes one response (RFC 1035, 4.1) into a buffer. A record that does not fit is not written at all. Names are compressed by pointers into the
-/// question, except targets of SRV records, which must not be (RFC 2782). No allocations.
+/// Writes one response (RFC 1035, 4.1) into a buffer. A record that does not fit is not written at all. Names are compressed by pointers
+/// into the question, except targets of SRV records, which must not be (RFC 2782). No allocations.
 /// </summary>
 internal ref struct AnswerWriter
 {

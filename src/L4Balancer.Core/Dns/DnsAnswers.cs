@@ -3,8 +3,8 @@ using L4Balancer.Core.Addressing;
 namespace L4Balancer.Core.Dns;
 
 /// <summary>
-/// Answers one DNS message from a zone: an authoritative server without recursion, transfers, updates and signatures (RFC 1034, 4.3.1; RFC 1035;
-/// EDNS: RFC 6891). Pure: bytes in, bytes out, nothing is kept. Never throws on any input. Any thread.
+/// Answers one DNS message from a zone: an authoritative server without recursion, transfers, updates and signatures (RFC 1034, 4.3.1; RFC
+/// 1035; EDNS: RFC 6891). Pure: bytes in, bytes out, nothing is kept. Never throws on any input. Any thread.
 /// </summary>
 public static class DnsAnswers
 {
@@ -20,15 +20,21 @@ public static class DnsAnswers
     /// <summary>Addresses of one answer, and SRV records of one over UDP.</summary>
     public const int MostRecords = 8;
 
-    /// <summary>Records of the zone's structure do not change, so that resolvers keep the delegation though answers are short-lived. Seconds.</summary>
+    /// <summary>
+    /// Records of the zone's structure do not change, so that resolvers keep the delegation though answers are short-lived. Seconds.
+    /// </summary>
     private const uint StructureTtl = 3600;
 
     private const ushort Internet = 1;
 
     /// <param name="message">One message as it was received, without the length that precedes it over TCP.</param>
-    /// <param name="overTcp">Whether the response may be of any length; otherwise it has at most 512 bytes, or with EDNS at most 1,232.</param>
+    /// <param name="overTcp">
+    /// Whether the response may be of any length; otherwise it has at most 512 bytes, or with EDNS at most 1,232.
+    /// </param>
     /// <param name="draw">Decides which records an answer has and in what order; another number for each message.</param>
-    /// <param name="response">Receives the response: <see cref="LargestUdp"/> or <see cref="LargestTcp"/> bytes, never fewer than 512.</param>
+    /// <param name="response">
+    /// Receives the response: <see cref="LargestUdp"/> or <see cref="LargestTcp"/> bytes, never fewer than 512.
+    /// </param>
     /// <returns>The length of the response; 0 if there must be none.</returns>
     public static int Answer(DnsZone zone, ReadOnlySpan<byte> message, bool overTcp, ulong draw, Span<byte> response, out DnsResult result)
     {
@@ -38,8 +44,8 @@ public static class DnsAnswers
         if (fault != QueryFault.None)
         {
             result = fault == QueryFault.Ignore ? DnsResult.Ignored : DnsResult.Invalid;
-            return fault == QueryFault.Ignore ? 0
-                : new AnswerWriter(room, query).Finish(fault == QueryFault.Malformed ? ResponseCode.FormErr : ResponseCode.NotImp, isAuthoritative: false);
+            ResponseCode code = fault == QueryFault.Malformed ? ResponseCode.FormErr : ResponseCode.NotImp;
+            return fault == QueryFault.Ignore ? 0 : new AnswerWriter(room, query).Finish(code, isAuthoritative: false);
         }
 
         if (query.EdnsVersion != 0 || query.Type == RecordType.Opt)
@@ -65,8 +71,8 @@ public static class DnsAnswers
     }
 
     /// <summary>
-    /// The response to a client above its rate: empty and truncated, so that a real client asks again over TCP, and no larger than the question, so
-    /// that nobody gains by sending questions in another's name.
+    /// The response to a client above its rate: empty and truncated, so that a real client asks again over TCP, and no larger than the
+    /// question, so that nobody gains by sending questions in another's name.
     /// </summary>
     /// <param name="response">At least 512 bytes.</param>
     /// <returns>As for <see cref="Answer"/>.</returns>
@@ -81,7 +87,8 @@ public static class DnsAnswers
         return writer.Finish(ResponseCode.NoError, isAuthoritative: false);
     }
 
-    private static int RoomOf(in DnsQuery query) => query.HasEdns ? Math.Clamp((int)query.PayloadSize, SmallestUdp, LargestUdp) : SmallestUdp;
+    private static int RoomOf(in DnsQuery query) =>
+        query.HasEdns ? Math.Clamp((int)query.PayloadSize, SmallestUdp, LargestUdp) : SmallestUdp;
 
     // The lengths of labels, at most 63, are below 'A' and stay as they are.
     private static void ToLower(ReadOnlySpan<byte> name, Span<byte> lower)

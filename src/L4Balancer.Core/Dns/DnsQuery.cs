@@ -18,8 +18,9 @@ internal enum QueryFault : byte
 }
 
 /// <summary>
-/// A received DNS message with one question (RFC 1035, 4.1), as far as a server needs it. Refers to the bytes of the message. Reading it neither
-/// throws nor allocates, and follows no compression pointer: a name in the question cannot have one, since nothing stands before it.
+/// A received DNS message with one question (RFC 1035, 4.1), as far as a server needs it. Refers to the bytes of the message. Reading it
+/// neither throws nor allocates, and follows no compression pointer: a name in the question cannot have one, since nothing stands before
+/// it.
 /// </summary>
 internal readonly ref struct DnsQuery
 {

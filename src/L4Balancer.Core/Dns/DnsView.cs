@@ -7,8 +7,8 @@ using L4Balancer.Core.Timing;
 namespace L4Balancer.Core.Dns;
 
 /// <summary>
-/// The zone as it is now: looked at again at most every 100 ms and only when a question comes, and made anew only if something has changed: the
-/// snapshot, which backends take connections, the balancers, or the settings. Any thread.
+/// The zone as it is now: looked at again at most every 100 ms and only when a question comes, and made anew only if something has changed:
+/// the snapshot, which backends take connections, the balancers, or the settings. Any thread.
 /// </summary>
 /// <param name="settings">Those in force.</param>
 public sealed class DnsView(Func<RoutingSnapshot> snapshot, Func<DnsSettings> settings, IBalancerAddresses balancers, TimeProvider clock)
@@ -55,7 +55,8 @@ public sealed class DnsView(Func<RoutingSnapshot> snapshot, Func<DnsSettings> se
         ImmutableArray<HostAddress> living = balancers.Living;
 
         // A snapshot is not kept alive by the zone that was made of it.
-        bool isSame = _of.TryGetTarget(out RoutingSnapshot? made) && made == current && wanted == _settings && living.SequenceEqual(_balancers);
+        bool isSame = _of.TryGetTarget(out RoutingSnapshot? made) && made == current && wanted == _settings
+            && living.SequenceEqual(_balancers);
         if (!NoteTaking(current, isSame) && before is not null)
         {
             return before;

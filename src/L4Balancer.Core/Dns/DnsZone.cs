@@ -35,7 +35,9 @@ public sealed class DnsZone
     internal ZoneNode? Find(ReadOnlySpan<byte> name) => _nodes.TryGetValue(name, out ZoneNode? node) ? node : null;
 }
 
-/// <summary>What one name of the zone has. A name that has nothing still exists: what lives behind it may come back. Immutable; any thread.</summary>
+/// <summary>
+/// What one name of the zone has. A name that has nothing still exists: what lives behind it may come back. Immutable; any thread.
+/// </summary>
 internal sealed class ZoneNode
 {
     /// <summary>A name that exists only because longer ones do (RFC 8020: not NXDOMAIN).</summary>
@@ -53,7 +55,8 @@ internal sealed class ZoneNode
 
     public AddressSet Of(RecordType type) => type == RecordType.A ? V4 : V6;
 
-    public static ZoneNode WithAddresses(IReadOnlyCollection<(HostAddress Address, int Weight)> members, ServiceSet? services = null) => new()
+    public static ZoneNode WithAddresses(
+        IReadOnlyCollection<(HostAddress Address, int Weight)> members, ServiceSet? services = null) => new()
     {
         V4 = new AddressSet(members.Where(m => m.Address.IsV4)),
         V6 = new AddressSet(members.Where(m => !m.Address.IsV4)),

@@ -7,8 +7,8 @@ namespace L4Balancer.Core.Dns;
 public interface IBalancerAddresses
 {
     /// <summary>
-    /// The public addresses of all balancers of the fleet that take connections, this one included; one that drains is left out as long as another
-    /// lives. Empty if none is known. As long as nothing has changed the same array is returned.
+    /// The public addresses of all balancers of the fleet that take connections, this one included; one that drains is left out as long as
+    /// another lives. Empty if none is known. As long as nothing has changed the same array is returned.
     /// </summary>
     ImmutableArray<HostAddress> Living { get; }
 }

@@ -13,7 +13,8 @@ internal readonly record struct PublicAddress(string Scheme, string Host, HostAd
     public static bool TryParse(string url, out PublicAddress address)
     {
         address = default;
-        if (!Uri.TryCreate(url, UriKind.Absolute, out Uri? uri) || uri.Scheme is not ("ws" or "wss" or "http" or "https") || uri.Port is < 1 or > ushort.MaxValue)
+        if (!Uri.TryCreate(url, UriKind.Absolute, out Uri? uri) || uri.Scheme is not ("ws" or "wss" or "http" or "https")
+            || uri.Port is < 1 or > ushort.MaxValue)
         {
             return false;
         }

@@ -1,6 +1,8 @@
 namespace L4Balancer.Core.Dns;
 
-/// <summary>Types of records, and of questions that ask for more than one (RFC 1035, 3.2.2 and 3.2.3; RFC 2782; RFC 3596; RFC 6891).</summary>
+/// <summary>
+/// Types of records, and of questions that ask for more than one (RFC 1035, 3.2.2 and 3.2.3; RFC 2782; RFC 3596; RFC 6891).
+/// </summary>
 internal enum RecordType : ushort
 {
     A = 1,
@@ -11,7 +13,9 @@ internal enum RecordType : ushort
     Srv = 33,
     Opt = 41,
 
-    /// <summary>The first of the types that ask for something other than records (RFC 6895, 3.1): TKEY, TSIG, IXFR, AXFR, MAILB, MAILA.</summary>
+    /// <summary>
+    /// The first of the types that ask for something other than records (RFC 6895, 3.1): TKEY, TSIG, IXFR, AXFR, MAILB, MAILA.
+    /// </summary>
     Tkey = 249,
     Ixfr = 251,
 
@@ -20,7 +24,9 @@ internal enum RecordType : ushort
     Any = 255,
 }
 
-/// <summary>What a response says about the question (RFC 1035, 4.1.1; BADVERS: RFC 6891, 6.1.3). Values above 15 need an OPT record.</summary>
+/// <summary>
+/// What a response says about the question (RFC 1035, 4.1.1; BADVERS: RFC 6891, 6.1.3). Values above 15 need an OPT record.
+/// </summary>
 internal enum ResponseCode : ushort
 {
     NoError = 0,

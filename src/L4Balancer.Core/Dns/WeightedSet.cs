@@ -5,8 +5,8 @@ using L4Balancer.Core.Balancing;
 namespace L4Balancer.Core.Dns;
 
 /// <summary>
-/// Draws a few of many members, each with a chance by its weight: those of an answer, in an order that changes with each answer. Immutable; any
-/// thread.
+/// Draws a few of many members, each with a chance by its weight: those of an answer, in an order that changes with each answer. Immutable;
+/// any thread.
 /// </summary>
 internal sealed class WeightedSet
 {
@@ -65,7 +65,9 @@ internal sealed class AddressSet
 
     private readonly WeightedSet _weights;
 
-    /// <param name="members">An address that occurs more than once is one record with the sum of the weights: a record exists once (RFC 2181, 5).</param>
+    /// <param name="members">
+    /// An address that occurs more than once is one record with the sum of the weights: a record exists once (RFC 2181, 5).
+    /// </param>
     public AddressSet(IEnumerable<(HostAddress Address, int Weight)> members)
     {
         (HostAddress Address, int Weight)[] merged =

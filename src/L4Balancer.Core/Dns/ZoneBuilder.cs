@@ -6,9 +6,9 @@ using L4Balancer.Core.Routing;
 namespace L4Balancer.Core.Dns;
 
 /// <summary>
-/// Makes the zone of what lives. The zone's own addresses are those of the balancers; each pool whose backends have a <c>public_url</c> has a name
-/// below it, with the addresses and SRV records of the backends that take new connections; each backend with an address in its URL has one below that.
-/// Which names exist follows from the configuration, not from health. docs/dns.md describes it.
+/// Makes the zone of what lives. The zone's own addresses are those of the balancers; each pool whose backends have a <c>public_url</c> has
+/// a name below it, with the addresses and SRV records of the backends that take new connections; each backend with an address in its URL
+/// has one below that. Which names exist follows from the configuration, not from health. docs/dns.md describes it.
 /// </summary>
 internal sealed class ZoneBuilder
 {
@@ -27,7 +27,8 @@ internal sealed class ZoneBuilder
         builder._nodes.Add(builder._zone, new ZoneNode { IsApex = true, V4 = addresses.V4, V6 = addresses.V6 });
 
         // A name server without an address could not be asked, so its own addresses remain where no balancer takes connections.
-        builder.Add(ZoneNames.NameServer, builder._zone, living.Length > 0 ? addresses : ZoneNode.WithAddresses([.. settings.Address.Select(a => (a, 1))]));
+        ZoneNode server = living.Length > 0 ? addresses : ZoneNode.WithAddresses([.. settings.Address.Select(a => (a, 1))]);
+        builder._nodes.Add(Below(ZoneNames.NameServer, builder._zone), server);
         foreach (Pool pool in pools)
         {
             builder.AddPool(pool);
@@ -39,7 +40,10 @@ internal sealed class ZoneBuilder
     private void AddPool(Pool pool)
     {
         (Backend Backend, PublicAddress At)[] members =
-            [.. pool.Backends.Select(b => (b, PublicAddress.TryParse(b.Settings.PublicUrl, out PublicAddress at) ? at : default)).Where(m => m.Item2.Port != 0)];
+        [
+            .. pool.Backends.Select(b => (b, At: PublicAddress.TryParse(b.Settings.PublicUrl, out PublicAddress at) ? at : default))
+                .Where(m => m.At.Port != 0),
+        ];
         if (members.Length == 0)
         {
             return;
@@ -54,7 +58,8 @@ internal sealed class ZoneBuilder
         foreach ((Backend backend, PublicAddress at) in members)
         {
             bool lives = pool.Takes(backend.Index);
-            byte[]? target = at.Address is { } address ? AddBackend(name, pool.Name, backend.Name, address, lives) : ZoneNames.OnWire(at.Host);
+            byte[]? target = at.Address is { } address
+                ? AddBackend(name, pool.Name, backend.Name, address, lives) : ZoneNames.OnWire(at.Host);
             all.Add(new Member(backend, at, lives, target));
         }
 
@@ -90,8 +95,8 @@ internal sealed class ZoneBuilder
         members.Where(m => m is { Lives: true, Target: not null })
             .GroupBy(m => (Name: Convert.ToHexString(m.Target!), m.At.Port, m.Backend.Settings.Backup))
             .Select(g => new ServiceRecord(
-                (ushort)(g.Key.Backup ? 1 : 0), (ushort)Math.Min(g.Sum(m => m.Backend.Weight), ushort.MaxValue), g.Key.Port, g.First().Target!,
-                g.First().At.Address)));
+                (ushort)(g.Key.Backup ? 1 : 0), (ushort)Math.Min(g.Sum(m => m.Backend.Weight), ushort.MaxValue), g.Key.Port,
+                g.First().Target!, g.First().At.Address)));
 
     private byte[]? Claim(string text, byte[] parent, string what)
     {
@@ -111,8 +116,6 @@ internal sealed class ZoneBuilder
         _nodes.Add(name, ZoneNode.Empty);
         return name;
     }
-
-    private void Add(string label, byte[] parent, ZoneNode node) => _nodes.Add(Below(label, parent), node);
 
     private static byte[] Below(string label, byte[] parent) => [.. ZoneNames.OnWire(label)!.AsSpan(0, 1 + label.Length), .. parent];
 

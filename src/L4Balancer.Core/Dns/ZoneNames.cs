@@ -42,8 +42,8 @@ internal static class ZoneNames
     }
 
     /// <summary>
-    /// The label that stands for a pool or a backend: its name in lower case, because DNS does not tell the cases apart, where each character
-    /// other than a letter, a digit and a hyphen is a hyphen, without hyphens at both ends (RFC 1123, 2.1).
+    /// The label that stands for a pool or a backend: its name in lower case, because DNS does not tell the cases apart, where each
+    /// character other than a letter, a digit and a hyphen is a hyphen, without hyphens at both ends (RFC 1123, 2.1).
     /// </summary>
     /// <returns>Null if nothing is left, or more than 63 characters are.</returns>
     public static string? LabelOf(string name)

@@ -7,8 +7,9 @@ using L4Balancer.Core.Addressing;
 namespace L4Balancer.Engine.Linux;
 
 /// <summary>
-/// A UDP socket of a server: it receives one datagram after the other, and each answer leaves from the address that was asked, which the kernel
-/// would otherwise choose anew on a wildcard address (IP_PKTINFO, ip(7); RFC 3542, 6.1). One thread at a time, except <see cref="Wake"/>.
+/// A UDP socket of a server: it receives one datagram after the other, and each answer leaves from the address that was asked, which the
+/// kernel would otherwise choose anew on a wildcard address (IP_PKTINFO, ip(7); RFC 3542, 6.1). One thread at a time, except
+/// <see cref="Wake"/>.
 /// </summary>
 [SupportedOSPlatform("linux")]
 public sealed unsafe class DatagramSocket : IDisposable
@@ -57,8 +58,12 @@ public sealed unsafe class DatagramSocket : IDisposable
 
     /// <summary>Waits for a datagram.</summary>
     /// <param name="buffer">A longer datagram is cut.</param>
-    /// <param name="destination">The address of this host that it was sent to; the address that is bound where the kernel does not say.</param>
-    /// <returns>Its length; -1 if there was none in the time of <see cref="Bind"/>, the socket was woken, or the kernel reported an error.</returns>
+    /// <param name="destination">
+    /// The address of this host that it was sent to; the address that is bound where the kernel does not say.
+    /// </param>
+    /// <returns>
+    /// Its length; -1 if there was none in the time of <see cref="Bind"/>, the socket was woken, or the kernel reported an error.
+    /// </returns>
     public int Receive(Span<byte> buffer, out Endpoint source, out HostAddress destination)
     {
         source = default;
@@ -81,7 +86,10 @@ public sealed unsafe class DatagramSocket : IDisposable
         }
     }
 
-    /// <summary>Sends to where the latest datagram came from, from where it was sent to. What the kernel does not take at once is lost, as UDP may lose it.</summary>
+    /// <summary>
+    /// Sends to where the latest datagram came from, from where it was sent to. What the kernel does not take at once is lost, as UDP may
+    /// lose it.
+    /// </summary>
     public void Reply(ReadOnlySpan<byte> answer)
     {
         fixed (byte* bytes = answer)
@@ -93,8 +101,8 @@ public sealed unsafe class DatagramSocket : IDisposable
     }
 
     /// <summary>
-    /// Ends a wait of <see cref="Receive"/>. Any thread. The kernel answers ENOTCONN, but wakes whoever waits (net/ipv4/af_inet.c, inet_shutdown); nothing is
-    /// received afterwards.
+    /// Ends a wait of <see cref="Receive"/>. Any thread. The kernel answers ENOTCONN, but wakes whoever waits (net/ipv4/af_inet.c,
+    /// inet_shutdown); nothing is received afterwards.
     /// </summary>
     public void Wake() => _ = Libc.shutdown(_socket, Libc.SHUT_RD);
 
@@ -132,8 +140,8 @@ public sealed unsafe class DatagramSocket : IDisposable
         Span<byte> data = control[HeaderLength..];
         if (header is { cmsg_level: Libc.IPPROTO_IP, cmsg_type: Libc.IP_PKTINFO })
         {
-            // struct in_pktinfo: interface, local address, destination in the packet. The local one is what an answer may be sent from; the route, not the
-            // interface of the question, decides where it leaves.
+            // struct in_pktinfo: interface, local address, destination in the packet. The local one is what an answer may be sent from; the
+            // route, not the interface of the question, decides where it leaves.
             data[..4].Clear();
             destination = HostAddress.FromV4(BinaryPrimitives.ReadUInt32BigEndian(data[4..]));
             return (nuint)control.Length;

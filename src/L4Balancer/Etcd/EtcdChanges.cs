@@ -8,7 +8,10 @@ namespace L4Balancer.Etcd;
 internal sealed record EtcdChanges(ImmutableArray<(string Key, EtcdEntry? Entry)> Changes, long Revision)
 {
     internal static EtcdChanges From(WatchEvent[] events, long revision) =>
-        new([.. events.Where(e => e.Kv is not null).Select(e => (Encoding.UTF8.GetString(e.Kv!.Key ?? []), e.Type == "DELETE" ? null : EtcdEntry.From(e.Kv)))], revision);
+        new([.. events.Where(e => e.Kv is not null).Select(e => From(e.Type, e.Kv!))], revision);
+
+    private static (string Key, EtcdEntry? Entry) From(string? type, KeyValue message) =>
+        (Encoding.UTF8.GetString(message.Key ?? []), type == "DELETE" ? null : EtcdEntry.From(message));
 }
 
 /// <summary>Why a watch has ended.</summary>

@@ -6,12 +6,13 @@ using L4Balancer.Stores;
 namespace L4Balancer.Etcd;
 
 /// <summary>
-/// etcd by the JSON gateway of its v3 API (etcd's documentation, "gRPC gateway"; 3.4 and later): reads are linearizable, so that a member without
-/// a quorum has no answer. A write whose answer got lost is tried at the next endpoint and may then happen twice. What fails is a value; only the
-/// caller's own cancellation is thrown. Members may be called on any thread, at the same time.
+/// etcd by the JSON gateway of its v3 API (etcd's documentation, "gRPC gateway"; 3.4 and later): reads are linearizable, so that a member
+/// without a quorum has no answer. A write whose answer got lost is tried at the next endpoint and may then happen twice. What fails is a
+/// value; only the caller's own cancellation is thrown. Members may be called on any thread, at the same time.
 /// </summary>
 /// <param name="endpoints">At least one; <c>http</c> or <c>https</c>, without a path.</param>
-internal sealed class EtcdClient(ImmutableArray<Uri> endpoints, StoreAccess access, StoreHttpOptions options, TimeProvider clock) : IDisposable
+internal sealed class EtcdClient(ImmutableArray<Uri> endpoints, StoreAccess access, StoreHttpOptions options, TimeProvider clock)
+    : IDisposable
 {
     private readonly EtcdGateway _gateway = new(endpoints, access, options, clock);
 
@@ -33,11 +34,13 @@ internal sealed class EtcdClient(ImmutableArray<Uri> endpoints, StoreAccess acce
     public async Task<StoreResult<EtcdWritten>> PutAsync(string key, ReadOnlyMemory<byte> value, long lease, CancellationToken stop)
     {
         var request = new PutRequest(Encoding.UTF8.GetBytes(key), value.ToArray(), lease);
-        StoreResult<PutResponse> answer = await _gateway.AskAsync("/v3/kv/put", request, EtcdJson.Default.PutRequest, EtcdJson.Default.PutResponse, stop);
+        StoreResult<PutResponse> answer =
+            await _gateway.AskAsync("/v3/kv/put", request, EtcdJson.Default.PutRequest, EtcdJson.Default.PutResponse, stop);
         return answer.IsOk ? new(new EtcdWritten(answer.Value.Header?.Revision ?? 0, true)) : answer.Failure<EtcdWritten>();
     }
 
-    public Task<StoreResult<EtcdWritten>> DeleteAsync(string key, CancellationToken stop) => DeleteAsync(new DeleteRangeRequest(Encoding.UTF8.GetBytes(key), null), stop);
+    public Task<StoreResult<EtcdWritten>> DeleteAsync(string key, CancellationToken stop) =>
+        DeleteAsync(new DeleteRangeRequest(Encoding.UTF8.GetBytes(key), null), stop);
 
     /// <summary>Deletes every key that begins with a prefix.</summary>
     public Task<StoreResult<EtcdWritten>> DeleteAllAsync(string prefix, CancellationToken stop) =>
@@ -47,17 +50,21 @@ internal sealed class EtcdClient(ImmutableArray<Uri> endpoints, StoreAccess acce
     {
         StoreResult<TxnResponse> answer =
             await _gateway.AskAsync("/v3/kv/txn", transaction.ToMessage(), EtcdJson.Default.TxnRequest, EtcdJson.Default.TxnResponse, stop);
-        return !answer.IsOk ? answer.Failure<EtcdWritten>() : new(new EtcdWritten(answer.Value.Header?.Revision ?? 0, answer.Value.Succeeded)
+        if (!answer.IsOk)
         {
-            Found = [.. (answer.Value.Responses ?? []).SelectMany(r => r.ResponseRange?.Kvs ?? []).Select(EtcdEntry.From)],
-        });
+            return answer.Failure<EtcdWritten>();
+        }
+
+        IEnumerable<KeyValue> found = (answer.Value.Responses ?? []).SelectMany(r => r.ResponseRange?.Kvs ?? []);
+        return new(new EtcdWritten(answer.Value.Header?.Revision ?? 0, answer.Value.Succeeded) { Found = [.. found.Select(EtcdEntry.From)] });
     }
 
     /// <param name="ttl">Whole seconds; etcd may grant more, at least what its elections take.</param>
     public async Task<StoreResult<EtcdLease>> GrantAsync(TimeSpan ttl, CancellationToken stop)
     {
+        var request = new LeaseGrantRequest((long)Math.Ceiling(ttl.TotalSeconds));
         StoreResult<LeaseResponse> answer = await _gateway.AskAsync(
-            "/v3/lease/grant", new LeaseGrantRequest((long)Math.Ceiling(ttl.TotalSeconds)), EtcdJson.Default.LeaseGrantRequest, EtcdJson.Default.LeaseResponse, stop);
+            "/v3/lease/grant", request, EtcdJson.Default.LeaseGrantRequest, EtcdJson.Default.LeaseResponse, stop);
         return !answer.IsOk ? answer.Failure<EtcdLease>()
             : answer.Value is { Id: not 0, Error: null or "" } lease ? new(new EtcdLease(lease.Id, TimeSpan.FromSeconds(lease.Ttl)))
             : StoreResult<EtcdLease>.Refused($"no lease is granted: {StoreAnswer.Quote(answer.Value.Error ?? "")}");
@@ -86,7 +93,8 @@ internal sealed class EtcdClient(ImmutableArray<Uri> endpoints, StoreAccess acce
     /// <param name="from">The first revision whose change is reported.</param>
     /// <param name="limit">The longest time that it lasts.</param>
     /// <param name="changed">Called for the changes of one or more whole revisions, in order; returns at once.</param>
-    public async Task<EtcdWatchEnd> WatchAsync(string prefix, long from, TimeSpan limit, Action<EtcdChanges> changed, CancellationToken stop)
+    public async Task<EtcdWatchEnd> WatchAsync(
+        string prefix, long from, TimeSpan limit, Action<EtcdChanges> changed, CancellationToken stop)
     {
         using var elapsed = new CancellationTokenSource(limit, clock);
         var request = new WatchRequest(new WatchCreateRequest(StartOf(prefix), EndOf(prefix), from, ProgressNotify: true));
@@ -120,7 +128,8 @@ internal sealed class EtcdClient(ImmutableArray<Uri> endpoints, StoreAccess acce
     {
         StoreResult<DeleteRangeResponse> answer = await _gateway.AskAsync(
             "/v3/kv/deleterange", request, EtcdJson.Default.DeleteRangeRequest, EtcdJson.Default.DeleteRangeResponse, stop);
-        return answer.IsOk ? new(new EtcdWritten(answer.Value.Header?.Revision ?? 0, answer.Value.Deleted > 0)) : answer.Failure<EtcdWritten>();
+        return answer.IsOk ? new(new EtcdWritten(answer.Value.Header?.Revision ?? 0, answer.Value.Deleted > 0))
+            : answer.Failure<EtcdWritten>();
     }
 
     private static string Follow(ReadOnlySpan<byte> line, Action<EtcdChanges> changed)
@@ -135,7 +144,8 @@ internal sealed class EtcdClient(ImmutableArray<Uri> endpoints, StoreAccess acce
 
             if (result.Canceled)
             {
-                return result.CompactRevision > 0 ? "its revision is compacted" : $"the watch is cancelled: {StoreAnswer.Quote(result.CancelReason ?? "")}";
+                return result.CompactRevision > 0 ? "its revision is compacted"
+                    : $"the watch is cancelled: {StoreAnswer.Quote(result.CancelReason ?? "")}";
             }
 
             if (result.Events is { Length: > 0 } events)

@@ -3,14 +3,17 @@ using L4Balancer.Stores;
 
 namespace L4Balancer.Etcd;
 
-/// <summary>Which errors of etcd's gateway another member may not have, and which a new token ends (etcd, api/v3rpc/rpctypes/error.go).</summary>
+/// <summary>
+/// Which errors of etcd's gateway another member may not have, and which a new token ends (etcd, api/v3rpc/rpctypes/error.go).
+/// </summary>
 internal static class EtcdFault
 {
     // google.rpc.Code: cancelled, unknown, deadline exceeded, resource exhausted, internal, unavailable.
     private static readonly int[] OfMember = [1, 2, 4, 8, 13, 14];
 
     // An invalid token, an old one, and one that is missing because users were switched on later.
-    private static readonly string[] OfTokens = ["invalid auth token", "revision of auth store is old", "revision in header is old", "user name is empty"];
+    private static readonly string[] OfTokens =
+        ["invalid auth token", "revision of auth store is old", "revision in header is old", "user name is empty"];
 
     /// <summary>The failure that an answer of another status than 200 is.</summary>
     public static StoreResult<StoreAnswer> Of(StoreAnswer answer)

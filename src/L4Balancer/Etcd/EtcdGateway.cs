@@ -6,10 +6,11 @@ using L4Balancer.Stores;
 namespace L4Balancer.Etcd;
 
 /// <summary>
-/// Requests to the members of one etcd cluster, over the JSON gateway that each has on its client address. One that fails hands over to the next;
-/// the one that has answered is asked again. Members may be called on any thread, at the same time.
+/// Requests to the members of one etcd cluster, over the JSON gateway that each has on its client address. One that fails hands over to the
+/// next; the one that has answered is asked again. Members may be called on any thread, at the same time.
 /// </summary>
-internal sealed class EtcdGateway(ImmutableArray<Uri> endpoints, StoreAccess access, StoreHttpOptions options, TimeProvider clock) : IDisposable
+internal sealed class EtcdGateway(ImmutableArray<Uri> endpoints, StoreAccess access, StoreHttpOptions options, TimeProvider clock)
+    : IDisposable
 {
     private readonly StoreHttp _http = new(access, options, clock);
     private volatile int _preferred;
@@ -28,14 +29,17 @@ internal sealed class EtcdGateway(ImmutableArray<Uri> endpoints, StoreAccess acc
 
     /// <summary>Opens a stream of lines at the first endpoint that lets it.</summary>
     /// <exception cref="OperationCanceledException"><paramref name="stop"/> was cancelled.</exception>
-    public Task<StoreResult<StoreStream>> OpenAsync<TRequest>(string path, TRequest request, JsonTypeInfo<TRequest> requestType, CancellationToken stop)
+    public Task<StoreResult<StoreStream>> OpenAsync<TRequest>(
+        string path, TRequest request, JsonTypeInfo<TRequest> requestType, CancellationToken stop)
     {
         byte[] json = JsonSerializer.SerializeToUtf8Bytes(request, requestType);
 
         // A member that has lost its leader ends the stream, instead of leaving it without events (clientv3's WithRequireLeader).
         (string, string) leader = ("Grpc-Metadata-hasleader", "true");
         return EachAsync(
-            (endpoint, headers) => _http.OpenAsync(new StoreRequest(new Uri(endpoint, path)) { Json = json, Headers = [.. headers, leader] }, stop), stop);
+            (endpoint, headers) =>
+                _http.OpenAsync(new StoreRequest(new Uri(endpoint, path)) { Json = json, Headers = [.. headers, leader] }, stop),
+            stop);
     }
 
     /// <summary>After a stream has ended other than by its own time: the next request goes to another endpoint.</summary>
@@ -53,11 +57,13 @@ internal sealed class EtcdGateway(ImmutableArray<Uri> endpoints, StoreAccess acc
     private async Task<StoreResult<StoreAnswer>> AnswerAsync(
         Uri endpoint, string path, byte[] json, IReadOnlyList<(string, string)> headers, CancellationToken stop)
     {
-        StoreResult<StoreAnswer> answer = await _http.SendAsync(new StoreRequest(new Uri(endpoint, path)) { Json = json, Headers = headers }, stop);
+        var request = new StoreRequest(new Uri(endpoint, path)) { Json = json, Headers = headers };
+        StoreResult<StoreAnswer> answer = await _http.SendAsync(request, stop);
         return !answer.IsOk || answer.Value.IsSuccess ? answer : EtcdFault.Of(answer.Value);
     }
 
-    private async Task<StoreResult<T>> EachAsync<T>(Func<Uri, IReadOnlyList<(string, string)>, Task<StoreResult<T>>> ask, CancellationToken stop)
+    private async Task<StoreResult<T>> EachAsync<T>(
+        Func<Uri, IReadOnlyList<(string, string)>, Task<StoreResult<T>>> ask, CancellationToken stop)
         where T : class
     {
         int first = _preferred;
@@ -80,7 +86,8 @@ internal sealed class EtcdGateway(ImmutableArray<Uri> endpoints, StoreAccess acc
         return StoreResult<T>.Failed(string.Join("; ", faults));
     }
 
-    private async Task<StoreResult<T>> WithTokenAsync<T>(Uri endpoint, Func<Uri, IReadOnlyList<(string, string)>, Task<StoreResult<T>>> ask, CancellationToken stop)
+    private async Task<StoreResult<T>> WithTokenAsync<T>(
+        Uri endpoint, Func<Uri, IReadOnlyList<(string, string)>, Task<StoreResult<T>>> ask, CancellationToken stop)
         where T : class
     {
         for (bool renewed = false; ; renewed = true)
@@ -110,7 +117,8 @@ internal sealed class EtcdGateway(ImmutableArray<Uri> endpoints, StoreAccess acc
             return password;
         }
 
-        byte[] json = JsonSerializer.SerializeToUtf8Bytes(new AuthenticateRequest(access.User, password.Value), EtcdJson.Default.AuthenticateRequest);
+        var request = new AuthenticateRequest(access.User, password.Value);
+        byte[] json = JsonSerializer.SerializeToUtf8Bytes(request, EtcdJson.Default.AuthenticateRequest);
         StoreResult<StoreAnswer> answer = await AnswerAsync(endpoint, "/v3/auth/authenticate", json, [], stop);
         if (!answer.IsOk)
         {
@@ -132,7 +140,8 @@ internal sealed class EtcdGateway(ImmutableArray<Uri> endpoints, StoreAccess acc
     {
         try
         {
-            return JsonSerializer.Deserialize(answer.Body, type) is { } message ? new(message) : StoreResult<T>.Failed($"{answer.Place}: the answer is null");
+            return JsonSerializer.Deserialize(answer.Body, type) is { } message ? new(message)
+                : StoreResult<T>.Failed($"{answer.Place}: the answer is null");
         }
         catch (JsonException e)
         {

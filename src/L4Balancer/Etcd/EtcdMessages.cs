@@ -53,7 +53,8 @@ internal sealed record WatchCreateRequest(byte[] Key, byte[]? RangeEnd, long Sta
 
 internal sealed record WatchMessage(WatchResponse? Result, GatewayFault? Error);
 
-internal sealed record WatchResponse(ResponseHeader? Header, bool Created, bool Canceled, long CompactRevision, string? CancelReason, WatchEvent[]? Events);
+internal sealed record WatchResponse(
+    ResponseHeader? Header, bool Created, bool Canceled, long CompactRevision, string? CancelReason, WatchEvent[]? Events);
 
 /// <param name="Type"><c>DELETE</c>; missing for a put.</param>
 internal sealed record WatchEvent(string? Type, KeyValue? Kv);
@@ -62,7 +63,8 @@ internal sealed record LeaseGrantRequest([property: JsonPropertyName("TTL")] lon
 
 internal sealed record LeaseRequest([property: JsonPropertyName("ID")] long Id);
 
-internal sealed record LeaseResponse([property: JsonPropertyName("ID")] long Id, [property: JsonPropertyName("TTL")] long Ttl, string? Error);
+internal sealed record LeaseResponse(
+    [property: JsonPropertyName("ID")] long Id, [property: JsonPropertyName("TTL")] long Ttl, string? Error);
 
 internal sealed record KeepAliveMessage(LeaseResponse? Result, GatewayFault? Error);
 

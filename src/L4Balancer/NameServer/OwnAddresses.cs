@@ -6,8 +6,8 @@ using L4Balancer.Core.Dns;
 namespace L4Balancer.NameServer;
 
 /// <summary>
-/// A balancer without a fleet: its own addresses, as <c>[dns] address</c> has them. Also while it drains, because there is no other that clients
-/// could be sent to.
+/// A balancer without a fleet: its own addresses, as <c>[dns] address</c> has them. Also while it drains, because there is no other that
+/// clients could be sent to.
 /// </summary>
 /// <param name="settings">Those in force.</param>
 internal sealed class OwnAddresses(Func<DnsSettings> settings) : IBalancerAddresses

@@ -10,8 +10,9 @@ using L4Balancer.Platform;
 namespace L4Balancer.NameServer;
 
 /// <summary>
-/// Answers over TCP (RFC 7766): any number of questions on a connection, one after the other. Connections are few: when all places are taken the
-/// one that has been idle for longest gives way, one network has at most a few, and each question must be complete within a short time.
+/// Answers over TCP (RFC 7766): any number of questions on a connection, one after the other. Connections are few: when all places are
+/// taken the one that has been idle for longest gives way, one network has at most a few, and each question must be complete within a short
+/// time.
 /// </summary>
 internal sealed class TcpAnswers : IAsyncDisposable
 {
@@ -25,7 +26,9 @@ internal sealed class TcpAnswers : IAsyncDisposable
     private const int PrefixV4 = 96 + 24;
     private const int PrefixV6 = 56;
 
-    /// <summary>For a whole question from the end of the one before, and for the response to be taken (RFC 7766, 6.2.3: a few seconds).</summary>
+    /// <summary>
+    /// For a whole question from the end of the one before, and for the response to be taken (RFC 7766, 6.2.3: a few seconds).
+    /// </summary>
     private static readonly TimeSpan Idle = TimeSpan.FromSeconds(10);
 
     private static readonly TimeSpan AfterFault = TimeSpan.FromMilliseconds(100);
@@ -203,7 +206,9 @@ internal sealed class TcpAnswers : IAsyncDisposable
         return true;
     }
 
-    /// <summary>A client's connection. <see cref="IdleSince"/> is written by its own task and read under the gate; an old value does no harm.</summary>
+    /// <summary>
+    /// A client's connection. <see cref="IdleSince"/> is written by its own task and read under the gate; an old value does no harm.
+    /// </summary>
     private sealed class Connection(Socket socket, HostAddress source, Instant now)
     {
         private long _idleSince = now.Ticks;

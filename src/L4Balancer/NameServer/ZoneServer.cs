@@ -118,11 +118,11 @@ internal sealed class ZoneServer : IAsyncDisposable
     }
 
     // ListenException knows the errors of .NET's sockets.
-    private static Exception AsSocketException(Exception e) => e is not SocketException && e is Win32Exception native ? native.NativeErrorCode switch
+    private static Exception AsSocketException(Exception e) => e is SocketException ? e : (e as Win32Exception)?.NativeErrorCode switch
     {
         AddressInUse => new SocketException((int)SocketError.AddressAlreadyInUse),
         NotPermitted => new SocketException((int)SocketError.AccessDenied),
         NotHere => new SocketException((int)SocketError.AddressNotAvailable),
         _ => e,
-    } : e;
+    };
 }

@@ -1,8 +1,9 @@
 namespace L4Balancer.Stores;
 
 /// <summary>
-/// Attempts at a store that go on for ever. After one that has failed comes a pause; it doubles from <see cref="Shortest"/> to <see cref="Longest"/>,
-/// and is cut by up to a half at random, so that many balancers do not ask a returning store at the same moment. For one caller at a time.
+/// Attempts at a store that go on for ever. After one that has failed comes a pause; it doubles from <see cref="Shortest"/> to
+/// <see cref="Longest"/>, and is cut by up to a half at random, so that many balancers do not ask a returning store at the same moment. For
+/// one caller at a time.
 /// </summary>
 internal sealed class Attempts(TimeProvider clock, Random random)
 {

@@ -25,8 +25,8 @@ internal static class SecretFile
             var bytes = new byte[Longest + 1];
             int length = file.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
             string secret = Encoding.UTF8.GetString(bytes, 0, length).Trim();
-            return length > Longest || secret.Any(char.IsControl) || secret.Length == 0 ? StoreResult<string>.Failed($"{path}: it is not one line of text")
-                : new(secret);
+            return length > Longest || secret.Any(char.IsControl) || secret.Length == 0
+                ? StoreResult<string>.Failed($"{path}: it is not one line of text") : new(secret);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -1,6 +1,8 @@
 namespace L4Balancer.Stores;
 
-/// <summary>Who the daemon is for a store, and whom it believes to be the store: paths of files and a user name, all empty where not used.</summary>
+/// <summary>
+/// Who the daemon is for a store, and whom it believes to be the store: paths of files and a user name, all empty where not used.
+/// </summary>
 internal sealed record StoreAccess
 {
     /// <summary>A file with a token, without the line break at its end.</summary>

@@ -3,8 +3,8 @@ using System.Security.Authentication;
 namespace L4Balancer.Stores;
 
 /// <summary>
-/// HTTP/1.1 to a store: bounded in time and bytes, without the environment's proxy, redirects, cookies and compression. The certificates are
-/// read again for each request, and a change of theirs holds for new connections. Members may be called on any thread, at the same time.
+/// HTTP/1.1 to a store: bounded in time and bytes, without the environment's proxy, redirects, cookies and compression. The certificates
+/// are read again for each request, and a change of theirs holds for new connections. Members may be called on any thread, at the same time.
 /// </summary>
 internal sealed class StoreHttp(StoreAccess access, StoreHttpOptions options, TimeProvider clock) : IDisposable
 {
@@ -31,7 +31,8 @@ internal sealed class StoreHttp(StoreAccess access, StoreHttpOptions options, Ti
             }
 
             using HttpRequestMessage message = request.ToMessage();
-            using HttpResponseMessage answer = await connections.Value.Http.SendAsync(message, HttpCompletionOption.ResponseHeadersRead, both.Token);
+            using HttpResponseMessage answer =
+                await connections.Value.Http.SendAsync(message, HttpCompletionOption.ResponseHeadersRead, both.Token);
             if (answer.Content.Headers.ContentLength > options.MaxBytes)
             {
                 return TooLarge(request);
@@ -49,7 +50,9 @@ internal sealed class StoreHttp(StoreAccess access, StoreHttpOptions options, Ti
     }
 
     /// <summary>Sends a request whose answer is a stream of lines, and waits for the head of the answer.</summary>
-    /// <returns>A stream, to be disposed; for every other status than 200 a failure that says which, and from 400 to 499 a refusal.</returns>
+    /// <returns>
+    /// A stream, to be disposed; for every other status than 200 a failure that says which, and below 500 a refusal.
+    /// </returns>
     /// <exception cref="OperationCanceledException"><paramref name="stop"/> was cancelled.</exception>
     public async Task<StoreResult<StoreStream>> OpenAsync(StoreRequest request, CancellationToken stop)
     {

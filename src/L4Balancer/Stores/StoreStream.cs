@@ -20,7 +20,8 @@ internal enum StreamEnd
 }
 
 /// <summary>An answer that does not end: one JSON value a line. One reader at a time.</summary>
-internal sealed class StoreStream(HttpResponseMessage answer, Stream stream, string place, StoreHttpOptions options, TimeProvider clock) : IDisposable
+internal sealed class StoreStream(HttpResponseMessage answer, Stream stream, string place, StoreHttpOptions options, TimeProvider clock)
+    : IDisposable
 {
     private byte[] _buffer = new byte[16 * 1024];
     private int _start;
@@ -82,7 +83,8 @@ internal sealed class StoreStream(HttpResponseMessage answer, Stream stream, str
         }
         catch (Exception e) when (StoreHttp.IsOfNetwork(e, stop))
         {
-            return elapsed.IsCancellationRequested ? StreamEnd.Elapsed : silent.IsCancellationRequested ? StreamEnd.Silent : StreamEnd.Closed;
+            return elapsed.IsCancellationRequested ? StreamEnd.Elapsed
+                : silent.IsCancellationRequested ? StreamEnd.Silent : StreamEnd.Closed;
         }
     }
 

@@ -4,7 +4,9 @@ using System.Security.Cryptography.X509Certificates;
 
 namespace L4Balancer.Stores;
 
-/// <summary>The certificates of a <see cref="StoreAccess"/> as they were in their files at one time. Immutable; disposed after its connections.</summary>
+/// <summary>
+/// The certificates of a <see cref="StoreAccess"/> as they were in their files at one time. Immutable; disposed after its connections.
+/// </summary>
 internal sealed class StoreTls : IDisposable
 {
     private readonly byte[][] _content;
@@ -58,7 +60,10 @@ internal sealed class StoreTls : IDisposable
         var options = new SslClientAuthenticationOptions();
         if (_authorities.Count > 0)
         {
-            var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
+            var policy = new X509ChainPolicy
+            {
+                TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck,
+            };
             policy.CustomTrustStore.AddRange(_authorities);
             options.CertificateChainPolicy = policy;
         }

@@ -21,11 +21,17 @@ internal static class DnsScene
 
     public static readonly DnsSettings Settings = new() { Zone = "lb.example.com", Address = Addresses("192.0.2.10", "2001:db8::10") };
 
-    public static ImmutableArray<HostAddress> Addresses(params string[] texts) => [.. texts.Select(t => SetupScene.At(t.Contains(':') ? $"[{t}]:1" : $"{t}:1").Address)];
+    public static ImmutableArray<HostAddress> Addresses(params string[] texts) =>
+        [.. texts.Select(t => SetupScene.At(t.Contains(':') ? $"[{t}]:1" : $"{t}:1").Address)];
 
     public static BackendSettings Backend(string name, string url, int weight = 100, bool backup = false) => new()
     {
-        Name = name, Address = $"10.0.1.1:{1 + name.Length}", Endpoint = SetupScene.At($"10.0.1.1:{1 + name.Length}"), PublicUrl = url, Weight = weight, Backup = backup,
+        Name = name,
+        Address = $"10.0.1.1:{1 + name.Length}",
+        Endpoint = SetupScene.At($"10.0.1.1:{1 + name.Length}"),
+        PublicUrl = url,
+        Weight = weight,
+        Backup = backup,
     };
 
     public static RoutingSnapshot Snapshot(params (string Pool, BackendSettings[] Backends)[] pools) => RoutingSnapshot.Build(new(
@@ -125,7 +131,8 @@ internal sealed record DnsReply(int Length, int Flags, string Question, string[]
                 return $"SRV {U16(bytes, at)} {U16(bytes, at + 2)} {U16(bytes, at + 4)} {Name(bytes, ref name)}";
             case DnsScene.Soa:
                 string names = $"{Name(bytes, ref name)} {Name(bytes, ref name)}";
-                return $"SOA {names} {string.Join(' ', Enumerable.Range(0, 5).Select(i => BinaryPrimitives.ReadUInt32BigEndian(bytes.AsSpan(name + (4 * i)))))}";
+                IEnumerable<uint> numbers = Enumerable.Range(0, 5).Select(i => BinaryPrimitives.ReadUInt32BigEndian(bytes.AsSpan(name + (4 * i))));
+                return $"SOA {names} {string.Join(' ', numbers)}";
             default:
                 return $"TYPE{type} {Convert.ToHexString(bytes, at, length)}";
         }

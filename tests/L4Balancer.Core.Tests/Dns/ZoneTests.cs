@@ -58,7 +58,11 @@ internal sealed class ZoneTests
     [Test]
     public void The_same_address_or_target_twice_is_one_record_with_both_weights()
     {
-        DnsZone zone = Zone(("chat", [Backend("a", "ws://h.example.net/", weight: 7), Backend("bb", "ws://H.example.net:80/x", weight: 5), Backend("ccc", "ws://203.0.113.1/"), Backend("dddd", "ws://203.0.113.1:81/")]));
+        DnsZone zone = Zone(("chat",
+        [
+            Backend("a", "ws://h.example.net/", weight: 7), Backend("bb", "ws://H.example.net:80/x", weight: 5),
+            Backend("ccc", "ws://203.0.113.1/"), Backend("dddd", "ws://203.0.113.1:81/"),
+        ]));
         Assert.That(Ask(zone, "chat.lb.example.com", A).Data, Is.EqualTo(new[] { "203.0.113.1" }));
         Assert.That(Ask(zone, "chat.lb.example.com", Srv).Data, Is.EqualTo(new[]
         {

@@ -6,7 +6,9 @@ using L4Balancer.Core.Routing;
 
 namespace L4Balancer.Fuzz.Targets;
 
-/// <summary>DNS messages: whatever they are, the answer is none or a whole response within its bound, that is no larger than UDP allows.</summary>
+/// <summary>
+/// DNS messages: whatever they are, the answer is none or a whole response within its bound, that is no larger than UDP allows.
+/// </summary>
 internal sealed class DnsTarget : FuzzTarget
 {
     private static readonly DnsZone Zone = ZoneBuilder.Build(
@@ -35,7 +37,8 @@ internal sealed class DnsTarget : FuzzTarget
 
     public override IReadOnlyList<byte[]> Fragments { get; } =
     [
-        [0], [1], [0, 1], [0, 2], [0xC0, 0x0C], [0xC0, 0xFF], [0x3F], [0x40], [0xFF, 0xFF], [0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0], [0, 33], [0, 255], [0, 252], [0, 251],
+        [0], [1], [0, 1], [0, 2], [0xC0, 0x0C], [0xC0, 0xFF], [0x3F], [0x40], [0xFF, 0xFF], [0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0],
+        [0, 33], [0, 255], [0, 252], [0, 251],
         [.. "\u0004chat"u8], [.. "\u0002lb\u0007example\u0003com\0"u8], [.. "\u0004_wss\u0004_tcp"u8], [0, 10, 0, 8, 1, 2, 3, 4, 5, 6, 7, 8],
     ];
 
@@ -43,7 +46,8 @@ internal sealed class DnsTarget : FuzzTarget
     [
         .. ((ushort[])[1, 2, 6, 28, 33, 251, 252, 255]).SelectMany(type => ((byte[][])
         [
-            [.. "\u0002lb\u0007example\u0003com\0"u8], [.. "\u0004chat\u0002LB\u0007eXample\u0003com\0"u8], [.. "\u0003ws1\u0004chat\u0002lb\u0007example\u0003com\0"u8],
+            [.. "\u0002lb\u0007example\u0003com\0"u8], [.. "\u0004chat\u0002LB\u0007eXample\u0003com\0"u8],
+            [.. "\u0003ws1\u0004chat\u0002lb\u0007example\u0003com\0"u8],
             [.. "\u0004_wss\u0004_tcp\u0004chat\u0002lb\u0007example\u0003com\0"u8], [0],
         ]).SelectMany(name => ((byte[][])
         [

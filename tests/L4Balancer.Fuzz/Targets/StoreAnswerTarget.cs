@@ -57,7 +57,7 @@ internal sealed class StoreAnswerTarget : FuzzTarget
     private static SourceReading Read(byte store, ReadOnlyMemory<byte> answer)
     {
         var slices = new SliceSet("");
-        switch (store % 5)
+        switch ((byte)(store - '0') % 5)
         {
             case 0:
                 return HttpTargets.Read(answer.Span, "1");

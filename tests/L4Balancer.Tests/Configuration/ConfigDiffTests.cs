@@ -82,6 +82,17 @@ internal sealed class ConfigDiffTests
     }
 
     [Test]
+    public void Where_questions_are_answered_is_kept_and_what_is_answered_is_not()
+    {
+        BalancerConfig inForce = Read("[dns]\nlisten = \"127.0.0.1:53\"\nzone = \"a.example\"\n" + File);
+        BalancerConfig wanted = Read("[dns]\nlisten = \"127.0.0.1:54\"\nzone = \"b.example\"\n" + File);
+
+        Assert.That(ConfigDiff.Between(inForce, FixedAtStart.Keep(inForce, wanted)).Select(c => c.Path), Is.EqualTo(new[] { "dns.zone" }));
+        Assert.That(FixedAtStart.Keep(inForce, Read(File)).Dns, Is.EqualTo(inForce.Dns), "the table does not go");
+        Assert.That(FixedAtStart.Keep(Read(File), wanted).Dns, Is.Null, "nor does it come");
+    }
+
+    [Test]
     public void A_listener_that_keeps_an_address_keeps_the_protocol_of_its_socket()
     {
         BalancerConfig inForce = Read(File);

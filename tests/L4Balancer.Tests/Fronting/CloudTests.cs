@@ -21,7 +21,8 @@ internal sealed class CloudTests
         await using VirtualNetwork network = await VirtualNetwork.StartAsync(["curl"]);
         VirtualHost backends = await network.AddHostAsync("backends", "10.0.1.21/24", "10.0.1.22/24");
         VirtualHost front = await network.AddHostAsync("front", "10.0.0.2/24");
-        FrontBalancer balancer = network.Own(new FrontBalancer(await network.AddHostAsync("lb1", "10.0.0.11/24", "10.0.1.11/24"), "10.0.1.11", "cloud"));
+        VirtualHost host = await network.AddHostAsync("lb1", "10.0.0.11/24", "10.0.1.11/24");
+        FrontBalancer balancer = network.Own(new FrontBalancer(host, "10.0.1.11", FrontBalancer.FileOf("cloud")));
         using Socket listener = await ListenAsync(backends);
         await balancer.StartAsync();
 
@@ -37,7 +38,7 @@ internal sealed class CloudTests
         Assert.That(await ReadyAsync(front, ""), Is.EqualTo("200"));
         Assert.That(await ReadyAsync(front, "-H 'Host: other.example.com'"), Is.Not.EqualTo("200"));
         balancer.Daemon.Signal(DaemonProcess.SIGTERM);
-        await balancer.Daemon.LineWithAsync("SIGTERM");
+        await balancer.Daemon.LineWithAsync("still accepting connections for 00:00:40");
         Assert.That(await ReadyAsync(front, ""), Is.EqualTo("503"));
         using Socket late = await front.NewSocketAsync(AddressFamily.InterNetwork);
         await late.ConnectAsync(Service, deadline.Token);

@@ -2,14 +2,20 @@ using System.Net;
 
 namespace L4Balancer.Tests.Fronting;
 
-/// <summary>packaging/examples/bird, file by file: a router with BIRD between a client and three balancers, which announce the service by BGP with BFD.</summary>
+/// <summary>
+/// packaging/examples/bird, file by file: a router with BIRD between a client and three balancers, which announce the service by BGP
+/// with BFD.
+/// </summary>
 internal sealed class EcmpScene : IAsyncDisposable
 {
     private const string Example = "bird";
 
     // What the kernel of the router has to know.
-    private const string Trial = "ip link add one type veth peer name two; ip addr add 10.9.9.1/24 dev one; ip link set one up; ip link set two up; "
-        + "ip nexthop add id 1 via 10.9.9.2 dev one; ip nexthop add id 2 group 1 type resilient buckets 8; ip nexthop flush >/dev/null; ip link del one";
+    private const string Trial = """
+        ip link add one type veth peer name two; ip addr add 10.9.9.1/24 dev one; ip link set one up; ip link set two up
+        ip nexthop add id 1 via 10.9.9.2 dev one; ip nexthop add id 2 group 1 type resilient buckets 8
+        ip nexthop flush >/dev/null; ip link del one
+        """;
 
     private readonly VirtualNetwork _network;
     private readonly Dictionary<FrontBalancer, HostProcess> _bird = [];
@@ -29,6 +35,9 @@ internal sealed class EcmpScene : IAsyncDisposable
 
     public FrontBalancer[] Balancers { get; }
 
+    /// <summary>It prints a line whenever balancers come or go, of the IPv4 address.</summary>
+    public HostProcess NextHops { get; private set; } = null!;
+
     public string[] Addresses => [.. Balancers.Select(b => b.Address)];
 
     public static async Task<EcmpScene> StartAsync()
@@ -47,13 +56,13 @@ internal sealed class EcmpScene : IAsyncDisposable
                 ip addr add 192.0.2.10/32 dev lo; ip addr add 2001:db8:0:10::10/128 dev lo
                 ip route add default via 10.0.0.1; ip -6 route add default via 2001:db8:1::1
                 """);
-            balancers.Add(network.Own(new FrontBalancer(host, $"10.0.0.1{i}", Example)));
+            balancers.Add(network.Own(new FrontBalancer(host, $"10.0.0.1{i}", FrontBalancer.FileOf(Example))));
         }
 
         var scene = new EcmpScene(network, client, [.. balancers]);
         await router.InstallAsync(Example, "/etc/bird", "bird-router.conf as bird.conf", "resilient-nexthops");
         scene.StartBird(router);
-        network.Own(new HostProcess(router, "/etc/bird/resilient-nexthops", "192.0.2.10/32", "100", "100"));
+        scene.NextHops = network.Own(new HostProcess(router, "/etc/bird/resilient-nexthops", "192.0.2.10/32", "100", "100"));
         network.Own(new HostProcess(router, "/etc/bird/resilient-nexthops", "2001:db8:0:10::10/128", "100", "200"));
         await Task.WhenAll(balancers.Select(b => b.StartAsync()));
         foreach (FrontBalancer balancer in balancers)
@@ -105,6 +114,6 @@ internal sealed class EcmpScene : IAsyncDisposable
             """);
     }
 
-    private HostProcess StartBird(VirtualHost host) =>
-        _network.Own(new HostProcess(host, "sh", "-c", "mkdir -p /run/bird; rm -f /run/bird/bird.ctl; exec bird -f -c /etc/bird/bird.conf"));
+    private HostProcess StartBird(VirtualHost host) => _network.Own(new HostProcess(
+        host, "sh", "-c", "mkdir -p /run/bird; rm -f /run/bird/bird.ctl; exec bird -f -c /etc/bird/bird.conf"));
 }

@@ -5,7 +5,9 @@ using System.Text;
 
 namespace L4Balancer.Tests.Fronting;
 
-/// <summary>Backends on one host, which answer whatever they get with a line: the address that the connection comes from, and thus the balancer.</summary>
+/// <summary>
+/// Backends on one host, which answer whatever they get with a line: the address that the connection comes from, and thus the balancer.
+/// </summary>
 internal sealed class NamingBackend : IAsyncDisposable
 {
     private readonly CancellationTokenSource _stop = new();

@@ -95,7 +95,8 @@ internal sealed class SteadyClients : IAsyncDisposable
         }
 
         return new Outage(
-            silence, failed.Length == 0 ? TimeSpan.Zero : failed[^1].Start - since, served.Max(a => a.End - a.Start), failed.Length, all.Length,
+            silence, failed.Length == 0 ? TimeSpan.Zero : failed[^1].Start - since, served.Max(a => a.End - a.Start),
+            failed.Length, all.Length,
             string.Join(", ", failed.GroupBy(a => a.Error).Select(g => $"{g.Count()} {g.Key}")));
     }
 
@@ -183,5 +184,6 @@ internal sealed class SteadyClients : IAsyncDisposable
 internal readonly record struct Outage(TimeSpan Silence, TimeSpan LastFailed, TimeSpan Slowest, int Failed, int Attempts, string Errors)
 {
     public override string ToString() => FormattableString.Invariant(
-        $"no answer for {Silence.TotalSeconds:0.00} s; {Failed} of {Attempts} connects failed{(Failed > 0 ? $" ({Errors})" : "")}, the last after {LastFailed.TotalSeconds:0.00} s; slowest {Slowest.TotalSeconds:0.00} s");
+        $"no answer for {Silence.TotalSeconds:0.00} s; {Failed} of {Attempts} connects failed{(Failed > 0 ? $" ({Errors})" : "")}, ")
+        + FormattableString.Invariant($"the last after {LastFailed.TotalSeconds:0.00} s; slowest {Slowest.TotalSeconds:0.00} s");
 }

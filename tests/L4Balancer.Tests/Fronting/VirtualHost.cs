@@ -6,8 +6,8 @@ using System.Runtime.InteropServices;
 namespace L4Balancer.Tests.Fronting;
 
 /// <summary>
-/// A host of a test: a network namespace and a mount namespace of its own, in which <c>/run</c> is empty and <c>/etc</c> is a layer over that of the
-/// machine. It exists until it is disposed of; if the test process is killed, its holder reads the end of its input and ends as well.
+/// A host of a test: a network namespace and a mount namespace of its own, in which <c>/run</c> is empty and <c>/etc</c> is a layer over
+/// that of the machine. It exists until it is disposed of; if the test process is killed, its holder reads the end of its input and ends.
 /// </summary>
 internal sealed class VirtualHost : IAsyncDisposable
 {

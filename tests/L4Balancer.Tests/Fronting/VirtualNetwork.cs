@@ -3,7 +3,9 @@ using System.Diagnostics;
 
 namespace L4Balancer.Tests.Fronting;
 
-/// <summary>Hosts on one switch. Each has an interface <c>eth0</c> whose other end is a port of the switch with the name of the host.</summary>
+/// <summary>
+/// Hosts on one switch. Each has an interface <c>eth0</c> whose other end is a port of the switch with the name of the host.
+/// </summary>
 internal sealed class VirtualNetwork : IAsyncDisposable
 {
     private readonly List<IAsyncDisposable> _owned = [];
@@ -49,7 +51,8 @@ internal sealed class VirtualNetwork : IAsyncDisposable
     {
         VirtualHost host = Own(await VirtualHost.StartAsync(name));
         await _switch.ShellAsync($"ip link add {name} type veth peer name eth0 netns {host.HolderId}; ip link set {name} master br0 up");
-        string added = string.Concat(addresses.Select(a => $"ip addr add {a} dev eth0 {(a.Contains(':', StringComparison.Ordinal) ? "nodad" : "")}; "));
+        string added = string.Concat(
+            addresses.Select(a => $"ip addr add {a} dev eth0 {(a.Contains(':', StringComparison.Ordinal) ? "nodad" : "")}; "));
         await host.ShellAsync($"{added} ip link set eth0 up");
         return host;
     }
@@ -81,7 +84,8 @@ internal sealed class VirtualNetwork : IAsyncDisposable
     {
         try
         {
-            using Process which = Process.Start(new ProcessStartInfo("sh", ["-c", $"command -v {program}"]) { RedirectStandardOutput = true })!;
+            var start = new ProcessStartInfo("sh", ["-c", $"command -v {program}"]) { RedirectStandardOutput = true };
+            using Process which = Process.Start(start)!;
             which.WaitForExit();
             return which.ExitCode == 0;
         }

@@ -40,14 +40,15 @@ internal sealed class VrrpPair : IAsyncDisposable
         VirtualHost client = await network.AddHostAsync("client", "10.0.0.2/24");
         FrontBalancer[] balancers =
         [
-            network.Own(new FrontBalancer(await network.AddHostAsync("lb1", "10.0.0.11/24"), "10.0.0.11", Example)),
-            network.Own(new FrontBalancer(await network.AddHostAsync("lb2", "10.0.0.12/24"), "10.0.0.12", Example)),
+            network.Own(new FrontBalancer(await network.AddHostAsync("lb1", "10.0.0.11/24"), "10.0.0.11", FrontBalancer.FileOf(Example))),
+            network.Own(new FrontBalancer(await network.AddHostAsync("lb2", "10.0.0.12/24"), "10.0.0.12", FrontBalancer.FileOf(Example))),
         ];
         var pair = new VrrpPair(network, client, balancers);
         await Task.WhenAll(balancers.Select(b => b.StartAsync()));
         foreach (FrontBalancer balancer in balancers)
         {
-            await balancer.Host.InstallAsync(Example, "/etc/keepalived", "ready", $"keepalived-{balancer.Host.Name}.conf as keepalived.conf");
+            await balancer.Host.InstallAsync(
+                Example, "/etc/keepalived", "ready", $"keepalived-{balancer.Host.Name}.conf as keepalived.conf");
             pair.StartKeepalived(balancer);
         }
 
@@ -60,14 +61,17 @@ internal sealed class VrrpPair : IAsyncDisposable
     public void StartKeepalived(FrontBalancer balancer) => _keepalived[Array.IndexOf(Balancers, balancer)] = _network.Own(new HostProcess(
         balancer.Host, "sh", "-c", "rm -rf /run/keepalived*; exec keepalived --dont-fork --log-console --log-detail"));
 
-    /// <summary>Waits until keepalived has seen the daemon ready once more, so that failures count from none.</summary>
+    /// <summary>Waits until the last that keepalived has seen is a daemon that is ready, so that failures count from none.</summary>
     public async Task ScriptSucceedsAsync(FrontBalancer balancer)
     {
         HostProcess keepalived = Keepalived(balancer);
         var waited = Stopwatch.StartNew();
-        while (Array.FindLast(keepalived.Output, l => l.Contains("Script `ready` now returning", StringComparison.Ordinal))?.EndsWith(" 0", StringComparison.Ordinal) != true)
+        while (Array.FindLast(keepalived.Output, l => l.Contains("Script `ready` now returning", StringComparison.Ordinal)) is string last
+            && !last.EndsWith(" 0", StringComparison.Ordinal))
         {
-            Assert.That(waited.Elapsed, Is.LessThan(DaemonProcess.Deadline), $"{balancer.Host.Name} is not ready:\n{string.Join('\n', keepalived.Output)}");
+            Assert.That(
+                waited.Elapsed, Is.LessThan(DaemonProcess.Deadline),
+                $"{balancer.Host.Name} is not ready:\n{string.Join('\n', keepalived.Output)}");
             await Task.Delay(20);
         }
     }

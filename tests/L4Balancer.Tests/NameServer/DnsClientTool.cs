@@ -17,7 +17,8 @@ internal static partial class DnsClientTool
             : [tool == "dig" ? "+tries=1" : "+retry=0", "+time=30", $"@{server.Address}", "-p", $"{server.Port}"];
         var start = new ProcessStartInfo(tool, [.. where, .. args]) { RedirectStandardOutput = true, RedirectStandardError = true };
         using Process process = Start(start);
-        string[] printed = await Task.WhenAll(process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync()).WaitAsync(DaemonProcess.Deadline);
+        string[] printed = await Task.WhenAll(process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync())
+            .WaitAsync(DaemonProcess.Deadline);
         await process.WaitForExitAsync();
         return Blanks().Replace(string.Concat(printed), " ");
     }

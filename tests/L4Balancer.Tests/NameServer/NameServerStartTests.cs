@@ -34,6 +34,7 @@ internal sealed class NameServerStartTests
               address = "127.0.0.1:9"
             """);
         Assert.That(await daemon.ExitAsync(), Is.EqualTo(1));
-        Assert.That(string.Join('\n', daemon.Errors), Does.Contain($"cannot listen on {holder.LocalEndPoint} ([dns] listen): the port is in use; stop the other program (ss -lntup shows it"));
+        Assert.That(string.Join('\n', daemon.Errors), Does.Contain(
+            $"cannot listen on {holder.LocalEndPoint} ([dns] listen): the port is in use; stop the other program (ss -lntup shows it"));
     }
 }

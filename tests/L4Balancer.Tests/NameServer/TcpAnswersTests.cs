@@ -20,14 +20,7 @@ internal sealed class TcpAnswersTests
     private TcpAnswers _server = null!;
 
     [SetUp]
-    public void Start()
-    {
-        var settings = new DnsSettings { Zone = "lb.example.com", Address = [HostAddress.FromV4(0xC000_020A)] };
-        RoutingSnapshot snapshot = RoutingSnapshot.Build(new DesiredState(new BalancerConfig(), 10));
-        var view = new DnsView(() => snapshot, () => settings, new OwnAddresses(() => settings), _clock);
-        _server = new TcpAnswers(
-            new Endpoint(HostAddress.FromV4(0x7F00_0001), 0), new Answering(view, new DnsCounters(), 1, _clock, NullLogger.Instance));
-    }
+    public void Start() => _server = ServerWith(_clock);
 
     [TearDown]
     public async Task Stop() => await _server.DisposeAsync();
@@ -52,7 +45,7 @@ internal sealed class TcpAnswersTests
         await AnswerAsync(client);
         await client.GetStream().WriteAsync(Ask.AsMemory(0, sent));
         Task<bool> ended = EndsAsync(client);
-        while (!ended.IsCompleted)
+        for (int i = 0; !ended.IsCompleted && i < 1000; i++)
         {
             // Its deadline may not be set yet.
             _clock.Advance(TimeSpan.FromSeconds(1));
@@ -96,6 +89,15 @@ internal sealed class TcpAnswersTests
         }
 
         clients.ForEach(c => c.Dispose());
+    }
+
+    private static TcpAnswers ServerWith(TimeProvider clock)
+    {
+        var settings = new DnsSettings { Zone = "lb.example.com", Address = [HostAddress.FromV4(0xC000_020A)] };
+        RoutingSnapshot snapshot = RoutingSnapshot.Build(new DesiredState(new BalancerConfig(), 10));
+        var view = new DnsView(() => snapshot, () => settings, new OwnAddresses(() => settings), clock);
+        return new TcpAnswers(
+            new Endpoint(HostAddress.FromV4(0x7F00_0001), 0), new Answering(view, new DnsCounters(), 1, clock, NullLogger.Instance));
     }
 
     private static async Task PauseAsync()

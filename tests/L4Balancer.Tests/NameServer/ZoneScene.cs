@@ -10,7 +10,9 @@ using L4Balancer.Tests.Pacing;
 
 namespace L4Balancer.Tests.NameServer;
 
-/// <summary>A daemon that answers for lb.example.com: <c>chat</c> with two backends that are probed, <c>many</c> with twenty that are not.</summary>
+/// <summary>
+/// A daemon that answers for lb.example.com: <c>chat</c> with two backends that are probed, <c>many</c> with twenty that are not.
+/// </summary>
 internal sealed class ZoneScene : IAsyncDisposable
 {
     public const int Rate = 200;
@@ -65,13 +67,15 @@ internal sealed class ZoneScene : IAsyncDisposable
     public async Task<long> CountedAsync(string result)
     {
         string metrics = await _folder.Http.GetStringAsync("/metrics");
-        string line = metrics.Split('\n').Single(l => l.StartsWith($"l4balancer_dns_answers_total{{result=\"{result}\"}} ", StringComparison.Ordinal));
+        string series = $"l4balancer_dns_answers_total{{result=\"{result}\"}} ";
+        string line = metrics.Split('\n').Single(l => l.StartsWith(series, StringComparison.Ordinal));
         return long.Parse(line.Split(' ')[1], CultureInfo.InvariantCulture);
     }
 
     /// <summary>Asks over UDP, from a source of its own each time.</summary>
     /// <returns>The answer's A records.</returns>
-    public async Task<string[]> AddressesAsync(string name) => Addresses(await AskAsync(SourceFor(Interlocked.Increment(ref _clients)), name));
+    public async Task<string[]> AddressesAsync(string name) =>
+        Addresses(await AskAsync(SourceFor(Interlocked.Increment(ref _clients)), name));
 
     /// <summary>A client that takes answers only from the address that it asks.</summary>
     public UdpClient ClientFrom(IPAddress source, IPAddress? server = null)

@@ -9,7 +9,9 @@ using L4Balancer.Tests.Fronting;
 
 namespace L4Balancer.Tests.Packaging;
 
-/// <summary>The image that <c>make image</c> builds, and a container made from it as packaging/examples/compose/compose.yaml says. Of the published executable.</summary>
+/// <summary>
+/// The image that <c>make image</c> builds of the published executable, and a container made from it as packaging/examples/compose says.
+/// </summary>
 [Platform("Linux")]
 [Category(DaemonProcess.Category)]
 internal sealed class ImageTests
@@ -43,13 +45,13 @@ internal sealed class ImageTests
     {
         string first = await BuildAsync("first");
         string second = await BuildAsync("second");
-        Assert.That(SHA256.HashData(await File.ReadAllBytesAsync(second)), Is.EqualTo(SHA256.HashData(await File.ReadAllBytesAsync(first))));
+        Assert.That(await DigestAsync(second), Is.EqualTo(await DigestAsync(first)));
 
         DirectoryInfo layout = _folder.CreateSubdirectory("layout");
         await ShellAsync($"tar -xf {first} -C {layout}");
         foreach (FileInfo blob in layout.GetDirectories("blobs")[0].GetDirectories("sha256")[0].GetFiles())
         {
-            Assert.That(Convert.ToHexStringLower(SHA256.HashData(await File.ReadAllBytesAsync(blob.FullName))), Is.EqualTo(blob.Name));
+            Assert.That(await DigestAsync(blob.FullName), Is.EqualTo(blob.Name));
         }
 
         JsonNode manifest = Blob(layout, Read(layout, "index.json")["manifests"]![0]!);
@@ -61,7 +63,8 @@ internal sealed class ImageTests
             Assert.That((string?)config["StopSignal"], Is.EqualTo("SIGTERM"));
             Assert.That(config["ExposedPorts"]!.AsObject().Select(p => p.Key), Does.Contain("443/tcp"));
             Assert.That((string?)config["Healthcheck"]!["Test"]![1], Is.EqualTo("/usr/bin/l4balancer"));
-            Assert.That((string?)Read(layout, "manifest.json")[0]!["Layers"]![0], Does.EndWith(((string)manifest["layers"]![0]!["digest"]!)[7..]), "docker load");
+            string layer = ((string)manifest["layers"]![0]!["digest"]!)["sha256:".Length..];
+            Assert.That((string?)Read(layout, "manifest.json")[0]!["Layers"]![0], Does.EndWith(layer), "docker load");
         });
     }
 
@@ -75,7 +78,8 @@ internal sealed class ImageTests
         foreach ((string name, string address) in Backends)
         {
             VirtualHost backend = await network.AddHostAsync(name, $"{address}/24");
-            await PrintedAsync(network.Own(new HostProcess(backend, "/usr/bin/python3", Path.Combine(Example, "echo.py"), "8080")), "listening");
+            HostProcess echo = network.Own(new HostProcess(backend, "/usr/bin/python3", Path.Combine(Example, "echo.py"), "8080"));
+            await PrintedAsync(echo, "listening");
         }
 
         await using var container = new HostProcess(host, "sh", "-c", $"exec {Crun} run --bundle {bundle} balancer");
@@ -85,12 +89,16 @@ internal sealed class ImageTests
         string health = string.Join(' ', Config(bundle)["healthcheck"]!.AsArray().Skip(1).Select(a => (string?)a));
         string status = await host.ShellAsync($"{Crun} exec --user 65532:65532 balancer {health}");
         Assert.That(status, Does.Contain("pid 1,").And.Match(@"echo\s+ring\s+2\s+2"));
-        Assert.That(await host.ShellAsync($"pid=$({Crun} state balancer | jq .pid); curl -s --unix-socket /proc/$pid/root/run/l4balancer/admin.sock http://localhost/healthz"), Is.EqualTo("ok\n"));
+        string alive = await host.ShellAsync($"""
+            pid=$({Crun} state balancer | jq .pid)
+            curl -s --unix-socket /proc/$pid/root/run/l4balancer/admin.sock http://localhost/healthz
+            """);
+        Assert.That(alive, Is.EqualTo("ok\n"));
 
         await host.ShellAsync($"{Crun} kill balancer TERM");
         Assert.That(await container.ExitAsync(), Is.Zero, string.Join('\n', container.Output));
         Assert.That(container.Output[^1], Does.EndWith("stopped"));
-        Assert.ThrowsAsync<InvalidOperationException>(() => host.ShellAsync($"{Crun} exec balancer {health}"), "nobody is healthy any more");
+        Assert.ThrowsAsync<InvalidOperationException>(() => host.ShellAsync($"{Crun} exec balancer {health}"), "it has gone");
     }
 
     private static async Task<string> EchoAsync(VirtualHost host)
@@ -132,7 +140,9 @@ internal sealed class ImageTests
         }
     }
 
-    /// <summary>What a container engine makes of the image, and of the service in compose.yaml: read-only, without capabilities, the socket on a tmpfs.</summary>
+    /// <summary>
+    /// What a container engine makes of the image, and of the service in compose.yaml: read-only, no capabilities, the socket on a tmpfs.
+    /// </summary>
     private async Task<string> BundleAsync(VirtualHost host, string image)
     {
         string bundle = _folder.CreateSubdirectory("bundle").FullName;
@@ -140,8 +150,10 @@ internal sealed class ImageTests
         await ShellAsync($"mkdir {layout} {bundle}/rootfs; tar -xf {image} -C {layout}");
         JsonNode manifest = Blob(layout, Read(layout, "index.json")["manifests"]![0]!);
         JsonNode config = Blob(layout, manifest["config"]!)["config"]!;
-        await host.ShellAsync($"tar -xzf {PathOf(layout, manifest["layers"]![0]!)} -C {bundle}/rootfs --numeric-owner --same-owner -p");
+        string layer = PathOf(layout, manifest["layers"]![0]!);
+        await host.ShellAsync($"tar -xzf {layer} -C {bundle}/rootfs --numeric-owner --same-owner -p");
         await File.WriteAllTextAsync(Path.Combine(bundle, "hosts"), string.Concat(Backends.Select(b => $"{b.Address} {b.Name}\n")));
+        JsonNode[] command = [.. config["Entrypoint"]!.AsArray().Concat(config["Cmd"]!.AsArray()).Select(a => a!.DeepClone())];
         string[] ids = ((string)config["User"]!).Split(':');
         string spec = $$"""
             {
@@ -149,7 +161,7 @@ internal sealed class ImageTests
               "root": { "path": "rootfs", "readonly": true },
               "process": {
                 "user": { "uid": {{ids[0]}}, "gid": {{ids[1]}} }, "cwd": "/", "noNewPrivileges": true,
-                "args": {{new JsonArray([.. config["Entrypoint"]!.AsArray().Concat(config["Cmd"]!.AsArray()).Select(a => a!.DeepClone())]).ToJsonString()}},
+                "args": {{new JsonArray(command).ToJsonString()}},
                 "env": {{config["Env"]!.ToJsonString()}},
                 "capabilities": { "bounding": [], "effective": [], "permitted": [] },
                 "rlimits": [{ "type": "RLIMIT_NOFILE", "soft": 4096, "hard": 4096 }]
@@ -158,8 +170,10 @@ internal sealed class ImageTests
               "mounts": [
                 { "destination": "/proc", "type": "proc", "source": "proc" },
                 { "destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "mode=755"] },
-                { "destination": "/run/l4balancer", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "nodev", "uid={{ids[0]}}", "gid={{ids[1]}}", "mode=0755"] },
-                { "destination": "/etc/l4balancer/balancer.toml", "type": "bind", "source": "{{Example}}/balancer.toml", "options": ["bind", "ro"] },
+                { "destination": "/run/l4balancer", "type": "tmpfs", "source": "tmpfs",
+                  "options": ["nosuid", "nodev", "uid={{ids[0]}}", "gid={{ids[1]}}", "mode=0755"] },
+                { "destination": "/etc/l4balancer/balancer.toml", "type": "bind", "source": "{{Example}}/balancer.toml",
+                  "options": ["bind", "ro"] },
                 { "destination": "/etc/hosts", "type": "bind", "source": "{{bundle}}/hosts", "options": ["bind", "ro"] }
               ],
               "linux": { "namespaces": [{ "type": "pid" }, { "type": "mount" }, { "type": "ipc" }, { "type": "uts" }] }
@@ -188,7 +202,8 @@ internal sealed class ImageTests
 
     private static async Task<string> ShellAsync(string script)
     {
-        using Process process = Process.Start(new ProcessStartInfo("sh", ["-ec", script]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        var start = new ProcessStartInfo("sh", ["-ec", script]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        using Process process = Process.Start(start)!;
         Task<string> errors = process.StandardError.ReadToEndAsync();
         string output = await process.StandardOutput.ReadToEndAsync().WaitAsync(DaemonProcess.Deadline);
         await process.WaitForExitAsync().WaitAsync(DaemonProcess.Deadline);
@@ -201,11 +216,16 @@ internal sealed class ImageTests
         return output;
     }
 
-    private static JsonNode Config(string bundle) => JsonNode.Parse(File.ReadAllText(Path.Combine(bundle, "config.json")))!;
+    private static async Task<string> DigestAsync(string file) =>
+        Convert.ToHexStringLower(SHA256.HashData(await File.ReadAllBytesAsync(file)));
 
-    private static JsonNode Read(DirectoryInfo layout, string file) => JsonNode.Parse(File.ReadAllText(Path.Combine(layout.FullName, file)))!;
+    private static JsonNode Config(string bundle) => Parse(Path.Combine(bundle, "config.json"));
 
-    private static JsonNode Blob(DirectoryInfo layout, JsonNode descriptor) => JsonNode.Parse(File.ReadAllText(PathOf(layout, descriptor)))!;
+    private static JsonNode Read(DirectoryInfo layout, string file) => Parse(Path.Combine(layout.FullName, file));
+
+    private static JsonNode Blob(DirectoryInfo layout, JsonNode descriptor) => Parse(PathOf(layout, descriptor));
+
+    private static JsonNode Parse(string file) => JsonNode.Parse(File.ReadAllText(file))!;
 
     private static string PathOf(DirectoryInfo layout, JsonNode descriptor) =>
         Path.Combine(layout.FullName, "blobs", "sha256", ((string)descriptor["digest"]!)["sha256:".Length..]);

@@ -9,8 +9,8 @@ using L4Balancer.Core.Discovery;
 namespace L4Balancer.Discovery.Consul;
 
 /// <summary>
-/// The answer of Consul's <c>/v1/health/service/NAME</c> (Consul's HTTP API, "Health"): each instance that passes its checks is a backend. Its
-/// metadata may hold the texts of <see cref="BackendLabels"/>, and its tag <c>backup</c> makes it a backup.
+/// The answer of Consul's <c>/v1/health/service/NAME</c> (Consul's HTTP API, "Health"): each instance that passes its checks is a backend.
+/// Its metadata may hold the texts of <see cref="BackendLabels"/>, and its tag <c>backup</c> makes it a backup.
 /// </summary>
 internal static class ConsulInstances
 {
@@ -91,7 +91,8 @@ internal static class ConsulInstances
     }
 
     /// <summary>
-    /// Consul's weight of 1, the default, is ours of 100. Where that would go beyond 1000, the heaviest instance has 1000, and the others their share of it.
+    /// Consul's weight of 1, the default, is ours of 100. Where that would go beyond 1000, the heaviest instance has 1000, and the others
+    /// their share of it.
     /// </summary>
     private static int Scale(int weight, int heaviest) =>
         heaviest <= MaxWeight / DefaultWeight ? weight * DefaultWeight
@@ -107,7 +108,8 @@ internal sealed record ConsulEntry(ConsulNode? Node, ConsulService? Service);
 internal sealed record ConsulNode(string? Node, string? Address);
 
 internal sealed record ConsulService(
-    [property: JsonPropertyName("ID")] string? Id, string? Service, string? Address, int Port, string[]? Tags, Dictionary<string, string>? Meta, ConsulWeights? Weights);
+    [property: JsonPropertyName("ID")] string? Id, string? Service, string? Address, int Port, string[]? Tags,
+    Dictionary<string, string>? Meta, ConsulWeights? Weights);
 
 internal sealed record ConsulWeights(int Passing);
 

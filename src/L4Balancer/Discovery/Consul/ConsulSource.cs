@@ -6,8 +6,8 @@ using L4Balancer.Stores;
 namespace L4Balancer.Discovery.Consul;
 
 /// <summary>
-/// The passing instances of a service of Consul, by blocking queries (Consul's HTTP API, "Blocking Queries"): Consul holds each answer back until
-/// there is a change, or <see cref="DiscoverySettings.Interval"/> has passed.
+/// The passing instances of a service of Consul, by blocking queries (Consul's HTTP API, "Blocking Queries"): Consul holds each answer back
+/// until there is a change, or <see cref="DiscoverySettings.Interval"/> has passed.
 /// </summary>
 internal sealed class ConsulSource(DiscoverySettings settings, TimeProvider clock, Random random, StoreHttpOptions options) : IBackendSource
 {

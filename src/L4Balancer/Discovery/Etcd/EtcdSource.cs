@@ -8,7 +8,8 @@ namespace L4Balancer.Discovery.Etcd;
 
 /// <summary>The keys below a prefix of etcd, each a <see cref="RegisteredBackend"/>; the last part of a key is the name.</summary>
 /// <param name="prefix">Ends in a slash.</param>
-internal sealed class EtcdSource(DiscoverySettings settings, string prefix, TimeProvider clock, Random random, StoreHttpOptions options) : IBackendSource
+internal sealed class EtcdSource(
+    DiscoverySettings settings, string prefix, TimeProvider clock, Random random, StoreHttpOptions options) : IBackendSource
 {
     public async Task WatchAsync(Action<SourceReading> report, CancellationToken stop)
     {

@@ -5,8 +5,8 @@ using L4Balancer.Stores;
 namespace L4Balancer.Discovery.Http;
 
 /// <summary>
-/// A URL that is polled for a list of targets. With an ETag, the server may say that nothing has changed (RFC 9110, section 13.1.2); that is the
-/// same reading once more.
+/// A URL that is polled for a list of targets. With an ETag, the server may say that nothing has changed (RFC 9110, section 13.1.2); that is
+/// the same reading once more.
 /// </summary>
 internal sealed class HttpSource(DiscoverySettings settings, TimeProvider clock, Random random, StoreHttpOptions options) : IBackendSource
 {

@@ -8,8 +8,8 @@ using L4Balancer.Core.Discovery;
 namespace L4Balancer.Discovery.Http;
 
 /// <summary>
-/// A list of targets as Prometheus' HTTP service discovery defines it: <c>[{"targets":["10.0.0.1:443"],"labels":{"weight":"100"}}]</c>. Labels
-/// are those of <see cref="BackendLabels"/> and hold for every target of their group; <c>name</c> only in a group of one.
+/// A list of targets as Prometheus' HTTP service discovery defines it: <c>[{"targets":["10.0.0.1:443"],"labels":{"weight":"100"}}]</c>.
+/// Labels are those of <see cref="BackendLabels"/> and hold for every target of their group; <c>name</c> only in a group of one.
 /// </summary>
 internal static class HttpTargets
 {

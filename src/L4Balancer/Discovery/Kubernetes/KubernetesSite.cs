@@ -6,7 +6,9 @@ namespace L4Balancer.Discovery.Kubernetes;
 /// <summary>Where the API of Kubernetes is, and how it is asked.</summary>
 internal sealed record KubernetesSite(Uri Api, StoreAccess Access)
 {
-    /// <summary>Where a pod finds the token and the authority of its service account (Kubernetes, "Accessing the Kubernetes API from a Pod").</summary>
+    /// <summary>
+    /// Where a pod finds the token and the authority of its service account (Kubernetes, "Accessing the Kubernetes API from a Pod").
+    /// </summary>
     public const string AccountFolder = "/var/run/secrets/kubernetes.io/serviceaccount";
 
     /// <param name="environment">Gives a variable of the environment; null if it is not set.</param>

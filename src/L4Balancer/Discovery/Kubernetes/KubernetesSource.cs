@@ -71,9 +71,10 @@ internal sealed class KubernetesSource(
             return false;
         }
 
+        string version = Uri.EscapeDataString(_slices.Version);
         string query = string.Create(
             CultureInfo.InvariantCulture,
-            $"&watch=1&allowWatchBookmarks=true&resourceVersion={Uri.EscapeDataString(_slices.Version)}&timeoutSeconds={(long)Math.Ceiling(settings.Interval.TotalSeconds)}");
+            $"&watch=1&allowWatchBookmarks=true&resourceVersion={version}&timeoutSeconds={Math.Ceiling(settings.Interval.TotalSeconds)}");
         using var elapsed = new CancellationTokenSource(settings.Interval, clock);
         StoreResult<StoreStream> opened = await http.OpenAsync(new StoreRequest(Address(site, query)) { Headers = headers.Value }, stop);
         if (!opened.IsOk)
@@ -105,7 +106,8 @@ internal sealed class KubernetesSource(
 
     private Uri Address(KubernetesSite site, string query) => new UriBuilder(site.Api)
     {
-        Path = $"{site.Api.AbsolutePath.TrimEnd('/')}/apis/discovery.k8s.io/v1/namespaces/{Uri.EscapeDataString(settings.Namespace)}/endpointslices",
+        Path = site.Api.AbsolutePath.TrimEnd('/')
+            + $"/apis/discovery.k8s.io/v1/namespaces/{Uri.EscapeDataString(settings.Namespace)}/endpointslices",
         Query = "labelSelector=" + Uri.EscapeDataString($"kubernetes.io/service-name={settings.Service}") + query,
     }.Uri;
 }

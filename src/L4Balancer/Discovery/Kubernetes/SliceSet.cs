@@ -35,7 +35,8 @@ internal sealed class SliceSet(string port)
     public string? List(ReadOnlySpan<byte> json)
     {
         SliceList? list = Parse(json, KubernetesJson.Default.SliceList);
-        if (list is not { Metadata.ResourceVersion: { Length: > 0 } version, Items: { } items } || items.Any(i => i?.Metadata?.Name is not { Length: > 0 }))
+        if (list is not { Metadata.ResourceVersion: { Length: > 0 } version, Items: { } items }
+            || items.Any(i => i?.Metadata?.Name is not { Length: > 0 }))
         {
             return "the answer is not a list of EndpointSlices";
         }
@@ -66,7 +67,8 @@ internal sealed class SliceSet(string port)
             return string.Create(CultureInfo.InvariantCulture, $"the watch has failed: {item.Code} {StoreAnswer.Quote(item.Message ?? "")}");
         }
 
-        if (item.Metadata?.ResourceVersion is not { Length: > 0 } version || (read.Type != "BOOKMARK" && item.Metadata.Name is not { Length: > 0 }))
+        if (item.Metadata?.ResourceVersion is not { Length: > 0 } version
+            || (read.Type != "BOOKMARK" && item.Metadata.Name is not { Length: > 0 }))
         {
             return "an event without the name or version of its object";
         }
