@@ -1,5 +1,6 @@
 using L4Balancer.Engine.Tests.Contract;
 using L4Balancer.Engine.Tests.Epoll;
+using L4Balancer.Engine.Tests.Keeper;
 using L4Balancer.Engine.Tests.Ports;
 
 // The test runner loads this assembly and never comes here. A test that needs a network of its own starts it as a process there,
@@ -31,6 +32,9 @@ try
             return 0;
         case ["descriptor-shortage"]:
             await DescriptorShortageBody.RunAsync();
+            return 0;
+        case ["keeper-victim", string library, string path, string milliseconds] when OperatingSystem.IsLinux():
+            await VictimBody.RunAsync(library, path, milliseconds);
             return 0;
         default:
             await Console.Error.WriteLineAsync("These are tests: run them with `make test`.");

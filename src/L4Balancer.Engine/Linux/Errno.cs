@@ -16,6 +16,7 @@ internal enum Errno
     EMFILE = 24,
     ENOSPC = 28,
     EPIPE = 32,
+    ENOSYS = 38,
     EPROTO = 71,
     EPROTOTYPE = 91,
     ENOPROTOOPT = 92,

@@ -21,5 +21,8 @@ internal readonly struct SysResult
 
     public static SysResult Error(Errno errno) => new(-(nint)errno);
 
+    /// <param name="value">Zero or more.</param>
+    public static SysResult Of(int value) => new(value);
+
     public override string ToString() => IsError ? Errno.ToString() : Value.ToString(System.Globalization.CultureInfo.InvariantCulture);
 }

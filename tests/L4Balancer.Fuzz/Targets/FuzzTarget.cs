@@ -13,6 +13,7 @@ internal abstract class FuzzTarget
         new TomlTarget(),
         new ConfigTarget(),
         new AdminQueryTarget(),
+        new LedgerTarget(),
         new StoreAnswerTarget(),
         new DnsTarget(),
     ];

@@ -107,8 +107,8 @@ internal sealed class VrrpTests
         int attempts = all.Sum(o => o.Attempts);
         string errors = string.Join(", ", all.Select(o => o.Errors));
         await TestContext.Out.WriteLineAsync($"VRRP, rolling restart: {failed} of {attempts} connects failed {errors}");
-        Assert.That(errors, Does.Not.Contain(nameof(SocketError.ConnectionRefused)).And.Not.Contain(nameof(SocketError.ConnectionReset)));
-        Assert.That(failed, Is.LessThan(attempts / 50), "a connect may wait for a second while an address moves");
+        Assert.That(errors, Does.Not.Contain(nameof(SocketError.ConnectionRefused)));
+        Assert.That(failed, Is.LessThan(attempts / 50), "those that are on their way in the instant of a move are lost with their address");
         Assert.That(await held.LivesAsync(), Is.False, "an established connection does not move with its address");
     }
 
