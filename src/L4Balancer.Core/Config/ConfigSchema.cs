@@ -61,7 +61,7 @@ internal static class ConfigSchema
     public static readonly SchemaTable Discovery = new(
         "[pools.discovery]",
         [
-            .. NotYet("dns", "servers"),
+            .. Works("dns", "servers"),
             .. Works("file"),
             .. Works("http"),
             .. Works("etcd"),

@@ -21,6 +21,7 @@ internal static class SourceFactory
     /// <exception cref="NotSupportedException">The kind is not built; the configuration does not accept its key.</exception>
     public static IBackendSource Create(string pool, DiscoverySettings settings, string fleet, TimeProvider clock, ILogger log) => settings.Kind switch
     {
+        DiscoveryKind.Dns => new DnsSource(settings.Dns, settings.Servers, settings.Interval, clock),
         DiscoveryKind.File => new FileSource(settings.File, settings.Interval, clock),
         DiscoveryKind.Http => new HttpSource(settings, clock, Random.Shared, OneServer),
         DiscoveryKind.Etcd => new EtcdSource(settings, settings.PrefixFor(pool, fleet), clock, Random.Shared, Members),
