@@ -35,9 +35,6 @@ public sealed record Belief
     /// <summary>How many readings said nothing.</summary>
     public long Faults { get; private init; }
 
-    /// <summary>Whether the source has answered at all, if only with the reason why it cannot.</summary>
-    public bool HasReading => ReadAt is not null || Faults > 0;
-
     /// <summary>How many backends are in use.</summary>
     public int Count => Set?.Length ?? 0;
 
@@ -56,7 +53,7 @@ public sealed record Belief
     }
 
     /// <summary>What is believed when another source takes the place of this one: the same set, until the new source has answered.</summary>
-    public Belief OfOtherSource() => new() { Set = Set, Version = Version };
+    public Belief OfOtherSource() => new() { Set = Set, Version = Version, Faults = Faults };
 
     private Belief Unknown(string why) => this with { Fault = why, Faults = Faults + 1 };
 

@@ -5,8 +5,10 @@ using L4Balancer.Control;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
+using L4Balancer.Core.Discovery;
 using L4Balancer.Core.Routing;
 using L4Balancer.Core.Timing;
+using L4Balancer.Discovery;
 using L4Balancer.Engine;
 using L4Balancer.Engine.Linux;
 
@@ -29,7 +31,7 @@ internal static class StatusReport
             new OpenAnswer(pending, backends.Sum(b => b.Active), snapshot.MaxConnections),
             listeners.Sum(l => l.Accepted), SumOf(listeners.Select(l => l.Refused)), SumOf(backends.Select(b => b.Closed)),
             backends.Sum(b => b.BytesToBackend), backends.Sum(b => b.BytesToClient),
-            [.. ListenersOf(snapshot, target.Engine.Bound)], [.. snapshot.Pools.Select(p => Of(p, target.Control.RebalanceOf(p.State)))],
+            [.. ListenersOf(snapshot, target.Engine.Bound)], [.. snapshot.Pools.Select(p => Of(p, target.Control.RebalanceOf(p.State), Of(target.Control.DiscoveryOf(p.Name), target.Clock)))],
             [.. target.Engine.LoopStatistics().Select(Of)], DescriptorsOfProcess(),
             [
                 .. snapshot.Ports.Fullest(Instant.Now(target.Clock)).OrderBy(f => f.Use.Source.Label, StringComparer.Ordinal).Select(f => new SourcePortsAnswer(
@@ -70,7 +72,7 @@ internal static class StatusReport
         }
     }
 
-    private static PoolAnswer Of(Pool pool, Rebalance? rebalance)
+    private static PoolAnswer Of(Pool pool, Rebalance? rebalance, DiscoveryAnswer? discovery)
     {
         var states = new int[Enum.GetValues<BackendStatus>().Length];
         foreach (Backend backend in pool.Backends)
@@ -83,7 +85,22 @@ internal static class StatusReport
             states[(int)BackendStatus.Degraded], states[(int)BackendStatus.Down],
             states[(int)BackendStatus.Draining], states[(int)BackendStatus.Maintenance], states[(int)BackendStatus.Checking],
             pool.Backends.Sum(b => (long)b.State.Active), pool.HasAvailable,
-            rebalance is null ? null : new RebalancingAnswer(rebalance.Planned, rebalance.Closed));
+            rebalance is null ? null : new RebalancingAnswer(rebalance.Planned, rebalance.Closed), discovery);
+    }
+
+    private static DiscoveryAnswer? Of(DiscoveryStatus? status, TimeProvider clock)
+    {
+        if (status is null)
+        {
+            return null;
+        }
+
+        Instant now = Instant.Now(clock);
+        Belief belief = status.Belief;
+        return new DiscoveryAnswer(
+            status.Source, belief.Count, belief.Version, Math.Round(status.Age(now).TotalSeconds, 3), belief.Faults,
+            belief.Fault.Length == 0 ? null : belief.Fault,
+            belief.Held is not { } held ? null : new HeldSetAnswer(held.Set.Length, held.Version, Math.Round((now - held.Since).TotalSeconds, 3)));
     }
 
     private static WorkerAnswer Of(WorkerLoad load) => new(load.Worker, load.Connections, Math.Round(load.CpuTime.TotalSeconds, 3));

@@ -63,6 +63,36 @@ internal static class StatusCommand
 
         screen.Output.WriteLine();
         screen.Write(pools);
+        WriteDiscovery(status, screen);
+    }
+
+    private static void WriteDiscovery(StatusAnswer status, Screen screen)
+    {
+        var sources = new TextTable("discovery", "source", ">backends", ">age", ">errors", "version", "note");
+        bool any = false;
+        foreach (PoolAnswer pool in status.Pools)
+        {
+            if (pool.Discovery is { } source)
+            {
+                any = true;
+                sources.Add(
+                    pool.Name, source.Source, Quantity.Count(source.Backends), Quantity.Seconds(source.AgeSeconds), Quantity.Count(source.Errors),
+                    source.Version.Length == 0 ? "-" : source.Version, Note(source));
+            }
+        }
+
+        if (any)
+        {
+            screen.Output.WriteLine();
+            screen.Write(sources);
+        }
+    }
+
+    private static string Note(DiscoveryAnswer source)
+    {
+        string held = source.Held is { } set
+            ? string.Create(CultureInfo.InvariantCulture, $"held for {Quantity.Seconds(set.SinceSeconds)}: only {set.Backends} backends") : "";
+        return source.Warning is { } warning ? held.Length > 0 ? $"{warning}; {held}" : warning : held;
     }
 
     private static string Note(PoolAnswer pool)

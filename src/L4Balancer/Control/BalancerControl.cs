@@ -155,6 +155,9 @@ internal sealed class BalancerControl : IAsyncDisposable
     /// <summary>Reports that other sets of backends are believed than before. Any thread; never blocks.</summary>
     public void DiscoveryChanged() => _discovery.Changed();
 
+    /// <inheritdoc cref="DiscoveryService.Of"/>
+    public DiscoveryStatus? DiscoveryOf(string pool) => _discovery.Of(pool);
+
     /// <summary>The store of the fleet has been read: its intents hold from now on, with what was set here later. Any thread; never blocks.</summary>
     /// <param name="isRestarted">Whether it has lost what it had before.</param>
     public void IntentsRead(FleetIntents intents, bool isRestarted) => _queue.Post(new IntentsRead(intents, isRestarted));

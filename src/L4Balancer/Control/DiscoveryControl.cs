@@ -10,7 +10,7 @@ namespace L4Balancer.Control;
 
 /// <summary>
 /// Brings the sets that are believed into the desired state: several changes together, without the backends that cannot be used. Only the
-/// control loop calls it, except for <see cref="Changed"/>.
+/// control loop calls it, except for <see cref="Changed"/> and <see cref="Of"/>.
 /// </summary>
 internal sealed class DiscoveryControl : IDisposable
 {
@@ -56,6 +56,9 @@ internal sealed class DiscoveryControl : IDisposable
     }
 
     public void Dispose() => _timer.Dispose();
+
+    /// <inheritdoc cref="DiscoveryService.Of"/>
+    public DiscoveryStatus? Of(string pool) => _service.Of(pool);
 
     /// <inheritdoc cref="DiscoveryService.Follow"/>
     public void Follow(BalancerConfig inForce) => _service.Follow(inForce);

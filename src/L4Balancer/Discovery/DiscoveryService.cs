@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Discovery;
+using L4Balancer.Core.Timing;
 using Microsoft.Extensions.Logging;
 
 namespace L4Balancer.Discovery;
@@ -24,13 +25,9 @@ internal sealed class DiscoveryService(
     public IReadOnlyDictionary<string, ImmutableArray<DiscoveredBackend>> Believed =>
         _watches.Values.Where(static w => w.Belief.Set is not null).ToDictionary(static w => w.Pool, static w => w.Belief.Set!.Value);
 
-    /// <summary>What is known of each pool's source, in no particular order.</summary>
-    public IEnumerable<(string Pool, DiscoverySettings Settings, Belief Belief)> All =>
-        _watches.Values.Select(static w => (w.Pool, w.Settings, w.Belief));
-
     /// <summary>What is known of the source of a pool; null if it has none.</summary>
-    public (DiscoverySettings Settings, Belief Belief)? Of(string pool) =>
-        _watches.TryGetValue(pool, out PoolWatch? watch) ? (watch.Settings, watch.Belief) : null;
+    public DiscoveryStatus? Of(string pool) =>
+        _watches.TryGetValue(pool, out PoolWatch? watch) ? new DiscoveryStatus(watch.Source, watch.Belief, watch.Since) : null;
 
     /// <summary>Begins to watch, and waits a limited time until each source has said something.</summary>
     public async Task StartAsync(BalancerConfig config)
@@ -86,4 +83,13 @@ internal sealed class DiscoveryService(
 
     private PoolWatch Create(string pool, DiscoverySettings settings, PoolWatch? before) => new(
         pool, settings, before?.Belief.OfOtherSource() ?? Belief.Nothing, () => create(pool, settings), changed, clock, log);
+}
+
+/// <summary>What is known of the source of one pool.</summary>
+/// <param name="Source">Its kind, as its key is written.</param>
+/// <param name="Since">When its watch began.</param>
+internal sealed record DiscoveryStatus(string Source, Belief Belief, Instant Since)
+{
+    /// <summary>How long ago the source was last known to be readable; the age of its watch if it never was.</summary>
+    public TimeSpan Age(Instant now) => now - (Belief.ReadAt ?? Since);
 }

@@ -46,12 +46,19 @@ internal sealed class PoolWatch : IAsyncDisposable
         _clock = clock;
         _log = log;
         _news = new DiscoveryNews(pool, settings, clock, log);
+        Since = Instant.Now(clock);
         _confirm = clock.CreateTimer(_ => Confirm(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
     public string Pool { get; }
 
     public DiscoverySettings Settings { get; }
+
+    /// <summary>The kind of the source as its key is written.</summary>
+    public string Source => _news.Source;
+
+    /// <summary>When the watch began.</summary>
+    public Instant Since { get; }
 
     public Belief Belief => _belief;
 

@@ -264,7 +264,10 @@ internal sealed class Daemon : IAsyncDisposable
         }
 
         _parts.Own(_metrics = new BalancerMetrics(
-            () => Snapshot, () => _engine, _clock, DescriptorBudget.WorkersOf(config.Balancer), _dnsCounters, () => _fleet?.Status));
+            () => Snapshot, () => _engine, _clock, DescriptorBudget.WorkersOf(config.Balancer), _dnsCounters, () => _fleet?.Status)
+        {
+            Discovery = _discovery!.Of,
+        });
         if (config.Metrics?.Otlp is Uri collector)
         {
             _parts.Own(new OtlpPush(collector, _metrics, FirstPush, BetweenPushes, _loggers.CreateLogger<OtlpPush>()));

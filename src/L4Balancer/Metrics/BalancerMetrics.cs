@@ -1,6 +1,7 @@
 using System.Diagnostics.Metrics;
 using L4Balancer.Core.Dns;
 using L4Balancer.Core.Routing;
+using L4Balancer.Discovery;
 using L4Balancer.Engine;
 using L4Balancer.Fleet;
 
@@ -44,6 +45,9 @@ internal sealed class BalancerMetrics : IDisposable
     public Func<RoutingSnapshot> Snapshot { get; }
 
     public TimeProvider Clock { get; }
+
+    /// <summary>The source of a pool's backends; null if it has none.</summary>
+    public Func<string, DiscoveryStatus?> Discovery { get; init; } = static _ => null;
 
     public void Dispose() => _meter.Dispose();
 }

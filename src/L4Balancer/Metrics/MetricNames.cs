@@ -12,6 +12,9 @@ internal static class MetricNames
     public const string RouteKeyMissing = "l4balancer_route_key_missing_total";
     public const string QueueAbandoned = "l4balancer_queue_abandoned_total";
     public const string StickyEntries = "l4balancer_sticky_entries";
+    public const string DiscoveryBackends = "l4balancer_discovery_backends";
+    public const string DiscoveryAge = "l4balancer_discovery_age_seconds";
+    public const string DiscoveryErrors = "l4balancer_discovery_errors_total";
     public const string EndpointAnswers = "l4balancer_endpoint_answers_total";
     public const string HeldMemory = "l4balancer_held_memory_bytes";
     public const string EventLoopStalls = "l4balancer_event_loop_stalls_total";

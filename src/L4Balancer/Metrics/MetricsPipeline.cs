@@ -22,6 +22,7 @@ internal sealed class MetricsPipeline : IDisposable
     private readonly SeriesGroups<BackendSeries> _backends;
     private readonly SeriesGroups<ListenerSeries> _listeners;
     private readonly SeriesGroups<PoolSeries> _pools;
+    private readonly SeriesGroups<PoolSeries> _discoveries;
     private readonly SeriesGroups<LocalAddressState> _sources;
     private RoutingSnapshot? _reported;
 
@@ -36,6 +37,7 @@ internal sealed class MetricsPipeline : IDisposable
         _backends = new(meter, b => b.Key, group => _ = (new BackendInstruments(group), new HealthInstruments(group)));
         _listeners = new(meter, l => l.State, group => _ = new ListenerInstruments(group));
         _pools = new(meter, p => p.State, group => _ = new PoolInstruments(group, metrics.Snapshot, metrics.Clock));
+        _discoveries = new(meter, p => p.State, group => _ = new DiscoveryInstruments(group, metrics.Discovery, metrics.Clock));
         _sources = new(meter, s => s, group => _ = new SourcePortInstruments(group, metrics.Snapshot, metrics.Clock));
         Update();
         MeterProviderBuilder builder = Sdk.CreateMeterProviderBuilder()
@@ -64,6 +66,7 @@ internal sealed class MetricsPipeline : IDisposable
         _backends.Dispose();
         _listeners.Dispose();
         _pools.Dispose();
+        _discoveries.Dispose();
         _sources.Dispose();
         _first.Dispose();
     }
@@ -98,6 +101,7 @@ internal sealed class MetricsPipeline : IDisposable
         bool ended = _backends.Update(BackendCatalog.Of(now));
         ended |= _listeners.Update([.. listeners]);
         ended |= _pools.Update(PoolsOf(now));
+        ended |= _discoveries.Update([.. now.Pools.Where(static p => p.Settings.Discovery is not null).Select(static p => new PoolSeries(p.State, true))]);
         ended |= _sources.Update(now.Sources);
         return ended;
     }

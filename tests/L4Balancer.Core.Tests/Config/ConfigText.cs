@@ -98,7 +98,7 @@ internal sealed class ConfigText
         string value = source switch
         {
             "file" => "\"/etc/chat.toml\"",
-            "dns" => "\"chat.example.com:8443\"",
+            "dns" => "\"_ws._tcp.chat.example.com\"",
             "kubernetes" => "\"in-cluster\"",
             "http" or "consul" => "\"http://10.0.0.1\"",
             "etcd" => "[\"http://10.0.0.1:2379\"]",

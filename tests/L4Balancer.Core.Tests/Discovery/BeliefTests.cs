@@ -119,7 +119,7 @@ internal sealed class BeliefTests
     {
         Belief belief = Belief.Nothing.After(Of(4), At(0), Hold, Most).After(Of(0), At(1), Hold, Most).OfOtherSource();
 
-        Assert.That((belief.Count, belief.Held, belief.ReadAt, belief.HasReading), Is.EqualTo((4, (HeldSet?)null, (Instant?)null, false)));
+        Assert.That((belief.Count, belief.Held, belief.ReadAt), Is.EqualTo((4, (HeldSet?)null, (Instant?)null)));
         Assert.That(belief.After(Unknown, At(2), Hold, Most).Count, Is.EqualTo(4));
         Assert.That(belief.After(Of(0), At(2), Hold, Most).Count, Is.EqualTo(4), "a wrong prefix in the file is no reason to believe that nothing is there");
     }

@@ -23,17 +23,23 @@ internal sealed class DiscoveryLoadScene : IAsyncDisposable
     private readonly List<RecordingBackend> _backends = [];
     private readonly List<HeldConnection> _established = [];
     private readonly Func<IReadOnlyList<DiscoveredBackend>, Task> _write;
+    private readonly int _light;
     private DaemonProcess? _daemon;
     private SteadyLoad? _load;
     private int _believed;
 
-    private DiscoveryLoadScene(Func<IReadOnlyList<DiscoveredBackend>, Task> write) => _write = write;
+    private DiscoveryLoadScene(Func<IReadOnlyList<DiscoveredBackend>, Task> write, int light)
+    {
+        _write = write;
+        _light = light;
+    }
 
     /// <param name="discovery">The lines of <c>[pools.discovery]</c>.</param>
     /// <param name="write">Replaces what the store has; the set is in no particular order, and its backends have no names.</param>
-    public static async Task<DiscoveryLoadScene> StartAsync(string discovery, Func<IReadOnlyList<DiscoveredBackend>, Task> write)
+    /// <param name="light">The weight that a backend gets for a while: 0, or 1 where the store cannot say that one gets no connections.</param>
+    public static async Task<DiscoveryLoadScene> StartAsync(string discovery, Func<IReadOnlyList<DiscoveredBackend>, Task> write, int light = 0)
     {
-        var scene = new DiscoveryLoadScene(write);
+        var scene = new DiscoveryLoadScene(write, light);
         try
         {
             for (int i = 0; i < 4; i++)
@@ -160,12 +166,24 @@ internal sealed class DiscoveryLoadScene : IAsyncDisposable
         _folder.Dispose();
     }
 
-    // Weight 0: it has its connections, and gets none.
+    // It keeps its connections, and gets none, or one of four hundred.
     private async Task ReweighAsync(RecordingBackend light)
     {
-        light.Weight = 0;
+        light.Weight = _light;
         await WriteAsync();
-        await NoneLaterAsync(light, await BelievedAsync("0 added, 0 removed, 1 changed"));
+        DateTime believed = await BelievedAsync("0 added, 0 removed, 1 changed");
+        if (_light == 0)
+        {
+            await NoneLaterAsync(light, believed);
+        }
+        else
+        {
+            await UntilAsync(() => Task.FromResult(DateTime.UtcNow > believed + Late), "the new weight holds");
+            int had = light.Connections;
+            await _load!.ConnectsAsync(ConnectsPerSecond);
+            Assert.That(light.Connections - had, Is.LessThan(ConnectsPerSecond / 20));
+        }
+
         light.Weight = 100;
         await WriteAsync();
         await BelievedAsync("0 added, 0 removed, 1 changed");

@@ -1,10 +1,14 @@
 using System.Reflection;
 using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Config;
 using L4Balancer.Core.Connections;
+using L4Balancer.Core.Discovery;
 using L4Balancer.Core.Fleet;
 using L4Balancer.Core.Health;
 using L4Balancer.Core.Ports;
 using L4Balancer.Core.Routing;
+using L4Balancer.Core.Timing;
+using L4Balancer.Discovery;
 using L4Balancer.Engine;
 using L4Balancer.Fleet;
 using L4Balancer.Metrics;
@@ -100,11 +104,13 @@ internal sealed class MetricsReferenceTests
     // Everything has counted, so that there is a series of each.
     private static string Scrape()
     {
-        RoutingSnapshot snapshot = Connections.Snapshot();
+        BalancerConfig config = Connections.Config(backends: 1);
+        config = config with { Pools = [.. config.Pools.Select(static p => p with { Discovery = new DiscoverySettings { File = "/etc/chat.toml" } })] };
+        RoutingSnapshot snapshot = RoutingSnapshot.Build(new DesiredState(config, 100));
         var clock = new FakeTimeProvider();
         var fleet = new FleetStatus("chat", "lb1", "", default, "", [], [], FleetIntents.None);
         var engine = new StillEngine { Loads = [new WorkerLoad(0, 1, TimeSpan.FromMilliseconds(1))] };
-        using var metrics = new ScrapedMetrics(() => snapshot, () => engine, clock, () => fleet);
+        using var metrics = new ScrapedMetrics(() => snapshot, () => engine, clock, () => fleet, _ => new DiscoveryStatus("file", Belief.Nothing, Instant.Now(clock)));
         ConnectionRecord record = Connections.Closed(snapshot, CloseReason.Drain);
         metrics.Of.Durations.Established(record);
         metrics.Of.Durations.Ended(record);

@@ -1,6 +1,7 @@
 using System.Text;
 using L4Balancer.Core.Dns;
 using L4Balancer.Core.Routing;
+using L4Balancer.Discovery;
 using L4Balancer.Engine;
 using L4Balancer.Fleet;
 using L4Balancer.Metrics;
@@ -15,9 +16,14 @@ internal sealed class ScrapedMetrics : IDisposable
 
     private readonly PrometheusEndpoint _endpoint;
 
-    public ScrapedMetrics(Func<RoutingSnapshot> snapshot, Func<IEngine?>? engine = null, TimeProvider? clock = null, Func<FleetStatus?>? fleet = null)
+    public ScrapedMetrics(
+        Func<RoutingSnapshot> snapshot, Func<IEngine?>? engine = null, TimeProvider? clock = null, Func<FleetStatus?>? fleet = null,
+        Func<string, DiscoveryStatus?>? discovery = null)
     {
-        Of = new BalancerMetrics(snapshot, engine ?? (() => null), clock ?? TimeProvider.System, workers: 2, new DnsCounters(), fleet);
+        Of = new BalancerMetrics(snapshot, engine ?? (() => null), clock ?? TimeProvider.System, workers: 2, new DnsCounters(), fleet)
+        {
+            Discovery = discovery ?? (static _ => null),
+        };
         _endpoint = new PrometheusEndpoint(Of);
     }
 

@@ -1,6 +1,8 @@
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
+using L4Balancer.Core.Discovery;
 using L4Balancer.Core.Routing;
+using L4Balancer.Discovery;
 using L4Balancer.Metrics;
 using L4Balancer.Tests.Documents;
 
@@ -14,7 +16,8 @@ internal sealed class ZeroSeriesTests
     public void Every_counter_that_is_not_by_reason_is_there_at_zero_and_after_a_reload_for_what_it_adds()
     {
         RoutingSnapshot snapshot = RoutingSnapshot.Build(new(Config(backends: 2, "wss"), 1000));
-        using var metrics = new ScrapedMetrics(() => snapshot);
+        using var metrics = new ScrapedMetrics(
+            () => snapshot, discovery: static _ => new DiscoveryStatus("file", Belief.Nothing, default));
         Assert.That(metrics.Text().Split('\n'), Is.SupersetOf(Expected(backends: 2, "wss")));
 
         snapshot = RoutingSnapshot.Build(new(Config(backends: 3, "wss", "mqtt"), 1000), snapshot);
@@ -41,7 +44,11 @@ internal sealed class ZeroSeriesTests
         return new BalancerConfig
         {
             Listeners = [.. each.Select((c, i) => c.Listeners[0] with { Bind = [new Endpoint(c.Listeners[0].Bind[0].Address, (ushort)(443 + i))] })],
-            Pools = [.. each.Select((c, i) => c.Pools[0] with { SourceIps = [HostAddress.FromV4(0x0A00_0001u + (uint)i)] })],
+            Pools = [.. each.Select((c, i) => c.Pools[0] with
+            {
+                SourceIps = [HostAddress.FromV4(0x0A00_0001u + (uint)i)],
+                Discovery = new DiscoverySettings { File = "/etc/chat.toml" },
+            })],
         };
     }
 
@@ -62,6 +69,7 @@ internal sealed class ZeroSeriesTests
         {
             yield return $"{MetricNames.ConnectionsAccepted}{{listener=\"{names[i]}\"}} 0";
             yield return $"{MetricNames.RouteKeyMissing}{{listener=\"{names[i]}\"}} 0";
+            yield return $"{MetricNames.DiscoveryErrors}{{pool=\"{names[i]}\"}} 0";
             yield return $"{MetricNames.QueueAbandoned}{{pool=\"{names[i]}\"}} 0";
             foreach (string result in (string[])["success", "no_backend", "limited"])
             {

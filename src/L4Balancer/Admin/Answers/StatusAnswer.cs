@@ -29,9 +29,25 @@ internal sealed record ListenerAnswer(
 /// <summary>One pool, with the number of its backends by state and their connections.</summary>
 /// <param name="TakesConnections">Whether any backend takes new connections; without one they are refused.</param>
 /// <param name="Rebalance">The rebalance that runs; null if there is none.</param>
+/// <param name="Discovery">The source of its backends; null if the pool has none.</param>
 internal sealed record PoolAnswer(
     string Name, string Balance, int Backends, int Up, int Degraded, int Down, int Draining, int Maintenance, int Checking, long Connections,
-    bool TakesConnections, RebalancingAnswer? Rebalance);
+    bool TakesConnections, RebalancingAnswer? Rebalance, DiscoveryAnswer? Discovery);
+
+/// <summary>The source of the backends of one pool.</summary>
+/// <param name="Source">The key that names it: <c>dns</c>, <c>file</c>, and so on.</param>
+/// <param name="Backends">How many it is believed to have.</param>
+/// <param name="Version">The store's name for the state that was read; empty if it has none.</param>
+/// <param name="AgeSeconds">Since the source was last readable; since the watch began if it never was.</param>
+/// <param name="Errors">Readings that said nothing.</param>
+/// <param name="Warning">Why the latest reading says nothing; null if it does.</param>
+/// <param name="Held">A set that is not believed yet; null if there is none.</param>
+internal sealed record DiscoveryAnswer(
+    string Source, int Backends, string Version, double AgeSeconds, long Errors, string? Warning, HeldSetAnswer? Held);
+
+/// <summary>A set that is empty or has less than half of the backends in use.</summary>
+/// <param name="SinceSeconds">Since a set like it was first read.</param>
+internal sealed record HeldSetAnswer(int Backends, string Version, double SinceSeconds);
 
 /// <summary>One event loop.</summary>
 internal sealed record WorkerAnswer(int Worker, int Connections, double CpuSeconds);

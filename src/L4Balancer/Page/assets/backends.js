@@ -128,6 +128,7 @@ class PoolCard {
     this.sort = null;
     this.showAll = false;
     this.dead = element('span.chip.down', {}, 'no backend takes connections');
+    this.stale = element('span.chip.degraded.doubt');
     this.facts = element('span.facts');
     this.rebalance = element('button.quiet', { type: 'button', onclick: () => (this.isRebalancing ? stopRebalance(name) : rebalance(name)) }, 'Rebalance…');
     this.heads = COLUMNS.map(([kind, title], column) => element(`div.${kind}`, { role: 'columnheader' },
@@ -136,7 +137,7 @@ class PoolCard {
       element('div.row.head', { role: 'row' }, ...this.heads, element('div', { role: 'columnheader' })));
     this.more = element('button.more', { type: 'button', onclick: () => { this.showAll = true; this.again(); } });
     this.node = element('article.card.pool', { id: `pool-${name}`, tabindex: '-1' },
-      element('header', {}, element('h2', {}, name), this.dead, this.facts, this.rebalance),
+      element('header', {}, element('h2', {}, name), this.dead, this.stale, this.facts, this.rebalance),
       this.list, this.more);
   }
 
@@ -162,7 +163,9 @@ class PoolCard {
     const up = backends.filter(b => b.state === 'up').length;
     const running = pool && pool.rebalance;
     const progress = running ? ` · rebalance: ${count(running.closed)} of ${count(running.planned)} closed${running.closed >= running.planned ? ', clients return' : ''}` : '';
-    setText(this.facts, `${pool ? `${pool.balance} · ` : ''}${up} of ${backends.length} up · ${count(total)} connections${progress}`);
+    setText(this.facts, `${pool ? `${pool.balance} · ` : ''}${up} of ${backends.length} up · ${count(total)} connections${sourceOf(pool)}${progress}`);
+    setText(this.stale, doubtOf(pool));
+    this.stale.hidden = !this.stale.textContent;
     const dead = !!pool && !pool.takes_connections;
     this.dead.hidden = !dead;
     this.node.classList.toggle('dead', dead);
@@ -176,7 +179,7 @@ class PoolCard {
       const value = b => key(b, speeds.get(keyOf(b)));
       wanted = wanted.toSorted((a, b) => (value(a) < value(b) ? -1 : value(a) > value(b) ? 1 : 0) * (this.sort.down ? -1 : 1));
     }
-    this.node.hidden = wanted.length === 0;
+    this.node.hidden = wanted.length === 0 && (backends.length > 0 || !pool?.discovery);
     const cut = this.showAll ? wanted : wanted.slice(0, SHOWN_AT_FIRST);
     this.more.hidden = cut.length === wanted.length;
     setText(this.more, `Show ${count(wanted.length - cut.length)} more`);
@@ -209,6 +212,18 @@ class PoolCard {
   }
 }
 
+// Where the backends of a pool come from.
+function sourceOf(pool) {
+  const source = pool && pool.discovery;
+  return source ? ` · ${source.source}: ${count(source.backends)}, ${duration(source.age_seconds)} ago` : '';
+}
+
+// What keeps the source of a pool from being followed at the moment.
+function doubtOf(pool) {
+  const source = pool && pool.discovery;
+  return source && (source.warning || (source.held && `held for ${duration(source.held.since_seconds)}: only ${count(source.held.backends)} backends`)) || '';
+}
+
 function keyOf(backend) {
   return `${backend.pool}/${backend.name}/${backend.address}`;
 }
@@ -225,6 +240,9 @@ const pools = {
   show(status, backends, speeds, now) {
     this.last = [status, backends, speeds, now];
     const byPool = Map.groupBy(backends, b => b.pool);
+    for (const pool of status.pools.filter(p => p.discovery && !byPool.has(p.name))) {
+      byPool.set(pool.name, []);
+    }
     const list = document.getElementById('pool-list');
     for (const [name, card] of this.cards) {
       if (!byPool.has(name)) {
