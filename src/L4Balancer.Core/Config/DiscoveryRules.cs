@@ -16,6 +16,8 @@ internal static class DiscoveryRules
     private static readonly ImmutableArray<DiscoveryKind> OverHttp =
         [DiscoveryKind.Http, DiscoveryKind.Etcd, DiscoveryKind.Consul, DiscoveryKind.Kubernetes];
 
+    private static readonly ImmutableArray<DiscoveryKind> WithTls = [.. OverHttp, DiscoveryKind.Zookeeper, DiscoveryKind.RedisSentinel];
+
     private static readonly ImmutableArray<DiscoveryKind> WithUsers =
         [DiscoveryKind.Http, DiscoveryKind.Etcd, DiscoveryKind.RedisSentinel, DiscoveryKind.Zookeeper];
 
@@ -29,9 +31,9 @@ internal static class DiscoveryRules
         ("port", [DiscoveryKind.Kubernetes], static d => d.Port.Length == 0),
         ("role", [DiscoveryKind.RedisSentinel], static d => d.Role == SentinelRole.Master),
         ("token_file", OverHttp, static d => d.TokenFile.Length == 0),
-        ("ca_file", OverHttp, static d => d.CaFile.Length == 0),
-        ("cert_file", OverHttp, static d => d.CertFile.Length == 0),
-        ("key_file", OverHttp, static d => d.KeyFile.Length == 0),
+        ("ca_file", WithTls, static d => d.CaFile.Length == 0),
+        ("cert_file", WithTls, static d => d.CertFile.Length == 0),
+        ("key_file", WithTls, static d => d.KeyFile.Length == 0),
         ("user", WithUsers, static d => d.User.Length == 0),
         ("password_file", WithUsers, static d => d.PasswordFile.Length == 0),
     ];

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using L4Balancer.Admin.Access;
 using L4Balancer.Configuration;
+using L4Balancer.Direct;
 using L4Balancer.Hosting;
 using L4Balancer.Platform;
 
@@ -27,6 +28,12 @@ internal static class CheckCommand
 
         if (file.Config is null)
         {
+            return ExitCode.BadUsage;
+        }
+
+        if (file.Config.Endpoint is { } endpoint && await EndpointServer.WhyNotAsync(endpoint) is string unfit)
+        {
+            errors.WriteLine($"{file.Path}: error: {unfit}");
             return ExitCode.BadUsage;
         }
 

@@ -12,6 +12,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace L4Balancer.Direct;
 
@@ -90,6 +91,21 @@ internal sealed class EndpointServer : IAsyncDisposable
         return server;
     }
 
+    /// <summary>For <c>check</c>: whether the files of the table can be used, for a start by this user.</summary>
+    /// <returns>Why not, with the remedy; null if they can.</returns>
+    public static async Task<string?> WhyNotAsync(EndpointSettings settings)
+    {
+        try
+        {
+            await ReadInTimeAsync(() => ReadFiles(settings, null, TimeProvider.System, NullLogger.Instance), TimeProvider.System, default);
+            return null;
+        }
+        catch (InvalidDataException e)
+        {
+            return e.Message;
+        }
+    }
+
     /// <summary>Reads the secret again; may be slow, depending on the file system of the file.</summary>
     /// <returns>An action that activates it. A secret that cannot be read leaves the one before in force.</returns>
     public Action ReadSecret(BalancerConfig config)
@@ -118,12 +134,16 @@ internal sealed class EndpointServer : IAsyncDisposable
         _ending.Dispose();
     }
 
-    private static EndpointCertificate? ReadFiles(EndpointSettings settings, EndpointDesk desk, TimeProvider clock, ILogger log)
+    private static EndpointCertificate? ReadFiles(EndpointSettings settings, EndpointDesk? desk, TimeProvider clock, ILogger log)
     {
         if (settings.SecretFile.Length > 0)
         {
-            desk.Secret = EndpointSecret.Read(settings.SecretFile, out string fault)
+            EndpointSecret secret = EndpointSecret.Read(settings.SecretFile, out string fault)
                 ?? throw new InvalidDataException($"[endpoint] secret_file {settings.SecretFile}: {fault}");
+            if (desk is not null)
+            {
+                desk.Secret = secret;
+            }
         }
 
         if (!settings.IsTls())

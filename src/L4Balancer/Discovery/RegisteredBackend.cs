@@ -68,11 +68,8 @@ internal sealed class RegisteredBackend
         : address.Port == 0 || address.Address.IsAny || address.Address.IsLinkLocal6 ? $"the address {Quoted.Text(Address)} cannot be connected to"
         : Weight is < 0 or > MaxWeight ? $"the weight {Weight} is not one of 0 to {MaxWeight}"
         : MaxConnections < 0 ? $"max_connections is {MaxConnections}"
-        : PublicUrl.Length > 0 && !IsPublicUrl(PublicUrl) ? $"the public_url {Quoted.Text(PublicUrl)} is not a ws, wss, http or https URL"
+        : PublicUrl.Length > 0 && !BackendUrl.IsValid(PublicUrl) ? $"the public_url {Quoted.Text(PublicUrl)} is not a URL of http, https, ws or wss"
         : null;
-
-    private static bool IsPublicUrl(string text) =>
-        text.All(static c => c is > ' ' and < '\x7f') && Uri.TryCreate(text, UriKind.Absolute, out Uri? url) && url.Scheme is "ws" or "wss" or "http" or "https";
 
     // A node that ZooKeeper has numbered gets another number with each registration of the same backend, and would be another backend each time.
     private static string NameOf(string node) => BackendSettings.IsName(node) && !IsNumbered(node) ? node : "";

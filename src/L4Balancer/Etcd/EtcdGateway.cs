@@ -100,12 +100,17 @@ internal sealed class EtcdGateway(ImmutableArray<Uri> endpoints, StoreAccess acc
             }
 
             StoreResult<T> result = await ask(endpoint, token.Value.Length == 0 ? [] : [("Authorization", token.Value)]);
-            if (result.IsOk || renewed || access.User.Length == 0 || !EtcdFault.IsOfToken(result.Fault))
+            bool isOfToken = !result.IsOk && EtcdFault.IsOfToken(result.Fault);
+            if (isOfToken || (!result.IsOk && !result.IsRefusal))
+            {
+                // A token names a revision, and etcd waits for one that a replaced store has not reached: no answer may be the token's fault too.
+                _token = "";
+            }
+
+            if (!isOfToken || renewed || access.User.Length == 0)
             {
                 return result;
             }
-
-            _token = "";
         }
     }
 

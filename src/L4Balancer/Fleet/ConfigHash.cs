@@ -37,6 +37,8 @@ internal static class ConfigHash
             }
         }
 
-        return new JsonArray([.. ordered]);
+        // A collection expression would call the generic Add, which native code does not have.
+        JsonNode?[] nodes = [.. ordered];
+        return new JsonArray(nodes);
     }
 }

@@ -27,6 +27,9 @@ internal sealed class SettingRuleTests
     [TestCase("[admin]", "hosts", "[]")]
     [TestCase("[admin]", "hosts", "[\"lb1\", \"LB-1.example.com\", \"a_b.internal\", \"1.example\"]")]
     [TestCase("[metrics]", "listen", "\"127.0.0.1:0\"")]
+    [TestCase("[endpoint]", "allow_origins", "[\"*\", \"https://chat.example.com:8443\", \"capacitor://localhost\", \"HTTP://[2001:db8::1]\"]")]
+    [TestCase("[endpoint]", "rate_per_source", "1000000")]
+    [TestCase("[endpoint]", "ttl", "\"1h\"")]
     [TestCase("[[listeners]]", "name", "\"A-z.0_9\"")]
     [TestCase("[[listeners]]", "bind", "[\"127.0.0.1:0\", \"127.0.0.1:0\"]")]
     [TestCase("[[listeners]]", "bind", "[\"0.0.0.0:443\", \"[::]:443\", \"0.0.0.0:444\"]")]
@@ -87,6 +90,13 @@ internal sealed class SettingRuleTests
         "[balancer]", "log_level", "\"warn\"", "\"warn\" is not known; allowed: \"trace\", \"debug\", \"info\", \"warning\", \"error\"")]
     [TestCase("[admin]", "hosts", "\"lb1\"", "must be an array of host names, like [\"lb1.example.com\"], not a string")]
     [TestCase("[metrics]", "listen", "\"\"", "\"\" is not an IP address with a port, like \"10.0.0.1:443\" or \"[2001:db8::1]:443\"")]
+    [TestCase("[endpoint]", "listen", "\"\"", "\"\" is not an IP address with a port, like \"10.0.0.1:443\" or \"[2001:db8::1]:443\"")]
+    [TestCase("[endpoint]", "allow_origins", "\"*\"", "must be an array of origins, like [\"https://chat.example.com\"], or [\"*\"], not a string")]
+    [TestCase("[endpoint]", "rate_per_source", "-1", "-1" + Range + "0 to 1000000")]
+    [TestCase("[endpoint]", "ttl", "\"0s\"", "\"0s\"" + Range + "\"1s\" to \"1h\"")]
+    [TestCase("[endpoint]", "cert_file", "\"/c.pem\"", "needs key_file, the PEM key of this certificate")]
+    [TestCase("[endpoint]", "key_file", "\"/k.pem\"", "needs cert_file, the PEM certificate of this key")]
+    [TestCase("[endpoint]", "secret_file", "\"secret\"", "\"secret\" is not a path; allowed: an absolute path of at most 4095 bytes")]
     [TestCase("[[listeners]]", "name", "\"\"", "\"\" is not a name; allowed: 1 to 64 characters of A-Z a-z 0-9 . _ -")]
     [TestCase("[[listeners]]", "name", "\"a/b\"", "\"a/b\" is not a name; allowed: 1 to 64 characters of A-Z a-z 0-9 . _ -")]
     [TestCase("[[listeners]]", "name", "\"é\"", "\"é\" is not a name; allowed: 1 to 64 characters of A-Z a-z 0-9 . _ -")]
@@ -259,6 +269,16 @@ internal sealed class SettingRuleTests
             }
         }
     }
+
+    [TestCase("chat.example.com")]
+    [TestCase("https://chat.example.com/")]
+    [TestCase("https://*.example.com")]
+    [TestCase("https://a@b.example")]
+    [TestCase("https://")]
+    [TestCase("null")]
+    public void What_is_no_origin_is_told(string origin) => Assert.That(
+        new ConfigText().With("[endpoint]", "allow_origins", $"[\"{origin}\"]").Errors().Single(),
+        Does.EndWith($"endpoint.allow_origins[0]: \"{origin}\" is not an origin, like \"https://chat.example.com\", or \"*\""));
 
     [Test]
     public void Early_close_without_passive_checks_is_told()

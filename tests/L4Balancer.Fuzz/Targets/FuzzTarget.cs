@@ -13,6 +13,8 @@ internal abstract class FuzzTarget
         new TomlTarget(),
         new ConfigTarget(),
         new AdminQueryTarget(),
+        new ZookeeperTarget(),
+        new SentinelTarget(),
         new LedgerTarget(),
         new StoreAnswerTarget(),
         new DnsTarget(),

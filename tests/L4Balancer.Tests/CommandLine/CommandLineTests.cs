@@ -91,6 +91,17 @@ internal sealed class CommandLineTests
     }
 
     [Test]
+    public async Task Check_refuses_a_secret_that_is_too_short()
+    {
+        string secret = DaemonProcess.ConfigFileWith("short");
+        string path = DaemonProcess.ConfigFileWith(Config + $"\n[endpoint]\nlisten = \"127.0.0.1:9190\"\nsecret_file = \"{secret}\"\n");
+        Result result = await InvokeAsync("check", "--config", path);
+        Assert.That(result.Code, Is.EqualTo(2));
+        Assert.That(result.Errors, Is.EqualTo(
+            $"{path}: error: [endpoint] secret_file {secret}: it has 5 bytes, fewer than 32: make one with: openssl rand -hex 32\n"));
+    }
+
+    [Test]
     public async Task The_example_passes_check()
     {
         Result result = await InvokeAsync("check", "--config", Repository.PathOf("balancer.toml.example"));

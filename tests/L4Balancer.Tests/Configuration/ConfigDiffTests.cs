@@ -82,6 +82,27 @@ internal sealed class ConfigDiffTests
     }
 
     [Test]
+    public void The_endpoint_s_listener_needs_a_restart_and_its_other_settings_do_not()
+    {
+        BalancerConfig inForce = Connections.Config() with { Endpoint = new EndpointSettings { RatePerSource = 1 } };
+        BalancerConfig wanted = inForce with
+        {
+            Endpoint = new EndpointSettings { CertFile = "/c", KeyFile = "/k", RatePerSource = 2, SecretFile = "/s", AllowOrigins = ["*"] },
+        };
+        BalancerConfig kept = FixedAtStart.Keep(inForce, wanted);
+
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(kept.Endpoint, Is.EqualTo(wanted.Endpoint! with { CertFile = "", KeyFile = "" }));
+            Assert.That(FixedAtStart.Keep(inForce, inForce with { Endpoint = null }).Endpoint, Is.EqualTo(inForce.Endpoint));
+            Assert.That(FixedAtStart.Keep(inForce with { Endpoint = null }, wanted).Endpoint, Is.Null);
+            Assert.That(
+                ConfigDiff.Between(inForce, kept).Select(static c => c.Path),
+                Is.EquivalentTo(new[] { "endpoint.rate_per_source", "endpoint.secret_file", "endpoint.allow_origins" }));
+        }
+    }
+
+    [Test]
     public void Where_questions_are_answered_is_kept_and_what_is_answered_is_not()
     {
         BalancerConfig inForce = Read("[dns]\nlisten = \"127.0.0.1:53\"\nzone = \"a.example\"\n" + File);

@@ -1,4 +1,7 @@
+using System.Buffers.Text;
 using System.Net;
+using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Routing;
@@ -202,6 +205,31 @@ internal sealed class EndpointApiTests
         await using EndpointScene byLoad = await EndpointScene.StartAsync("", "balance = \"least-connections\"");
         using HttpResponseMessage refused = await byLoad.Http.GetAsync("/v1/endpoint?pool=chat&key=room1");
         Assert.That(refused.StatusCode, Is.EqualTo(HttpStatusCode.BadRequest));
+    }
+
+    [Test]
+    public async Task A_reload_takes_another_secret_and_keeps_the_last_that_could_be_read()
+    {
+        (string first, string second) = (DaemonProcess.ConfigFileWith(new string('a', 32)), DaemonProcess.ConfigFileWith(new string('b', 32)));
+        string shorter = DaemonProcess.ConfigFileWith(new string('c', 31));
+        await using EndpointScene scene = await EndpointScene.StartAsync($"rate_per_source = 0\nsecret_file = \"{first}\"");
+        Assert.That(IsSignedWith('a', await TokenAsync()), Is.True);
+        scene.ReadSecret(second);
+        Assert.That(IsSignedWith('b', await TokenAsync()), Is.True);
+        scene.ReadSecret(shorter);
+        Assert.That(IsSignedWith('b', await TokenAsync()), Is.True, "a secret that cannot be used changes nothing");
+        scene.ReadSecret("");
+        Assert.That((await scene.GetAsync("/v1/endpoint?pool=chat")).TryGetProperty("token", out _), Is.False);
+        Assert.ThrowsAsync<InvalidDataException>(() => EndpointScene.StartAsync($"secret_file = \"{shorter}\""));
+
+        async Task<string> TokenAsync() => (await scene.GetAsync("/v1/endpoint?pool=chat")).GetProperty("token").GetString()!;
+    }
+
+    private static bool IsSignedWith(char letter, string token)
+    {
+        int dot = token.LastIndexOf('.');
+        byte[] key = Encoding.ASCII.GetBytes(new string(letter, 32));
+        return Base64Url.EncodeToString(HMACSHA256.HashData(key, Encoding.ASCII.GetBytes(token[..dot]))) == token[(dot + 1)..];
     }
 
     private static string Header(HttpResponseMessage response, string name) =>

@@ -29,6 +29,9 @@ internal sealed class EndpointScene : IAsyncDisposable
     /// <summary>Follows no redirection, and accepts every certificate.</summary>
     public HttpClient Http { get; }
 
+    /// <summary>Reads the secret as a reload does, and activates it.</summary>
+    public void ReadSecret(string path) => _server.ReadSecret(new BalancerConfig { Endpoint = new EndpointSettings { SecretFile = path } })();
+
     public Uri Url => new(_server.Url);
 
     /// <param name="endpoint">Further lines of <c>[endpoint]</c>.</param>
@@ -73,7 +76,7 @@ internal sealed class EndpointScene : IAsyncDisposable
         {
             AllowAutoRedirect = false,
             UseProxy = false,
-            SslOptions = new SslClientAuthenticationOptions { RemoteCertificateValidationCallback = static (_, seen, _, _) => seen is not null },
+            SslOptions = new SslClientAuthenticationOptions { RemoteCertificateValidationCallback = static (_, certificate, _, _) => certificate is not null },
         })
         {
             BaseAddress = new Uri(server.Url),

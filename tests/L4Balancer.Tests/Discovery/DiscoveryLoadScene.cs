@@ -107,6 +107,17 @@ internal sealed class DiscoveryLoadScene : IAsyncDisposable
         Assert.That(_established.Select(e => e.Backend).Distinct().Count(), Is.EqualTo(4), "also at the one that is gone and at the one that is drained");
     }
 
+    /// <summary>Under load, does something to the store that must change nothing.</summary>
+    public async Task NothingChangesWhileAsync(Func<Task> trouble)
+    {
+        await trouble();
+        await _load!.ConnectsAsync(ConnectsPerSecond / 4);
+        Assert.That(_load.Failures, Is.Empty, $"of {_load.Count} connects");
+        Assert.That(_daemon!.Output.Count(static l => l.Contains(" removed, ", StringComparison.Ordinal)), Is.EqualTo(_believed));
+        Assert.That(await CountUpAsync(), Is.EqualTo(_backends.Count));
+        await AllEstablishedLiveAsync();
+    }
+
     /// <summary>Every connection that was established before still goes to where it went.</summary>
     public async Task AllEstablishedLiveAsync()
     {

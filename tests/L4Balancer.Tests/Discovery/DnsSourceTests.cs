@@ -65,7 +65,7 @@ internal sealed class DnsSourceTests
             string.Concat(Enumerable.Range(1, Many).Select(i => $"_ws._tcp.chat IN SRV 0 1 80 a-target-with-a-rather-long-name-{i}\na-target-with-a-rather-long-name-{i} IN A 192.0.2.{i}\n")));
         await using var watch = new SourceLog(new DnsSource(NameServer.Service, [server.Address], TimeSpan.FromSeconds(30), TimeProvider.System));
 
-        await watch.UntilAsync(string.Join(' ', Enumerable.Range(1, Many).Select(i => $"192.0.2.{i}:80*1")));
+        await watch.UntilAsync(string.Join(' ', Enumerable.Range(1, Many).Select(i => $"192.0.2.{i}:80*1").Order(StringComparer.Ordinal)));
     }
 
     [Test]

@@ -53,7 +53,7 @@ internal sealed class KubernetesSourceTests
     public async Task A_silent_watch_is_dead()
     {
         await using var store = (KubernetesStore)await KubernetesStore.StartAsync();
-        await using var seen = new SourceWatch(store.Source(Long, StoreContract.Options with { Silence = TimeSpan.FromMilliseconds(300) }));
+        await using var seen = new SourceWatch(store.Source(TimeSpan.FromMinutes(10), StoreContract.Options with { Silence = TimeSpan.FromMilliseconds(300) }));
         await seen.UntilAsync("", after: 1);
         Assert.That(store.Asked.Count(a => !a.Contains("watch=1", StringComparison.Ordinal)), Is.GreaterThan(1));
     }

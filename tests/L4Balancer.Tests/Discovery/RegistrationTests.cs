@@ -55,8 +55,8 @@ internal sealed class RegistrationTests
     [TestCase("{\"address\":\"10.0.0.1:443\",\"weight\":1e2}", "$.weight")]
     [TestCase("{\"address\":\"10.0.0.1:443\",\"weight\":null}", "$.weight")]
     [TestCase("{\"address\":\"10.0.0.1:443\",\"max_connections\":-1}", "max_connections is -1")]
-    [TestCase("{\"address\":\"10.0.0.1:443\",\"public_url\":\"javascript:alert(1)\"}", "is not a ws, wss, http or https URL")]
-    [TestCase("{\"address\":\"10.0.0.1:443\",\"public_url\":\"/path\"}", "is not a ws, wss, http or https URL")]
+    [TestCase("{\"address\":\"10.0.0.1:443\",\"public_url\":\"javascript:alert(1)\"}", "is not a URL of http, https, ws or wss")]
+    [TestCase("{\"address\":\"10.0.0.1:443\",\"public_url\":\"/path\"}", "is not a URL of http, https, ws or wss")]
     [TestCase("{\"address\":\"\\u001b[31m\"}", "\\U0000001B[31m")]
     public void One_that_is_not_a_backend_makes_all_of_them_unknown(string value, string why)
     {

@@ -49,7 +49,7 @@ internal sealed class SourceLog : IAsyncDisposable
         {
             if (reading is SourceReading.Complete set)
             {
-                _sets.Add(string.Join(' ', set.Backends.Select(static b => $"{b.Address}*{b.Weight}{(b.Backup ? "b" : "")}").Order(NumbersFirst)));
+                _sets.Add(string.Join(' ', set.Backends.Select(static b => $"{b.Address}*{b.Weight}{(b.Backup ? "b" : "")}").Order(StringComparer.Ordinal)));
             }
             else
             {
@@ -82,8 +82,4 @@ internal sealed class SourceLog : IAsyncDisposable
             return [.. list];
         }
     }
-
-    // 192.0.2.9 before 192.0.2.10.
-    private static readonly IComparer<string> NumbersFirst = Comparer<string>.Create(static (a, b) =>
-        string.Compare(a, b, System.Globalization.CultureInfo.InvariantCulture, System.Globalization.CompareOptions.NumericOrdering));
 }

@@ -10,12 +10,15 @@ internal sealed class EtcdServer : IAsyncDisposable
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("l4balancer-etcd-");
     private readonly string _cluster;
     private readonly string[] _more;
+    private readonly string[] _wrapper;
     private Process? _process;
 
-    private EtcdServer(string name, int clientPort, int peerPort, string scheme, string cluster, string[] more)
+    private EtcdServer(
+        string name, int clientPort, int peerPort, string scheme, string cluster, string[] more, string host = "127.0.0.1", string[]? wrapper = null)
     {
         Name = name;
-        Client = new Uri($"{scheme}://127.0.0.1:{clientPort}");
+        _wrapper = wrapper ?? [];
+        Client = new Uri($"{scheme}://{host}:{clientPort}");
         Peer = new Uri($"http://127.0.0.1:{peerPort}");
         _cluster = cluster.Length > 0 ? cluster : $"{name}={Peer.OriginalString}";
         _more = more;
@@ -52,6 +55,16 @@ internal sealed class EtcdServer : IAsyncDisposable
         return server;
     }
 
+    /// <summary>A member of its own cluster behind a network that can be cut, answering.</summary>
+    public static async Task<EtcdServer> StartAsync(CutNetwork network)
+    {
+        Require();
+        var server = new EtcdServer("m1", 2379, 2380, "http", "", [], CutNetwork.Far, network.Wrapper);
+        server.Start();
+        await server.ReadyAsync();
+        return server;
+    }
+
     /// <summary>A member of a cluster, not started.</summary>
     public static EtcdServer Of(string name, int clientPort, int peerPort, string cluster) => new(name, clientPort, peerPort, "http", cluster, []);
 
@@ -67,7 +80,8 @@ internal sealed class EtcdServer : IAsyncDisposable
             "--listen-peer-urls", Peer.OriginalString, "--initial-advertise-peer-urls", Peer.OriginalString,
             "--initial-cluster", _cluster, "--logger", "zap", "--log-outputs", Path.Combine(_folder.FullName, "log"), .. _more,
         ];
-        _process = Process.Start(new ProcessStartInfo("etcd", options) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        string[] command = [.. _wrapper, "etcd", .. options];
+        _process = Process.Start(new ProcessStartInfo(command[0], command[1..]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
         _process.OutputDataReceived += static (_, _) => { };
         _process.ErrorDataReceived += static (_, _) => { };
         _process.BeginOutputReadLine();
@@ -79,7 +93,7 @@ internal sealed class EtcdServer : IAsyncDisposable
     {
         using HttpClient http = new(new SocketsHttpHandler
         {
-            SslOptions = { RemoteCertificateValidationCallback = static (_, seen, _, _) => seen?.Subject == "CN=store" },
+            SslOptions = { RemoteCertificateValidationCallback = static (_, certificate, _, _) => certificate is not null },
         })
         { Timeout = TimeSpan.FromSeconds(2) };
         var waited = Stopwatch.StartNew();

@@ -41,6 +41,23 @@ internal sealed class EtcdWatchTests
     }
 
     [Test]
+    public async Task Store_behind_a_cut_network_is_trouble_until_it_is_mended()
+    {
+        using var network = new CutNetwork();
+        await using EtcdServer server = await EtcdServer.StartAsync(network);
+        using EtcdClient etcd = EtcdClientTests.Connect(server.Client, Quick);
+        await PutAsync(etcd, "/p/1", "a");
+        await using var seen = new WatchedKeys(etcd, "/p/", TimeSpan.FromSeconds(1));
+        await seen.UntilAsync("/p/1=a");
+        network.Cut();
+        await seen.UntilAsync("?");
+        network.Mend();
+        await seen.UntilAsync("/p/1=a");
+        await PutAsync(etcd, "/p/1", "b");
+        await seen.UntilAsync("/p/1=b");
+    }
+
+    [Test]
     public async Task Two_of_three_members_are_enough_and_one_is_not()
     {
         await using EtcdCluster cluster = await EtcdCluster.StartAsync();

@@ -1,5 +1,8 @@
+using System.Net;
+using System.Net.Sockets;
 using System.Text.Json;
 using L4Balancer.Tests.Admin;
+using L4Balancer.Tests.NameServer;
 
 namespace L4Balancer.Tests.Fleet;
 
@@ -55,6 +58,18 @@ internal sealed class FleetMemberProcess(string id, string folder, Func<string, 
         [.. (await FleetAsync()).GetProperty("members").EnumerateArray().Select(m => m.GetProperty("id").GetString()!)];
 
     public async Task<bool> IsConnectedAsync() => (await FleetAsync()).GetProperty("connected").GetBoolean();
+
+    /// <summary>What its zone itself has.</summary>
+    public async Task<string[]> ZoneAsync()
+    {
+        string line = await Daemon.LineWithAsync($"answering DNS for {FleetScene.Zone} on ");
+        int at = line.IndexOf(" on ", StringComparison.Ordinal) + 4;
+        using var client = new UdpClient();
+        client.Connect(IPEndPoint.Parse(line[at..line.IndexOf(" (", at, StringComparison.Ordinal)]));
+        await client.SendAsync(ZoneScene.Question(FleetScene.Zone));
+        using var deadline = new CancellationTokenSource(DaemonProcess.Deadline);
+        return [.. ZoneScene.Addresses((await client.ReceiveAsync(deadline.Token)).Buffer).Order(StringComparer.Ordinal)];
+    }
 
     public async ValueTask DisposeAsync()
     {

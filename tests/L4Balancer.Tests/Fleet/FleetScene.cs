@@ -9,6 +9,8 @@ internal sealed class FleetScene : IAsyncDisposable
 {
     public const string Name = "chat";
 
+    public const string Zone = "lb.example.com";
+
     /// <summary>Short, so that the tests are.</summary>
     public static readonly TimeSpan Lease = TimeSpan.FromSeconds(2);
 
@@ -40,8 +42,10 @@ internal sealed class FleetScene : IAsyncDisposable
         return scene;
     }
 
-    /// <summary>Another balancer, not started.</summary>
-    public FleetMemberProcess Balancer(string id) => new(id, _folder.FullName, ConfigOf);
+    /// <summary>The public address of a balancer.</summary>
+    public static string AddressOf(string id) => $"192.0.2.{id.Last(char.IsAsciiDigit)}";
+
+    private FleetMemberProcess Balancer(string id) => new(id, _folder.FullName, ConfigOf);
 
     /// <summary>Another process with this id.</summary>
     public FleetMemberProcess Twin(string id) => new(id + "-twin", _folder.FullName, file => ConfigOf(file).Replace($"id = \"{file}\"", $"id = \"{id}\"", StringComparison.Ordinal));
@@ -106,6 +110,11 @@ internal sealed class FleetScene : IAsyncDisposable
             etcd = {{Etcd.Toml}}
             lease = "{{Lease.TotalSeconds}}s"
             health = "{{_health}}"
+            [dns]
+            listen = "127.0.0.1:0"
+            zone = "{{Zone}}"
+            address = ["{{AddressOf(id)}}"]
+            rate_per_source = 0
             [[listeners]]
             name = "wss"
             bind = ["127.0.0.1:0"]

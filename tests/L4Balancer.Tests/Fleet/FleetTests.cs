@@ -330,7 +330,17 @@ internal sealed class FleetTests
         Balancers[2].Daemon.Signal(DaemonProcess.SIGTERM);
         await FleetScene.AllAsync(Balancers[..2], async b => (await b.MembersAsync()).Length == 2, "lb3 is gone");
         Say($"one that stops is gone after {since.Elapsed.TotalMilliseconds:0} ms");
+        await FleetScene.AllAsync(
+            Balancers[..2], async b => (await b.ZoneAsync()).SequenceEqual(Balancers[..2].Select(o => FleetScene.AddressOf(o.Id))), "the zone without it");
         Assert.That(await Balancers[2].Daemon.ExitAsync(), Is.Zero);
+    }
+
+    [Test]
+    [Order(2)]
+    public async Task The_zone_of_each_has_the_addresses_of_all()
+    {
+        string[] all = [.. Balancers.Select(b => FleetScene.AddressOf(b.Id))];
+        await _scene.AllAsync(async b => (await b.ZoneAsync()).SequenceEqual(all), "the zone");
     }
 
     private static Task<JsonElement> SettingAsync(FleetMemberProcess balancer, string method, string path, string body) =>

@@ -3,6 +3,8 @@ using L4Balancer.Discovery.Consul;
 using L4Balancer.Discovery.Etcd;
 using L4Balancer.Discovery.Http;
 using L4Balancer.Discovery.Kubernetes;
+using L4Balancer.Discovery.RedisSentinel;
+using L4Balancer.Discovery.Zookeeper;
 using L4Balancer.Stores;
 using Microsoft.Extensions.Logging;
 
@@ -21,6 +23,8 @@ internal static class SourceFactory
     /// <exception cref="NotSupportedException">The kind is not built; the configuration does not accept its key.</exception>
     public static IBackendSource Create(string pool, DiscoverySettings settings, string fleet, TimeProvider clock, ILogger log) => settings.Kind switch
     {
+        DiscoveryKind.Zookeeper => new ZookeeperSource(settings, settings.PrefixFor(pool, fleet), clock),
+        DiscoveryKind.RedisSentinel => new SentinelSource(settings, clock),
         DiscoveryKind.Dns => new DnsSource(settings.Dns, settings.Servers, settings.Interval, clock),
         DiscoveryKind.File => new FileSource(settings.File, settings.Interval, clock),
         DiscoveryKind.Http => new HttpSource(settings, clock, Random.Shared, OneServer),
