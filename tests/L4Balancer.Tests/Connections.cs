@@ -93,7 +93,10 @@ internal static class Connections
         string address = $"10.{index / 65536}.{index / 256 % 256}.{index % 256}:8443";
         return new BackendSettings
         {
-            Name = $"ws{index + 1}", Address = address, Endpoint = ParseEndpoint(address), PublicUrl = $"wss://ws{index + 1}.example.com",
+            Name = $"ws{index + 1}",
+            Address = address,
+            Endpoint = ParseEndpoint(address),
+            PublicUrl = $"wss://ws{index + 1}.example.com",
         };
     }
 

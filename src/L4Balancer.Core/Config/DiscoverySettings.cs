@@ -100,7 +100,10 @@ public sealed record DiscoverySettings
             && RedisSentinel.SequenceEqual(other.RedisSentinel)
             && this with
             {
-                Servers = other.Servers, Etcd = other.Etcd, Zookeeper = other.Zookeeper, RedisSentinel = other.RedisSentinel,
+                Servers = other.Servers,
+                Etcd = other.Etcd,
+                Zookeeper = other.Zookeeper,
+                RedisSentinel = other.RedisSentinel,
             } == other;
     }
 }

@@ -57,11 +57,11 @@ internal sealed class ZoneNode
 
     public static ZoneNode WithAddresses(
         IReadOnlyCollection<(HostAddress Address, int Weight)> members, ServiceSet? services = null) => new()
-    {
-        V4 = new AddressSet(members.Where(m => m.Address.IsV4)),
-        V6 = new AddressSet(members.Where(m => !m.Address.IsV4)),
-        Services = services ?? ServiceSet.Empty,
-    };
+        {
+            V4 = new AddressSet(members.Where(m => m.Address.IsV4)),
+            V6 = new AddressSet(members.Where(m => !m.Address.IsV4)),
+            Services = services ?? ServiceSet.Empty,
+        };
 }
 
 /// <summary>One SRV record (RFC 2782).</summary>

@@ -148,7 +148,12 @@ internal readonly ref struct LedgerReader
         doubts |= IsDoubtful(entry.PipeToBackend, toBackend) || IsDoubtful(entry.PipeToClient, toClient) ? LedgerDoubts.Pipe : LedgerDoubts.None;
         return new LedgerConnection
         {
-            Doubts = doubts, Entry = entry, Listener = listener, Backend = backend, ToBackend = toBackend, ToClient = toClient,
+            Doubts = doubts,
+            Entry = entry,
+            Listener = listener,
+            Backend = backend,
+            ToBackend = toBackend,
+            ToClient = toClient,
         };
 
         bool IsDoubtful(int number, LedgerPipeEnds? pipe) =>

@@ -9,7 +9,7 @@ internal static unsafe class ChildProcess
         int waited;
         do
         {
-            waited = Libc.waitpid(id, null, Libc.WNOHANG | Libc.__WALL);
+            waited = Libc.waitpid(id, null, Libc.WNOHANG | Libc.WALL);
         }
         while (waited < 0 && SysResult.From(waited).Errno == Errno.EINTR);
         return waited != 0;
@@ -22,7 +22,7 @@ internal static unsafe class ChildProcess
         int waited;
         do
         {
-            waited = Libc.waitpid(id, null, Libc.__WALL);
+            waited = Libc.waitpid(id, null, Libc.WALL);
         }
         while (waited < 0 && SysResult.From(waited).Errno == Errno.EINTR);
     }

@@ -18,7 +18,7 @@ internal static unsafe partial class Libc
 
     // waitpid(2), kill(2).
     public const int WNOHANG = 1;
-    public const int __WALL = 0x40000000;
+    public const int WALL = 0x40000000; // __WALL in C
     public const int SIGKILL = 9;
 
     private const int SysPidfdOpen = 434; // the same on every architecture

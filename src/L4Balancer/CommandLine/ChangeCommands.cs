@@ -74,7 +74,8 @@ internal static class ChangeCommands
     {
         var until = new Option<string?>("--until")
         {
-            Description = "How long it holds: 30m, 2h; then it is lifted. Default: until it is changed", HelpName = "DURATION",
+            Description = "How long it holds: 30m, 2h; then it is lifted. Default: until it is changed",
+            HelpName = "DURATION",
         };
         until.Validators.Add(result =>
         {

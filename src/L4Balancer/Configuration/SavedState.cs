@@ -53,7 +53,8 @@ internal sealed record SavedState(int Version, ImmutableArray<SavedBackend> Back
                 // Which backends its source has is not known yet.
                 overrides = overrides.With(saved.Pool, saved.Backend, new BackendOverride(saved.Mode, saved.Weight)
                 {
-                    ModeOrigin = saved.ModeOrigin?.Origin, WeightOrigin = saved.WeightOrigin?.Origin,
+                    ModeOrigin = saved.ModeOrigin?.Origin,
+                    WeightOrigin = saved.WeightOrigin?.Origin,
                 });
             }
         }

@@ -55,7 +55,11 @@ internal sealed class FleetService : IOverrideSharing, IAsyncDisposable
         TimeSpan timeout = TimeSpan.FromTicks(Math.Clamp((settings.Lease / 4).Ticks, TimeSpan.FromMilliseconds(500).Ticks, TimeSpan.FromSeconds(3).Ticks));
         var access = new StoreAccess
         {
-            TokenFile = settings.TokenFile, CaFile = settings.CaFile, CertFile = settings.CertFile, KeyFile = settings.KeyFile, User = settings.User,
+            TokenFile = settings.TokenFile,
+            CaFile = settings.CaFile,
+            CertFile = settings.CertFile,
+            KeyFile = settings.KeyFile,
+            User = settings.User,
             PasswordFile = settings.PasswordFile,
         };
         _client = new EtcdClient(settings.Etcd, access, new StoreHttpOptions { Timeout = timeout, ConnectTimeout = timeout }, clock);

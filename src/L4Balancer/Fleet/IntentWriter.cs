@@ -84,7 +84,9 @@ internal sealed class IntentWriter(EtcdClient client, FleetKeys keys, FleetState
         StoreResult<EtcdWritten> written = await client.CommitAsync(
             new EtcdTransaction
             {
-                If = [EtcdCompare.Missing(keys.Marker)], Then = [EtcdOperation.Put(keys.Marker, value)], Else = [EtcdOperation.Get(keys.Marker)],
+                If = [EtcdCompare.Missing(keys.Marker)],
+                Then = [EtcdOperation.Put(keys.Marker, value)],
+                Else = [EtcdOperation.Get(keys.Marker)],
             },
             stop);
         if (!written.IsOk)

@@ -447,7 +447,8 @@ internal sealed class Daemon : IAsyncDisposable
         {
             var target = new AdminTarget(
                 _control!, _engine!, _metricsEndpoint, _output.Recent, _clock, _clock.GetUtcNow(), () => !_service.IsDraining,
-                _endpoints!) { Fleet = _fleet };
+                _endpoints!)
+            { Fleet = _fleet };
             _parts.Own(_admin = await AdminServer.StartAsync(settings, target, _loggers, hurry));
             return null;
         }

@@ -62,7 +62,8 @@ internal sealed class StoreTls : IDisposable
         {
             var policy = new X509ChainPolicy
             {
-                TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck,
+                TrustMode = X509ChainTrustMode.CustomRootTrust,
+                RevocationMode = X509RevocationMode.NoCheck,
             };
             policy.CustomTrustStore.AddRange(_authorities);
             options.CertificateChainPolicy = policy;

@@ -77,7 +77,10 @@ internal sealed class FleetDifferenceTests
 
     private static FleetMember Member(string id) => new(id, id)
     {
-        Version = "1", Configuration = "same", Rings = FleetMember.NoRings.Add("p", "ring"), Health = Health(HealthState.Up),
+        Version = "1",
+        Configuration = "same",
+        Rings = FleetMember.NoRings.Add("p", "ring"),
+        Health = Health(HealthState.Up),
     };
 
     private static System.Collections.Immutable.ImmutableSortedDictionary<string, System.Collections.Immutable.ImmutableSortedDictionary<string, HealthState>>

@@ -112,17 +112,40 @@ internal sealed class LedgerTarget : FuzzTarget
 
     private static LedgerEntry Entry(int client, int backend) => new()
     {
-        State = EntryState.Living, Client = client, Backend = backend, ClientCookie = (ulong)client, BackendCookie = (ulong)backend,
-        Id = (ulong)client, AcceptedAt = 1, Listener = 1, BackendName = 3,
+        State = EntryState.Living,
+        Client = client,
+        Backend = backend,
+        ClientCookie = (ulong)client,
+        BackendCookie = (ulong)backend,
+        Id = (ulong)client,
+        AcceptedAt = 1,
+        Listener = 1,
+        BackendName = 3,
     };
 
     private static byte[] Seed(params LedgerEntry[] entries)
     {
         var header = new LedgerHeader
         {
-            Magic = LedgerHeader.RightMagic, Version = LedgerHeader.CurrentVersion, State = LedgerState.InUse, Generation = 1, BootFirst = 1, BootSecond = 2,
-            Process = 4711, Workers = 1, Slots = 4, Pipes = 2, Names = 4, Overrides = 2, Listening = 2, EntrySize = LedgerEntry.Size,
-            FileLength = (ulong)Shape.Length, NextId = 20, NamesInUse = 3, OverridesInForce = 2, ListeningInUse = 1,
+            Magic = LedgerHeader.RightMagic,
+            Version = LedgerHeader.CurrentVersion,
+            State = LedgerState.InUse,
+            Generation = 1,
+            BootFirst = 1,
+            BootSecond = 2,
+            Process = 4711,
+            Workers = 1,
+            Slots = 4,
+            Pipes = 2,
+            Names = 4,
+            Overrides = 2,
+            Listening = 2,
+            EntrySize = LedgerEntry.Size,
+            FileLength = (ulong)Shape.Length,
+            NextId = 20,
+            NamesInUse = 3,
+            OverridesInForce = 2,
+            ListeningInUse = 1,
         };
         LedgerEntry[] all = [.. entries, .. new LedgerEntry[4 - entries.Length]];
         return

@@ -11,7 +11,7 @@ namespace L4Balancer.Tests.Discovery;
 /// <summary>How one source is run: with a clock of the test, and a source that says what the test says.</summary>
 [CancelAfter(60_000)]
 [FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
-internal sealed class PoolWatchTests
+internal sealed class PoolWatchTests : IAsyncDisposable
 {
     private static readonly TimeSpan Hold = TimeSpan.FromSeconds(30);
 
@@ -29,8 +29,7 @@ internal sealed class PoolWatchTests
         _watch.Start();
     }
 
-    [TearDown]
-    public ValueTask End_the_watch() => _watch.DisposeAsync();
+    public ValueTask DisposeAsync() => _watch.DisposeAsync();
 
     [Test]
     public async Task A_set_is_believed_and_reported_once()
@@ -150,7 +149,7 @@ internal sealed class PoolWatchTests
         return source;
     }
 
-    private static SourceReading Of(int count) => new SourceReading.Complete(
+    private static SourceReading.Complete Of(int count) => new SourceReading.Complete(
         [.. Enumerable.Range(1, count).Select(i => new DiscoveredBackend(new Endpoint(HostAddress.FromV4(0x0A00_0000u + (uint)i), 80)))], "v");
 
     /// <summary>Reports what it is given.</summary>

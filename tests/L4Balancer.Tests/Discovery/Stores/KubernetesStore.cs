@@ -57,7 +57,11 @@ internal sealed class KubernetesStore : IStore
     public IBackendSource Source(TimeSpan interval, StoreHttpOptions options, string tokenFile) => new KubernetesSource(
         IStore.Settings(DiscoveryKind.Kubernetes, interval) with
         {
-            Kubernetes = _server.Address.OriginalString, Service = "chat", Namespace = "rooms", Port = "ws", TokenFile = tokenFile,
+            Kubernetes = _server.Address.OriginalString,
+            Service = "chat",
+            Namespace = "rooms",
+            Port = "ws",
+            TokenFile = tokenFile,
         },
         TimeProvider.System, new Random(1), options, static _ => null);
 
