@@ -145,7 +145,7 @@ internal sealed class FleetState
     private void Publish(bool intents, bool isLost)
     {
         FleetStatus before = _status;
-        
+
         // Why the lease was refused says more than that nothing has been read yet.
         string fault = _readFault.Length > 0 && (_readFault != NotRead || _leaseFault.Length == 0) ? _readFault : _leaseFault;
         ImmutableArray<FleetMember> members = _book.Members;
