@@ -141,7 +141,7 @@ internal sealed class FleetMembership(
         (_published, _publishedAt, _revision) = (value, clock.GetTimestamp(), revision);
         (_isHeld, _heldSince) = (false, 0);
         state.SetHeldBy("");
-        state.Wrote(_key, new EtcdEntry(_key, value, revision, revision, _lease));
+        state.Wrote(_key, new EtcdEntry(_key, value, revision, revision, _lease), revision);
     }
 
     // A process that has died keeps the id for one lease; one that is restarted sees its own predecessor.

@@ -57,6 +57,15 @@ internal sealed class FleetState
         }
     }
 
+    /// <summary>The store is about to be read as a whole.</summary>
+    public void BeginRead()
+    {
+        lock (_gate)
+        {
+            _book.BeginListing();
+        }
+    }
+
     /// <summary>The store has been read as a whole, or could not be.</summary>
     /// <param name="fault">Why not; empty if it has been.</param>
     public void Read(EtcdListing? listing, string fault)
@@ -102,9 +111,9 @@ internal sealed class FleetState
                 return false;
             }
 
-            foreach ((string key, EtcdEntry? entry) in changes.Changes)
+            foreach ((string key, EtcdEntry? entry, long revision) in changes.Changes)
             {
-                _book.Put(key, entry);
+                _book.Put(key, entry, revision);
             }
 
             Publish(intents: true, isLost: false);
@@ -112,12 +121,13 @@ internal sealed class FleetState
         }
     }
 
-    /// <summary>This balancer has written a key itself.</summary>
-    public void Wrote(string key, EtcdEntry? entry)
+    /// <summary>This balancer has written a key itself, or has found another value there.</summary>
+    /// <param name="revision">Of the store at that moment.</param>
+    public void Wrote(string key, EtcdEntry? entry, long revision)
     {
         lock (_gate)
         {
-            _book.Put(key, entry);
+            _book.Learn(key, entry, revision);
             Publish(intents: true, isLost: false);
         }
     }
