@@ -23,8 +23,8 @@ internal sealed class FleetBook(FleetKeys keys)
     /// <summary>The values that are no intents, by key: they are left alone.</summary>
     public IEnumerable<string> Unreadable => _intents.Where(static i => i.Value.Intent is null).Select(i => keys.Intent(i.Key.Pool, i.Key.Backend));
 
-    /// <summary>The revision of an intent's key; 0: there is none.</summary>
-    public long RevisionOf(string pool, string backend) => _intents.GetValueOrDefault((pool, backend)).Revision;
+    /// <summary>One of <see cref="Intents"/>, and the revision of its key; 0: there is none.</summary>
+    public (FleetIntent? Intent, long Revision) IntentOf(string pool, string backend) => _intents.GetValueOrDefault((pool, backend));
 
     /// <summary>A listing is asked for: what is learned from now on may be later than the listing.</summary>
     public void BeginListing() => _learned.Clear();

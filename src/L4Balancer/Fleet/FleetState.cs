@@ -145,7 +145,7 @@ internal sealed class FleetState
     {
         lock (_gate)
         {
-            return (_book.Intents[pool, backend], _book.RevisionOf(pool, backend));
+            return _book.IntentOf(pool, backend);
         }
     }
 

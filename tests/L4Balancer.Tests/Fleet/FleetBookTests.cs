@@ -23,11 +23,11 @@ internal sealed class FleetBookTests
         _book.BeginListing();
         _book.Learn(Key, Drain(11), 11);
         Assert.That(_book.Replace(new EtcdListing([Marker("a", 1)], 10)), Is.False);
-        Assert.That(_book.RevisionOf("chat", "ws1"), Is.EqualTo(11));
+        Assert.That(_book.IntentOf("chat", "ws1").Revision, Is.EqualTo(11));
 
         _book.BeginListing();
         Assert.That(_book.Replace(new EtcdListing([Marker("a", 1)], 12)), Is.False);
-        Assert.That(_book.Intents["chat", "ws1"], Is.Null, "it has been deleted since");
+        Assert.That(_book.IntentOf("chat", "ws1").Intent, Is.Null, "it has been deleted since");
     }
 
     [Test]
@@ -37,7 +37,7 @@ internal sealed class FleetBookTests
         _book.BeginListing();
         _book.Learn(Key, null, 9);
         _book.Replace(new EtcdListing([Marker("a", 1), Drain(5)], 8));
-        Assert.That(_book.Intents["chat", "ws1"], Is.Null);
+        Assert.That(_book.IntentOf("chat", "ws1").Intent, Is.Null);
     }
 
     [Test]
@@ -45,9 +45,9 @@ internal sealed class FleetBookTests
     {
         _book.Learn(Key, Drain(11), 11);
         _book.Put(Key, null, 10);
-        Assert.That(_book.Intents["chat", "ws1"]?.Mode?.Mode, Is.EqualTo(BackendMode.Draining));
+        Assert.That(_book.IntentOf("chat", "ws1").Intent?.Mode?.Mode, Is.EqualTo(BackendMode.Draining));
         _book.Put(Key, null, 12);
-        Assert.That(_book.Intents["chat", "ws1"], Is.Null);
+        Assert.That(_book.IntentOf("chat", "ws1").Intent, Is.Null);
     }
 
     [Test]
@@ -56,7 +56,7 @@ internal sealed class FleetBookTests
         _book.BeginListing();
         _book.Learn(Key, Drain(11), 11);
         Assert.That(_book.Replace(new EtcdListing([], 3)), Is.True);
-        Assert.That(_book.Intents["chat", "ws1"], Is.Null);
+        Assert.That(_book.IntentOf("chat", "ws1").Intent, Is.Null);
 
         _book.BeginListing();
         _book.Learn(Keys.Marker, Marker("b", 5), 5);
