@@ -193,7 +193,7 @@ internal sealed class FleetService : IOverrideSharing, IAsyncDisposable
                 long started = _clock.GetTimestamp();
                 EtcdWatchEnd end = await _client.WatchAsync(_keys.Prefix, listing.Value.Revision + 1, BetweenReadings, Take, either.Token);
                 bool isShort = !end.InTime && _clock.GetElapsedTime(started) < BeforeWatch.Longest;
-                pause = !isShort ? BeforeWatch.First : pause < BeforeWatch.Longest ? pause + pause : BeforeWatch.Longest;
+                pause = !isShort ? BeforeWatch.First : pause + pause < BeforeWatch.Longest ? pause + pause : BeforeWatch.Longest;
                 if (!end.InTime)
                 {
                     await Task.Delay(pause * (0.5 + Random.Shared.NextDouble()), _clock, stop);
