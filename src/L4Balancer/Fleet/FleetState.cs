@@ -16,6 +16,7 @@ internal sealed class FleetState
 {
     private readonly Lock _gate = new();
     private readonly FleetSettings _settings;
+    private readonly FleetKeys _keys;
     private readonly FleetMember _self;
     private readonly BalancerControl _control;
     private readonly TimeProvider _clock;
@@ -30,9 +31,9 @@ internal sealed class FleetState
 
     public FleetState(FleetSettings settings, FleetKeys keys, FleetMember self, BalancerControl control, TimeProvider clock, ILogger log)
     {
-        (_settings, _self, _control, _clock, _log) = (settings, self, control, clock, log);
+        (_settings, _keys, _self, _control, _clock, _log) = (settings, keys, self, control, clock, log);
         _book = new FleetBook(keys);
-        _status = new FleetStatus(settings.Name, self.Id, _readFault, clock.GetUtcNow(), "", [], [], FleetIntents.None);
+        _status = new FleetStatus(settings.Name, self.Id, _readFault, clock.GetUtcNow(), "", [], FleetStatus.Compare([]), FleetIntents.None);
     }
 
     public FleetStatus Status => _status;
@@ -116,7 +117,7 @@ internal sealed class FleetState
                 _book.Put(key, entry, revision);
             }
 
-            Publish(intents: true, isLost: false);
+            Publish(changes.Changes.Any(c => _keys.IntentOf(c.Key) is not null), isLost: false);
             return true;
         }
     }
@@ -128,7 +129,7 @@ internal sealed class FleetState
         lock (_gate)
         {
             _book.Learn(key, entry, revision);
-            Publish(intents: true, isLost: false);
+            Publish(_keys.IntentOf(key) is not null, isLost: false);
         }
     }
 
@@ -149,7 +150,7 @@ internal sealed class FleetState
         }
     }
 
-    // Under the lock.
+    // Under the lock. Views change far more often than intents, which concern every backend of the control plane.
     private void Publish(bool intents, bool isLost)
     {
         FleetStatus before = _status;
@@ -165,7 +166,7 @@ internal sealed class FleetState
             Fault = fault,
             Since = before.IsConnected == (fault.Length == 0) ? before.Since : _clock.GetUtcNow(),
             Members = members,
-            Differences = FleetDifference.Between(members),
+            Compared = FleetStatus.Compare(members),
             Intents = _intents,
         };
         if (intents && _book.IsRead)
