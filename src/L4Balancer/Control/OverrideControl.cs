@@ -11,7 +11,8 @@ namespace L4Balancer.Control;
 internal sealed class OverrideControl : IAsyncDisposable
 {
     /// <summary>
-    /// What ends later is looked at again then: the end is a time of day, and a timer does not see that the clock was set or the machine suspended.
+    /// What ends later is looked at again then: the end is a time of day, and a timer does not see that the clock was set or the machine
+    /// suspended.
     /// </summary>
     private static readonly TimeSpan LongestWait = TimeSpan.FromMinutes(1);
 

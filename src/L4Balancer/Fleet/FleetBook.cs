@@ -16,7 +16,8 @@ internal sealed class FleetBook(FleetKeys keys)
 
     public bool IsRead { get; private set; }
 
-    public FleetIntents Intents => new(_intents.Where(static i => i.Value.Intent is not null).ToImmutableDictionary(static i => i.Key, static i => i.Value.Intent!));
+    public FleetIntents Intents => new(
+        _intents.Where(static i => i.Value.Intent is not null).ToImmutableDictionary(static i => i.Key, static i => i.Value.Intent!));
 
     public ImmutableArray<FleetMember> Members => [.. _members.Values.Select(static m => m.Member)];
 

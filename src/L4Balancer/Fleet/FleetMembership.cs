@@ -27,7 +27,8 @@ internal sealed class FleetMembership(
     public bool IsJoined => _revision != 0;
 
     /// <summary>When the next view may be written; zero: now.</summary>
-    public TimeSpan UntilNextView => _publishedAt == 0 || clock.GetElapsedTime(_publishedAt) is var since && since >= BetweenViews ? TimeSpan.Zero : BetweenViews - since;
+    public TimeSpan UntilNextView =>
+        _publishedAt == 0 || clock.GetElapsedTime(_publishedAt) is var since && since >= BetweenViews ? TimeSpan.Zero : BetweenViews - since;
 
     /// <summary>Renews the lease, or gets one, and joins with it.</summary>
     /// <returns>Why the store cannot be used; empty if it can.</returns>

@@ -53,5 +53,8 @@ internal sealed class OverrideControlTests
     }
 
     private DesiredState DrainedFor(TimeSpan time) => new DesiredState(new BalancerConfig(), 100).WithOverride(
-        "chat", "ws1", new BackendOverride(BackendMode.Draining, null) { ModeOrigin = new OverrideOrigin("of the test", _clock.GetUtcNow(), _clock.GetUtcNow() + time) });
+        "chat", "ws1", new BackendOverride(BackendMode.Draining, null)
+        {
+            ModeOrigin = new OverrideOrigin("of the test", _clock.GetUtcNow(), _clock.GetUtcNow() + time),
+        });
 }

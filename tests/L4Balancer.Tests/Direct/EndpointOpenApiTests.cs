@@ -3,7 +3,9 @@ using L4Balancer.Tests.Admin;
 
 namespace L4Balancer.Tests.Direct;
 
-/// <summary><c>docs/openapi-endpoint.json</c> against what is answered: the methods of each path, the parameters, and the names in the answers.</summary>
+/// <summary>
+/// <c>docs/openapi-endpoint.json</c> against what is answered: the methods of each path, the parameters, and the names in the answers.
+/// </summary>
 internal sealed class EndpointOpenApiTests
 {
     private static readonly JsonElement Document =
@@ -21,14 +23,15 @@ internal sealed class EndpointOpenApiTests
 
             JsonProperty verb = path.Value.EnumerateObject().Single();
             using HttpResponseMessage refused = await scene.SendAsync(verb.Name.ToUpperInvariant(), $"{path.Name}?nope=1");
-            string detail = JsonDocument.Parse(await refused.Content.ReadAsStringAsync()).RootElement.GetProperty("detail").GetString()!;
+            string detail = await DetailAsync(refused);
             IEnumerable<string?> described = verb.Value.GetProperty("parameters").EnumerateArray().Select(p => p.GetProperty("name").GetString());
             Assert.That(detail, Does.EndWith($"allowed: {string.Join(", ", described)}"), path.Name);
         }
 
         using HttpResponseMessage other = await scene.Http.GetAsync("/v1/other");
-        string paths = JsonDocument.Parse(await other.Content.ReadAsStringAsync()).RootElement.GetProperty("detail").GetString()!;
-        Assert.That(paths.Split(' ').Where(w => w.StartsWith('/')), Is.EquivalentTo(Document.GetProperty("paths").EnumerateObject().Select(p => p.Name)));
+        string paths = await DetailAsync(other);
+        Assert.That(
+            paths.Split(' ').Where(w => w.StartsWith('/')), Is.EquivalentTo(Document.GetProperty("paths").EnumerateObject().Select(p => p.Name)));
     }
 
     [TestCase("GET", "/v1/endpoint?pool=chat", "Endpoint", true)]
@@ -41,7 +44,11 @@ internal sealed class EndpointOpenApiTests
         await using EndpointScene scene = await EndpointScene.StartAsync(secret);
         using HttpResponseMessage response = await scene.SendAsync(method, path);
         JsonElement answer = JsonDocument.Parse(await response.Content.ReadAsStringAsync()).RootElement;
-        Assert.That(OpenApiSchema.Faults(Document, Document.GetProperty("components").GetProperty("schemas").GetProperty(schema), answer), Is.Empty);
+        JsonElement described = Document.GetProperty("components").GetProperty("schemas").GetProperty(schema);
+        Assert.That(OpenApiSchema.Faults(Document, described, answer), Is.Empty);
         Assert.That(answer.TryGetProperty("token", out _) || answer.TryGetProperty("accessToken", out _), Is.EqualTo(signs));
     }
+
+    private static async Task<string> DetailAsync(HttpResponseMessage response) =>
+        JsonDocument.Parse(await response.Content.ReadAsStringAsync()).RootElement.GetProperty("detail").GetString()!;
 }

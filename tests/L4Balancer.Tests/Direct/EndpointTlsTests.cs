@@ -26,7 +26,8 @@ internal sealed class EndpointTlsTests
 
         File.WriteAllText(first.CertificateFile, "no certificate");
         await UntilAsync(
-            () => Task.FromResult(logs.Collector.GetSnapshot().Any(l => l.Message.Contains("is not used", StringComparison.Ordinal))), "it is looked at");
+            () => Task.FromResult(logs.Collector.GetSnapshot().Any(l => l.Message.Contains("is not used", StringComparison.Ordinal))),
+            "it is looked at");
         Assert.That(await FingerprintAsync(scene.Url), Is.EqualTo(before));
         File.Copy(second.KeyFile, first.KeyFile, overwrite: true);
         File.Copy(second.CertificateFile, first.CertificateFile, overwrite: true);
