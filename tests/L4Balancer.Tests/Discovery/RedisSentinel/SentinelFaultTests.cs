@@ -3,6 +3,7 @@ using System.Text;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Discovery;
 using L4Balancer.Discovery.RedisSentinel;
+using L4Balancer.Tests.Etcd;
 
 namespace L4Balancer.Tests.Discovery.RedisSentinel;
 
@@ -47,6 +48,24 @@ internal sealed class SentinelFaultTests
         await using WatchedSource source = Watch(SentinelRole.Master, stub.Server);
         await source.UnknownAsync(why);
         Assert.That(source.Sets, Is.Empty);
+    }
+
+    [Test]
+    public async Task Password_that_a_server_quotes_is_not_shown()
+    {
+        using var password = new TemporaryFile("correct-horse\n");
+        await using StubStore stub = Stub(() => ("", "-ERR unknown command 'AUTH', with args beginning with: 'lb' 'correct-ho\r\n"));
+        await using var source = new WatchedSource(new SentinelSource(
+            new DiscoverySettings
+            {
+                Kind = DiscoveryKind.RedisSentinel,
+                RedisSentinel = [stub.Server],
+                Service = "chat",
+                User = "lb",
+                PasswordFile = password.Path,
+            },
+            TimeProvider.System));
+        Assert.That((await source.UnknownAsync("the user and the password are not accepted")).Why, Does.Not.Contain("correct"));
     }
 
     [Test]
