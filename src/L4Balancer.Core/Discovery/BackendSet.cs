@@ -35,7 +35,9 @@ internal static class BackendSet
         return null;
     }
 
-    /// <summary>In the order of the addresses, each address once: of several with one address, that whose name comes first, else a primary, else the heaviest.</summary>
+    /// <summary>
+    /// In the order of the addresses, each address once: of several with one address, that whose name comes first, else a primary, else the heaviest.
+    /// </summary>
     public static ImmutableArray<DiscoveredBackend> Of(ImmutableArray<DiscoveredBackend> backends)
     {
         ImmutableArray<DiscoveredBackend>.Builder set = ImmutableArray.CreateBuilder<DiscoveredBackend>(backends.Length);

@@ -22,6 +22,9 @@ internal sealed class DnsSource(string name, ImmutableArray<Endpoint> servers, T
 
     private static readonly TimeSpan ShortestPause = TimeSpan.FromSeconds(1);
 
+    /// <summary>After a failure, however long the interval is.</summary>
+    private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(30);
+
     /// <summary>Look-ups at the same time, so that a name with many targets does not flood its name server.</summary>
     private const int MostAtOnce = 16;
 
@@ -49,7 +52,7 @@ internal sealed class DnsSource(string name, ImmutableArray<Endpoint> servers, T
                 // What a name server answers may be anything; the library throws several kinds of exceptions for what it cannot read.
                 report(new SourceReading.Unknown(DnsQuestion.Describe(name, e)));
                 pause = retry;
-                retry = Shorter(retry + retry, interval);
+                retry = Shorter(retry + retry, Shorter(interval, LongestRetry));
             }
 
             // Balancers that were started together do not ask together.
