@@ -37,7 +37,9 @@ public sealed unsafe class ConnectionLedger : IDisposable
 
     public LedgerShape Shape { get; }
 
-    /// <summary>The file system had no memory for the entry of a connection, or there were too many: a crash resets it. How often that happened.</summary>
+    /// <summary>
+    /// How often the file system had no memory for the entry of a connection, or there were too many. Such a connection does not outlive a crash.
+    /// </summary>
     public long Unwritten => _workers.Sum(w => w.Unwritten);
 
     internal byte* Start => _file.Start;
