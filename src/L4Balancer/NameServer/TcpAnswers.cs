@@ -139,9 +139,9 @@ internal sealed class TcpAnswers : IAsyncDisposable
             }
             while (await AnswerNextAsync(connection, question, timeout.Token));
         }
-        catch (Exception e) when (e is SocketException or OperationCanceledException or ObjectDisposedException)
+        catch (Exception)
         {
-            // The client has left, took too long, or gave way to another.
+            // The client has left, took too long, or gave way to another; or there was no memory for it.
         }
         finally
         {
