@@ -327,6 +327,12 @@ internal static partial class Log
     [LoggerMessage(1765, LogLevel.Error, "endpoint API: the certificate could not be looked at; this is tried again every second")]
     public static partial void EndpointUpkeepFailed(this ILogger logger, Exception exception);
 
+    [LoggerMessage(1766, LogLevel.Warning,
+        "{Table}: too many connections, the latest from {Source}: {Effect} ({Count} times since the last such line). At most {PerSource} "
+        + "connections per address, {Most} in all: keep an address that does harm away by a firewall")]
+    public static partial void TooManyClients(
+        this ILogger logger, string table, string source, string effect, int perSource, int most, long count);
+
     [LoggerMessage(1780, LogLevel.Information, "answering DNS for {Zone} on {Address} (UDP and TCP)")]
     public static partial void DnsListening(this ILogger logger, string zone, string address);
 

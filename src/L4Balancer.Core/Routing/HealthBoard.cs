@@ -10,7 +10,7 @@ namespace L4Balancer.Core.Routing;
 /// Turns the results of probes and of clients' connects into the pools' available sets. One writer: all calls come one at a time. Entries
 /// are keyed by <see cref="BackendState"/>, so that a backend that was known before a reload keeps its health.
 /// </summary>
-public sealed class HealthBoard
+public sealed partial class HealthBoard
 {
     /// <summary>The largest number of queue entries per backend, the valid one included.</summary>
     private const int MostLeftovers = 2;
@@ -18,9 +18,6 @@ public sealed class HealthBoard
     // An entry is a leftover if its time is not its backend's.
     private readonly PriorityQueue<HealthEntry, Instant> _trials = new();
     private Dictionary<BackendState, HealthEntry> _entries = [];
-
-    // What the other balancers say; null: this one decides alone.
-    private PeerViews? _peers;
 
     // After the first snapshot: a backend that joins is checked before it gets connections.
     private bool _isRunning;
@@ -49,31 +46,6 @@ public sealed class HealthBoard
             SetHealth(pool, Verdicts(pool, [.. pool.Backends.Select(b => StateIn(pool, b))]));
         }
     }
-
-    /// <summary>
-    /// Puts health to the vote with what the other balancers say, or with null no longer: each backend gets the verdict at once.
-    /// </summary>
-    /// <returns>The backends that are up and were not, or are no longer.</returns>
-    public IReadOnlyList<(Pool Pool, Backend Backend)> Apply(PeerViews? peers, Instant now)
-    {
-        _peers = peers;
-        List<(Pool, Backend)> turned = [];
-        foreach (Pool pool in _entries.Values.Select(e => e.Pool).Distinct())
-        {
-            turned.AddRange(ShowVerdicts(pool, now).Select(b => (pool, b)));
-        }
-
-        return turned;
-    }
-
-    /// <summary>A mode or a weight has changed: with it, which backends are the last ones of their pool.</summary>
-    /// <returns>As <see cref="Apply"/>.</returns>
-    public IReadOnlyList<Backend> Judge(Pool pool, Instant now) => _peers is null ? [] : ShowVerdicts(pool, now);
-
-    /// <summary>What is put to the vote of a backend; null if this balancer decides alone, or its probes have not decided.</summary>
-    public Ballot? BallotOf(BackendState state) =>
-        _peers is not null && _entries.TryGetValue(state, out HealthEntry? entry) && BallotOf(entry.Pool, entry.Backend, entry.Tracker.State) is { IsByProbes: true } cast
-            ? cast : null;
 
     /// <summary>
     /// Carries the health of each backend into a new snapshot. Reports about backends that are not in it are ignored from now on.
@@ -133,7 +105,7 @@ public sealed class HealthBoard
         if (!changed && _peers is not null && state.Health.ByProbes != byProbes)
         {
             // Probes have confirmed what clients had found out, or what was assumed at the start: from now on it is put to the vote.
-            ShowVerdicts(entry.Pool, now);
+            ReportTurned(entry.Pool, ShowVerdicts(entry.Pool, now));
         }
 
         return changed && Changed(entry, detail, now);
@@ -333,7 +305,7 @@ public sealed class HealthBoard
                 Rise(entry);
             }
 
-            ShowVerdicts(entry.Pool, now);
+            ReportTurned(entry.Pool, ShowVerdicts(entry.Pool, now).Where(b => b != entry.Backend));
             return true;
         }
 
@@ -352,72 +324,6 @@ public sealed class HealthBoard
         NoteStatus(entry.Pool, entry.Backend, now);
         return true;
     }
-
-    private IReadOnlyList<Backend> ShowVerdicts(Pool pool, Instant now)
-    {
-        HealthState[] before = [.. pool.Backends.Select(b => pool.HealthOf(b.Index))];
-        if (pool.Backends.Any(b => !_entries.TryGetValue(b.State, out HealthEntry? known) || known.Pool != pool))
-        {
-            // It is no longer in force.
-            return [];
-        }
-
-        (int Backend, HealthState State)[] verdicts =
-            [.. Verdicts(pool, [.. pool.Backends.Select(b => _entries[b.State].Tracker.State)]).Where(v => before[v.Backend] != v.State)];
-        foreach ((int index, HealthState state) in verdicts)
-        {
-            BackendState backend = pool.Backends[index].State;
-            if (state == HealthState.Up)
-            {
-                backend.Connects.Reset();
-                Rising(backend);
-            }
-            else if (state == HealthState.Degraded)
-            {
-                backend.Connects.Dismiss();
-            }
-        }
-
-        SetHealth(pool, verdicts);
-        foreach (Backend backend in pool.Backends)
-        {
-            NoteVote(pool, backend);
-            NoteStatus(pool, backend, now);
-        }
-
-        return [.. verdicts.Where(v => (v.State == HealthState.Up) != (before[v.Backend] == HealthState.Up)).Select(v => pool.Backends[v.Backend])];
-    }
-
-    // What keeps a backend down that its own probes hold up stands where their finding would.
-    private void NoteVote(Pool pool, Backend backend)
-    {
-        if (BallotOf(backend.State) is { Own: HealthState.Up } ballot)
-        {
-            backend.State.Health.Detail = pool.HealthOf(backend.Index) == HealthState.Up ? "" : string.Create(
-                CultureInfo.InvariantCulture, $"held down by {ballot.Down} of the {ballot.See} balancers that probe it");
-        }
-        else if (_peers is null && pool.HealthOf(backend.Index) == HealthState.Up)
-        {
-            backend.State.Health.Detail = "";
-        }
-    }
-
-    /// <param name="own">What this balancer has found out, by backend index.</param>
-    private IEnumerable<(int Backend, HealthState State)> Verdicts(Pool pool, HealthState[] own)
-    {
-        HealthState[] verdicts = own;
-        if (_peers is not null)
-        {
-            verdicts = new HealthState[own.Length];
-            HealthVote.Decide([.. pool.Backends.Select(b => BallotOf(pool, b, own[b.Index]))], verdicts);
-        }
-
-        return verdicts.Select(static (v, i) => (i, v));
-    }
-
-    private Ballot BallotOf(Pool pool, Backend backend, HealthState own) => new(
-        own, own == backend.State.Health.ByProbes, _peers![pool.Name, backend.Name],
-        backend.Weight > 0 && backend.IsResolved && pool.IsReady(backend.Index));
 
     private static void NoteStatus(Pool pool, Backend backend, Instant now) =>
         backend.State.NoteStatus((int)pool.StatusOf(backend.Index), now);

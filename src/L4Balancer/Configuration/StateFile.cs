@@ -12,7 +12,7 @@ namespace L4Balancer.Configuration;
 internal sealed class StateFile(string path, ILogger log)
 {
     /// <summary>65,000 backends with names of the greatest length take less.</summary>
-    private const int LargestFile = 16 << 20;
+    private const int LargestFile = 64 << 20;
 
     private const string DirectoryVariable = "STATE_DIRECTORY";
     private const string DefaultName = "state.json";

@@ -33,6 +33,7 @@ internal sealed class HealthControl : ISnapshotParticipant, IAsyncDisposable
         HealthBoard board, Prober prober, Action<Pool, Backend> changed, Action trialDue, TimeProvider clock, ILogger<HealthControl> log)
     {
         _board = board;
+        _board.Turned = LogState;
         _prober = prober;
         _changed = changed;
         _clock = clock;

@@ -10,8 +10,14 @@ namespace L4Balancer.Control;
 /// </summary>
 internal sealed class OverrideControl : IAsyncDisposable
 {
-    /// <summary>A timer cannot be set for longer; what ends later is looked at again then.</summary>
-    private static readonly TimeSpan LongestWait = TimeSpan.FromHours(24);
+    /// <summary>
+    /// What ends later is looked at again then: the end is a time of day, and a timer does not see that the clock was set or the machine
+    /// suspended.
+    /// </summary>
+    private static readonly TimeSpan LongestWait = TimeSpan.FromMinutes(1);
+
+    /// <summary>Until what has ended and could not be lifted is tried again, because the engine refused the weight.</summary>
+    private static readonly TimeSpan Again = TimeSpan.FromSeconds(1);
 
     private readonly TimeProvider _clock;
     private readonly ITimer _timer;
@@ -44,7 +50,10 @@ internal sealed class OverrideControl : IAsyncDisposable
         if (next is { } end)
         {
             TimeSpan wait = end - _clock.GetUtcNow();
-            _timer.Change(wait < TimeSpan.Zero ? TimeSpan.Zero : wait > LongestWait ? LongestWait : wait, Timeout.InfiniteTimeSpan);
+
+            // A timer counts whole milliseconds, and must not end before the time that it is set for.
+            _timer.Change(
+                wait <= TimeSpan.Zero ? Again : wait > LongestWait ? LongestWait : wait + TimeSpan.FromMilliseconds(1), Timeout.InfiniteTimeSpan);
         }
     }
 

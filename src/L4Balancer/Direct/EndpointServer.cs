@@ -31,6 +31,9 @@ internal sealed class EndpointServer : IAsyncDisposable
     /// <summary>How often the certificate's files are looked at, and what was handed out and has had its time is let go.</summary>
     private static readonly TimeSpan Upkeep = TimeSpan.FromSeconds(1);
 
+    /// <summary>How long the end waits for it: a file system that hangs must not hold the daemon.</summary>
+    private static readonly TimeSpan UpkeepEndsWithin = TimeSpan.FromMilliseconds(200);
+
     private readonly EndpointDesk _desk;
     private readonly ILogger _log;
     private readonly WebApplication _app;
@@ -129,7 +132,7 @@ internal sealed class EndpointServer : IAsyncDisposable
     {
         await _ending.CancelAsync();
         await QuietHost.EndAsync(_app);
-        await _upkeep;
+        await _upkeep.WaitAsync(UpkeepEndsWithin).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _timer.Dispose();
         _ending.Dispose();
     }
@@ -199,9 +202,10 @@ internal sealed class EndpointServer : IAsyncDisposable
 
     private async Task UpkeepAsync()
     {
+        CancellationToken ending = _ending.Token;
         try
         {
-            while (await _timer.WaitForNextTickAsync(_ending.Token))
+            while (await _timer.WaitForNextTickAsync(ending))
             {
                 Keep();
             }

@@ -4,14 +4,14 @@ using System.Text;
 namespace L4Balancer.Etcd;
 
 /// <summary>The changes of one message of a watch, in order. Immutable.</summary>
-/// <param name="Changes">A deleted key has no entry.</param>
-internal sealed record EtcdChanges(ImmutableArray<(string Key, EtcdEntry? Entry)> Changes, long Revision)
+/// <param name="Changes">A deleted key has no entry; the revision is that of the change.</param>
+internal sealed record EtcdChanges(ImmutableArray<(string Key, EtcdEntry? Entry, long Revision)> Changes, long Revision)
 {
     internal static EtcdChanges From(WatchEvent[] events, long revision) =>
         new([.. events.Where(e => e.Kv is not null).Select(e => From(e.Type, e.Kv!))], revision);
 
-    private static (string Key, EtcdEntry? Entry) From(string? type, KeyValue message) =>
-        (Encoding.UTF8.GetString(message.Key ?? []), type == "DELETE" ? null : EtcdEntry.From(message));
+    private static (string Key, EtcdEntry? Entry, long Revision) From(string? type, KeyValue message) =>
+        (Encoding.UTF8.GetString(message.Key ?? []), type == "DELETE" ? null : EtcdEntry.From(message), message.ModRevision);
 }
 
 /// <summary>Why a watch has ended.</summary>

@@ -18,6 +18,9 @@ internal sealed class EtcdClient(ImmutableArray<Uri> endpoints, StoreAccess acce
 
     public TimeProvider Clock => clock;
 
+    /// <inheritdoc cref="EtcdGateway.Preferred"/>
+    public int Preferred => _gateway.Preferred;
+
     /// <summary>All keys that begin with a prefix, at one revision.</summary>
     public async Task<StoreResult<EtcdListing>> ListAsync(string prefix, CancellationToken stop)
     {

@@ -16,6 +16,9 @@ internal sealed class EtcdGateway(ImmutableArray<Uri> endpoints, StoreAccess acc
     private volatile int _preferred;
     private volatile string _token = "";
 
+    /// <summary>The index of the endpoint that is asked first: the one that has answered last.</summary>
+    public int Preferred => _preferred;
+
     /// <summary>One request with one answer, tried once at each endpoint.</summary>
     /// <exception cref="OperationCanceledException"><paramref name="stop"/> was cancelled.</exception>
     public async Task<StoreResult<TResponse>> AskAsync<TRequest, TResponse>(

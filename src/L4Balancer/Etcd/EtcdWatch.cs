@@ -47,7 +47,7 @@ internal sealed class EtcdWatch(EtcdClient client, string prefix, TimeSpan inter
 
     private EtcdListing After(EtcdChanges changes)
     {
-        foreach ((string key, EtcdEntry? entry) in changes.Changes)
+        foreach ((string key, EtcdEntry? entry, _) in changes.Changes)
         {
             if (entry is null)
             {

@@ -58,10 +58,10 @@ internal sealed record MemberDocument(
         Version = Version ?? "",
         Started = Started,
         Configuration = Configuration ?? "",
-        Rings = Rings is null ? FleetMember.NoRings : FleetMember.NoRings.AddRange(Rings),
+        Rings = Rings is null ? FleetMember.NoRings : FleetMember.NoRings.AddRange(Rings.Where(static r => r.Value is not null)),
         Health = Health is null ? FleetMember.NoHealth : FleetMember.NoHealth.AddRange(Health.Where(static p => p.Value is not null).Select(static p =>
             KeyValuePair.Create(p.Key, FleetMember.NoBackends.AddRange(p.Value.Select(static b => KeyValuePair.Create(b.Key, StateOf(b.Value))))))),
-        Addresses = [.. (Addresses ?? []).Take(MostAddresses)],
+        Addresses = [.. (Addresses ?? []).OfType<string>().Take(MostAddresses)],
         IsReady = State == Ready,
     };
 

@@ -27,7 +27,8 @@ internal sealed class FleetMembership(
     public bool IsJoined => _revision != 0;
 
     /// <summary>When the next view may be written; zero: now.</summary>
-    public TimeSpan UntilNextView => _publishedAt == 0 || clock.GetElapsedTime(_publishedAt) is var since && since >= BetweenViews ? TimeSpan.Zero : BetweenViews - since;
+    public TimeSpan UntilNextView =>
+        _publishedAt == 0 || clock.GetElapsedTime(_publishedAt) is var since && since >= BetweenViews ? TimeSpan.Zero : BetweenViews - since;
 
     /// <summary>Renews the lease, or gets one, and joins with it.</summary>
     /// <returns>Why the store cannot be used; empty if it can.</returns>
@@ -141,7 +142,7 @@ internal sealed class FleetMembership(
         (_published, _publishedAt, _revision) = (value, clock.GetTimestamp(), revision);
         (_isHeld, _heldSince) = (false, 0);
         state.SetHeldBy("");
-        state.Wrote(_key, new EtcdEntry(_key, value, revision, revision, _lease));
+        state.Wrote(_key, new EtcdEntry(_key, value, revision, revision, _lease), revision);
     }
 
     // A process that has died keeps the id for one lease; one that is restarted sees its own predecessor.

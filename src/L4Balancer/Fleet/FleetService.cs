@@ -23,6 +23,9 @@ internal sealed class FleetService : IOverrideSharing, IAsyncDisposable
     /// <summary>How often it is looked at what this balancer says, beside what reports a change.</summary>
     private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(1);
 
+    /// <summary>The pause after a watch that has ended, and the longest one after several that ended within it.</summary>
+    private static readonly (TimeSpan First, TimeSpan Longest) BeforeWatch = (TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(2));
+
     private readonly EtcdClient _client;
     private readonly FleetKeys _keys;
     private readonly FleetView _view;
@@ -81,7 +84,7 @@ internal sealed class FleetService : IOverrideSharing, IAsyncDisposable
     {
         lock (_gate)
         {
-            if (_work.CurrentCount == 0)
+            if (!_stop.IsCancellationRequested && _work.CurrentCount == 0)
             {
                 _work.Release();
             }
@@ -139,8 +142,12 @@ internal sealed class FleetService : IOverrideSharing, IAsyncDisposable
         }
 
         _client.Dispose();
-        _work.Dispose();
-        _reread.Dispose();
+        lock (_gate)
+        {
+            _work.Dispose();
+            _reread.Dispose();
+        }
+
         _stop.Dispose();
     }
 
@@ -166,8 +173,10 @@ internal sealed class FleetService : IOverrideSharing, IAsyncDisposable
 
     private async Task FollowAsync(CancellationToken stop)
     {
+        TimeSpan pause = BeforeWatch.First;
         while (true)
         {
+            _state.BeginRead();
             StoreResult<EtcdListing> listing = await _client.ListAsync(_keys.Prefix, stop);
             _state.Read(listing.Value, listing.Fault ?? "");
             Changed();
@@ -181,10 +190,13 @@ internal sealed class FleetService : IOverrideSharing, IAsyncDisposable
             using var either = CancellationTokenSource.CreateLinkedTokenSource(stop, reread);
             try
             {
+                long started = _clock.GetTimestamp();
                 EtcdWatchEnd end = await _client.WatchAsync(_keys.Prefix, listing.Value.Revision + 1, BetweenReadings, Take, either.Token);
+                bool isShort = !end.InTime && _clock.GetElapsedTime(started) < BeforeWatch.Longest;
+                pause = !isShort ? BeforeWatch.First : pause + pause < BeforeWatch.Longest ? pause + pause : BeforeWatch.Longest;
                 if (!end.InTime)
                 {
-                    await Task.Delay(TimeSpan.FromMilliseconds(Random.Shared.Next(50, 200)), _clock, stop);
+                    await Task.Delay(pause * (0.5 + Random.Shared.NextDouble()), _clock, stop);
                 }
             }
             catch (OperationCanceledException) when (!stop.IsCancellationRequested)
@@ -208,6 +220,7 @@ internal sealed class FleetService : IOverrideSharing, IAsyncDisposable
     private async Task WorkAsync(CancellationToken stop)
     {
         long renewed = 0;
+        int asked = _client.Preferred;
         while (true)
         {
             string fault = "";
@@ -223,9 +236,10 @@ internal sealed class FleetService : IOverrideSharing, IAsyncDisposable
                 fault = await _writer.WriteAsync(desired, stop);
             }
 
-            if (_state.Renewed(fault) && fault.Length == 0)
+            if ((_state.Renewed(fault) || _client.Preferred != asked) && fault.Length == 0)
             {
-                // The watch may hang at a member that was cut off.
+                // The watch may hang at a member that stands still or was cut off: it does not end by itself.
+                asked = _client.Preferred;
                 ReadAgain();
             }
 

@@ -16,6 +16,7 @@ internal sealed class FleetState
 {
     private readonly Lock _gate = new();
     private readonly FleetSettings _settings;
+    private readonly FleetKeys _keys;
     private readonly FleetMember _self;
     private readonly BalancerControl _control;
     private readonly TimeProvider _clock;
@@ -30,9 +31,9 @@ internal sealed class FleetState
 
     public FleetState(FleetSettings settings, FleetKeys keys, FleetMember self, BalancerControl control, TimeProvider clock, ILogger log)
     {
-        (_settings, _self, _control, _clock, _log) = (settings, self, control, clock, log);
+        (_settings, _keys, _self, _control, _clock, _log) = (settings, keys, self, control, clock, log);
         _book = new FleetBook(keys);
-        _status = new FleetStatus(settings.Name, self.Id, _readFault, clock.GetUtcNow(), "", [], [], FleetIntents.None);
+        _status = new FleetStatus(settings.Name, self.Id, _readFault, clock.GetUtcNow(), "", [], FleetStatus.Compare([]), FleetIntents.None);
     }
 
     public FleetStatus Status => _status;
@@ -54,6 +55,15 @@ internal sealed class FleetState
         lock (_gate)
         {
             _status = _status with { HeldBy = host };
+        }
+    }
+
+    /// <summary>The store is about to be read as a whole.</summary>
+    public void BeginRead()
+    {
+        lock (_gate)
+        {
+            _book.BeginListing();
         }
     }
 
@@ -102,23 +112,24 @@ internal sealed class FleetState
                 return false;
             }
 
-            foreach ((string key, EtcdEntry? entry) in changes.Changes)
+            foreach ((string key, EtcdEntry? entry, long revision) in changes.Changes)
             {
-                _book.Put(key, entry);
+                _book.Put(key, entry, revision);
             }
 
-            Publish(intents: true, isLost: false);
+            Publish(changes.Changes.Any(c => _keys.IntentOf(c.Key) is not null), isLost: false);
             return true;
         }
     }
 
-    /// <summary>This balancer has written a key itself.</summary>
-    public void Wrote(string key, EtcdEntry? entry)
+    /// <summary>This balancer has written a key itself, or has found another value there.</summary>
+    /// <param name="revision">Of the store at that moment.</param>
+    public void Wrote(string key, EtcdEntry? entry, long revision)
     {
         lock (_gate)
         {
-            _book.Put(key, entry);
-            Publish(intents: true, isLost: false);
+            _book.Learn(key, entry, revision);
+            Publish(_keys.IntentOf(key) is not null, isLost: false);
         }
     }
 
@@ -135,11 +146,11 @@ internal sealed class FleetState
     {
         lock (_gate)
         {
-            return (_book.Intents[pool, backend], _book.RevisionOf(pool, backend));
+            return _book.IntentOf(pool, backend);
         }
     }
 
-    // Under the lock.
+    // Under the lock. Views change far more often than intents, which concern every backend of the control plane.
     private void Publish(bool intents, bool isLost)
     {
         FleetStatus before = _status;
@@ -155,7 +166,7 @@ internal sealed class FleetState
             Fault = fault,
             Since = before.IsConnected == (fault.Length == 0) ? before.Since : _clock.GetUtcNow(),
             Members = members,
-            Differences = FleetDifference.Between(members),
+            Compared = FleetStatus.Compare(members),
             Intents = _intents,
         };
         if (intents && _book.IsRead)

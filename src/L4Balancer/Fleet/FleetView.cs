@@ -31,7 +31,8 @@ internal sealed class FleetView(FleetMember self, Func<ActiveConfig> now, Func<B
         {
             Configuration = _hash,
             Rings = FleetMember.NoRings.AddRange(active.Snapshot.Pools.Select(p => KeyValuePair.Create(p.Name, RingOf(p)))),
-            Health = FleetMember.NoHealth.AddRange(active.Snapshot.Pools.Select(static p => KeyValuePair.Create(p.Name, HealthOf(p))).Where(static p => p.Value.Count > 0)),
+            Health = FleetMember.NoHealth.AddRange(
+                active.Snapshot.Pools.Select(static p => KeyValuePair.Create(p.Name, HealthOf(p))).Where(static p => p.Value.Count > 0)),
             Addresses = addresses(active.Config),
             IsReady = isReady(),
         };

@@ -67,12 +67,12 @@ internal sealed class IntentWriter(EtcdClient client, FleetKeys keys, FleetState
 
         if (!written.Value.Succeeded)
         {
-            state.Wrote(key, written.Value.Found is [{ } found] ? found : null);
+            state.Wrote(key, written.Value.Found is [{ } found] ? found : null, written.Value.Revision);
         }
         else
         {
             long now = written.Value.Revision;
-            state.Wrote(key, intent is null ? null : new EtcdEntry(key, value, now, now, 0));
+            state.Wrote(key, intent is null ? null : new EtcdEntry(key, value, now, now, 0), now);
         }
 
         return "";
@@ -97,7 +97,7 @@ internal sealed class IntentWriter(EtcdClient client, FleetKeys keys, FleetState
         EtcdEntry? entry = written.Value.Succeeded ? new EtcdEntry(keys.Marker, value, 0, 0, 0) : written.Value.Found is [{ } found] ? found : null;
         if (entry is not null)
         {
-            state.Wrote(keys.Marker, entry);
+            state.Wrote(keys.Marker, entry, written.Value.Revision);
         }
 
         return "";

@@ -250,7 +250,9 @@ internal sealed class Daemon : IAsyncDisposable
         StateFile file = _stateFile = new StateFile(statePath, _log);
         try
         {
-            return await OwnThread.RunAsync("l4b-read-state", () => file.Load(config)).WaitAsync(ConfigSource.Within, _clock, hurry);
+            BackendOverrides saved =
+                await OwnThread.RunAsync("l4b-read-state", () => file.Load(config)).WaitAsync(ConfigSource.Within, _clock, hurry);
+            return saved.At(_clock.GetUtcNow());
         }
         catch (Exception e) when (e is TimeoutException or OperationCanceledException)
         {

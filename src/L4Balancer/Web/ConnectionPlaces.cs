@@ -218,9 +218,18 @@ internal sealed class ConnectionPlaces(PlaceLimits limits, TimeProvider clock, I
 
     private void LogLimit(HostAddress? source, string effect)
     {
-        if (_notice.MayLog(out long times))
+        if (!_notice.MayLog(out long times))
+        {
+            return;
+        }
+
+        if (limits.HasToken)
         {
             log.TooManyConnections(limits.Name, source?.ToString() ?? "the local socket", effect, limits.PerSource, limits.Most, times);
+        }
+        else
+        {
+            log.TooManyClients(limits.Name, source?.ToString() ?? "", effect, limits.PerSource, limits.Most, times);
         }
     }
 }

@@ -73,6 +73,21 @@ internal sealed class BoardVoteTests
     }
 
     [Test]
+    public void A_report_about_one_backend_also_reports_another_that_the_vote_turns_with_it()
+    {
+        List<(string Backend, HealthState Now)> turned = [];
+        _board.Turned = (pool, backend) => turned.Add((backend.Name, pool.HealthOf(backend.Index)));
+        _board.Apply(Peers((1, 1)), Now);
+        Assert.That(Pool.Takes(0), Is.False);
+
+        Probe(1, ProbeOutcome.Failure);
+        Assert.That((Pool.Takes(0), Pool.Takes(1)), Is.EqualTo((true, false)), "the last one that answers here is kept");
+        Probe(1, ProbeOutcome.Success);
+        Assert.That((Pool.Takes(0), Pool.Takes(1)), Is.EqualTo((false, true)));
+        Assert.That(turned, Is.EqualTo(new[] { ("b0", HealthState.Up), ("b0", HealthState.Down) }));
+    }
+
+    [Test]
     public void Another_snapshot_keeps_the_verdicts_and_a_new_backend_waits_for_the_own_probe()
     {
         _board.Apply(Peers((2, 2)), Now);

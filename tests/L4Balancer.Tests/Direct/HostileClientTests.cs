@@ -2,6 +2,8 @@ using System.Diagnostics;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Testing;
 
 namespace L4Balancer.Tests.Direct;
 
@@ -12,7 +14,9 @@ internal sealed class HostileClientTests
     [Test]
     public async Task Connections_of_one_source_are_bounded_and_others_are_served()
     {
-        await using EndpointScene scene = await EndpointScene.StartAsync();
+        using var logs = new FakeLoggerProvider();
+        using var loggers = new LoggerFactory([logs]);
+        await using EndpointScene scene = await EndpointScene.StartAsync("", "", loggers);
         List<TcpClient> silent = [];
         try
         {
@@ -26,6 +30,9 @@ internal sealed class HostileClientTests
             JsonElement answer = await scene.GetAsync("/v1/endpoint?pool=chat");
             Assert.That(answer.GetProperty("pool").GetString(), Is.EqualTo("chat"));
             await UntilAsync(() => silent.Count(static c => IsClosed(c.Client)) >= 100 - 16, "all but 16 are closed");
+            Assert.That(
+                logs.Collector.GetSnapshot().Select(l => l.Message),
+                Has.Exactly(1).Contains("too many connections, the latest from 127.0.0.1").And.None.Contains("token"));
         }
         finally
         {

@@ -108,7 +108,7 @@ internal sealed class MetricsReferenceTests
         config = config with { Pools = [.. config.Pools.Select(static p => p with { Discovery = new DiscoverySettings { File = "/etc/chat.toml" } })] };
         RoutingSnapshot snapshot = RoutingSnapshot.Build(new DesiredState(config, 100));
         var clock = new FakeTimeProvider();
-        var fleet = new FleetStatus("chat", "lb1", "", default, "", [], [], FleetIntents.None);
+        var fleet = new FleetStatus("chat", "lb1", "", default, "", [], FleetStatus.Compare([]), FleetIntents.None);
         var engine = new StillEngine { Loads = [new WorkerLoad(0, 1, TimeSpan.FromMilliseconds(1))] };
         using var metrics = new ScrapedMetrics(() => snapshot, () => engine, clock, () => fleet, _ => new DiscoveryStatus("file", Belief.Nothing, Instant.Now(clock)));
         ConnectionRecord record = Connections.Closed(snapshot, CloseReason.Drain);
