@@ -219,7 +219,7 @@ internal sealed class Daemon : IAsyncDisposable
         _parts.Own(_names = new BackendNames(
             new NameResolver(Resolver, _clock, () => _control?.NamesChanged()), _clock, _loggers.CreateLogger<BackendNames>()));
         _parts.Own(_discovery = new DiscoveryService(
-            (pool, settings) => SourceFactory.Create(pool, settings, config.Fleet?.Name ?? DiscoverySettings.DefaultFleet, _clock, _loggers.CreateLogger<DiscoveryService>()),
+            (pool, settings) => SourceFactory.Create(pool, settings, config.Fleet?.Name ?? DiscoverySettings.DefaultFleet, _clock),
             () => _control?.DiscoveryChanged(), _clock, _loggers.CreateLogger<DiscoveryService>()));
         await Task.WhenAll(_names.PrepareAsync(config), _discovery.StartAsync(config));
         return new DesiredState(config, budget.ConnectionsFor(config.Balancer, _log))
