@@ -39,8 +39,18 @@ internal static class DescriptorShortageBody
 
         // First with descriptors to spare, so that everything is loaded that opens files.
         await WaitForOneAsync(engine, snapshot, established, static () => []);
+        await HaveThreadsAsync();
         await WaitForOneAsync(engine, snapshot, established, TakeAll);
         established.ForEach(p => p.Dispose());
+    }
+
+    // The runtime ends the process ("Out of memory") if its pool wants one more thread while there is no descriptor: it has enough of them before.
+    private static async Task HaveThreadsAsync()
+    {
+        const int Threads = 16;
+        ThreadPool.SetMinThreads(Threads, Threads);
+        using var all = new Barrier(Threads);
+        await Task.WhenAll(Enumerable.Range(0, Threads).Select(_ => Task.Run(() => all.SignalAndWait(Patience.Limit))));
     }
 
     private static async Task WaitForOneAsync(EpollEngine engine, RoutingSnapshot snapshot, List<Peer> established, Func<List<Socket>> take)
