@@ -56,7 +56,9 @@ internal sealed class SentinelSourceTests
         Assert.That((await source.UnknownAsync("no byte from it for 0.7 s")).Why, Does.StartWith(redis.Sentinels[0].Server));
         await source.SetAsync(master);
         await redis.Sentinels[1].KillAsync();
-        Assert.That((await source.UnknownAsync("closed the connection")).Why, Does.StartWith(redis.Sentinels[1].Server));
+
+        // Refused where it ended between two questions, for which connections are made anew.
+        Assert.That((await source.UnknownAsync(redis.Sentinels[1].Server)).Why, Does.Contain("closed the connection").Or.Contain("connection refused"));
         await source.SetAsync(master);
         await redis.Sentinels[2].KillAsync();
         await source.UnknownAsync("no Sentinel answers: ");
