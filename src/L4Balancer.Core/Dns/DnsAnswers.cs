@@ -72,7 +72,7 @@ public static class DnsAnswers
 
     /// <summary>
     /// The response to a client above its rate: empty and truncated, so that a real client asks again over TCP, and no larger than the
-    /// question, so that nobody gains by sending questions in another's name.
+    /// question, so that questions with a forged source address gain nothing.
     /// </summary>
     /// <param name="response">At least 512 bytes.</param>
     /// <returns>As for <see cref="Answer"/>.</returns>

@@ -3,8 +3,8 @@ using L4Balancer.Core.Routing;
 namespace L4Balancer.Core.Fleet;
 
 /// <summary>What operators want of one backend, on every balancer of the fleet. Immutable.</summary>
-/// <param name="Mode">Null: nobody has set one. Ready is kept for a day, so that an older wish that was not shared in time is known to be older.</param>
-/// <param name="Weight">Null: nobody has set one.</param>
+/// <param name="Mode">Null: none is set. Ready is kept for a day, so that an older wish that was not shared in time is known to be older.</param>
+/// <param name="Weight">Null: none is set.</param>
 public sealed record FleetIntent(ModeIntent? Mode, WeightIntent? Weight)
 {
     /// <summary>How long a value that lifts another one is kept: far longer than a store is away.</summary>
