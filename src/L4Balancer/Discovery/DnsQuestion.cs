@@ -94,6 +94,9 @@ internal sealed class DnsQuestion(ILookupClient client, SemaphoreSlim places, Ca
     public static string Describe(string name, Exception fault) => fault switch
     {
         DnsResponseException { Code: DnsResponseCode.ConnectionTimeout } => $"{name}: no name server answers",
+
+        // The library's own text only says that there is a cause.
+        DnsResponseException { InnerException: { } cause } => Describe(name, cause),
         DnsResponseException => $"{name}: {fault.Message.ReplaceLineEndings(" ").TrimEnd('.')}",
         _ => $"{name}: the answer cannot be read: {fault.Message.ReplaceLineEndings(" ").TrimEnd('.')}",
     };

@@ -190,6 +190,12 @@ internal sealed class Daemon : IAsyncDisposable
     public async Task StopAsync(TimeSpan grace, CancellationToken atOnce)
     {
         await _control!.DisposeAsync();
+        if (_zone is not null && _fleet is null && OperatingSystem.IsLinux())
+        {
+            // It knows no address but its own, where nothing listens from now on. A resolver that gets no answer asks the next name server.
+            await _zone.DisposeAsync();
+        }
+
         await _engine!.StopAsync(grace, atOnce);
     }
 

@@ -20,7 +20,7 @@ internal sealed class ZookeeperSourceTests
 
     private ZookeeperServer _zookeeper = null!;
     private ZookeeperRegistrar _registrar = null!;
-    private static int s_tests;
+    private static int _tests;
     private string _prefix = Prefix;
 
     [OneTimeSetUp]
@@ -38,7 +38,7 @@ internal sealed class ZookeeperSourceTests
     [SetUp]
     public async Task OpenAsync()
     {
-        _prefix = $"/test{Interlocked.Increment(ref s_tests)}{Prefix}";
+        _prefix = $"/test{Interlocked.Increment(ref _tests)}{Prefix}";
         _registrar = await ZookeeperRegistrar.OpenAsync(_zookeeper.Server);
     }
 
