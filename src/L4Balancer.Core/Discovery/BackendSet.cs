@@ -35,13 +35,15 @@ internal static class BackendSet
         return null;
     }
 
-    /// <summary>In the order of the addresses, each address once: of several with one address, that whose name comes first, or else the heaviest.</summary>
+    /// <summary>
+    /// In the order of the addresses, each address once: of several with one address, that whose name comes first, else a primary, else the heaviest.
+    /// </summary>
     public static ImmutableArray<DiscoveredBackend> Of(ImmutableArray<DiscoveredBackend> backends)
     {
         ImmutableArray<DiscoveredBackend>.Builder set = ImmutableArray.CreateBuilder<DiscoveredBackend>(backends.Length);
         foreach (DiscoveredBackend backend in backends
             .OrderBy(static b => b.Address.Address).ThenBy(static b => b.Address.Port).ThenBy(static b => b.Name, StringComparer.Ordinal)
-            .ThenByDescending(static b => b.Weight).ThenBy(static b => b.Backup).ThenBy(static b => b.MaxConnections)
+            .ThenBy(static b => b.Backup).ThenByDescending(static b => b.Weight).ThenBy(static b => b.MaxConnections)
             .ThenBy(static b => b.PublicUrl, StringComparer.Ordinal))
         {
             if (set.Count == 0 || set[^1].Address != backend.Address)

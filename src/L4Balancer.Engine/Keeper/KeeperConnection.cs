@@ -5,8 +5,8 @@ using L4Balancer.Engine.Linux;
 namespace L4Balancer.Engine.Keeper;
 
 /// <summary>
-/// An heir's connection to the keeper of a process that has ended: asks for its descriptors by number. The numbers may have been used again before that
-/// process ended, so each has to be checked by <see cref="IsSocket"/> or <see cref="IsPipe"/>. One thread at a time.
+/// An heir's connection to the keeper of a process that has ended: asks for its descriptors by number. The numbers may have been used again
+/// before that process ended, so each has to be checked by <see cref="IsSocket"/> or <see cref="IsPipe"/>. One thread at a time.
 /// </summary>
 public sealed class KeeperConnection : IDisposable
 {
@@ -28,7 +28,7 @@ public sealed class KeeperConnection : IDisposable
 
     /// <param name="path">Of the keeper's socket, in a directory of <see cref="KeeperFolder"/>.</param>
     /// <param name="limit">For each answer. The keeper of a process that still runs does not answer, nor does one that is stopped.</param>
-    /// <param name="fault">Why not, for people: ENOENT or ECONNREFUSED if there is no keeper.</param>
+    /// <param name="fault">Why not, as text for a log: ENOENT or ECONNREFUSED if there is no keeper.</param>
     public static KeeperConnection? TryConnect(string path, TimeSpan limit, out string? fault)
     {
         SysResult socket = PacketSocket.Open();
@@ -57,8 +57,9 @@ public sealed class KeeperConnection : IDisposable
     /// <param name="numbers">Their numbers in the process that has ended.</param>
     /// <param name="received">A place for each: the descriptor here, or -1 if it was not open there.</param>
     /// <returns>
-    /// Null, or why some are missing, for people: the keeper has ended or does not answer, or this process has no place for them (EMFILE). Those that
-    /// came are in their places; the others are -1.
+    /// Null, or why some are missing, as text for a log: the keeper has ended or does not answer, or this process has no place for them
+    /// (EMFILE). Those that came are in their places; the others are -1. After an error the connection is of no more use: a late answer
+    /// would be taken for that of the next request.
     /// </returns>
     public string? Fetch(ReadOnlySpan<int> numbers, Span<int> received)
     {

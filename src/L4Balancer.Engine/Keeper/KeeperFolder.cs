@@ -17,14 +17,16 @@ public sealed class KeeperFolder
     public string Ledger => Path.Combine(_path, "ledger");
 
     /// <summary>Makes the directory if it is not there.</summary>
-    /// <param name="fault">Why it cannot be used, for people.</param>
+    /// <param name="fault">Why it cannot be used, as text for a log.</param>
     public static KeeperFolder? TryPrepare(string path, out string? fault)
     {
         fault = PrivateFolder.Prepare(path);
         return fault is null ? new KeeperFolder(path) : null;
     }
 
-    /// <summary>The socket of the keeper of a daemon. Each has its own, so that an heir may have its keeper before that of its predecessor ends.</summary>
+    /// <summary>
+    /// The socket of the keeper of a daemon. Each has its own, so that an heir may have its keeper before that of its predecessor ends.
+    /// </summary>
     public string SocketOf(LedgerWriter daemon) =>
         Path.Combine(_path, string.Create(CultureInfo.InvariantCulture, $"keeper-{daemon.Process}-{daemon.Started}"));
 }

@@ -6,8 +6,8 @@ namespace L4Balancer.Engine.Keeper;
 
 /// <summary>
 /// The keeper of this process: a child that shares its table of descriptors, and holds them for a while after it has ended without
-/// <see cref="Stop"/>. It waits without using the processor, and is asked by a <see cref="KeeperConnection"/>. Started early, it shares little
-/// memory that changes later. One thread at a time.
+/// <see cref="Stop"/>. It waits without using the processor, and is asked by a <see cref="KeeperConnection"/>. Started early, it shares
+/// little memory that changes later. One thread at a time.
 /// </summary>
 [SupportedOSPlatform("linux")]
 public sealed unsafe class KeeperProcess
@@ -34,7 +34,7 @@ public sealed unsafe class KeeperProcess
 
     /// <param name="path">Of its socket, in a directory of <see cref="KeeperFolder"/>; what is there is replaced.</param>
     /// <param name="timeout">How long it waits for an heir, and for each request of one.</param>
-    /// <param name="fault">Why there is none, for people.</param>
+    /// <param name="fault">Why there is none, as text for a log.</param>
     public static KeeperProcess? TryStart(string path, TimeSpan timeout, out string? fault)
     {
         fault = Environment.ProcessId == 1 ? "this is process 1, whose end ends every other process"

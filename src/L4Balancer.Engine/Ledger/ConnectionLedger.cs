@@ -6,10 +6,10 @@ using L4Balancer.Engine.Linux;
 namespace L4Balancer.Engine.Ledger;
 
 /// <summary>
-/// A file in memory that says what the descriptors of this process are, so that a process after it can go on with its connections
-/// (docs/ledger.md is its layout). One per daemon. Each worker writes the entries of its own connections (<see cref="WorkerLedger"/>) and contends
-/// with nobody; names, listening sockets and overrides are written under a lock. Writing costs no system call, but for the first use of
-/// memory. Any thread, except for <see cref="Dispose"/>, after which nobody may write.
+/// A file in memory that says what the descriptors of this process are, so that a later process can go on with its connections
+/// (docs/ledger.md is its layout). One per daemon. Each worker writes the entries of its own connections (<see cref="WorkerLedger"/>)
+/// without a lock; names, listening sockets and overrides are written under one. Writing costs no system call, but for the first use of
+/// memory. Any thread, except for <see cref="Dispose"/>: its memory is unmapped then, so that a later write would end the process.
 /// </summary>
 public sealed unsafe class ConnectionLedger : IDisposable
 {
@@ -37,7 +37,10 @@ public sealed unsafe class ConnectionLedger : IDisposable
 
     public LedgerShape Shape { get; }
 
-    /// <summary>The file system had no memory for the entry of a connection, or there were too many: a crash resets it. How often that happened.</summary>
+    /// <summary>
+    /// How often the file system had no memory for the entry of a connection, or there were too many. Such a connection does not outlive a
+    /// crash.
+    /// </summary>
     public long Unwritten => _workers.Sum(w => w.Unwritten);
 
     internal byte* Start => _file.Start;
@@ -45,13 +48,13 @@ public sealed unsafe class ConnectionLedger : IDisposable
     internal LedgerHeader* Header => (LedgerHeader*)_file.Start;
 
     /// <summary>
-    /// Makes the file of this process beside its path, with <c>.new</c> after it; <see cref="Publish"/> gives it its name, so that the ledger of the
-    /// process before stays until it has been read.
+    /// Makes the file of this process beside its path, with <c>.new</c> after it; <see cref="Publish"/> gives it its name, so that
+    /// the ledger of the process before stays until it has been read.
     /// </summary>
     /// <param name="path">In a directory that only this user can write to.</param>
     /// <param name="generation">1, or one more than that of the ledger before.</param>
     /// <param name="nextId">As in the ledger before; otherwise 1.</param>
-    /// <param name="fault">Why there is none, for people: the file system has no memory, or the directory is not there.</param>
+    /// <param name="fault">Why there is none, as text for a log: the file system has no memory, or the directory is not there.</param>
     /// <returns>Null if it cannot be made; nothing is left behind.</returns>
     public static ConnectionLedger? TryCreate(
         string path, LedgerShape shape, LedgerWriter writer, ulong generation, ulong nextId, [NotNullWhen(false)] out string? fault)
@@ -101,7 +104,7 @@ public sealed unsafe class ConnectionLedger : IDisposable
     }
 
     /// <summary>Declares it valid, and gives it its name in place of the ledger before.</summary>
-    /// <returns>Null, or why not, for people.</returns>
+    /// <returns>Null, or why not, as text for a log.</returns>
     public string? Publish()
     {
         lock (_gate)
@@ -230,7 +233,8 @@ public sealed unsafe class ConnectionLedger : IDisposable
 
             int place = Header->NamesInUse;
             int length = Encoding.UTF8.GetByteCount(text);
-            if ((kind == LedgerNameKind.Backend && parent == 0) || length is 0 or > LedgerName.LongestText || place == Shape.Names || !HasMemoryFor(place))
+            if ((kind == LedgerNameKind.Backend && parent == 0) || length is 0 or > LedgerName.LongestText || place == Shape.Names
+                || !HasMemoryFor(place))
             {
                 return 0;
             }

@@ -38,7 +38,9 @@ internal struct LedgerHeader
     [FieldOffset(16)]
     public ulong Generation;
 
-    /// <summary>The first eight bytes of the UUID in /proc/sys/kernel/random/boot_id, in the order in which it is written (RFC 9562, 4).</summary>
+    /// <summary>
+    /// The first eight bytes of the UUID in /proc/sys/kernel/random/boot_id, in the order in which it is written (RFC 9562, 4).
+    /// </summary>
     [FieldOffset(24)]
     public ulong BootFirst;
 
@@ -52,7 +54,9 @@ internal struct LedgerHeader
     [FieldOffset(44)]
     public int Workers;
 
-    /// <summary>When that process started, in clock ticks since the boot (proc(5), stat, field 22): a process id may be used again.</summary>
+    /// <summary>
+    /// When that process started, in clock ticks since the boot (proc(5), stat, field 22): a process id may be used again.
+    /// </summary>
     [FieldOffset(48)]
     public ulong ProcessStarted;
 

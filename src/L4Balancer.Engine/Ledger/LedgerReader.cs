@@ -6,8 +6,8 @@ using L4Balancer.Core.Routing;
 namespace L4Balancer.Engine.Ledger;
 
 /// <summary>
-/// Reads a ledger that another process has written, and believes nothing: whatever the bytes are, it throws nothing, reads nothing outside of them, and
-/// needs memory for no more records than they hold. Any thread.
+/// Reads a ledger that another process has written, and relies on nothing in it: whatever the bytes are, it throws nothing, reads nothing
+/// outside of them, and needs memory for no more records than they hold. Any thread.
 /// </summary>
 internal readonly ref struct LedgerReader
 {
@@ -117,7 +117,8 @@ internal readonly ref struct LedgerReader
             State = _header.State,
             Writer = new LedgerWriter(_header.BootFirst, _header.BootSecond, _header.Process, _header.ProcessStarted),
             Generation = _header.Generation,
-            NextId = Math.Max(_header.NextId, connections.Count == 0 ? 0 : connections.Max(c => c.Entry.Id == ulong.MaxValue ? c.Entry.Id : c.Entry.Id + 1)),
+            NextId = Math.Max(
+                _header.NextId, connections.Count == 0 ? 0 : connections.Max(c => Math.Min(c.Entry.Id, ulong.MaxValue - 1) + 1)),
             Listening = listening,
             Overrides = Overrides(),
             Connections = read,
@@ -139,13 +140,15 @@ internal readonly ref struct LedgerReader
             ? LedgerDoubts.Descriptor : LedgerDoubts.None;
         doubts |= entry.ClientCookie == 0 || entry.BackendCookie == 0 || entry.ClientCookie == entry.BackendCookie
             ? LedgerDoubts.Cookie : LedgerDoubts.None;
-        doubts |= entry.Id == 0 || entry.AcceptedAt < 0 || (byte)entry.Ends > 15 || (byte)entry.Kinds > 7 ? LedgerDoubts.Content : LedgerDoubts.None;
+        doubts |= entry.Id == 0 || entry.AcceptedAt < 0 || (byte)entry.Ends > 15 || (byte)entry.Kinds > 7
+            ? LedgerDoubts.Content : LedgerDoubts.None;
         string? listener = Named(LedgerNameKind.Listener, entry.Listener, out _);
         LedgerBackendName? backend = BackendOf(entry.BackendName);
         doubts |= listener is null || backend is null ? LedgerDoubts.Name : LedgerDoubts.None;
         LedgerPipeEnds? toBackend = PipeOf(worker, entry.PipeToBackend - 1);
         LedgerPipeEnds? toClient = PipeOf(worker, entry.PipeToClient - 1);
-        doubts |= IsDoubtful(entry.PipeToBackend, toBackend) || IsDoubtful(entry.PipeToClient, toClient) ? LedgerDoubts.Pipe : LedgerDoubts.None;
+        doubts |= IsDoubtful(entry.PipeToBackend, toBackend) || IsDoubtful(entry.PipeToClient, toClient)
+            ? LedgerDoubts.Pipe : LedgerDoubts.None;
         return new LedgerConnection
         {
             Doubts = doubts,
@@ -157,7 +160,8 @@ internal readonly ref struct LedgerReader
         };
 
         bool IsDoubtful(int number, LedgerPipeEnds? pipe) =>
-            number != 0 && (pipe is null || pipe.Inode == 0 || uses[pipe.ReadEnd] > 1 || uses[pipe.WriteEnd] > 1 || !taken.Add((worker, number)));
+            number != 0 && (pipe is null || pipe.Inode == 0 || uses[pipe.ReadEnd] > 1 || uses[pipe.WriteEnd] > 1
+                || !taken.Add((worker, number)));
     }
 
     private List<LedgerSocket> Listening(Dictionary<int, int> uses)

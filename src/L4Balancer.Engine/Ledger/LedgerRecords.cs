@@ -14,7 +14,9 @@ internal enum LedgerNameKind : byte
     Backend = 3,
 }
 
-/// <summary>The name of a listener, pool or backend. Its number, from 1, is its place; a record does not change once it has a kind.</summary>
+/// <summary>
+/// The name of a listener, pool or backend. Its number, from 1, is its place; once a record has a kind, only its seeds change.
+/// </summary>
 [StructLayout(LayoutKind.Explicit, Size = Size)]
 internal struct LedgerName
 {

@@ -1,8 +1,8 @@
 namespace L4Balancer.Engine.Ledger;
 
 /// <summary>
-/// How many records each area of a ledger has, and where the areas begin: one after the other in this order, each on a boundary of 4096 bytes. All
-/// numbers are of version 1 (docs/ledger.md).
+/// How many records each area of a ledger has, and where the areas begin: one after the other in the order of docs/ledger.md, each on a
+/// boundary of 4096 bytes. All numbers are of version 1.
 /// </summary>
 /// <param name="Workers">Event loops; each has entries and pipes of its own.</param>
 /// <param name="Slots">Entries for connections of each worker.</param>

@@ -52,7 +52,8 @@ public readonly record struct LedgerWriter(ulong BootFirst, ulong BootSecond, in
     internal static ulong StartOf(string stat)
     {
         string[] fields = AfterName(stat);
-        return fields.Length > 19 ? ulong.Parse(fields[19], NumberStyles.None, CultureInfo.InvariantCulture) : throw new FormatException(stat);
+        return fields.Length > 19
+            ? ulong.Parse(fields[19], NumberStyles.None, CultureInfo.InvariantCulture) : throw new FormatException(stat);
     }
 
     private static bool IsZombie(string stat) => AfterName(stat) is ["Z" or "X", ..];

@@ -8,9 +8,10 @@ using L4Balancer.Engine.Linux;
 namespace L4Balancer.Engine.Ledger;
 
 /// <summary>
-/// The entries and pipes of one worker in the <see cref="ConnectionLedger"/>. An entry has the place of the connection's slot. The process may be
-/// killed between any two stores, so each leaves the file true: what makes an entry valid is stored last, what makes it invalid first, and a
-/// direction is marked dirty before its bytes are read. The thread of the worker only; nothing allocates, but for a name that is new.
+/// The entries and pipes of one worker in the <see cref="ConnectionLedger"/>. An entry has the place of the connection's slot. The process
+/// may be killed between any two stores, so each leaves the file true: what makes an entry valid is stored last, what makes it invalid
+/// first, and a direction is marked dirty before its bytes are read. The thread of the worker only; nothing allocates, but for a name that
+/// is new.
 /// </summary>
 internal sealed unsafe class WorkerLedger
 {
@@ -222,7 +223,8 @@ internal sealed unsafe class WorkerLedger
     private static uint Microseconds(TimeSpan time) => (uint)Math.Clamp(time.Ticks / TimeSpan.TicksPerMicrosecond, 0, uint.MaxValue);
 
     private static ushort RouteOf(string route) => route.Length == 0 ? (ushort)0
-        : ushort.TryParse(route, NumberStyles.None, CultureInfo.InvariantCulture, out ushort number) && number < ushort.MaxValue ? (ushort)(number + 1)
+        : ushort.TryParse(route, NumberStyles.None, CultureInfo.InvariantCulture, out ushort number) && number < ushort.MaxValue
+            ? (ushort)(number + 1)
         : (ushort)1;
 
     private static EntryKinds KindsOf(FourTuple tuple, bool clientIsUnix) =>

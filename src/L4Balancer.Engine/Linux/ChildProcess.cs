@@ -1,6 +1,8 @@
 namespace L4Balancer.Engine.Linux;
 
-/// <summary>A child of this process that sends no signal when it ends, by its id: it is not reused before <see cref="HasEnded"/> has seen its end.</summary>
+/// <summary>
+/// A child of this process that sends no signal when it ends, by its id: it is not reused before <see cref="HasEnded"/> has seen its end.
+/// </summary>
 internal static unsafe class ChildProcess
 {
     /// <summary>Whether it has ended, or is no child of this process (any more). After true the id must not be used again.</summary>

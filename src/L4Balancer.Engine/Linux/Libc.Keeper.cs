@@ -2,7 +2,9 @@ using System.Runtime.InteropServices;
 
 namespace L4Balancer.Engine.Linux;
 
-/// <summary>System calls that pass descriptors between processes and watch over processes, named as in C; and the keeper's own function.</summary>
+/// <summary>
+/// System calls that pass descriptors between processes and watch over processes, named as in C; and the keeper's own function.
+/// </summary>
 internal static unsafe partial class Libc
 {
     // socket(7), unix(7), cmsg(3).

@@ -1,6 +1,8 @@
 namespace L4Balancer.Engine.Linux;
 
-/// <summary>UNIX sockets of type SOCK_SEQPACKET (unix(7)), over which processes pass descriptors. Calls retry on EINTR and never raise SIGPIPE.</summary>
+/// <summary>
+/// UNIX sockets of type SOCK_SEQPACKET (unix(7)), over which processes pass descriptors. Calls retry on EINTR and never raise SIGPIPE.
+/// </summary>
 internal static unsafe class PacketSocket
 {
     /// <summary>SCM_MAX_FD of the kernel is 253; the keeper sends at most this many.</summary>
@@ -33,7 +35,9 @@ internal static unsafe class PacketSocket
         }
     }
 
-    /// <summary>Receives one packet with the descriptors that come with it, which have FD_CLOEXEC set and are the caller's from then on.</summary>
+    /// <summary>
+    /// Receives one packet with the descriptors that come with it, which have FD_CLOEXEC set and are the caller's from then on.
+    /// </summary>
     /// <param name="packet">For the data: 0 bytes received is the end of the connection.</param>
     /// <param name="descriptors">Place for <see cref="MostDescriptors"/>.</param>
     /// <param name="count">How many came.</param>

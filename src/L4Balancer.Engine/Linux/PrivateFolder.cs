@@ -13,7 +13,9 @@ internal static unsafe class PrivateFolder
     private const ushort OfOthers = 0x3F;
 
     /// <summary>Makes it with mode 0700 if it is not there.</summary>
-    /// <returns>Null, or why it cannot be used, for people: it is a link or no directory, another user owns it, or others have rights to it.</returns>
+    /// <returns>
+    /// Null, or why it cannot be used, as text for a log: it is a link or no directory, another user owns it, or others have rights to it.
+    /// </returns>
     public static string? Prepare(string path)
     {
         try
@@ -28,7 +30,7 @@ internal static unsafe class PrivateFolder
         return FaultOf(path);
     }
 
-    /// <returns>Null, or why it cannot be trusted, for people.</returns>
+    /// <returns>Null, or why it cannot be trusted, as text for a log.</returns>
     public static string? FaultOf(string path)
     {
         Libc.StatX stat = default;

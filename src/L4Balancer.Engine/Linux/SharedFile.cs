@@ -3,8 +3,8 @@ using System.Text;
 namespace L4Balancer.Engine.Linux;
 
 /// <summary>
-/// A regular file of this user, mode 0600, that is mapped as a whole (mmap(2), MAP_SHARED): what is written is in the page cache at once, and outlives
-/// the process. A path is never followed through a symbolic link. One caller at a time, except for <see cref="Reserve"/>.
+/// A regular file of this user, mode 0600, that is mapped as a whole (mmap(2), MAP_SHARED): what is written is in the page cache at once,
+/// and outlives the process. A path is never followed through a symbolic link. One caller at a time, except for <see cref="Reserve"/>.
 /// </summary>
 internal sealed unsafe class SharedFile : IDisposable
 {
@@ -28,8 +28,8 @@ internal sealed unsafe class SharedFile : IDisposable
     public long Length { get; }
 
     /// <summary>
-    /// Makes a file that must not exist yet. It has no memory at first: bytes may be written only after <see cref="Reserve"/>, because a write for which a
-    /// full file system has no page ends the process (SIGBUS).
+    /// Makes a file that must not exist yet. It has no memory at first: bytes may be written only after <see cref="Reserve"/>, because a
+    /// write for which a full file system has no page ends the process (SIGBUS).
     /// </summary>
     /// <param name="error">EEXIST, ENOENT, ENOSPC and others of open(2), ftruncate(2) and mmap(2).</param>
     /// <returns>Null after an error; the file is removed again.</returns>
@@ -54,7 +54,9 @@ internal sealed unsafe class SharedFile : IDisposable
     }
 
     /// <summary>Maps an existing file, which is only read.</summary>
-    /// <param name="error">EACCES if it is not a regular file, or if another user owns it or may read it; EINVAL if it is empty; or one of open(2).</param>
+    /// <param name="error">
+    /// EACCES if it is not a regular file, or if another user owns it or may read it; EINVAL if it is empty; or one of open(2).
+    /// </param>
     public static SharedFile? OpenExisting(string path, out Errno error)
     {
         // O_NONBLOCK: a FIFO must not block the caller before it is refused.

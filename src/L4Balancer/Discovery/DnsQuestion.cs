@@ -23,9 +23,15 @@ internal sealed class DnsQuestion(ILookupClient client, SemaphoreSlim places, Ca
     /// <summary>The shortest time to live of all records that were used; null if there was none.</summary>
     public TimeSpan? Expires { get; private set; }
 
-    /// <param name="servers">Empty: those of the system.</param>
-    public static LookupClient ClientOf(ImmutableArray<Endpoint> servers, TimeSpan patience) => new(
-        new LookupClientOptions([.. servers.IsEmpty ? OfSystem() : servers.Select(static s => s.ToIPEndPoint())])
+    /// <param name="servers">Empty: those of the system, read anew.</param>
+    public static IPEndPoint[] ServersOf(ImmutableArray<Endpoint> servers) =>
+        servers.IsEmpty ? OfSystem() : [.. servers.Select(static s => s.ToIPEndPoint())];
+
+    /// <summary>
+    /// A client that keeps its connections over TCP for the next question and has no way to close them: one is made only for other servers.
+    /// </summary>
+    public static LookupClient ClientOf(IPEndPoint[] servers, TimeSpan patience) => new(
+        new LookupClientOptions(servers)
         {
             UseCache = false,
             Timeout = patience,
@@ -42,7 +48,14 @@ internal sealed class DnsQuestion(ILookupClient client, SemaphoreSlim places, Ca
         try
         {
             IDnsQueryResponse answer = await client.QueryAsync(name, type, cancellationToken: stop);
-            return WhyNot(answer) is string why ? throw new DnsResponseException($"{type} {name}: {why}") : answer;
+            if (WhyNot(answer) is string why)
+            {
+                throw new DnsResponseException($"{type} {name}: {why}");
+            }
+
+            // The aliases on the way too: one that expires first may lead elsewhere then.
+            Note(answer.Answers);
+            return answer;
         }
         finally
         {
@@ -65,7 +78,7 @@ internal sealed class DnsQuestion(ILookupClient client, SemaphoreSlim places, Ca
     }
 
     /// <summary>These records are used.</summary>
-    public void Note(IEnumerable<DnsResourceRecord> records)
+    private void Note(IEnumerable<DnsResourceRecord> records)
     {
         lock (_gate)
         {
@@ -81,6 +94,9 @@ internal sealed class DnsQuestion(ILookupClient client, SemaphoreSlim places, Ca
     public static string Describe(string name, Exception fault) => fault switch
     {
         DnsResponseException { Code: DnsResponseCode.ConnectionTimeout } => $"{name}: no name server answers",
+
+        // The library's own text only says that there is a cause.
+        DnsResponseException { InnerException: { } cause } => Describe(name, cause),
         DnsResponseException => $"{name}: {fault.Message.ReplaceLineEndings(" ").TrimEnd('.')}",
         _ => $"{name}: the answer cannot be read: {fault.Message.ReplaceLineEndings(" ").TrimEnd('.')}",
     };

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Net;
 using DnsClient;
 using DnsClient.Protocol;
 using L4Balancer.Core.Addressing;
@@ -21,8 +22,14 @@ internal sealed class DnsSource(string name, ImmutableArray<Endpoint> servers, T
 
     private static readonly TimeSpan ShortestPause = TimeSpan.FromSeconds(1);
 
+    /// <summary>After a failure, however long the interval is.</summary>
+    private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(30);
+
     /// <summary>Look-ups at the same time, so that a name with many targets does not flood its name server.</summary>
     private const int MostAtOnce = 16;
+
+    private IPEndPoint[] _servers = [];
+    private LookupClient? _client;
 
     public async Task WatchAsync(Action<SourceReading> report, CancellationToken stop)
     {
@@ -45,7 +52,7 @@ internal sealed class DnsSource(string name, ImmutableArray<Endpoint> servers, T
                 // What a name server answers may be anything; the library throws several kinds of exceptions for what it cannot read.
                 report(new SourceReading.Unknown(DnsQuestion.Describe(name, e)));
                 pause = retry;
-                retry = Shorter(retry + retry, interval);
+                retry = Shorter(retry + retry, Shorter(interval, LongestRetry));
             }
 
             // Balancers that were started together do not ask together.
@@ -57,7 +64,7 @@ internal sealed class DnsSource(string name, ImmutableArray<Endpoint> servers, T
     private async Task<(SourceReading Reading, TimeSpan Pause)> ReadAsync(CancellationToken stop)
     {
         using var places = new SemaphoreSlim(MostAtOnce);
-        var question = new DnsQuestion(DnsQuestion.ClientOf(servers, Patience), places, stop);
+        var question = new DnsQuestion(Client(), places, stop);
         ImmutableArray<DiscoveredBackend> backends = HostName.TryParse(name, out HostName host)
             ? [.. (await question.AddressesAsync(host.Host)).Select(a => new DiscoveredBackend(new Endpoint(a, host.Port)))]
             : await ServicesAsync(question);
@@ -69,9 +76,19 @@ internal sealed class DnsSource(string name, ImmutableArray<Endpoint> servers, T
     {
         IDnsQueryResponse answer = await question.AskAsync(name, QueryType.SRV);
         SrvRecord[] records = [.. answer.Answers.SrvRecords().Where(static r => r.Port != 0 && r.Target.Value != ".")];
-        question.Note(records);
         IReadOnlyList<HostAddress>[] addresses = await Task.WhenAll(records.Select(r => question.AddressesAsync(r.Target.Value, answer.Additionals)));
         return ServiceWeights.BackendsOf(records.Select((r, i) => new ServiceTarget(r.Priority, r.Weight, r.Port, addresses[i])));
+    }
+
+    private LookupClient Client()
+    {
+        IPEndPoint[] now = DnsQuestion.ServersOf(servers);
+        if (_client is null || !now.SequenceEqual(_servers))
+        {
+            (_servers, _client) = (now, DnsQuestion.ClientOf(now, Patience));
+        }
+
+        return _client;
     }
 
     private static TimeSpan Shorter(TimeSpan one, TimeSpan other) => one < other ? one : other;

@@ -7,8 +7,9 @@ namespace L4Balancer.Etcd;
 /// <param name="Changes">A deleted key has no entry; the revision is that of the change.</param>
 internal sealed record EtcdChanges(ImmutableArray<(string Key, EtcdEntry? Entry, long Revision)> Changes, long Revision)
 {
-    internal static EtcdChanges From(WatchEvent[] events, long revision) =>
-        new([.. events.Where(e => e.Kv is not null).Select(e => From(e.Type, e.Kv!))], revision);
+    /// <param name="events">Each has a key.</param>
+    internal static EtcdChanges From(WatchEvent?[] events, long revision) =>
+        new([.. events.Select(static e => From(e!.Type, e.Kv!))], revision);
 
     private static (string Key, EtcdEntry? Entry, long Revision) From(string? type, KeyValue message) =>
         (Encoding.UTF8.GetString(message.Key ?? []), type == "DELETE" ? null : EtcdEntry.From(message), message.ModRevision);

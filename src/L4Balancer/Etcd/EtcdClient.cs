@@ -27,10 +27,15 @@ internal sealed class EtcdClient(ImmutableArray<Uri> endpoints, StoreAccess acce
         var request = new RangeRequest(StartOf(prefix), EndOf(prefix));
         StoreResult<RangeResponse> answer =
             await _gateway.AskAsync("/v3/kv/range", request, EtcdJson.Default.RangeRequest, EtcdJson.Default.RangeResponse, stop);
-        return !answer.IsOk ? answer.Failure<EtcdListing>()
-            : answer.Value.Header is { Revision: > 0 } header
-                ? new(new EtcdListing([.. (answer.Value.Kvs ?? []).Select(EtcdEntry.From)], header.Revision))
-                : StoreResult<EtcdListing>.Failed("the answer has no revision: this is not etcd");
+        if (!answer.IsOk)
+        {
+            return answer.Failure<EtcdListing>();
+        }
+
+        KeyValue?[] found = answer.Value.Kvs ?? [];
+        return answer.Value.Header is not { Revision: > 0 } header ? StoreResult<EtcdListing>.Failed("the answer has no revision: this is not etcd")
+            : found.Any(static kv => kv?.Key is null) ? StoreResult<EtcdListing>.Failed("an entry of the answer has no key: this is not etcd")
+            : new(new EtcdListing([.. found.Select(static kv => EtcdEntry.From(kv!))], header.Revision));
     }
 
     /// <param name="lease">0: the key stays until it is deleted.</param>
@@ -58,7 +63,7 @@ internal sealed class EtcdClient(ImmutableArray<Uri> endpoints, StoreAccess acce
             return answer.Failure<EtcdWritten>();
         }
 
-        IEnumerable<KeyValue> found = (answer.Value.Responses ?? []).SelectMany(r => r.ResponseRange?.Kvs ?? []);
+        IEnumerable<KeyValue> found = (answer.Value.Responses ?? []).SelectMany(static r => r?.ResponseRange?.Kvs ?? []).OfType<KeyValue>();
         return new(new EtcdWritten(answer.Value.Header?.Revision ?? 0, answer.Value.Succeeded) { Found = [.. found.Select(EtcdEntry.From)] });
     }
 
@@ -153,6 +158,11 @@ internal sealed class EtcdClient(ImmutableArray<Uri> endpoints, StoreAccess acce
 
             if (result.Events is { Length: > 0 } events)
             {
+                if (events.Any(static e => e?.Kv?.Key is null))
+                {
+                    return "an event has no key";
+                }
+
                 changed(EtcdChanges.From(events, result.Header?.Revision ?? 0));
             }
 

@@ -7,7 +7,7 @@ namespace L4Balancer.Etcd;
 
 internal sealed record RangeRequest(byte[] Key, byte[]? RangeEnd);
 
-internal sealed record RangeResponse(ResponseHeader? Header, KeyValue[]? Kvs);
+internal sealed record RangeResponse(ResponseHeader? Header, KeyValue?[]? Kvs);
 
 internal sealed record PutRequest(byte[] Key, byte[] Value, long Lease);
 
@@ -45,7 +45,7 @@ internal sealed record TxnRequest(CompareMessage[] Compare, RequestOperation[] S
 
 internal sealed record ResponseOperation(RangeResponse? ResponseRange);
 
-internal sealed record TxnResponse(ResponseHeader? Header, bool Succeeded, ResponseOperation[]? Responses);
+internal sealed record TxnResponse(ResponseHeader? Header, bool Succeeded, ResponseOperation?[]? Responses);
 
 internal sealed record WatchRequest(WatchCreateRequest CreateRequest);
 
@@ -54,7 +54,7 @@ internal sealed record WatchCreateRequest(byte[] Key, byte[]? RangeEnd, long Sta
 internal sealed record WatchMessage(WatchResponse? Result, GatewayFault? Error);
 
 internal sealed record WatchResponse(
-    ResponseHeader? Header, bool Created, bool Canceled, long CompactRevision, string? CancelReason, WatchEvent[]? Events);
+    ResponseHeader? Header, bool Created, bool Canceled, long CompactRevision, string? CancelReason, WatchEvent?[]? Events);
 
 /// <param name="Type"><c>DELETE</c>; missing for a put.</param>
 internal sealed record WatchEvent(string? Type, KeyValue? Kv);

@@ -14,6 +14,8 @@ namespace L4Balancer.Fleet;
 /// </summary>
 internal sealed class FleetState
 {
+    private const string NotRead = "it has not been read yet";
+
     private readonly Lock _gate = new();
     private readonly FleetSettings _settings;
     private readonly FleetKeys _keys;
@@ -23,7 +25,7 @@ internal sealed class FleetState
     private readonly ILogger _log;
     private readonly FleetBook _book;
     private readonly HashSet<string> _complained = [];
-    private string _readFault = "it has not been read yet";
+    private string _readFault = NotRead;
     private string _leaseFault = "";
     private PeerViews? _peers;
     private FleetIntents _intents = FleetIntents.None;
@@ -154,7 +156,9 @@ internal sealed class FleetState
     private void Publish(bool intents, bool isLost)
     {
         FleetStatus before = _status;
-        string fault = _readFault.Length > 0 ? _readFault : _leaseFault;
+
+        // Why the lease was refused says more than that nothing has been read yet.
+        string fault = _readFault.Length > 0 && (_readFault != NotRead || _leaseFault.Length == 0) ? _readFault : _leaseFault;
         ImmutableArray<FleetMember> members = _book.Members;
         if (intents)
         {

@@ -190,6 +190,12 @@ internal sealed class Daemon : IAsyncDisposable
     public async Task StopAsync(TimeSpan grace, CancellationToken atOnce)
     {
         await _control!.DisposeAsync();
+        if (_zone is not null && _fleet is null && OperatingSystem.IsLinux())
+        {
+            // It knows no address but its own, where nothing listens from now on. A resolver that gets no answer asks the next name server.
+            await _zone.DisposeAsync();
+        }
+
         await _engine!.StopAsync(grace, atOnce);
     }
 
@@ -213,7 +219,7 @@ internal sealed class Daemon : IAsyncDisposable
         _parts.Own(_names = new BackendNames(
             new NameResolver(Resolver, _clock, () => _control?.NamesChanged()), _clock, _loggers.CreateLogger<BackendNames>()));
         _parts.Own(_discovery = new DiscoveryService(
-            (pool, settings) => SourceFactory.Create(pool, settings, config.Fleet?.Name ?? DiscoverySettings.DefaultFleet, _clock, _loggers.CreateLogger<DiscoveryService>()),
+            (pool, settings) => SourceFactory.Create(pool, settings, config.Fleet?.Name ?? DiscoverySettings.DefaultFleet, _clock),
             () => _control?.DiscoveryChanged(), _clock, _loggers.CreateLogger<DiscoveryService>()));
         await Task.WhenAll(_names.PrepareAsync(config), _discovery.StartAsync(config));
         return new DesiredState(config, budget.ConnectionsFor(config.Balancer, _log))

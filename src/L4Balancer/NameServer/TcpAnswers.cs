@@ -98,9 +98,9 @@ internal sealed class TcpAnswers : IAsyncDisposable
             {
                 return;
             }
-            catch (SocketException)
+            catch (Exception)
             {
-                // Out of descriptors, or the client has left already.
+                // Out of descriptors or memory, or the client has left already. The next one is accepted all the same.
                 await Task.Delay(AfterFault, _answering.Clock, CancellationToken.None);
             }
         }
@@ -112,10 +112,12 @@ internal sealed class TcpAnswers : IAsyncDisposable
         source = source.Masked(source.IsV4 ? PrefixV4 : PrefixV6);
         lock (_gate)
         {
-            Connection[] ofSource = [.. _connections.Where(c => c.Source == source)];
-            if (ofSource.Length >= MostPerSource || _connections.Count >= MostConnections)
+            // One that has given way stays in the set until its task has ended.
+            Connection[] all = [.. _connections.Where(c => !c.IsAborted)];
+            Connection[] ofSource = [.. all.Where(c => c.Source == source)];
+            if (ofSource.Length >= MostPerSource || all.Length >= MostConnections)
             {
-                (ofSource.Length >= MostPerSource ? ofSource : [.. _connections]).MinBy(c => c.IdleSince)!.Abort();
+                (ofSource.Length >= MostPerSource ? ofSource : all).MinBy(c => c.IdleSince)!.Abort();
             }
 
             var connection = new Connection(client, source, _answering.Now);
@@ -137,9 +139,9 @@ internal sealed class TcpAnswers : IAsyncDisposable
             }
             while (await AnswerNextAsync(connection, question, timeout.Token));
         }
-        catch (Exception e) when (e is SocketException or OperationCanceledException or ObjectDisposedException)
+        catch (Exception)
         {
-            // The client has left, took too long, or gave way to another.
+            // The client has left, took too long, or gave way to another; or there was no memory for it.
         }
         finally
         {
@@ -166,6 +168,8 @@ internal sealed class TcpAnswers : IAsyncDisposable
             return false;
         }
 
+        // Before the answer, so that a client that has its answer counts as one that has just asked.
+        connection.IdleSince = _answering.Now;
         byte[] response = ArrayPool<byte>.Shared.Rent(LengthPrefix + DnsAnswers.LargestTcp);
         try
         {
@@ -181,7 +185,6 @@ internal sealed class TcpAnswers : IAsyncDisposable
                 rest = rest[await connection.Socket.SendAsync(rest, timeout)..];
             }
 
-            connection.IdleSince = _answering.Now;
             return true;
         }
         finally
@@ -212,6 +215,7 @@ internal sealed class TcpAnswers : IAsyncDisposable
     private sealed class Connection(Socket socket, HostAddress source, Instant now)
     {
         private long _idleSince = now.Ticks;
+        private volatile bool _isAborted;
 
         public Socket Socket { get; } = socket;
 
@@ -219,12 +223,19 @@ internal sealed class TcpAnswers : IAsyncDisposable
 
         public Task Served { get; set; } = Task.CompletedTask;
 
+        public bool IsAborted => _isAborted;
+
+        /// <summary>The last whole question, or the accept.</summary>
         public Instant IdleSince
         {
             get => new(Volatile.Read(ref _idleSince));
             set => Volatile.Write(ref _idleSince, value.Ticks);
         }
 
-        public void Abort() => Socket.Dispose();
+        public void Abort()
+        {
+            _isAborted = true;
+            Socket.Dispose();
+        }
     }
 }

@@ -60,13 +60,23 @@ internal sealed class UdpAnswers : IAsyncDisposable
         while (!_ends)
         {
             int length = _socket.Receive(question, out Endpoint source, out HostAddress asked);
-            if (length >= 0)
+            if (length < 0)
+            {
+                continue;
+            }
+
+            try
             {
                 int answer = Answer(question.AsSpan(0, length), source, asked, response);
                 if (answer > 0)
                 {
                     _socket.Reply(response.AsSpan(0, answer));
                 }
+            }
+            catch (Exception)
+            {
+                // Of the log, or for lack of memory; on this thread it would end the process.
+                _answering.Ignore();
             }
         }
     }

@@ -80,6 +80,7 @@ internal sealed class ZoneServer : IAsyncDisposable
         _said = leftOut;
     }
 
+    /// <summary>Ends answering. May be called again, but not at the same time.</summary>
     public async ValueTask DisposeAsync()
     {
         foreach (IAsyncDisposable part in _parts)

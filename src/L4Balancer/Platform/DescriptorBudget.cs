@@ -40,6 +40,14 @@ internal sealed record DescriptorBudget(long Limit, long Reserve, int PipesPerWo
     /// <summary>UDP, TCP and the connections of clients.</summary>
     private const int PerDnsAddress = 2 + DnsConnections;
 
+    /// <summary>
+    /// Of a pool with a source, whose backends are not known before it has answered: one in 16 descriptors for their probes.
+    /// </summary>
+    private const int DiscoveryShare = 16;
+
+    /// <summary>What a source has open at one time: <c>dns</c> asks up to 16 questions together.</summary>
+    private const int PerSource = 16;
+
     /// <summary>The two ends of a pipe.</summary>
     private const int PerPipe = 2;
 
@@ -57,7 +65,8 @@ internal sealed record DescriptorBudget(long Limit, long Reserve, int PipesPerWo
     internal static int Base => RuntimeFeature.IsDynamicCodeSupported ? PortableBase : NativeBase;
 
     /// <summary>
-    /// Computes the budget of a configuration: the reserve includes its listening sockets, the admin and the endpoint API and simultaneous probes.
+    /// Computes the budget of a configuration: the reserve includes its listening sockets, the admin and the endpoint API, simultaneous probes and
+    /// the sources of backends.
     /// </summary>
     public static DescriptorBudget For(BalancerConfig config, long limit, int workers)
     {
@@ -66,8 +75,15 @@ internal sealed record DescriptorBudget(long Limit, long Reserve, int PipesPerWo
             + ((config.Dns?.Listen.Length ?? 0) * PerDnsAddress)
             + (config.Admin.Socket.Length > 0 ? PerAdminAddress : 0) + (config.Admin.Listen is null ? 0 : PerAdminAddress)
             + (config.Endpoint is null ? 0 : EndpointConnections(limit))
-            + Math.Min(config.Pools.Where(p => p.Health.Type != HealthType.None).Sum(p => p.Backends.Length), Prober.MostDescriptors);
+            + Probes(config, limit) + (config.Pools.Count(p => p.Discovery is not null) * PerSource);
         return new DescriptorBudget(limit, reserve, pipes, (int)Math.Clamp((limit - reserve) / PerConnection, 0, int.MaxValue));
+    }
+
+    private static long Probes(BalancerConfig config, long limit)
+    {
+        PoolSettings[] probed = [.. config.Pools.Where(p => p.Health.Type != HealthType.None)];
+        long discovered = probed.Any(p => p.Discovery is not null) ? limit / DiscoveryShare : 0;
+        return Math.Min(probed.Sum(p => p.Backends.Length) + discovered, Prober.MostDescriptors);
     }
 
     /// <summary>Maximum for <c>[endpoint] listen</c>.</summary>

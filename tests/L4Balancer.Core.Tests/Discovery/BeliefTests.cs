@@ -66,6 +66,14 @@ internal sealed class BeliefTests
         Assert.That(again.Version, Is.EqualTo("8"));
     }
 
+    [Test]
+    public void An_address_that_is_a_primary_and_a_backup_is_a_primary()
+    {
+        DiscoveredBackend[] both = [Backend(1) with { Backup = true, Weight = 1000 }, Backend(1) with { Weight = 5 }, Backend(1) with { Weight = 7 }];
+
+        Assert.That(Belief.Nothing.After(new SourceReading.Complete([.. both], ""), At(0), Hold, Most).Set, Is.EqualTo([both[2]]));
+    }
+
     [TestCase(0)]
     [TestCase(1)]
     public void An_empty_set_or_one_of_less_than_half_is_believed_after_the_hold_and_a_second_reading(int count)

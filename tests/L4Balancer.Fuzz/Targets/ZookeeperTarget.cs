@@ -8,22 +8,22 @@ internal sealed class ZookeeperTarget : FuzzTarget
     private const int Kinds = 4;
 
     // czxid to pzxid; the value was written by transaction 7.
-    private static readonly byte[] s_stat = Frame(f => f.Long(5).Long(7).Long(1).Long(1).Int(0).Int(0).Int(0).Long(0).Int(4).Int(0).Long(9));
+    private static readonly byte[] Stat = Frame(f => f.Long(5).Long(7).Long(1).Long(1).Int(0).Int(0).Int(0).Long(0).Int(4).Int(0).Long(9));
 
     public override string Name => "zookeeper";
 
     public override IReadOnlyList<byte[]> Fragments { get; } =
     [
         [0, 0, 0, 0], [255, 255, 255, 255], [255, 255, 255, 254], [127, 255, 255, 255], [0, 0, 0, 1], [0, 0, 0, 2], [0, 0, 1, 0], [0], [1], [2], [3],
-        Frame(static f => f.Text("ws1")), Frame(static f => f.Text("a/b")), Frame(static f => f.Int(1).Long(9).Int(-101)), s_stat,
+        Frame(static f => f.Text("ws1")), Frame(static f => f.Text("a/b")), Frame(static f => f.Int(1).Long(9).Int(-101)), Stat,
     ];
 
     public override IEnumerable<byte[]> Seeds() =>
     [
         [0, .. Frame(static f => f.Int(0).Int(10_000).Long(7).Buffer(new byte[16]).Bool(false))],
-        [1, .. Frame(static f => f.Int(3).Long(9).Int(0).Int(2).Text("ws1").Text("ws2")), .. s_stat],
-        [1, .. Frame(static f => f.Int(3).Long(9).Int(0).Int(-1)), .. s_stat],
-        [2, .. Frame(static f => f.Int(4).Long(9).Int(0).Text("{\"address\":\"10.0.0.1:443\"}")), .. s_stat],
+        [1, .. Frame(static f => f.Int(3).Long(9).Int(0).Int(2).Text("ws1").Text("ws2")), .. Stat],
+        [1, .. Frame(static f => f.Int(3).Long(9).Int(0).Int(-1)), .. Stat],
+        [2, .. Frame(static f => f.Int(4).Long(9).Int(0).Text("{\"address\":\"10.0.0.1:443\"}")), .. Stat],
         [2, .. Frame(static f => f.Int(4).Long(9).Int(-101))],
         [3, .. Frame(static f => f.Int(-1).Long(-1).Int(0).Int(4).Int(3).Text("/l4balancer/backends"))],
     ];

@@ -42,6 +42,18 @@ internal sealed class ConsulSourceTests
     }
 
     [Test]
+    public async Task An_answer_that_the_token_has_cut_down_is_unknown()
+    {
+        await using var store = (ConsulStore)await ConsulStore.StartAsync();
+        store.IsFiltered = true;
+        await store.PutAsync("ws1", "10.0.0.1:1");
+        await using var seen = new SourceWatch(store.Source(Long, StoreContract.Options));
+        Assert.That(await seen.UntilAsync("?"), Does.EndWith("the token may not read all instances and nodes of the service"));
+        store.IsFiltered = false;
+        await seen.UntilAsync("ws1=10.0.0.1:1*100");
+    }
+
+    [Test]
     public async Task An_answer_without_an_index_is_not_Consul_s()
     {
         await using var store = (ConsulStore)await ConsulStore.StartAsync();

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Net;
-using L4Balancer.Core.Discovery;
 using L4Balancer.Core.Addressing;
+using L4Balancer.Core.Discovery;
 using L4Balancer.Tests.Admin;
 
 namespace L4Balancer.Tests.Discovery;

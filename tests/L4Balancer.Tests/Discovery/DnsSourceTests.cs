@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.NetworkInformation;
 using System.Net.Sockets;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Discovery;
@@ -43,6 +44,17 @@ internal sealed class DnsSourceTests
         await watch.UntilAsync("192.0.2.1:443*100 192.0.2.9:443*100 [2001:db8::1]:443*100");
     }
 
+    [Test]
+    public async Task An_alias_that_expires_before_its_addresses_is_asked_for_again()
+    {
+        await using NameServer server = await NameServer.StartAsync("chat 1 IN CNAME www\nwww 3600 IN A 192.0.2.1\nwww 3600 IN AAAA 2001:db8::1\n");
+        await using var watch = new SourceLog(new DnsSource("chat.svc.test:443", [server.Address], TimeSpan.FromMinutes(10), TimeProvider.System));
+        await watch.UntilAsync("192.0.2.1:443*100 [2001:db8::1]:443*100");
+
+        await server.WriteAsync("chat 1 IN CNAME web\nweb 3600 IN A 192.0.2.2\nweb 3600 IN AAAA 2001:db8::2\n");
+        await watch.UntilAsync("192.0.2.2:443*100 [2001:db8::2]:443*100");
+    }
+
     [TestCase("other IN A 192.0.2.1", TestName = "A_name_that_does_not_exist_is_an_empty_set")]
     [TestCase("chat IN TXT nothing\n_ws._tcp.chat IN TXT nothing", TestName = "A_name_without_such_records_is_an_empty_set")]
     public async Task No_records_are_an_empty_set(string records)
@@ -66,6 +78,15 @@ internal sealed class DnsSourceTests
         await using var watch = new SourceLog(new DnsSource(NameServer.Service, [server.Address], TimeSpan.FromSeconds(30), TimeProvider.System));
 
         await watch.UntilAsync(string.Join(' ', Enumerable.Range(1, Many).Select(i => $"192.0.2.{i}:80*1").Order(StringComparer.Ordinal)));
+        for (int i = 0; i < 3; i++)
+        {
+            await watch.AnotherAsync();
+        }
+
+        TcpState[] open = [TcpState.Established, TcpState.CloseWait];
+        IEnumerable<TcpConnectionInformation> kept = IPGlobalProperties.GetIPGlobalProperties().GetActiveTcpConnections()
+            .Where(c => c.RemoteEndPoint.Port == server.Address.Port && open.Contains(c.State));
+        Assert.That(kept.Count(), Is.LessThan(4), "not one for each reading");
     }
 
     [Test]

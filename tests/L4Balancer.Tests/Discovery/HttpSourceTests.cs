@@ -23,6 +23,21 @@ internal sealed class HttpSourceTests
     }
 
     [Test]
+    public async Task A_tag_that_no_request_can_have_is_not_sent_back()
+    {
+        await using var store = new StubStore(static async (stream, stop) =>
+        {
+            _ = await stream.ReadAsync(new byte[4096], stop);
+            await stream.WriteAsync("HTTP/1.1 200 OK\r\nETag: \"v\u00e9\"\r\nContent-Length: 2\r\nConnection: close\r\n\r\n[]"u8.ToArray(), stop);
+        });
+        await using var seen = new SourceWatch(new HttpSource(
+            IStore.Settings(DiscoveryKind.Http, TimeSpan.FromMilliseconds(20)) with { Http = new Uri($"http://{store.Server}/") },
+            TimeProvider.System, new Random(1), StoreContract.Options));
+        await seen.UntilAsync("", after: 2);
+        Assert.That(seen.Reports, Has.All.Empty);
+    }
+
+    [Test]
     public async Task Tokens_and_passwords_are_sent_and_read_again_each_time()
     {
         await using var store = (HttpStore)await HttpStore.StartAsync();

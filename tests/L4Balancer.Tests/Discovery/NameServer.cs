@@ -19,8 +19,11 @@ internal sealed class NameServer : IAsyncDisposable
 
     private NameServer()
     {
-        // UDP and TCP of the same number. Another program could take it in between; then the start fails.
-        using var udp = new UdpClient(new IPEndPoint(IPAddress.Loopback, 0));
+        // The same number for UDP and TCP, chosen by TCP: among the numbers that UDP is given are many of outgoing TCP connections, and where
+        // one of those is left in TIME_WAIT, named would serve UDP alone. Another program could take it in between; then the start fails.
+        using var tcp = new TcpListener(IPAddress.Loopback, 0);
+        tcp.Start();
+        using var udp = new UdpClient((IPEndPoint)tcp.LocalEndpoint);
         Address = Endpoint.From((IPEndPoint)udp.Client.LocalEndPoint!);
     }
 

@@ -86,6 +86,8 @@ internal sealed class PoolWatchTests : IAsyncDisposable
         Assert.That((Logged("says nothing"), Logged("answers again"), _watch.Belief.Faults), Is.EqualTo((1, 1, 100L)));
         _clock.Advance(TimeSpan.FromMinutes(1));
         source.Say(new SourceReading.Unknown("another reason"));
+        _clock.Advance(TimeSpan.FromMinutes(1));
+        source.Say(new SourceReading.Unknown("another reason"));
         Assert.That((Logged("says nothing: another reason"), _watch.Belief.Count), Is.EqualTo((1, 3)));
     }
 
@@ -99,7 +101,9 @@ internal sealed class PoolWatchTests : IAsyncDisposable
         Assert.That(_watch.Belief.Fault, Is.EqualTo("the watch has failed: of the test"));
 
         await AdvanceUntilAsync(() => _sources.Count == 2);
-        (await SourceAsync(2)).Say(Of(4));
+        Spoken second = await SourceAsync(2);
+        Assert.That(second.MadeAt - source.MadeAt, Is.GreaterThanOrEqualTo(TimeSpan.FromSeconds(1)));
+        second.Say(Of(4));
         Assert.That((_watch.Belief.Count, _watch.Belief.Fault), Is.EqualTo((4, "")));
     }
 
@@ -144,7 +148,7 @@ internal sealed class PoolWatchTests : IAsyncDisposable
             throw fault;
         }
 
-        var source = new Spoken();
+        var source = new Spoken { MadeAt = _clock.GetUtcNow() };
         _sources.Enqueue(source);
         return source;
     }
@@ -159,6 +163,8 @@ internal sealed class PoolWatchTests : IAsyncDisposable
         private volatile Action<SourceReading>? _report;
 
         public bool IsWatched => _report is not null;
+
+        public DateTimeOffset MadeAt { get; init; }
 
         public Task WatchAsync(Action<SourceReading> report, CancellationToken stop)
         {

@@ -27,6 +27,30 @@ internal sealed class WatchedSource : IAsyncDisposable
         }
     }
 
+    /// <summary>Why readings so far were unknown.</summary>
+    public string[] Faults
+    {
+        get
+        {
+            lock (_readings)
+            {
+                return [.. _readings.OfType<SourceReading.Unknown>().Select(static r => r.Why)];
+            }
+        }
+    }
+
+    /// <summary>The sets that were read so far, each once, in the order in which they came.</summary>
+    public string[] Sets
+    {
+        get
+        {
+            lock (_readings)
+            {
+                return [.. _readings.OfType<SourceReading.Complete>().Select(static r => string.Join(", ", Texts(r))).Distinct()];
+            }
+        }
+    }
+
     /// <summary>Waits for a whole reading with these backends, each as <c>address</c> or <c>address=weight</c>.</summary>
     public async Task<SourceReading.Complete> SetAsync(params string[] backends) =>
         (SourceReading.Complete)await NextAsync(r => r is SourceReading.Complete read && Texts(read).SequenceEqual(backends), string.Join(", ", backends));

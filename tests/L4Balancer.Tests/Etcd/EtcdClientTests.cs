@@ -2,6 +2,8 @@ using System.Diagnostics;
 using System.Text;
 using L4Balancer.Etcd;
 using L4Balancer.Stores;
+using L4Balancer.Tests.Discovery.Stores;
+using Microsoft.AspNetCore.Http;
 
 namespace L4Balancer.Tests.Etcd;
 
@@ -118,6 +120,19 @@ internal sealed class EtcdClientTests
 
         EtcdWatchEnd end = await bounded.WatchAsync("/large/", 1, DaemonProcess.Deadline, _ => { }, default);
         Assert.That(end.Why, Does.Contain("TooLong").Or.Contain("compacted"));
+    }
+
+    [TestCase("""{"header":{"revision":"7"},"kvs":[null]}""", "the watch has failed: no result")]
+    [TestCase("""{"header":{"revision":"7"},"kvs":[{"value":"YQ=="}]}""", "the watch has failed: no result")]
+    [TestCase("""{"result":{"events":[null]}}""", "an event has no key")]
+    [TestCase("""{"result":{"events":[{"type":"DELETE"}]}}""", "an event has no key")]
+    public async Task An_entry_without_a_key_is_a_failure(string answer, string why)
+    {
+        await using StubServer stub = await StubServer.StartAsync(http => http.Response.WriteAsync(answer + "\n"), "");
+        using EtcdClient etcd = Connect(stub.Address);
+        Assert.That((await etcd.ListAsync("/", default)).Fault, Is.Not.Null);
+        EtcdWatchEnd end = await etcd.WatchAsync("/", 1, DaemonProcess.Deadline, static _ => Assert.Fail("a change without a key"), default);
+        Assert.That((end.InTime, end.Why), Is.EqualTo((false, $"{stub.Address.Authority}: {why}")));
     }
 
     [Test]

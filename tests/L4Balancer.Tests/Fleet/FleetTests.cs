@@ -40,14 +40,12 @@ internal sealed partial class FleetTests
         await SettingAsync(Balancers[1], "PUT", "rooms/r7/weight", """{"weight":400}""");
         await _scene.AllAsync(async b => await b.WeightOfAsync("rooms/r7") == 400, "the weight");
         await AgreeAsync();
-        string[] hashes = await Task.WhenAll(Balancers.Select(async b =>
-            string.Join(' ', (await b.FleetAsync()).GetProperty("members").EnumerateArray().Select(m => m.GetProperty("rings").GetRawText()).Distinct())));
-        Assert.That(hashes.Distinct().Count(), Is.EqualTo(1), string.Join('\n', hashes));
-
         RoutingSnapshot[] snapshots = [.. Balancers.Select(b => SnapshotOf(b, 400))];
-        Assert.That(
-            snapshots.Select(s => s.Pools[1].HashOfTables().ToString("x16", null)), Is.All.EqualTo(RingOf(await Balancers[0].FleetAsync(), "rooms")),
-            "the daemons have these very tables");
+        string[] expected = [.. snapshots.Select(s => s.Pools[1].HashOfTables().ToString("x16", null)).Distinct()];
+        Assert.That(expected, Has.Length.EqualTo(1));
+
+        // Views are published at most about once a second.
+        await _scene.AllAsync(async b => RingsOf(await b.FleetAsync(), "rooms").SequenceEqual(expected), "the daemons have these very tables");
         Assert.That(snapshots[0].Pools[1].Backends[0].Name, Is.Not.EqualTo(snapshots[1].Pools[1].Backends[0].Name), "the files differ in their order");
         var random = new Random(7);
         int different = 0;
@@ -326,7 +324,8 @@ internal sealed partial class FleetTests
         return RoutingSnapshot.Build(new DesiredState(config, 1000).WithOverride("rooms", "r7", new BackendOverride(BackendMode.Ready, weight)));
     }
 
-    private static string RingOf(JsonElement fleet, string pool) => fleet.GetProperty("members")[0].GetProperty("rings").GetProperty(pool).GetString()!;
+    private static IEnumerable<string> RingsOf(JsonElement fleet, string pool) =>
+        fleet.GetProperty("members").EnumerateArray().Select(m => m.GetProperty("rings").GetProperty(pool).GetString()!).Distinct();
 
     private static async Task UntilAsync(Func<Task<bool>> holds, string what)
     {

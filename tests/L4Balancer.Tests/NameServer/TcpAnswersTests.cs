@@ -94,6 +94,16 @@ internal sealed class TcpAnswersTests
         clients.ForEach(c => c.Dispose());
     }
 
+    [Test]
+    public async Task However_fast_they_come_one_network_has_at_most_eight_connections()
+    {
+        const int Count = 64;
+        TcpClient[] clients = await Task.WhenAll(Enumerable.Range(0, Count).Select(_ => ConnectAsync(1)));
+        await ZoneScene.UntilAsync(
+            () => Task.FromResult(clients.Count(c => c.Client.Poll(0, SelectMode.SelectRead)) == Count - 8), "all but eight have ended");
+        Array.ForEach(clients, c => c.Dispose());
+    }
+
     private static TcpAnswers ServerWith(TimeProvider clock)
     {
         var settings = new DnsSettings { Zone = "lb.example.com", Address = [HostAddress.FromV4(0xC000_020A)] };

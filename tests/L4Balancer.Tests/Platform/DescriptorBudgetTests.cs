@@ -26,6 +26,21 @@ internal sealed class DescriptorBudgetTests
     }
 
     [Test]
+    public void A_source_and_the_probes_of_what_it_may_have_are_in_the_reserve()
+    {
+        BalancerConfig file = ConfigOf(backends: 100);
+        BalancerConfig source = file with { Pools = [file.Pools[0] with { Discovery = new DiscoverySettings { Kind = DiscoveryKind.File } }] };
+        BalancerConfig unprobed = source with { Pools = [source.Pools[0] with { Health = new HealthSettings { Type = HealthType.None } }] };
+
+        Assert.That(More(source, than: file, limit: 8000), Is.EqualTo(16 + 500));
+        Assert.That(More(source, than: file, limit: 1_000_000), Is.EqualTo(16 + 900), "no more are under probe at once");
+        Assert.That(More(unprobed, than: file, limit: 8000), Is.EqualTo(16 - 100));
+
+        static long More(BalancerConfig config, BalancerConfig than, long limit) =>
+            DescriptorBudget.For(config, limit, workers: 2).Reserve - DescriptorBudget.For(than, limit, workers: 2).Reserve;
+    }
+
+    [Test]
     public void Each_address_of_the_admin_API_is_in_the_reserve()
     {
         AdminSettings[] settings = [new() { Socket = "" }, new(), new() { Listen = default(Core.Addressing.Endpoint) }];

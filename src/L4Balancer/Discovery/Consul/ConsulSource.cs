@@ -66,6 +66,12 @@ internal sealed class ConsulSource(DiscoverySettings settings, TimeProvider cloc
             return new SourceReading.Unknown($"{answer.Value.Place}: the answer has no X-Consul-Index: this is not Consul");
         }
 
+        // What the token may not read is left out, and the answer is a success all the same.
+        if (answer.Value.Header("X-Consul-Results-Filtered-By-ACLs").Equals("true", StringComparison.OrdinalIgnoreCase))
+        {
+            return new SourceReading.Unknown($"{answer.Value.Place}: the token may not read all instances and nodes of the service");
+        }
+
         // It goes backwards when Consul was restored or replaced; waiting for the old index would then wait too long.
         _index = index < _index ? 0 : index;
         SourceReading reading = ConsulInstances.Read(answer.Value.Body, version);

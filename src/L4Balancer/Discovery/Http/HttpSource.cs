@@ -1,3 +1,4 @@
+using System.Text;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Discovery;
 using L4Balancer.Stores;
@@ -61,7 +62,8 @@ internal sealed class HttpSource(DiscoverySettings settings, TimeProvider clock,
             return new SourceReading.Unknown(answer.Value.Describe());
         }
 
-        string tag = answer.Value.Header("ETag");
+        // A request can only have ASCII in a header; an answer may have more (RFC 9110, 8.8.3).
+        string tag = answer.Value.Header("ETag") is var sent && Ascii.IsValid(sent) ? sent : "";
         SourceReading reading = HttpTargets.Read(answer.Value.Body, StoreAnswer.Quote(tag));
         _last = reading as SourceReading.Complete;
         _tag = _last is null ? "" : tag;

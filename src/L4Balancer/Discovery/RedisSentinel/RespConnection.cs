@@ -5,6 +5,9 @@ namespace L4Balancer.Discovery.RedisSentinel;
 /// <summary>A connection to a Sentinel: commands in, values out, each limited in length and time. One caller at a time.</summary>
 internal sealed class RespConnection : IAsyncDisposable
 {
+    /// <summary>So much of a password is never shown.</summary>
+    private const int QuotedLength = 8;
+
     private readonly Stream _stream;
     private byte[] _buffer = new byte[16 * 1024];
     private int _count;
@@ -28,7 +31,7 @@ internal sealed class RespConnection : IAsyncDisposable
                 RespValue reply = await connection.AskAsync(command, cancel);
                 if (reply.Kind == RespKind.Error)
                 {
-                    throw new StoreFault($"the user and the password are not accepted ({TextOf(reply)})");
+                    throw new StoreFault($"the user and the password are not accepted{Reason(reply, password)}");
                 }
             }
 
@@ -120,6 +123,10 @@ internal sealed class RespConnection : IAsyncDisposable
             await receiving.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
+
+    // A server that does not know the command quotes its arguments, the beginning of each at least.
+    private static string Reason(RespValue reply, string password) =>
+        reply.Text.Contains(password[..Math.Min(password.Length, QuotedLength)], StringComparison.Ordinal) ? "" : $" ({TextOf(reply)})";
 
     private async Task FillAsync()
     {

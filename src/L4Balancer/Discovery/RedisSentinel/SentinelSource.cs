@@ -48,6 +48,7 @@ internal sealed class SentinelSource(DiscoverySettings settings, TimeProvider cl
     private async Task<TimeSpan> RoundAsync(Action<SourceReading> report, CancellationToken stop)
     {
         var faults = new List<string>();
+        int stale = 0;
         long latest = -1;
         TimeSpan longest = TimeSpan.Zero;
         foreach (string server in settings.RedisSentinel)
@@ -67,6 +68,7 @@ internal sealed class SentinelSource(DiscoverySettings settings, TimeProvider cl
             }
             catch (StaleSentinelException e)
             {
+                stale++;
                 latest = Math.Max(latest, e.Epoch);
                 faults.Add($"{server}: {e.Message}");
             }
@@ -79,6 +81,7 @@ internal sealed class SentinelSource(DiscoverySettings settings, TimeProvider cl
             {
                 report(new SourceReading.Unknown(faults[^1]));
                 faults.Clear();
+                stale = 0;
                 TimeSpan served = clock.GetElapsedTime(began);
                 longest = served > longest ? served : longest;
             }
@@ -89,8 +92,9 @@ internal sealed class SentinelSource(DiscoverySettings settings, TimeProvider cl
             report(new SourceReading.Unknown(faults.Count == 1 ? faults[0] : $"no Sentinel answers: {string.Join("; ", faults.Take(3))}"));
         }
 
-        // Nobody knows of the failover that was seen once: the Sentinels have been set up anew.
-        _epoch = latest >= 0 && faults.Count == settings.RedisSentinel.Length ? latest : _epoch;
+        // A failover needs a majority. One that no majority knows of is forgotten: the Sentinels have been set up anew. A single one that has missed
+        // it proves nothing while the others do not answer.
+        _epoch = 2 * stale > settings.RedisSentinel.Length ? latest : _epoch;
         return longest;
     }
 

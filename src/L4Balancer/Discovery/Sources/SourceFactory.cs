@@ -6,7 +6,6 @@ using L4Balancer.Discovery.Kubernetes;
 using L4Balancer.Discovery.RedisSentinel;
 using L4Balancer.Discovery.Zookeeper;
 using L4Balancer.Stores;
-using Microsoft.Extensions.Logging;
 
 namespace L4Balancer.Discovery.Sources;
 
@@ -21,7 +20,7 @@ internal static class SourceFactory
     /// <param name="pool">The name of the pool.</param>
     /// <param name="fleet">The name of the fleet, a part of the default of <c>prefix</c>.</param>
     /// <exception cref="NotSupportedException">The kind is not built; the configuration does not accept its key.</exception>
-    public static IBackendSource Create(string pool, DiscoverySettings settings, string fleet, TimeProvider clock, ILogger log) => settings.Kind switch
+    public static IBackendSource Create(string pool, DiscoverySettings settings, string fleet, TimeProvider clock) => settings.Kind switch
     {
         DiscoveryKind.Zookeeper => new ZookeeperSource(settings, settings.PrefixFor(pool, fleet), clock),
         DiscoveryKind.RedisSentinel => new SentinelSource(settings, clock),
@@ -31,6 +30,6 @@ internal static class SourceFactory
         DiscoveryKind.Etcd => new EtcdSource(settings, settings.PrefixFor(pool, fleet), clock, Random.Shared, Members),
         DiscoveryKind.Consul => new ConsulSource(settings, clock, Random.Shared, OneServer),
         DiscoveryKind.Kubernetes => new KubernetesSource(settings, clock, Random.Shared, OneServer, Environment.GetEnvironmentVariable),
-        _ => throw new NotSupportedException($"Pool {pool} of fleet {fleet}: no source of the kind {settings.Kind}, {clock}, {log}."),
+        _ => throw new NotSupportedException($"Pool {pool}: no source of the kind {settings.Kind}."),
     };
 }

@@ -3,6 +3,7 @@ using System.Text;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Discovery;
 using L4Balancer.Discovery.RedisSentinel;
+using L4Balancer.Tests.Etcd;
 
 namespace L4Balancer.Tests.Discovery.RedisSentinel;
 
@@ -46,7 +47,25 @@ internal sealed class SentinelFaultTests
         await using StubStore stub = Stub(() => (toSubscription, toQuestion));
         await using WatchedSource source = Watch(SentinelRole.Master, stub.Server);
         await source.UnknownAsync(why);
-        Assert.That(source.SinceMark.Any(r => r is SourceReading.Complete), Is.False);
+        Assert.That(source.Sets, Is.Empty);
+    }
+
+    [Test]
+    public async Task Password_that_a_server_quotes_is_not_shown()
+    {
+        using var password = new TemporaryFile("correct-horse\n");
+        await using StubStore stub = Stub(() => ("", "-ERR unknown command 'AUTH', with args beginning with: 'lb' 'correct-ho\r\n"));
+        await using var source = new WatchedSource(new SentinelSource(
+            new DiscoverySettings
+            {
+                Kind = DiscoveryKind.RedisSentinel,
+                RedisSentinel = [stub.Server],
+                Service = "chat",
+                User = "lb",
+                PasswordFile = password.Path,
+            },
+            TimeProvider.System));
+        Assert.That((await source.UnknownAsync("the user and the password are not accepted")).Why, Does.Not.Contain("correct"));
     }
 
     [Test]
@@ -61,8 +80,12 @@ internal sealed class SentinelFaultTests
         await source.UnknownAsync($"{stale.Server}: it has missed a failover");
         await source.SetAsync("10.0.0.2:6379");
         Volatile.Write(ref isDead, true);
-        await source.UnknownAsync("no Sentinel answers");
-        Assert.That(source.SinceMark.OfType<SourceReading.Complete>().SelectMany(r => r.Backends).All(b => b.Address.ToString() == "10.0.0.2:6379"));
+        for (int round = 0; round < 3; round++)
+        {
+            await source.UnknownAsync("no Sentinel answers");
+        }
+
+        Assert.That(source.Sets, Is.EqualTo(["10.0.0.2:6379"]));
     }
 
     [Test]
@@ -93,28 +116,28 @@ internal sealed class SentinelFaultTests
     public async Task Event_of_another_master_is_no_reason_to_ask()
     {
         int asked = 0;
+        string master = "10.0.0.1";
         await using var stub = new StubStore(async (stream, stop) =>
         {
             string request = await ReadAsync(stream, stop);
             if (!request.Contains("PSUBSCRIBE", StringComparison.Ordinal))
             {
                 Interlocked.Increment(ref asked);
-                await WriteAsync(stream, Master("10.0.0.1", "6379", 1), stop);
+                await WriteAsync(stream, Master(Volatile.Read(ref master), "6379", 1), stop);
                 return;
             }
 
             await WriteAsync(stream, Subscribed + Event("+sdown", "master other 10.0.0.9 6379") + Event("+tilt", "#tilt mode entered"), stop);
-            while (Volatile.Read(ref asked) == 0)
-            {
-                await Task.Delay(10, stop);
-            }
 
+            // The ping follows only once the source has taken these events, and has waited without asking.
+            Assert.That(await ReadAsync(stream, stop), Does.Contain("PING"));
+            Volatile.Write(ref master, "10.0.0.3");
             await WriteAsync(stream, Event("+sdown", "slave 10.0.0.2:6379 10.0.0.2 6379 @ chat 10.0.0.1 6379"), stop);
             await Task.Delay(Timeout.Infinite, stop);
         });
-        await using WatchedSource source = Watch(SentinelRole.Master, stub.Server);
+        await using WatchedSource source = Watch(SentinelRole.Master, TimeSpan.FromSeconds(6), stub.Server);
         await source.SetAsync("10.0.0.1:6379");
-        await source.SetAsync("10.0.0.1:6379");
+        await source.SetAsync("10.0.0.3:6379");
         Assert.That(asked, Is.EqualTo(2), "once at the start, and once for the event of its own master");
     }
 
@@ -149,7 +172,9 @@ internal sealed class SentinelFaultTests
 
     private static string Event(string channel, string message) => $"*4\r\n+pmessage\r\n+*\r\n+{channel}\r\n+{message}\r\n";
 
-    private static WatchedSource Watch(SentinelRole role, params string[] servers) => new(new SentinelSource(
+    private static WatchedSource Watch(SentinelRole role, params string[] servers) => Watch(role, TimeSpan.FromSeconds(10), servers);
+
+    private static WatchedSource Watch(SentinelRole role, TimeSpan timeout, params string[] servers) => new(new SentinelSource(
         new DiscoverySettings
         {
             Kind = DiscoveryKind.RedisSentinel,
@@ -160,6 +185,7 @@ internal sealed class SentinelFaultTests
         },
         TimeProvider.System)
     {
+        Timeout = timeout,
         Random = new Random(1),
     });
 }

@@ -33,6 +33,9 @@ internal sealed class ConsulStore : IStore
     /// <summary>Whether answers have their index.</summary>
     public bool HasIndex { get; set; } = true;
 
+    /// <summary>Whether the token may not read the service: its instances are left out, and the answer says so.</summary>
+    public bool IsFiltered { get; set; }
+
     public static async Task<IStore> StartAsync()
     {
         var store = new ConsulStore();
@@ -103,7 +106,12 @@ internal sealed class ConsulStore : IStore
             http.Response.Headers["X-Consul-Index"] = _index.ToString(CultureInfo.InvariantCulture);
         }
 
-        IEnumerable<string> entries = _backends.Select(b => string.Create(
+        if (IsFiltered)
+        {
+            http.Response.Headers["X-Consul-Results-Filtered-By-ACLs"] = "true";
+        }
+
+        IEnumerable<string> entries = _backends.Where(_ => !IsFiltered).Select(b => string.Create(
             CultureInfo.InvariantCulture,
             $$$"""
             {"Node":{"ID":"40e4","Node":"{{{b.Key}}}","Address":"192.0.2.1","Datacenter":"dc1"},
