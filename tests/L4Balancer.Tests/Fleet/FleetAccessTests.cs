@@ -6,6 +6,7 @@ namespace L4Balancer.Tests.Fleet;
 /// <summary>A balancer and an etcd that knows users: a role on the prefix of the fleet is all that the balancer needs (docs/fleet.md).</summary>
 [Category(DaemonProcess.Category)]
 [CancelAfter(180_000)]
+[Parallelizable(ParallelScope.Self)]
 internal sealed class FleetAccessTests
 {
     [Test]

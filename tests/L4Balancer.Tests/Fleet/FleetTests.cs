@@ -12,6 +12,7 @@ namespace L4Balancer.Tests.Fleet;
 /// </summary>
 [Category(DaemonProcess.Category)]
 [CancelAfter(300_000)]
+[Parallelizable(ParallelScope.Self)]
 internal sealed partial class FleetTests
 {
     private static readonly TimeSpan ASecond = TimeSpan.FromSeconds(1);
