@@ -11,8 +11,8 @@ namespace L4Balancer.Bench.Survive;
 internal sealed record AccessLines(int Lines, int Expected, int Doubled, int Missing, int MissingFarFromEvents)
 {
     /// <summary>
-    /// How long before a kill a connection may have ended without a line: lines are gathered for 50 ms, and written by a thread that may have
-    /// to wait for a processor. What a killed daemon had not yet connected to a backend is reset after the restart without a record of its own.
+    /// How long before a kill a connection may have ended without a line: lines are gathered for 50 ms, and written by a thread that may
+    /// have to wait for a processor. What a killed daemon had not yet connected to a backend is reset without a record of its own.
     /// </summary>
     private static readonly TimeSpan FlushInterval = TimeSpan.FromMilliseconds(200);
 

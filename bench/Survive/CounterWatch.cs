@@ -125,7 +125,8 @@ internal sealed class CounterWatch : IDisposable
     {
         try
         {
-            using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true, ReceiveTimeout = 5000 };
+            using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            socket.ReceiveTimeout = 5000;
             socket.Connect(new IPEndPoint(IPAddress.Loopback, ScenePorts.Metrics));
             socket.Send(Encoding.ASCII.GetBytes(
                 string.Create(CultureInfo.InvariantCulture, $"GET /metrics HTTP/1.0\r\nHost: 127.0.0.1:{ScenePorts.Metrics}\r\n\r\n")));

@@ -16,7 +16,8 @@ internal readonly record struct MachineBusy(double All, double Own)
         long start = Stopwatch.GetTimestamp();
         Thread.Sleep(time);
         (long idleAfter, long allAfter) = Read();
-        double used = (processes.Sum(ProcessorTime.Nanoseconds) - own) / (Stopwatch.GetElapsedTime(start).TotalNanoseconds * Environment.ProcessorCount);
+        double span = Stopwatch.GetElapsedTime(start).TotalNanoseconds * Environment.ProcessorCount;
+        double used = (processes.Sum(ProcessorTime.Nanoseconds) - own) / span;
         return new MachineBusy(1 - ((idleAfter - idle) / (double)Math.Max(1, allAfter - all)), used);
     }
 

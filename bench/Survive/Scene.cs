@@ -33,7 +33,8 @@ internal sealed class Scene : IDisposable
             TimeSpan interval = third == Third.Bulk ? ChunkInterval : MessageInterval;
             int chunk = third == Third.Bulk ? ChunkBytes : MessageBytes;
             _clients[third] = new PeerChild(
-                $"clients, {third}", "survive-clients", $"{third}", Text(options.OfThird), Milliseconds(interval), Text(chunk), Text(FirstChunkBytes), folder);
+                $"clients, {third}",
+                "survive-clients", $"{third}", Text(options.OfThird), Milliseconds(interval), Text(chunk), Text(FirstChunkBytes), folder);
         }
 
         _newcomers = new PeerChild("newcomers", "survive-newcomers", Text(options.Rate), folder);
@@ -43,7 +44,7 @@ internal sealed class Scene : IDisposable
         }
     }
 
-    public IEnumerable<int> Processes => [.. _backends.Values.Select(static p => p.Id), .. _clients.Values.Select(static p => p.Id), _newcomers.Id];
+    public IEnumerable<int> Processes => [.. _backends.Values.Concat(_clients.Values).Select(static p => p.Id), _newcomers.Id];
 
     /// <summary>Opens all connections of the thirds.</summary>
     /// <returns>What is wrong; null if they are open.</returns>
@@ -61,14 +62,20 @@ internal sealed class Scene : IDisposable
     }
 
     /// <summary>Messages and bulk come in intervals so many times as long as usual.</summary>
-    public void Pace(double factor) =>
-        All([_clients[Third.Messages], _clients[Third.Bulk], _backends[Third.Bulk]], $"pace {factor.ToString(CultureInfo.InvariantCulture)}");
+    public void Pace(double factor)
+    {
+        PeerChild[] paced = [_clients[Third.Messages], _clients[Third.Bulk], _backends[Third.Bulk]];
+        All(paced, $"pace {factor.ToString(CultureInfo.InvariantCulture)}");
+    }
 
-    public IReadOnlyDictionary<Third, TalkCounts> Count() => Thirds.ToDictionary(static t => t, t => TalkCounts.Parse(_clients[t].Order("count")));
+    public IReadOnlyDictionary<Third, TalkCounts> Count() =>
+        Thirds.ToDictionary(static t => t, t => TalkCounts.Parse(_clients[t].Order("count")));
 
     public VisitCounts CountVisits() => VisitCounts.Parse(_newcomers.Order("count"));
 
-    /// <summary>Ends it all: the newcomers first, then each third is asked a last time. The processes have written their files afterwards.</summary>
+    /// <summary>
+    /// Ends it all: the newcomers first, then each third is asked a last time. The processes have written their files afterwards.
+    /// </summary>
     public IReadOnlyDictionary<Third, TalkCounts> Finish(out VisitCounts visits)
     {
         visits = VisitCounts.Parse(_newcomers.Order("finish"));

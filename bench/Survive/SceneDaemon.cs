@@ -7,12 +7,10 @@ using L4Balancer.Engine.Linux;
 namespace L4Balancer.Bench.Survive;
 
 /// <summary>What happened to the daemon, its instants in nanoseconds of CLOCK_MONOTONIC.</summary>
+/// <param name="Took">Of an upgrade what the command took, of a kill the time until the next process is ready.</param>
 /// <param name="Fault">Why it failed; null if it did what it should.</param>
 /// <param name="Said">The last line that the command printed, or the log line about the recovery.</param>
-internal sealed record SceneEvent(string Kind, long Begun, long Ended, string? Fault, string Said)
-{
-    public TimeSpan Took => TimeSpan.FromTicks((Ended - Begun) / TimeSpan.NanosecondsPerTick);
-}
+internal sealed record SceneEvent(string Kind, long Begun, long Ended, TimeSpan Took, string? Fault, string Said);
 
 /// <summary>
 /// The daemon under what a service manager does for it: it is told NOTIFY_SOCKET, its main process is followed by MAINPID, and after a
@@ -73,10 +71,12 @@ internal sealed class SceneDaemon : IDisposable
         Wait(() => !IsAlive(main), StartPatience);
         Thread.Sleep(RestartDelay);
         string? fault = Start();
-        return new SceneEvent("kill", begun, Orders.Now, fault, LineOf("recover"));
+        long ended = Orders.Now;
+        var took = TimeSpan.FromTicks((ended - begun) / TimeSpan.NanosecondsPerTick);
+        return new SceneEvent("kill", begun, ended, took, fault, LineOf("recover"));
     }
 
-    /// <summary><c>l4balancer upgrade</c>. The event ends when the old process has ended, and its duration is that of the command.</summary>
+    /// <summary><c>l4balancer upgrade</c>. The event ends when the old process has ended.</summary>
     public SceneEvent Upgrade()
     {
         int old = Main;
@@ -97,12 +97,12 @@ internal sealed class SceneDaemon : IDisposable
         }
 
         command.WaitForExit();
-        long ended = Orders.Now;
+        TimeSpan took = TimeSpan.FromTicks((Orders.Now - begun) / TimeSpan.NanosecondsPerTick);
         string last = (said.Result + errors.Result).Trim().Split('\n')[^1];
         string? fault = command.ExitCode != 0 ? $"exit code {command.ExitCode.ToString(CultureInfo.InvariantCulture)}: {last}"
             : !Wait(() => Main != old && !IsAlive(old), UpgradePatience) ? $"the old process {old} lives on, or no MAINPID has come"
             : null;
-        return new SceneEvent("upgrade", begun, ended, fault, last);
+        return new SceneEvent("upgrade", begun, Orders.Now, took, fault, last);
     }
 
     /// <summary>Whether the main process is there, though nobody ended it.</summary>
@@ -165,6 +165,6 @@ internal sealed class SceneDaemon : IDisposable
     private string LastLine() => File.Exists(Output) ? File.ReadLines(Output).LastOrDefault() ?? "" : "";
 
     // The log is mostly access lines.
-    private string LineOf(string word) => !File.Exists(Output) ? ""
-        : File.ReadLines(Output).LastOrDefault(l => l.Contains(word, StringComparison.OrdinalIgnoreCase) && !l.Contains(" id=", StringComparison.Ordinal)) ?? "";
+    private string LineOf(string word) => File.ReadLines(Output)
+        .LastOrDefault(l => l.Contains(word, StringComparison.OrdinalIgnoreCase) && !l.Contains(" id=", StringComparison.Ordinal)) ?? "";
 }

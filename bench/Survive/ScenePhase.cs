@@ -56,7 +56,8 @@ internal sealed record Percentiles(long Messages, double P50, double P99, double
             longest = Math.Max(longest, sample.Answered - sample.Asked);
         }
 
-        return new Percentiles(
-            histogram.Count, histogram.Percentile(0.5) / 1e3, histogram.Percentile(0.99) / 1e3, histogram.Percentile(0.999) / 1e3, longest / 1e6);
+        return new Percentiles(histogram.Count, Milliseconds(0.5), Milliseconds(0.99), Milliseconds(0.999), longest / 1e6);
+
+        double Milliseconds(double share) => histogram.Percentile(share) / 1e3;
     }
 }

@@ -7,8 +7,9 @@ using L4Balancer.Bench.Survive.Peers;
 namespace L4Balancer.Bench.Survive;
 
 /// <summary>
-/// <c>survive</c>: what upgrades and kill -9 of the daemon cost the connections that it holds. Thousands of connections go through one daemon, a
-/// third each with paced messages, paced bulk, and nothing at all; beside them others connect, ask and close. Each byte is checked by its position.
+/// <c>survive</c>: what upgrades and kill -9 of the daemon cost the connections that it holds. Thousands of connections go through one
+/// daemon, a third each with paced messages, paced bulk, and nothing at all; beside them others connect, ask and close. Each byte is
+/// checked by its position.
 /// </summary>
 internal static class SurviveCommand
 {
@@ -114,7 +115,8 @@ internal static class SurviveCommand
         report.Read(folder, daemon.Output);
         Console.WriteLine();
         int failed = report.Print();
-        ResultFile.Write("survive", machine, new RunOptions(1, options.Calm, null, null, 0, options.Daemon, null), new { daemon = version }, [], report.Figures());
+        var common = new RunOptions(1, options.Calm, null, null, 0, options.Daemon, null);
+        ResultFile.Write("survive", machine, common, new { daemon = version }, [], report.Figures());
         return failed;
     }
 
@@ -128,7 +130,7 @@ internal static class SurviveCommand
         while (true)
         {
             MachineBusy busy = MachineBusy.Over(BusySpan, [.. scene.Processes, daemon.Main]);
-            Console.WriteLine($"the machine is {busy.All:P0} busy, {busy.Own:P0} of it by the scene, at intervals of {pace:F1} times the usual");
+            Console.WriteLine($"the machine is {busy.All:P0} busy, {busy.Own:P0} by the scene, at {pace:F1} times the usual intervals");
             if (busy.All <= atMost || busy.Own <= SmallShare || pace >= SlowestPace)
             {
                 return busy;
@@ -157,10 +159,11 @@ internal static class SurviveCommand
             Thread.Sleep(every);
             (int lost, int wrong) = (scene.Count().Values.Sum(static c => c.Lost), scene.Count().Values.Sum(static c => c.Wrong));
             VisitCounts visits = scene.CountVisits() - phase.VisitsBefore;
+            string fault = made.Fault is null ? "" : ", FAILED: " + made.Fault;
             Console.WriteLine(string.Create(
                 CultureInfo.InvariantCulture,
-                $"{kind} {i} of {count}: {made.Took.TotalMilliseconds:F0} ms{(made.Fault is null ? "" : ", FAILED: " + made.Fault)}; lost so far {lost}, " +
-                $"wrong {wrong}, of newcomers {visits.Refused} refused, {visits.Reset} reset, {visits.Closed} closed, {visits.TimedOut} timed out; {made.Said}"));
+                $"{kind} {i} of {count}: {made.Took.TotalMilliseconds:F0} ms{fault}; lost so far {lost}, wrong {wrong}, of newcomers " +
+                $"{visits.Refused} refused, {visits.Reset} reset, {visits.Closed} closed, {visits.TimedOut} timed out; {made.Said}"));
             if (!daemon.IsRunning)
             {
                 Console.WriteLine($"the daemon is gone: {daemon.Start() ?? "started again"}");

@@ -98,7 +98,12 @@ internal sealed class SurviveReport(SurviveOptions options, MachineBusy busy)
     {
         options = new
         {
-            options.Connections, options.Upgrades, options.Kills, options.Rate, workers = options.WorkersInForce, options.Keeper,
+            options.Connections,
+            options.Upgrades,
+            options.Kills,
+            options.Rate,
+            workers = options.WorkersInForce,
+            options.Keeper,
             everyMilliseconds = options.Every.TotalMilliseconds,
         },
         busy,
@@ -145,7 +150,8 @@ internal sealed class SurviveReport(SurviveOptions options, MachineBusy busy)
 
         foreach ((Third third, TalkCounts counts) in Final)
         {
-            table.Add("at the end", $"{third}", Text(options.OfThird), Text(counts.Fin), Text(counts.Reset), $"{Text(counts.Wrong)}; silent {counts.Silent}");
+            string wrong = $"{Text(counts.Wrong)}; silent {counts.Silent}";
+            table.Add("at the end", $"{third}", Text(options.OfThird), Text(counts.Fin), Text(counts.Reset), wrong);
         }
 
         table.Print();
@@ -189,8 +195,9 @@ internal sealed class SurviveReport(SurviveOptions options, MachineBusy busy)
         table.Print();
         Console.WriteLine($"  daemon before: {Describe(Before)}; after: {(After is null ? "" : Describe(After))}");
         Console.WriteLine(
-            $"  upgrades_total {UpgradesCounted}; recovered: adopted {Recovered.Adopted}, reset {Recovered.Reset}; {Scrapes} scrapes, {ScrapesMissed} without an answer; " +
-            $"access log: {_lines!.Lines} lines of {_lines.Expected}, {_lines.Missing} missing; {_skipped} messages or chunks skipped since the one before was under way");
+            $"  upgrades_total {UpgradesCounted}; recovered: adopted {Recovered.Adopted}, reset {Recovered.Reset}; {Scrapes} scrapes, " +
+            $"{ScrapesMissed} without an answer; access log: {_lines!.Lines} lines of {_lines.Expected}, {_lines.Missing} missing; " +
+            $"{_skipped} messages or chunks skipped since the one before was under way");
         Console.WriteLine();
     }
 

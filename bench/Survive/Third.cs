@@ -28,7 +28,8 @@ internal static class ScenePorts
     private const ushort Backend = 7700;
 
     /// <summary>Addresses that the daemon connects from, so that ports do not run out.</summary>
-    public static IReadOnlyList<HostAddress> Sources { get; } = [.. Enumerable.Range(0, 4).Select(static i => HostAddress.FromV4(0x7F00_0201 + (uint)i))];
+    public static IReadOnlyList<HostAddress> Sources { get; } =
+        [.. Enumerable.Range(0, 4).Select(static i => HostAddress.FromV4(0x7F00_0201 + (uint)i))];
 
     public static Endpoint Of(Third third) => new(HostAddress.FromV4(0x7F00_0001), (ushort)(Balancer + (int)third));
 

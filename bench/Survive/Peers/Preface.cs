@@ -2,7 +2,9 @@ using System.Buffers.Binary;
 
 namespace L4Balancer.Bench.Survive.Peers;
 
-/// <summary>The first bytes of a connection, by which both ends know what comes: the backend sends them back, and the connection counts as open.</summary>
+/// <summary>
+/// The first bytes of a connection, by which both ends know what comes: the backend sends them back, and the connection counts as open.
+/// </summary>
 /// <param name="Id">Of the connection, in the bench; both streams are derived from it.</param>
 /// <param name="Chunk">Bytes of a message, or of a chunk of bulk.</param>
 /// <param name="First">Bytes of the first chunk of bulk.</param>

@@ -41,8 +41,8 @@ internal sealed class SteadyBackends : IDisposable
     public static int Run(string[] arguments)
     {
         ResourceLimits.RaiseDescriptorLimit(out _);
-        using var backends = new SteadyBackends(
-            Enum.Parse<Third>(arguments[0]), TimeSpan.FromMilliseconds(int.Parse(arguments[1], CultureInfo.InvariantCulture)), arguments[2]);
+        var interval = TimeSpan.FromMilliseconds(int.Parse(arguments[1], CultureInfo.InvariantCulture));
+        using var backends = new SteadyBackends(Enum.Parse<Third>(arguments[0]), interval, arguments[2]);
         Orders.Answer("listening");
         while (backends.Turn())
         {

@@ -5,8 +5,8 @@ using L4Balancer.Engine.Linux;
 namespace L4Balancer.Bench.Survive.Peers;
 
 /// <summary>
-/// The clients of one third, in a process and on a thread of their own. Orders: <c>open</c>, <c>start</c>, <c>pace FACTOR</c>, <c>count</c>,
-/// <c>finish</c>; each is answered by a line.
+/// The clients of one third, in a process and on a thread of their own. Orders: <c>open</c>, <c>start</c>, <c>pace FACTOR</c>,
+/// <c>count</c>, <c>finish</c>; each is answered by a line.
 /// </summary>
 internal sealed class SteadyClients : IDisposable
 {
@@ -41,7 +41,7 @@ internal sealed class SteadyClients : IDisposable
     }
 
     /// <summary>Runs until the order to finish, or the end of the standard input.</summary>
-    /// <param name="arguments">Third, number of connections, interval in ms, bytes of a chunk and of the first one, folder of the results.</param>
+    /// <param name="arguments">Third, connections, interval in ms, bytes of a chunk and of the first one, folder of the results.</param>
     public static int Run(string[] arguments)
     {
         ResourceLimits.RaiseDescriptorLimit(out _);
@@ -277,7 +277,8 @@ internal sealed class SteadyClients : IDisposable
         _living--;
     }
 
-    // Messages and quiet connections are asked once more and must answer; streams of the clients end with FIN, those of the backends are ended there.
+    // Messages and quiet connections are asked once more and must answer; streams of the clients end with FIN, those of the backends end
+    // there.
     private void Finish()
     {
         _schedule.Stop();
