@@ -1,4 +1,5 @@
 using L4Balancer.Core.Connections;
+using L4Balancer.Engine.Ledger;
 using Microsoft.Extensions.Logging;
 
 namespace L4Balancer.Engine;
@@ -27,6 +28,12 @@ public sealed record EngineOptions
     public IReadOnlyList<int> Inherited { get; init; } = [];
 
     /// <summary>
+    /// As <see cref="Inherited"/>, for descriptors of sockets that a process before this one has bound and does not use any more: they are this
+    /// engine's as if it had bound them.
+    /// </summary>
+    public IReadOnlyList<int> TakenOver { get; init; } = [];
+
+    /// <summary>
     /// Memory held for peers that do not read. At its limit bytes are left in the kernel until their receiver takes them; none is lost. The
     /// default has no limit.
     /// </summary>
@@ -37,4 +44,10 @@ public sealed record EngineOptions
     /// to 32,767; the engine does not validate it.
     /// </summary>
     public int PipesPerWorker { get; init; } = 256;
+
+    /// <summary>
+    /// Where connections and listening sockets are noted for a process that takes over after a crash; null: nowhere. Only the epoll engine writes it. It
+    /// must have a part for each worker, with a place for each of its pipes, belongs to this engine alone, and is to be disposed of after the engine.
+    /// </summary>
+    public ConnectionLedger? Ledger { get; init; }
 }

@@ -104,6 +104,15 @@ internal sealed class StickyShard(int number, SeededAddressHash hash)
         }
     }
 
+    public bool TryHashOf(StickyHold held, out StickyKeyHash hash)
+    {
+        lock (_gate)
+        {
+            hash = _entries[held.Index].Hash;
+            return _entries[held.Index].Generation == held.Generation;
+        }
+    }
+
     public void Release(StickyHold held, Instant now)
     {
         lock (_gate)

@@ -99,6 +99,9 @@ public sealed class StickyTable
         return resized;
     }
 
+    /// <summary>The seeds of the hashes of its keys.</summary>
+    public (ulong First, ulong Second) Seeds => (_firstSeed, _secondSeed);
+
     /// <summary>Number of entries, without those that have expired.</summary>
     public int Count(TimeSpan ttl, Instant now)
     {
@@ -138,6 +141,14 @@ public sealed class StickyTable
         {
             _shards[held.Shard].Confirm(held, now);
         }
+    }
+
+    /// <summary>The key that a connection holds an entry of.</summary>
+    /// <returns>False if it holds none, or if its entry has been displaced.</returns>
+    internal bool TryHashOf(StickyHold held, out StickyKeyHash hash)
+    {
+        hash = default;
+        return held.Generation != 0 && _shards[held.Shard].TryHashOf(held, out hash);
     }
 
     /// <summary>The connection is over. An entry of which no connection was ever established is removed with the last that tried.</summary>

@@ -8,20 +8,23 @@ namespace L4Balancer.Engine.Listening;
 /// Listening sockets that another process has bound and handed to this one (sd_listen_fds(3)). Each is used for the <c>bind</c> that has
 /// exactly its address, a wildcard for the wildcard only. The remaining ones are logged and closed.
 /// </summary>
-internal sealed class InheritedSockets(IReadOnlyList<int> descriptors)
+/// <param name="takenOver">Those that the other process does not use any more; sockets of the others are asked for first.</param>
+internal sealed class InheritedSockets(IReadOnlyList<int> descriptors, IReadOnlyList<int> takenOver)
 {
     /// <summary>
     /// Only SOCK_STREAM of TCP, Multipath TCP or a UNIX socket with a path; another kind of socket has no endpoint here and matches nothing.
     /// </summary>
-    private readonly List<(int Descriptor, Endpoint? Endpoint)> _left = [.. descriptors.Select(d => (d, EndpointOf(d)))];
+    private readonly List<(int Descriptor, Endpoint? Endpoint)> _left = [.. descriptors.Concat(takenOver).Select(d => (d, EndpointOf(d)))];
 
     /// <summary>Whether an inherited socket has this address.</summary>
     public bool Has(Endpoint bind) => IsFixed(bind) && _left.Exists(s => s.Endpoint == bind);
 
+    /// <param name="isShared">The other process holds it as well.</param>
     /// <returns>Null if no inherited socket has this address, so that it has to be bound.</returns>
-    public int? Take(Endpoint bind)
+    public int? Take(Endpoint bind, out bool isShared)
     {
         int place = IsFixed(bind) ? _left.FindIndex(s => s.Endpoint == bind) : -1;
+        isShared = place >= 0 && !takenOver.Contains(_left[place].Descriptor);
         if (place < 0)
         {
             return null;

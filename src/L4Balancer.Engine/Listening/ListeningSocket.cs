@@ -13,7 +13,7 @@ namespace L4Balancer.Engine.Listening;
 /// </summary>
 /// <param name="descriptor">-1 if the platform is not Linux; options and filter are not used then.</param>
 /// <param name="shared">It was bound with SO_REUSEPORT, which has to be cleared later.</param>
-/// <param name="inherited">Another process has bound it.</param>
+/// <param name="inherited">Another process has bound it, and holds it as well.</param>
 internal abstract class ListeningSocket(int descriptor, Endpoint endpoint, Endpoint requested, ListenerRoute target, bool shared, bool inherited)
     : IDisposable
 {

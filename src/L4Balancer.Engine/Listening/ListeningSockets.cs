@@ -35,10 +35,10 @@ internal sealed class ListeningSockets<TSocket>(IAcceptControl<TSocket> acceptin
 
     public IReadOnlyList<Endpoint> Bound => [.. _serving.Select(s => s.Endpoint)];
 
-    /// <summary>Applies the first snapshot, using the sockets in <see cref="EngineOptions.Inherited"/>.</summary>
+    /// <summary>Applies the first snapshot, using the sockets in <see cref="EngineOptions.Inherited"/> and <see cref="EngineOptions.TakenOver"/>.</summary>
     public IReadOnlyList<ListenFailure> Start(RoutingSnapshot snapshot)
     {
-        var inherited = new InheritedSockets(options.Inherited);
+        var inherited = new InheritedSockets(options.Inherited, options.TakenOver);
         IReadOnlyList<ListenFailure> failures = Publish(snapshot, inherited);
         inherited.CloseRest(log);
         return failures;
@@ -190,9 +190,9 @@ internal sealed class ListeningSockets<TSocket>(IAcceptControl<TSocket> acceptin
     {
         bind.IsNew = true;
         SocketError error = SocketError.Success;
-        if (inherited?.Take(bind.Requested) is { } descriptor)
+        if (inherited is not null && inherited.Take(bind.Requested, out bool isShared) is { } descriptor)
         {
-            bind.Socket = accepting.Inherit(descriptor, bind.Requested, bind.Target);
+            bind.Socket = accepting.Inherit(descriptor, bind.Requested, bind.Target, isShared);
             log.Inherited(bind.Requested);
             if (bind.Socket.TakesBothFamilies)
             {

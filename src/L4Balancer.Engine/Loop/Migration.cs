@@ -40,6 +40,7 @@ internal sealed unsafe class Migration(Worker worker)
         worker.Slots.BeginRelay(ref slot);
         slot.Client = connection.Client;
         slot.Backend = connection.Backend;
+        slot.ClientIsUnix = connection.ClientIsUnix;
         slot.State = SlotState.Established;
         slot.End = connection.End;
         slot.Record = connection.Record;
@@ -52,6 +53,8 @@ internal sealed unsafe class Migration(Worker worker)
     {
         TcpSocket.Reset(connection.Client);
         TcpSocket.Reset(connection.Backend);
+        connection.PipeToBackend?.ToKernelPipe().Close();
+        connection.PipeToClient?.ToKernelPipe().Close();
         ConnectionRecord record = connection.Record;
         record.Join(engine.Snapshot.State);
         record.Close(engine.Snapshot.State, CloseReason.Shutdown, wasFirst: false, Instant.Now(engine.Options.Clock));
@@ -70,8 +73,12 @@ internal sealed unsafe class Migration(Worker worker)
         ref Slot slot = ref worker.Slots[index];
         slot.Traffic = slot.Record.Backend!.Traffic(worker.Number);
         slot.LastActivity = connection.LastActivity;
-        Put(ref slot.ToBackend, connection.ToBackend);
-        Put(ref slot.ToClient, connection.ToClient);
+        Put(ref slot.ToBackend, connection.ToBackend, connection.PipeToBackend);
+        Put(ref slot.ToClient, connection.ToClient, connection.PipeToClient);
+        if (connection.LacksOptions)
+        {
+            LateOptions.Begin(ref slot, slot.Record.LocalEndpoint.IsUnix);
+        }
 
         // Registering reports the current readiness, FIN and errors included, so events that occurred in between are not missed.
         if (worker.Register(slot.Client, EventTag.Client(slot)).IsError
@@ -83,6 +90,7 @@ internal sealed unsafe class Migration(Worker worker)
             return;
         }
 
+        worker.Notes.Established(slot);
         worker.Closer.SetDeadline(ref slot);
     }
 
@@ -90,9 +98,10 @@ internal sealed unsafe class Migration(Worker worker)
     {
         LateOptions.SetAll(ref slot);
 
-        // Steps that may throw come first: until they are done the connection is intact and can be ended.
-        byte[] toBackend = Take(ref slot.ToBackend);
-        byte[] toClient = Take(ref slot.ToClient);
+        // Nobody else may go on with it from here. Steps that may throw come first: until they are done the connection is intact and can be ended.
+        worker.Ledger?.End(slot.Index);
+        byte[] toBackend = Take(ref slot, toBackend: true);
+        byte[] toClient = Take(ref slot, toBackend: false);
         worker.Unregister(slot.Client);
         worker.Unregister(slot.Backend);
         worker.LongQueues.Leave(ref slot, toBackend: true);
@@ -103,6 +112,7 @@ internal sealed unsafe class Migration(Worker worker)
             Record = slot.Record,
             Client = slot.Client,
             Backend = slot.Backend,
+            ClientIsUnix = slot.ClientIsUnix,
             ToBackend = toBackend,
             ToClient = toClient,
             LastActivity = slot.LastActivity,
@@ -114,8 +124,9 @@ internal sealed unsafe class Migration(Worker worker)
         return exported;
     }
 
-    private byte[] Take(ref Flow flow)
+    private byte[] Take(ref Slot slot, bool toBackend)
     {
+        ref Flow flow = ref toBackend ? ref slot.ToBackend : ref slot.ToClient;
         byte[] unsent = new byte[flow.Held];
         fixed (byte* start = unsent)
         {
@@ -141,12 +152,17 @@ internal sealed unsafe class Migration(Worker worker)
             }
         }
 
-        worker.Transfer.Release(ref flow);
+        worker.Transfer.Release(ref slot, toBackend);
         return unsent;
     }
 
-    private void Put(ref Flow flow, ReadOnlyMemory<byte> unsent)
+    private void Put(ref Flow flow, ReadOnlyMemory<byte> unsent, ExportedPipe? given)
     {
+        if (given is { } ends)
+        {
+            Put(ref flow, ends.ToKernelPipe());
+        }
+
         if (unsent.Length == 0)
         {
             return;
@@ -155,5 +171,31 @@ internal sealed unsafe class Migration(Worker worker)
         flow.Buffer = worker.Buffers.RentFor(unsent.Length);
         flow.Held = unsent.Length;
         unsent.Span.CopyTo(new Span<byte>(worker.Buffers[flow.Buffer], flow.Held));
+    }
+
+    // The bytes stay in the pipe, where they outlive this process too.
+    private void Put(ref Flow flow, KernelPipe pipe)
+    {
+        int held = pipe.Unread;
+        if (held > 0 && worker.Pipes.TryAdopt(pipe, out flow.Pipe))
+        {
+            flow.Held = held;
+            flow.Splicing = true;
+            return;
+        }
+
+        flow.Buffer = held > 0 ? worker.Buffers.RentFor(held) : BufferPool.None;
+        while (flow.Held < held)
+        {
+            SysResult read = pipe.Read(worker.Buffers[flow.Buffer] + flow.Held, held - flow.Held);
+            if (read.IsError || read.Value == 0)
+            {
+                throw new InvalidOperationException($"expected {held} bytes in the pipe, read {flow.Held}: {read}");
+            }
+
+            flow.Held += read.Value;
+        }
+
+        pipe.Close();
     }
 }

@@ -13,8 +13,8 @@ internal sealed class ManagedAcceptControl(ManagedEngine engine) : IAcceptContro
     public (ManagedListeningSocket? Socket, SocketError Error) Bind(Endpoint endpoint, ListenerRoute target, bool share) =>
         ManagedListeningSocket.Bind(endpoint, target, share);
 
-    public ManagedListeningSocket Inherit(int descriptor, Endpoint endpoint, ListenerRoute target) =>
-        ManagedListeningSocket.Inherit(descriptor, endpoint, target);
+    public ManagedListeningSocket Inherit(int descriptor, Endpoint endpoint, ListenerRoute target, bool isShared) =>
+        ManagedListeningSocket.Inherit(descriptor, endpoint, target, isShared);
 
     public void Watch(ManagedListeningSocket socket)
     {
