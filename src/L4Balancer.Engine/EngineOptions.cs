@@ -28,10 +28,11 @@ public sealed record EngineOptions
     public IReadOnlyList<int> Inherited { get; init; } = [];
 
     /// <summary>
-    /// As <see cref="Inherited"/>, for descriptors of sockets that a process before this one has bound and does not use any more: they are this
-    /// engine's as if it had bound them.
+    /// Listening sockets of a process that this one replaces, bound there for the same configuration; Linux only. Each serves the bind of its
+    /// listener and address, one whose port the kernel chose included, as if it had been bound here; a socket that matches no bind is closed
+    /// with a warning. The engine owns the descriptors once it starts.
     /// </summary>
-    public IReadOnlyList<int> TakenOver { get; init; } = [];
+    public IReadOnlyList<ListeningDescriptor> TakenOver { get; init; } = [];
 
     /// <summary>
     /// Memory held for peers that do not read. At its limit bytes are left in the kernel until their receiver takes them; none is lost. The

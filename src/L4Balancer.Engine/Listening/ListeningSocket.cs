@@ -23,6 +23,7 @@ internal abstract class ListeningSocket(int descriptor, Endpoint endpoint, Endpo
     private string _congestionControl = "";
     private bool _shared = shared;
     private volatile bool _wasFiltered;
+    private bool _leavesFile;
 
     /// <summary>The file of a UNIX socket that was bound here.</summary>
     private readonly SocketFile? _file = endpoint.IsUnix && !inherited ? new SocketFile(endpoint.UnixPath) : null;
@@ -179,8 +180,17 @@ internal abstract class ListeningSocket(int descriptor, Endpoint endpoint, Endpo
         }
     }
 
+    /// <summary>From now on the file of a UNIX socket is another process's, which listens on the same socket.</summary>
+    public void LeaveFile() => _leavesFile = true;
+
     /// <summary>Removes the file of a UNIX socket that was bound here.</summary>
-    protected void RemoveFile() => _file?.Remove();
+    protected void RemoveFile()
+    {
+        if (!_leavesFile)
+        {
+            _file?.Remove();
+        }
+    }
 
     private void SetTcp(int option, int value) => TcpSocket.SetOption(Descriptor, Libc.IPPROTO_TCP, option, value);
 }

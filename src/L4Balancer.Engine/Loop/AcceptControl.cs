@@ -15,9 +15,9 @@ internal sealed class AcceptControl(IReadOnlyList<Worker> workers, ConnectionLed
     public (LoopListeningSocket? Socket, SocketError Error) Bind(Endpoint endpoint, ListenerRoute target, bool share) =>
         LoopListeningSocket.Bind(_numbers++, endpoint, target, share, Note);
 
-    // A socket that the service manager holds as well is given to every daemon that starts.
-    public LoopListeningSocket Inherit(int descriptor, Endpoint endpoint, ListenerRoute target, bool isShared) =>
-        LoopListeningSocket.Inherit(_numbers++, descriptor, endpoint, target, isShared, isShared ? null : Note);
+    // The service manager gives its sockets to every daemon that starts, so those need not be noted.
+    public LoopListeningSocket Inherit(int descriptor, Endpoint endpoint, ListenerRoute target, bool isFromService) =>
+        LoopListeningSocket.Inherit(_numbers++, descriptor, endpoint, target, isFromService, isFromService ? null : Note);
 
     public void Watch(LoopListeningSocket socket)
     {
@@ -31,6 +31,18 @@ internal sealed class AcceptControl(IReadOnlyList<Worker> workers, ConnectionLed
 
     public Task<bool> DrainBacklogAsync(LoopListeningSocket socket, Func<bool> close) =>
         workers.MinBy(w => w.Assigned)!.AskAsync(w => w.Acceptor.Empty(socket, close), afterwards: true);
+
+    /// <summary>Stops accepting for a while; completes when no worker accepts any more.</summary>
+    public Task SuspendAsync() => AskAllAsync(static w => w.Acceptor.Suspend());
+
+    /// <summary>Accepts again, from all sockets that are watched.</summary>
+    public void Restart()
+    {
+        foreach (Worker worker in workers)
+        {
+            worker.Mailbox.TryPost(static w => w.Acceptor.Restart());
+        }
+    }
 
     public Task EndAsync() => AskAllAsync(static w => w.Acceptor.End());
 

@@ -7,7 +7,9 @@ namespace L4Balancer.Engine.Loop;
 
 /// <summary>A listening socket by its descriptor.</summary>
 /// <param name="number">Identifies the socket in the workers' events; never reused within the engine.</param>
-/// <param name="note">Called before it listens and whenever its target may have changed, and with false before it is closed; null: it is not noted.</param>
+/// <param name="note">
+/// Called with true before it listens and when its target may have changed, and with false before it is closed; null: it is not noted.
+/// </param>
 internal sealed class LoopListeningSocket(
     int number, int descriptor, Endpoint requested, ListenerRoute target, bool shared, bool inherited, Action<LoopListeningSocket, bool>? note)
     : ListeningSocket(descriptor, requested.IsUnix ? requested : TcpSocket.LocalEndpoint(descriptor), requested, target, shared, inherited)
@@ -29,13 +31,16 @@ internal sealed class LoopListeningSocket(
     }
 
     public static LoopListeningSocket Inherit(
-        int number, int descriptor, Endpoint endpoint, ListenerRoute target, bool isShared, Action<LoopListeningSocket, bool>? note)
+        int number, int descriptor, Endpoint endpoint, ListenerRoute target, bool isFromService, Action<LoopListeningSocket, bool>? note)
     {
         TcpSocket.MakeOurs(descriptor);
 
         // The socket may still have the filter that the previous process attached.
         SynFilter.Detach(descriptor);
-        return new LoopListeningSocket(number, descriptor, endpoint, target, shared: false, inherited: isShared, note);
+        return new LoopListeningSocket(number, descriptor, endpoint, target, shared: false, inherited: isFromService, note)
+        {
+            IsMultipath = TcpSocket.Option(descriptor, Libc.SOL_SOCKET, Libc.SO_PROTOCOL).Value == Libc.IPPROTO_MPTCP,
+        };
     }
 
     public override SocketError Listen(int backlog)

@@ -12,8 +12,13 @@ namespace L4Balancer.Engine.Loop;
 /// </summary>
 internal sealed unsafe class Transfer(Worker worker)
 {
+    private long _spliced;
+
     /// <summary>The error of the last write that returned -1.</summary>
     public Errno SinkError { get; private set; }
+
+    /// <summary>Bytes that left through a pipe since the start. Any thread may read it.</summary>
+    public long Spliced => Volatile.Read(ref _spliced);
 
     /// <summary>One read, followed by a write of what was read. Bytes that the sink does not accept are held.</summary>
     /// <returns>Bytes written to the sink; -1: the sink is gone.</returns>
@@ -145,7 +150,6 @@ internal sealed unsafe class Transfer(Worker worker)
             worker.Ledger?.SetPipe(slot.Index, ends.To == Side.Backend, flow.Pipe);
         }
 
-        // The pipe is empty here, so EAGAIN can only come from the source. A short splice, unlike a short read, does not prove it empty.
         // The bytes are never in the memory of the process. But a reset is reported only once, and if the source does not tell afterwards that it has
         // failed (SocketCookie.HasFailed), whoever went on would take it for a FIN.
         bool toBackend = ends.To == Side.Backend;
@@ -155,6 +159,7 @@ internal sealed unsafe class Transfer(Worker worker)
             worker.Ledger?.SetDirty(slot.Index, toBackend);
         }
 
+        // The pipe is empty here, so EAGAIN can only come from the source. A short splice, unlike a short read, does not prove it empty.
         SysResult filled = worker.Pipes[flow.Pipe].FillFrom(ends.Source);
         if (filled.Errno == Errno.EINVAL)
         {
@@ -204,6 +209,10 @@ internal sealed unsafe class Transfer(Worker worker)
             flow.Held -= sent.Value;
             flow.Offset += sent.Value;
             delivered += sent.Value;
+            if (flow.Pipe != PipePool.None)
+            {
+                Volatile.Write(ref _spliced, _spliced + sent.Value);
+            }
         }
 
         return delivered;

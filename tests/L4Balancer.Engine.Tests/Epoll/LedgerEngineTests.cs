@@ -47,7 +47,7 @@ internal sealed class LedgerEngineTests() : EpollFixture(workers: 2)
         TestBackend backend = Backend();
         (int shared, Endpoint sharedAt) = Listening();
         (int taken, Endpoint takenAt) = Listening();
-        await using IEngine engine = Create(Options(NewLedger().Ledger) with { Inherited = [shared], TakenOver = [taken] });
+        await using IEngine engine = Create(Options(NewLedger().Ledger) with { Inherited = [shared], TakenOver = [new ListeningDescriptor(taken, "listener", takenAt, takenAt, IsFromService: false)] });
         Assert.That(engine.Start(Snapshot(backend, sharedAt.ToString(), takenAt.ToString())), Is.Empty);
 
         Assert.That(engine.Bound, Is.EqualTo([sharedAt, takenAt]));

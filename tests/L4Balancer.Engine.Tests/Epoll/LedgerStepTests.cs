@@ -169,14 +169,74 @@ internal sealed class LedgerStepTests() : EpollFixture(workers: 1)
         rig.Publish(Settings.Config(Settings.Pool(backend), Settings.Listener("127.0.0.1:0")));
         await using IEngine second = NewEngine(rig.Records);
         Assert.That(second.Start(rig.Snapshot), Is.Empty);
-        second.Adopt((await rig.Engine.ExportAsync().Soon())!);
+        await HandOverAsync(rig.Engine, second);
         LedgerEntry after = (await OnlyAsync(c => c.IsClean, engine: 1)).Entry;
         Assert.That(ReadLedger().Connections, Is.Empty);
-        Assert.That(Bytes(after), Is.EqualTo(Bytes(before)), "byte by byte");
+        Assert.That(Bytes(after with { Client = before.Client, Backend = before.Backend }), Is.EqualTo(Bytes(before)), "byte by byte");
         Assert.That(after.Kinds & EntryKinds.ClientIsUnix, Is.EqualTo(EntryKinds.ClientIsUnix));
         client.Finish();
         await server.ReceiveAllAsync();
         await Patience.Until(() => second.Count == 0, "it ends there");
+    }
+
+    [Test]
+    public async Task Adopted_pipe_keeps_its_bytes_out_of_the_memory_of_the_process([Values] bool toBackend)
+    {
+        TestBackend backend = Backend();
+        Rig rig = Start(Settings.Pool(backend));
+        (Peer client, Peer server) = await OpenAsync(rig, backend);
+        (Peer from, Peer to) = toBackend ? (client, server) : (server, client);
+        SystemFault.Installed = new FailingCalls(SystemCall.SpliceOut, Errno.EAGAIN);
+        Task<string> sending = from.SendPatternAsync(9, 64 * MiB);
+        Task<Received> receiving = to.ReceiveAllAsync();
+        await OnlyAsync(c => Pipe(c, toBackend) is { } full && Unread(full) > 0);
+        await Patience.UntilStill(() => from.Sent, TimeSpan.FromMilliseconds(100));
+        LedgerPipeEnds before = Pipe(await OnlyAsync(_ => true), toBackend)!;
+        int held = Unread(before);
+
+        await using IEngine second = NewEngine(rig.Records);
+        Assert.That(second.Start(rig.Snapshot), Is.Empty);
+        await HandOverAsync(rig.Engine, second);
+        LedgerPipeEnds after = Pipe(await OnlyAsync(c => c.IsClean, engine: 1), toBackend)!;
+        Assert.That((after.Inode, after.Capacity, Unread(after)), Is.EqualTo((before.Inode, before.Capacity, held)));
+
+        SystemFault.Installed = null;
+        await to.SendAsync("."u8.ToArray());
+        string sent = await sending;
+        from.Finish();
+        Assert.That(await receiving, Is.EqualTo(new Received(64 * MiB, sent, StreamEnd.Fin)));
+        to.Finish();
+        await Patience.Until(() => second.Count == 0, "it ends there");
+    }
+
+    [Test]
+    public async Task Frozen_connection_stays_in_the_ledger_until_it_is_committed()
+    {
+        TestBackend backend = Backend();
+        Rig rig = Start(Settings.Pool(backend));
+        (Peer client, Peer server) = await OpenAsync(rig, backend);
+        await using (FrozenSlice thawed = (await rig.Engine.FreezeAsync(1, CancellationToken.None).Soon())!)
+        {
+            Assert.That((await OnlyAsync(_ => true)).IsClean, Is.True);
+        }
+
+        await client.SendAsync(new byte[1000]);
+        await server.ReceiveAsync(1000);
+        Assert.That((await OnlyAsync(c => c.IsClean)).IsClean, Is.True, "and after it has thawed");
+        await using IEngine second = NewEngine(rig.Records);
+        Assert.That(second.Start(rig.Snapshot), Is.Empty);
+        await HandOverAsync(rig.Engine, second);
+        Assert.That(ReadLedger().Connections, Is.Empty);
+        await FinishAsync(client, server);
+        await rig.AtRestAsync();
+    }
+
+    private static async Task HandOverAsync(IEngine from, IEngine to)
+    {
+        await using FrozenSlice slice = (await from.FreezeAsync(126, CancellationToken.None).Soon())!;
+        ExportedConnection[] copies = [.. slice.Connections.Select(Duplicates.Of)];
+        await slice.CommitAsync(copies.Select(c => c.Record.Id).ToHashSet()).Soon();
+        Assert.That(await to.AdoptAsync(copies).Soon(), Is.Empty);
     }
 
     private static LedgerPipeEnds? Pipe(LedgerConnection connection, bool toBackend) => toBackend ? connection.ToBackend : connection.ToClient;
