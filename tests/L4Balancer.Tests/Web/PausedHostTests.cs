@@ -34,7 +34,7 @@ internal sealed class PausedHostTests
         first.Resume();
         await answers.UntilAsync(1, 100);
         await first.PauseAsync();
-        first.Sockets.RemovesFiles = false;
+        first.Sockets.AreShared = true;
         await using NumberedHost second = await NumberedHost.StartAsync(2, NumberedHost.HandedOver(first.Sockets), path);
         await first.DisposeAsync();
         await answers.UntilAsync(2, 50);
@@ -101,13 +101,14 @@ internal sealed class PausedHostTests
         Assert.That(await PlacesHost.GetAsync(another, "/"), Is.EqualTo(200));
     }
 
-    // By shutdown(2) or connect(2), by which the framework ends what hangs, the socket would listen no more; with a linger time of zero, which accepted
-    // sockets inherit, clients would be reset.
+    // By connect(2) to AF_UNSPEC, by which the framework ends what hangs, the socket would listen no more; with a linger time of zero, which
+    // accepted sockets inherit, clients would be reset.
     [Test]
     public async Task The_end_of_one_process_changes_nothing_of_the_socket_of_another()
     {
         await using NumberedHost first = await NumberedHost.StartAsync(1, Fresh());
         using ControlSockets handed = NumberedHost.HandedOver(first.Sockets);
+        first.Sockets.AreShared = true;
         await first.DisposeAsync();
         await using NumberedHost second = await NumberedHost.StartAsync(2, handed);
         using HttpClient client = second.Client();
