@@ -75,9 +75,17 @@ internal sealed class StillEngine : IEngine
 
     public Task ReportLivingAsync(TimeSpan over, CancellationToken cancel) => Task.CompletedTask;
 
-    public Task<IReadOnlyList<ExportedConnection>?> ExportAsync() => Task.FromResult<IReadOnlyList<ExportedConnection>?>(null);
+    public int Connecting => 0;
 
-    public void Adopt(IReadOnlyList<ExportedConnection> connections) => throw new NotSupportedException();
+    public Task<FrozenSlice?> FreezeAsync(int most, CancellationToken cancel) => Task.FromResult<FrozenSlice?>(null);
+
+    public Task<IReadOnlyList<AdoptFailure>> AdoptAsync(IReadOnlyList<ExportedConnection> connections) => throw new NotSupportedException();
+
+    public IReadOnlyList<ListeningDescriptor> ListeningDescriptors => [];
+
+    public Task StopAcceptingAsync() => throw new NotSupportedException();
+
+    public void ResumeAccepting() => throw new NotSupportedException();
 
     public Task StopAsync(TimeSpan grace, CancellationToken atOnce) => Task.CompletedTask;
 
