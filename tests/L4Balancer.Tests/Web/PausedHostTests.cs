@@ -36,8 +36,9 @@ internal sealed class PausedHostTests
         await first.PauseAsync();
         first.Sockets.AreShared = true;
         await using NumberedHost second = await NumberedHost.StartAsync(2, NumberedHost.HandedOver(first.Sockets), path);
-        await first.DisposeAsync();
         await answers.UntilAsync(2, 50);
+        await first.DisposeAsync();
+        await answers.UntilAsync(2, 100);
         await end.CancelAsync();
         await Task.WhenAll(clients);
         Assert.That(answers.Faults, Is.Empty);
@@ -129,27 +130,28 @@ internal sealed class PausedHostTests
     {
         private readonly Lock _gate = new();
         private readonly Dictionary<int, int> _counts = [];
+        private int _latest;
 
         public List<string> Faults { get; } = [];
 
+        /// <summary>Whether no answer was older than one that had come before its question.</summary>
         public bool IsInOrder { get; private set; } = true;
 
         public async Task AskAsync(NumberedHost host, bool keep, CancellationToken end)
         {
             HttpClient client = host.Client();
-            int latest = 0;
             while (!end.IsCancellationRequested)
             {
+                int before = Volatile.Read(ref _latest);
                 try
                 {
                     int number = await host.AskAsync(client);
                     lock (_gate)
                     {
                         _counts[number] = _counts.GetValueOrDefault(number) + 1;
-                        IsInOrder &= number >= latest;
+                        IsInOrder &= number >= before;
+                        _latest = Math.Max(_latest, number);
                     }
-
-                    latest = number;
                 }
                 catch (HttpRequestException e)
                 {
