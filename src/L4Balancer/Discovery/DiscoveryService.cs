@@ -18,6 +18,8 @@ internal sealed class DiscoveryService(
     /// <summary>How long a start waits for the first readings.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
 
+    private static readonly IReadOnlyDictionary<string, Belief> NothingBefore = ImmutableDictionary<string, Belief>.Empty;
+
     private readonly List<Task> _ending = [];
     private volatile ImmutableDictionary<string, PoolWatch> _watches = ImmutableDictionary<string, PoolWatch>.Empty;
 
@@ -47,8 +49,12 @@ internal sealed class DiscoveryService(
     /// Watches the sources of this configuration, which is in force. One whose settings have not changed keeps its watch; one that has changed
     /// begins with the set of the one before.
     /// </summary>
-    public void Follow(BalancerConfig config)
+    /// <param name="inUse">
+    /// What pools had before they got a source, or before it has said anything, by pool: it is in use until it does, and the rule applies to that.
+    /// </param>
+    public void Follow(BalancerConfig config, IReadOnlyDictionary<string, Belief>? inUse = null)
     {
+        inUse ??= NothingBefore;
         var next = ImmutableDictionary.CreateBuilder<string, PoolWatch>();
         List<PoolWatch> started = [];
         foreach (PoolSettings pool in config.Pools)
@@ -59,7 +65,8 @@ internal sealed class DiscoveryService(
             }
 
             PoolWatch? known = _watches.GetValueOrDefault(pool.Name);
-            PoolWatch watch = known is not null && known.Settings.HasSameValues(settings) ? known : Create(pool.Name, settings, known);
+            bool stays = known is not null && known.Settings.HasSameValues(settings) && (known.Belief.Set is not null || !inUse.ContainsKey(pool.Name));
+            PoolWatch watch = stays ? known! : Create(pool.Name, settings, BeforeOf(pool.Name, known, inUse));
             watch.Most = PoolSettings.MostBackends - pool.Backends.Length;
             next.Add(pool.Name, watch);
             if (watch != known)
@@ -81,8 +88,11 @@ internal sealed class DiscoveryService(
         _watches = ImmutableDictionary<string, PoolWatch>.Empty;
     }
 
-    private PoolWatch Create(string pool, DiscoverySettings settings, PoolWatch? before) => new(
-        pool, settings, before?.Belief.OfOtherSource() ?? Belief.Nothing, () => create(pool, settings), changed, clock, log);
+    private static Belief BeforeOf(string pool, PoolWatch? known, IReadOnlyDictionary<string, Belief> inUse) =>
+        known is { Belief: { Set: not null } belief } ? belief.OfOtherSource() : inUse.GetValueOrDefault(pool) ?? Belief.Nothing;
+
+    private PoolWatch Create(string pool, DiscoverySettings settings, Belief before) => new(
+        pool, settings, before, () => create(pool, settings), changed, clock, log);
 }
 
 /// <summary>What is known of the source of one pool.</summary>
