@@ -51,7 +51,7 @@ internal sealed class CarriedMembershipTests
     {
         using var end = new CancellationTokenSource();
         var changes = new ConcurrentQueue<EtcdEntry?>();
-        long from = (await _etcd.ListAsync(Key, end.Token)).Value.Revision + 1;
+        long from = (await _etcd.ListAsync(Key, end.Token)).Value!.Revision + 1;
         Task watch = _etcd.WatchAsync(
             Key, from, TimeSpan.FromMinutes(2), c => c.Changes.ToList().ForEach(change => changes.Enqueue(change.Entry)), end.Token);
         await using var first = new Process(_server, "first");
@@ -104,7 +104,7 @@ internal sealed class CarriedMembershipTests
     {
         EtcdEntry? found = null;
         await UntilAsync(
-            async () => (found = (await _etcd.ListAsync(Key, default)).Value.Entries.SingleOrDefault()) is not null && holds(found), "the key");
+            async () => (found = (await _etcd.ListAsync(Key, default)).Value!.Entries.SingleOrDefault()) is not null && holds(found), "the key");
         return found!;
     }
 
