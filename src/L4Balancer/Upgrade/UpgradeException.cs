@@ -1,0 +1,7 @@
+namespace L4Balancer.Upgrade;
+
+/// <summary>Why an upgrade cannot go on, as text for the log and for whoever asked for it.</summary>
+internal class UpgradeException(string message) : Exception(message);
+
+/// <summary>The other process has ended, or has closed its end of the channel.</summary>
+internal sealed class UpgradePeerEndedException(string message) : UpgradeException(message);
