@@ -23,7 +23,8 @@ internal sealed class NewSide(UpgradeChannel channel, UpgradeFaults faults, Upgr
     public const string AtRest = "new.rest";
     public const string AtSettled = "new.settled";
 
-    private readonly HashSet<ulong> _everRefused = [];
+    private const int SIGKILL = 9;
+
     private UpgradeRun? _run;
     private TimeSpan _longest;
     private int _moved;
@@ -70,7 +71,7 @@ internal sealed class NewSide(UpgradeChannel channel, UpgradeFaults faults, Upgr
             Step = UpgradeStep.Starting,
             OldProcess = OldProcess,
             NewProcess = Environment.ProcessId,
-        });
+        }, clock);
         faults.At(AtPrepare);
         return preparation;
     }
@@ -153,34 +154,46 @@ internal sealed class NewSide(UpgradeChannel channel, UpgradeFaults faults, Upgr
             }
         }
 
-        UpgradeCommit commit;
-        try
+        channel.Send(
+            UpgradeMessageKind.Answer, Answer(slice.Number, taken.Select(static c => c.Id).ToHashSet(), refused ?? "").Write(), limits.Send);
+        faults.At(AtAnswered);
+        UpgradeCommit? commit = AwaitCommit(slice.Number);
+        if (commit is null)
         {
-            channel.Send(
-                UpgradeMessageKind.Answer, Answer(slice.Number, taken.Select(static c => c.Id).ToHashSet(), refused ?? "").Write(), limits.Send);
-            faults.At(AtAnswered);
-            using UpgradeMessage message = channel.Receive(UpgradeMessageKind.Commit, limits.Answer + limits.Answer);
-            commit = UpgradeCommit.Read(message.Body);
-            faults.At(AtCommitted);
-        }
-        catch (UpgradeException) when (channel.Peer is { HasEnded: true })
-        {
-            // Nobody else serves them: the answer may not have been read, and it makes no difference any more.
-            commit = new UpgradeCommit(slice.Number, []);
-        }
-        catch
-        {
-            // The old process lives, so they go on there, or it has given them up and cannot say so any more; closing a duplicate harms neither.
             taken.ForEach(static c => UpgradeSlice.Close(c.Descriptors));
-            throw;
+            throw new UpgradeException("the old process went on with connections that were about to be moved");
         }
 
+        faults.At(AtCommitted);
         _lost += taker.ServeAsync(taken, commit.Closes).GetAwaiter().GetResult();
         _moved += taken.Count;
         TimeSpan stood = Instant.Now(clock) - slice.Frozen;
         _longest = taken.Count > 0 && stood > _longest ? stood : _longest;
         _run!.Change(now => now with { Moved = _moved, Left = Math.Max(0, slice.Open - taken.Count), Longest = _longest, Lost = _lost, Fault = refused ?? now.Fault });
         faults.At(AtTaken);
+    }
+
+    /// <summary>
+    /// Only the old process knows whether it has given the connections up. If it has ended, nobody else serves them. If it is silent, it may have
+    /// given them up or may still go on with them: it is ended, so that one of both is true.
+    /// </summary>
+    /// <returns>Null if it lives and goes on with them.</returns>
+    private UpgradeCommit? AwaitCommit(int number)
+    {
+        try
+        {
+            using UpgradeMessage message = channel.Receive(UpgradeMessageKind.Commit, limits.Commit);
+            return UpgradeCommit.Read(message.Body);
+        }
+        catch (UpgradeSilenceException)
+        {
+            channel.Peer?.Signal(SIGKILL);
+            return channel.Peer is null || channel.Peer.Wait(limits.Answer) ? new UpgradeCommit(number, []) : null;
+        }
+        catch (UpgradeException)
+        {
+            return channel.Peer is { HasEnded: true } ? new UpgradeCommit(number, []) : null;
+        }
     }
 
     private UpgradeAnswer Answer(int number, IReadOnlySet<ulong> taken, string refused) =>
@@ -194,7 +207,7 @@ internal sealed class NewSide(UpgradeChannel channel, UpgradeFaults faults, Upgr
         if (isFirst)
         {
             taker.BecomeMain();
-            channel.Send(UpgradeMessageKind.Settled, Answer(0, _everRefused, "").Write(), limits.Send);
+            channel.Send(UpgradeMessageKind.Settled, Answer(0, new HashSet<ulong>(), "").Write(), limits.Send);
             faults.At(AtSettled);
         }
     }

@@ -215,7 +215,7 @@ internal sealed class UpgradeChannel(PacketPair pair) : IDisposable
             case PacketResult.Done:
                 return;
             case PacketResult.TimedOut:
-                throw new UpgradeException($"{Other} {silence} within {Duration.Format(limit)}");
+                throw new UpgradeSilenceException($"{Other} {silence} within {Duration.Format(limit)}");
             case PacketResult.Ended:
                 throw new UpgradePeerEndedException($"{Other} has ended");
             default:

@@ -5,3 +5,6 @@ internal class UpgradeException(string message) : Exception(message);
 
 /// <summary>The other process has ended, or has closed its end of the channel.</summary>
 internal sealed class UpgradePeerEndedException(string message) : UpgradeException(message);
+
+/// <summary>The other process neither reads nor sends, and has not ended.</summary>
+internal sealed class UpgradeSilenceException(string message) : UpgradeException(message);

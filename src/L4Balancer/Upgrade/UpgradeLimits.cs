@@ -27,6 +27,9 @@ internal sealed record UpgradeLimits
     /// <summary>How often the old process reports on what still ends in it.</summary>
     public TimeSpan Report { get; init; } = TimeSpan.FromSeconds(2);
 
-    /// <summary>The new process waits this long for a message where the old one may take its time (connecting and closing ones).</summary>
-    public TimeSpan Quiet { get; init; } = TimeSpan.FromSeconds(60);
+    /// <summary>The commit of a slice that was answered: after it the old process is ended.</summary>
+    public TimeSpan Commit { get; init; } = TimeSpan.FromSeconds(15);
+
+    /// <summary>The new process waits this long for the next message, while the old one lives: connecting and closing ones take their time.</summary>
+    public TimeSpan Quiet { get; init; } = TimeSpan.FromDays(1);
 }

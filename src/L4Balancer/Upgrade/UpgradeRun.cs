@@ -49,11 +49,14 @@ internal sealed record UpgradeProgress(string Id, string Who, DateTimeOffset Sta
     /// <summary>Why it has failed, or why some connections were not moved; null: nothing to say.</summary>
     public string? Fault { get; init; }
 
+    /// <summary>When it succeeded or failed; null while it runs.</summary>
+    public DateTimeOffset? Ended { get; init; }
+
     public bool IsRunning => Step is not (UpgradeStep.Succeeded or UpgradeStep.Failed);
 }
 
 /// <summary>The upgrade that is under way, or was the last. Any thread.</summary>
-internal sealed class UpgradeRun(UpgradeProgress begun)
+internal sealed class UpgradeRun(UpgradeProgress begun, TimeProvider clock)
 {
     private readonly Lock _gate = new();
     private volatile UpgradeProgress _now = begun;
@@ -64,7 +67,8 @@ internal sealed class UpgradeRun(UpgradeProgress begun)
     {
         lock (_gate)
         {
-            _now = change(_now);
+            UpgradeProgress next = change(_now);
+            _now = next.IsRunning || _now.Ended is not null ? next : next with { Ended = clock.GetUtcNow() };
         }
     }
 
