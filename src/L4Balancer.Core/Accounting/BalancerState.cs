@@ -12,6 +12,8 @@ public sealed class BalancerState
 
     public ReloadCounters Reloads { get; } = new();
 
+    public UpgradeCounters Upgrades { get; } = new();
+
     /// <summary>Requests to the admin API that were refused because of a wrong token.</summary>
     public long AdminAuthFailures => Volatile.Read(ref _adminAuthFailures);
 

@@ -36,6 +36,16 @@ internal static class UpgradeCommand
         return (command, "l4balancer upgrade");
     }
 
+    /// <summary>For <c>status</c>.</summary>
+    public static string Line(UpgradeAnswer at) => at.State switch
+    {
+        UpgradeAnswer.Failed => string.Create(CultureInfo.InvariantCulture, $"failed {Quantity.Seconds(at.EndedSeconds ?? 0)} ago: {at.Fault}"),
+        UpgradeAnswer.Succeeded => string.Create(
+            CultureInfo.InvariantCulture,
+            $"replaced pid {at.OldPid} {Quantity.Seconds(at.EndedSeconds ?? 0)} ago: {at.Moved} connections moved{(at.Left > 0 ? $", {at.Left} end in the old process" : "")}"),
+        _ => string.Create(CultureInfo.InvariantCulture, $"{at.State}: {at.Moved} connections moved, {at.Left} to go"),
+    };
+
     private static async Task<int> RunAsync(AdminSession asking, AdminClient client, FileInfo? binary, bool json)
     {
         string? body = binary is null ? null : JsonSerializer.Serialize(new UpgradeRequest(binary.FullName), AdminJson.Default.UpgradeRequest);
