@@ -1,5 +1,4 @@
 using L4Balancer.Core.Connections;
-using L4Balancer.Engine.Listening;
 using Microsoft.Extensions.Logging;
 
 namespace L4Balancer.Engine;
