@@ -8,7 +8,6 @@ internal static unsafe partial class Libc
     // poll(2), recvmsg(2), socket(7).
     public const short POLLIN = 0x001;
     public const short POLLOUT = 0x004;
-    public const int MSG_DONTWAIT = 0x40;
     public const int SO_PEERCRED = 17;
 
     private const int SysPidfdSendSignal = 424; // the same on every architecture

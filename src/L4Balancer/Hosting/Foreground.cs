@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using L4Balancer.Core.Config;
 using L4Balancer.Logging;
 using L4Balancer.Systemd;
+using L4Balancer.Upgrade;
 using Microsoft.Extensions.Logging;
 
 namespace L4Balancer.Hosting;
@@ -17,6 +18,11 @@ internal sealed class Foreground(Signals signals, TextWriter errors)
 
     /// <summary>The time after which an orderly stop becomes an immediate one, as by a second signal; null: never.</summary>
     public TimeSpan? AtOnceAfter { get; init; }
+
+    /// <summary>The process that this one replaces; null: none.</summary>
+    public Takeover? Takeover { get; init; }
+
+    public UpgradeFaults Faults { get; init; } = UpgradeFaults.None;
 
     /// <summary>Called when the daemon accepts connections.</summary>
     public Action<Daemon> Started { get; init; } = static _ => { };
@@ -34,7 +40,7 @@ internal sealed class Foreground(Signals signals, TextWriter errors)
         using ILoggerFactory loggers = LogSetup.CreateFactory(output, level, clock);
         using var systemd = ServiceNotifications.ToManager(loggers.CreateLogger<ServiceNotifications>());
         ILogger log = loggers.CreateLogger<Foreground>();
-        var daemon = new Daemon(clock, output, level, loggers, systemd) { FileStamp = stamp };
+        var daemon = new Daemon(clock, output, level, loggers, systemd) { FileStamp = stamp, Takeover = Takeover, Faults = Faults };
         using var hurry = new CancellationTokenSource();
 
         // Started elsewhere, so that a step that blocks does not keep signals from being answered.

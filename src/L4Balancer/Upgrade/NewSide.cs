@@ -196,7 +196,7 @@ internal sealed class NewSide(UpgradeChannel channel, UpgradeFaults faults, Upgr
         }
     }
 
-    private UpgradeAnswer Answer(int number, IReadOnlySet<ulong> taken, string refused) =>
+    private SliceAnswer Answer(int number, IReadOnlySet<ulong> taken, string refused) =>
         new(number, taken, refused) { Longest = _longest, Moved = _moved, Lost = _lost };
 
     private void Rest(IUpgradeTaker taker, UpgradeRest rest)

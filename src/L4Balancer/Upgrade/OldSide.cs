@@ -64,7 +64,7 @@ internal sealed class OldSide(
             Instant reported = Instant.Now(clock);
             while (giver.Open > 0 && !cancel.IsCancellationRequested && channel.Peer is not { HasEnded: true })
             {
-                await Task.Delay(20, clock, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await Task.Delay(TimeSpan.FromMilliseconds(20), clock, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 run.Change(now => now with { Left = giver.Open });
                 if (Instant.Now(clock) - reported > limits.Report)
                 {
@@ -157,7 +157,7 @@ internal sealed class OldSide(
 
     private void MoveSlice(IFrozenConnections frozen, UpgradeConnection[] sent)
     {
-        UpgradeAnswer answer;
+        SliceAnswer answer;
         try
         {
             faults.At(AtFrozen);
@@ -165,7 +165,7 @@ internal sealed class OldSide(
             channel.Send(UpgradeMessageKind.Slice, slice.Write().Span, slice.Descriptors, limits.Send);
             faults.At(AtSent);
             using UpgradeMessage message = channel.Receive(UpgradeMessageKind.Answer, limits.Answer);
-            answer = UpgradeAnswer.Read(message.Body);
+            answer = SliceAnswer.Read(message.Body);
             if (answer.Number != _slices || !answer.Taken.IsSubsetOf(sent.Select(static c => c.Id)))
             {
                 throw new UpgradeException($"the new process answered about slice {answer.Number} instead of {_slices}");
@@ -188,7 +188,7 @@ internal sealed class OldSide(
     }
 
     // The longest standstill is known to the new process only.
-    private static UpgradeProgress Told(UpgradeProgress now, UpgradeAnswer answer) => now with
+    private static UpgradeProgress Told(UpgradeProgress now, SliceAnswer answer) => now with
     {
         Longest = answer.Longest,
         Lost = answer.Lost,
@@ -202,7 +202,7 @@ internal sealed class OldSide(
         faults.At(AtMain);
         SendRest(UpgradeMessageKind.Rest);
         using UpgradeMessage message = channel.Receive(UpgradeMessageKind.Settled, limits.Serve);
-        UpgradeAnswer answer = UpgradeAnswer.Read(message.Body);
+        SliceAnswer answer = SliceAnswer.Read(message.Body);
         run.Change(now => Told(now, answer) with { Step = UpgradeStep.Succeeded, Moved = answer.Moved, Left = giver.Open });
         faults.At(AtSettled);
     }

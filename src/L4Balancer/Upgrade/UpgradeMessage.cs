@@ -25,7 +25,7 @@ internal enum UpgradeMessageKind : byte
     /// <summary>Old to new: <see cref="UpgradeSlice"/>, with the descriptors of its connections.</summary>
     Slice = 6,
 
-    /// <summary>New to old: <see cref="UpgradeAnswer"/>.</summary>
+    /// <summary>New to old: <see cref="SliceAnswer"/>.</summary>
     Answer = 7,
 
     /// <summary>Old to new: the connections of the slice that were taken are the new process's alone.</summary>
@@ -34,7 +34,7 @@ internal enum UpgradeMessageKind : byte
     /// <summary>Old to new: <see cref="UpgradeRest"/>; nothing that is established is left to move. The new process is the main one.</summary>
     Rest = 9,
 
-    /// <summary>New to old: <see cref="UpgradeAnswer"/> about all slices, and that what came with <see cref="Rest"/> is in force.</summary>
+    /// <summary>New to old: <see cref="SliceAnswer"/> about all slices, and that what came with <see cref="Rest"/> is in force.</summary>
     Settled = 10,
 
     /// <summary>Old to new: <see cref="UpgradeRest"/>; the old process ends after it.</summary>

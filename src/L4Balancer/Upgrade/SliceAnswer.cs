@@ -4,7 +4,7 @@ namespace L4Balancer.Upgrade;
 /// <param name="Number">The number of the slice.</param>
 /// <param name="Taken">The connections that it will serve once they are committed; the others stay with the old process.</param>
 /// <param name="Refused">Why it did not take the others; empty if it took all.</param>
-internal sealed record UpgradeAnswer(int Number, IReadOnlySet<ulong> Taken, string Refused)
+internal sealed record SliceAnswer(int Number, IReadOnlySet<ulong> Taken, string Refused)
 {
     /// <summary>How long the longest connection of all slices so far stood still: from freezing it until the new process serves it.</summary>
     public TimeSpan Longest { get; init; }
@@ -30,9 +30,9 @@ internal sealed record UpgradeAnswer(int Number, IReadOnlySet<ulong> Taken, stri
     }
 
     /// <exception cref="UpgradeException">It cannot be read.</exception>
-    public static UpgradeAnswer Read(ReadOnlySpan<byte> body)
+    public static SliceAnswer Read(ReadOnlySpan<byte> body)
     {
-        var read = new UpgradeAnswer(0, new HashSet<ulong>(), "");
+        var read = new SliceAnswer(0, new HashSet<ulong>(), "");
         var fields = new UpgradeFieldReader(body);
         while (fields.Next())
         {
