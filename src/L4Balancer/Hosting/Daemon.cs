@@ -14,6 +14,7 @@ using L4Balancer.Platform;
 using L4Balancer.Resolving;
 using L4Balancer.Systemd;
 using L4Balancer.Upgrade;
+using L4Balancer.Web;
 using Microsoft.Extensions.Logging;
 
 namespace L4Balancer.Hosting;
@@ -156,6 +157,7 @@ internal sealed class Daemon : IAsyncDisposable
         if (Takeover is not null && OperatingSystem.IsLinux())
         {
             await Takeover.TakeStateAsync();
+            _servers.Sockets = new ControlSockets(Takeover.ControlSockets, _loggers.CreateLogger<ControlSockets>());
         }
 
         if (await _servers.StartMetricsAsync(config, () => MetricsOf(config, first, questions), () => _control?.Config ?? config)
@@ -184,6 +186,7 @@ internal sealed class Daemon : IAsyncDisposable
             return [fault];
         }
 
+        _servers.Sockets.CloseRest();
         _control.ReadDependencies = _servers.ReadDependencies;
 
         ReturnMemoryOfStart();

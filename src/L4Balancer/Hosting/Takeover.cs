@@ -2,6 +2,7 @@ using System.Runtime.Versioning;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Engine;
 using L4Balancer.Upgrade;
+using L4Balancer.Web;
 
 namespace L4Balancer.Hosting;
 
@@ -28,8 +29,9 @@ internal sealed class Takeover(NewSide side) : IDisposable
     public IReadOnlyList<ListeningDescriptor> Listening =>
         [.. State.Sockets.Where(static s => s.Part == UpgradeSocket.Listener).Select(Listener)];
 
-    /// <summary>The others.</summary>
-    public IEnumerable<UpgradeSocket> Others => State.Sockets.Where(static s => s.Part != UpgradeSocket.Listener);
+    /// <summary>Those of the control plane.</summary>
+    public IReadOnlyList<NamedDescriptor> ControlSockets =>
+        [.. State.Sockets.Where(static s => s.Part != UpgradeSocket.Listener).Select(static s => new NamedDescriptor(s.Name, s.Descriptor))];
 
     /// <exception cref="UpgradeException">The upgrade cannot go on.</exception>
     public Task PrepareAsync(UpgradeHello own) => Task.Run(() =>

@@ -37,6 +37,7 @@ internal sealed record UpgradePreparation(string Run, string Who, DateTimeOffset
 internal sealed record UpgradeSocket(string Part, int Descriptor)
 {
     public const string Listener = "listener";
+    public const string Control = "control";
 
     /// <summary>Which one of its part: the name of the listener.</summary>
     public string Name { get; init; } = "";
