@@ -6,7 +6,6 @@ namespace L4Balancer.Engine.Linux;
 internal static unsafe partial class Libc
 {
     // poll(2), recvmsg(2), socket(7).
-    public const short POLLIN = 0x001;
     public const short POLLOUT = 0x004;
     public const int SO_PEERCRED = 17;
 
@@ -15,18 +14,6 @@ internal static unsafe partial class Libc
     [LibraryImport("libc")]
     public static partial int socketpair(int domain, int type, int protocol, int* sv);
 
-    [LibraryImport("libc")]
-    public static partial int poll(PollFd* fds, nuint nfds, int timeout);
-
     /// <summary>pidfd_send_signal(2), Linux 5.1.</summary>
     public static int pidfd_send_signal(int pidfd, int sig) => (int)syscall(SysPidfdSendSignal, pidfd, sig, 0, 0, 0, 0);
-
-    /// <summary>struct pollfd of poll(2).</summary>
-    [StructLayout(LayoutKind.Sequential)]
-    public struct PollFd
-    {
-        public int fd;
-        public short events;
-        public short revents;
-    }
 }

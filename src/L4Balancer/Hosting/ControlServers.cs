@@ -90,7 +90,7 @@ internal sealed class ControlServers(ServiceReport service, OwnedResources parts
 
         var target = new AdminTarget(
             control, engine, _metricsEndpoint, lines, clock, clock.GetUtcNow(), () => !service.IsDraining, _endpoints!)
-{ Fleet = fleet, Upgrader = upgrader };
+        { Fleet = fleet, Upgrader = upgrader };
         return await ListeningAsync(async () => Own(_admin = await AdminServer.StartAsync(settings, target, Sockets, loggers, hurry)));
     }
 

@@ -117,6 +117,7 @@ internal sealed class OldSide(
         giver.StopAcceptingAsync().GetAwaiter().GetResult();
         faults.At(AtStopped);
         run.Enter(UpgradeStep.Moving);
+        Rehearse();
     }
 
     // A connection that is being set up may become established later, so the end is: none was connecting before a look that found none.
@@ -153,6 +154,17 @@ internal sealed class OldSide(
         }
 
         faults.At(AtMoved);
+    }
+
+    // A slice without connections: what both processes do for the first time (pages, code) takes its time before any connection stands still.
+    private void Rehearse()
+    {
+        IFrozenConnections frozen = giver.FreezeAsync(1).GetAwaiter().GetResult()
+            ?? throw new UpgradeException("this engine cannot hand connections over: an upgrade needs engine \"epoll\"");
+        frozen.ThawAsync().GetAwaiter().GetResult();
+        channel.Send(UpgradeMessageKind.Slice, new UpgradeSlice(++_slices, Instant.Now(clock), giver.Open, []).Write(), limits.Send);
+        channel.Receive(UpgradeMessageKind.Answer, limits.Serve).Dispose();
+        channel.Send(UpgradeMessageKind.Commit, new UpgradeCommit(_slices, []).Write(), limits.Send);
     }
 
     private void MoveSlice(IFrozenConnections frozen, UpgradeConnection[] sent)
