@@ -140,7 +140,7 @@ internal sealed class UpgradeMessagesTests
         for (int length = 0; length < whole.Length; length++)
         {
             byte[] cut = whole[..length];
-            Assert.That(() => UpgradeHello.Read(cut), Throws.Nothing.Or.TypeOf<UpgradeException>());
+            Refused(() => UpgradeHello.Read(cut));
         }
 
         var random = new Random(17);
@@ -149,11 +149,24 @@ internal sealed class UpgradeMessagesTests
             byte[] bytes = new byte[random.Next(64)];
             random.NextBytes(bytes);
             using var message = new UpgradeMessage(UpgradeMessageKind.State, bytes, [], false);
-            Assert.That(() => UpgradeState.Read(message), Throws.Nothing.Or.TypeOf<UpgradeException>());
-            Assert.That(() => UpgradeSlice.Read(message, out _), Throws.Nothing.Or.TypeOf<UpgradeException>());
-            Assert.That(() => UpgradePreparation.Read(bytes), Throws.Nothing.Or.TypeOf<UpgradeException>());
-            Assert.That(() => SliceAnswer.Read(bytes), Throws.Nothing.Or.TypeOf<UpgradeException>());
-            Assert.That(() => UpgradeCommit.Read(bytes), Throws.Nothing.Or.TypeOf<UpgradeException>());
+            Refused(() => UpgradeState.Read(message));
+            Refused(() => UpgradeSlice.Read(message, out _));
+            Refused(() => UpgradePreparation.Read(bytes));
+            Refused(() => SliceAnswer.Read(bytes));
+            Refused(() => UpgradeCommit.Read(bytes));
+        }
+    }
+
+    // Bytes may happen to be a message; another exception fails the test.
+    private static void Refused(Action read)
+    {
+        try
+        {
+            read();
+        }
+        catch (UpgradeException)
+        {
+            // As it should be.
         }
     }
 
