@@ -23,12 +23,14 @@ public sealed class BalancerState
     {
         sheet["admin_auth_failures"] = AdminAuthFailures;
         Reloads.WriteTo(sheet);
+        Upgrades.WriteTo(sheet);
     }
 
     internal void Add(CounterSheet counted)
     {
         Interlocked.Add(ref _adminAuthFailures, counted["admin_auth_failures"]);
         Reloads.Add(counted);
+        Upgrades.Add(counted);
     }
 
     /// <returns>The number of open connections, including this one.</returns>

@@ -12,10 +12,11 @@ public sealed class UpgradeCounters
 
     public void Count(bool success) => Interlocked.Increment(ref success ? ref _succeeded : ref _failed);
 
-    /// <summary>What the process that this one has replaced had counted.</summary>
-    public void Add(long succeeded, long failed)
+    internal void WriteTo(CounterSheet sheet) => (sheet["upgrades_succeeded"], sheet["upgrades_failed"]) = (Succeeded, Failed);
+
+    internal void Add(CounterSheet counted)
     {
-        Interlocked.Add(ref _succeeded, succeeded);
-        Interlocked.Add(ref _failed, failed);
+        Interlocked.Add(ref _succeeded, counted["upgrades_succeeded"]);
+        Interlocked.Add(ref _failed, counted["upgrades_failed"]);
     }
 }

@@ -2,10 +2,13 @@ using System.Collections.Immutable;
 using L4Balancer.AccessLog;
 using L4Balancer.Configuration;
 using L4Balancer.Control;
+using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Dns;
+using L4Balancer.Core.Handover;
 using L4Balancer.Core.Routing;
+using L4Balancer.Core.Timing;
 using L4Balancer.Engine;
 using L4Balancer.Fleet;
 using L4Balancer.Logging;
@@ -148,6 +151,7 @@ internal sealed class Daemon : IAsyncDisposable
             return loops;
         }
 
+        var survivors = new Survivors(desired.Seed);
         RoutingSnapshot snapshot = _first = RoutingSnapshot.Build(desired);
         snapshot.Ports.Supply.Range = LocalPorts.Range();
         DnsCounters? questions = config.Dns is null ? null : new DnsCounters();
@@ -157,6 +161,8 @@ internal sealed class Daemon : IAsyncDisposable
         if (Takeover is not null && OperatingSystem.IsLinux())
         {
             await Takeover.TakeStateAsync();
+            Takeover.AddState(snapshot, survivors, CountingOf(questions), Instant.Now(_clock));
+            _first = snapshot = survivors.JoinTo(snapshot);
             _servers.Sockets = new ControlSockets(Takeover.ControlSockets, _loggers.CreateLogger<ControlSockets>());
         }
 
@@ -176,6 +182,8 @@ internal sealed class Daemon : IAsyncDisposable
         {
             Takeover = Takeover,
             Faults = Faults,
+            Counting = CountingOf(questions),
+            Survivors = survivors,
         };
         _parts.Own(_living = new LivingLines(_engine!, config.Balancer.AccessLogEvery, _clock, _loggers.CreateLogger<LivingLines>()));
         StartWatches(path);
@@ -277,6 +285,8 @@ internal sealed class Daemon : IAsyncDisposable
 
         return limit;
     }
+
+    private static IReadOnlyCollection<ICarriedCounters> CountingOf(DnsCounters? questions) => questions is null ? [] : [questions];
 
     private BalancerMetrics MetricsOf(BalancerConfig config, FirstState first, DnsCounters? questions) => new(
         () => Snapshot, () => _engine, _clock, DescriptorBudget.WorkersOf(config.Balancer), questions, () => _fleet?.Status)

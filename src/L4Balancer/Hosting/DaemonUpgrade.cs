@@ -1,8 +1,10 @@
 using System.Runtime.Versioning;
 using L4Balancer.Configuration;
 using L4Balancer.Control;
+using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Handover;
+using L4Balancer.Core.Timing;
 using L4Balancer.Engine;
 using L4Balancer.Engine.Linux;
 using L4Balancer.Fleet;
@@ -42,6 +44,12 @@ internal sealed class DaemonUpgrade
     /// <summary>Faults on demand for the first upgrade of this process.</summary>
     public UpgradeFaults Faults { get; init; } = UpgradeFaults.None;
 
+    /// <summary>What counts outside of the snapshot, and goes over too.</summary>
+    public IReadOnlyCollection<ICarriedCounters> Counting { get; init; } = [];
+
+    /// <summary>States for what the old process knows and the configuration does not.</summary>
+    public required Survivors Survivors { get; init; }
+
     /// <summary>Replaces this process.</summary>
     public Upgrader Upgrader => _upgrader ??= new Upgrader(
         WhyNot, _path, Giver, _control.Snapshot.State.Upgrades, OperatingSystem.IsLinux() ? Takeover?.Side.Run : null, Faults, _clock,
@@ -66,10 +74,10 @@ internal sealed class DaemonUpgrade
         Takeover takeover = Takeover!;
         NewSide side = takeover.Side;
         var taker = new UpgradeTaker(
-            _engine, () => _control.Snapshot, new Survivors(0), side.OldProcess, _loggers.CreateLogger<UpgradeTaker>())
+            _engine, () => _control.Snapshot, Survivors, side.OldProcess, _loggers.CreateLogger<UpgradeTaker>())
         {
             SurvivorsMade = static () => { },
-            Added = static _ => { },
+            Added = image => takeover.Add(image, _control.Snapshot, Survivors, Counting, Instant.Now(_clock)),
             IsMain = () => BecomeMain(side, main),
             IsAlone = _ => GoOnAloneAsync(side, main),
         };
@@ -119,7 +127,7 @@ internal sealed class DaemonUpgrade
         : null;
 
     private IUpgradeGiver Giver() => OperatingSystem.IsLinux()
-        ? new UpgradeGiver(_engine, HelloOf(_control.Config, _descriptors), new UpgradeParts(_servers), process =>
+        ? new UpgradeGiver(_engine, HelloOf(_control.Config, _descriptors), new UpgradeParts(_servers, () => _control.Snapshot, Counting, _clock), process =>
         {
             HasLeft = true;
             _systemd.HandOver(process);

@@ -1,5 +1,9 @@
 using System.Runtime.Versioning;
+using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
+using L4Balancer.Core.Handover;
+using L4Balancer.Core.Routing;
+using L4Balancer.Core.Timing;
 using L4Balancer.Engine;
 using L4Balancer.Upgrade;
 using L4Balancer.Web;
@@ -13,6 +17,7 @@ namespace L4Balancer.Hosting;
 [SupportedOSPlatform("linux")]
 internal sealed class Takeover(NewSide side) : IDisposable
 {
+    private bool _isStateAdded;
     private UpgradeState? _state;
 
     public NewSide Side => side;
@@ -45,6 +50,29 @@ internal sealed class Takeover(NewSide side) : IDisposable
 
     /// <exception cref="UpgradeException">The upgrade cannot go on.</exception>
     public Task ServingAsync() => Task.Run(side.Serving);
+
+    /// <summary>Adds what the old process has counted. Before anything counts or is shown here; later calls change nothing.</summary>
+    /// <param name="counting">What counts outside of the snapshot.</param>
+    /// <exception cref="UpgradeException">It cannot be read.</exception>
+    public void AddState(RoutingSnapshot snapshot, Survivors survivors, IReadOnlyCollection<ICarriedCounters> counting, Instant now)
+    {
+        if (!_isStateAdded)
+        {
+            _isStateAdded = true;
+            Add(State.Image, snapshot, survivors, counting, now);
+        }
+    }
+
+    /// <summary>Adds what the old process has counted since.</summary>
+    /// <exception cref="UpgradeException">It cannot be read.</exception>
+    public void Add(
+        ReadOnlyMemory<byte> image, RoutingSnapshot snapshot, Survivors survivors, IReadOnlyCollection<ICarriedCounters> counting, Instant now)
+    {
+        if (!new BalancerImage(counting).TryAdd(image.Span, snapshot, survivors, now, out string fault))
+        {
+            throw new UpgradeException($"what the old process has counted cannot be taken over: {fault}");
+        }
+    }
 
     public void Dispose() => side.Dispose();
 
