@@ -264,12 +264,12 @@ internal sealed class TcpAnswers : IAsyncDisposable
             set => Volatile.Write(ref _idleSince, value.Ticks);
         }
 
-        /// <summary>Ends the wait for a question, as if the client had closed, so that it is closed without a reset.</summary>
+        /// <summary>Ends the wait for a question, and the connection without a reset.</summary>
         public void Finish()
         {
             try
             {
-                Socket.Shutdown(SocketShutdown.Receive);
+                Socket.Shutdown(SocketShutdown.Both);
             }
             catch (Exception e) when (e is SocketException or ObjectDisposedException)
             {

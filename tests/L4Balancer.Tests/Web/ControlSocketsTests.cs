@@ -90,7 +90,7 @@ internal sealed class ControlSocketsTests
         AdminSocket first = Create(path, _first);
         first.Listener.Listen();
         using ControlSockets handed = NumberedHost.HandedOver(_first, _log);
-        handed.RemovesFiles = false;
+        handed.AreShared = true;
 
         // One that fails before it serves leaves the file to the other.
         using (AdminSocket fails = Create(path, handed))
@@ -101,7 +101,7 @@ internal sealed class ControlSocketsTests
         Assert.That(Path.Exists(path), Is.True);
         using ControlSockets second = NumberedHost.HandedOver(_first, _log);
         AdminSocket serves = Create(path, second);
-        _first.RemovesFiles = false;
+        _first.AreShared = true;
         first.Dispose();
         using (var client = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified))
         {
