@@ -163,7 +163,7 @@ internal sealed class Daemon : IAsyncDisposable
             await Takeover.TakeStateAsync();
             Takeover.AddState(snapshot, survivors, CountingOf(questions), Instant.Now(_clock));
             _first = snapshot = survivors.JoinTo(snapshot);
-            _servers.Sockets = new ControlSockets(Takeover.ControlSockets, _loggers.CreateLogger<ControlSockets>());
+            _servers.Sockets = new ControlSockets(Takeover.ControlSockets, _loggers.CreateLogger<ControlSockets>()) { AreShared = true };
         }
 
         if (await _servers.StartMetricsAsync(config, () => MetricsOf(config, first, questions), () => _control?.Config ?? config)

@@ -91,6 +91,7 @@ internal sealed class DaemonUpgrade
             if (OperatingSystem.IsLinux())
             {
                 takeover.Side.Follow(taker);
+                _servers.Sockets.AreShared = !takeover.Side.WaitForEnd();
             }
         }
         catch (Exception e)

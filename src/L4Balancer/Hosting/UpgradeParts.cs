@@ -21,13 +21,13 @@ internal sealed class UpgradeParts(
 
     public Task PauseAsync()
     {
-        servers.Sockets.RemovesFiles = false;
+        servers.Sockets.AreShared = true;
         return servers.PauseAsync();
     }
 
     public void Resume()
     {
-        servers.Sockets.RemovesFiles = true;
+        servers.Sockets.AreShared = false;
         servers.Resume();
     }
 

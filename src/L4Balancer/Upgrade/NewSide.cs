@@ -115,6 +115,10 @@ internal sealed class NewSide(UpgradeChannel channel, UpgradeFaults faults, Upgr
         }
     }
 
+    /// <summary>Blocks until the old process has ended, which it does soon after its last message.</summary>
+    /// <returns>False if it lives on: then it has taken everything back, and ends this one.</returns>
+    public bool WaitForEnd() => channel.Peer is not { } old || old.Wait(limits.Commit);
+
     public void Dispose() => channel.Dispose();
 
     /// <returns>False after the last message.</returns>
