@@ -1,4 +1,5 @@
 using L4Balancer.Core.Connections;
+using L4Balancer.Engine.Ledger;
 using Microsoft.Extensions.Logging;
 
 namespace L4Balancer.Engine;
@@ -44,4 +45,10 @@ public sealed record EngineOptions
     /// to 32,767; the engine does not validate it.
     /// </summary>
     public int PipesPerWorker { get; init; } = 256;
+
+    /// <summary>
+    /// Where connections and listening sockets are noted for a process that takes over after a crash; null: nowhere. Only the epoll engine writes it. It
+    /// must have a part for each worker, with a place for each of its pipes, belongs to this engine alone, and is to be disposed of after the engine.
+    /// </summary>
+    public ConnectionLedger? Ledger { get; init; }
 }
