@@ -98,7 +98,7 @@ internal static class StatusReport
         Instant now = Instant.Now(clock);
         Belief belief = status.Belief;
         return new DiscoveryAnswer(
-            status.Source, belief.Count, belief.Version, Math.Round(status.Age(now).TotalSeconds, 3), belief.Faults,
+            status.Source, belief.Count, belief.Version, Math.Round(status.Age(now).TotalSeconds, 3), status.Faults,
             belief.Fault.Length == 0 ? null : belief.Fault,
             belief.Held is not { } held ? null : new HeldSetAnswer(held.Set.Length, held.Version, Math.Round((now - held.Since).TotalSeconds, 3)));
     }

@@ -133,6 +133,7 @@ internal sealed class Daemon : IAsyncDisposable
             return [fault];
         }
 
+        _servers.Sockets.CloseRest();
         _control.ReadDependencies = _servers.ReadDependencies;
 
         ReturnMemoryOfStart();
