@@ -33,7 +33,7 @@ internal static class BenchCommands
 
     public static RootCommand Root()
     {
-        var root = new RootCommand("Measures L4Balancer. Without a command everything but survive runs: micro, load, compare, control, rest; about twenty minutes.")
+        var root = new RootCommand("Measures L4Balancer. Without a command everything but ledger and survive runs: micro, load, compare, control, rest; about twenty minutes.")
         {
             Micro(),
             Measurement("load", "All workloads against the daemon alone, both engines; about a minute.", LoadRounds, LoadCommand.Run),
