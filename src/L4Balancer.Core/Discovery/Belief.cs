@@ -17,7 +17,10 @@ public sealed record Belief
     /// <summary>There has been no reading.</summary>
     public static Belief Nothing { get; } = new();
 
-    /// <summary>What a pool had before its source has said anything: as after a change of the source.</summary>
+    /// <summary>
+    /// What a pool had before its source has said anything, as after a change of the source: what an earlier process believed, or the backends of
+    /// the file.
+    /// </summary>
     /// <returns><see cref="Nothing"/> if one of the backends cannot be used.</returns>
     public static Belief Of(ImmutableArray<DiscoveredBackend> set) =>
         BackendSet.WhyNot(set, int.MaxValue) is null ? new Belief { Set = BackendSet.Of(set) } : Nothing;

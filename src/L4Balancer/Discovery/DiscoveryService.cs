@@ -1,4 +1,6 @@
+using System.Collections.Concurrent;
 using System.Collections.Immutable;
+using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Discovery;
 using L4Balancer.Core.Timing;
@@ -13,7 +15,7 @@ namespace L4Balancer.Discovery;
 /// <param name="create">Makes the source of a pool.</param>
 /// <param name="changed">Called on any thread when another set is believed; returns at once.</param>
 internal sealed class DiscoveryService(
-    Func<string, DiscoverySettings, IBackendSource> create, Action changed, TimeProvider clock, ILogger log) : IAsyncDisposable
+    Func<string, DiscoverySettings, IBackendSource> create, Action changed, TimeProvider clock, ILogger log) : IAsyncDisposable, ICarriedCounters
 {
     /// <summary>How long a start waits for the first readings.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
@@ -21,6 +23,9 @@ internal sealed class DiscoveryService(
     private static readonly IReadOnlyDictionary<string, Belief> NothingBefore = ImmutableDictionary<string, Belief>.Empty;
 
     private readonly List<Task> _ending = [];
+
+    // Of the processes before this one, by pool.
+    private readonly ConcurrentDictionary<string, long> _faultsBefore = new();
     private volatile ImmutableDictionary<string, PoolWatch> _watches = ImmutableDictionary<string, PoolWatch>.Empty;
 
     /// <summary>By pool; a pool without a set that is believed is missing.</summary>
@@ -29,12 +34,42 @@ internal sealed class DiscoveryService(
 
     /// <summary>What is known of the source of a pool; null if it has none.</summary>
     public DiscoveryStatus? Of(string pool) =>
-        _watches.TryGetValue(pool, out PoolWatch? watch) ? new DiscoveryStatus(watch.Source, watch.Belief, watch.Since) : null;
+        _watches.TryGetValue(pool, out PoolWatch? watch) ? new DiscoveryStatus(watch.Source, watch.Belief, watch.Since, FaultsOf(watch)) : null;
+
+    public string CarriedName => "discovery";
+
+    public void WriteTo(CounterSheet sheet)
+    {
+        ArgumentNullException.ThrowIfNull(sheet);
+        foreach ((string pool, long faults) in _faultsBefore)
+        {
+            sheet[pool] = faults;
+        }
+
+        foreach (PoolWatch watch in _watches.Values)
+        {
+            sheet[watch.Pool] = FaultsOf(watch);
+        }
+    }
+
+    public void Add(CounterSheet counted)
+    {
+        ArgumentNullException.ThrowIfNull(counted);
+        foreach ((string pool, long faults) in counted.Values)
+        {
+            _faultsBefore.AddOrUpdate(pool, faults, (_, before) => before + faults);
+        }
+    }
+
+    private long FaultsOf(PoolWatch watch) => watch.Belief.Faults + _faultsBefore.GetValueOrDefault(watch.Pool);
 
     /// <summary>Begins to watch, and waits a limited time until each source has said something.</summary>
-    public async Task StartAsync(BalancerConfig config)
+    /// <param name="before">
+    /// What was believed before this process, by pool: it is in use until the source has said something, to which the rule applies.
+    /// </param>
+    public async Task StartAsync(BalancerConfig config, IReadOnlyDictionary<string, Belief>? before = null)
     {
-        Follow(config);
+        Follow(config, before);
         try
         {
             await Task.WhenAll(_watches.Values.Select(static w => w.First)).WaitAsync(Patience, clock);
@@ -66,7 +101,7 @@ internal sealed class DiscoveryService(
 
             PoolWatch? known = _watches.GetValueOrDefault(pool.Name);
             bool stays = known is not null && known.Settings.HasSameValues(settings) && (known.Belief.Set is not null || !inUse.ContainsKey(pool.Name));
-            PoolWatch watch = stays ? known! : Create(pool.Name, settings, BeforeOf(pool.Name, known, inUse));
+            PoolWatch watch = stays ? known! : Create(pool.Name, settings, BeforeOf(pool, known, inUse));
             watch.Most = PoolSettings.MostBackends - pool.Backends.Length;
             next.Add(pool.Name, watch);
             if (watch != known)
@@ -88,8 +123,10 @@ internal sealed class DiscoveryService(
         _watches = ImmutableDictionary<string, PoolWatch>.Empty;
     }
 
-    private static Belief BeforeOf(string pool, PoolWatch? known, IReadOnlyDictionary<string, Belief> inUse) =>
-        known is { Belief: { Set: not null } belief } ? belief.OfOtherSource() : inUse.GetValueOrDefault(pool) ?? Belief.Nothing;
+    private static Belief BeforeOf(PoolSettings pool, PoolWatch? known, IReadOnlyDictionary<string, Belief> inUse) =>
+        known is { Belief: { Set: not null } belief } ? belief.OfOtherSource()
+        : inUse.GetValueOrDefault(pool.Name) is { } before && before.Count <= PoolSettings.MostBackends - pool.Backends.Length ? before
+        : Belief.Nothing;
 
     private PoolWatch Create(string pool, DiscoverySettings settings, Belief before) => new(
         pool, settings, before, () => create(pool, settings), changed, clock, log);
@@ -98,7 +135,8 @@ internal sealed class DiscoveryService(
 /// <summary>What is known of the source of one pool.</summary>
 /// <param name="Source">Its kind, as its key is written.</param>
 /// <param name="Since">When its watch began.</param>
-internal sealed record DiscoveryStatus(string Source, Belief Belief, Instant Since)
+/// <param name="Faults">How many readings said nothing, those of the processes before this one included.</param>
+internal sealed record DiscoveryStatus(string Source, Belief Belief, Instant Since, long Faults)
 {
     /// <summary>How long ago the source was last known to be readable; the age of its watch if it never was.</summary>
     public TimeSpan Age(Instant now) => now - (Belief.ReadAt ?? Since);
