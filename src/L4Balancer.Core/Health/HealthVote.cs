@@ -15,8 +15,8 @@ public static class HealthVote
         bool anyLives = false;
         for (int i = 0; i < ballots.Length; i++)
         {
-            verdicts[i] = Alone(ballots[i]);
-            anyLives |= Lives(ballots[i]);
+            verdicts[i] = Of(ballots[i]);
+            anyLives |= ballots[i].Serves && verdicts[i] == HealthState.Up;
         }
 
         if (anyLives)
@@ -37,11 +37,7 @@ public static class HealthVote
     /// <summary>Whether at least half of those that see it hold it down.</summary>
     public static bool IsDown(in Ballot ballot) => 2 * ballot.Down >= ballot.See;
 
-    /// <summary>Whether the backend takes connections by its own ballot. While one of a pool does, none of it is kept as the last.</summary>
-    public static bool Lives(in Ballot ballot) => ballot.Serves && Alone(ballot) == HealthState.Up;
-
-    /// <summary>What holds of one backend where another one of its pool lives.</summary>
-    public static HealthState Alone(in Ballot ballot) =>
+    private static HealthState Of(in Ballot ballot) =>
         !ballot.IsByProbes ? ballot.Own
         : !IsDown(ballot) ? HealthState.Up
         : ballot.Own == HealthState.Up ? HealthState.Down

@@ -11,9 +11,6 @@ public sealed partial class HealthBoard
     // What the other balancers say; null: this one decides alone.
     private PeerViews? _peers;
 
-    // How many backends of each pool live by their ballots (HealthEntry.Lives). Empty without a vote.
-    private readonly Dictionary<Pool, int> _living = [];
-
     /// <summary>
     /// Called for each backend that the vote brings up or takes down because of a report about another one, or about one that has not changed
     /// itself: the last backends of a pool are kept, and no longer once another lives.
@@ -27,7 +24,6 @@ public sealed partial class HealthBoard
     public IReadOnlyList<(Pool Pool, Backend Backend)> Apply(PeerViews? peers, Instant now)
     {
         _peers = peers;
-        CountLiving();
         List<(Pool, Backend)> turned = [];
         foreach (Pool pool in _entries.Values.Select(e => e.Pool).Distinct())
         {
@@ -39,63 +35,12 @@ public sealed partial class HealthBoard
 
     /// <summary>A mode or a weight has changed: with it, which backends are the last ones of their pool.</summary>
     /// <returns>As <see cref="Apply"/>.</returns>
-    public IReadOnlyList<Backend> Judge(Pool pool, Instant now)
-    {
-        if (_peers is null)
-        {
-            return [];
-        }
-
-        CountLiving();
-        return ShowVerdicts(pool, now);
-    }
+    public IReadOnlyList<Backend> Judge(Pool pool, Instant now) => _peers is null ? [] : ShowVerdicts(pool, now);
 
     /// <summary>What is put to the vote of a backend; null if this balancer decides alone, or its probes have not decided.</summary>
     public Ballot? BallotOf(BackendState state) =>
         _peers is not null && _entries.TryGetValue(state, out HealthEntry? entry)
         && BallotOf(entry.Pool, entry.Backend, entry.Tracker.State) is { IsByProbes: true } cast ? cast : null;
-
-    // After anything but a change of what this balancer has found out about one backend.
-    private void CountLiving()
-    {
-        _living.Clear();
-        if (_peers is null)
-        {
-            return;
-        }
-
-        foreach (HealthEntry entry in _entries.Values)
-        {
-            entry.Lives = HealthVote.Lives(BallotOf(entry.Pool, entry.Backend, entry.Tracker.State));
-            _living[entry.Pool] = _living.GetValueOrDefault(entry.Pool) + (entry.Lives ? 1 : 0);
-        }
-    }
-
-    // What this balancer has found out about one backend has changed. The verdicts of the others stand, unless it was, or is now, the only one
-    // that lives: a pool of thousands, of which half fail at once, is not judged as a whole for each of them.
-    private IReadOnlyList<Backend> ShowVerdict(HealthEntry entry, Instant now)
-    {
-        Ballot ballot = BallotOf(entry.Pool, entry.Backend, entry.Tracker.State);
-        int others = _living[entry.Pool] - (entry.Lives ? 1 : 0);
-        entry.Lives = HealthVote.Lives(ballot);
-        _living[entry.Pool] = others + (entry.Lives ? 1 : 0);
-        if (others == 0)
-        {
-            return ShowVerdicts(entry.Pool, now);
-        }
-
-        HealthState before = entry.Pool.HealthOf(entry.Backend.Index);
-        HealthState verdict = HealthVote.Alone(ballot);
-        if (verdict != before)
-        {
-            Prepare(entry.State, verdict);
-            SetHealth(entry.Pool, [(entry.Backend.Index, verdict)]);
-        }
-
-        NoteVote(entry.Pool, entry.Backend);
-        NoteStatus(entry.Pool, entry.Backend, now);
-        return (verdict == HealthState.Up) != (before == HealthState.Up) ? [entry.Backend] : [];
-    }
 
     private IReadOnlyList<Backend> ShowVerdicts(Pool pool, Instant now)
     {
@@ -110,7 +55,16 @@ public sealed partial class HealthBoard
             [.. Verdicts(pool, [.. pool.Backends.Select(b => _entries[b.State].Tracker.State)]).Where(v => before[v.Backend] != v.State)];
         foreach ((int index, HealthState state) in verdicts)
         {
-            Prepare(pool.Backends[index].State, state);
+            BackendState backend = pool.Backends[index].State;
+            if (state == HealthState.Up)
+            {
+                backend.Connects.Reset();
+                Rising(backend);
+            }
+            else if (state == HealthState.Degraded)
+            {
+                backend.Connects.Dismiss();
+            }
         }
 
         SetHealth(pool, verdicts);
@@ -124,19 +78,6 @@ public sealed partial class HealthBoard
         [
             .. verdicts.Where(v => (v.State == HealthState.Up) != (before[v.Backend] == HealthState.Up)).Select(v => pool.Backends[v.Backend]),
         ];
-    }
-
-    private void Prepare(BackendState backend, HealthState next)
-    {
-        if (next == HealthState.Up)
-        {
-            backend.Connects.Reset();
-            Rising(backend);
-        }
-        else if (next == HealthState.Degraded)
-        {
-            backend.Connects.Dismiss();
-        }
     }
 
     private void ReportTurned(Pool pool, IEnumerable<Backend> turned)

@@ -78,7 +78,6 @@ public sealed partial class HealthBoard
         }
 
         _entries = entries;
-        CountLiving();
         _isRunning = true;
         return risen;
     }
@@ -106,7 +105,7 @@ public sealed partial class HealthBoard
         if (!changed && _peers is not null && state.Health.ByProbes != byProbes)
         {
             // Probes have confirmed what clients had found out, or what was assumed at the start: from now on it is put to the vote.
-            ReportTurned(entry.Pool, ShowVerdict(entry, now));
+            ReportTurned(entry.Pool, ShowVerdicts(entry.Pool, now));
         }
 
         return changed && Changed(entry, detail, now);
@@ -312,7 +311,7 @@ public sealed partial class HealthBoard
                 Rise(entry);
             }
 
-            ReportTurned(entry.Pool, ShowVerdict(entry, now).Where(b => b != entry.Backend));
+            ReportTurned(entry.Pool, ShowVerdicts(entry.Pool, now).Where(b => b != entry.Backend));
             return true;
         }
 

@@ -25,9 +25,6 @@ internal sealed class HealthEntry(Pool pool, Backend backend)
 
     public HealthTracker Tracker { get; } = new(pool.Settings.Health.Rise, pool.Settings.Health.Fall);
 
-    /// <summary>With a vote: whether the backend lives by its ballot (<see cref="HealthVote.Lives"/>), as counted for its pool.</summary>
-    public bool Lives { get; set; }
-
     /// <summary>Without probes: when a trial connection is let through.</summary>
     public Instant TrialAt { get; set; } = Instant.Never;
 

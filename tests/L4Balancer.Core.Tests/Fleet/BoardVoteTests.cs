@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Fleet;
@@ -86,48 +85,6 @@ internal sealed class BoardVoteTests
         Probe(1, ProbeOutcome.Success);
         Assert.That((Pool.Takes(0), Pool.Takes(1)), Is.EqualTo((false, true)));
         Assert.That(turned, Is.EqualTo(new[] { ("b0", HealthState.Up), ("b0", HealthState.Down) }));
-    }
-
-    /// <summary>One verdict after the other is what the whole pool would be judged like, after each of many random changes.</summary>
-    [Test]
-    public void A_report_changes_what_a_judgement_of_the_whole_pool_would([Range(1, 8)] int seed)
-    {
-        var random = new Random(seed);
-        RoutingSnapshot snapshot = Build(_snapshot, backends: 5);
-        _board.Sync(snapshot, Now);
-        Pool pool = snapshot.Pools[0];
-        double badness = random.NextDouble();
-        PeerViews peers = PeerViews.None;
-        for (int i = 0; i < 400; i++)
-        {
-            Backend backend = pool.Backends[random.Next(5)];
-            switch (random.Next(12))
-            {
-                case 0:
-                    peers = new PeerViews(pool.Backends.ToImmutableDictionary(
-                        b => (pool.Name, b.Name), _ => new PeerViews.Count(2, random.NextDouble() < badness ? random.Next(3) : 0)));
-                    _board.Apply(peers, Now);
-                    break;
-                case 1:
-                    pool.SetMode(backend.Index, random.Next(2) == 0 ? BackendMode.Ready : BackendMode.Draining);
-                    _board.Judge(pool, Now);
-                    break;
-                case 2:
-                    snapshot = Build(snapshot, backends: 5);
-                    _board.Sync(snapshot, Now);
-                    pool = snapshot.Pools[0];
-                    break;
-                default:
-                    _board.Report(backend, random.NextDouble() < badness ? ProbeOutcome.Failure : ProbeOutcome.Success, "", Now);
-                    break;
-            }
-
-            HealthState[] shown = [.. pool.Backends.Select(b => pool.HealthOf(b.Index))];
-            string[] details = [.. pool.Backends.Select(b => b.State.Health.Detail)];
-            Assert.That(_board.Apply(peers, Now), Is.Empty, $"after change {i}");
-            Assert.That(pool.Backends.Select(b => pool.HealthOf(b.Index)), Is.EqualTo(shown), $"after change {i}");
-            Assert.That(pool.Backends.Select(b => b.State.Health.Detail), Is.EqualTo(details), $"after change {i}");
-        }
     }
 
     [Test]
