@@ -78,7 +78,7 @@ internal readonly ref struct LedgerReader
         var uses = new Dictionary<int, int>();
         List<LedgerSocket> listening = Listening(uses);
         List<LedgerPipeEnds> pipes = [];
-        var connections = new List<(LedgerEntry Entry, int Worker)>();
+        var connections = new List<(LedgerEntry Entry, int Worker, long Offset)>();
         for (int worker = 0; worker < _shape.Workers; worker++)
         {
             for (int i = 0; i < _shape.Pipes; i++)
@@ -94,10 +94,11 @@ internal readonly ref struct LedgerReader
             int reserved = Record<LedgerWorker>(LedgerShape.WorkersAt, worker, LedgerWorker.Size).Reserved;
             for (int i = 0; i < Math.Clamp(reserved, 0, _shape.Slots); i++)
             {
-                LedgerEntry entry = Record<LedgerEntry>(_shape.EntriesAt, ((long)worker * _shape.Slots) + i, LedgerEntry.Size);
+                long number = ((long)worker * _shape.Slots) + i;
+                LedgerEntry entry = Record<LedgerEntry>(_shape.EntriesAt, number, LedgerEntry.Size);
                 if (entry.State != EntryState.Free)
                 {
-                    connections.Add((entry, worker));
+                    connections.Add((entry, worker, _shape.EntriesAt + (number * LedgerEntry.Size)));
                     Use(uses, entry.Client);
                     Use(uses, entry.Backend);
                 }
@@ -106,9 +107,9 @@ internal readonly ref struct LedgerReader
 
         HashSet<(int, int)> taken = [];
         var read = new List<LedgerConnection>(connections.Count);
-        foreach ((LedgerEntry entry, int worker) in connections)
+        foreach ((LedgerEntry entry, int worker, long offset) in connections)
         {
-            read.Add(ConnectionOf(entry, worker, uses, taken));
+            read.Add(ConnectionOf(entry, worker, offset, uses, taken));
         }
 
         return new LedgerReading
@@ -121,12 +122,14 @@ internal readonly ref struct LedgerReader
                 _header.NextId, connections.Count == 0 ? 0 : connections.Max(c => Math.Min(c.Entry.Id, ulong.MaxValue - 1) + 1)),
             Listening = listening,
             Overrides = Overrides(),
+            StickySeeds = StickySeeds(),
             Connections = read,
             Pipes = pipes,
         };
     }
 
-    private LedgerConnection ConnectionOf(LedgerEntry entry, int worker, Dictionary<int, int> uses, HashSet<(int, int)> taken)
+    private LedgerConnection ConnectionOf(
+        LedgerEntry entry, int worker, long offset, Dictionary<int, int> uses, HashSet<(int, int)> taken)
     {
         LedgerDoubts doubts = entry.State switch
         {
@@ -153,6 +156,7 @@ internal readonly ref struct LedgerReader
         {
             Doubts = doubts,
             Entry = entry,
+            Offset = offset,
             Listener = listener,
             Backend = backend,
             ToBackend = toBackend,
@@ -195,6 +199,22 @@ internal readonly ref struct LedgerReader
         }
 
         return overrides;
+    }
+
+    private Dictionary<string, (ulong, ulong)> StickySeeds()
+    {
+        Dictionary<string, (ulong, ulong)> seeds = [];
+        for (int i = 0; i < _names.Length; i++)
+        {
+            if (_names[i].Kind == LedgerNameKind.Pool
+                && Record<LedgerName>(_shape.NamesAt, i, LedgerName.Size) is { FirstSeed: var first, SecondSeed: var second }
+                && (first | second) != 0)
+            {
+                seeds[_names[i].Text] = (first, second);
+            }
+        }
+
+        return seeds;
     }
 
     // Null if there is no such pipe in use.

@@ -54,6 +54,12 @@ public enum LedgerDoubts
 
     /// <summary>Something else that no writer of this version writes.</summary>
     Content = 128,
+
+    /// <summary>A socket or pipe that was not open any more, or is another one.</summary>
+    Missing = 256,
+
+    /// <summary>The kernel has given up the connection of one side, or its peer has reset it.</summary>
+    Failed = 512,
 }
 
 /// <summary>The backend of an entry.</summary>
@@ -71,6 +77,9 @@ internal sealed record LedgerConnection
     public required LedgerDoubts Doubts { get; init; }
 
     public required LedgerEntry Entry { get; init; }
+
+    /// <summary>Where the entry begins in the file.</summary>
+    public required long Offset { get; init; }
 
     /// <summary>Null where <see cref="LedgerDoubts.Name"/> is set, as is <see cref="Backend"/>.</summary>
     public required string? Listener { get; init; }
@@ -104,6 +113,9 @@ internal sealed record LedgerReading
     public IReadOnlyList<(LedgerBackendName Backend, BackendOverride Value)> Overrides { get; init; } = [];
 
     public IReadOnlyList<LedgerConnection> Connections { get; init; } = [];
+
+    /// <summary>Seeds of the hashes of sticky keys, by pool.</summary>
+    public IReadOnlyDictionary<string, (ulong First, ulong Second)> StickySeeds { get; init; } = new Dictionary<string, (ulong, ulong)>();
 
     /// <summary>Every pipe of the writer, those without bytes included.</summary>
     public IReadOnlyList<LedgerPipeEnds> Pipes { get; init; } = [];
