@@ -102,7 +102,7 @@ public sealed class EpollEngine : IEngine, ILoopEngine, IStopSteps
     public Task ReportLivingAsync(TimeSpan over, CancellationToken cancel) =>
         ConnectionScan.ReportAsync(_workers, new SlicePace(over, Count, _options.Clock), cancel);
 
-    public IReadOnlyList<WorkerLoad> LoopStatistics() => [.. _workers.Select(w => new WorkerLoad(w.Number, w.Assigned, w.Clock.Total, w.Stalls))];
+    public IReadOnlyList<WorkerLoad> LoopStatistics() => [.. _workers.Select(w => new WorkerLoad(w.Number, w.Assigned, w.Clock.Total, w.Stalls, w.Transfer.Spliced))];
 
     public long HeldBytes => _options.Held.Used;
 

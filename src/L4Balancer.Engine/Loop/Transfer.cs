@@ -10,8 +10,13 @@ namespace L4Balancer.Engine.Loop;
 /// </summary>
 internal sealed unsafe class Transfer(Worker worker)
 {
+    private long _spliced;
+
     /// <summary>The error of the last write that returned -1.</summary>
     public Errno SinkError { get; private set; }
+
+    /// <summary>Bytes that left through a pipe since the start. Any thread may read it.</summary>
+    public long Spliced => Volatile.Read(ref _spliced);
 
     /// <summary>One read, followed by a write of what was read. Bytes that the sink does not accept are held.</summary>
     /// <returns>Bytes written to the sink; -1: the sink is gone.</returns>
@@ -172,6 +177,10 @@ internal sealed unsafe class Transfer(Worker worker)
             flow.Held -= sent.Value;
             flow.Offset += sent.Value;
             delivered += sent.Value;
+            if (flow.Pipe != PipePool.None)
+            {
+                Volatile.Write(ref _spliced, _spliced + sent.Value);
+            }
         }
 
         return delivered;

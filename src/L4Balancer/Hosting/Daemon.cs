@@ -1,27 +1,18 @@
 using System.Collections.Immutable;
-using System.Runtime.InteropServices;
-using System.Runtime.Versioning;
 using L4Balancer.AccessLog;
-using L4Balancer.Admin;
 using L4Balancer.Configuration;
 using L4Balancer.Control;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Dns;
-using L4Balancer.Core.Fleet;
 using L4Balancer.Core.Routing;
-using L4Balancer.Direct;
-using L4Balancer.Discovery;
-using L4Balancer.Discovery.Sources;
 using L4Balancer.Engine;
 using L4Balancer.Fleet;
 using L4Balancer.Logging;
 using L4Balancer.Metrics;
-using L4Balancer.NameServer;
 using L4Balancer.Platform;
 using L4Balancer.Resolving;
 using L4Balancer.Systemd;
-using L4Balancer.Web;
 using Microsoft.Extensions.Logging;
 
 namespace L4Balancer.Hosting;
@@ -32,9 +23,6 @@ namespace L4Balancer.Hosting;
 /// </summary>
 internal sealed class Daemon : IAsyncDisposable
 {
-    private static readonly TimeSpan FirstPush = TimeSpan.FromSeconds(5);
-    private static readonly TimeSpan BetweenPushes = TimeSpan.FromMinutes(1);
-
     /// <summary>Without <c>held_memory</c> connections may hold this part of the memory for peers that do not read: an eighth.</summary>
     private const int ShareOfMemory = 8;
 
@@ -46,25 +34,15 @@ internal sealed class Daemon : IAsyncDisposable
     private readonly ServiceReport _service;
     private readonly ILogger _log;
     private readonly OwnedResources _parts = new();
+    private readonly ControlServers _servers;
     private volatile BalancerControl? _control;
     private volatile RoutingSnapshot? _first;
-    private BalancerMetrics? _metrics;
-    private PrometheusEndpoint? _metricsEndpoint;
-    private MetricsServer? _metricsServer;
     private RecordLog? _records;
     private LivingLines? _living;
     private volatile IEngine? _engine;
-    private BackendNames? _names;
-    private DiscoveryService? _discovery;
     private StopExtension? _stopExtension;
-    private StateFile? _stateFile;
     private FileWatch? _watch;
     private volatile FleetService? _fleet;
-    private AdminServer? _admin;
-    private EndpointDesk? _endpoints;
-    private EndpointServer? _endpointServer;
-    private DnsCounters? _dnsCounters;
-    private ZoneServer? _zone;
 
     public Daemon(TimeProvider clock, LogOutput output, LevelSwitch level, ILoggerFactory loggers, ServiceNotifications systemd)
     {
@@ -75,6 +53,7 @@ internal sealed class Daemon : IAsyncDisposable
         _systemd = systemd;
         _log = loggers.CreateLogger<Daemon>();
         _service = new ServiceReport(systemd, Status);
+        _servers = new ControlServers(_service, _parts, clock, loggers);
     }
 
     /// <summary>Resolves host names; blocks and must not throw.</summary>
@@ -90,10 +69,10 @@ internal sealed class Daemon : IAsyncDisposable
     public IReadOnlyList<Endpoint> Bound => _engine?.Bound ?? [];
 
     /// <summary>Null if there is no metrics listener.</summary>
-    public string? MetricsUrl => _metricsServer?.Url;
+    public string? MetricsUrl => _servers.MetricsUrl;
 
     /// <summary>The status page; null if the admin API is not on TCP.</summary>
-    public string? PageUrl => _admin?.Url;
+    public string? PageUrl => _servers.PageUrl;
 
     /// <summary>The configuration in force, including the durations of the shutdown.</summary>
     public BalancerConfig Config => _control!.Config;
@@ -119,8 +98,9 @@ internal sealed class Daemon : IAsyncDisposable
             return [noRoom];
         }
 
-        DesiredState desired = await DesireAsync(config, budget) with { Overrides = await RestoreAsync(config, path, hurry) };
-        ImmutableArray<string> loops = _names!.SelfConnects(config);
+        var first = new FirstState(() => _control, _clock, _loggers, _log) { Resolver = Resolver };
+        DesiredState desired = await first.GatherAsync(config, budget, path, _parts, hurry);
+        ImmutableArray<string> loops = first.Names.SelfConnects(config);
         if (!loops.IsEmpty)
         {
             return loops;
@@ -128,10 +108,12 @@ internal sealed class Daemon : IAsyncDisposable
 
         RoutingSnapshot snapshot = _first = RoutingSnapshot.Build(desired);
         snapshot.Ports.Supply.Range = LocalPorts.Range();
-        _dnsCounters = config.Dns is null ? null : new DnsCounters();
+        DnsCounters? questions = config.Dns is null ? null : new DnsCounters();
         _log.Starting(
-            BuildVersion.Current.Version, EngineChoice.NameOf(config.Balancer.Engine), snapshot.MaxConnections, budget.Limit, budget.Reserve);
-        if (await StartMetricsAsync(config) is string noMetrics)
+            BuildVersion.Current.Version, EngineChoice.NameOf(config.Balancer.Engine), snapshot.MaxConnections, budget.Limit,
+            budget.Reserve);
+        if (await _servers.StartMetricsAsync(config, () => MetricsOf(config, first, questions), () => _control?.Config ?? config)
+            is string noMetrics)
         {
             return [noMetrics];
         }
@@ -141,27 +123,17 @@ internal sealed class Daemon : IAsyncDisposable
             return [.. failures.Select(f => f.Message)];
         }
 
-        CreateControl(desired, budget, snapshot, path);
+        CreateControl(desired, first, budget, snapshot, path);
         _parts.Own(_living = new LivingLines(_engine!, config.Balancer.AccessLogEvery, _clock, _loggers.CreateLogger<LivingLines>()));
         StartWatches(path);
         _control!.Start();
         _fleet?.Start();
-        if (await StartEndpointsAsync(desired, budget, hurry) is string noEndpoints)
+        if (await StartServersAsync(desired, budget, questions, hurry) is string fault)
         {
-            return [noEndpoints];
+            return [fault];
         }
 
-        if (await StartAdminAsync(config.Admin, hurry) is string noAdmin)
-        {
-            return [noAdmin];
-        }
-
-        if (config.Dns is not null && OperatingSystem.IsLinux() && await StartDnsAsync(desired.Seed) is string noDns)
-        {
-            return [noDns];
-        }
-
-        _control.ReadDependencies = ReadDependencies;
+        _control.ReadDependencies = _servers.ReadDependencies;
 
         ReturnMemoryOfStart();
         _service.Ready();
@@ -190,12 +162,7 @@ internal sealed class Daemon : IAsyncDisposable
     public async Task StopAsync(TimeSpan grace, CancellationToken atOnce)
     {
         await _control!.DisposeAsync();
-        if (_zone is not null && _fleet is null && OperatingSystem.IsLinux())
-        {
-            // It knows no address but its own, where nothing listens from now on. A resolver that gets no answer asks the next name server.
-            await _zone.DisposeAsync();
-        }
-
+        await _servers.EndOwnAddressAsync(hasFleet: _fleet is not null);
         await _engine!.StopAsync(grace, atOnce);
     }
 
@@ -213,94 +180,15 @@ internal sealed class Daemon : IAsyncDisposable
         return limit;
     }
 
-    // Names are created before the control plane and disposed of after it; an answer that arrives without it is ignored.
-    private async Task<DesiredState> DesireAsync(BalancerConfig config, DescriptorBudget budget)
+    private BalancerMetrics MetricsOf(BalancerConfig config, FirstState first, DnsCounters? questions) => new(
+        () => Snapshot, () => _engine, _clock, DescriptorBudget.WorkersOf(config.Balancer), questions, () => _fleet?.Status)
     {
-        _parts.Own(_names = new BackendNames(
-            new NameResolver(Resolver, _clock, () => _control?.NamesChanged()), _clock, _loggers.CreateLogger<BackendNames>()));
-        _parts.Own(_discovery = new DiscoveryService(
-            (pool, settings) => SourceFactory.Create(pool, settings, config.Fleet?.Name ?? DiscoverySettings.DefaultFleet, _clock),
-            () => _control?.DiscoveryChanged(), _clock, _loggers.CreateLogger<DiscoveryService>()));
-        await Task.WhenAll(_names.PrepareAsync(config), _discovery.StartAsync(config));
-        return new DesiredState(config, budget.ConnectionsFor(config.Balancer, _log))
-        {
-            Names = _names.After(Resolutions.None, config),
-            Discovered = Discovered.None.After(config, _discovery.Believed, _names.OwnOf(config.Listeners)),
-            Seed = UnknownSeed(),
-        };
-    }
-
-    // Clients must not know it. The system's generator fills a new GUID (RFC 9562, 5.4), of which each half has a few fixed bits where the other
-    // has none; RandomNumberGenerator would load OpenSSL for eight bytes, which costs 4 MiB and a third of the start.
-    private static ulong UnknownSeed()
-    {
-        Span<ulong> halves = stackalloc ulong[2];
-        Guid.NewGuid().TryWriteBytes(MemoryMarshal.AsBytes(halves));
-        return halves[0] ^ halves[1];
-    }
-
-    /// <summary>What operators had set when the process before this one ended.</summary>
-    private async Task<BackendOverrides> RestoreAsync(BalancerConfig config, string? path, CancellationToken hurry)
-    {
-        if (path is null || StateFile.PathFor(config.Balancer, Environment.GetEnvironmentVariable) is not string statePath)
-        {
-            return BackendOverrides.None;
-        }
-
-        StateFile file = _stateFile = new StateFile(statePath, _log);
-        try
-        {
-            BackendOverrides saved =
-                await OwnThread.RunAsync("l4b-read-state", () => file.Load(config)).WaitAsync(ConfigSource.Within, _clock, hurry);
-            return saved.At(_clock.GetUtcNow());
-        }
-        catch (Exception e) when (e is TimeoutException or OperationCanceledException)
-        {
-            // What the file holds is not known, so it is not written over either.
-            _log.StateNotRead(statePath, ConfigSource.TooSlow, "its file system does not answer");
-            _stateFile = null;
-            return BackendOverrides.None;
-        }
-    }
-
-    // The metrics outlive the engine, so that the connections it closes at its end are counted.
-    private async Task<string?> StartMetricsAsync(BalancerConfig config)
-    {
-        if (config.Metrics is null && !AdminServer.IsWanted(config.Admin))
-        {
-            return null;
-        }
-
-        _parts.Own(_metrics = new BalancerMetrics(
-            () => Snapshot, () => _engine, _clock, DescriptorBudget.WorkersOf(config.Balancer), _dnsCounters, () => _fleet?.Status)
-        {
-            Discovery = _discovery!.Of,
-        });
-        if (config.Metrics?.Otlp is Uri collector)
-        {
-            _parts.Own(new OtlpPush(collector, _metrics, FirstPush, BetweenPushes, _loggers.CreateLogger<OtlpPush>()));
-        }
-
-        _parts.Own(_metricsEndpoint = new PrometheusEndpoint(_metrics));
-        try
-        {
-            if (config.Metrics is not null)
-            {
-                _parts.Own(_metricsServer = await MetricsServer.StartAsync(
-                    config.Metrics.Listen, _metrics, _metricsEndpoint, () => (_control?.Config ?? config).Admin.Hosts, _loggers));
-            }
-
-            return null;
-        }
-        catch (ListenException e)
-        {
-            return e.Message;
-        }
-    }
+        Discovery = first.Discovery.Of,
+    };
 
     private IReadOnlyList<ListenFailure> StartEngine(BalancerSettings settings, DescriptorBudget budget, RoutingSnapshot snapshot)
     {
-        _parts.Own(_records = new RecordLog(settings, _output, _metrics?.Durations, _clock, _loggers.CreateLogger<RecordLog>()));
+        _parts.Own(_records = new RecordLog(settings, _output, _servers.Metrics?.Durations, _clock, _loggers.CreateLogger<RecordLog>()));
         _parts.Own(_engine = EngineChoice.Create(settings.Engine, new EngineOptions
         {
             Clock = _clock,
@@ -319,14 +207,14 @@ internal sealed class Daemon : IAsyncDisposable
         ? settings.HeldMemory.Bytes
         : GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / ShareOfMemory;
 
-    private void CreateControl(DesiredState desired, DescriptorBudget budget, RoutingSnapshot snapshot, string? path)
+    private void CreateControl(DesiredState desired, FirstState first, DescriptorBudget budget, RoutingSnapshot snapshot, string? path)
     {
         Warn(desired.File);
         var control = new BalancerControl(
-            new ActiveConfig(desired, snapshot), _engine!, _names!, _discovery!, budget.Limit, path, _clock, _loggers);
-        if (_stateFile is not null)
+            new ActiveConfig(desired, snapshot), _engine!, first.Names, first.Discovery, budget.Limit, path, _clock, _loggers);
+        if (first.StateFile is not null)
         {
-            var state = new StateWriter(_stateFile, desired, _clock, _log);
+            var state = new StateWriter(first.StateFile, desired, _clock, _log);
             _parts.Own(state);
             control.State = state;
         }
@@ -335,7 +223,7 @@ internal sealed class Daemon : IAsyncDisposable
         _parts.Own(_control = control);
         if (desired.File.Fleet is { } fleet)
         {
-            Join(control, fleet, desired);
+            _parts.Own(_fleet = FleetStart.Join(fleet, control, desired, _service, _clock, _loggers));
         }
 
         // Answers of name servers and of sources between the first snapshot and this point found no control plane to report to.
@@ -349,33 +237,9 @@ internal sealed class Daemon : IAsyncDisposable
             _records!.Apply(now.Balancer);
             _living!.Apply(now.Balancer.AccessLogEvery);
             _watch?.Set(now.Balancer.Watch);
+            _servers.Reloaded(now);
             Warn(now);
-            if (OperatingSystem.IsLinux())
-            {
-                _zone?.Check(now.Dns!);
-            }
         };
-    }
-
-    private IBalancerAddresses BalancersOf(Func<DnsSettings> settings) => _fleet is { } fleet
-        ? new FleetAddresses(fleet, () => settings().Address, () => !_service.IsDraining) : new OwnAddresses(settings);
-
-    private void Join(BalancerControl control, FleetSettings settings, DesiredState desired)
-    {
-        var self = new FleetMember(settings.Id.Length > 0 ? settings.Id : Environment.MachineName, Guid.NewGuid().ToString("N"))
-        {
-            Host = $"{Environment.MachineName}, pid {Environment.ProcessId}",
-            Version = BuildVersion.Current.Version,
-            Started = _clock.GetUtcNow(),
-        };
-        _fleet = new FleetService(
-            settings, self, me => new FleetView(me, () => control.Now, static c => c.Dns is { } dns ? [.. dns.Address.Select(static a => a.ToString())] : [], () => !_service.IsDraining), control, _clock,
-            _loggers.CreateLogger<FleetService>());
-        _parts.Own(_fleet);
-        control.Sharing = _fleet;
-        control.Events.HealthChanged += _fleet.Changed;
-        control.Events.Reloaded += _ => _fleet.Changed();
-        _fleet.Follow(desired);
     }
 
     private void StartWatches(string? path)
@@ -412,74 +276,14 @@ internal sealed class Daemon : IAsyncDisposable
         }
     }
 
-    // Without [endpoint] there is a desk nevertheless: the admin API shows what clients would be handed.
-    private async Task<string?> StartEndpointsAsync(DesiredState desired, DescriptorBudget budget, CancellationToken hurry)
+    private async Task<string?> StartServersAsync(
+        DesiredState desired, DescriptorBudget budget, DnsCounters? questions, CancellationToken hurry)
     {
         BalancerControl control = _control!;
-        _endpoints = new EndpointDesk(() => control.Snapshot, () => control.Config.Endpoint, _clock, desired.Seed);
-        if (desired.File.Endpoint is not EndpointSettings settings)
-        {
-            return null;
-        }
-
-        try
-        {
-            _parts.Own(_endpointServer = await EndpointServer.StartAsync(settings, _endpoints, budget.Limit, _clock, _loggers, hurry));
-            return null;
-        }
-        catch (Exception e) when (e is ListenException or InvalidDataException)
-        {
-            return e.Message;
-        }
-    }
-
-    private Action ReadDependencies(BalancerConfig config)
-    {
-        Action? token = _admin?.ReadToken(config);
-        Action? secret = _endpointServer?.ReadSecret(config);
-        return () =>
-        {
-            token?.Invoke();
-            secret?.Invoke();
-        };
-    }
-
-    private async Task<string?> StartAdminAsync(AdminSettings settings, CancellationToken hurry)
-    {
-        if (_metricsEndpoint is null)
-        {
-            return null;
-        }
-
-        try
-        {
-            var target = new AdminTarget(
-                _control!, _engine!, _metricsEndpoint, _output.Recent, _clock, _clock.GetUtcNow(), () => !_service.IsDraining,
-                _endpoints!)
-            { Fleet = _fleet };
-            _parts.Own(_admin = await AdminServer.StartAsync(settings, target, _loggers, hurry));
-            return null;
-        }
-        catch (ListenException e)
-        {
-            return e.Message;
-        }
-    }
-
-    [SupportedOSPlatform("linux")]
-    private async Task<string?> StartDnsAsync(ulong seed)
-    {
-        DnsSettings Settings() => _control!.Config.Dns!;
-        try
-        {
-            var view = new DnsView(() => Snapshot, Settings, BalancersOf(Settings), _clock);
-            _parts.Own(_zone = await ZoneServer.StartAsync(Settings, view, _dnsCounters!, seed, _clock, _loggers));
-            return null;
-        }
-        catch (ListenException e)
-        {
-            return e.Message;
-        }
+        string? fault = await _servers.StartEndpointsAsync(control, desired, budget, hurry)
+            ?? await _servers.StartAdminAsync(desired.File.Admin, control, _engine!, _fleet, _output.Recent, hurry);
+        return fault is null && questions is not null && OperatingSystem.IsLinux()
+            ? await _servers.StartDnsAsync(control, _fleet, questions, desired.Seed) : fault;
     }
 
     private void Warn(BalancerConfig config)

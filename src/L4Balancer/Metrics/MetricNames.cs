@@ -18,6 +18,7 @@ internal static class MetricNames
     public const string EndpointAnswers = "l4balancer_endpoint_answers_total";
     public const string HeldMemory = "l4balancer_held_memory_bytes";
     public const string EventLoopStalls = "l4balancer_event_loop_stalls_total";
+    public const string SplicedBytes = "l4balancer_spliced_bytes_total";
     public const string ConnectionsActive = "l4balancer_connections_active";
     public const string ConnectionsClosed = "l4balancer_connections_closed_total";
     public const string ConnectionsShed = "l4balancer_connections_shed_total";

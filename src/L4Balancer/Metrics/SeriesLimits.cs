@@ -35,7 +35,7 @@ internal sealed class SeriesLimits(int workers, int pools)
         : instrument.Name switch
         {
             MetricNames.ConnectDuration or MetricNames.ConnectionDuration => SparePools + (2 * pools),
-            MetricNames.WorkerConnections or MetricNames.WorkerBusyRatio or MetricNames.EventLoopStalls => workers,
+            MetricNames.WorkerConnections or MetricNames.WorkerBusyRatio or MetricNames.EventLoopStalls or MetricNames.SplicedBytes => workers,
             MetricNames.DnsAnswers => DnsCounters.Results.Length,
             _ => Few,
         };

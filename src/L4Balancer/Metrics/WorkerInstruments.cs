@@ -25,6 +25,7 @@ internal sealed class WorkerInstruments
         meter.CreateObservableGauge(MetricNames.WorkerConnections, Connections, null, "Connections that the event loop serves.");
         meter.CreateObservableCounter(
             MetricNames.EventLoopStalls, Stalls, null, "Turns of the event loop that began more than 8 ms later than a timer required.");
+        meter.CreateObservableCounter(MetricNames.SplicedBytes, Spliced, null, "Bytes that the event loop moved with splice, uncopied.");
         meter.CreateObservableGauge(
             MetricNames.WorkerBusyRatio, BusyRatios, null,
             "Share of the time that the event loop's thread ran on a processor, since the last look a second or more ago.");
@@ -34,6 +35,8 @@ internal sealed class WorkerInstruments
         _load().Select(l => new Measurement<long>(l.Connections, Label(l.Worker)));
 
     private IEnumerable<Measurement<long>> Stalls() => _load().Select(l => new Measurement<long>(l.Stalls, Label(l.Worker)));
+
+    private IEnumerable<Measurement<long>> Spliced() => _load().Select(l => new Measurement<long>(l.Spliced, Label(l.Worker)));
 
     private IReadOnlyList<Measurement<double>> BusyRatios()
     {

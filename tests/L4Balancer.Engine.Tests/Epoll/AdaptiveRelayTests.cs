@@ -21,6 +21,7 @@ internal sealed class AdaptiveRelayTests() : EpollFixture(workers: 1)
         await TalkAsync(client, server, 500);
 
         Assert.That(_splices.Count, Is.Zero);
+        Assert.That(rig.Engine.LoopStatistics().Single().Spliced, Is.Zero);
         await NothingIsHeldAsync(rig);
         await FinishAsync(client, server);
     }
@@ -35,9 +36,11 @@ internal sealed class AdaptiveRelayTests() : EpollFixture(workers: 1)
         for (int round = 0; round < 3; round++)
         {
             int before = _splices.Count;
+            long counted = rig.Engine.LoopStatistics().Single().Spliced;
             long bytes = await StreamAsync(from, to, round);
             int bulk = _splices.Count - before;
             await NothingIsHeldAsync(rig);
+            Assert.That(rig.Engine.LoopStatistics().Single().Spliced - counted, Is.InRange(1, bytes), "counted for the metrics");
 
             await TalkAsync(from, to, 20);
             int calm = _splices.Count;
