@@ -1,4 +1,5 @@
 using System.Runtime.Versioning;
+using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Routing;
 using L4Balancer.Engine.Ledger;
 using L4Balancer.Engine.Linux;
@@ -77,6 +78,11 @@ public sealed class Predecessor : IDisposable
     /// <summary>The cookies of the sockets of its connections.</summary>
     public IReadOnlySet<ulong> Cookies => _named;
 
+    /// <summary>The cookies of the sockets of all connections in a ledger; empty if there is none.</summary>
+    /// <param name="path">Of a daemon that may run.</param>
+    public static HashSet<ulong> CookiesIn(string path) =>
+        [.. Read(path).Connections.SelectMany(static c => (ulong[])[c.Entry.ClientCookie, c.Entry.BackendCookie])];
+
     /// <param name="daemon">One that has ended (<see cref="LedgerWriter.IsRunning"/>).</param>
     /// <param name="fault">Why it cannot be taken over although its keeper lives, as text for a log; null if there is nothing to take over.</param>
     /// <returns>Null if its keeper has ended, whose files are removed then, or does not answer.</returns>
@@ -98,21 +104,33 @@ public sealed class Predecessor : IDisposable
         return null;
     }
 
-    /// <summary>Its listening sockets, with the names of their listeners. The descriptors are the caller's.</summary>
+    /// <summary>
+    /// Its listening sockets, with the names of their listeners and their addresses. The descriptors are the caller's. Without a ledger that can be used all
+    /// that listen are taken, without names.
+    /// </summary>
+    /// <param name="known">Cookies of sockets that the caller has; those of the sockets taken are added.</param>
     /// <param name="fault">Why some are missing; null if none is.</param>
-    public IReadOnlyList<(int Descriptor, string Listener)> TakeListening(out string? fault)
+    public IReadOnlyList<(int Descriptor, string Listener, Endpoint Bound)> TakeListening(ISet<ulong> known, out string? fault)
     {
-        LedgerSocket[] sockets = [.. _reading.Listening];
+        LedgerSocket[] sockets = Fault == LedgerFault.None ? [.. _reading.Listening]
+            : [.. UnnamedSockets.NumbersOf(Keeper, _numbers).Select(static n => new LedgerSocket(n, 0, ""))];
         var here = new int[sockets.Length];
         fault = Fetch([.. sockets.Select(static s => s.Descriptor)], here);
-        List<(int, string)> taken = [];
+        List<(int, string, Endpoint)> taken = [];
         for (int i = 0; i < sockets.Length; i++)
         {
-            if (here[i] >= 0 && KeeperConnection.IsSocket(here[i], sockets[i].Cookie) && SocketReset.IsListening(here[i]))
+            if (here[i] < 0)
             {
-                taken.Add((here[i], sockets[i].Listener));
+                continue;
             }
-            else if (here[i] >= 0)
+
+            ulong cookie = SocketCookie.Of(here[i]);
+            if ((sockets[i].Cookie == 0 || sockets[i].Cookie == cookie) && SocketReset.IsStream(here[i]) && SocketReset.IsListening(here[i])
+                && known.Add(cookie))
+            {
+                taken.Add((here[i], sockets[i].Listener, AddressOf(here[i])));
+            }
+            else
             {
                 TcpSocket.Close(here[i]);
             }
@@ -202,6 +220,10 @@ public sealed class Predecessor : IDisposable
             }
         }
     }
+
+    private static Endpoint AddressOf(int socket) =>
+        SocketReset.IsTcp(socket) ? TcpSocket.LocalEndpoint(socket)
+        : UnixSocket.PathOf(socket) is { Length: > 0 } path ? Endpoint.OfUnix(path) : default;
 
     private static LedgerReading Read(string path)
     {

@@ -53,8 +53,12 @@ internal static class UnnamedSockets
         return ended.Count(e => e.Local.IsUnix ? e.Path.Length > 0 && paths.Contains(e.Path) : ports.Contains(new Endpoint(default, e.Local.Port)));
     }
 
-    // /proc says which numbers are open, if this process may ask (proc(5), ptrace access mode). Otherwise all that may be are tried.
-    private static IEnumerable<int> NumbersOf(int process, IReadOnlySet<int> named)
+    /// <summary>
+    /// The numbers that a keeper has open, but for standard input, output and error. /proc says so, if this process may ask (proc(5), ptrace access mode);
+    /// otherwise they are all numbers that may be.
+    /// </summary>
+    /// <param name="named">Left out.</param>
+    public static IEnumerable<int> NumbersOf(int process, IReadOnlySet<int> named)
     {
         string folder = string.Create(CultureInfo.InvariantCulture, $"/proc/{process}/fd");
         IEnumerable<int> open;
