@@ -30,6 +30,9 @@ public sealed class BackendState(PoolState pool, string name)
 
     public string Name { get; } = name;
 
+    /// <summary>The address as it was first written: with pool and name it says which backend this is. Empty if it was never known.</summary>
+    public string Address { get; init; } = "";
+
     /// <summary>Established connections.</summary>
     public int Active => Volatile.Read(ref _active);
 

@@ -26,4 +26,23 @@ public sealed class BalancerState
 
     /// <summary>Returns an id that is unique within the process; ids start at 1.</summary>
     public ulong NextId() => (ulong)Interlocked.Increment(ref _lastId);
+
+    /// <summary>The id given last; 0 before the first.</summary>
+    public ulong LastId => (ulong)Volatile.Read(ref _lastId);
+
+    /// <summary>Makes later ids greater than this one, which another process has given; no effect if they are already.</summary>
+    public void ContinueAfter(ulong id)
+    {
+        long last = Volatile.Read(ref _lastId);
+        while ((ulong)last < id)
+        {
+            long seen = Interlocked.CompareExchange(ref _lastId, (long)id, last);
+            if (seen == last)
+            {
+                return;
+            }
+
+            last = seen;
+        }
+    }
 }

@@ -16,6 +16,12 @@ public struct AgeLimit
     private Instant _due;
     private bool _reserved;
 
+    /// <summary>The slot that it has reserved, under the <c>close_rate</c> of its pool; zero: none.</summary>
+    internal readonly Instant Slot => _reserved ? _due : default;
+
+    /// <summary>A limit that has reserved a slot in another process; the default: a new one.</summary>
+    internal static AgeLimit At(Instant slot) => new() { _due = slot, _reserved = slot != default };
+
     /// <summary>The time of the next check; never where there is no limit.</summary>
     public Instant Due(in ConnectionRecord record)
     {

@@ -52,6 +52,25 @@ public struct ConnectionEnd
         FirstAtBackend = 64,
     }
 
+    /// <summary>The end of a connection that another process has relayed so far. What its send queues held is looked at anew.</summary>
+    internal static ConnectionEnd Of(in EndState state) => new()
+    {
+        _facts = (Facts)(state.Sides & FinishedSides.All)
+            | (state.Sides.HasFlag(FinishedSides.FirstAtBackend) ? Facts.FirstAtBackend : Facts.None),
+        _firstEnd = (state.Sides & (FinishedSides.Client | FinishedSides.Backend)) == 0 ? CloseReason.None
+            : state.Sides.HasFlag(FinishedSides.BackendWasFirst) ? CloseReason.BackendClosed
+            : CloseReason.ClientClosed,
+        _acknowledgedAt = state.AcknowledgedAt,
+        _age = AgeLimit.At(state.AgeSlot),
+    };
+
+    /// <summary>What another process needs to know to go on with it; only for one that is relayed and has no cause to end.</summary>
+    internal readonly EndState State => new(
+        (FinishedSides)((byte)_facts & (byte)FinishedSides.All)
+            | ((_facts & Facts.FirstAtBackend) != 0 ? FinishedSides.FirstAtBackend : FinishedSides.None)
+            | (_firstEnd == CloseReason.BackendClosed ? FinishedSides.BackendWasFirst : FinishedSides.None),
+        _acknowledgedAt, _age.Slot);
+
     public EndPhase Phase { get; private set; }
 
     /// <summary>The reason of the end; none while the connection is relayed. The first cause is kept.</summary>

@@ -75,7 +75,7 @@ public struct ConnectionRecord
     internal bool HasClientPlace { get; set; }
 
     /// <summary>One side has sent FIN, and the other has not; counted by the pool.</summary>
-    public bool IsHalfClosed { get; private set; }
+    public bool IsHalfClosed { get; internal set; }
 
     public readonly bool IsEstablished => EstablishedAt.Ticks != 0;
 
@@ -104,7 +104,8 @@ public struct ConnectionRecord
     }
 
     /// <summary>
-    /// Removes an established connection from this process's counters without ending it, because another engine takes it over.
+    /// Removes an established connection from this process's counters without ending it, because another engine or process takes it over.
+    /// A copy of the record holds nothing any more, even if it says so.
     /// </summary>
     public readonly void Leave(BalancerState balancer)
     {
@@ -113,11 +114,14 @@ public struct ConnectionRecord
         LeaveHalfClosed();
         Listener.CountClosed();
         LeaveClient();
-        Lease.Leave();
+        Origin.Sticky?.Drop(Sticky);
+        Lease.Leave(LocalEndpoint.Port);
         balancer.CountEnded();
     }
 
-    /// <summary>Adds an established connection that was taken over from another engine to the counters.</summary>
+    /// <summary>
+    /// Adds an established connection that was taken over from another engine or process to the counters: once, before it is closed or left.
+    /// </summary>
     public readonly void Join(BalancerState balancer)
     {
         ArgumentNullException.ThrowIfNull(balancer);
@@ -133,7 +137,7 @@ public struct ConnectionRecord
             Listener.ByClient.Join(Tuple.Source.Address);
         }
 
-        Lease.Join();
+        Lease.Join(LocalEndpoint.Port);
         balancer.CountAccepted();
     }
 

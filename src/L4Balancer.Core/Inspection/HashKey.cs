@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Collections.Immutable;
+using System.Globalization;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Balancing;
 
@@ -26,6 +27,10 @@ public sealed class HashKey(TupleKey tuple, params IEnumerable<HashKeyField> nam
     /// place (<c>locate --key</c>, <c>GET /v1/endpoint?key=</c>).
     /// </summary>
     public bool IsSingleValue => Tuple.Fields == TupleFields.None && Named.Length == 1;
+
+    /// <summary>Equal for equal keys, in every process, and for others with a probability of one in four thousand million.</summary>
+    internal uint Fingerprint => (uint)TupleHash.OfText(string.Create(
+        CultureInfo.InvariantCulture, $"{(int)Tuple.Fields}/{Tuple.Net.V4}/{Tuple.Net.V6} {string.Join(' ', Named)}"));
 
     /// <summary>How long the buffer of <see cref="Write"/> must be.</summary>
     /// <param name="limit">The most bytes that one value may have.</param>

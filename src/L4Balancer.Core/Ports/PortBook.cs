@@ -55,6 +55,21 @@ public sealed class PortBook
 
     internal Successor Next() => new(this);
 
+    /// <summary>Null if no backend of the snapshot is reached from there, and none was.</summary>
+    internal PortUse? Find(HostAddress? source, Endpoint destination) => _byEnds.GetValueOrDefault((source, destination));
+
+    /// <summary>This book with more pairs; one that it has already is kept.</summary>
+    internal PortBook With(IEnumerable<PortUse> more)
+    {
+        Dictionary<(HostAddress?, Endpoint), PortUse> uses = new(_byEnds);
+        foreach (PortUse use in more)
+        {
+            uses.TryAdd((use.Source.Address, use.Destination), use);
+        }
+
+        return new PortBook(Supply, uses);
+    }
+
     /// <summary>Builds the book of the next snapshot.</summary>
     internal sealed class Successor(PortBook before)
     {

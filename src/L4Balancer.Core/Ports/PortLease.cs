@@ -27,11 +27,19 @@ internal struct PortLease
     /// <summary>Returns the lease of a connect that got no port.</summary>
     public void ReturnNothing() => End()?.ReturnNothing();
 
-    /// <summary>Moves the lease, with its connection, to another engine.</summary>
-    public readonly void Leave() => _use?.ReturnNothing();
+    /// <summary>The lease of a connection that comes from another engine or process; it counts from <see cref="Join"/> on.</summary>
+    public static PortLease Coming(PortUse? use) => use is null ? default : new PortLease(use);
 
-    /// <summary>Accepts a lease that came with its connection from another engine.</summary>
-    public readonly void Join() => _use?.Take();
+    /// <summary>Where the port is in use; null if none is held.</summary>
+    public readonly PortUse? Use => _use;
+
+    /// <summary>Moves the lease, with its connection, to another engine or process.</summary>
+    /// <param name="port">0 if there is none.</param>
+    public readonly void Leave(ushort port) => _use?.Lend(port);
+
+    /// <summary>Accepts a lease that came with its connection from another engine or process.</summary>
+    /// <param name="port">0 if there is none.</param>
+    public readonly void Join(ushort port) => _use?.TakeOver(port);
 
     private PortUse? End()
     {

@@ -66,6 +66,12 @@ internal sealed class PortMap
         }
     }
 
+    /// <summary>Marks the port of a connection that comes from another engine or process.</summary>
+    public void TakeOver(int port) => Set(port, Held);
+
+    /// <summary>Marks the port of a connection that goes on in another process, until the next sweep.</summary>
+    public void Lend(int port) => Set(port, Foreign);
+
     /// <summary>
     /// Records that the kernel found no free port in the window: ports believed free belong to other processes, until the next sweep.
     /// </summary>
@@ -105,6 +111,14 @@ internal sealed class PortMap
             {
                 state = Free;
             }
+        }
+    }
+
+    private void Set(int port, byte state)
+    {
+        if (Knows(port))
+        {
+            _ports[port - Range.First] = state;
         }
     }
 

@@ -111,6 +111,26 @@ public sealed class PortUse(LocalAddressState source, Endpoint destination, Port
         }
     }
 
+    /// <summary>Counts a port whose connection comes from another engine or process.</summary>
+    internal void TakeOver(ushort port)
+    {
+        Take();
+        if (port != 0)
+        {
+            Volatile.Read(ref _map)?.TakeOver(port);
+        }
+    }
+
+    /// <summary>Ends the count of a port whose connection goes on in another engine or process.</summary>
+    internal void Lend(ushort port)
+    {
+        Interlocked.Decrement(ref _held);
+        if (port != 0)
+        {
+            Volatile.Read(ref _map)?.Lend(port);
+        }
+    }
+
     /// <summary>Ends the count of a connect that got no port.</summary>
     internal void ReturnNothing() => Interlocked.Decrement(ref _held);
 

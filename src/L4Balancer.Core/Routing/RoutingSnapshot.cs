@@ -63,10 +63,14 @@ public sealed class RoutingSnapshot
             ? [] : previous.Pools.SelectMany(p => p.Backends).Concat(previous.Removed.Backends);
         IEnumerable<ListenerState> knownListeners = previous is null
             ? [] : previous.Listeners.Select(l => l.State).Concat(previous.Removed.Listeners);
-        Dictionary<(string, string, string), BackendState> backendStates =
-            knownBackends.ToDictionary(b => (b.State.Pool, b.Name, b.Settings.Address), b => b.State);
+        Dictionary<(string, string, string), BackendState> backendStates = StatesByAddress(knownBackends);
         Dictionary<(string, string, Endpoint), BackendState> statesByEndpoint = StatesByEndpoint(knownBackends);
-        Dictionary<string, ListenerState> listenerStates = knownListeners.ToDictionary(l => l.Name);
+        Dictionary<string, ListenerState> listenerStates = [];
+        foreach (ListenerState known in knownListeners)
+        {
+            listenerStates.TryAdd(known.Name, known);
+        }
+
         Dictionary<string, PoolState> poolStates = previous?.Pools.ToDictionary(p => p.Name, p => p.State) ?? [];
         foreach (Backend removed in previous?.Removed.Backends ?? [])
         {
@@ -118,7 +122,7 @@ public sealed class RoutingSnapshot
             Endpoint? endpoint = settings.Endpoint ?? (addresses is null ? null : new Endpoint(addresses.Current, settings.Host!.Value.Port));
             BackendState state = backendStates.GetValueOrDefault((pool.Name, settings.Name, settings.Address))
                 ?? (endpoint is { } known ? statesByEndpoint.GetValueOrDefault((pool.Name, settings.Name, known)) : null)
-                ?? new BackendState(pool, settings.Name);
+                ?? new BackendState(pool, settings.Name) { Address = settings.Address };
             return new Backend(index, settings, state, desired.Overrides[pool.Name, settings.Name].Weight ?? settings.Weight).At(addresses);
         }
 
@@ -139,7 +143,36 @@ public sealed class RoutingSnapshot
         }
     }
 
-    // The latest of each comes first.
+    /// <summary>
+    /// This snapshot with states that another process had, and that its configuration does not name: as if an earlier file had had them.
+    /// </summary>
+    /// <param name="ports">Of connections to the backends; those that are known already are left out, as are known states.</param>
+    internal RoutingSnapshot WithRemoved(IEnumerable<Backend> backends, IEnumerable<ListenerState> listeners, IEnumerable<PortUse> ports)
+    {
+        HashSet<BackendState> here = [.. Pools.SelectMany(static p => p.Backends).Concat(Removed.Backends).Select(static b => b.State)];
+        HashSet<ListenerState> listening = [.. Listeners.Select(static l => l.State), .. Removed.Listeners];
+        return new RoutingSnapshot(Generation, MaxConnections, State, Pools, Listeners, Sources)
+        {
+            Removed = new Removed(
+                [.. Removed.Backends, .. backends.Where(b => !here.Contains(b.State))],
+                [.. Removed.Listeners, .. listeners.Where(l => !listening.Contains(l))]),
+            Ports = Ports.With(ports),
+        };
+    }
+
+    // The latest of each comes first. Another process may have handed over a second state of one that a later file names again.
+    private static Dictionary<(string Pool, string Name, string Address), BackendState> StatesByAddress(IEnumerable<Backend> known)
+    {
+        Dictionary<(string, string, string), BackendState> states = [];
+        foreach (Backend backend in known)
+        {
+            states.TryAdd((backend.State.Pool, backend.Name, backend.Settings.Address), backend.State);
+        }
+
+        return states;
+    }
+
+    // Likewise.
     private static Dictionary<(string Pool, string Name, Endpoint Endpoint), BackendState> StatesByEndpoint(IEnumerable<Backend> known)
     {
         Dictionary<(string, string, Endpoint), BackendState> states = [];

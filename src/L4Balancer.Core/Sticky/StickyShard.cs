@@ -39,6 +39,17 @@ internal sealed class StickyShard(int number, SeededAddressHash hash)
     private StickyList _idle = StickyList.Empty;
     private StickyList _living = StickyList.Empty;
 
+    public bool IsEmpty
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _count == 0;
+            }
+        }
+    }
+
     /// <summary>Removes what has expired, in portions between which others get the lock, and counts the rest.</summary>
     public int CountAt(TimeSpan ttl, Instant now)
     {
@@ -109,20 +120,44 @@ internal sealed class StickyShard(int number, SeededAddressHash hash)
         lock (_gate)
         {
             _latest = now;
-            ref StickyEntry entry = ref _entries[held.Index];
-            if (entry.Generation != held.Generation || --entry.Living > 0)
+            LetGo(held, now);
+        }
+    }
+
+    /// <inheritdoc cref="StickyTable.HoldAgain"/>
+    public StickyHold HoldAgain(
+        StickyKeyHash hash, HostAddress client, BackendState backend, int hint, StickyLimits limits, Instant establishedAt)
+    {
+        lock (_gate)
+        {
+            int index = IndexOf(hash);
+            if (index == None)
             {
-                return;
+                index = Create(hash, client, limits);
+                (_entries[index].Backend, _entries[index].Hint, _entries[index].Since) = (backend, hint, establishedAt);
             }
 
-            if (entry.Since == default)
-            {
-                Remove(held.Index);
-                return;
-            }
+            _entries[index].Living++;
+            MoveToNewest(index);
+            return new StickyHold(number, index, _entries[index].Generation);
+        }
+    }
 
-            entry.Since = now;
-            MoveToNewest(held.Index);
+    /// <inheritdoc cref="StickyTable.Drop"/>
+    public void Drop(StickyHold held)
+    {
+        lock (_gate)
+        {
+            LetGo(held, _latest);
+        }
+    }
+
+    /// <inheritdoc cref="StickyTable.HashOf(StickyHold)"/>
+    public StickyKeyHash? HashOf(StickyHold held)
+    {
+        lock (_gate)
+        {
+            return _entries[held.Index].Generation == held.Generation ? _entries[held.Index].Hash : null;
         }
     }
 
@@ -160,7 +195,25 @@ internal sealed class StickyShard(int number, SeededAddressHash hash)
         }
     }
 
-    private int IndexOf(StickyKeyHash hash, TimeSpan ttl, Instant now)
+    private void LetGo(StickyHold held, Instant now)
+    {
+        ref StickyEntry entry = ref _entries[held.Index];
+        if (entry.Generation != held.Generation || entry.Living == 0 || --entry.Living > 0)
+        {
+            return;
+        }
+
+        if (entry.Since == default)
+        {
+            Remove(held.Index);
+            return;
+        }
+
+        entry.Since = now;
+        MoveToNewest(held.Index);
+    }
+
+    private int IndexOf(StickyKeyHash hash)
     {
         int index = _buckets.Length == 0 ? None : _buckets[BucketOf(hash)] - 1;
         while (index != None && _entries[index].Hash != hash)
@@ -168,6 +221,12 @@ internal sealed class StickyShard(int number, SeededAddressHash hash)
             index = _entries[index].Next;
         }
 
+        return index;
+    }
+
+    private int IndexOf(StickyKeyHash hash, TimeSpan ttl, Instant now)
+    {
+        int index = IndexOf(hash);
         if (index != None && HasExpired(_entries[index], ttl, now))
         {
             Remove(index);

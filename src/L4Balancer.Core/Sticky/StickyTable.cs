@@ -49,13 +49,13 @@ public sealed class StickyTable
 
     private readonly StickyShard[] _shards;
     private readonly HashKey _key;
-    private readonly ulong _firstSeed;
-    private readonly ulong _secondSeed;
+    private ulong _firstSeed;
+    private ulong _secondSeed;
 
     private StickyTable(int shards, HashKey key, ulong firstSeed, ulong secondSeed)
     {
         _key = key;
-        (_firstSeed, _secondSeed) = (firstSeed, secondSeed);
+        (_firstSeed, _secondSeed) = (firstSeed, (secondSeed & ~(ulong)uint.MaxValue) | key.Fingerprint);
         var hash = new SeededAddressHash(firstSeed ^ secondSeed);
         _shards = [.. Enumerable.Range(0, shards).Select(n => new StickyShard(n, hash))];
     }
@@ -99,6 +99,30 @@ public sealed class StickyTable
         return resized;
     }
 
+    /// <summary>
+    /// The seeds of its hashes, for another process that takes over the entries. The lower half of the second says of which <c>hash_key</c> they
+    /// are; the other 96 bits are unknown to clients.
+    /// </summary>
+    public (ulong First, ulong Second) Seeds => (_firstSeed, _secondSeed);
+
+    /// <summary>Takes the seeds of another process's table, so that its hashes are valid here. Before the first connection is accepted.</summary>
+    /// <returns>False if that table had another <c>hash_key</c>, or this one has entries of other seeds.</returns>
+    internal bool TryTakeSeeds((ulong First, ulong Second) seeds)
+    {
+        if (seeds == Seeds)
+        {
+            return true;
+        }
+
+        if ((uint)seeds.Second != (uint)_secondSeed || !Array.TrueForAll(_shards, static s => s.IsEmpty))
+        {
+            return false;
+        }
+
+        (_firstSeed, _secondSeed) = seeds;
+        return true;
+    }
+
     /// <summary>Number of entries, without those that have expired.</summary>
     public int Count(TimeSpan ttl, Instant now)
     {
@@ -139,6 +163,25 @@ public sealed class StickyTable
             _shards[held.Shard].Confirm(held, now);
         }
     }
+
+    /// <summary>Holds the entry of a connection that another process has established, and makes one if there is none.</summary>
+    /// <param name="hash">Made with the seeds of this table.</param>
+    /// <param name="hint">The index of the backend in the pool; -1 if it is not there.</param>
+    internal StickyHold HoldAgain(
+        StickyKeyHash hash, HostAddress client, BackendState backend, int hint, StickySettings settings, Instant establishedAt) =>
+        ShardOf(hash).HoldAgain(hash, ClientTable.KeyOf(client), backend, hint, LimitsOf(settings), establishedAt);
+
+    /// <summary>The connection goes on in another process, with its hold on the entry.</summary>
+    internal void Drop(StickyHold held)
+    {
+        if (held.Generation != 0)
+        {
+            _shards[held.Shard].Drop(held);
+        }
+    }
+
+    /// <summary>The hash of the key whose entry is held; null if that entry was displaced, or none is held.</summary>
+    internal StickyKeyHash? HashOf(StickyHold held) => held.Generation == 0 ? null : _shards[held.Shard].HashOf(held);
 
     /// <summary>The connection is over. An entry of which no connection was ever established is removed with the last that tried.</summary>
     internal void Release(ref StickyHold held, Instant now)

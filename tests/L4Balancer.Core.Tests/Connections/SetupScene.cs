@@ -12,13 +12,14 @@ namespace L4Balancer.Core.Tests.Connections;
 /// <summary>One listener, one pool, and connections that a test sets up by hand, on a clock that it moves itself.</summary>
 internal sealed class SetupScene
 {
-    public SetupScene(PoolSettings pool, int maxConnections = 1000, int listenerMax = 0, Func<ListenerSettings, ListenerSettings>? listener = null) =>
+    public SetupScene(
+        PoolSettings pool, int maxConnections = 1000, int listenerMax = 0, Func<ListenerSettings, ListenerSettings>? listener = null, ulong seed = 0) =>
         Snapshot = RoutingSnapshot.Build(new(
             Config(
                 pool,
                 (listener ?? (l => l))(
                     new ListenerSettings { Name = "l", Bind = [At("127.0.0.1:80")], Pool = pool.Name, MaxConnections = listenerMax })),
-            maxConnections));
+            maxConnections) { Seed = seed });
 
     /// <summary>A listener with routes to several pools; the first is its own.</summary>
     public SetupScene(Func<ListenerSettings, ListenerSettings> listener, params PoolSettings[] pools) =>
