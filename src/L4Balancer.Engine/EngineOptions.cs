@@ -1,4 +1,5 @@
 using L4Balancer.Core.Connections;
+using L4Balancer.Engine.Listening;
 using Microsoft.Extensions.Logging;
 
 namespace L4Balancer.Engine;
@@ -25,6 +26,13 @@ public sealed record EngineOptions
     /// address; a socket that matches no bind is closed with a warning. The engine owns the descriptors once it starts.
     /// </summary>
     public IReadOnlyList<int> Inherited { get; init; } = [];
+
+    /// <summary>
+    /// Listening sockets of a process that this one replaces, bound there for the same configuration; Linux only. Each serves the bind of its
+    /// listener and address, one whose port the kernel chose included, as if it had been bound here; a socket that matches no bind is closed
+    /// with a warning. The engine owns the descriptors once it starts.
+    /// </summary>
+    public IReadOnlyList<ListeningDescriptor> TakenOver { get; init; } = [];
 
     /// <summary>
     /// Memory held for peers that do not read. At its limit bytes are left in the kernel until their receiver takes them; none is lost. The

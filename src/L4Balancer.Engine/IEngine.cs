@@ -2,6 +2,7 @@ using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Connections;
 using L4Balancer.Core.Routing;
+using L4Balancer.Engine.Listening;
 
 namespace L4Balancer.Engine;
 
@@ -93,19 +94,49 @@ public interface IEngine : IAsyncDisposable
     Task<int> ShedAsync(ShedOrder order, CancellationToken cancel);
 
     /// <summary>
-    /// Hands out every established connection that is not being closed, for another engine to adopt. This engine drops its state without
-    /// writing a record or closing a socket. Connections that are being set up or closed stay.
+    /// Number of connections that are not established yet, from accept on: they cannot be frozen. While the engine does not accept, it only
+    /// falls. Any thread.
     /// </summary>
-    /// <returns>Null if this engine does not support it.</returns>
-    Task<IReadOnlyList<ExportedConnection>?> ExportAsync();
+    int Connecting { get; }
 
     /// <summary>
-    /// Takes over connections that another engine has exported. Their sockets belong to this engine from then on. A connection that it cannot
-    /// serve, because it is stopping or the kernel lacks resources, is reset, and its record states the reason.
+    /// Freezes established connections that are not being closed, for another engine to adopt. Connections that are being set up or closed
+    /// stay. It costs each event loop one short step, and calls one after the other go round all connections. One slice at a time. Nothing
+    /// is left to hand over when a call returns an empty slice and <see cref="Connecting"/> was 0 before it, after accepting was stopped.
     /// </summary>
-    /// <exception cref="NotSupportedException">This engine does not support it: <see cref="ExportAsync"/> returns null.</exception>
+    /// <param name="most">Maximum number of connections, at least 1; their two sockets fit in one message of 253 descriptors up to 126.</param>
+    /// <param name="cancel">Thaws what was frozen, and ends the call with an <see cref="OperationCanceledException"/>.</param>
+    /// <returns>Null if this engine does not support it; an empty slice if no established connection was found.</returns>
+    Task<FrozenSlice?> FreezeAsync(int most, CancellationToken cancel);
+
+    /// <summary>
+    /// Takes over connections of another engine. Their descriptors belong to this engine from then on. A connection that it cannot serve,
+    /// because it is stopping or the kernel lacks resources, is reset, and its record states the reason. Each is counted (
+    /// <see cref="ConnectionRecord.Join"/>) by the states that its record refers to.
+    /// </summary>
+    /// <returns>The connections that were not taken; completes when all others are served.</returns>
+    /// <exception cref="NotSupportedException">This engine does not support it: <see cref="FreezeAsync"/> returns null.</exception>
     /// <exception cref="InvalidOperationException">The engine has no event loops, because it has not been started.</exception>
-    void Adopt(IReadOnlyList<ExportedConnection> connections);
+    Task<IReadOnlyList<AdoptFailure>> AdoptAsync(IReadOnlyList<ExportedConnection> connections);
+
+    /// <summary>The sockets that it listens on, for another process to listen on as well; empty if this engine does not support that.</summary>
+    IReadOnlyList<ListeningDescriptor> ListeningDescriptors { get; }
+
+    /// <summary>
+    /// Stops taking connections from the queues of the listening sockets, which stay open as they are: another process that has duplicates
+    /// takes them. Until <see cref="ResumeAccepting"/> no listening socket is bound, retired or closed: a snapshot published meanwhile applies
+    /// to them afterwards. An engine that is stopped in this state leaves the files of its UNIX sockets to the other process.
+    /// </summary>
+    /// <returns>Completes when no thread accepts any more; what was accepted before is in <see cref="Connecting"/>.</returns>
+    /// <exception cref="NotSupportedException">This engine does not support it: <see cref="FreezeAsync"/> returns null.</exception>
+    Task StopAcceptingAsync();
+
+    /// <summary>
+    /// Accepts again. Also to be called, whether or not accepting was stopped, when another process that had the same sockets has ended: the
+    /// kernel wakes only one of the processes for a connection, so one may wait in a queue of which only that process was told.
+    /// </summary>
+    /// <exception cref="NotSupportedException">This engine does not support it: <see cref="FreezeAsync"/> returns null.</exception>
+    void ResumeAccepting();
 
     /// <summary>
     /// Stops accepting and ends every connection with <see cref="CloseReason.Shutdown"/>: those being set up at once, and the

@@ -59,6 +59,9 @@ internal static partial class Log
     [LoggerMessage(2021, LogLevel.Error, "unexpected error while checking timeouts; they are checked again")]
     public static partial void CheckFailed(this ILogger logger, Exception exception);
 
+    [LoggerMessage(2060, LogLevel.Error, "cannot listen as the configuration in force says after a hand-over that failed: {Message}")]
+    public static partial void NotListeningAgain(this ILogger logger, string message);
+
     [LoggerMessage(2008, LogLevel.Warning,
         "the inherited socket of {Endpoint} also accepts IPv4; set BindIPv6Only=ipv6-only in the socket unit to prevent this")]
     public static partial void InheritedTakesIPv4(this ILogger logger, Endpoint endpoint);

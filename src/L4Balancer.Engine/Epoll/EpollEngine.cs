@@ -119,32 +119,51 @@ public sealed class EpollEngine : IEngine, ILoopEngine, IStopSteps
         return _shedding.ShedAsync(order, cancel);
     }
 
-    public async Task<IReadOnlyList<ExportedConnection>?> ExportAsync()
+    public int Connecting => _workers.Sum(w => w.Connecting);
+
+    public async Task<FrozenSlice?> FreezeAsync(int most, CancellationToken cancel)
     {
-        List<ExportedConnection>[] exported = await Task.WhenAll(_workers.Select(worker => worker.AskAsync(
-            static w =>
-            {
-                List<ExportedConnection> own = [];
-                w.Migration.ExportAll(own);
-                return own;
-            },
-            afterwards: []))).ConfigureAwait(false);
-        return [.. exported.SelectMany(e => e)];
+        ArgumentOutOfRangeException.ThrowIfLessThan(most, 1);
+        return await LoopSlice.FreezeAsync(_workers, most, cancel).ConfigureAwait(false);
     }
 
-    public void Adopt(IReadOnlyList<ExportedConnection> connections)
+    public async Task<IReadOnlyList<AdoptFailure>> AdoptAsync(IReadOnlyList<ExportedConnection> connections)
     {
         ArgumentNullException.ThrowIfNull(connections);
+        if (_workers.Count == 0)
+        {
+            throw new InvalidOperationException("the engine is not running");
+        }
+
+        Dictionary<Worker, List<ExportedConnection>> shares = [];
         foreach (ExportedConnection connection in connections)
         {
-            Worker worker = _workers.MinBy(w => w.Assigned) ?? throw new InvalidOperationException("the engine is not running");
-            worker.Assign();
-            if (!worker.Mailbox.TryPost(w => w.Migration.Adopt(connection)))
+            Worker worker = _workers.MinBy(w => w.Assigned)!;
+            worker.Assign(isEstablished: true);
+            if (!shares.TryGetValue(worker, out List<ExportedConnection>? share))
             {
-                Migration.Refuse(this, connection);
-                worker.Unassign();
+                shares.Add(worker, share = []);
             }
+
+            share.Add(connection);
         }
+
+        List<AdoptFailure>[] failures = await Task.WhenAll(shares.Select(s => AdoptAsync(s.Key, s.Value))).ConfigureAwait(false);
+        return [.. failures.SelectMany(f => f)];
+    }
+
+    public IReadOnlyList<ListeningDescriptor> ListeningDescriptors => _listening.Descriptors;
+
+    public Task StopAcceptingAsync()
+    {
+        _listening.Suspend();
+        return _accepting.SuspendAsync();
+    }
+
+    public void ResumeAccepting()
+    {
+        _listening.Resume();
+        _accepting.Restart();
     }
 
     public async Task StopAsync(TimeSpan grace, CancellationToken atOnce)
@@ -223,6 +242,20 @@ public sealed class EpollEngine : IEngine, ILoopEngine, IStopSteps
         {
             _empty.TrySetResult();
         }
+    }
+
+    private async Task<List<AdoptFailure>> AdoptAsync(Worker worker, List<ExportedConnection> share)
+    {
+        List<AdoptFailure>? failures = await worker.AskAsync<List<AdoptFailure>?>(w => w.Adoption.Adopt(share), afterwards: null).ConfigureAwait(false);
+        if (failures is not null)
+        {
+            return failures;
+        }
+
+        // The worker has ended.
+        failures = [.. share.Select(c => Adoption.Refuse(this, c, CloseReason.Shutdown, "the engine has stopped"))];
+        share.ForEach(_ => worker.Unassign(isEstablished: true));
+        return failures;
     }
 
     // Runs before there are listening sockets, so that after a failure only the workers have to be released.

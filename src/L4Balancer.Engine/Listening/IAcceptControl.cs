@@ -12,7 +12,8 @@ internal interface IAcceptControl<TSocket>
     (TSocket? Socket, SocketError Error) Bind(Endpoint endpoint, ListenerRoute target, bool share);
 
     /// <summary>Takes over a socket that another process has bound, and that may already listen.</summary>
-    TSocket Inherit(int descriptor, Endpoint endpoint, ListenerRoute target);
+    /// <param name="isFromService">As in <see cref="ListeningDescriptor"/>.</param>
+    TSocket Inherit(int descriptor, Endpoint endpoint, ListenerRoute target, bool isFromService);
 
     /// <summary>Starts accepting; no effect if it already does.</summary>
     void Watch(TSocket socket);

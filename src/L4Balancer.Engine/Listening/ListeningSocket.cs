@@ -13,7 +13,7 @@ namespace L4Balancer.Engine.Listening;
 /// </summary>
 /// <param name="descriptor">-1 if the platform is not Linux; options and filter are not used then.</param>
 /// <param name="shared">It was bound with SO_REUSEPORT, which has to be cleared later.</param>
-/// <param name="inherited">Another process has bound it.</param>
+/// <param name="inherited">Another process has bound it, and holds it as well.</param>
 internal abstract class ListeningSocket(int descriptor, Endpoint endpoint, Endpoint requested, ListenerRoute target, bool shared, bool inherited)
     : IDisposable
 {
@@ -23,6 +23,7 @@ internal abstract class ListeningSocket(int descriptor, Endpoint endpoint, Endpo
     private string _congestionControl = "";
     private bool _shared = shared;
     private volatile bool _wasFiltered;
+    private bool _leavesFile;
 
     /// <summary>The file of a UNIX socket that was bound here.</summary>
     private readonly SocketFile? _file = endpoint.IsUnix && !inherited ? new SocketFile(endpoint.UnixPath) : null;
@@ -179,8 +180,17 @@ internal abstract class ListeningSocket(int descriptor, Endpoint endpoint, Endpo
         }
     }
 
+    /// <summary>From now on the file of a UNIX socket is another process's, which listens on the same socket.</summary>
+    public void LeaveFile() => _leavesFile = true;
+
     /// <summary>Removes the file of a UNIX socket that was bound here.</summary>
-    protected void RemoveFile() => _file?.Remove();
+    protected void RemoveFile()
+    {
+        if (!_leavesFile)
+        {
+            _file?.Remove();
+        }
+    }
 
     private void SetTcp(int option, int value) => TcpSocket.SetOption(Descriptor, Libc.IPPROTO_TCP, option, value);
 }

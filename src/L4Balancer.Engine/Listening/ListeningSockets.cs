@@ -30,15 +30,23 @@ internal sealed class ListeningSockets<TSocket>(IAcceptControl<TSocket> acceptin
     private RoutingSnapshot? _snapshot;
     private volatile TSocket[] _serving = [];
     private Task? _end;
+    private bool _paused;
+    private bool _wasPublished;
 
     public IReadOnlyList<TSocket> Serving => _serving;
 
+    /// <inheritdoc cref="IEngine.ListeningDescriptors"/>
+    public IReadOnlyList<ListeningDescriptor> Descriptors =>
+        [.. _serving.Select(s => new ListeningDescriptor(s.Descriptor, s.Target.Listener.Name, s.Requested, s.Endpoint, s.IsInherited))];
+
     public IReadOnlyList<Endpoint> Bound => [.. _serving.Select(s => s.Endpoint)];
 
-    /// <summary>Applies the first snapshot, using the sockets in <see cref="EngineOptions.Inherited"/>.</summary>
+    /// <summary>
+    /// Applies the first snapshot, using the sockets in <see cref="EngineOptions.Inherited"/> and <see cref="EngineOptions.TakenOver"/>.
+    /// </summary>
     public IReadOnlyList<ListenFailure> Start(RoutingSnapshot snapshot)
     {
-        var inherited = new InheritedSockets(options.Inherited);
+        var inherited = new InheritedSockets(options.Inherited, options.TakenOver);
         IReadOnlyList<ListenFailure> failures = Publish(snapshot, inherited);
         inherited.CloseRest(log);
         return failures;
@@ -54,6 +62,13 @@ internal sealed class ListeningSockets<TSocket>(IAcceptControl<TSocket> acceptin
                 return [];
             }
 
+            if (_paused)
+            {
+                _snapshot = snapshot;
+                _wasPublished = true;
+                return [];
+            }
+
             return Publish(snapshot, inherited, []);
         }
     }
@@ -65,7 +80,7 @@ internal sealed class ListeningSockets<TSocket>(IAcceptControl<TSocket> acceptin
         lock (_gate)
         {
             List<ListenFailure> later = [];
-            if (_end is null && _snapshot is not null)
+            if (_end is null && !_paused && _snapshot is not null)
             {
                 Publish(_snapshot, null, later);
             }
@@ -74,10 +89,37 @@ internal sealed class ListeningSockets<TSocket>(IAcceptControl<TSocket> acceptin
         }
     }
 
+    /// <summary>Leaves the sockets as they are until <see cref="Resume"/>, because another process listens on them too.</summary>
+    public void Suspend()
+    {
+        lock (_gate)
+        {
+            _paused = true;
+        }
+    }
+
+    /// <summary>Follows the snapshots again, the one that was published meanwhile first.</summary>
+    public void Resume()
+    {
+        lock (_gate)
+        {
+            bool isMissed = _paused && _wasPublished;
+            _paused = false;
+            _wasPublished = false;
+            if (isMissed && _end is null)
+            {
+                foreach (ListenFailure failure in Publish(_snapshot!, null, []))
+                {
+                    log.NotListeningAgain(failure.Message);
+                }
+            }
+        }
+    }
+
     /// <param name="later">Failures to bind again what was not listened on because of its pool are added: they prevent nothing.</param>
     private List<ListenFailure> Publish(RoutingSnapshot snapshot, InheritedSockets? inherited, List<ListenFailure> later)
     {
-        var plan = new ListenPlan<TSocket>(snapshot, _serving, _retiring, endpoint => inherited?.Has(endpoint) ?? false);
+        var plan = new ListenPlan<TSocket>(snapshot, _serving, _retiring, endpoint => inherited?.HasOfService(endpoint) ?? false);
         List<ListenFailure> failures = Open(plan, inherited, later);
         if (failures.Count == 0)
         {
@@ -112,6 +154,11 @@ internal sealed class ListeningSockets<TSocket>(IAcceptControl<TSocket> acceptin
         await accepting.EndAsync().ConfigureAwait(false);
         foreach (TSocket socket in all)
         {
+            if (_paused)
+            {
+                socket.LeaveFile();
+            }
+
             socket.Dispose();
         }
     }
@@ -190,9 +237,9 @@ internal sealed class ListeningSockets<TSocket>(IAcceptControl<TSocket> acceptin
     {
         bind.IsNew = true;
         SocketError error = SocketError.Success;
-        if (inherited?.Take(bind.Requested) is { } descriptor)
+        if (inherited?.Take(bind.Target.Listener.Name, bind.Requested) is { } given)
         {
-            bind.Socket = accepting.Inherit(descriptor, bind.Requested, bind.Target);
+            bind.Socket = accepting.Inherit(given.Descriptor, bind.Requested, bind.Target, given.IsFromService);
             log.Inherited(bind.Requested);
             if (bind.Socket.TakesBothFamilies)
             {

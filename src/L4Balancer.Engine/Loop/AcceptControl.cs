@@ -12,8 +12,8 @@ internal sealed class AcceptControl(IReadOnlyList<Worker> workers) : IAcceptCont
     public (LoopListeningSocket? Socket, SocketError Error) Bind(Endpoint endpoint, ListenerRoute target, bool share) =>
         LoopListeningSocket.Bind(_numbers++, endpoint, target, share);
 
-    public LoopListeningSocket Inherit(int descriptor, Endpoint endpoint, ListenerRoute target) =>
-        LoopListeningSocket.Inherit(_numbers++, descriptor, endpoint, target);
+    public LoopListeningSocket Inherit(int descriptor, Endpoint endpoint, ListenerRoute target, bool isFromService) =>
+        LoopListeningSocket.Inherit(_numbers++, descriptor, endpoint, target, isFromService);
 
     public void Watch(LoopListeningSocket socket)
     {
@@ -27,6 +27,18 @@ internal sealed class AcceptControl(IReadOnlyList<Worker> workers) : IAcceptCont
 
     public Task<bool> DrainBacklogAsync(LoopListeningSocket socket, Func<bool> close) =>
         workers.MinBy(w => w.Assigned)!.AskAsync(w => w.Acceptor.Empty(socket, close), afterwards: true);
+
+    /// <summary>Stops accepting for a while; completes when no worker accepts any more.</summary>
+    public Task SuspendAsync() => AskAllAsync(static w => w.Acceptor.Suspend());
+
+    /// <summary>Accepts again, from all sockets that are watched.</summary>
+    public void Restart()
+    {
+        foreach (Worker worker in workers)
+        {
+            worker.Mailbox.TryPost(static w => w.Acceptor.Restart());
+        }
+    }
 
     public Task EndAsync() => AskAllAsync(static w => w.Acceptor.End());
 

@@ -17,15 +17,21 @@ internal sealed class Acceptor(Worker worker)
     /// <summary>Accepts per loop iteration. Listening sockets are level-triggered, so a non-empty backlog is reported again.</summary>
     private const int AcceptsPerTurn = 32;
 
+    /// <summary>Rounds of accepts at most, before accepting is suspended: some thousand connections.</summary>
+    private const int SweepsAtEnd = 128;
+
     private readonly Dictionary<int, LoopListeningSocket> _watched = [];
     private readonly AcceptBackoff _backoff = new(worker.Engine.Log);
     private bool _paused;
+    private bool _suspended;
     private bool _ended;
+
+    private bool IsRegistered => !_paused && !_suspended;
 
     /// <summary>Starts accepting from this socket.</summary>
     public void Watch(LoopListeningSocket listening)
     {
-        if (!_ended && _watched.TryAdd(listening.Number, listening) && !_paused)
+        if (!_ended && _watched.TryAdd(listening.Number, listening) && IsRegistered)
         {
             Register(listening);
         }
@@ -34,9 +40,52 @@ internal sealed class Acceptor(Worker worker)
     /// <summary>Stops accepting from this socket; events already collected for it in this iteration are ignored.</summary>
     public void Unwatch(LoopListeningSocket listening)
     {
-        if (_watched.Remove(listening.Number) && !_paused)
+        if (_watched.Remove(listening.Number) && IsRegistered)
         {
             worker.Unregister(listening.Descriptor);
+        }
+    }
+
+    /// <summary>Stops accepting until <see cref="Restart"/>, without a change to the sockets, which another process has too.</summary>
+    public void Suspend()
+    {
+        if (_suspended)
+        {
+            return;
+        }
+
+        bool wasRegistered = IsRegistered;
+        _suspended = true;
+        if (!wasRegistered)
+        {
+            return;
+        }
+
+        foreach (LoopListeningSocket listening in _watched.Values.ToArray())
+        {
+            worker.Unregister(listening.Descriptor);
+
+            // The kernel wakes one waiter for each connection (EPOLLEXCLUSIVE): those for which it woke this one must not stay in the queue.
+            for (int i = 0; i < SweepsAtEnd && AcceptSome(listening) == Errno.None; i++)
+            {
+            }
+        }
+    }
+
+    /// <summary>Accepts again, and what waits in a queue already; registering reports that.</summary>
+    public void Restart()
+    {
+        _suspended = false;
+        if (!_paused)
+        {
+            foreach (LoopListeningSocket listening in _watched.Values)
+            {
+                worker.Unregister(listening.Descriptor);
+                if (!Register(listening))
+                {
+                    return;
+                }
+            }
         }
     }
 
@@ -51,7 +100,7 @@ internal sealed class Acceptor(Worker worker)
     /// <param name="number">Of a socket that may no longer be watched, because its event was collected before.</param>
     public void Accept(int number)
     {
-        if (!_paused && _watched.TryGetValue(number, out LoopListeningSocket? listening))
+        if (IsRegistered && _watched.TryGetValue(number, out LoopListeningSocket? listening))
         {
             AcceptSome(listening);
         }
@@ -124,7 +173,7 @@ internal sealed class Acceptor(Worker worker)
         if (_ended)
         {
             TcpSocket.Reset(handover.Descriptor);
-            worker.Unassign();
+            worker.Unassign(isEstablished: false);
             return;
         }
 
@@ -137,7 +186,7 @@ internal sealed class Acceptor(Worker worker)
         {
             // The tables could not grow. There is no connection yet, only a socket.
             TcpSocket.Reset(handover.Descriptor);
-            worker.Unassign();
+            worker.Unassign(isEstablished: false);
             throw;
         }
 
@@ -150,6 +199,11 @@ internal sealed class Acceptor(Worker worker)
         if (_paused)
         {
             _paused = false;
+            if (_suspended)
+            {
+                return;
+            }
+
             foreach (LoopListeningSocket listening in _watched.Values)
             {
                 if (!Register(listening))
@@ -183,7 +237,7 @@ internal sealed class Acceptor(Worker worker)
     private void Dispatch(in Handover handover)
     {
         Worker target = worker.Engine.LeastLoadedFor(worker);
-        target.Assign();
+        target.Assign(isEstablished: false);
         if (target == worker)
         {
             Take(handover);
@@ -200,7 +254,7 @@ internal sealed class Acceptor(Worker worker)
                 if (!isPosted)
                 {
                     TcpSocket.Reset(handover.Descriptor);
-                    target.Unassign();
+                    target.Unassign(isEstablished: false);
                 }
             }
         }
@@ -222,9 +276,12 @@ internal sealed class Acceptor(Worker worker)
         }
 
         _paused = true;
-        foreach (LoopListeningSocket listening in _watched.Values)
+        if (!_suspended)
         {
-            worker.Unregister(listening.Descriptor);
+            foreach (LoopListeningSocket listening in _watched.Values)
+            {
+                worker.Unregister(listening.Descriptor);
+            }
         }
     }
 }

@@ -55,6 +55,11 @@ internal sealed unsafe class Closer(Worker worker)
             return true;
         }
 
+        if (slot.State == SlotState.Frozen)
+        {
+            return Migration.EndLater(ref slot, reason, abort: false);
+        }
+
         EndActions actions = slot.End.CloseRequested(slot.Record, reason, worker.Now);
         Apply(ref slot, actions);
         return actions != EndActions.None;
@@ -89,8 +94,9 @@ internal sealed unsafe class Closer(Worker worker)
         CloseSocket(ref slot.Client, reset: true);
         CloseSocket(ref slot.Backend, reset: true);
         worker.SetTimer(slot, Instant.Never);
+        bool isEstablished = slot.HasRelay;
         worker.Slots.Return(slot.Index);
-        worker.Unassign();
+        worker.Unassign(isEstablished);
     }
 
     /// <summary>Closes at once by resetting both peers.</summary>
@@ -99,6 +105,12 @@ internal sealed unsafe class Closer(Worker worker)
         if (slot.Setup >= 0)
         {
             worker.Dialer.Abandon(ref slot, reason);
+            return;
+        }
+
+        if (slot.State == SlotState.Frozen)
+        {
+            Migration.EndLater(ref slot, reason, abort: true);
             return;
         }
 
@@ -300,7 +312,8 @@ internal sealed unsafe class Closer(Worker worker)
             worker.Engine.Log.RecordNotTaken(slot.Record.Id, e);
         }
 
+        bool isEstablished = slot.HasRelay;
         worker.Slots.Return(slot.Index);
-        worker.Unassign();
+        worker.Unassign(isEstablished);
     }
 }

@@ -81,7 +81,7 @@ internal static class ConnectionScan
         for (int index = from; index < end; index++)
         {
             ref Slot slot = ref worker.Slots[index];
-            if (slot.State == SlotState.Established)
+            if (slot.State is SlotState.Established or SlotState.Frozen)
             {
                 ReportAlive(worker, slot.Record.At(worker.Now));
                 count++;

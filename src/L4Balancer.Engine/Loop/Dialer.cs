@@ -192,6 +192,7 @@ internal sealed class Dialer(Worker worker)
         ref ConnectionSetup setup = ref _setups[slot.Setup];
         (SendProxy proxy, InspectKind inspects, int limit) = (setup.PoolSettings.SendProxy, setup.Inspects, setup.InspectLimit);
         worker.Slots.BeginRelay(ref slot);
+        worker.NoteEstablished();
         setup.Connected(ref slot.Record, local, worker.Now);
         ReturnSetup(ref slot);
         slot.State = SlotState.Established;

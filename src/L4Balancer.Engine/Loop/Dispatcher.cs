@@ -73,7 +73,7 @@ internal sealed class Dispatcher(Worker worker)
             case SlotState.Connecting or SlotState.Pausing:
                 worker.Dialer.DeadlinePassed(ref slot);
                 break;
-            case SlotState.Free:
+            case SlotState.Free or SlotState.Frozen:
                 break;
             default:
                 worker.Closer.DeadlinePassed(ref slot);

@@ -26,13 +26,16 @@ internal sealed class LoopListeningSocket(
             : (null, error);
     }
 
-    public static LoopListeningSocket Inherit(int number, int descriptor, Endpoint endpoint, ListenerRoute target)
+    public static LoopListeningSocket Inherit(int number, int descriptor, Endpoint endpoint, ListenerRoute target, bool isFromService)
     {
         TcpSocket.MakeOurs(descriptor);
 
         // The socket may still have the filter that the previous process attached.
         SynFilter.Detach(descriptor);
-        return new LoopListeningSocket(number, descriptor, endpoint, target, shared: false, inherited: true);
+        return new LoopListeningSocket(number, descriptor, endpoint, target, shared: false, inherited: isFromService)
+        {
+            IsMultipath = TcpSocket.Option(descriptor, Libc.SOL_SOCKET, Libc.SO_PROTOCOL).Value == Libc.IPPROTO_MPTCP,
+        };
     }
 
     public override SocketError Listen(int backlog)

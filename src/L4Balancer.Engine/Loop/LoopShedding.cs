@@ -27,7 +27,7 @@ internal sealed class LoopShedding(IReadOnlyList<Worker> workers) : IShedding
         bool posted = workers[candidate.Worker].Mailbox.TryPost(worker =>
         {
             ref Slot slot = ref worker.Slots[index];
-            told(slot.IsRelaying && slot.Generation == generation && worker.Closer.CloseGuarded(index, reason));
+            told(slot.MayBeClosed && slot.Generation == generation && worker.Closer.CloseGuarded(index, reason));
         });
         if (!posted)
         {
@@ -43,7 +43,7 @@ internal sealed class LoopShedding(IReadOnlyList<Worker> workers) : IShedding
         for (int index = from; index < end; index++)
         {
             ref Slot slot = ref worker.Slots[index];
-            if (slot.IsRelaying && !slot.End.HasCause && slot.Record.Backend is { } backend && isMeant(backend)
+            if (slot.MayBeClosed && !slot.End.HasCause && slot.Record.Backend is { } backend && isMeant(backend)
                 && (order.Filter is null || order.Filter(slot.Record)))
             {
                 long rank = order.Rank?.Invoke(slot.Record) ?? 0;

@@ -1,159 +1,187 @@
 using L4Balancer.Core.Accounting;
-using L4Balancer.Core.Connections;
 using L4Balancer.Core.Timing;
 using L4Balancer.Engine.Linux;
 
 namespace L4Balancer.Engine.Loop;
 
 /// <summary>
-/// Exports established connections from a worker, and adopts exported ones. This is possible because between two events the state of a
-/// connection consists only of two sockets, the bytes it holds, and flags.
+/// Takes established connections of a worker out of its event loop, for another engine, and either gives them up or lets them go on. This is
+/// possible because between two events the state of a connection consists only of two sockets, the bytes it holds, and flags.
+/// <see cref="LoopSlice"/> asks for it; <see cref="Adoption"/> is the other end. For the worker's thread.
 /// </summary>
 internal sealed unsafe class Migration(Worker worker)
 {
-    /// <summary>Exports every connection that is relaying and not about to be closed.</summary>
-    public void ExportAll(List<ExportedConnection> exported)
+    private static readonly Action<Worker, (List<FrozenPlace> To, int Index)> FreezeStep =
+        static (w, freeze) => freeze.To.Add(w.Migration.Freeze(ref w.Slots[freeze.Index]));
+
+    private static readonly Action<Worker, int> ThawStep = static (w, index) => w.Migration.Thaw(ref w.Slots[index]);
+
+    /// <summary>The slot at which the next freeze begins: one after the other they go round all slots.</summary>
+    private int _next;
+
+    /// <summary>Freezes connections that relay and are not about to be closed, a slice of the slots at a time.</summary>
+    /// <param name="most">Maximum number of connections.</param>
+    public FreezeTurn Freeze(int most)
     {
-        for (int index = 0; index < worker.Slots.End; index++)
+        int end = worker.Slots.End;
+        var frozen = new List<FrozenPlace>(Math.Min(most, end));
+        int visited = 0;
+        for (; visited < Math.Min(ConnectionScan.Slice, end) && frozen.Count < most; visited++)
         {
+            _next = _next < end ? _next : 0;
+            int index = _next++;
             ref Slot slot = ref worker.Slots[index];
             if (slot.IsRelaying && !slot.End.HasCause)
             {
-                worker.Guard.Run(
-                    static (w, export) => export.To.Add(w.Migration.Export(ref w.Slots[export.Index])), (To: exported, Index: index), index);
+                worker.Guard.Run(FreezeStep, (frozen, index), index);
             }
         }
+
+        return new FreezeTurn(frozen, visited, end);
     }
 
-    /// <summary>Adopts a connection. If the engine stops or the kernel refuses to watch it, it is reset and a record is written.</summary>
-    public void Adopt(ExportedConnection connection)
+    /// <summary>Gives up a frozen connection that another process has: its sockets are closed here, and nothing else happens to them.</summary>
+    /// <returns>The reason of a close that was asked for meanwhile; none if there was none, or the place has no such connection.</returns>
+    public CloseReason Commit(FrozenPlace place)
     {
-        if (worker.Engine.IsStopping)
+        ref Slot slot = ref worker.Slots[place.Index];
+        if (!IsFrozen(slot, place))
         {
-            Refuse(worker.Engine, connection);
-            worker.Unassign();
-            return;
+            return CloseReason.None;
         }
 
-        int index = worker.Slots.Rent();
-        ref Slot slot = ref worker.Slots[index];
-        worker.Slots.BeginRelay(ref slot);
-        slot.Client = connection.Client;
-        slot.Backend = connection.Backend;
-        slot.State = SlotState.Established;
-        slot.End = connection.End;
-        slot.Record = connection.Record;
-        slot.Record.Join(worker.Engine.Snapshot.State);
-        worker.Guard.Run(static (w, adopt) => w.Migration.Begin(adopt.Index, adopt.Connection), (Index: index, Connection: connection), index);
+        CloseReason asked = slot.ReasonToEnd;
+        int client = slot.Client;
+        int backend = slot.Backend;
+        slot.Client = Slot.NoDescriptor;
+        slot.Backend = Slot.NoDescriptor;
+        TcpSocket.Close(client);
+        TcpSocket.Close(backend);
+
+        // A pipe with bytes is closed, and its bytes stay in the duplicates.
+        worker.Transfer.Release(ref slot.ToBackend);
+        worker.Transfer.Release(ref slot.ToClient);
+        slot.Record.Leave(worker.Engine.Snapshot.State);
+        worker.Slots.Return(slot.Index);
+        worker.Unassign(isEstablished: true);
+        return asked;
     }
 
-    /// <summary>Resets both peers of a connection that no worker serves any more, and writes one record. Any thread may call.</summary>
-    public static void Refuse(ILoopEngine engine, ExportedConnection connection)
+    /// <summary>Lets a frozen connection go on; without effect if the place has no such connection.</summary>
+    public void Thaw(FrozenPlace place)
     {
-        TcpSocket.Reset(connection.Client);
-        TcpSocket.Reset(connection.Backend);
-        ConnectionRecord record = connection.Record;
-        record.Join(engine.Snapshot.State);
-        record.Close(engine.Snapshot.State, CloseReason.Shutdown, wasFirst: false, Instant.Now(engine.Options.Clock));
-        try
+        if (IsFrozen(worker.Slots[place.Index], place))
         {
-            engine.Options.Records.Ended(record);
-        }
-        catch (Exception e)
-        {
-            engine.Log.RecordNotTaken(record.Id, e);
+            worker.Guard.Run(ThawStep, place.Index, place.Index);
         }
     }
 
-    private void Begin(int index, ExportedConnection connection)
+    /// <summary>Notes that a frozen connection is to be closed or reset once it thaws. The first reason is kept.</summary>
+    /// <returns>False if this was asked before.</returns>
+    public static bool EndLater(ref Slot slot, CloseReason reason, bool abort)
     {
-        ref Slot slot = ref worker.Slots[index];
-        slot.Traffic = slot.Record.Backend!.Traffic(worker.Number);
-        slot.LastActivity = connection.LastActivity;
-        Put(ref slot.ToBackend, connection.ToBackend);
-        Put(ref slot.ToClient, connection.ToClient);
+        bool isFirst = slot.ReasonToEnd == CloseReason.None;
+        slot.ReasonToEnd = isFirst ? reason : slot.ReasonToEnd;
+        slot.IsToAbort |= abort;
+        return isFirst;
+    }
 
+    /// <summary>Brings a connection, with its sockets, bytes and record in place, into this worker's event loop.</summary>
+    /// <returns>ENOSPC (fs.epoll.max_user_watches) or ENOMEM: the kernel does not watch it, and it is reset.</returns>
+    public Errno Begin(ref Slot slot)
+    {
         // Registering reports the current readiness, FIN and errors included, so events that occurred in between are not missed.
-        if (worker.Register(slot.Client, EventTag.Client(slot)).IsError
-            || worker.Register(slot.Backend, EventTag.Backend(slot)).IsError)
+        SysResult watched = worker.Register(slot.Client, EventTag.Client(slot));
+        watched = watched.IsError ? watched : worker.Register(slot.Backend, EventTag.Backend(slot));
+        if (watched.IsError)
         {
-            // ENOSPC (fs.epoll.max_user_watches) or ENOMEM. A new connection would be refused for the same reason.
+            // A new connection would be refused for the same reason.
             slot.Record.Limit = LimitKind.Host;
             worker.Closer.Abort(ref slot, CloseReason.Limit);
-            return;
+            return watched.Errno;
         }
 
+        // A deadline that has passed meanwhile is believed only after a turn: bytes that have come meanwhile count as activity.
+        slot.ClientState |= SideState.Readable | SideState.Writable;
+        slot.BackendState |= SideState.Readable | SideState.Writable;
+        worker.MakeReady(ref slot);
         worker.Closer.SetDeadline(ref slot);
+        return Errno.None;
     }
 
-    private ExportedConnection Export(ref Slot slot)
-    {
-        LateOptions.SetAll(ref slot);
+    private static bool IsFrozen(in Slot slot, FrozenPlace place) => slot.State == SlotState.Frozen && slot.Generation == place.Generation;
 
+    private FrozenPlace Freeze(ref Slot slot)
+    {
         // Steps that may throw come first: until they are done the connection is intact and can be ended.
-        byte[] toBackend = Take(ref slot.ToBackend);
-        byte[] toClient = Take(ref slot.ToClient);
-        worker.Unregister(slot.Client);
-        worker.Unregister(slot.Backend);
-        worker.LongQueues.Leave(ref slot, toBackend: true);
-        worker.LongQueues.Leave(ref slot, toBackend: false);
-        slot.Record.Leave(worker.Engine.Snapshot.State);
+        (byte[] toBackend, ExportedPipe? pipeToBackend) = Copy(slot.ToBackend);
+        (byte[] toClient, ExportedPipe? pipeToClient) = Copy(slot.ToClient);
         var exported = new ExportedConnection
         {
             Record = slot.Record,
             Client = slot.Client,
             Backend = slot.Backend,
+            ClientIsUnix = slot.ClientIsUnix,
             ToBackend = toBackend,
             ToClient = toClient,
+            PipeToBackend = pipeToBackend,
+            PipeToClient = pipeToClient,
             LastActivity = slot.LastActivity,
             End = slot.End,
         };
+        LateOptions.SetAll(ref slot);
+        worker.LongQueues.Leave(ref slot, toBackend: true);
+        worker.LongQueues.Leave(ref slot, toBackend: false);
+        worker.Unregister(slot.Client);
+        worker.Unregister(slot.Backend);
         worker.SetTimer(slot, Instant.Never);
-        worker.Slots.Return(slot.Index);
-        worker.Unassign();
-        return exported;
+        slot.State = SlotState.Frozen;
+        return new FrozenPlace(slot.Index, slot.Generation, exported);
     }
 
-    private byte[] Take(ref Flow flow)
+    private void Thaw(ref Slot slot)
     {
-        byte[] unsent = new byte[flow.Held];
-        fixed (byte* start = unsent)
-        {
-            if (flow.Pipe != PipePool.None)
-            {
-                // Reading what a pipe holds does not block. The pipe is empty afterwards and is returned clean.
-                for (int taken = 0; taken < unsent.Length;)
-                {
-                    SysResult read = worker.Pipes[flow.Pipe].Read(start + taken, unsent.Length - taken);
-                    if (read.IsError || read.Value == 0)
-                    {
-                        throw new InvalidOperationException($"expected {flow.Held} bytes in the pipe, read {taken}: {read}");
-                    }
-
-                    taken += read.Value;
-                }
-
-                flow.Held = 0;
-            }
-            else if (flow.Held > 0)
-            {
-                Buffer.MemoryCopy(worker.Buffers[flow.Buffer] + flow.Offset, start, unsent.Length, unsent.Length);
-            }
-        }
-
-        worker.Transfer.Release(ref flow);
-        return unsent;
-    }
-
-    private void Put(ref Flow flow, ReadOnlyMemory<byte> unsent)
-    {
-        if (unsent.Length == 0)
+        (CloseReason reason, bool abort) = (slot.ReasonToEnd, slot.IsToAbort);
+        (slot.ReasonToEnd, slot.IsToAbort) = (CloseReason.None, false);
+        slot.State = SlotState.Established;
+        uint generation = slot.Generation;
+        if (Begin(ref slot) != Errno.None || slot.Generation != generation)
         {
             return;
         }
 
-        flow.Buffer = worker.Buffers.RentFor(unsent.Length);
-        flow.Held = unsent.Length;
-        unsent.Span.CopyTo(new Span<byte>(worker.Buffers[flow.Buffer], flow.Held));
+        if (abort)
+        {
+            worker.Closer.Abort(ref slot, reason);
+        }
+        else if (reason != CloseReason.None)
+        {
+            worker.Closer.Close(ref slot, reason);
+        }
+    }
+
+    // The bytes also stay where they are, for a thaw.
+    private (byte[] Bytes, ExportedPipe? Pipe) Copy(in Flow flow)
+    {
+        if (flow.Held == 0)
+        {
+            return ([], null);
+        }
+
+        if (flow.Pipe != PipePool.None)
+        {
+            KernelPipe pipe = worker.Pipes[flow.Pipe];
+            return ([], new ExportedPipe(pipe.ReadEnd, pipe.WriteEnd, pipe.Capacity, flow.Held));
+        }
+
+        return (new ReadOnlySpan<byte>(worker.Buffers[flow.Buffer] + flow.Offset, flow.Held).ToArray(), null);
     }
 }
+
+/// <summary>Where a frozen connection is: its slot, and the generation of that.</summary>
+internal readonly record struct FrozenPlace(int Index, uint Generation, ExportedConnection Connection);
+
+/// <summary>What one step of a freeze has done.</summary>
+/// <param name="Visited">Slots looked at.</param>
+/// <param name="End">Slots that there are: as many have to be looked at until all have been.</param>
+internal readonly record struct FreezeTurn(List<FrozenPlace> Frozen, int Visited, int End);

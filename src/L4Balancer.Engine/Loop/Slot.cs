@@ -6,7 +6,7 @@ namespace L4Balancer.Engine.Loop;
 
 /// <summary>
 /// The stage that a connection has reached. <see cref="Dialer"/> makes the transitions up to <see cref="Established"/>, <see cref="Closer"/>
-/// the later ones; <see cref="Migration"/> exports from and adopts into <see cref="Established"/>.
+/// the later ones. <see cref="Migration"/> freezes while relaying, and thaws; <see cref="Adoption"/> begins in <see cref="Established"/>.
 /// <code>
 ///                  deadline passed: the next attempt
 ///                 +-----------------------------------+
@@ -14,8 +14,8 @@ namespace L4Balancer.Engine.Loop;
 /// Free ---> Connecting ---> Established         Pausing
 ///   accepted   |   |            |  (Relaying -> Lingering | Flushing: <see cref="EndPhase"/>)
 ///              |   +------------|-------------------->^  failed: try again, or wait
-///              | refused        | ended
-///              +------> Free &lt;---+
+///              | refused        | ended  (Relaying &lt;-> Frozen)
+///              +------> Free &lt;---+          Frozen ---> Free: another process has it
 /// </code>
 /// Where the first bytes of the client decide, <see cref="Inspecting"/> comes before <see cref="Connecting"/>; <see cref="Inspector"/> leaves it.
 /// </summary>
@@ -34,6 +34,9 @@ internal enum SlotState : byte
 
     /// <summary>Connected to a backend. <see cref="Slot.End"/> has the stage of its end.</summary>
     Established,
+
+    /// <summary>Established, but out of the event loop: another engine may be about to adopt it.</summary>
+    Frozen,
 }
 
 /// <summary>
@@ -86,6 +89,12 @@ internal struct Slot
     /// <summary>The client's socket is a UNIX socket. The client in the record may be another one, from a PROXY header.</summary>
     public bool ClientIsUnix;
 
+    /// <summary>While it is frozen: why it is to be closed once it thaws; none if it is not.</summary>
+    public CloseReason ReasonToEnd;
+
+    /// <summary>It is to be reset then, instead of closed in good order.</summary>
+    public bool IsToAbort;
+
     /// <summary>The connection is queued for its next turn.</summary>
     public bool IsReady;
 
@@ -123,4 +132,7 @@ internal struct Slot
 
     /// <summary>Bytes are relayed both ways, and no cause has ended the connection yet.</summary>
     public readonly bool IsRelaying => State == SlotState.Established && End.Phase == EndPhase.Relaying;
+
+    /// <summary>As <see cref="IsRelaying"/>, also where it is frozen.</summary>
+    public readonly bool MayBeClosed => State is SlotState.Established or SlotState.Frozen && End.Phase == EndPhase.Relaying;
 }

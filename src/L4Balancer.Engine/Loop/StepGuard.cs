@@ -35,7 +35,7 @@ internal sealed class StepGuard(Worker worker)
     public void Fail(int index, Exception exception)
     {
         LogFault(index, exception);
-        if (index == NoSlot || worker.Slots[index].State == SlotState.Free)
+        if (index == NoSlot || worker.Slots[index].State is SlotState.Free or SlotState.Frozen)
         {
             return;
         }

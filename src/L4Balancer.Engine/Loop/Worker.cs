@@ -16,6 +16,7 @@ internal sealed class Worker : IDisposable
     private readonly EventLoop _loop;
     private readonly Thread _thread;
     private int _assigned;
+    private int _connecting;
     private bool _isDisposed;
 
     /// <exception cref="InvalidOperationException">The kernel provides no poller or no eventfd; everything opened is closed.</exception>
@@ -54,6 +55,7 @@ internal sealed class Worker : IDisposable
         Relay = new Relay(this);
         Closer = new Closer(this);
         Migration = new Migration(this);
+        Adoption = new Adoption(this);
         _thread = new Thread(Run) { Name = $"{ThreadNames.Worker}{number}", IsBackground = true };
     }
 
@@ -105,11 +107,16 @@ internal sealed class Worker : IDisposable
 
     public Migration Migration { get; }
 
+    public Adoption Adoption { get; }
+
     /// <summary>CPU time used by the thread. Any thread may read it.</summary>
     public ThreadClock Clock { get; } = new();
 
     /// <summary>Connections of this thread, including those still being handed over to it. Any thread may read it.</summary>
     public int Assigned => Volatile.Read(ref _assigned);
+
+    /// <summary>Those of <see cref="Assigned"/> that are not established yet. Any thread may read it.</summary>
+    public int Connecting => Volatile.Read(ref _connecting);
 
     public void Start() => _thread.Start();
 
@@ -134,10 +141,29 @@ internal sealed class Worker : IDisposable
         }
     }
 
-    public void Assign() => Interlocked.Increment(ref _assigned);
-
-    public void Unassign()
+    /// <summary>A connection becomes one of this thread. Any thread may call.</summary>
+    /// <param name="isEstablished">It comes from another engine; otherwise <see cref="NoteEstablished"/> is to follow.</param>
+    public void Assign(bool isEstablished)
     {
+        if (!isEstablished)
+        {
+            Interlocked.Increment(ref _connecting);
+        }
+
+        Interlocked.Increment(ref _assigned);
+    }
+
+    /// <summary>A backend is connected.</summary>
+    public void NoteEstablished() => Interlocked.Decrement(ref _connecting);
+
+    /// <param name="isEstablished">Whether it was established when it ended.</param>
+    public void Unassign(bool isEstablished)
+    {
+        if (!isEstablished)
+        {
+            Interlocked.Decrement(ref _connecting);
+        }
+
         Interlocked.Decrement(ref _assigned);
         Engine.CompleteIfEmpty();
     }

@@ -13,8 +13,8 @@ internal sealed class ManagedAcceptControl(ManagedEngine engine) : IAcceptContro
     public (ManagedListeningSocket? Socket, SocketError Error) Bind(Endpoint endpoint, ListenerRoute target, bool share) =>
         ManagedListeningSocket.Bind(endpoint, target, share);
 
-    public ManagedListeningSocket Inherit(int descriptor, Endpoint endpoint, ListenerRoute target) =>
-        ManagedListeningSocket.Inherit(descriptor, endpoint, target);
+    public ManagedListeningSocket Inherit(int descriptor, Endpoint endpoint, ListenerRoute target, bool isFromService) =>
+        ManagedListeningSocket.Inherit(descriptor, endpoint, target, isFromService);
 
     public void Watch(ManagedListeningSocket socket)
     {

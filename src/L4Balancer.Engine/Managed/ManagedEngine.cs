@@ -135,11 +135,18 @@ public sealed class ManagedEngine : IEngine, IStopSteps
         return _shedding.ShedAsync(order, cancel);
     }
 
-    /// <summary>Unsupported: bytes held by a pipe or by a pending operation of the framework cannot be extracted.</summary>
-    public Task<IReadOnlyList<ExportedConnection>?> ExportAsync() => Task.FromResult<IReadOnlyList<ExportedConnection>?>(null);
+    public int Connecting => _connections.Values.Count(c => !c.Open.Record.IsEstablished);
 
-    public void Adopt(IReadOnlyList<ExportedConnection> connections) =>
-        throw new NotSupportedException("the managed engine cannot adopt connections; use engine = \"epoll\"");
+    /// <summary>Unsupported: bytes held by a pipe or by a pending operation of the framework cannot be extracted.</summary>
+    public Task<FrozenSlice?> FreezeAsync(int most, CancellationToken cancel) => Task.FromResult<FrozenSlice?>(null);
+
+    public Task<IReadOnlyList<AdoptFailure>> AdoptAsync(IReadOnlyList<ExportedConnection> connections) => throw NoHandOver();
+
+    public IReadOnlyList<ListeningDescriptor> ListeningDescriptors => [];
+
+    public Task StopAcceptingAsync() => throw NoHandOver();
+
+    public void ResumeAccepting() => throw NoHandOver();
 
     public async Task StopAsync(TimeSpan grace, CancellationToken atOnce)
     {
@@ -341,4 +348,7 @@ public sealed class ManagedEngine : IEngine, IStopSteps
             _empty.TrySetResult();
         }
     }
+
+    private static NotSupportedException NoHandOver() =>
+        new("the managed engine hands over and adopts no connections; use engine = \"epoll\"");
 }

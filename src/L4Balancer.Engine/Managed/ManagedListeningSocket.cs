@@ -65,13 +65,13 @@ internal sealed class ManagedListeningSocket : ListeningSocket
         }
     }
 
-    public static ManagedListeningSocket Inherit(int descriptor, Endpoint endpoint, ListenerRoute target)
+    public static ManagedListeningSocket Inherit(int descriptor, Endpoint endpoint, ListenerRoute target, bool isFromService)
     {
         TcpSocket.MakeOurs(descriptor);
 
         // The socket may still have the filter that the previous process attached.
         SynFilter.Detach(descriptor);
-        return new ManagedListeningSocket(Of(descriptor), endpoint, target, shared: false, inherited: true);
+        return new ManagedListeningSocket(Of(descriptor), endpoint, target, shared: false, inherited: isFromService);
     }
 
     private static Socket Of(int descriptor) => new(new SafeSocketHandle(descriptor, ownsHandle: true));

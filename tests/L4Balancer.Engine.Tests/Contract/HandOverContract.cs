@@ -158,11 +158,24 @@ internal abstract class HandOverContract(Func<EngineOptions, IEngine> create) : 
         Assert.That(second.Count, Is.Zero);
     }
 
+    /// <summary>Hands over all that is established.</summary>
+    /// <returns>How many there were.</returns>
     private static async Task<int> HandOverAsync(IEngine from, IEngine to)
     {
-        IReadOnlyList<ExportedConnection> exported = (await from.ExportAsync().Soon())!;
-        to.Adopt(exported);
-        return exported.Count;
+        int count = 0;
+        while (true)
+        {
+            await using FrozenSlice slice = (await from.FreezeAsync(126, CancellationToken.None).Soon())!;
+            if (slice.Connections.Count == 0)
+            {
+                return count;
+            }
+
+            count += slice.Connections.Count;
+            ExportedConnection[] copies = [.. slice.Connections.Select(Duplicates.Of)];
+            Assert.That(await slice.CommitAsync(copies.Select(c => c.Record.Id).ToHashSet()).Soon(), Is.Empty);
+            await to.AdoptAsync(copies).Soon();
+        }
     }
 
     private (TestBackend Backend, Rig Rig) StartFirst()
@@ -174,10 +187,16 @@ internal abstract class HandOverContract(Func<EngineOptions, IEngine> create) : 
     /// <returns>Null where the engine hands nothing over: it says so, and the test has nothing more to see.</returns>
     private async Task<IEngine?> StartSecondAsync(Rig rig)
     {
-        if (await rig.Engine.ExportAsync() is null)
+        await using (FrozenSlice? none = await rig.Engine.FreezeAsync(1, CancellationToken.None).Soon())
         {
-            Assert.That(() => rig.Engine.Adopt([]), Throws.InstanceOf<NotSupportedException>());
-            return null;
+            if (none is null)
+            {
+                Assert.That(async () => await rig.Engine.AdoptAsync([]), Throws.InstanceOf<NotSupportedException>());
+                Assert.That(async () => await rig.Engine.StopAcceptingAsync(), Throws.InstanceOf<NotSupportedException>());
+                Assert.That(rig.Engine.ResumeAccepting, Throws.InstanceOf<NotSupportedException>());
+                Assert.That(rig.Engine.ListeningDescriptors, Is.Empty);
+                return null;
+            }
         }
 
         IEngine second = NewEngine(rig.Records);

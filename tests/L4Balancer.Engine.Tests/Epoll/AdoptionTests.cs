@@ -15,11 +15,14 @@ internal sealed class AdoptionTests() : EpollFixture(workers: 1)
         TestBackend backend = Backend();
         Rig rig = Start(Settings.Pool(backend));
         (Peer client, Peer server) = await OpenAsync(rig, backend);
-        IReadOnlyList<ExportedConnection> exported = (await rig.Engine.ExportAsync().Soon())!;
+        await using FrozenSlice slice = (await rig.Engine.FreezeAsync(1, CancellationToken.None).Soon())!;
+        ExportedConnection copy = Duplicates.Of(slice.Connections.Single());
+        await slice.CommitAsync(new HashSet<ulong> { copy.Record.Id }).Soon();
         SystemFault.Installed = new FailingFrom(SystemCall.EpollAdd, Errno.ENOSPC, watched);
 
-        rig.Engine.Adopt(exported);
+        IReadOnlyList<AdoptFailure> failures = await rig.Engine.AdoptAsync([copy]).Soon();
 
+        Assert.That(failures.Select(f => (f.Id, f.Reason)), Is.EqualTo(new[] { (copy.Record.Id, CloseReason.Limit) }));
         Assert.That((await client.ReceiveAllAsync().Soon()).End, Is.EqualTo(StreamEnd.Reset));
         Assert.That((await server.ReceiveAllAsync().Soon()).End, Is.EqualTo(StreamEnd.Reset));
         Assert.That((await rig.Records.NextEndAsync()).Reason, Is.EqualTo(CloseReason.Limit));

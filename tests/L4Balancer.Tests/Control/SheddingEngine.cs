@@ -2,6 +2,7 @@ using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Routing;
 using L4Balancer.Engine;
+using L4Balancer.Engine.Listening;
 
 namespace L4Balancer.Tests.Control;
 
@@ -83,9 +84,17 @@ internal sealed class SheddingEngine : IEngine
 
     public bool Close(ulong id, CloseReason reason) => false;
 
-    public Task<IReadOnlyList<ExportedConnection>?> ExportAsync() => Task.FromResult<IReadOnlyList<ExportedConnection>?>(null);
+    public int Connecting => 0;
 
-    public void Adopt(IReadOnlyList<ExportedConnection> connections) => throw new NotSupportedException();
+    public Task<FrozenSlice?> FreezeAsync(int most, CancellationToken cancel) => Task.FromResult<FrozenSlice?>(null);
+
+    public Task<IReadOnlyList<AdoptFailure>> AdoptAsync(IReadOnlyList<ExportedConnection> connections) => throw new NotSupportedException();
+
+    public IReadOnlyList<ListeningDescriptor> ListeningDescriptors => [];
+
+    public Task StopAcceptingAsync() => throw new NotSupportedException();
+
+    public void ResumeAccepting() => throw new NotSupportedException();
 
     public Task StopAsync(TimeSpan grace, CancellationToken atOnce) => Task.CompletedTask;
 
