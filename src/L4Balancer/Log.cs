@@ -382,4 +382,10 @@ internal static partial class Log
     [LoggerMessage(1708, LogLevel.Information,
         "backend {Pool}/{Backend}: what was set for it at run time is forgotten, because its source has not had it for {Time}")]
     public static partial void OverrideForgotten(this ILogger logger, string pool, string backend, TimeSpan time);
+
+    [LoggerMessage(1370, LogLevel.Information, "{Name}: goes on with the listening socket of the process before")]
+    public static partial void ControlSocketTaken(this ILogger logger, string name);
+
+    [LoggerMessage(1371, LogLevel.Information, "{Name}: nothing in this configuration has the address of the listening socket of the process before; it is closed")]
+    public static partial void ControlSocketForNothing(this ILogger logger, string name);
 }
