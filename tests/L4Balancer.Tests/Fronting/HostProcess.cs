@@ -39,12 +39,13 @@ internal sealed class HostProcess : IAsyncDisposable
         return _process.ExitCode;
     }
 
-    /// <summary>As SIGKILL to it and to all that it has started.</summary>
-    public async Task KillAsync()
+    /// <summary>SIGKILL, and the end of all that it has started.</summary>
+    /// <param name="alone">What it has started gets no signal, and is waited for until it has ended by itself.</param>
+    public async Task KillAsync(bool alone = false)
     {
         if (!_process.HasExited)
         {
-            _process.Kill(entireProcessTree: true);
+            _process.Kill(entireProcessTree: !alone);
         }
 
         await _process.WaitForExitAsync().WaitAsync(DaemonProcess.Deadline);

@@ -23,12 +23,15 @@ internal sealed class SteadyClients : IAsyncDisposable
     private readonly Stopwatch _clock = Stopwatch.StartNew();
     private readonly List<Attempt> _attempts = [];
     private readonly CancellationTokenSource _stop = new();
+    private readonly Func<Task<string>>? _diagnosis;
     private readonly Task _running;
 
-    public SteadyClients(VirtualHost host, IPEndPoint service)
+    /// <param name="diagnosis">What the message of a failed wait ends with.</param>
+    public SteadyClients(VirtualHost host, IPEndPoint service, Func<Task<string>>? diagnosis = null)
     {
         _host = host;
         _service = service;
+        _diagnosis = diagnosis;
         _running = RunAsync();
     }
 
@@ -50,7 +53,8 @@ internal sealed class SteadyClients : IAsyncDisposable
             if (waited.Elapsed > DaemonProcess.Deadline)
             {
                 string last = string.Join('\n', all.TakeLast(40).Select(a => $"{a.Start - since}: {a.Balancer ?? a.Error ?? "waiting"}"));
-                throw new AssertionException($"{_service} is not served by {string.Join(" and ", balancers)} alone:\n{last}");
+                string more = _diagnosis is null ? "" : await _diagnosis();
+                throw new AssertionException($"{_service} is not served by {string.Join(" and ", balancers)} alone:\n{last}\n{more}");
             }
 
             await Task.Delay(20);

@@ -57,9 +57,15 @@ internal sealed class VrrpPair : IAsyncDisposable
 
     public HostProcess Keepalived(FrontBalancer balancer) => _keepalived[Array.IndexOf(Balancers, balancer)]!;
 
-    /// <summary>As systemd does, it removes what a killed one has left (PIDFile=).</summary>
+    /// <summary>A previous one has to have ended, with its children: it does not start beside a process that one of its files names.</summary>
     public void StartKeepalived(FrontBalancer balancer) => _keepalived[Array.IndexOf(Balancers, balancer)] = _network.Own(new HostProcess(
-        balancer.Host, "sh", "-c", "rm -rf /run/keepalived*; exec keepalived --dont-fork --log-console --log-detail"));
+        balancer.Host, "keepalived", "--dont-fork", "--log-console", "--log-detail"));
+
+    /// <summary>
+    /// SIGKILL to the main process. Its child, which speaks VRRP, gets SIGTERM then (PR_SET_PDEATHSIG), removes the addresses and its file
+    /// in /run, and ends after a second. That is waited for, as systemd does before it starts a service again.
+    /// </summary>
+    public Task KillKeepalivedAsync(FrontBalancer balancer) => Keepalived(balancer).KillAsync(alone: true);
 
     /// <summary>Waits until the last that keepalived has seen is a daemon that is ready, so that failures count from none.</summary>
     public async Task ScriptSucceedsAsync(FrontBalancer balancer)
@@ -81,10 +87,19 @@ internal sealed class VrrpPair : IAsyncDisposable
     /// <summary>Clients of one virtual address, once its own master serves it.</summary>
     public async Task<SteadyClients> ClientsOfAsync(int service)
     {
-        var clients = new SteadyClients(Client, Services[service]);
+        var clients = new SteadyClients(Client, Services[service], DiagnosisAsync);
         await clients.ServedByAsync(TimeSpan.Zero, Balancers[service].Address);
         return clients;
     }
 
     public ValueTask DisposeAsync() => _network.DisposeAsync();
+
+    // Who has which address, whom the client takes for its owner, and what keepalived has said.
+    private async Task<string> DiagnosisAsync()
+    {
+        string[] all = [.. await Task.WhenAll(
+            Balancers.Select(b => b.Host.ShellAsync("ip -br link show eth0; ip -br addr show eth0"))
+                .Append(Client.ShellAsync("ip neigh")))];
+        return string.Join('\n', all.Concat(Balancers.SelectMany(b => Keepalived(b).Output.Prepend($"keepalived of {b.Host.Name}:"))));
+    }
 }

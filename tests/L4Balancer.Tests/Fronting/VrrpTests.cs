@@ -64,7 +64,7 @@ internal sealed class VrrpTests
         await using SteadyClients clients = await pair.ClientsOfAsync(0);
 
         TimeSpan killed = clients.Now;
-        await pair.Keepalived(pair.First).KillAsync();
+        await pair.KillKeepalivedAsync(pair.First);
         Outage keepalived = await FailoverAsync(pair, clients, killed);
         await Report("keepalived killed (kill -9)", keepalived);
 
