@@ -1,4 +1,5 @@
 using L4Balancer.Core.Connections;
+using L4Balancer.Engine.Ledger;
 using L4Balancer.Engine.Listening;
 using Microsoft.Extensions.Logging;
 
@@ -45,4 +46,10 @@ public sealed record EngineOptions
     /// to 32,767; the engine does not validate it.
     /// </summary>
     public int PipesPerWorker { get; init; } = 256;
+
+    /// <summary>
+    /// Where established connections are noted for a process that takes over after a crash; null: nowhere. Of the epoll engine only. It must have a place
+    /// for each worker and each of its pipes, and be disposed of after the engine has stopped.
+    /// </summary>
+    public ConnectionLedger? Ledger { get; init; }
 }

@@ -1,6 +1,8 @@
 using System.CommandLine;
 using L4Balancer.Configuration;
+using L4Balancer.Engine.Epoll;
 using L4Balancer.Hosting;
+using L4Balancer.Recovery;
 
 namespace L4Balancer.CommandLine;
 
@@ -37,6 +39,12 @@ internal static class RunCommand
             return ExitCode.BadUsage;
         }
 
-        return await new Foreground(signals, errors).RunAsync(file.Config, file.Path, file.Stamp);
+        // It copies the memory of this moment, which is little yet.
+        var keeper = ConnectionKeeper.Start(file.Config, EngineChoice.NameOf(file.Config.Balancer.Engine) == EpollEngine.EngineName);
+        int code = await new Foreground(signals, errors) { Keeper = keeper }.RunAsync(file.Config, file.Path, file.Stamp);
+
+        // Not after an exception: that is a crash, and the next daemon goes on with the connections.
+        keeper.Stop();
+        return code;
     }
 }

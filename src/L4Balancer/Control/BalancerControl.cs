@@ -1,11 +1,13 @@
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Fleet;
+using L4Balancer.Core.Handover;
 using L4Balancer.Core.Health;
 using L4Balancer.Core.Pacing;
 using L4Balancer.Core.Routing;
 using L4Balancer.Discovery;
 using L4Balancer.Engine;
+using L4Balancer.Engine.Ledger;
 using L4Balancer.Engine.Probing;
 using L4Balancer.Resolving;
 using Microsoft.Extensions.Logging;
@@ -90,6 +92,18 @@ internal sealed class BalancerControl : IAsyncDisposable
         }
     }
 
+    /// <summary>Keeps over a crash what operators set, and the seeds of sticky tables; null: nothing does. Set before <see cref="Start"/>.</summary>
+    public ConnectionLedger? Ledger
+    {
+        get;
+        set
+        {
+            field = value;
+            Follow();
+            Note(Now.Desired);
+        }
+    }
+
     /// <summary>Shares with the fleet what operators set; null: there is none. Set before <see cref="Start"/>.</summary>
     public IOverrideSharing? Sharing
     {
@@ -165,6 +179,11 @@ internal sealed class BalancerControl : IAsyncDisposable
     /// <summary>The other balancers' views of the backends; null: this one decides alone. Any thread; never blocks.</summary>
     public void PeersChanged(PeerViews? peers) => _queue.Post(new PeersChanged(peers));
 
+    /// <summary>
+    /// Connections of another process go on here: the listeners, pools and backends that the configuration does not have are shown until they have none.
+    /// </summary>
+    public Task<bool> JoinAsync(Survivors survivors) => _queue.AskAsync(new SurvivorsJoined(survivors));
+
     /// <summary>The paced close of this backend that is in progress; null: none.</summary>
     public Shedding? SheddingOf(BackendState state) => _closes.Of(state);
 
@@ -222,7 +241,26 @@ internal sealed class BalancerControl : IAsyncDisposable
         _overrides.Follow(desired);
         State?.Follow(desired);
         Sharing?.Follow(desired);
+        Note(desired);
     };
+
+    // Stores, and no system call: done with each change of anything.
+    private void Note(DesiredState desired)
+    {
+        if (Ledger is not { } ledger)
+        {
+            return;
+        }
+
+        ledger.SetOverrides(desired.Overrides.All);
+        foreach (Pool pool in Snapshot.Pools)
+        {
+            if (pool.Sticky is { } sticky)
+            {
+                ledger.SetStickySeeds(pool.Name, sticky.Seeds.First, sticky.Seeds.Second);
+            }
+        }
+    }
 
     /// <summary>Ends probes and changes; changes posted before are applied first.</summary>
     public async ValueTask DisposeAsync()

@@ -1,6 +1,7 @@
 using L4Balancer.Configuration;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Fleet;
+using L4Balancer.Core.Handover;
 using L4Balancer.Core.Health;
 using L4Balancer.Core.Pacing;
 using L4Balancer.Core.Routing;
@@ -31,6 +32,9 @@ internal abstract record Request<T> : Change
 
     public override bool TryFail(Exception exception) => _result.TrySetException(exception);
 }
+
+/// <summary>Connections of another process go on here, with names that the configuration does not have.</summary>
+internal sealed record SurvivorsJoined(Survivors Survivors) : Request<bool>;
 
 /// <summary>A probe has ended.</summary>
 internal sealed record ProbeReported(ProbeReport Report) : Change;

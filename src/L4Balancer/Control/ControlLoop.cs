@@ -75,6 +75,9 @@ internal sealed class ControlLoop(
             case IntentsRead read:
                 Apply(read);
                 break;
+            case SurvivorsJoined joined:
+                joined.Complete(publisher.Join(joined.Survivors).Count == 0);
+                break;
             case PeersChanged peers:
                 health.Apply(peers.Peers);
                 break;

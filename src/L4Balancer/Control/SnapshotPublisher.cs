@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using L4Balancer.Core.Handover;
 using L4Balancer.Core.Routing;
 using L4Balancer.Engine;
 
@@ -47,9 +48,17 @@ internal sealed class SnapshotPublisher
     /// <returns>Why the engine refused it; nothing has changed then. Empty if it is in force.</returns>
     public IReadOnlyList<ListenFailure> Publish(DesiredState desired)
     {
-        RoutingSnapshot before = _now.Snapshot;
         desired = Complete(desired);
-        RoutingSnapshot next = RoutingSnapshot.Build(desired, before);
+        return Publish(desired, RoutingSnapshot.Build(desired, _now.Snapshot));
+    }
+
+    /// <summary>Shows what another process had and the configuration does not have, as if an earlier file had had it.</summary>
+    /// <returns>As <see cref="Publish(DesiredState)"/>.</returns>
+    public IReadOnlyList<ListenFailure> Join(Survivors survivors) => Publish(_now.Desired, survivors.JoinTo(_now.Snapshot));
+
+    private IReadOnlyList<ListenFailure> Publish(DesiredState desired, RoutingSnapshot next)
+    {
+        RoutingSnapshot before = _now.Snapshot;
         foreach (ISnapshotParticipant participant in Participants)
         {
             participant.Prepare(next);

@@ -1,16 +1,21 @@
 using System.Collections.Immutable;
+using System.Runtime.Versioning;
 using L4Balancer.AccessLog;
 using L4Balancer.Configuration;
 using L4Balancer.Control;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Dns;
+using L4Balancer.Core.Handover;
 using L4Balancer.Core.Routing;
 using L4Balancer.Engine;
+using L4Balancer.Engine.Ledger;
+using L4Balancer.Engine.Listening;
 using L4Balancer.Fleet;
 using L4Balancer.Logging;
 using L4Balancer.Metrics;
 using L4Balancer.Platform;
+using L4Balancer.Recovery;
 using L4Balancer.Resolving;
 using L4Balancer.Systemd;
 using Microsoft.Extensions.Logging;
@@ -26,6 +31,9 @@ internal sealed class Daemon : IAsyncDisposable
     /// <summary>Without <c>held_memory</c> connections may hold this part of the memory for peers that do not read: an eighth.</summary>
     private const int ShareOfMemory = 8;
 
+    /// <summary>For this long a keeper that was killed may be missing.</summary>
+    private static readonly TimeSpan LooksAtKeeper = TimeSpan.FromSeconds(1);
+
     private readonly TimeProvider _clock;
     private readonly LogOutput _output;
     private readonly LevelSwitch _level;
@@ -35,6 +43,7 @@ internal sealed class Daemon : IAsyncDisposable
     private readonly ILogger _log;
     private readonly OwnedResources _parts = new();
     private readonly ControlServers _servers;
+    private readonly RecoveryCounters _recovered = new();
     private volatile BalancerControl? _control;
     private volatile RoutingSnapshot? _first;
     private RecordLog? _records;
@@ -61,6 +70,9 @@ internal sealed class Daemon : IAsyncDisposable
 
     /// <summary>The stamp of the file that was read before the start (<see cref="ConfigFile.Stamp"/>).</summary>
     public object? FileStamp { get; init; }
+
+    /// <summary>What lets connections outlive this daemon. It is this object's from <see cref="StartAsync"/> on, but may be stopped before.</summary>
+    public ConnectionKeeper Keeper { get; init; } = ConnectionKeeper.None("this program is no daemon");
 
     /// <summary>Pending and active connections.</summary>
     public int Connections => _engine?.Count ?? 0;
@@ -92,13 +104,20 @@ internal sealed class Daemon : IAsyncDisposable
             return lacking;
         }
 
+        // Its ledger is unmapped when nothing writes to it any more.
+        _parts.Own(Keeper);
         DescriptorBudget budget = DescriptorBudget.For(config, RaiseLimit());
         if (budget.WhyNot() is string noRoom)
         {
             return [noRoom];
         }
 
-        var first = new FirstState(() => _control, _clock, _loggers, _log) { Resolver = Resolver };
+        using CrashRecovery? crash = OperatingSystem.IsLinux() ? CrashRecovery.Find(Keeper, _clock, _log) : null;
+        var first = new FirstState(() => _control, _clock, _loggers, _log)
+        {
+            Resolver = Resolver,
+            Recover = saved => crash is not null && OperatingSystem.IsLinux() ? crash.Overrides(saved) : saved,
+        };
         DesiredState desired = await first.GatherAsync(config, budget, path, _parts, hurry);
         ImmutableArray<string> loops = first.Names.SelfConnects(config);
         if (!loops.IsEmpty)
@@ -118,7 +137,8 @@ internal sealed class Daemon : IAsyncDisposable
             return [noMetrics];
         }
 
-        if (StartEngine(config.Balancer, budget, snapshot) is { Count: > 0 } failures)
+        var survivors = new Survivors(desired.Seed);
+        if (StartEngine(config, budget, snapshot, survivors, crash) is { Count: > 0 } failures)
         {
             return [.. failures.Select(f => f.Message)];
         }
@@ -134,6 +154,11 @@ internal sealed class Daemon : IAsyncDisposable
         }
 
         _control.ReadDependencies = _servers.ReadDependencies;
+        if (crash is not null && OperatingSystem.IsLinux())
+        {
+            await RecoverAsync(crash, survivors);
+        }
+
 
         ReturnMemoryOfStart();
         _service.Ready();
@@ -184,22 +209,58 @@ internal sealed class Daemon : IAsyncDisposable
         () => Snapshot, () => _engine, _clock, DescriptorBudget.WorkersOf(config.Balancer), questions, () => _fleet?.Status)
     {
         Discovery = first.Discovery.Of,
+        Recovered = _recovered,
     };
 
-    private IReadOnlyList<ListenFailure> StartEngine(BalancerSettings settings, DescriptorBudget budget, RoutingSnapshot snapshot)
+    private IReadOnlyList<ListenFailure> StartEngine(
+        BalancerConfig config, DescriptorBudget budget, RoutingSnapshot snapshot, Survivors survivors, CrashRecovery? crash)
     {
+        BalancerSettings settings = config.Balancer;
+        IReadOnlyList<int> passed = OperatingSystem.IsLinux() ? ListenDescriptors.Take(_log) : [];
+        int workers = DescriptorBudget.WorkersOf(settings);
+        IReadOnlyList<ListeningDescriptor> takenOver = [];
+        (ulong generation, ulong nextId) = (0, 1);
+        if (crash is not null && OperatingSystem.IsLinux())
+        {
+            // Before anything is bound: the ports are never free meanwhile, and who connects waits in their queues.
+            takenOver = crash.TakeListening(config, passed);
+            crash.Prepare(snapshot, survivors);
+            (generation, nextId) = (crash.Generation, Math.Max(1, crash.NextId));
+        }
+
+        ConnectionLedger? ledger = Keeper.CreateLedger(
+            LedgerShape.For(workers, snapshot.MaxConnections, budget.PipesPerWorker), generation + 1, nextId, _log);
         _parts.Own(_records = new RecordLog(settings, _output, _servers.Metrics?.Durations, _clock, _loggers.CreateLogger<RecordLog>()));
         _parts.Own(_engine = EngineChoice.Create(settings.Engine, new EngineOptions
         {
             Clock = _clock,
             Records = _records,
             Loggers = _loggers,
-            Workers = DescriptorBudget.WorkersOf(settings),
+            Workers = workers,
             PipesPerWorker = budget.PipesPerWorker,
             Held = new HeldMemory(HeldMemoryOf(settings)),
-            Inherited = OperatingSystem.IsLinux() ? ListenDescriptors.Take(_log) : [],
+            Ledger = ledger,
+            Inherited = passed,
+            TakenOver = takenOver,
         }));
-        return _engine.Start(snapshot);
+        IReadOnlyList<ListenFailure> failures = _engine.Start(snapshot);
+        if (failures.Count == 0)
+        {
+            Keeper.Publish(_log);
+        }
+
+        return failures;
+    }
+
+    // At the end of the start, when nothing can fail any more: what a start that fails has taken would be lost.
+    [SupportedOSPlatform("linux")]
+    private async Task RecoverAsync(CrashRecovery crash, Survivors survivors)
+    {
+        await crash.TakeConnectionsAsync(_engine!, () => Snapshot, survivors, _records!, _recovered);
+        if (survivors.Made > 0)
+        {
+            await _control!.JoinAsync(survivors);
+        }
     }
 
     // Known by the runtime as what the machine has, or the limit of its cgroup.
@@ -220,6 +281,7 @@ internal sealed class Daemon : IAsyncDisposable
         }
 
         control.FileRead = FileStamp;
+        control.Ledger = Keeper.Ledger;
         _parts.Own(_control = control);
         if (desired.File.Fleet is { } fleet)
         {
@@ -256,6 +318,11 @@ internal sealed class Daemon : IAsyncDisposable
         if (_engine!.LoopStatistics().Count > 0)
         {
             _parts.Own(new QuietControlPlane(_clock, _loggers.CreateLogger<QuietControlPlane>()));
+        }
+
+        if (Keeper.Ledger is not null)
+        {
+            _parts.Own(new PeriodicJob("the look at the keeper", LooksAtKeeper, _clock, _log, () => Keeper.LookAfter(_log)));
         }
 
         if (_systemd.IsEnabled)

@@ -24,6 +24,9 @@ internal sealed class FirstState(Func<BalancerControl?> control, TimeProvider cl
     /// <summary>Resolves host names; blocks and must not throw.</summary>
     public required Func<string, LookUp> Resolver { get; init; }
 
+    /// <summary>Replaces what the state file holds by what a crashed daemon had; the same by default.</summary>
+    public Func<BackendOverrides, BackendOverrides> Recover { get; init; } = static saved => saved;
+
     /// <summary>Valid after <see cref="GatherAsync"/>, as is <see cref="Discovery"/>.</summary>
     public BackendNames Names => _names!;
 
@@ -53,7 +56,7 @@ internal sealed class FirstState(Func<BalancerControl?> control, TimeProvider cl
             Names = names.After(Resolutions.None, config),
             Discovered = Discovered.None.After(config, discovery.Believed, names.OwnOf(config.Listeners)),
             Seed = UnknownSeed(),
-            Overrides = await RestoreAsync(config, path, hurry),
+            Overrides = Recover(await RestoreAsync(config, path, hurry)),
         };
     }
 

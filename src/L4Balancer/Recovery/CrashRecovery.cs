@@ -47,9 +47,6 @@ internal sealed class CrashRecovery : IDisposable
     /// <summary>The lowest id that no connection has had; 0: not known.</summary>
     public ulong NextId => _left.Max(static p => p.NextId);
 
-    /// <summary>Seeds of sticky tables by pool, of the newest ledger that has them.</summary>
-    public IReadOnlyDictionary<string, (ulong First, ulong Second)> StickySeeds => _left[0].StickySeeds;
-
     /// <summary>Looks for daemons that have ended, those of other configurations included. Stale files are removed.</summary>
     /// <returns>Null if nothing is left of any.</returns>
     public static CrashRecovery? Find(ConnectionKeeper keeper, TimeProvider clock, ILogger log)
@@ -108,6 +105,20 @@ internal sealed class CrashRecovery : IDisposable
         }
 
         return taken;
+    }
+
+    /// <summary>Makes ids go on, and gives tables of sticky keys their seeds. Before the first connection is accepted.</summary>
+    public void Prepare(RoutingSnapshot snapshot, Survivors survivors)
+    {
+        if (NextId > 0)
+        {
+            snapshot.State.ContinueAfter(NextId - 1);
+        }
+
+        foreach ((string pool, (ulong, ulong) seeds) in _left[0].StickySeeds)
+        {
+            survivors.TryTakeSticky(snapshot, pool, seeds);
+        }
     }
 
     /// <summary>
