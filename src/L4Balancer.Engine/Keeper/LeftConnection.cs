@@ -160,7 +160,7 @@ public sealed class LeftConnection
     private static Endpoint SourceOf(LedgerEntry entry) => (entry.Kinds & EntryKinds.SourceIsUnix) != 0
         ? Endpoint.OfUnixClient(entry.SourcePort) : new Endpoint(AddressOf(entry.Source), entry.SourcePort);
 
-    private static HostAddress AddressOf(AddressBytes bytes) => HostAddress.FromV6(bytes);
+    private static HostAddress AddressOf(LedgerEntry.AddressBytes bytes) => HostAddress.FromV6(bytes);
 
     private Endpoint DestinationOf(LedgerEntry entry) => (entry.Kinds & EntryKinds.DestinationIsUnix) == 0
         ? new Endpoint(AddressOf(entry.Destination), entry.DestinationPort)

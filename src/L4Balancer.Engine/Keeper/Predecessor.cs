@@ -109,8 +109,10 @@ public sealed class Predecessor : IDisposable
     /// that listen are taken, without names.
     /// </summary>
     /// <param name="known">Cookies of sockets that the caller has; those of the sockets taken are added.</param>
+    /// <param name="isOfControl">By the name in the ledger: it need not be a socket that listens, as one for UDP does not.</param>
     /// <param name="fault">Why some are missing; null if none is.</param>
-    public IReadOnlyList<(int Descriptor, string Listener, Endpoint Bound)> TakeListening(ISet<ulong> known, out string? fault)
+    public IReadOnlyList<(int Descriptor, string Listener, Endpoint Bound)> TakeListening(
+        ISet<ulong> known, Predicate<string> isOfControl, out string? fault)
     {
         LedgerSocket[] sockets = Fault == LedgerFault.None ? [.. _reading.Listening]
             : [.. UnnamedSockets.NumbersOf(Keeper, _numbers).Select(static n => new LedgerSocket(n, 0, ""))];
@@ -125,7 +127,8 @@ public sealed class Predecessor : IDisposable
             }
 
             ulong cookie = SocketCookie.Of(here[i]);
-            if ((sockets[i].Cookie == 0 || sockets[i].Cookie == cookie) && SocketReset.IsStream(here[i]) && SocketReset.IsListening(here[i])
+            if ((sockets[i].Cookie == 0 || sockets[i].Cookie == cookie)
+                && ((SocketReset.IsStream(here[i]) && SocketReset.IsListening(here[i])) || isOfControl(sockets[i].Listener))
                 && known.Add(cookie))
             {
                 taken.Add((here[i], sockets[i].Listener, AddressOf(here[i])));

@@ -18,6 +18,7 @@ using L4Balancer.Platform;
 using L4Balancer.Recovery;
 using L4Balancer.Resolving;
 using L4Balancer.Systemd;
+using L4Balancer.Web;
 using Microsoft.Extensions.Logging;
 
 namespace L4Balancer.Hosting;
@@ -131,14 +132,25 @@ internal sealed class Daemon : IAsyncDisposable
         _log.Starting(
             BuildVersion.Current.Version, EngineChoice.NameOf(config.Balancer.Engine), snapshot.MaxConnections, budget.Limit,
             budget.Reserve);
+        IReadOnlyList<int> passed = OperatingSystem.IsLinux() ? ListenDescriptors.Take(_log) : [];
+        var survivors = new Survivors(desired.Seed);
+        IReadOnlyList<ListeningDescriptor> listening = [];
+        if (crash is not null && OperatingSystem.IsLinux())
+        {
+            // Before anything is bound: the ports are never free meanwhile, and who connects waits in their queues.
+            crash.TakeListening(config, passed);
+            crash.Prepare(snapshot, survivors);
+            listening = crash.Listening;
+            _servers.Sockets = new ControlSockets(crash.Control, _loggers.CreateLogger<ControlSockets>());
+        }
+
         if (await _servers.StartMetricsAsync(config, () => MetricsOf(config, first, questions), () => _control?.Config ?? config)
             is string noMetrics)
         {
             return [noMetrics];
         }
 
-        var survivors = new Survivors(desired.Seed);
-        if (StartEngine(config, budget, snapshot, survivors, crash) is { Count: > 0 } failures)
+        if (StartEngine(config.Balancer, budget, snapshot, passed, listening, LedgerAfter(crash, snapshot, config.Balancer, budget)) is { Count: > 0 } failures)
         {
             return [.. failures.Select(f => f.Message)];
         }
@@ -153,6 +165,7 @@ internal sealed class Daemon : IAsyncDisposable
             return [fault];
         }
 
+        _servers.Sockets.CloseRest();
         _control.ReadDependencies = _servers.ReadDependencies;
         if (crash is not null && OperatingSystem.IsLinux())
         {
@@ -213,35 +226,21 @@ internal sealed class Daemon : IAsyncDisposable
     };
 
     private IReadOnlyList<ListenFailure> StartEngine(
-        BalancerConfig config, DescriptorBudget budget, RoutingSnapshot snapshot, Survivors survivors, CrashRecovery? crash)
+        BalancerSettings settings, DescriptorBudget budget, RoutingSnapshot snapshot, IReadOnlyList<int> passed,
+        IReadOnlyList<ListeningDescriptor> listening, ConnectionLedger? ledger)
     {
-        BalancerSettings settings = config.Balancer;
-        IReadOnlyList<int> passed = OperatingSystem.IsLinux() ? ListenDescriptors.Take(_log) : [];
-        int workers = DescriptorBudget.WorkersOf(settings);
-        IReadOnlyList<ListeningDescriptor> takenOver = [];
-        (ulong generation, ulong nextId) = (0, 1);
-        if (crash is not null && OperatingSystem.IsLinux())
-        {
-            // Before anything is bound: the ports are never free meanwhile, and who connects waits in their queues.
-            takenOver = crash.TakeListening(config, passed);
-            crash.Prepare(snapshot, survivors);
-            (generation, nextId) = (crash.Generation, Math.Max(1, crash.NextId));
-        }
-
-        ConnectionLedger? ledger = Keeper.CreateLedger(
-            LedgerShape.For(workers, snapshot.MaxConnections, budget.PipesPerWorker), generation + 1, nextId, _log);
         _parts.Own(_records = new RecordLog(settings, _output, _servers.Metrics?.Durations, _clock, _loggers.CreateLogger<RecordLog>()));
         _parts.Own(_engine = EngineChoice.Create(settings.Engine, new EngineOptions
         {
             Clock = _clock,
             Records = _records,
             Loggers = _loggers,
-            Workers = workers,
+            Workers = DescriptorBudget.WorkersOf(settings),
             PipesPerWorker = budget.PipesPerWorker,
             Held = new HeldMemory(HeldMemoryOf(settings)),
             Ledger = ledger,
             Inherited = passed,
-            TakenOver = takenOver,
+            TakenOver = listening,
         }));
         IReadOnlyList<ListenFailure> failures = _engine.Start(snapshot);
         if (failures.Count == 0)
@@ -250,6 +249,15 @@ internal sealed class Daemon : IAsyncDisposable
         }
 
         return failures;
+    }
+
+    private ConnectionLedger? LedgerAfter(CrashRecovery? crash, RoutingSnapshot snapshot, BalancerSettings settings, DescriptorBudget budget)
+    {
+        (ulong generation, ulong nextId) = crash is not null && OperatingSystem.IsLinux() ? (crash.Generation, crash.NextId) : (0, 0);
+        var shape = LedgerShape.For(DescriptorBudget.WorkersOf(settings), snapshot.MaxConnections, budget.PipesPerWorker);
+        ConnectionLedger? ledger = Keeper.CreateLedger(shape, generation + 1, Math.Max(1, nextId), _log);
+        _servers.Sockets.Note(ledger);
+        return ledger;
     }
 
     // At the end of the start, when nothing can fail any more: what a start that fails has taken would be lost.

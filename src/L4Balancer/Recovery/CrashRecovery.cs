@@ -12,6 +12,7 @@ using L4Balancer.Engine.Keeper;
 using L4Balancer.Engine.Ledger;
 using L4Balancer.Engine.Linux;
 using L4Balancer.Engine.Listening;
+using L4Balancer.Web;
 using Microsoft.Extensions.Logging;
 
 namespace L4Balancer.Recovery;
@@ -30,6 +31,8 @@ internal sealed class CrashRecovery : IDisposable
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
     private readonly FailedHeirs _heirs;
+    private readonly List<ListeningDescriptor> _listening = [];
+    private readonly List<NamedDescriptor> _control = [];
 
     private CrashRecovery(KeeperFolder folder, LedgerWriter self, List<Predecessor> left, TimeProvider clock, ILogger log)
     {
@@ -85,17 +88,30 @@ internal sealed class CrashRecovery : IDisposable
     public BackendOverrides Overrides(BackendOverrides saved) => _left[0].Fault == LedgerFault.None
         ? LedgerOverrides.After(saved, _left[0].Overrides) : saved;
 
-    /// <summary>The listening sockets, which the engine owns from then on.</summary>
+    /// <summary>The listening sockets of listeners, for the engine, which owns them when it has started.</summary>
+    public IReadOnlyList<ListeningDescriptor> Listening => _listening;
+
+    /// <summary>Those of the control plane.</summary>
+    public IReadOnlyList<NamedDescriptor> Control => _control;
+
+    /// <summary>Fetches the listening sockets: first of all, since nobody can bind their addresses before.</summary>
     /// <param name="passed">Sockets that the service manager has passed: the keeper has those as well.</param>
-    public IReadOnlyList<ListeningDescriptor> TakeListening(BalancerConfig config, IReadOnlyList<int> passed)
+    public void TakeListening(BalancerConfig config, IReadOnlyList<int> passed)
     {
-        List<ListeningDescriptor> taken = [];
         HashSet<ulong> known = [.. passed.Select(Descriptors.CookieOf)];
         foreach (Predecessor predecessor in _left)
         {
-            foreach ((int descriptor, string listener, Endpoint bound) in predecessor.TakeListening(known, out string? fault))
+            IReadOnlyList<(int, string, Endpoint)> taken = predecessor.TakeListening(known, IsOfControl, out string? fault);
+            foreach ((int descriptor, string listener, Endpoint bound) in taken)
             {
-                taken.Add(new ListeningDescriptor(descriptor, listener, RequestedOf(config, listener, bound), bound, IsFromService: false));
+                if (IsOfControl(listener))
+                {
+                    _control.Add(new NamedDescriptor(listener[1..], descriptor));
+                }
+                else
+                {
+                    _listening.Add(new ListeningDescriptor(descriptor, listener, RequestedOf(config, listener, bound), bound, IsFromService: false));
+                }
             }
 
             if (fault is not null)
@@ -103,8 +119,6 @@ internal sealed class CrashRecovery : IDisposable
                 _log.ListeningNotTaken(predecessor.Daemon.Process, fault);
             }
         }
-
-        return taken;
     }
 
     /// <summary>Makes ids go on, and gives tables of sticky keys their seeds. Before the first connection is accepted.</summary>
@@ -171,6 +185,8 @@ internal sealed class CrashRecovery : IDisposable
     }
 
     public void Dispose() => _left.ForEach(static p => p.Dispose());
+
+    private static bool IsOfControl(string name) => name.StartsWith(ControlSockets.LedgerMark);
 
     // The ledger has the address that the kernel knows; the configuration may leave the port to it.
     private static Endpoint RequestedOf(BalancerConfig config, string listener, Endpoint bound)
