@@ -1,6 +1,9 @@
 using L4Balancer.Core.Connections;
+<<<<<<< HEAD
 using L4Balancer.Engine.Ledger;
 using L4Balancer.Engine.Listening;
+=======
+>>>>>>> main
 using Microsoft.Extensions.Logging;
 
 namespace L4Balancer.Engine;

@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using L4Balancer.Engine.Listening;
 
 namespace L4Balancer.Engine.Tests.Peers;
 

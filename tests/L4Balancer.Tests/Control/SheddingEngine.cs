@@ -2,7 +2,6 @@ using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Routing;
 using L4Balancer.Engine;
-using L4Balancer.Engine.Listening;
 
 namespace L4Balancer.Tests.Control;
 

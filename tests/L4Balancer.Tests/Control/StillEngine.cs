@@ -3,7 +3,6 @@ using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Pacing;
 using L4Balancer.Core.Routing;
 using L4Balancer.Engine;
-using L4Balancer.Engine.Listening;
 
 namespace L4Balancer.Tests.Control;
 

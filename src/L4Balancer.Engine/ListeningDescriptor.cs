@@ -1,6 +1,6 @@
 using L4Balancer.Core.Addressing;
 
-namespace L4Balancer.Engine.Listening;
+namespace L4Balancer.Engine;
 
 /// <summary>
 /// A socket that listens, for another process that is to listen on it too: it gets a duplicate of the descriptor. The process that starts with
