@@ -117,7 +117,7 @@ internal sealed class Daemon : IAsyncDisposable
         var first = new FirstState(() => _control, _clock, _loggers, _log)
         {
             Resolver = Resolver,
-            Recover = saved => crash is not null && OperatingSystem.IsLinux() ? crash.Overrides(saved) : saved,
+            Crashed = saved => OperatingSystem.IsLinux() ? crash?.OverridesFor(config, saved) : null,
         };
         DesiredState desired = await first.GatherAsync(config, budget, path, _parts, hurry);
         ImmutableArray<string> loops = first.Names.SelfConnects(config);

@@ -24,8 +24,8 @@ internal sealed class FirstState(Func<BalancerControl?> control, TimeProvider cl
     /// <summary>Resolves host names; blocks and must not throw.</summary>
     public required Func<string, LookUp> Resolver { get; init; }
 
-    /// <summary>Replaces what the state file holds by what a crashed daemon had; the same by default.</summary>
-    public Func<BackendOverrides, BackendOverrides> Recover { get; init; } = static saved => saved;
+    /// <summary>What operators had set when a daemon crashed, given what is in the state file; null: no daemon did, or nothing is known.</summary>
+    public Func<SavedState?, BackendOverrides?> Crashed { get; init; } = static _ => null;
 
     /// <summary>Valid after <see cref="GatherAsync"/>, as is <see cref="Discovery"/>.</summary>
     public BackendNames Names => _names!;
@@ -56,7 +56,8 @@ internal sealed class FirstState(Func<BalancerControl?> control, TimeProvider cl
             Names = names.After(Resolutions.None, config),
             Discovered = Discovered.None.After(config, discovery.Believed, names.OwnOf(config.Listeners)),
             Seed = UnknownSeed(),
-            Overrides = Recover(await RestoreAsync(config, path, hurry)),
+            Overrides = await RestoreAsync(config, path, hurry) is var saved && Crashed(StateFile?.Loaded) is { } known
+                ? known.At(clock.GetUtcNow()) : saved,
         };
     }
 

@@ -1,4 +1,5 @@
 using System.Runtime.Versioning;
+using L4Balancer.Configuration;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
@@ -83,10 +84,10 @@ internal sealed class CrashRecovery : IDisposable
         return left.Count == 0 ? null : new CrashRecovery(folder, keeper.Self, left, clock, log);
     }
 
-    /// <summary>What operators had set: where the ledger is known it is right, because it is written at once.</summary>
-    /// <param name="saved">Of the state file, which also knows who set it and until when.</param>
-    public BackendOverrides Overrides(BackendOverrides saved) => _left[0].Fault == LedgerFault.None
-        ? LedgerOverrides.After(saved, _left[0].Overrides) : saved;
+    /// <summary>What operators had set when the last daemon ended; null: its ledger cannot be used.</summary>
+    /// <param name="saved">What is in the state file; null: there is none.</param>
+    public BackendOverrides? OverridesFor(BalancerConfig config, SavedState? saved) =>
+        _left[0].Fault == LedgerFault.None ? LedgerOverrides.For(config, _left[0].Overrides, saved) : null;
 
     /// <summary>The listening sockets of listeners, for the engine, which owns them when it has started.</summary>
     public IReadOnlyList<ListeningDescriptor> Listening => _listening;
