@@ -1,9 +1,6 @@
 using L4Balancer.Core.Connections;
-<<<<<<< HEAD
 using L4Balancer.Engine.Ledger;
 using L4Balancer.Engine.Listening;
-=======
->>>>>>> main
 using Microsoft.Extensions.Logging;
 
 namespace L4Balancer.Engine;
