@@ -391,7 +391,7 @@ internal static partial class Log
     public static partial void ControlSocketForNothing(this ILogger logger, string name);
 
     [LoggerMessage(1340, LogLevel.Information, "connections outlive a crash of this daemon: process {Keeper} keeps them for {Timeout}")]
-    public static partial void KeeperRuns(this ILogger logger, int keeper, TimeSpan timeout);
+    public static partial void KeeperRuns(this ILogger logger, int keeper, string timeout);
 
     [LoggerMessage(1341, LogLevel.Information, "connections do not outlive a crash of this daemon: {Why}")]
     public static partial void KeeperNotWanted(this ILogger logger, string why);

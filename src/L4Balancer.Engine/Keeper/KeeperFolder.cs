@@ -88,7 +88,9 @@ public sealed class KeeperFolder
     private string PathOf(string prefix, LedgerWriter daemon) =>
         Path.Combine(_path, string.Create(CultureInfo.InvariantCulture, $"{prefix}{daemon.Process}-{daemon.Started}"));
 
-    private static bool TryParse(string name, LedgerWriter current, out LedgerWriter daemon)
+    /// <summary>Of which daemon a file is, by its name.</summary>
+    /// <param name="current">Says of which boot.</param>
+    internal static bool TryParse(string name, LedgerWriter current, out LedgerWriter daemon)
     {
         daemon = default;
         if (!name.StartsWith(SocketPrefix, StringComparison.Ordinal) && !name.StartsWith(LedgerPrefix, StringComparison.Ordinal))

@@ -152,7 +152,7 @@ internal sealed class Daemon : IAsyncDisposable
 
         if (StartEngine(config.Balancer, budget, snapshot, passed, listening, LedgerAfter(crash, snapshot, config.Balancer, budget)) is { Count: > 0 } failures)
         {
-            return [.. failures.Select(f => f.Message)];
+            return [.. failures.Select(f => f.Message + HeldPorts.Explain(f))];
         }
 
         CreateControl(desired, first, budget, snapshot, path);

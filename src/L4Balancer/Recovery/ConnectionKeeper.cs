@@ -131,7 +131,7 @@ internal sealed class ConnectionKeeper : IDisposable
             }
             else if (_ledger is not null)
             {
-                log.KeeperRuns(_process?.Id ?? 0, _timeout);
+                log.KeeperRuns(_process?.Id ?? 0, Duration.Format(_timeout));
             }
         }
     }
