@@ -6,6 +6,8 @@ using L4Balancer.Bench.Load;
 using L4Balancer.Bench.Machine;
 using L4Balancer.Bench.Micro;
 using L4Balancer.Bench.Peers;
+using L4Balancer.Bench.Survive;
+using L4Balancer.Bench.Survive.Peers;
 using L4Balancer.Engine.Linux;
 
 namespace L4Balancer.Bench;
@@ -28,14 +30,18 @@ internal static class BenchCommands
 
     public static RootCommand Root()
     {
-        var root = new RootCommand("Measures L4Balancer. Without a command everything runs: micro, load, compare, control, rest; about twenty minutes.")
+        var root = new RootCommand("Measures L4Balancer. Without a command everything but survive runs: micro, load, compare, control, rest; about twenty minutes.")
         {
             Micro(),
             Measurement("load", "All workloads against the daemon alone, both engines; about a minute.", LoadRounds, LoadCommand.Run),
             Measurement("compare", "The daemon beside HAProxy and nginx, as far as they are installed; about eight minutes.", CompareRounds, CompareCommand.Run),
             Measurement("control", "What a busy control plane costs the data path; about five minutes.", ControlRounds, ControlCommand.Run, ControlBurst),
             Measurement("rest", "CPU of a daemon whose connections say nothing; about four minutes.", RestRounds, RestCommand.Run, RestBurst),
+            Survive(),
             Peers(),
+            Hidden("survive-clients", "The clients of one third of survive.", SteadyClients.Run),
+            Hidden("survive-backends", "Their backends.", SteadyBackends.Run),
+            Hidden("survive-newcomers", "The clients that connect beside them.", Newcomers.Run),
             Hidden("operators", "Whoever keeps the control plane busy for control.", a => Operators.Run(Port(a[0]), Port(a[1]))),
             Hidden("probed", "The backends that are only there to be probed.", _ => ProbedBackends.Run()),
             Hidden("burn", "Burns a share of a processor for control.", a => Burner.Run(double.Parse(a[0], CultureInfo.InvariantCulture))),
@@ -124,6 +130,60 @@ internal static class BenchCommands
                 parsed.GetValue(seed),
                 parsed.GetValue(daemon),
                 parsed.GetValue(against)));
+        });
+        return command;
+    }
+
+    private static Command Survive()
+    {
+        var connections = new Option<int>("--connections") { Description = "Of all three thirds together.", DefaultValueFactory = _ => 6000 };
+        var upgrades = new Option<int>("--upgrades") { Description = "Upgrades of the daemon, in a row." };
+        var kills = new Option<int>("--kills") { Description = "kill -9 of the daemon, each followed by a restart; after the upgrades." };
+        var none = new Option<bool>("--none") { Description = "No events: what the load is like by itself." };
+        var calm = new Option<int>("--calm") { Description = "Seconds without events before the first.", DefaultValueFactory = _ => 20 };
+        var every = new Option<int>("--every") { Description = "Milliseconds from an event to the next.", DefaultValueFactory = _ => 2000 };
+        var rate = new Option<int>("--rate") { Description = "New connections a second beside the thirds.", DefaultValueFactory = _ => 1000 };
+        var busy = new Option<double>("--busy") { Description = "The machine is at most this busy before, as a ratio.", DefaultValueFactory = _ => 0.6 };
+        var workers = new Option<int>("--workers") { Description = "Event loops of the daemon; 0: its default." };
+        var daemon = new Option<string?>("--daemon") { Description = "Another l4balancer executable than the published one (artifacts/publish/l4balancer)." };
+        var congestion = new Option<string?>("--congestion") { Description = "TCP congestion control for everybody (\"cubic\"); default: the host's." };
+        var withoutKeeper = new Option<bool>("--without-keeper") { Description = "The daemon runs with keeper = false: everything is lost." };
+        var command = new Command("survive", "What upgrades and kill -9 of the daemon cost thousands of connections; some minutes.")
+        {
+            connections, upgrades, kills, none, calm, every, rate, busy, workers, daemon, congestion, withoutKeeper,
+        };
+        command.SetAction(parsed =>
+        {
+            if (!OperatingSystem.IsLinux())
+            {
+                Console.Error.WriteLine("bench: survive needs Linux (epoll, /proc, namespaces)");
+                return 2;
+            }
+
+            if (!parsed.GetValue(none) && parsed.GetValue(upgrades) + parsed.GetValue(kills) == 0)
+            {
+                Console.Error.WriteLine("bench: survive: name the events: --upgrades N, --kills N, or --none");
+                return 2;
+            }
+
+            string[] arguments = [.. parsed.Tokens.Select(static t => t.Value)];
+            if (!NetworkNamespace.Entered && NetworkNamespace.Run(arguments, parsed.GetValue(congestion)) is int code)
+            {
+                return code;
+            }
+
+            ResourceLimits.RaiseDescriptorLimit(out _);
+            return SurviveCommand.Run(new SurviveOptions(
+                parsed.GetValue(connections),
+                parsed.GetValue(none) ? 0 : parsed.GetValue(upgrades),
+                parsed.GetValue(none) ? 0 : parsed.GetValue(kills),
+                TimeSpan.FromSeconds(parsed.GetValue(calm)),
+                TimeSpan.FromMilliseconds(parsed.GetValue(every)),
+                parsed.GetValue(rate),
+                parsed.GetValue(busy),
+                parsed.GetValue(workers),
+                parsed.GetValue(daemon),
+                Keeper: !parsed.GetValue(withoutKeeper)));
         });
         return command;
     }

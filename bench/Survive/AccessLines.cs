@@ -1,0 +1,64 @@
+using System.Globalization;
+using L4Balancer.Bench.Survive.Peers;
+
+namespace L4Balancer.Bench.Survive;
+
+/// <summary>The access log beside what the clients know: exactly one line for each connection that ended.</summary>
+/// <param name="Lines">Lines of connections of the scene.</param>
+/// <param name="Doubled">Ids with more than one line.</param>
+/// <param name="Missing">Connections that a client had, and that have no line.</param>
+/// <param name="MissingFarFromEvents">Of those the ones that did not end near a kill.</param>
+internal sealed record AccessLines(int Lines, int Expected, int Doubled, int Missing, int MissingFarFromEvents)
+{
+    /// <summary>
+    /// How long before a kill a connection may have ended without a line: lines are gathered for 50 ms, and written by a thread that may
+    /// have to wait for a processor. What a killed daemon had not yet connected to a backend is reset without a record of its own.
+    /// </summary>
+    private static readonly TimeSpan FlushInterval = TimeSpan.FromMilliseconds(200);
+
+    /// <param name="steady">Number of connections of the thirds.</param>
+    public static AccessLines Read(string path, int steady, IReadOnlyCollection<Visit> visits, IReadOnlyCollection<SceneEvent> kills)
+    {
+        var ids = new HashSet<ulong>();
+        var clients = new Dictionary<string, int>();
+        (int lines, int doubled, int ofThirds) = (0, 0, 0);
+        foreach (string line in File.ReadLines(path).Where(static l => l.Contains(" id=", StringComparison.Ordinal)))
+        {
+            lines++;
+            doubled += ids.Add(ulong.Parse(Value(line, " id="), CultureInfo.InvariantCulture)) ? 0 : 1;
+            if (Value(line, " listener=") == "newcomers")
+            {
+                string client = Value(line, " client=");
+                clients[client] = clients.GetValueOrDefault(client) + 1;
+            }
+            else
+            {
+                ofThirds++;
+            }
+        }
+
+        (int missing, int far, int expected) = (Math.Max(0, steady - ofThirds), 0, steady);
+        foreach (Visit visit in visits.Where(static v => v.Client.Length > 0))
+        {
+            expected++;
+            int left = clients.GetValueOrDefault(visit.Client);
+            if (left > 0)
+            {
+                clients[visit.Client] = left - 1;
+                continue;
+            }
+
+            missing++;
+            far += kills.Any(k => visit.Ended >= k.Begun - FlushInterval.TotalNanoseconds && visit.Begun <= k.Ended) ? 0 : 1;
+        }
+
+        return new AccessLines(lines, expected, doubled, missing, far);
+    }
+
+    private static string Value(string line, string key)
+    {
+        int at = line.IndexOf(key, StringComparison.Ordinal) + key.Length;
+        int end = line.IndexOf(' ', at);
+        return end < 0 ? line[at..] : line[at..end];
+    }
+}
