@@ -8,7 +8,7 @@ namespace L4Balancer.Admin;
 
 /// <summary>
 /// The file of the local socket: created with mode 0660 before clients can connect, and removed at the end if no other process has
-/// replaced it, or serves on its socket. Everyone who may open the socket has full access, so an existing file is checked before it is replaced.
+/// replaced it, or serves on the same socket. Everyone who may open the socket has full access, so an existing file is checked before it is replaced.
 /// </summary>
 internal sealed class AdminSocket : IDisposable
 {
@@ -72,7 +72,7 @@ internal sealed class AdminSocket : IDisposable
     public void Dispose()
     {
         Listener.Dispose();
-        if (_among.RemovesFiles)
+        if (!_among.AreShared)
         {
             _file.Remove();
         }

@@ -74,8 +74,8 @@ internal sealed class TcpAnswers : IAsyncDisposable
     {
         await _socket.PauseAsync();
         _isPausing = true;
-        await EndAsync(static c => c.IsIdle).WaitAsync(PauseWithin, _answering.Clock).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        await EndAsync(static _ => true);
+        await EndAsync(static c => c.IsIdle, static c => c.Finish()).WaitAsync(PauseWithin, _answering.Clock).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await EndAsync(static _ => true, static c => c.Abort());
     }
 
     public void Resume()
@@ -89,18 +89,18 @@ internal sealed class TcpAnswers : IAsyncDisposable
         await _ends.CancelAsync();
         await _accepting;
         _socket.Dispose();
-        await EndAsync(static _ => false);
+        await EndAsync(static _ => false, static _ => { });
         _ends.Dispose();
     }
 
-    /// <summary>Closes some connections, and completes when all have ended.</summary>
-    private Task EndAsync(Predicate<Connection> atOnce)
+    /// <summary>Does something with some connections, and completes when all have ended.</summary>
+    private Task EndAsync(Predicate<Connection> some, Action<Connection> act)
     {
         lock (_gate)
         {
-            foreach (Connection connection in _connections.Where(c => atOnce(c)))
+            foreach (Connection connection in _connections.Where(c => some(c)))
             {
-                connection.Abort();
+                act(connection);
             }
 
             return Task.WhenAll([.. _connections.Select(static c => c.Served)]);
@@ -262,6 +262,19 @@ internal sealed class TcpAnswers : IAsyncDisposable
         {
             get => new(Volatile.Read(ref _idleSince));
             set => Volatile.Write(ref _idleSince, value.Ticks);
+        }
+
+        /// <summary>Ends the wait for a question, and the connection without a reset.</summary>
+        public void Finish()
+        {
+            try
+            {
+                Socket.Shutdown(SocketShutdown.Both);
+            }
+            catch (Exception e) when (e is SocketException or ObjectDisposedException)
+            {
+                // It has ended already.
+            }
         }
 
         public void Abort()

@@ -8,7 +8,8 @@ namespace L4Balancer.Web;
 /// clients that connect wait in the kernel's queue. Any thread.
 /// </summary>
 /// <param name="socket">Bound; it need not listen yet.</param>
-internal sealed class ControlSocket(string name, Socket socket, Action<ControlSocket> closing) : IDisposable
+/// <param name="among">Of which it is one.</param>
+internal sealed class ControlSocket(string name, Socket socket, ControlSockets among) : IDisposable
 {
     /// <summary>Connections that wait to be accepted; that of Kestrel.</summary>
     private const int Backlog = 512;
@@ -113,8 +114,9 @@ internal sealed class ControlSocket(string name, Socket socket, Action<ControlSo
     }
 
     /// <summary>
-    /// Closes this process's descriptor, after the server's own end: another process that has the socket goes on with it. Were an accept still
-    /// under way, the framework would end it by means that concern the socket itself, so it is waited for.
+    /// Closes the socket, after the server's own end. If another process has it too, the descriptor is left to the end of this process, because the
+    /// framework, where some call on the socket has not returned yet, disconnects it (connect(2) to AF_UNSPEC) before it closes its descriptor:
+    /// the other process would listen no more.
     /// </summary>
     public void Dispose()
     {
@@ -130,8 +132,16 @@ internal sealed class ControlSocket(string name, Socket socket, Action<ControlSo
 
         _pause.Cancel();
         bool isQuiet = _isPaused || _turn.Wait(Patience);
-        closing(this);
-        socket.Dispose();
+        among.Forget(Descriptor, this);
+        if (among.AreShared)
+        {
+            GC.SuppressFinalize(socket.SafeHandle);
+        }
+        else
+        {
+            socket.Dispose();
+        }
+
         if (isQuiet)
         {
             _pause.Dispose();

@@ -37,9 +37,10 @@ internal sealed class ControlSockets(IReadOnlyList<NamedDescriptor> left, ILogge
     private ConnectionLedger? _ledger;
 
     /// <summary>
-    /// Whether the file of a UNIX socket is removed when it is closed. It must not be while another process serves on it, or is about to.
+    /// Whether another process has them too, and serves on them or is about to. While that is so, the end of this one changes nothing of the
+    /// sockets, nor of the file of a UNIX socket. To be set before they are sent or taken, and cleared when the other process is gone.
     /// </summary>
-    public bool RemovesFiles { get; set; } = true;
+    public bool AreShared { get; set; }
 
     /// <summary>Those that are open now, for a hand-over.</summary>
     public IReadOnlyList<NamedDescriptor> All
@@ -180,7 +181,7 @@ internal sealed class ControlSockets(IReadOnlyList<NamedDescriptor> left, ILogge
 
     private ControlSocket Open(string name, Socket socket)
     {
-        var opened = new ControlSocket(name, socket, s => Forget(s.Descriptor, s));
+        var opened = new ControlSocket(name, socket, this);
         Open(new NamedDescriptor(name, opened.Descriptor), opened);
         return opened;
     }
@@ -195,8 +196,8 @@ internal sealed class ControlSockets(IReadOnlyList<NamedDescriptor> left, ILogge
         }
     }
 
-    // Before the descriptor is closed, whose number may come back at once.
-    private void Forget(int descriptor, IDisposable owned)
+    /// <summary>To be called before the descriptor is closed, whose number may come back at once.</summary>
+    internal void Forget(int descriptor, IDisposable owned)
     {
         lock (_gate)
         {
