@@ -1,6 +1,5 @@
 using L4Balancer.Core.Connections;
 using L4Balancer.Engine.Ledger;
-using L4Balancer.Engine.Listening;
 using Microsoft.Extensions.Logging;
 
 namespace L4Balancer.Engine;
@@ -48,8 +47,8 @@ public sealed record EngineOptions
     public int PipesPerWorker { get; init; } = 256;
 
     /// <summary>
-    /// Where established connections are noted for a process that takes over after a crash; null: nowhere. Of the epoll engine only. It must have a place
-    /// for each worker and each of its pipes, and be disposed of after the engine has stopped.
+    /// Where connections and listening sockets are noted for a process that takes over after a crash; null: nowhere. Only the epoll engine writes it. It
+    /// must have a part for each worker, with a place for each of its pipes, belongs to this engine alone, and is to be disposed of after the engine.
     /// </summary>
     public ConnectionLedger? Ledger { get; init; }
 }

@@ -64,7 +64,7 @@ public sealed class Predecessor : IDisposable
     public IReadOnlyList<(LedgerBackendName Backend, BackendOverride Value)> Overrides => _reading.Overrides;
 
     /// <summary>Seeds of the hashes of sticky keys, by pool.</summary>
-    public IReadOnlyDictionary<string, (ulong First, ulong Second)> StickySeeds => _reading.StickySeeds;
+    public IReadOnlyList<LedgerSeeds> StickySeeds => _reading.Seeds;
 
     /// <summary>Connections in its ledger, those included that cannot be adopted.</summary>
     public int ConnectionCount => _reading.Connections.Count;
@@ -82,6 +82,10 @@ public sealed class Predecessor : IDisposable
     /// <param name="path">Of a daemon that may run.</param>
     public static HashSet<ulong> CookiesIn(string path) =>
         [.. Read(path).Connections.SelectMany(static c => (ulong[])[c.Entry.ClientCookie, c.Entry.BackendCookie])];
+
+    /// <summary>For how long the keeper of a daemon waits; zero: not known.</summary>
+    internal static TimeSpan TimeoutIn(string folder, LedgerWriter daemon) =>
+        KeeperFolder.TryOpen(folder) is { } opened ? Read(opened.LedgerOf(daemon)).KeeperTimeout : TimeSpan.Zero;
 
     /// <param name="daemon">One that has ended (<see cref="LedgerWriter.IsRunning"/>).</param>
     /// <param name="fault">Why it cannot be taken over although its keeper lives, as text for a log; null if there is nothing to take over.</param>

@@ -118,11 +118,13 @@ internal readonly ref struct LedgerReader
             State = _header.State,
             Writer = new LedgerWriter(_header.BootFirst, _header.BootSecond, _header.Process, _header.ProcessStarted),
             Generation = _header.Generation,
+            KeeperTimeout = TimeSpan.FromMilliseconds(Math.Max(0, _header.KeeperTimeout)),
             NextId = Math.Max(
                 _header.NextId, connections.Count == 0 ? 0 : connections.Max(c => Math.Min(c.Entry.Id, ulong.MaxValue - 1) + 1)),
+            NamesInUse = _names.Count(n => n.Kind != LedgerNameKind.None),
             Listening = listening,
             Overrides = Overrides(),
-            StickySeeds = StickySeeds(),
+            Seeds = Seeds(),
             Connections = read,
             Pipes = pipes,
         };
@@ -201,16 +203,15 @@ internal readonly ref struct LedgerReader
         return overrides;
     }
 
-    private Dictionary<string, (ulong, ulong)> StickySeeds()
+    private List<LedgerSeeds> Seeds()
     {
-        Dictionary<string, (ulong, ulong)> seeds = [];
+        var seeds = new List<LedgerSeeds>();
         for (int i = 0; i < _names.Length; i++)
         {
-            if (_names[i].Kind == LedgerNameKind.Pool
-                && Record<LedgerName>(_shape.NamesAt, i, LedgerName.Size) is { FirstSeed: var first, SecondSeed: var second }
-                && (first | second) != 0)
+            LedgerName record = Record<LedgerName>(_shape.NamesAt, i, LedgerName.Size);
+            if (_names[i].Kind == LedgerNameKind.Pool && (record.FirstSeed != 0 || record.SecondSeed != 0))
             {
-                seeds[_names[i].Text] = (first, second);
+                seeds.Add(new LedgerSeeds(_names[i].Text, record.FirstSeed, record.SecondSeed));
             }
         }
 

@@ -71,6 +71,9 @@ public sealed record LedgerPipeEnds(int ReadEnd, int WriteEnd, int Capacity, ulo
 /// <summary>A socket that listened.</summary>
 public sealed record LedgerSocket(int Descriptor, ulong Cookie, string Listener);
 
+/// <summary>The seeds that the hashes of a pool's sticky keys were made with.</summary>
+public sealed record LedgerSeeds(string Pool, ulong First, ulong Second);
+
 /// <summary>A connection as the ledger has it.</summary>
 internal sealed record LedgerConnection
 {
@@ -105,17 +108,23 @@ internal sealed record LedgerReading
 
     public ulong Generation { get; init; }
 
+    /// <summary>For how long its keeper waits; zero: not known.</summary>
+    public TimeSpan KeeperTimeout { get; init; }
+
     /// <summary>Every connection of the writer had a lower id.</summary>
     public ulong NextId { get; init; }
+
+    /// <summary>Names that can be read.</summary>
+    public int NamesInUse { get; init; }
 
     public IReadOnlyList<LedgerSocket> Listening { get; init; } = [];
 
     public IReadOnlyList<(LedgerBackendName Backend, BackendOverride Value)> Overrides { get; init; } = [];
 
-    public IReadOnlyList<LedgerConnection> Connections { get; init; } = [];
+    /// <summary>Of the pools that have sticky keys.</summary>
+    public IReadOnlyList<LedgerSeeds> Seeds { get; init; } = [];
 
-    /// <summary>Seeds of the hashes of sticky keys, by pool.</summary>
-    public IReadOnlyDictionary<string, (ulong First, ulong Second)> StickySeeds { get; init; } = new Dictionary<string, (ulong, ulong)>();
+    public IReadOnlyList<LedgerConnection> Connections { get; init; } = [];
 
     /// <summary>Every pipe of the writer, those without bytes included.</summary>
     public IReadOnlyList<LedgerPipeEnds> Pipes { get; init; } = [];

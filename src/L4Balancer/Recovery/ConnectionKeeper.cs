@@ -109,6 +109,7 @@ internal sealed class ConnectionKeeper : IDisposable
             }
 
             _ledger = ConnectionLedger.TryCreate(Folder.LedgerOf(Self), shape, Self, generation, nextId, out string? fault);
+            _ledger?.NoteTimeout(_timeout);
             if (_ledger is null)
             {
                 GiveUp(fault!);

@@ -49,6 +49,7 @@ internal sealed class ConnectionTaking(
                     Client = left.Client,
                     Backend = left.Backend,
                     ClientIsUnix = left.ClientIsUnix,
+                    LacksOptions = true,
                     PipeToBackend = left.PipeToBackend,
                     PipeToClient = left.PipeToClient,
                     LastActivity = carried.LastActivity,

@@ -130,9 +130,9 @@ internal sealed class CrashRecovery : IDisposable
             snapshot.State.ContinueAfter(NextId - 1);
         }
 
-        foreach ((string pool, (ulong, ulong) seeds) in _left[0].StickySeeds)
+        foreach (LedgerSeeds seeds in _left[0].StickySeeds)
         {
-            survivors.TryTakeSticky(snapshot, pool, seeds);
+            survivors.TryTakeSticky(snapshot, seeds.Pool, (seeds.First, seeds.Second));
         }
     }
 
