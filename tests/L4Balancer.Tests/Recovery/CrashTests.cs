@@ -45,7 +45,7 @@ internal sealed class CrashTests
         string metrics = await scene.MetricsAsync();
         Assert.That(metrics, Does.Contain($"l4balancer_recovered_connections_total{{result=\"adopted\"}} {many}\n")
             .And.Contain("l4balancer_recovered_connections_total{result=\"reset\"} 0\n")
-            .And.Contain($"l4balancer_connections_active{{pool=\"chat\",backend=\"ws1\"}} {many + 1}\n"));
+            .And.Contain($"l4balancer_connections_active{{backend=\"ws1\",pool=\"chat\"}} {many + 1}\n"));
 
         // The end of one is one line, with what was relayed before and after.
         string address = Talk.AddressOf(clients[7]);
@@ -119,7 +119,7 @@ internal sealed class CrashTests
         Assert.That(await Talk.EchoAsync(clients[0], "stays"), Is.EqualTo("stays"));
         JsonElement one = (await scene.GetAsync("/v1/connections")).GetProperty("connections")[0];
         Assert.That(one.GetProperty("pool").GetString(), Is.EqualTo("chat"));
-        Assert.That(await scene.MetricsAsync(), Does.Contain("l4balancer_connections_active{pool=\"chat\",backend=\"ws1\"} 3\n"));
+        Assert.That(await scene.MetricsAsync(), Does.Contain("l4balancer_connections_active{backend=\"ws1\",pool=\"chat\"} 3\n"));
         await scene.AskAsync("reload");
         await scene.AskAsync("close", "--backend", "chat/ws1", "--rate", "0");
         foreach (TcpClient client in clients)
