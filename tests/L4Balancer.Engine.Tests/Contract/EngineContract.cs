@@ -56,7 +56,7 @@ internal abstract class EngineContract(Func<EngineOptions, IEngine> create)
 
     protected IEngine NewEngine(
         RecordedConnections records, IReadOnlyList<int>? inherited = null, ILoggerFactory? log = null, HeldMemory? held = null, int workers = 2,
-        ConnectionLedger? ledger = null) =>
+        IReadOnlyList<ListeningDescriptor>? takenOver = null, ConnectionLedger? ledger = null) =>
         create(new EngineOptions
         {
             Held = held ?? new HeldMemory(long.MaxValue),
@@ -65,6 +65,7 @@ internal abstract class EngineContract(Func<EngineOptions, IEngine> create)
             Loggers = log ?? NullLoggerFactory.Instance,
             Workers = workers,
             Inherited = inherited ?? [],
+            TakenOver = takenOver ?? [],
             Ledger = ledger ?? (OperatingSystem.IsLinux() ? NewLedger().Ledger : null),
         });
 
@@ -89,10 +90,47 @@ internal abstract class EngineContract(Func<EngineOptions, IEngine> create)
     {
         var records = new RecordedConnections(onEstablished);
         RoutingSnapshot snapshot = RoutingSnapshot.Build(new(config, maxConnections));
-        var rig = new Rig(NewEngine(records, inherited, log, held, workers, ledger), snapshot, records);
+        var rig = new Rig(NewEngine(records, inherited, log, held, workers, ledger: ledger), snapshot, records) { Config = config };
         _rigs.Add(rig);
         Assert.That(rig.Start(), Is.Empty);
         return rig;
+    }
+
+    /// <summary>
+    /// An engine as another process would have it: with a snapshot of its own, built of the same configuration, and with its own records.
+    /// </summary>
+    /// <param name="sockets">Duplicates of the sockets that the first one listens on; otherwise it binds its own.</param>
+    /// <returns>Null where the engine hands nothing over: it says so, and the test has nothing more to see.</returns>
+    protected async Task<Rig?> StartSecondAsync(Rig first, IReadOnlyList<ListeningDescriptor>? sockets = null)
+    {
+        if (!await HandsOverAsync(first))
+        {
+            return null;
+        }
+
+        var records = new RecordedConnections();
+        RoutingSnapshot snapshot = RoutingSnapshot.Build(new(first.Config!, first.Snapshot.MaxConnections));
+        snapshot.State.ContinueAfter(first.Snapshot.State.LastId + 1_000_000);
+        var rig = new Rig(NewEngine(records, takenOver: sockets), snapshot, records) { Config = first.Config };
+        _rigs.Add(rig);
+        Assert.That(rig.Start(), Is.Empty);
+        return rig;
+    }
+
+    /// <summary>Whether the engine can hand over connections; one that cannot has to say so.</summary>
+    protected static async Task<bool> HandsOverAsync(Rig rig)
+    {
+        await using FrozenSlice? slice = await rig.Engine.FreezeAsync(1, CancellationToken.None).Soon();
+        if (slice is not null)
+        {
+            return true;
+        }
+
+        Assert.That(async () => await rig.Engine.AdoptAsync([]), Throws.InstanceOf<NotSupportedException>());
+        Assert.That(async () => await rig.Engine.StopAcceptingAsync(), Throws.InstanceOf<NotSupportedException>());
+        Assert.That(rig.Engine.ResumeAccepting, Throws.InstanceOf<NotSupportedException>());
+        Assert.That(rig.Engine.ListeningDescriptors, Is.Empty);
+        return false;
     }
 
     protected T Keep<T>(T peer)

@@ -4,7 +4,7 @@ using System.Net.Sockets;
 
 namespace L4Balancer.Tests.Etcd;
 
-/// <summary>One member of etcd as a process on loopback, with a folder and ports of its own. Disposal kills it, by its own handle.</summary>
+/// <summary>One member of etcd as a process, with a folder and ports of its own. Disposal kills it, by its own handle.</summary>
 internal sealed class EtcdServer : IAsyncDisposable
 {
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("l4balancer-etcd-");
@@ -19,7 +19,7 @@ internal sealed class EtcdServer : IAsyncDisposable
         Name = name;
         _wrapper = wrapper ?? [];
         Client = new Uri($"{scheme}://{host}:{clientPort}");
-        Peer = new Uri($"http://127.0.0.1:{peerPort}");
+        Peer = new Uri($"http://{host}:{peerPort}");
         _cluster = cluster.Length > 0 ? cluster : $"{name}={Peer.OriginalString}";
         _more = more;
     }
@@ -66,7 +66,9 @@ internal sealed class EtcdServer : IAsyncDisposable
     }
 
     /// <summary>A member of a cluster, not started.</summary>
-    public static EtcdServer Of(string name, int clientPort, int peerPort, string cluster) => new(name, clientPort, peerPort, "http", cluster, []);
+    /// <param name="wrapper">What its command begins with.</param>
+    public static EtcdServer Of(string name, string host, int clientPort, int peerPort, string cluster, string[]? wrapper = null) =>
+        new(name, clientPort, peerPort, "http", cluster, [], host, wrapper);
 
     /// <summary>Starts, or starts again with the same data.</summary>
     public void Start()
