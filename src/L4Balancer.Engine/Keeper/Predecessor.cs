@@ -188,8 +188,12 @@ public sealed class Predecessor : IDisposable
     /// </summary>
     /// <param name="isElsewhere">As of <see cref="Connections"/>.</param>
     /// <returns>How many of them clients had made to one of the ports that it listened on.</returns>
-    public int ResetUnnamed(Predicate<ulong> isElsewhere) =>
-        UnnamedSockets.Reset(Keeper, _numbers, cookie => _named.Contains(cookie) || isElsewhere(cookie), Fetch);
+    /// <param name="isOfControl">By the name of a listening socket: who has connected to it is not a client.</param>
+    public int ResetUnnamed(Predicate<ulong> isElsewhere, Predicate<string> isOfControl)
+    {
+        HashSet<ulong> control = [.. _reading.Listening.Where(s => isOfControl(s.Listener)).Select(static s => s.Cookie)];
+        return UnnamedSockets.Reset(Keeper, _numbers, cookie => _named.Contains(cookie) || isElsewhere(cookie), control.Contains, Fetch);
+    }
 
     /// <summary>Ends the keeper, and with it whatever was not fetched; removes the files.</summary>
     /// <returns>False if the keeper does not answer: the files stay.</returns>

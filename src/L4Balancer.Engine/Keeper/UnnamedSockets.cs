@@ -15,8 +15,10 @@ internal static class UnnamedSockets
     /// <summary>Resets those that are connections.</summary>
     /// <param name="named">Numbers that the ledger has: they are not fetched again.</param>
     /// <param name="isNamed">By cookie: not to be touched.</param>
+    /// <param name="isControl">By the cookie of one that listens: its connections are none of clients.</param>
     /// <returns>How many of them clients had made.</returns>
-    public static int Reset(int keeper, IReadOnlySet<int> named, Predicate<ulong> isNamed, FetchDescriptors fetch)
+    public static int Reset(
+        int keeper, IReadOnlySet<int> named, Predicate<ulong> isNamed, Predicate<ulong> isControl, FetchDescriptors fetch)
     {
         HashSet<Endpoint> ports = [];
         HashSet<string> paths = [];
@@ -39,8 +41,12 @@ internal static class UnnamedSockets
                 }
                 else if (SocketReset.IsListening(descriptor))
                 {
-                    ports.Add(new Endpoint(default, local.Port));
-                    paths.Add(path);
+                    if (!isControl(SocketCookie.Of(descriptor)))
+                    {
+                        ports.Add(new Endpoint(default, local.Port));
+                        paths.Add(path);
+                    }
+
                     TcpSocket.Close(descriptor);
                 }
                 else if (SocketReset.Now(descriptor))

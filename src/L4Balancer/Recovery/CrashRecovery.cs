@@ -170,7 +170,7 @@ internal sealed class CrashRecovery : IDisposable
                 counters.Add(taking.Adopted, taking.Reset);
             }
 
-            int unnamed = predecessor.ResetUnnamed(elsewhere.Contains);
+            int unnamed = predecessor.ResetUnnamed(elsewhere.Contains, IsOfControl);
             counters.Add(0, unnamed);
             elsewhere.UnionWith(predecessor.Cookies);
             if (!predecessor.End())

@@ -1,4 +1,4 @@
-using System.Globalization;
+using System.Net;
 using System.Net.Sockets;
 using System.Runtime.Versioning;
 using System.Text.Json;
@@ -40,8 +40,9 @@ internal sealed class CrashTests
         Assert.That(now, Has.Length.EqualTo(many + 1).And.SupersetOf(ids), "ids stay, and go on");
         Assert.That(now[^1], Is.GreaterThan(ids[^1]));
         Assert.That(CrashScene.HasEnded(keeper), "the keeper of the first one has ended");
-        Assert.That(Directory.GetFiles(scene.KeeperFolder).Select(Path.GetFileName), Has.Exactly(1).StartsWith($"keeper-{heir.Id}-")
-            .And.Exactly(1).StartsWith($"ledger-{heir.Id}-").And.Length.EqualTo(2));
+        Assert.That(
+            Directory.GetFiles(scene.KeeperFolder).Select(static p => string.Join('-', Path.GetFileName(p).Split('-')[..2])),
+            Is.EquivalentTo(new[] { $"keeper-{heir.Id}", $"ledger-{heir.Id}" }));
         string metrics = await scene.MetricsAsync();
         Assert.That(metrics, Does.Contain($"l4balancer_recovered_connections_total{{result=\"adopted\"}} {many}\n")
             .And.Contain("l4balancer_recovered_connections_total{result=\"reset\"} 0\n")
@@ -131,15 +132,27 @@ internal sealed class CrashTests
     [Test]
     public async Task Half_closed_connection_goes_on()
     {
+        using var backend = new TcpListener(IPAddress.Loopback, 0);
+        backend.Start();
         await using var scene = new CrashScene();
+        scene.Pool = scene.Pool.Replace("{backend}", backend.LocalEndpoint.ToString(), StringComparison.Ordinal);
         DaemonProcess first = await scene.StartAsync();
-        TcpClient client = (await scene.ConnectAsync(1))[0];
+        TcpClient client = await scene.ConnectAsync();
+        using Socket server = await backend.AcceptSocketAsync().WaitAsync(DaemonProcess.Deadline);
         client.Client.Shutdown(SocketShutdown.Send);
+        Assert.That(await server.ReceiveAsync(new byte[1]).WaitAsync(DaemonProcess.Deadline), Is.Zero);
+        await CrashScene.UntilAsync(
+            () => scene.MetricsAsync().Result.Contains("half_closed{pool=\"chat\"} 1\n", StringComparison.Ordinal), "it is half-closed");
         await CrashScene.KillAsync(first);
         await scene.StartAsync();
+        Assert.That(await scene.MetricsAsync(), Does.Contain("half_closed{pool=\"chat\"} 1\n"));
 
-        // The echo has seen the end, whenever it went on, and ends too.
-        Assert.That(await client.GetStream().ReadAsync(new byte[1]).AsTask().WaitAsync(DaemonProcess.Deadline), Is.Zero);
+        // The other direction still works, to its end.
+        await server.SendAsync("late"u8.ToArray());
+        server.Shutdown(SocketShutdown.Send);
+        var bytes = new byte[8];
+        Assert.That(await client.Client.ReceiveAsync(bytes).WaitAsync(DaemonProcess.Deadline), Is.EqualTo(4));
+        Assert.That(await client.Client.ReceiveAsync(bytes).WaitAsync(DaemonProcess.Deadline), Is.Zero);
     }
 
     [Test]
@@ -163,7 +176,7 @@ internal sealed class CrashTests
         DaemonProcess first = await scene.StartAsync();
         TcpClient[] clients = await scene.ConnectAsync(2);
         await CrashScene.KillAsync(first);
-        using var taken = new TcpListener(System.Net.IPAddress.Loopback, 0);
+        using var taken = new TcpListener(IPAddress.Loopback, 0);
         taken.Start();
         scene.More = $"[metrics]\nlisten = \"{taken.LocalEndpoint}\"\n";
         DaemonProcess failed = scene.Begin();
