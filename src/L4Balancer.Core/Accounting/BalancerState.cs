@@ -17,6 +17,18 @@ public sealed class BalancerState
 
     public ConnectReports ConnectReports { get; } = new();
 
+    internal void WriteTo(CounterSheet sheet)
+    {
+        sheet["admin_auth_failures"] = AdminAuthFailures;
+        Reloads.WriteTo(sheet);
+    }
+
+    internal void Add(CounterSheet counted)
+    {
+        Interlocked.Add(ref _adminAuthFailures, counted["admin_auth_failures"]);
+        Reloads.Add(counted);
+    }
+
     /// <returns>The number of open connections, including this one.</returns>
     public int CountAccepted() => Interlocked.Increment(ref _open);
 

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
 
@@ -19,6 +20,9 @@ internal sealed class ControlSocket(string name, Socket socket, ControlSockets a
 
     /// <summary>A stop does not wait longer for an accept that is under way.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+
+    /// <summary>Kept from being finalized.</summary>
+    private static readonly ConcurrentBag<Socket> LeftOpen = [];
 
     /// <summary>Held by an accept while it waits, and through a pause.</summary>
     private readonly SemaphoreSlim _turn = new(1, 1);
@@ -135,7 +139,7 @@ internal sealed class ControlSocket(string name, Socket socket, ControlSockets a
         among.Forget(Descriptor, this);
         if (among.AreShared)
         {
-            GC.SuppressFinalize(socket.SafeHandle);
+            LeftOpen.Add(socket);
         }
         else
         {

@@ -36,8 +36,9 @@ internal sealed class PausedHostTests
         await first.PauseAsync();
         first.Sockets.AreShared = true;
         await using NumberedHost second = await NumberedHost.StartAsync(2, NumberedHost.HandedOver(first.Sockets), path);
-        await first.DisposeAsync();
         await answers.UntilAsync(2, 50);
+        await first.DisposeAsync();
+        await answers.UntilAsync(2, 100);
         await end.CancelAsync();
         await Task.WhenAll(clients);
         Assert.That(answers.Faults, Is.Empty);
@@ -114,10 +115,9 @@ internal sealed class PausedHostTests
         using HttpClient client = second.Client();
         Assert.That(await second.AskAsync(client), Is.EqualTo(2));
 
-        // Not disposed of: that is what is tested.
+        // Not disposed of: what that does is tested here.
         var listening = new Socket(new SafeSocketHandle(second.Listener.Socket.Descriptor, ownsHandle: false));
         Assert.That(listening.LingerState!.Enabled, Is.False);
-        GC.SuppressFinalize(listening);
     }
 
     private static ControlSockets Fresh() => new([], NullLogger.Instance);
@@ -129,27 +129,28 @@ internal sealed class PausedHostTests
     {
         private readonly Lock _gate = new();
         private readonly Dictionary<int, int> _counts = [];
+        private int _latest;
 
         public List<string> Faults { get; } = [];
 
+        /// <summary>Whether no answer was older than one that had come before its question.</summary>
         public bool IsInOrder { get; private set; } = true;
 
         public async Task AskAsync(NumberedHost host, bool keep, CancellationToken end)
         {
             HttpClient client = host.Client();
-            int latest = 0;
             while (!end.IsCancellationRequested)
             {
+                int before = Volatile.Read(ref _latest);
                 try
                 {
                     int number = await host.AskAsync(client);
                     lock (_gate)
                     {
                         _counts[number] = _counts.GetValueOrDefault(number) + 1;
-                        IsInOrder &= number >= latest;
+                        IsInOrder &= number >= before;
+                        _latest = Math.Max(_latest, number);
                     }
-
-                    latest = number;
                 }
                 catch (HttpRequestException e)
                 {
