@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
 
@@ -7,6 +8,9 @@ namespace L4Balancer.Engine.Linux;
 internal static unsafe class Bpf
 {
     private const int LogSize = 1 << 18;
+
+    /// <summary>Processors that may ever be there: a map of values for each processor has as many.</summary>
+    public static int PossibleProcessors { get; } = CountOf(File.ReadAllText("/sys/devices/system/cpu/possible"));
 
     /// <param name="inner">Of the type ARRAY_OF_MAPS: a map like those in it; otherwise 0.</param>
     public static SysResult CreateMap(int type, int keySize, int valueSize, int entries, int inner = 0)
@@ -81,6 +85,19 @@ internal static unsafe class Bpf
             run = new ProgramRun(Get(attributes, 4), Get(attributes, 12), Get(attributes, 36));
             return ran.Errno;
         }
+    }
+
+    /// <summary>The number of processors in a list such as <c>0-3,8</c> (Documentation/admin-guide/cputopology.rst).</summary>
+    internal static int CountOf(string list)
+    {
+        int count = 0;
+        foreach (string range in list.Trim().Split(','))
+        {
+            string[] ends = range.Split('-');
+            count += int.Parse(ends[^1], CultureInfo.InvariantCulture) - int.Parse(ends[0], CultureInfo.InvariantCulture) + 1;
+        }
+
+        return count;
     }
 
     // The same call again, with room for what the verifier says.

@@ -42,16 +42,20 @@ internal sealed class ChoiceTable(int entries, int members)
     /// <summary>The sum of the weights up to each of these, 32 bits each.</summary>
     public int SumsAt => OrderAt + (members * sizeof(ushort));
 
+    /// <summary>The number of the backend of each member, 32 bits each: it stays the same when members come and go.</summary>
+    public int NumbersAt => SumsAt + (members * sizeof(uint));
+
     /// <summary>Bytes of a value.</summary>
-    public int Length => SumsAt + (members * sizeof(uint));
+    public int Length => NumbersAt + (members * sizeof(uint));
 
     /// <summary>Writes the value for a table and its available members.</summary>
     /// <param name="owners">Members by entry, as in Core's Maglev.</param>
     /// <param name="available">Those that take new connections, in the order of their addresses, with their weights.</param>
+    /// <param name="numbers">Of the backends, by member.</param>
     /// <exception cref="ArgumentException">There is no room for so many.</exception>
-    public byte[] Write(ReadOnlySpan<ushort> owners, ReadOnlySpan<(ushort Member, int Weight)> available)
+    public byte[] Write(ReadOnlySpan<ushort> owners, ReadOnlySpan<(ushort Member, int Weight)> available, ReadOnlySpan<int> numbers)
     {
-        if (owners.Length > entries || available.Length > members)
+        if (owners.Length > entries || available.Length > members || numbers.Length > members)
         {
             throw new ArgumentException($"there is room for {entries} entries and {members} members");
         }
@@ -62,6 +66,11 @@ internal sealed class ChoiceTable(int entries, int members)
         for (int i = 0; i < owners.Length; i++)
         {
             BinaryPrimitives.WriteUInt16LittleEndian(value.AsSpan(OwnersAt + (i * sizeof(ushort))), owners[i]);
+        }
+
+        for (int i = 0; i < numbers.Length; i++)
+        {
+            BinaryPrimitives.WriteInt32LittleEndian(value.AsSpan(NumbersAt + (i * sizeof(int))), numbers[i]);
         }
 
         uint sum = 0;

@@ -68,7 +68,7 @@ internal sealed class ChoiceCodeTests
 
             Assert.That(map.IsError, Is.False, map.ToString());
             _map = map.Value;
-            byte[] value = layout.Write(table.Owners, [.. table.Available]);
+            byte[] value = layout.Write(table.Owners, [.. table.Available], []);
             Assert.That(Bpf.Update(_map, new byte[sizeof(int)], value), Is.EqualTo(Errno.None));
             SysResult program = Bpf.Load(Libc.BPF_PROG_TYPE_XDP, Assemble(length, layout), out string log);
             Assert.That(program.IsError, Is.False, () => log.Length > 3000 ? log[..1500] + "\n...\n" + log[^1500..] : log);

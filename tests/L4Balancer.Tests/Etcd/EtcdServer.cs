@@ -55,11 +55,22 @@ internal sealed class EtcdServer : IAsyncDisposable
         return server;
     }
 
+    /// <summary>A member of its own cluster at an address of this host, answering.</summary>
+    public static async Task<EtcdServer> AtAsync(string host)
+    {
+        Require();
+        int[] ports = FreePorts(2);
+        var server = new EtcdServer("m1", ports[0], ports[1], "http", "", [], host);
+        server.Start();
+        await server.ReadyAsync();
+        return server;
+    }
+
     /// <summary>A member of its own cluster behind a network that can be cut, answering.</summary>
     public static async Task<EtcdServer> StartAsync(CutNetwork network)
     {
         Require();
-        var server = new EtcdServer("m1", 2379, 2380, "http", "", [], CutNetwork.Far, network.Wrapper);
+        var server = new EtcdServer("m1", 2379, 2380, "http", "", [], network.Far, network.Wrapper);
         server.Start();
         await server.ReadyAsync();
         return server;
