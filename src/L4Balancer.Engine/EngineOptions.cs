@@ -30,7 +30,8 @@ public sealed record EngineOptions
     /// <summary>
     /// Listening sockets of a process that this one replaces, bound there for the same configuration; Linux only. Each serves the bind of its
     /// listener and address, one whose port the kernel chose included, as if it had been bound here; a socket that matches no bind is closed
-    /// with a warning. The engine owns the descriptors once it starts.
+    /// with a warning. The engine owns the descriptors once it starts, and the files of UNIX sockets from <see cref="IEngine.ResumeAccepting"/> on,
+    /// which says that the other process no longer serves them.
     /// </summary>
     public IReadOnlyList<ListeningDescriptor> TakenOver { get; init; } = [];
 

@@ -78,6 +78,10 @@ public sealed class Predecessor : IDisposable
     /// <summary>The cookies of the sockets of its connections.</summary>
     public IReadOnlySet<ulong> Cookies => _named;
 
+    /// <summary>The highest generation of the ledgers in a folder; 0: there is none.</summary>
+    public static ulong NewestGeneration(KeeperFolder folder) =>
+        folder.Daemons().Select(d => Read(folder.LedgerOf(d)).Generation).DefaultIfEmpty().Max();
+
     /// <summary>The cookies of the sockets of all connections in a ledger; empty if there is none.</summary>
     /// <param name="path">Of a daemon that may run.</param>
     public static HashSet<ulong> CookiesIn(string path) =>

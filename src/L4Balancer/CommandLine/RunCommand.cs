@@ -3,6 +3,7 @@ using L4Balancer.Configuration;
 using L4Balancer.Engine.Epoll;
 using L4Balancer.Hosting;
 using L4Balancer.Recovery;
+using L4Balancer.Upgrade;
 
 namespace L4Balancer.CommandLine;
 
@@ -21,6 +22,9 @@ internal static class RunCommand
     {
         // First, so that no handled signal can kill the process during start.
         Signals signals = Signals.CatchUntilExit();
+        var faults = UpgradeFaults.FromEnvironment();
+        _ = UpgradeProgram.Own;
+        Takeover? takeover = TakeoverOf(UpgradeEnvironment.TakeChannel(), faults);
         Task<ConfigFile> loading = ConfigFile.LoadAsync(option, TimeProvider.System);
         if (await signals.StopBeforeAsync(loading) is Signal early)
         {
@@ -36,15 +40,30 @@ internal static class RunCommand
                 errors.WriteLine(error);
             }
 
+            if (OperatingSystem.IsLinux())
+            {
+                takeover?.Side.GiveUp(file.Errors[0]);
+            }
+
             return ExitCode.BadUsage;
         }
 
         // It copies the memory of this moment, which is little yet.
-        var keeper = ConnectionKeeper.Start(file.Config, EngineChoice.NameOf(file.Config.Balancer.Engine) == EpollEngine.EngineName);
-        int code = await new Foreground(signals, errors) { Keeper = keeper }.RunAsync(file.Config, file.Path, file.Stamp);
+        bool isEpoll = EngineChoice.NameOf(file.Config.Balancer.Engine) == EpollEngine.EngineName;
+        var keeper = ConnectionKeeper.Start(file.Config, isEpoll, replaces: takeover is not null);
+        int code = await new Foreground(signals, errors)
+        {
+            Keeper = keeper,
+            Takeover = takeover,
+            Faults = takeover is null ? faults : UpgradeFaults.None,
+        }.RunAsync(file.Config, file.Path, file.Stamp);
 
         // Not after an exception: that is a crash, and the next daemon goes on with the connections.
         keeper.Stop();
         return code;
     }
+
+    /// <returns>Null if this process was started otherwise than by an upgrade.</returns>
+    private static Takeover? TakeoverOf(UpgradeChannel? channel, UpgradeFaults faults) => channel is not null && OperatingSystem.IsLinux()
+        ? new Takeover(new NewSide(channel, faults, new UpgradeLimits(), TimeProvider.System)) : null;
 }

@@ -75,9 +75,6 @@ internal sealed class ControlLoop(
             case IntentsRead read:
                 Apply(read);
                 break;
-            case SurvivorsJoined joined:
-                joined.Complete(publisher.Join(joined.Survivors).Count == 0);
-                break;
             case PeersChanged peers:
                 health.Apply(peers.Peers);
                 break;
@@ -91,6 +88,15 @@ internal sealed class ControlLoop(
                 log.FilteredCloseBegins(close.Count, close.Filter.Text, close.Who);
                 closes.CloseMatching(close.Filter, close.Pools, close.PerSecond);
                 close.Complete(true);
+                break;
+            case KnowledgeAsked asked:
+                asked.Complete(new ControlKnowledge(publisher.Now.Desired, health.Known(), [.. slowStarts.Known()], closes.Carried()));
+                break;
+            case SurvivorsCame came:
+                came.Complete(publisher.Publish(came.Survivors.JoinTo));
+                break;
+            case ShedsCame came:
+                came.Complete(closes.Continue(came.Sheds, came.FilterOf));
                 break;
             default:
                 throw new UnreachableException($"{change.GetType()} is not a change that the control loop applies");

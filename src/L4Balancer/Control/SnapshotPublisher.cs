@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using L4Balancer.Core.Handover;
 using L4Balancer.Core.Routing;
 using L4Balancer.Engine;
 
@@ -52,9 +51,8 @@ internal sealed class SnapshotPublisher
         return Publish(desired, RoutingSnapshot.Build(desired, _now.Snapshot));
     }
 
-    /// <summary>Shows what another process had and the configuration does not have, as if an earlier file had had it.</summary>
-    /// <returns>As <see cref="Publish(DesiredState)"/>.</returns>
-    public IReadOnlyList<ListenFailure> Join(Survivors survivors) => Publish(_now.Desired, survivors.JoinTo(_now.Snapshot));
+    /// <summary>As <see cref="Publish(DesiredState)"/>, of a snapshot that differs from the one in force in what is no input of it.</summary>
+    public IReadOnlyList<ListenFailure> Publish(Func<RoutingSnapshot, RoutingSnapshot> change) => Publish(_now.Desired, change(_now.Snapshot));
 
     private IReadOnlyList<ListenFailure> Publish(DesiredState desired, RoutingSnapshot next)
     {

@@ -3,11 +3,13 @@ using System.Runtime.Versioning;
 using L4Balancer.AccessLog;
 using L4Balancer.Configuration;
 using L4Balancer.Control;
+using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Dns;
 using L4Balancer.Core.Handover;
 using L4Balancer.Core.Routing;
+using L4Balancer.Core.Timing;
 using L4Balancer.Engine;
 using L4Balancer.Engine.Ledger;
 using L4Balancer.Engine.Listening;
@@ -18,6 +20,7 @@ using L4Balancer.Platform;
 using L4Balancer.Recovery;
 using L4Balancer.Resolving;
 using L4Balancer.Systemd;
+using L4Balancer.Upgrade;
 using L4Balancer.Web;
 using Microsoft.Extensions.Logging;
 
@@ -53,6 +56,7 @@ internal sealed class Daemon : IAsyncDisposable
     private StopExtension? _stopExtension;
     private FileWatch? _watch;
     private volatile FleetService? _fleet;
+    private DaemonUpgrade? _upgrade;
 
     public Daemon(TimeProvider clock, LogOutput output, LevelSwitch level, ILoggerFactory loggers, ServiceNotifications systemd)
     {
@@ -74,6 +78,21 @@ internal sealed class Daemon : IAsyncDisposable
 
     /// <summary>What lets connections outlive this daemon. It is this object's from <see cref="StartAsync"/> on, but may be stopped before.</summary>
     public ConnectionKeeper Keeper { get; init; } = ConnectionKeeper.None("this program is no daemon");
+
+    /// <summary>The process that this one replaces; null: none.</summary>
+    public Takeover? Takeover { get; init; }
+
+    /// <summary>Faults on demand for the first upgrade of this process.</summary>
+    public UpgradeFaults Faults { get; init; } = UpgradeFaults.None;
+
+    /// <summary>Completes when a new process has taken over and this one is to end.</summary>
+    public Task Replaced => _upgrade?.Upgrader.Replaced ?? Task.Delay(Timeout.Infinite);
+
+    /// <summary>Whether another process is the main one.</summary>
+    public bool IsReplaced => _upgrade?.HasLeft == true;
+
+    /// <summary>Whether an upgrade is under way.</summary>
+    public bool IsBeingReplaced => _upgrade?.Upgrader.IsBusy == true;
 
     /// <summary>Pending and active connections.</summary>
     public int Connections => _engine?.Count ?? 0;
@@ -99,6 +118,24 @@ internal sealed class Daemon : IAsyncDisposable
     /// <returns>The errors, one line each with how to correct it; empty if the daemon runs.</returns>
     public async Task<ImmutableArray<string>> StartAsync(BalancerConfig config, string? path, CancellationToken hurry = default)
     {
+        try
+        {
+            ImmutableArray<string> faults = await StartPartsAsync(config, path, hurry);
+            if (!faults.IsEmpty && OperatingSystem.IsLinux())
+            {
+                Takeover?.Side.GiveUp(faults[0]);
+            }
+
+            return faults;
+        }
+        catch (UpgradeException e)
+        {
+            return [$"the upgrade cannot go on: {e.Message}"];
+        }
+    }
+
+    private async Task<ImmutableArray<string>> StartPartsAsync(BalancerConfig config, string? path, CancellationToken hurry)
+    {
         ImmutableArray<string> lacking = PlatformNeeds.Missing(config);
         if (!lacking.IsEmpty)
         {
@@ -113,7 +150,13 @@ internal sealed class Daemon : IAsyncDisposable
             return [noRoom];
         }
 
-        using CrashRecovery? crash = OperatingSystem.IsLinux() ? CrashRecovery.Find(Keeper, _clock, _log) : null;
+        if (Takeover is not null && OperatingSystem.IsLinux())
+        {
+            await Takeover.PrepareAsync(DaemonUpgrade.HelloOf(config, budget.Limit));
+            _log.Replacing(Takeover.Side.OldProcess, Takeover.Old!.Build, Takeover.Preparation!.Who);
+        }
+
+        using CrashRecovery? crash = Takeover is null && OperatingSystem.IsLinux() ? CrashRecovery.Find(Keeper, _clock, _log) : null;
         var first = new FirstState(() => _control, _clock, _loggers, _log)
         {
             Resolver = Resolver,
@@ -126,6 +169,7 @@ internal sealed class Daemon : IAsyncDisposable
             return loops;
         }
 
+        var survivors = new Survivors(desired.Seed);
         RoutingSnapshot snapshot = _first = RoutingSnapshot.Build(desired);
         snapshot.Ports.Supply.Range = LocalPorts.Range();
         DnsCounters? questions = config.Dns is null ? null : new DnsCounters();
@@ -133,9 +177,16 @@ internal sealed class Daemon : IAsyncDisposable
             BuildVersion.Current.Version, EngineChoice.NameOf(config.Balancer.Engine), snapshot.MaxConnections, budget.Limit,
             budget.Reserve);
         IReadOnlyList<int> passed = OperatingSystem.IsLinux() ? ListenDescriptors.Take(_log) : [];
-        var survivors = new Survivors(desired.Seed);
         IReadOnlyList<ListeningDescriptor> listening = [];
-        if (crash is not null && OperatingSystem.IsLinux())
+        if (Takeover is not null && OperatingSystem.IsLinux())
+        {
+            await Takeover.TakeStateAsync();
+            Takeover.AddState(snapshot, survivors, CountingOf(questions), Instant.Now(_clock));
+            _first = snapshot = survivors.JoinTo(snapshot);
+            listening = Takeover.Listening;
+            _servers.Sockets = new ControlSockets(Takeover.ControlSockets, _loggers.CreateLogger<ControlSockets>()) { AreShared = true };
+        }
+        else if (crash is not null && OperatingSystem.IsLinux())
         {
             // Before anything is bound: the ports are never free meanwhile, and who connects waits in their queues.
             crash.TakeListening(config, passed);
@@ -156,6 +207,14 @@ internal sealed class Daemon : IAsyncDisposable
         }
 
         CreateControl(desired, first, budget, snapshot, path);
+        _upgrade = new DaemonUpgrade(_engine!, _control!, _servers, _service, _systemd, budget.Limit, path, _clock, _loggers)
+        {
+            Takeover = Takeover,
+            Faults = Faults,
+            Counting = CountingOf(questions),
+            Survivors = survivors,
+            Recover = () => RecoverAsync(survivors),
+        };
         _parts.Own(_living = new LivingLines(_engine!, config.Balancer.AccessLogEvery, _clock, _loggers.CreateLogger<LivingLines>()));
         StartWatches(path);
         _control!.Start();
@@ -172,11 +231,29 @@ internal sealed class Daemon : IAsyncDisposable
             await RecoverAsync(crash, survivors);
         }
 
-
         ReturnMemoryOfStart();
-        _service.Ready();
+        if (Takeover is not null && OperatingSystem.IsLinux())
+        {
+            await Takeover.ServingAsync();
+            _log.Ready(Status());
+            _upgrade.Follow(BecomeMain);
+            return [];
+        }
+
+        BecomeMain();
         _log.Ready(Status());
         return [];
+    }
+
+    // For the service manager, if there is one.
+    private void BecomeMain()
+    {
+        if (_systemd.IsEnabled)
+        {
+            TellSystemd();
+        }
+
+        _service.Ready();
     }
 
     // Reading the configuration and building the hosts leaves garbage that would stay resident until the first collection, which a daemon with
@@ -204,6 +281,31 @@ internal sealed class Daemon : IAsyncDisposable
         await _engine!.StopAsync(grace, atOnce);
     }
 
+    /// <summary>Begins an upgrade, which goes on in the background.</summary>
+    /// <param name="who">The origin of the request, for the log.</param>
+    public void Upgrade(string who) => _upgrade!.Upgrader.Begin(who, null, out _);
+
+    /// <summary>The daemon is to stop: an upgrade under way is given up, unless it cannot be any more.</summary>
+    public Task EndUpgradeAsync() => _upgrade?.Upgrader.StopAsync() ?? Task.CompletedTask;
+
+    /// <summary>
+    /// Ends this process's part after a new process has taken over (<see cref="Replaced"/>): what both share (listening sockets, files, a place in the
+    /// fleet) is left as it is. Connections that are still here end as with a stop.
+    /// </summary>
+    public async Task LeaveAsync(CancellationToken atOnce)
+    {
+        if (Connections > 0)
+        {
+            await StopAsync(Config.Balancer.ShutdownGrace, atOnce);
+        }
+        else
+        {
+            await _control!.DisposeAsync();
+        }
+
+        await _records!.DisposeAsync();
+    }
+
     public ValueTask DisposeAsync() => _parts.DisposeAsync();
 
     /// <returns>The number of descriptors that the process may hold.</returns>
@@ -217,6 +319,8 @@ internal sealed class Daemon : IAsyncDisposable
 
         return limit;
     }
+
+    private static IReadOnlyCollection<ICarriedCounters> CountingOf(DnsCounters? questions) => questions is null ? [] : [questions];
 
     private BalancerMetrics MetricsOf(BalancerConfig config, FirstState first, DnsCounters? questions) => new(
         () => Snapshot, () => _engine, _clock, DescriptorBudget.WorkersOf(config.Balancer), questions, () => _fleet?.Status)
@@ -253,11 +357,24 @@ internal sealed class Daemon : IAsyncDisposable
 
     private ConnectionLedger? LedgerAfter(CrashRecovery? crash, RoutingSnapshot snapshot, BalancerSettings settings, DescriptorBudget budget)
     {
-        (ulong generation, ulong nextId) = crash is not null && OperatingSystem.IsLinux() ? (crash.Generation, crash.NextId) : (0, 0);
+        ulong nextId = crash is not null && OperatingSystem.IsLinux() ? crash.NextId : 0;
         var shape = LedgerShape.For(DescriptorBudget.WorkersOf(settings), snapshot.MaxConnections, budget.PipesPerWorker);
-        ConnectionLedger? ledger = Keeper.CreateLedger(shape, generation + 1, Math.Max(1, nextId), _log);
+        ConnectionLedger? ledger = Keeper.CreateLedger(shape, Math.Max(1, nextId), _log);
         _servers.Sockets.Note(ledger);
         return ledger;
+    }
+
+    // The other process of an upgrade has ended in the middle of it.
+    private async Task RecoverAsync(Survivors survivors)
+    {
+        if (OperatingSystem.IsLinux())
+        {
+            using CrashRecovery? crash = CrashRecovery.Find(Keeper, _clock, _log);
+            if (crash is not null)
+            {
+                await RecoverAsync(crash, survivors);
+            }
+        }
     }
 
     // At the end of the start, when nothing can fail any more: what a start that fails has taken would be lost.
@@ -332,11 +449,6 @@ internal sealed class Daemon : IAsyncDisposable
         {
             _parts.Own(new PeriodicJob("the look at the keeper", LooksAtKeeper, _clock, _log, () => Keeper.LookAfter(_log)));
         }
-
-        if (_systemd.IsEnabled)
-        {
-            TellSystemd();
-        }
     }
 
     private void TellSystemd()
@@ -356,7 +468,7 @@ internal sealed class Daemon : IAsyncDisposable
     {
         BalancerControl control = _control!;
         string? fault = await _servers.StartEndpointsAsync(control, desired, budget, hurry)
-            ?? await _servers.StartAdminAsync(desired.File.Admin, control, _engine!, _fleet, _output.Recent, hurry);
+            ?? await _servers.StartAdminAsync(desired.File.Admin, control, _engine!, _fleet, _upgrade!.Upgrader, _output.Recent, hurry);
         return fault is null && questions is not null && OperatingSystem.IsLinux()
             ? await _servers.StartDnsAsync(control, _fleet, questions, desired.Seed) : fault;
     }

@@ -96,9 +96,8 @@ internal sealed class ConnectionKeeper : IDisposable
     }
 
     /// <summary>Makes the ledger, under the name that it has until <see cref="Publish"/>. Without a ledger the keeper is ended.</summary>
-    /// <param name="generation">One more than that of the ledger before.</param>
     /// <param name="nextId">The lowest id that no connection has had.</param>
-    public ConnectionLedger? CreateLedger(LedgerShape shape, ulong generation, ulong nextId, ILogger log)
+    public ConnectionLedger? CreateLedger(LedgerShape shape, ulong nextId, ILogger log)
     {
         lock (_gate)
         {
@@ -108,6 +107,8 @@ internal sealed class ConnectionKeeper : IDisposable
                 return null;
             }
 
+            // Later than all others, those of daemons that run included: a socket may be in two of them.
+            ulong generation = Predecessor.NewestGeneration(Folder) + 1;
             _ledger = ConnectionLedger.TryCreate(Folder.LedgerOf(Self), shape, Self, generation, nextId, out string? fault);
             _ledger?.NoteTimeout(_timeout);
             if (_ledger is null)

@@ -45,9 +45,6 @@ internal sealed class CrashRecovery : IDisposable
         _heirs = new FailedHeirs(folder.Heirs);
     }
 
-    /// <summary>Of the newest ledger; 0: there is none.</summary>
-    public ulong Generation => _left.Max(static p => p.Generation);
-
     /// <summary>The lowest id that no connection has had; 0: not known.</summary>
     public ulong NextId => _left.Max(static p => p.NextId);
 

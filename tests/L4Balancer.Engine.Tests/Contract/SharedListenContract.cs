@@ -30,21 +30,20 @@ internal abstract class SharedListenContract(Func<EngineOptions, IEngine> create
         Assert.That(second.Engine.Bound, Is.EqualTo(first.Engine.Bound), "also where the kernel chose the port");
         await visitors.MoreAsync(200);
 
-        await first.Engine.StopAcceptingAsync().Soon();
+        await StopAcceptingAsync(first);
         long accepted = first.Accepted;
         await visitors.MoreAsync(200);
         Assert.That(first.Accepted, Is.EqualTo(accepted), "the other one takes them all");
         Assert.That(second.Accepted, Is.Positive);
-        await Patience.Until(() => first.Engine.Connecting == 0, "nobody is left behind");
 
         first.Engine.ResumeAccepting();
-        await second.Engine.StopAcceptingAsync().Soon();
+        await StopAcceptingAsync(second);
         accepted = second.Accepted;
         await visitors.MoreAsync(200);
         Assert.That(second.Accepted, Is.EqualTo(accepted), "and back");
 
-        second.Engine.ResumeAccepting();
         await first.Engine.StopAcceptingAsync().Soon();
+        second.Engine.ResumeAccepting();
         await Patience.Until(() => first.Engine.Count == 0, "its visitors have gone");
         await first.Engine.StopAsync(TimeSpan.Zero, CancellationToken.None).Soon();
         await visitors.MoreAsync(200);
@@ -72,11 +71,64 @@ internal abstract class SharedListenContract(Func<EngineOptions, IEngine> create
         await queued.SendAsync(new byte[1]);
         await rig.Engine.PingLoopsAsync().Soon();
         Assert.That((rig.Accepted, rig.Engine.Count), Is.EqualTo((0, 0)));
+        TimeSpan busy = Busy();
+        await Patience.Elapse(TimeSpan.FromMilliseconds(300));
+        Assert.That(Busy() - busy, Is.LessThan(TimeSpan.FromMilliseconds(50)), "what waits keeps no loop busy");
 
         rig.Engine.ResumeAccepting();
         await queued.ReceiveAsync(1);
         rig.Engine.ResumeAccepting();
         await VisitAsync(rig.Address);
+
+        TimeSpan Busy() => rig.Engine.LoopStatistics().Aggregate(TimeSpan.Zero, (sum, l) => sum + l.CpuTime);
+    }
+
+    [Test]
+    public async Task One_that_comes_and_fails_takes_nothing_from_the_other([Values] bool starts)
+    {
+        TestBackend backend = Backend();
+        backend.ServeEcho();
+        string path = $"{_folder.FullName}/l";
+        TestBackend inTheWay = Backend();
+        Rig first = Start(Settings.Pool(backend), Settings.Listener("127.0.0.1:0") with { Bind = [Unix(path), Settings.Endpoint("127.0.0.1:0")] });
+        if (!await HandsOverAsync(first))
+        {
+            return;
+        }
+
+        Endpoint tcp = first.Engine.Bound.Single(b => !b.IsUnix);
+        await using (IEngine second = NewEngine(new RecordedConnections(), takenOver: Duplicates.Of(first.Engine.ListeningDescriptors)))
+        {
+            BalancerConfig config = starts ? first.Config! : Settings.Config(
+                Settings.Pool(backend), Settings.Listener() with { Bind = [.. first.Config!.Listeners[0].Bind, inTheWay.Endpoint] });
+            Assert.That(second.Start(Core.Routing.RoutingSnapshot.Build(new(config, 1000))), starts ? Is.Empty : Has.Count.EqualTo(1));
+            await second.StopAsync(TimeSpan.Zero, new CancellationToken(canceled: true)).Soon();
+        }
+
+        Assert.That(File.Exists(path), Is.True);
+        first.Engine.ResumeAccepting();
+        await VisitAsync(tcp);
+        await VisitAsync(Unix(path));
+    }
+
+    [Test]
+    public async Task What_the_other_one_retires_before_it_ends_listens_again()
+    {
+        TestBackend backend = Backend();
+        backend.ServeEcho();
+        Rig first = Start(Settings.Pool(backend));
+        if (!await HandsOverAsync(first))
+        {
+            return;
+        }
+
+        Rig second = (await StartSecondAsync(first, Duplicates.Of(first.Engine.ListeningDescriptors)))!;
+        await first.Engine.StopAcceptingAsync().Soon();
+        second.Publish(Settings.Config(Settings.Pool(backend), Settings.Listener("127.0.0.2:0")));
+        await second.Engine.StopAsync(TimeSpan.Zero, new CancellationToken(canceled: true)).Soon();
+
+        first.Engine.ResumeAccepting();
+        await VisitAsync(first.Address);
     }
 
     [Test]
@@ -120,6 +172,13 @@ internal abstract class SharedListenContract(Func<EngineOptions, IEngine> create
 
         Assert.That(second.Engine.Bound, Has.Member(own[1].Bound).And.No.Member(own[0].Bound));
         Assert.That(second.Engine.ListeningDescriptors.Select(s => s.Descriptor), Has.Member(own[1].Descriptor));
+    }
+
+    /// <summary>What was accepted before may still be on its way to another thread, where it is counted.</summary>
+    private static async Task StopAcceptingAsync(Rig rig)
+    {
+        await rig.Engine.StopAcceptingAsync().Soon();
+        await Patience.Until(() => rig.Engine.Connecting == 0, "nobody is left behind");
     }
 
     private static Endpoint Unix(string path) =>

@@ -139,6 +139,30 @@ internal abstract class SliceContract(Func<EngineOptions, IEngine> create) : Eng
     }
 
     [Test]
+    public async Task Who_finished_first_is_known_to_the_engine_that_adopts([Values] bool byClient)
+    {
+        TestBackend backend = Backend();
+        Rig first = Start(Settings.Pool(backend));
+        (Peer client, Peer server) = await OpenAsync(first, backend);
+        if (await StartSecondAsync(first) is not { } second)
+        {
+            return;
+        }
+
+        (Peer one, Peer other) = byClient ? (client, server) : (server, client);
+        one.Finish();
+        Assert.That((await other.ReceiveAllAsync()).End, Is.EqualTo(StreamEnd.Fin));
+        await using FrozenSlice slice = await FreezeAsync(first);
+        other.Finish();
+        ExportedConnection[] copies = HandOver.Copy(slice.Connections, second);
+        await HandOver.CommitAsync(slice, first, copies);
+        await HandOver.AdoptAsync(second, copies);
+
+        Assert.That((await one.ReceiveAllAsync()).End, Is.EqualTo(StreamEnd.Fin));
+        Assert.That((await second.Records.NextEndAsync()).Reason, Is.EqualTo(byClient ? CloseReason.ClientClosed : CloseReason.BackendClosed));
+    }
+
+    [Test]
     public async Task What_asks_for_an_end_waits_until_it_thaws([Values("close", "shed", "stop", "stop at once")] string how)
     {
         TestBackend backend = Backend();

@@ -99,7 +99,7 @@ internal sealed class Traffic : IAsyncDisposable
         Assert.That((await peer.ReceiveAllAsync()).End, Is.EqualTo(StreamEnd.Fin));
     }
 
-    private async Task EchoAsync(Peer peer)
+    private static async Task EchoAsync(Peer peer)
     {
         byte[] buffer = new byte[4096];
         while (await peer.Socket.ReceiveAsync(buffer.AsMemory()).Soon() is > 0 and var count)
