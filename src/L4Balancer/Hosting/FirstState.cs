@@ -25,6 +25,9 @@ internal sealed class FirstState(Func<BalancerControl?> control, TimeProvider cl
     /// <summary>Resolves host names; blocks and must not throw.</summary>
     public required Func<string, LookUp> Resolver { get; init; }
 
+    /// <summary>What operators had set when a daemon crashed, given what is in the state file; null: no daemon did, or nothing is known.</summary>
+    public Func<SavedState?, BackendOverrides?> Crashed { get; init; } = static _ => null;
+
     /// <summary>What the process before this one believed of its sources, by pool; from a hand-over.</summary>
     public IReadOnlyDictionary<string, Belief>? Believed { get; init; }
 
@@ -58,7 +61,7 @@ internal sealed class FirstState(Func<BalancerControl?> control, TimeProvider cl
             Names = names.After(Resolutions.None, config),
             Discovered = Discovered.None.After(config, discovery.Believed, names.OwnOf(config.Listeners)),
             Seed = UnknownSeed(),
-            Overrides = overrides,
+            Overrides = Crashed(StateFile?.Loaded) is { } known ? known.At(clock.GetUtcNow()) : overrides,
         };
     }
 

@@ -5,6 +5,7 @@ using L4Balancer.Core.Routing;
 using L4Balancer.Discovery;
 using L4Balancer.Engine;
 using L4Balancer.Fleet;
+using L4Balancer.Recovery;
 
 namespace L4Balancer.Metrics;
 
@@ -15,6 +16,7 @@ namespace L4Balancer.Metrics;
 internal sealed class BalancerMetrics : IDisposable
 {
     private readonly Meter _meter = new(MetricNames.Meter);
+    private readonly WorkerInstruments _loops;
 
     /// <param name="snapshot">The one in force, asked for at every scrape.</param>
     /// <param name="engine">The one that runs; null before there is one.</param>
@@ -27,7 +29,7 @@ internal sealed class BalancerMetrics : IDisposable
         Limits = new SeriesLimits(workers, snapshot().Pools.Length);
         Snapshot = snapshot;
         Clock = clock;
-        var loops = new WorkerInstruments(_meter, () => engine()?.LoopStatistics() ?? [], clock);
+        _loops = new WorkerInstruments(_meter, () => engine()?.LoopStatistics() ?? [], clock);
         _ = new ControlInstruments(_meter, snapshot, engine);
         _ = new FleetInstruments(_meter, fleet ?? (static () => null));
         if (dns is not null)
@@ -35,13 +37,13 @@ internal sealed class BalancerMetrics : IDisposable
             _ = new DnsInstruments(_meter, dns);
         }
 
+        _ = new RecoveryInstruments(_meter, () => Recovered);
         _ = new ProcessInstruments(_meter);
         Durations = new DurationHistograms(_meter);
-        Carried = [loops, Durations];
     }
 
     /// <summary>What counts here and not in Core, and goes over to the process that takes the place of this one.</summary>
-    public IReadOnlyList<ICarriedCounters> Carried { get; }
+    public IReadOnlyList<ICarriedCounters> Carried => [_loops, Durations, Recovered];
 
     public DurationHistograms Durations { get; }
 
@@ -53,6 +55,9 @@ internal sealed class BalancerMetrics : IDisposable
 
     /// <summary>The source of a pool's backends; null if it has none.</summary>
     public Func<string, DiscoveryStatus?> Discovery { get; init; } = static _ => null;
+
+    /// <summary>What became of the connections of crashed daemons.</summary>
+    public RecoveryCounters Recovered { get; init; } = new();
 
     public void Dispose() => _meter.Dispose();
 }
