@@ -320,7 +320,7 @@ internal sealed class Daemon : IAsyncDisposable
         return limit;
     }
 
-    private static IReadOnlyCollection<ICarriedCounters> CountingOf(DnsCounters? questions) => questions is null ? [] : [questions];
+    private IReadOnlyCollection<ICarriedCounters> CountingOf(DnsCounters? questions) => questions is null ? [_recovered] : [_recovered, questions];
 
     private BalancerMetrics MetricsOf(BalancerConfig config, FirstState first, DnsCounters? questions) => new(
         () => Snapshot, () => _engine, _clock, DescriptorBudget.WorkersOf(config.Balancer), questions, () => _fleet?.Status)
