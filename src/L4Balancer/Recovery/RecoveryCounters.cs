@@ -5,9 +5,6 @@ namespace L4Balancer.Recovery;
 /// <summary>What became of the connections of daemons that have crashed. Any thread.</summary>
 internal sealed class RecoveryCounters : ICarriedCounters
 {
-    private const string AdoptedName = "adopted";
-    private const string ResetName = "reset";
-
     private long _adopted;
     private long _reset;
 
@@ -17,17 +14,22 @@ internal sealed class RecoveryCounters : ICarriedCounters
     /// <summary>They were in the middle of a copy, were being closed, or had no backend yet.</summary>
     public long Reset => Interlocked.Read(ref _reset);
 
-    public string CarriedName => "recovered";
+    public string CarriedName => "recovery";
 
     public void WriteTo(CounterSheet sheet)
     {
-        sheet[AdoptedName] = Adopted;
-        sheet[ResetName] = Reset;
+        ArgumentNullException.ThrowIfNull(sheet);
+        (sheet["adopted"], sheet["reset"]) = (Adopted, Reset);
     }
 
-    public void Add(CounterSheet counted) => Add(counted[AdoptedName], counted[ResetName]);
+    public void Add(CounterSheet counted)
+    {
+        ArgumentNullException.ThrowIfNull(counted);
+        Interlocked.Add(ref _adopted, counted["adopted"]);
+        Interlocked.Add(ref _reset, counted["reset"]);
+    }
 
-    public void Add(long adopted, long reset)
+    public void Add(int adopted, int reset)
     {
         Interlocked.Add(ref _adopted, adopted);
         Interlocked.Add(ref _reset, reset);
