@@ -386,4 +386,7 @@ internal static partial class Log
 
     [LoggerMessage(1371, LogLevel.Information, "{Name}: nothing in this configuration has the address of the listening socket of the process before; it is closed")]
     public static partial void ControlSocketForNothing(this ILogger logger, string name);
+
+    [LoggerMessage(1372, LogLevel.Information, "pool {Pool}: begins with the {Count} backends that were discovered before the restart, until its source answers")]
+    public static partial void BeganWithSaved(this ILogger logger, string pool, int count);
 }
