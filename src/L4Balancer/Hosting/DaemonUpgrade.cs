@@ -1,10 +1,12 @@
 using System.Runtime.Versioning;
+using L4Balancer.Admin;
 using L4Balancer.Configuration;
 using L4Balancer.Control;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Handover;
 using L4Balancer.Core.Timing;
+using L4Balancer.Discovery;
 using L4Balancer.Engine;
 using L4Balancer.Engine.Linux;
 using L4Balancer.Fleet;
@@ -47,6 +49,11 @@ internal sealed class DaemonUpgrade
     /// <summary>What counts outside of the snapshot, and goes over too.</summary>
     public IReadOnlyCollection<ICarriedCounters> Counting { get; init; } = [];
 
+    public required DiscoveryService Discovery { get; init; }
+
+    /// <summary>Null without a fleet.</summary>
+    public FleetService? Fleet { get; init; }
+
     /// <summary>States for what the old process knows and the configuration does not.</summary>
     public required Survivors Survivors { get; init; }
 
@@ -76,10 +83,10 @@ internal sealed class DaemonUpgrade
         var taker = new UpgradeTaker(
             _engine, () => _control.Snapshot, Survivors, side.OldProcess, _loggers.CreateLogger<UpgradeTaker>())
         {
-            SurvivorsMade = static () => { },
+            SurvivorsMade = () => _control.JoinAsync(Survivors).GetAwaiter().GetResult(),
             Added = image => takeover.Add(image, _control.Snapshot, Survivors, Counting, Instant.Now(_clock)),
-            IsMain = () => BecomeMain(side, main),
-            IsAlone = _ => GoOnAloneAsync(side, main),
+            IsMain = () => BecomeMain(takeover, main),
+            IsAlone = _ => GoOnAloneAsync(takeover, main),
         };
         _ = OwnThread.RunAsync("l4b-upgrade", () => Follow(takeover, taker));
     }
@@ -107,8 +114,15 @@ internal sealed class DaemonUpgrade
     }
 
     [SupportedOSPlatform("linux")]
-    private void BecomeMain(NewSide side, Action main)
+    private void BecomeMain(Takeover takeover, Action main)
     {
+        NewSide side = takeover.Side;
+        if (takeover.State.Parts.TryGetValue(UpgradeParts.Sheds, out ReadOnlyMemory<byte> sheds))
+        {
+            // All connections are here, so that what was being closed at a pace goes on.
+            _control.ContinueShedsAsync(CarriedShed.Read(sheds.Span, out _), ConnectionFilter.Again).GetAwaiter().GetResult();
+        }
+
         _control.Snapshot.State.Upgrades.Count(success: true);
         UpgradeProgress now = side.Run!.Now;
         _loggers.CreateLogger<DaemonUpgrade>().HasReplaced(side.OldProcess, now.Moved, now.Left);
@@ -116,9 +130,9 @@ internal sealed class DaemonUpgrade
     }
 
     [SupportedOSPlatform("linux")]
-    private Task GoOnAloneAsync(NewSide side, Action main)
+    private Task GoOnAloneAsync(Takeover takeover, Action main)
     {
-        BecomeMain(side, main);
+        BecomeMain(takeover, main);
         return Task.CompletedTask;
     }
 
@@ -128,10 +142,13 @@ internal sealed class DaemonUpgrade
         : null;
 
     private IUpgradeGiver Giver() => OperatingSystem.IsLinux()
-        ? new UpgradeGiver(_engine, HelloOf(_control.Config, _descriptors), new UpgradeParts(_servers, () => _control.Snapshot, Counting, _clock), process =>
+        ? new UpgradeGiver(_engine, HelloOf(_control.Config, _descriptors), new UpgradeParts(_servers, _control, Discovery, Fleet, Counting, _clock), process =>
         {
             HasLeft = true;
             _systemd.HandOver(process);
         })
+        {
+            Resumed = () => HasLeft = false,
+        }
         : throw new PlatformNotSupportedException();
 }
