@@ -144,6 +144,11 @@ internal sealed class Upgrader(
                 process.Channel.TrySendFault(text);
             }
 
+            if (why is UpgradePeerEndedException)
+            {
+                process.WaitForEnd();
+            }
+
             text = process.End() is string ended ? $"{text} ({ended})" : text;
         }
 
