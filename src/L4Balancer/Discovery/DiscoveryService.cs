@@ -23,10 +23,10 @@ internal sealed class DiscoveryService(
     private static readonly IReadOnlyDictionary<string, Belief> NothingBefore = ImmutableDictionary<string, Belief>.Empty;
 
     private readonly List<Task> _ending = [];
+    private IReadOnlyDictionary<string, Belief> _before = NothingBefore;
 
     // Of the processes before this one, by pool.
     private readonly ConcurrentDictionary<string, long> _faultsBefore = new();
-    private IReadOnlyDictionary<string, Belief> _before = NothingBefore;
     private volatile ImmutableDictionary<string, PoolWatch> _watches = ImmutableDictionary<string, PoolWatch>.Empty;
 
     /// <summary>By pool; a pool without a set that is believed is missing.</summary>
