@@ -19,6 +19,9 @@ namespace L4Balancer.Hosting;
 /// <summary>Upgrades of a daemon: how it is replaced by a new process, and, where it has replaced one itself, how it takes over.</summary>
 internal sealed class DaemonUpgrade
 {
+    /// <summary>The last line is written by another thread.</summary>
+    private static readonly TimeSpan ForTheLog = TimeSpan.FromMilliseconds(200);
+
     private readonly IEngine _engine;
     private readonly BalancerControl _control;
     private readonly ControlServers _servers;
@@ -54,13 +57,22 @@ internal sealed class DaemonUpgrade
     /// <summary>Null without a fleet.</summary>
     public FleetService? Fleet { get; init; }
 
+    /// <summary>Whether connections outlive a kill of this process.</summary>
+    public Func<bool> HasKeeper { get; init; } = static () => false;
+
     /// <summary>States for what the old process knows and the configuration does not.</summary>
     public required Survivors Survivors { get; init; }
+
+    /// <summary>Takes what the keeper of the other process holds, which has ended in the middle of an upgrade.</summary>
+    public Func<Task> Recover { get; init; } = static () => Task.CompletedTask;
 
     /// <summary>Replaces this process.</summary>
     public Upgrader Upgrader => _upgrader ??= new Upgrader(
         WhyNot, _path, Giver, _control.Snapshot.State.Upgrades, OperatingSystem.IsLinux() ? Takeover?.Side.Run : null, Faults, _clock,
-        _loggers.CreateLogger<Upgrader>());
+        _loggers.CreateLogger<Upgrader>())
+    {
+        Recover = _ => Recover(),
+    };
 
     /// <summary>Whether another process is the main one.</summary>
     public bool HasLeft { get; private set; }
@@ -130,10 +142,18 @@ internal sealed class DaemonUpgrade
     }
 
     [SupportedOSPlatform("linux")]
-    private Task GoOnAloneAsync(Takeover takeover, Action main)
+    private async Task GoOnAloneAsync(Takeover takeover, Action main)
     {
+        if (_systemd.IsEnabled && HasKeeper())
+        {
+            // The manager starts another process, because the one that it knows has ended; two would fight for the addresses.
+            _loggers.CreateLogger<DaemonUpgrade>().EndsForManager(takeover.Side.OldProcess);
+            await Task.Delay(ForTheLog);
+            UpgradeFaults.Kill();
+        }
+
+        await Recover();
         BecomeMain(takeover, main);
-        return Task.CompletedTask;
     }
 
     private string? WhyNot() =>

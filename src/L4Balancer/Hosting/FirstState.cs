@@ -29,6 +29,9 @@ internal sealed class FirstState(Func<BalancerControl?> control, TimeProvider cl
     /// <summary>What the process knew that this one replaces; null: it replaces none.</summary>
     public Preparation? Before { get; init; }
 
+    /// <summary>What operators had set when a daemon crashed, given what is in the state file; null: no daemon did, or nothing is known.</summary>
+    public Func<SavedState?, BackendOverrides?> Crashed { get; init; } = static _ => null;
+
     /// <summary>Valid after <see cref="GatherAsync"/>, as is <see cref="Discovery"/>.</summary>
     public BackendNames Names => _names!;
 
@@ -59,7 +62,7 @@ internal sealed class FirstState(Func<BalancerControl?> control, TimeProvider cl
             Names = names.After(Before?.Resolutions ?? Resolutions.None, config),
             Discovered = Discovered.None.After(config, discovery.Believed, names.OwnOf(config.Listeners)),
             Seed = Before?.Seed ?? UnknownSeed(),
-            Overrides = Before?.OverridesFor(config).At(clock.GetUtcNow()) ?? overrides,
+            Overrides = (Before?.OverridesFor(config) ?? Crashed(StateFile?.Loaded))?.At(clock.GetUtcNow()) ?? overrides,
         };
     }
 

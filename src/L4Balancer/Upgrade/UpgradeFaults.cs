@@ -83,6 +83,9 @@ internal sealed class UpgradeFaults
         }
     }
 
+    /// <summary>Ends this process without any order: a keeper holds what it has.</summary>
+    public static void Kill() => Signal(SIGKILL);
+
     private static void Signal(int number)
     {
         if (OperatingSystem.IsLinux())
