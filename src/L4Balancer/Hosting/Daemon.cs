@@ -240,7 +240,7 @@ internal sealed class Daemon : IAsyncDisposable
             Fleet = _fleet,
             Survivors = survivors,
             HasKeeper = () => Keeper.Process != 0,
-            Recover = () => RecoverAsync(survivors),
+            Recover = moving => RecoverAsync(survivors, moving),
         };
         _parts.Own(_living = new LivingLines(_engine!, config.Balancer.AccessLogEvery, _clock, _loggers.CreateLogger<LivingLines>()));
         StartWatches(path);
@@ -260,7 +260,7 @@ internal sealed class Daemon : IAsyncDisposable
         _control.ReadDependencies = _servers.ReadDependencies;
         if (crash is not null && OperatingSystem.IsLinux())
         {
-            await RecoverAsync(crash, survivors);
+            await RecoverAsync(crash, survivors, []);
         }
 
         ReturnMemoryOfStart();
@@ -366,8 +366,8 @@ internal sealed class Daemon : IAsyncDisposable
         return limit;
     }
 
-    private static IReadOnlyCollection<ICarriedCounters> CountingOf(FirstState first, BalancerMetrics? metrics, DnsCounters? questions) =>
-        [first.Discovery, .. metrics?.Carried ?? [], .. questions is null ? Array.Empty<ICarriedCounters>() : [questions]];
+    private IReadOnlyCollection<ICarriedCounters> CountingOf(FirstState first, BalancerMetrics? metrics, DnsCounters? questions) =>
+        [_recovered, first.Discovery, .. metrics?.Carried ?? [], .. questions is null ? Array.Empty<ICarriedCounters>() : [questions]];
 
     private BalancerMetrics MetricsOf(BalancerConfig config, FirstState first, DnsCounters? questions) => new(
         () => Snapshot, () => _engine, _clock, DescriptorBudget.WorkersOf(config.Balancer), questions, () => _fleet?.Status)
@@ -412,23 +412,23 @@ internal sealed class Daemon : IAsyncDisposable
     }
 
     // The other process of an upgrade has ended in the middle of it.
-    private async Task RecoverAsync(Survivors survivors)
+    private async Task RecoverAsync(Survivors survivors, IReadOnlyList<MovingConnection> moving)
     {
         if (OperatingSystem.IsLinux())
         {
             using CrashRecovery? crash = CrashRecovery.Find(Keeper, _clock, _log);
             if (crash is not null)
             {
-                await RecoverAsync(crash, survivors);
+                await RecoverAsync(crash, survivors, moving);
             }
         }
     }
 
     // At the end of the start, when nothing can fail any more: what a start that fails has taken would be lost.
     [SupportedOSPlatform("linux")]
-    private async Task RecoverAsync(CrashRecovery crash, Survivors survivors)
+    private async Task RecoverAsync(CrashRecovery crash, Survivors survivors, IReadOnlyList<MovingConnection> moving)
     {
-        await crash.TakeConnectionsAsync(_engine!, () => Snapshot, survivors, _records!, _recovered);
+        await crash.TakeConnectionsAsync(_engine!, () => Snapshot, survivors, _records!, _recovered, moving);
         if (survivors.Made > 0)
         {
             await _control!.JoinAsync(survivors);
