@@ -36,9 +36,7 @@ internal static partial class Log
     [LoggerMessage(1007, LogLevel.Information, "stopped")]
     public static partial void Stopped(this ILogger logger);
 
-    [LoggerMessage(1008, LogLevel.Warning, "{Signal}: {What} is not supported yet; nothing was changed")]
-    public static partial void SignalNotSupported(this ILogger logger, string signal, string what);
-
+    // 1008 was the warning for a signal that was not supported yet.
     [LoggerMessage(1040, LogLevel.Information,
         "{Signal} is not used; nothing was changed. Log rotation does not need it: the log goes to standard output")]
     public static partial void SignalNotUsed(this ILogger logger, string signal);

@@ -12,6 +12,8 @@ public sealed class BalancerState
 
     public ReloadCounters Reloads { get; } = new();
 
+    public UpgradeCounters Upgrades { get; } = new();
+
     /// <summary>Requests to the admin API that were refused because of a wrong token.</summary>
     public long AdminAuthFailures => Volatile.Read(ref _adminAuthFailures);
 
@@ -21,12 +23,14 @@ public sealed class BalancerState
     {
         sheet["admin_auth_failures"] = AdminAuthFailures;
         Reloads.WriteTo(sheet);
+        Upgrades.WriteTo(sheet);
     }
 
     internal void Add(CounterSheet counted)
     {
         Interlocked.Add(ref _adminAuthFailures, counted["admin_auth_failures"]);
         Reloads.Add(counted);
+        Upgrades.Add(counted);
     }
 
     /// <returns>The number of open connections, including this one.</returns>

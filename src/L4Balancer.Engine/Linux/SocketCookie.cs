@@ -1,7 +1,7 @@
 namespace L4Balancer.Engine.Linux;
 
 /// <summary>Numbers of kernel objects that are not used again while the machine runs, unlike the numbers of descriptors.</summary>
-internal static unsafe class SocketCookie
+public static unsafe class SocketCookie
 {
     /// <summary>SO_COOKIE (socket(7), Linux 4.12), of a socket of any family; 0 if the descriptor is no socket.</summary>
     public static ulong Of(int socket)

@@ -37,7 +37,8 @@ internal static class StatusReport
                 .. snapshot.Ports.Fullest(Instant.Now(target.Clock)).OrderBy(f => f.Use.Source.Label, StringComparer.Ordinal).Select(f => new SourcePortsAnswer(
                     f.Use.Source.Label, f.Use.Destination.ToString(), f.InUse, f.Use.Limit > 0 ? f.Use.Limit : null)),
             ],
-            FleetReport.StatusOf(target.Fleet, target.Control.Now.Desired));
+            FleetReport.StatusOf(target.Fleet, target.Control.Now.Desired),
+            target.Upgrader?.Now is { } upgrade ? UpgradeRoute.Of(upgrade, target.Clock) : null);
     }
 
     /// <summary>The value as written in the configuration.</summary>

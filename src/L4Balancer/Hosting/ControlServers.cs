@@ -12,6 +12,7 @@ using L4Balancer.Metrics;
 using L4Balancer.NameServer;
 using L4Balancer.Platform;
 using L4Balancer.Systemd;
+using L4Balancer.Upgrade;
 using L4Balancer.Web;
 using Microsoft.Extensions.Logging;
 
@@ -80,7 +81,7 @@ internal sealed class ControlServers(ServiceReport service, OwnedResources parts
     }
 
     public async Task<string?> StartAdminAsync(
-        AdminSettings settings, BalancerControl control, IEngine engine, FleetService? fleet, RecentLines lines, CancellationToken hurry)
+        AdminSettings settings, BalancerControl control, IEngine engine, FleetService? fleet, Upgrader upgrader, RecentLines lines, CancellationToken hurry)
     {
         if (_metricsEndpoint is null)
         {
@@ -89,7 +90,7 @@ internal sealed class ControlServers(ServiceReport service, OwnedResources parts
 
         var target = new AdminTarget(
             control, engine, _metricsEndpoint, lines, clock, clock.GetUtcNow(), () => !service.IsDraining, _endpoints!)
-        { Fleet = fleet };
+        { Fleet = fleet, Upgrader = upgrader };
         return await ListeningAsync(async () => Own(_admin = await AdminServer.StartAsync(settings, target, Sockets, loggers, hurry)));
     }
 
