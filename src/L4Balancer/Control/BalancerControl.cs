@@ -8,6 +8,7 @@ using L4Balancer.Core.Pacing;
 using L4Balancer.Core.Routing;
 using L4Balancer.Discovery;
 using L4Balancer.Engine;
+using L4Balancer.Engine.Ledger;
 using L4Balancer.Engine.Probing;
 using L4Balancer.Resolving;
 using Microsoft.Extensions.Logging;
@@ -93,6 +94,18 @@ internal sealed class BalancerControl : IAsyncDisposable
         {
             field = value;
             Follow();
+        }
+    }
+
+    /// <summary>Keeps over a crash what operators set, and the seeds of sticky tables; null: nothing does. Set before <see cref="Start"/>.</summary>
+    public ConnectionLedger? Ledger
+    {
+        get;
+        set
+        {
+            field = value;
+            Follow();
+            Note(Now.Desired);
         }
     }
 
@@ -210,6 +223,12 @@ internal sealed class BalancerControl : IAsyncDisposable
     /// <summary>What another process needs to go on with this one's work.</summary>
     public Task<ControlKnowledge> KnownAsync() => _queue.AskAsync(new KnowledgeAsked());
 
+    /// <summary>
+    /// Follows what operators have set in the other process after this one was prepared: an order to drain that was answered there must hold here.
+    /// </summary>
+    /// <param name="later">Taken when the other process had stopped to take orders.</param>
+    public Task CatchUpAsync(Preparation later) => _queue.AskAsync(new PreparationCame(later));
+
     /// <summary>Puts into force what came over for names that the configuration does not have, so that it is shown and kept.</summary>
     /// <returns>As <see cref="IEngine.Publish"/>.</returns>
     public Task<IReadOnlyList<ListenFailure>> JoinAsync(Survivors survivors) => _queue.AskAsync(new SurvivorsCame(survivors));
@@ -242,7 +261,26 @@ internal sealed class BalancerControl : IAsyncDisposable
         _overrides.Follow(desired);
         State?.Follow(desired);
         Sharing?.Follow(desired);
+        Note(desired);
     };
+
+    // Stores, and no system call: done with each change of anything.
+    private void Note(DesiredState desired)
+    {
+        if (Ledger is not { } ledger)
+        {
+            return;
+        }
+
+        ledger.SetOverrides(desired.Overrides.All);
+        foreach (Pool pool in Snapshot.Pools)
+        {
+            if (pool.Sticky is { } sticky)
+            {
+                ledger.SetStickySeeds(pool.Name, sticky.Seeds.First, sticky.Seeds.Second);
+            }
+        }
+    }
 
     /// <summary>Ends probes and changes; changes posted before are applied first.</summary>
     public async ValueTask DisposeAsync()
