@@ -213,7 +213,7 @@ internal sealed class Daemon : IAsyncDisposable
             Faults = Faults,
             Counting = CountingOf(questions),
             Survivors = survivors,
-            Recover = () => RecoverAsync(survivors),
+            Recover = moving => RecoverAsync(survivors, moving),
         };
         _parts.Own(_living = new LivingLines(_engine!, config.Balancer.AccessLogEvery, _clock, _loggers.CreateLogger<LivingLines>()));
         StartWatches(path);
@@ -228,7 +228,7 @@ internal sealed class Daemon : IAsyncDisposable
         _control.ReadDependencies = _servers.ReadDependencies;
         if (crash is not null && OperatingSystem.IsLinux())
         {
-            await RecoverAsync(crash, survivors);
+            await RecoverAsync(crash, survivors, []);
         }
 
         ReturnMemoryOfStart();
@@ -320,7 +320,7 @@ internal sealed class Daemon : IAsyncDisposable
         return limit;
     }
 
-    private static IReadOnlyCollection<ICarriedCounters> CountingOf(DnsCounters? questions) => questions is null ? [] : [questions];
+    private IReadOnlyCollection<ICarriedCounters> CountingOf(DnsCounters? questions) => questions is null ? [_recovered] : [_recovered, questions];
 
     private BalancerMetrics MetricsOf(BalancerConfig config, FirstState first, DnsCounters? questions) => new(
         () => Snapshot, () => _engine, _clock, DescriptorBudget.WorkersOf(config.Balancer), questions, () => _fleet?.Status)
@@ -365,23 +365,23 @@ internal sealed class Daemon : IAsyncDisposable
     }
 
     // The other process of an upgrade has ended in the middle of it.
-    private async Task RecoverAsync(Survivors survivors)
+    private async Task RecoverAsync(Survivors survivors, IReadOnlyList<MovingConnection> moving)
     {
         if (OperatingSystem.IsLinux())
         {
             using CrashRecovery? crash = CrashRecovery.Find(Keeper, _clock, _log);
             if (crash is not null)
             {
-                await RecoverAsync(crash, survivors);
+                await RecoverAsync(crash, survivors, moving);
             }
         }
     }
 
     // At the end of the start, when nothing can fail any more: what a start that fails has taken would be lost.
     [SupportedOSPlatform("linux")]
-    private async Task RecoverAsync(CrashRecovery crash, Survivors survivors)
+    private async Task RecoverAsync(CrashRecovery crash, Survivors survivors, IReadOnlyList<MovingConnection> moving)
     {
-        await crash.TakeConnectionsAsync(_engine!, () => Snapshot, survivors, _records!, _recovered);
+        await crash.TakeConnectionsAsync(_engine!, () => Snapshot, survivors, _records!, _recovered, moving);
         if (survivors.Made > 0)
         {
             await _control!.JoinAsync(survivors);
