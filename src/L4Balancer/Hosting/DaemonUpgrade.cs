@@ -97,7 +97,7 @@ internal sealed class DaemonUpgrade
             _engine, () => _control.Snapshot, Survivors, side.OldProcess, _loggers.CreateLogger<UpgradeTaker>())
         {
             SurvivorsMade = () => _control.JoinAsync(Survivors).GetAwaiter().GetResult(),
-            Added = image => takeover.Add(image, _control.Snapshot, Survivors, Counting, Instant.Now(_clock)),
+            Added = image => Takeover.Add(image, _control.Snapshot, Survivors, Counting, Instant.Now(_clock)),
             IsMain = () => BecomeMain(takeover, main),
             IsAlone = _ => GoOnAloneAsync(takeover, main),
         };
@@ -120,7 +120,10 @@ internal sealed class DaemonUpgrade
         }
         finally
         {
-            takeover.Dispose();
+            if (OperatingSystem.IsLinux())
+            {
+                takeover.Dispose();
+            }
         }
 
         return true;
@@ -168,14 +171,15 @@ internal sealed class DaemonUpgrade
         : _engine.LoopStatistics().Count == 0 ? $"the engine \"{_engine.Name}\" cannot hand connections over: an upgrade needs engine = \"epoll\""
         : null;
 
-    private IUpgradeGiver Giver() => OperatingSystem.IsLinux()
-        ? new UpgradeGiver(_engine, HelloOf(_control.Config, _descriptors), new UpgradeParts(_servers, _control, Discovery, Fleet, Counting, _clock), process =>
-        {
-            HasLeft = true;
-            _systemd.HandOver(process);
-        })
-        {
-            Resumed = () => HasLeft = false,
-        }
-        : throw new PlatformNotSupportedException();
+    private UpgradeGiver Giver()
+    {
+        var parts = new UpgradeParts(_servers, _control, Discovery, Fleet, Counting, _clock);
+        return new UpgradeGiver(_engine, HelloOf(_control.Config, _descriptors), parts, LeaveTo) { Resumed = () => HasLeft = false };
+    }
+
+    private void LeaveTo(int process)
+    {
+        HasLeft = true;
+        _systemd.HandOver(process);
+    }
 }

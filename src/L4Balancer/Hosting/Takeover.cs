@@ -76,7 +76,7 @@ internal sealed class Takeover(NewSide side) : IDisposable
 
     /// <summary>Adds what the old process has counted since.</summary>
     /// <exception cref="UpgradeException">It cannot be read.</exception>
-    public void Add(
+    public static void Add(
         ReadOnlyMemory<byte> image, RoutingSnapshot snapshot, Survivors survivors, IReadOnlyCollection<ICarriedCounters> counting, Instant now)
     {
         if (!new BalancerImage(counting).TryAdd(image.Span, snapshot, survivors, now, out string fault))

@@ -153,6 +153,9 @@ internal sealed class CrashRecovery : IDisposable
 
         // What this process has, if it has run for a while, comes first.
         HashSet<ulong> elsewhere = Predecessor.CookiesIn(_folder.LedgerOf(_self));
+
+        // A socket that one of them had just taken from another is in the keepers of both, and only in the other's ledger.
+        HashSet<ulong> named = [.. elsewhere, .. _left.SelectMany(static p => p.Cookies)];
         foreach (Predecessor predecessor in _left)
         {
             var taking = new ConnectionTaking(engine, snapshot, survivors, records, _clock) { ResetsAll = givesUp || !adopts };
@@ -169,10 +172,10 @@ internal sealed class CrashRecovery : IDisposable
                 counters.Add(taking.Adopted, taking.Reset);
             }
 
-            var under = new MovingConnections(moving);
-            int unnamed = predecessor.ResetUnnamed(elsewhere.Contains, IsOfControl, under.TryTake);
-            (int moved, int lost) = await under.AdoptAsync(engine, snapshot(), survivors);
-            counters.Add(moved, lost + unnamed);
+            var moved = new MovingConnections(moving);
+            int unnamed = predecessor.ResetUnnamed(named.Contains, IsOfControl, moved.TryTake);
+            (int alive, int lost) = await moved.AdoptAsync(engine, snapshot(), survivors);
+            counters.Add(alive, lost + unnamed);
             elsewhere.UnionWith(predecessor.Cookies);
             if (!predecessor.End())
             {
@@ -180,7 +183,7 @@ internal sealed class CrashRecovery : IDisposable
             }
 
             _log.Recovered(
-                predecessor.Daemon.Process, taking.Adopted + moved, taking.Reset + lost + unnamed, (Instant.Now(_clock) - begun).TotalMilliseconds);
+                predecessor.Daemon.Process, taking.Adopted + alive, taking.Reset + lost + unnamed, (Instant.Now(_clock) - begun).TotalMilliseconds);
         }
 
         _heirs.Done();

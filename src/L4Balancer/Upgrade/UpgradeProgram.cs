@@ -1,3 +1,4 @@
+using System.Runtime.Versioning;
 using L4Balancer.Engine.Linux;
 
 namespace L4Balancer.Upgrade;
@@ -45,7 +46,10 @@ internal sealed record UpgradeProgram(string File, IReadOnlyList<string> First)
             ? [System.IO.Path.GetFullPath(name)]
             : (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Where(static f => f.StartsWith('/')).Select(f => System.IO.Path.Combine(f, name));
         FileStamp? own = FileStamp.Of("/proc/self/exe");
-        return own is null ? process : places.FirstOrDefault(place => FileStamp.Of(place) == own, process);
+        return own is null ? process : places.FirstOrDefault(IsOwn, process);
+
+        [SupportedOSPlatform("linux")]
+        bool IsOwn(string place) => FileStamp.Of(place) == own;
     }
 
     internal static string WithoutMark(string path) =>
