@@ -23,11 +23,11 @@ internal static class RunCommand
     {
         // First, so that no handled signal can kill the process during start.
         Signals signals = Signals.CatchUntilExit();
-        UpgradeFaults? faults = OperatingSystem.IsLinux() ? UpgradeFaults.FromEnvironment() : UpgradeFaults.None;
+        UpgradeFaults? faults = UpgradeFaults.FromEnvironment();
         if (faults is null)
         {
-            errors.WriteLine(
-                $"l4balancer: {UpgradeFaults.Variable}={LogText.ForTerminal(Environment.GetEnvironmentVariable(UpgradeFaults.Variable)!)}: no such step or action; remove this variable, which is for tests");
+            string value = LogText.ForTerminal(Environment.GetEnvironmentVariable(UpgradeFaults.Variable) ?? "");
+            errors.WriteLine($"l4balancer: {UpgradeFaults.Variable}={value}: no such step or action; remove this variable, which is for tests");
             return ExitCode.BadUsage;
         }
 

@@ -21,12 +21,13 @@ internal sealed class UpgradeFaults
 
     public static readonly UpgradeFaults None = new("", "", 0);
 
+    private const string AtNewHello = "new.hello";
+
     private static readonly string[] Steps =
     [
-        "none", OldSide.AtHello, OldSide.AtPrepared, OldSide.AtSuspended, OldSide.AtServing, OldSide.AtStopped, OldSide.AtFrozen, OldSide.AtSent,
-        OldSide.AtAnswered, OldSide.AtCommitted, OldSide.AtMoved, OldSide.AtMain, OldSide.AtSettled, NewSide.AtHello, NewSide.AtPrepare,
-        NewSide.AtPrepared, NewSide.AtState, NewSide.AtServing, NewSide.AtSlice, NewSide.AtAnswered, NewSide.AtCommitted, NewSide.AtTaken,
-        NewSide.AtRest, NewSide.AtSettled,
+        "none", "old.hello", "old.prepared", "old.suspended", "old.serving", "old.stopped", "old.frozen", "old.sent", "old.answered", "old.committed",
+        "old.moved", "old.main", "old.settled", AtNewHello, "new.prepare", "new.prepared", "new.state", "new.serving", "new.slice", "new.answered",
+        "new.committed", "new.taken", "new.rest", "new.settled",
     ];
 
     private static readonly string[] Actions = ["kill", "stop", "exit", "hang"];
@@ -73,7 +74,7 @@ internal sealed class UpgradeFaults
         string[] parts = place.Split('@');
         bool isPlace = Steps.Contains(parts[0])
             && (parts.Length == 1 || (parts.Length == 2 && int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out n) && n > 0));
-        bool isAction = Actions.Contains(action) || (parts[0] == NewSide.AtHello && ActionsAtHello.Contains(action));
+        bool isAction = Actions.Contains(action) || (parts[0] == AtNewHello && ActionsAtHello.Contains(action));
         return isPlace && isAction ? new UpgradeFaults(parts[0], action, n) : null;
     }
 
