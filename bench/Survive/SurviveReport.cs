@@ -7,8 +7,6 @@ namespace L4Balancer.Bench.Survive;
 /// <summary>What a run comes to: tables, bars and the figures for the file.</summary>
 internal sealed class SurviveReport(SurviveOptions options, MachineBusy busy)
 {
-    private const double LongestStandstill = 20;
-
     /// <summary>What may come and go: connections of scrapes and of the admin API, pipes in the pool.</summary>
     private const int SpareDescriptors = 600;
 
@@ -118,6 +116,9 @@ internal sealed class SurviveReport(SurviveOptions options, MachineBusy busy)
             p.Deaths,
             eventMilliseconds = p.Events.Select(static e => Math.Round(e.Took.TotalMilliseconds, 1)),
             faults = p.Events.Select(static e => e.Fault).Where(static f => f is not null),
+            p.Footprints,
+            p.Slowest,
+            p.SlowestLater,
             said = p.Events.Select(static e => e.Said),
         }),
         before = Before,
@@ -178,6 +179,13 @@ internal sealed class SurviveReport(SurviveOptions options, MachineBusy busy)
         }
 
         table.Print();
+        foreach (ScenePhase phase in Phases.Where(static p => p.Slowest.Count > 0))
+        {
+            Console.WriteLine($"  slowest message of each {phase.Kind}, ms: {Describe(phase.Slowest)}");
+            Console.WriteLine($"  and until the next, ms: {Describe(phase.SlowestLater)}");
+        }
+
+        Console.WriteLine();
 
         void Add(string name, Percentiles p) => table.Add(
             name, p.Messages.ToString(CultureInfo.InvariantCulture), Text(p.P50), Text(p.P99), Text(p.P999), Text(p.Longest));
@@ -196,7 +204,8 @@ internal sealed class SurviveReport(SurviveOptions options, MachineBusy busy)
         Console.WriteLine($"  daemon before: {Describe(Before)}; after: {(After is null ? "" : Describe(After))}");
         Console.WriteLine(
             $"  upgrades_total {UpgradesCounted}; recovered: adopted {Recovered.Adopted}, reset {Recovered.Reset}; {Scrapes} scrapes, " +
-            $"{ScrapesMissed} without an answer; access log: {_lines!.Lines} lines of {_lines.Expected}, {_lines.Missing} missing; " +
+            $"{ScrapesMissed} without an answer; access log: {_lines!.Lines} lines of {_lines.Expected}, {_lines.Missing} missing, " +
+            $"the oldest ended {_lines.OldestMissing:F0} ms before a kill; " +
             $"{_skipped} messages or chunks skipped since the one before was under way");
         Console.WriteLine();
     }
@@ -226,9 +235,9 @@ internal sealed class SurviveReport(SurviveOptions options, MachineBusy busy)
                 Bar($"{phase.Kind}: newcomers not served", phase.Visits.NotServed, 0);
             }
 
-            if (phase.Kind == "upgrade")
+            if (phase.Kind == "upgrade" && options.Standstill > 0)
             {
-                Bar("upgrade: p99.9 of messages during it, ms", phase.Windows.P999, LongestStandstill);
+                Bar("upgrade: p99.9 of messages during it, ms", phase.Windows.P999, options.Standstill);
             }
         }
 
@@ -247,6 +256,9 @@ internal sealed class SurviveReport(SurviveOptions options, MachineBusy busy)
     }
 
     private void Bar(string what, double value, double atMost) => _bars.Add((what, Text(value), Text(atMost), value <= atMost));
+
+    private static string Describe(IEnumerable<SlowMessage> messages) =>
+        string.Join("; ", messages.Select(static m => $"{Text(m.Took)} sent after {Text(m.After)}"));
 
     private static string Describe(DaemonFootprint print) => string.Create(
         CultureInfo.InvariantCulture, $"{print.Processes} processes, {print.Descriptors} descriptors, {print.Memory / 1e6:F1} MB (PSS)");
