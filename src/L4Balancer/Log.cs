@@ -432,6 +432,10 @@ internal static partial class Log
     [LoggerMessage(1351, LogLevel.Warning, "the keeper of a crashed daemon, process {Keeper}, does not answer any more: it ends by itself")]
     public static partial void KeeperNotEnded(this ILogger logger, int keeper);
 
+    [LoggerMessage(1352, LogLevel.Error,
+        "another process has been taking over what a crashed daemon has left ({Path} is locked): nothing of it is taken here")]
+    public static partial void OtherHeir(this ILogger logger, string path);
+
     [LoggerMessage(1372, LogLevel.Information, "pool {Pool}: begins with the {Count} backends that were discovered before the restart, until its source answers")]
     public static partial void BeganWithSaved(this ILogger logger, string pool, int count);
 }

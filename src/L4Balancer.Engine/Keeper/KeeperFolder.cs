@@ -22,6 +22,9 @@ public sealed class KeeperFolder
     /// <summary>Where failed recoveries are counted.</summary>
     public string Heirs => Path.Combine(_path, "heirs");
 
+    /// <summary>Who takes over holds a lock on this file.</summary>
+    public string HeirsLock => Path.Combine(_path, "heirs.lock");
+
     /// <summary>Makes the directory if it is not there. Its parent is made too, for everybody to enter.</summary>
     /// <param name="fault">Why it cannot be used, as text for a log.</param>
     public static KeeperFolder? TryPrepare(string path, out string? fault)

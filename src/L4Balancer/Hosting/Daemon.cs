@@ -11,6 +11,7 @@ using L4Balancer.Core.Handover;
 using L4Balancer.Core.Routing;
 using L4Balancer.Core.Timing;
 using L4Balancer.Engine;
+using L4Balancer.Engine.Epoll;
 using L4Balancer.Engine.Ledger;
 using L4Balancer.Engine.Listening;
 using L4Balancer.Fleet;
@@ -225,7 +226,7 @@ internal sealed class Daemon : IAsyncDisposable
 
         AddState(null);
         _first = snapshot = survivors.JoinTo(snapshot);
-        if (StartEngine(config.Balancer, budget, snapshot, passed, listening, LedgerAfter(crash, snapshot, config.Balancer, budget)) is { Count: > 0 } failures)
+        if (StartEngine(config.Balancer, budget, snapshot, passed, listening, LedgerAfter(crash, desired, snapshot, budget)) is { Count: > 0 } failures)
         {
             return [.. failures.Select(f => f.Message + HeldPorts.Explain(f))];
         }
@@ -402,11 +403,14 @@ internal sealed class Daemon : IAsyncDisposable
         return failures;
     }
 
-    private ConnectionLedger? LedgerAfter(CrashRecovery? crash, RoutingSnapshot snapshot, BalancerSettings settings, DescriptorBudget budget)
+    private ConnectionLedger? LedgerAfter(CrashRecovery? crash, DesiredState desired, RoutingSnapshot snapshot, DescriptorBudget budget)
     {
         ulong nextId = crash is not null && OperatingSystem.IsLinux() ? crash.NextId : 0;
-        var shape = LedgerShape.For(DescriptorBudget.WorkersOf(settings), snapshot.MaxConnections, budget.PipesPerWorker);
+        var shape = LedgerShape.For(DescriptorBudget.WorkersOf(desired.File.Balancer), snapshot.MaxConnections, budget.PipesPerWorker);
         ConnectionLedger? ledger = Keeper.CreateLedger(shape, Math.Max(1, nextId), _log);
+
+        // Before it is published: from then on an heir takes what operators have set from this ledger, and not from those before.
+        ledger?.SetOverrides(desired.Overrides.All);
         _servers.Sockets.Note(ledger);
         return ledger;
     }
@@ -432,6 +436,12 @@ internal sealed class Daemon : IAsyncDisposable
         if (survivors.Made > 0)
         {
             await _control!.JoinAsync(survivors);
+        }
+
+        // No other process has the listening sockets any more: files of UNIX sockets are this one's to remove. Not in the middle of an upgrade.
+        if (_engine!.Name == EpollEngine.EngineName && !IsBeingReplaced)
+        {
+            _engine.ResumeAccepting();
         }
     }
 

@@ -113,7 +113,13 @@ internal sealed class DaemonUpgrade
             if (OperatingSystem.IsLinux())
             {
                 takeover.Side.Follow(taker);
-                _servers.Sockets.AreShared = !takeover.Side.WaitForEnd();
+                bool isAlone = takeover.Side.WaitForEnd();
+                _servers.Sockets.AreShared = !isAlone;
+                if (isAlone && !Upgrader.IsBusy)
+                {
+                    // The files of UNIX sockets are this process's to remove.
+                    _engine.ResumeAccepting();
+                }
             }
         }
         catch (Exception e)

@@ -26,7 +26,11 @@ namespace L4Balancer.Recovery;
 [SupportedOSPlatform("linux")]
 internal sealed class CrashRecovery : IDisposable
 {
+    /// <summary>Another heir is done within milliseconds once it listens; this is for one that looks up names before.</summary>
+    private static readonly TimeSpan PatienceWithOther = TimeSpan.FromSeconds(10);
+
     private readonly KeeperFolder _folder;
+    private readonly HeirLock _alone;
     private readonly LedgerWriter _self;
     private readonly List<Predecessor> _left;
     private readonly TimeProvider _clock;
@@ -35,9 +39,10 @@ internal sealed class CrashRecovery : IDisposable
     private readonly List<ListeningDescriptor> _listening = [];
     private readonly List<NamedDescriptor> _control = [];
 
-    private CrashRecovery(KeeperFolder folder, LedgerWriter self, List<Predecessor> left, TimeProvider clock, ILogger log)
+    private CrashRecovery(KeeperFolder folder, HeirLock alone, LedgerWriter self, List<Predecessor> left, TimeProvider clock, ILogger log)
     {
         _folder = folder;
+        _alone = alone;
         _self = self;
         _left = left;
         _clock = clock;
@@ -49,16 +54,24 @@ internal sealed class CrashRecovery : IDisposable
     public ulong NextId => _left.Max(static p => p.NextId);
 
     /// <summary>Looks for daemons that have ended, those of other configurations included. Stale files are removed.</summary>
-    /// <returns>Null if nothing is left of any.</returns>
+    /// <remarks>No other process takes anything from the folder until the result is disposed of. Blocks while another one does.</remarks>
+    /// <returns>Null if nothing is left of any, or another process does not come to an end with it.</returns>
     public static CrashRecovery? Find(ConnectionKeeper keeper, TimeProvider clock, ILogger log)
     {
-        if (keeper.Folder is not { } folder)
+        if (keeper.Folder is not { } folder || !EndedIn(folder, keeper).Any())
         {
             return null;
         }
 
+        HeirLock? alone = HeirLock.TryTake(folder, PatienceWithOther);
+        if (alone is null)
+        {
+            log.OtherHeir(folder.HeirsLock);
+            return null;
+        }
+
         List<Predecessor> left = [];
-        foreach (LedgerWriter daemon in folder.Daemons().Where(d => d != keeper.Self && !d.IsRunning()))
+        foreach (LedgerWriter daemon in EndedIn(folder, keeper))
         {
             Predecessor? found = Predecessor.TryOpen(folder, daemon, out string? fault);
             if (found is not null)
@@ -78,7 +91,13 @@ internal sealed class CrashRecovery : IDisposable
 
         // Of two that have one connection the later one is right, so it comes first.
         left.Sort(static (a, b) => b.Generation.CompareTo(a.Generation));
-        return left.Count == 0 ? null : new CrashRecovery(folder, keeper.Self, left, clock, log);
+        if (left.Count > 0)
+        {
+            return new CrashRecovery(folder, alone, keeper.Self, left, clock, log);
+        }
+
+        alone.Dispose();
+        return null;
     }
 
     /// <summary>What operators had set when the last daemon ended; null: its ledger cannot be used.</summary>
@@ -189,7 +208,14 @@ internal sealed class CrashRecovery : IDisposable
         _heirs.Done();
     }
 
-    public void Dispose() => _left.ForEach(static p => p.Dispose());
+    public void Dispose()
+    {
+        _left.ForEach(static p => p.Dispose());
+        _alone.Dispose();
+    }
+
+    private static IEnumerable<LedgerWriter> EndedIn(KeeperFolder folder, ConnectionKeeper keeper) =>
+        folder.Daemons().Where(d => d != keeper.Self && !d.IsRunning());
 
     private static bool IsOfControl(string name) => name.StartsWith(ControlSockets.LedgerMark);
 

@@ -71,6 +71,36 @@ internal sealed class PackageTests
         }
     }
 
+    [TestCase(0, "process 2 has replaced 1", "has taken over", "")]
+    [TestCase(1, "l4balancer: upgrade: the new process has ended; process 1 goes on", "is restarted", "restart l4balancer.service")]
+    [TestCase(1, "l4balancer: upgrade: an upgrade is under way already: l4balancer status shows it", "once", "")]
+    [TestCase(3, "l4balancer: no daemon", "was not reached", "")]
+    public async Task Running_daemon_is_restarted_only_if_it_says_that_it_cannot_be_upgraded(int code, string says, string told, string restarted)
+    {
+        DirectoryInfo folder = Directory.CreateTempSubdirectory("l4balancer-test-");
+        try
+        {
+            string script = await File.ReadAllTextAsync(Repository.PathOf("packaging", "debian", "l4balancer.postinst"));
+            string path = Path.Combine(folder.FullName, "postinst");
+            await File.WriteAllTextAsync(path, $$"""
+                l4balancer() { echo "{{says}}" >&2; return {{code}}; }
+                systemctl() { :; }
+                deb-systemd-invoke() { echo "invoked: $*"; }
+                {{script.Replace("/run/systemd/system", folder.FullName, StringComparison.Ordinal)
+                    .Replace("deb-systemd-invoke", "deb_systemd_invoke", StringComparison.Ordinal)}}
+                """.Replace("deb-systemd-invoke()", "deb_systemd_invoke()", StringComparison.Ordinal));
+            (int ended, string output) = await RunAsync("sh", path, "configure", "0.0.1");
+            Assert.That(ended, Is.Zero, output);
+            Assert.That(output, Does.Contain(says).And.Contain(told));
+            Assert.That(output.Contains("invoked:", StringComparison.Ordinal), Is.EqualTo(restarted.Length > 0), output);
+            Assert.That(output, Does.Contain(restarted));
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
     [Test]
     public async Task The_tarball_unpacks_into_a_prefix()
     {

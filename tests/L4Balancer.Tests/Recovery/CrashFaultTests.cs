@@ -23,6 +23,7 @@ internal sealed class CrashFaultTests
         DaemonProcess daemon = await scene.StartAsync();
         TcpClient[] clients = await scene.ConnectAsync(many);
         await scene.IdsAsync();
+        await scene.AskAsync("drain", "chat/ws1");
         await CrashScene.KillAsync(daemon);
 
         // At different points: before it has a ledger, when it listens, while it takes connections, and when it has said so.
@@ -41,6 +42,27 @@ internal sealed class CrashFaultTests
 
         Assert.That(await scene.IdsAsync(), Has.Length.EqualTo(many));
         Assert.That(Directory.GetFiles(scene.KeeperFolder, "keeper-*"), Has.Length.EqualTo(1));
+        Assert.That(await scene.MetricsAsync(), Does.Contain("l4balancer_build_info"));
+        Assert.That((await scene.GetAsync("/v1/backends")).ToString(), Does.Contain("drain"));
+    }
+
+    [Test]
+    public async Task File_of_a_UNIX_listener_is_the_heirs_to_remove()
+    {
+        await using var scene = new CrashScene();
+        string path = Path.Combine(Path.GetDirectoryName(scene.SocketPath)!, "chat.sock");
+        scene.More = $"""
+            [[listeners]]
+            name = "local"
+            bind = ["unix:{path}"]
+            pool = "chat"
+            """;
+        await CrashScene.KillAsync(await scene.StartAsync());
+        DaemonProcess heir = await scene.StartAsync();
+        Assert.That(File.Exists(path));
+        heir.Signal(DaemonProcess.SIGTERM);
+        await heir.ExitAsync();
+        Assert.That(File.Exists(path), Is.False);
     }
 
     [Test]
