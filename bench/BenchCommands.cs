@@ -144,13 +144,18 @@ internal static class BenchCommands
         var every = new Option<int>("--every") { Description = "Milliseconds from an event to the next.", DefaultValueFactory = _ => 2000 };
         var rate = new Option<int>("--rate") { Description = "New connections a second beside the thirds.", DefaultValueFactory = _ => 1000 };
         var busy = new Option<double>("--busy") { Description = "The machine is at most this busy before, as a ratio.", DefaultValueFactory = _ => 0.6 };
+        var standstill = new Option<double>("--standstill")
+        {
+            Description = "The longest p99.9 of messages during upgrades, in milliseconds; 0: it is not judged.",
+            DefaultValueFactory = _ => 20,
+        };
         var workers = new Option<int>("--workers") { Description = "Event loops of the daemon; 0: its default." };
         var daemon = new Option<string?>("--daemon") { Description = "Another l4balancer executable than the published one (artifacts/publish/l4balancer)." };
         var congestion = new Option<string?>("--congestion") { Description = "TCP congestion control for everybody (\"cubic\"); default: the host's." };
         var withoutKeeper = new Option<bool>("--without-keeper") { Description = "The daemon runs with keeper = false: everything is lost." };
         var command = new Command("survive", "What upgrades and kill -9 of the daemon cost thousands of connections; some minutes.")
         {
-            connections, upgrades, kills, none, calm, every, rate, busy, workers, daemon, congestion, withoutKeeper,
+            connections, upgrades, kills, none, calm, every, rate, busy, standstill, workers, daemon, congestion, withoutKeeper,
         };
         command.SetAction(parsed =>
         {
@@ -181,6 +186,7 @@ internal static class BenchCommands
                 TimeSpan.FromMilliseconds(parsed.GetValue(every)),
                 parsed.GetValue(rate),
                 parsed.GetValue(busy),
+                parsed.GetValue(standstill),
                 parsed.GetValue(workers),
                 parsed.GetValue(daemon),
                 Keeper: !parsed.GetValue(withoutKeeper)));

@@ -12,6 +12,13 @@ internal sealed record Bar(bool Latency, bool Splice, double AtMost, double? Aim
     /// <summary>Likewise with PROXY headers; nginx writes version 1.</summary>
     public const string WithProxy = ", PROXY v2 in and out (nginx: v1 out)";
 
+    /// <summary>Likewise of the daemon alone, with keeper and ledger and without.</summary>
+    public const string ByKeeper = ", keeper on and off";
+
+    /// <summary>What keeper and ledger may cost, as a ratio to the same daemon without them.</summary>
+    public static Bar? OfKeeper(string row) => !row.EndsWith(ByKeeper, StringComparison.Ordinal) ? null
+        : Cost(row.StartsWith("connect", StringComparison.Ordinal) ? 1.03 : 1.01, aim: null);
+
     /// <summary>The bars of a workload; those of bulk hold in each direction.</summary>
     public static IReadOnlyList<Bar> Of(string row) => row switch
     {
@@ -21,11 +28,11 @@ internal sealed record Bar(bool Latency, bool Splice, double AtMost, double? Aim
         "128-byte ping-pong, 1000 connections" => [Cost(0.88, 0.80)],
         "connect-request-close, 64 at a time" => [Cost(1.00, 0.90)],
         _ when row.EndsWith(ByServerName, StringComparison.Ordinal) || row.EndsWith(WithProxy, StringComparison.Ordinal) =>
-            [new Bar(false, false, 1.00, null)],
+            [Cost(1.00, aim: null)],
         _ => [],
     };
 
-    private static Bar Cost(double atMost, double aim) => new(false, false, atMost, aim);
+    private static Bar Cost(double atMost, double? aim) => new(false, false, atMost, aim);
 
     private static Bar Against(double atMost) => new(false, true, atMost, null);
 }

@@ -22,6 +22,7 @@ internal static class CompareCommand
         (Duty.AccessLog, ", access log on", [Workload.RequestsAt64]),
         (Duty.ServerNames, Bar.ByServerName, [Workload.MessagesAt64, Workload.RequestsAt64]),
         (Duty.Proxy, Bar.WithProxy, [Workload.MessagesAt64, Workload.RequestsAt64]),
+        (Duty.Relay, Bar.ByKeeper, [Workload.MessagesAt64, Workload.RequestsAt64]),
     ];
 
     public static int Run(RunOptions options)
@@ -38,13 +39,18 @@ internal static class CompareCommand
         Processors processors = Processors.Choose();
         List<ContestantKind> kinds = Installed(
         [
-            new DaemonKind("epoll", options.Daemon),
+            new DaemonKind("epoll", options.Daemon, keeper: true),
             new HaproxyKind(splice: false),
             new HaproxyKind(splice: true),
             new NginxKind(),
             new DaemonKind("managed", options.Daemon),
             .. options.Against is null ? [] : Engines.Select(e => new DaemonKind(e, options.Against, OtherBuild)),
         ]);
+        DaemonKind[] byKeeper =
+        [
+            new DaemonKind("epoll", options.Daemon, keeper: true),
+            new DaemonKind("epoll", options.Daemon, DaemonKind.WithoutKeeper, keeper: false),
+        ];
         processors.PinClient();
 
         List<Row> rows = [];
@@ -54,7 +60,9 @@ internal static class CompareCommand
 
             // An older build may refuse the keys of the inspection.
             bool isForAll = duty is Duty.Relay or Duty.AccessLog;
-            RunRows(group, isForAll ? kinds : [.. kinds.Where(k => !IsOther(k.Name))], processors, options, duty);
+            List<ContestantKind> present =
+                suffix == Bar.ByKeeper ? [.. byKeeper] : isForAll ? kinds : [.. kinds.Where(k => !IsOther(k.Name))];
+            RunRows(group, present, processors, options, duty);
             rows.AddRange(group);
         }
 
@@ -74,7 +82,8 @@ internal static class CompareCommand
     }
 
     private static bool IsOurs(string contestant) =>
-        contestant.StartsWith("l4balancer", StringComparison.Ordinal) && !IsOther(contestant);
+        contestant.StartsWith("l4balancer", StringComparison.Ordinal) && !IsOther(contestant)
+        && !contestant.EndsWith(DaemonKind.WithoutKeeper, StringComparison.Ordinal);
 
     private static bool IsOther(string contestant) => contestant.EndsWith(OtherBuild, StringComparison.Ordinal);
 

@@ -1,3 +1,4 @@
+using L4Balancer.Bench.Contestants;
 using L4Balancer.Bench.Load;
 using L4Balancer.Bench.Reports;
 
@@ -39,11 +40,10 @@ internal sealed record Ratio(string Row, string Ours, string Against, bool Laten
             }
         }
 
-        string build = ours + CompareCommand.OtherBuild;
-        if (row.Counts(build))
+        foreach (string other in new[] { ours + CompareCommand.OtherBuild, ours + DaemonKind.WithoutKeeper }.Where(row.Counts))
         {
-            Spread value = Spread.Of(row[ours].Zip(row[build], (a, b) => Figure(a, latency: false) / Figure(b, latency: false)));
-            yield return new Ratio(row.Name, ours, build, Latency: false, value, Bar: null);
+            Spread value = Spread.Of(row[ours].Zip(row[other], (a, b) => Figure(a, latency: false) / Figure(b, latency: false)));
+            yield return new Ratio(row.Name, ours, other, Latency: false, value, Bar.OfKeeper(row.Name));
         }
     }
 

@@ -12,10 +12,14 @@ internal sealed class Contestant : IDisposable
 
     private readonly Process _process;
     private readonly Wiring _wiring;
-    private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("l4balancer-bench-");
+    private readonly DirectoryInfo _directory;
 
     private Contestant(ContestantKind kind, Wiring wiring, Processors processors)
     {
+        // A daemon's ledger is memory that several processes see: in a tmpfs, as /run is.
+        _directory = Directory.Exists("/dev/shm")
+            ? Directory.CreateDirectory(Path.Combine("/dev/shm", $"l4balancer-bench-{Guid.NewGuid():N}"))
+            : Directory.CreateTempSubdirectory("l4balancer-bench-");
         _wiring = wiring;
         Name = kind.Name;
         _process = Pinned.Start(kind.Prepare(_directory.FullName, wiring), processors.Balancer, Output);

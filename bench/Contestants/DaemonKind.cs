@@ -12,9 +12,17 @@ namespace L4Balancer.Bench.Contestants;
 /// <param name="tables">Further tables of its configuration.</param>
 /// <param name="listener">Further lines of each listener.</param>
 /// <param name="pool">Further lines of each pool.</param>
+/// <param name="keeper">
+/// The value of <c>keeper</c>, for a daemon with an admin socket, beside which the keeper's folder lies; null: without that socket, and so
+/// without a keeper.
+/// </param>
 internal sealed class DaemonKind(
-    string engine, string? program, string surname = "", string tables = "", string listener = "", string pool = "") : ContestantKind
+    string engine, string? program, string surname = "", string tables = "", string listener = "", string pool = "", bool? keeper = null)
+    : ContestantKind
 {
+    /// <summary>Ends the name of a contestant that has an admin socket and no keeper.</summary>
+    public const string WithoutKeeper = ", without keeper";
+
     /// <summary>The pool of connections that no route fits.</summary>
     private const string Nowhere = "nowhere";
 
@@ -35,10 +43,12 @@ internal sealed class DaemonKind(
             max_connections = {Connections}
             access_log = "{(wiring.Duty == Duty.AccessLog ? "all" : "off")}"
             shutdown_grace = "0s"
+            {(keeper is null ? "" : $"keeper = {(keeper.Value ? "true" : "false")}")}
             """);
         if (!tables.Contains("[admin]", StringComparison.Ordinal))
         {
-            text.AppendLine("[admin]").AppendLine("socket = \"\"");
+            string socket = keeper is null ? "" : Path.Combine(directory, "admin.sock");
+            text.AppendLine("[admin]").AppendLine(CultureInfo.InvariantCulture, $"socket = \"{socket}\"");
         }
 
         foreach (PeerRole role in Wiring.Roles)

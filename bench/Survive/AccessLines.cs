@@ -8,7 +8,8 @@ namespace L4Balancer.Bench.Survive;
 /// <param name="Doubled">Ids with more than one line.</param>
 /// <param name="Missing">Connections that a client had, and that have no line.</param>
 /// <param name="MissingFarFromEvents">Of those the ones that did not end near a kill.</param>
-internal sealed record AccessLines(int Lines, int Expected, int Doubled, int Missing, int MissingFarFromEvents)
+/// <param name="OldestMissing">How long before a kill the oldest of those near one had ended, in milliseconds.</param>
+internal sealed record AccessLines(int Lines, int Expected, int Doubled, int Missing, int MissingFarFromEvents, double OldestMissing)
 {
     /// <summary>
     /// How long before a kill a connection may have ended without a line: lines are gathered for 50 ms, and written by a thread that may
@@ -37,7 +38,7 @@ internal sealed record AccessLines(int Lines, int Expected, int Doubled, int Mis
             }
         }
 
-        (int missing, int far, int expected) = (Math.Max(0, steady - ofThirds), 0, steady);
+        (int missing, int far, int expected, double oldest) = (Math.Max(0, steady - ofThirds), 0, steady, 0);
         foreach (Visit visit in visits.Where(static v => v.Client.Length > 0))
         {
             expected++;
@@ -49,10 +50,17 @@ internal sealed record AccessLines(int Lines, int Expected, int Doubled, int Mis
             }
 
             missing++;
-            far += kills.Any(k => visit.Ended >= k.Begun - FlushInterval.TotalNanoseconds && visit.Begun <= k.Ended) ? 0 : 1;
+            if (kills.FirstOrDefault(k => visit.Ended >= k.Begun - FlushInterval.TotalNanoseconds && visit.Begun <= k.Ended) is SceneEvent near)
+            {
+                oldest = Math.Max(oldest, (near.Begun - visit.Ended) / 1e6);
+            }
+            else
+            {
+                far++;
+            }
         }
 
-        return new AccessLines(lines, expected, doubled, missing, far);
+        return new AccessLines(lines, expected, doubled, missing, far, oldest);
     }
 
     private static string Value(string line, string key)

@@ -20,6 +20,7 @@ internal static class SurviveCommand
 
     private static readonly TimeSpan Settling = TimeSpan.FromSeconds(4);
     private static readonly TimeSpan BusySpan = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan ShortBusySpan = TimeSpan.FromSeconds(1);
 
     public static int Run(SurviveOptions options)
     {
@@ -122,9 +123,14 @@ internal static class SurviveCommand
 
     private const string Spliced = "l4balancer_spliced_bytes_total";
 
-    // Other programs may share the machine; only the load of the scene can be made smaller.
+    // At 1 it is not judged. Other programs may share the machine; only the load of the scene can be made smaller.
     private static MachineBusy Slow(Scene scene, SceneDaemon daemon, double atMost)
     {
+        if (atMost >= 1)
+        {
+            return MachineBusy.Over(ShortBusySpan, [.. scene.Processes, daemon.Main]);
+        }
+
         Thread.Sleep(Settling);
         double pace = 1;
         while (true)

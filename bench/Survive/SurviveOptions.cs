@@ -8,6 +8,7 @@ namespace L4Balancer.Bench.Survive;
 /// <param name="Every">From the end of an event to the next one.</param>
 /// <param name="Rate">Connections a second that come beside the thirds.</param>
 /// <param name="Busy">The machine is at most this busy before the first event: the load is made slower until it is.</param>
+/// <param name="Standstill">The longest p99.9 of messages during upgrades, in ms; 0: it is not judged.</param>
 /// <param name="Workers">Event loops of the daemon; 0: its default.</param>
 /// <param name="Daemon">The executable; null: the one that <c>make publish</c> leaves.</param>
 /// <param name="Keeper">False: the daemon runs with <c>keeper = false</c>.</param>
@@ -19,6 +20,7 @@ internal sealed record SurviveOptions(
     TimeSpan Every,
     int Rate,
     double Busy,
+    double Standstill,
     int Workers,
     string? Daemon,
     bool Keeper)

@@ -7,8 +7,6 @@ namespace L4Balancer.Bench.Survive;
 /// <summary>What a run comes to: tables, bars and the figures for the file.</summary>
 internal sealed class SurviveReport(SurviveOptions options, MachineBusy busy)
 {
-    private const double LongestStandstill = 20;
-
     /// <summary>What may come and go: connections of scrapes and of the admin API, pipes in the pool.</summary>
     private const int SpareDescriptors = 600;
 
@@ -196,7 +194,8 @@ internal sealed class SurviveReport(SurviveOptions options, MachineBusy busy)
         Console.WriteLine($"  daemon before: {Describe(Before)}; after: {(After is null ? "" : Describe(After))}");
         Console.WriteLine(
             $"  upgrades_total {UpgradesCounted}; recovered: adopted {Recovered.Adopted}, reset {Recovered.Reset}; {Scrapes} scrapes, " +
-            $"{ScrapesMissed} without an answer; access log: {_lines!.Lines} lines of {_lines.Expected}, {_lines.Missing} missing; " +
+            $"{ScrapesMissed} without an answer; access log: {_lines!.Lines} lines of {_lines.Expected}, {_lines.Missing} missing, " +
+            $"the oldest ended {_lines.OldestMissing:F0} ms before a kill; " +
             $"{_skipped} messages or chunks skipped since the one before was under way");
         Console.WriteLine();
     }
@@ -226,9 +225,9 @@ internal sealed class SurviveReport(SurviveOptions options, MachineBusy busy)
                 Bar($"{phase.Kind}: newcomers not served", phase.Visits.NotServed, 0);
             }
 
-            if (phase.Kind == "upgrade")
+            if (phase.Kind == "upgrade" && options.Standstill > 0)
             {
-                Bar("upgrade: p99.9 of messages during it, ms", phase.Windows.P999, LongestStandstill);
+                Bar("upgrade: p99.9 of messages during it, ms", phase.Windows.P999, options.Standstill);
             }
         }
 
