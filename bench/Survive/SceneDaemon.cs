@@ -9,7 +9,7 @@ namespace L4Balancer.Bench.Survive;
 /// <summary>What happened to the daemon, its instants in nanoseconds of CLOCK_MONOTONIC.</summary>
 /// <param name="Took">Of an upgrade what the command took, of a kill the time until the next process is ready.</param>
 /// <param name="Fault">Why it failed; null if it did what it should.</param>
-/// <param name="Said">The last line that the command printed, or the log line about the recovery.</param>
+/// <param name="Said">What the command printed, or the log line about the recovery.</param>
 internal sealed record SceneEvent(string Kind, long Begun, long Ended, TimeSpan Took, string? Fault, string Said);
 
 /// <summary>
@@ -98,7 +98,7 @@ internal sealed class SceneDaemon : IDisposable
 
         command.WaitForExit();
         TimeSpan took = TimeSpan.FromTicks((Orders.Now - begun) / TimeSpan.NanosecondsPerTick);
-        string last = (said.Result + errors.Result).Trim().Split('\n')[^1];
+        string last = string.Join("; ", (said.Result + errors.Result).Trim().Split('\n'));
         string? fault = command.ExitCode != 0 ? $"exit code {command.ExitCode.ToString(CultureInfo.InvariantCulture)}: {last}"
             : !Wait(() => Main != old && !IsAlive(old), UpgradePatience) ? $"the old process {old} lives on, or no MAINPID has come"
             : null;
