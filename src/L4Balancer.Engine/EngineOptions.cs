@@ -1,4 +1,5 @@
 using L4Balancer.Core.Connections;
+using L4Balancer.Engine.Ledger;
 using Microsoft.Extensions.Logging;
 
 namespace L4Balancer.Engine;
@@ -29,7 +30,8 @@ public sealed record EngineOptions
     /// <summary>
     /// Listening sockets of a process that this one replaces, bound there for the same configuration; Linux only. Each serves the bind of its
     /// listener and address, one whose port the kernel chose included, as if it had been bound here; a socket that matches no bind is closed
-    /// with a warning. The engine owns the descriptors once it starts.
+    /// with a warning. The engine owns the descriptors once it starts, and the files of UNIX sockets from <see cref="IEngine.ResumeAccepting"/> on,
+    /// which says that the other process no longer serves them.
     /// </summary>
     public IReadOnlyList<ListeningDescriptor> TakenOver { get; init; } = [];
 
@@ -44,4 +46,10 @@ public sealed record EngineOptions
     /// to 32,767; the engine does not validate it.
     /// </summary>
     public int PipesPerWorker { get; init; } = 256;
+
+    /// <summary>
+    /// Where connections and listening sockets are noted for a process that takes over after a crash; null: nowhere. Only the epoll engine writes it. It
+    /// must have a part for each worker, with a place for each of its pipes, belongs to this engine alone, and is to be disposed of after the engine.
+    /// </summary>
+    public ConnectionLedger? Ledger { get; init; }
 }

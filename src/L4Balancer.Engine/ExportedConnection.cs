@@ -22,6 +22,12 @@ public sealed record ExportedConnection
     /// <summary>The client's socket is a UNIX socket. The client in the record may be another one, from a PROXY header.</summary>
     public bool ClientIsUnix { get; init; }
 
+    /// <summary>
+    /// The options of the backend's socket that an engine sets late (keepalive, and those for more than one write) may be missing, because nobody
+    /// knows whether the engine before came to set them.
+    /// </summary>
+    public bool LacksOptions { get; init; }
+
     /// <summary>Bytes read from the client and not yet written to the backend. Empty if there is a <see cref="PipeToBackend"/>.</summary>
     public ReadOnlyMemory<byte> ToBackend { get; init; }
 

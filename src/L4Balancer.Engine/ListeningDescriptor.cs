@@ -3,8 +3,8 @@ using L4Balancer.Core.Addressing;
 namespace L4Balancer.Engine;
 
 /// <summary>
-/// A socket that listens, for another process that is to listen on it too: it gets a duplicate of the descriptor. The process that starts with
-/// it (<see cref="EngineOptions.TakenOver"/>) owns the file of a UNIX socket from then on.
+/// A socket that listens, for another process that is to listen on it too (<see cref="EngineOptions.TakenOver"/>): it gets a duplicate of the
+/// descriptor.
 /// </summary>
 /// <param name="Descriptor">The number of the descriptor in this process.</param>
 /// <param name="Listener">The name of its listener; empty if it is not known, so that only the address counts.</param>

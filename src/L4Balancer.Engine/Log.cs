@@ -65,4 +65,16 @@ internal static partial class Log
     [LoggerMessage(2008, LogLevel.Warning,
         "the inherited socket of {Endpoint} also accepts IPv4; set BindIPv6Only=ipv6-only in the socket unit to prevent this")]
     public static partial void InheritedTakesIPv4(this ILogger logger, Endpoint endpoint);
+
+    [LoggerMessage(2050, LogLevel.Warning,
+        "connection {Id} would not outlive a crash: it is not in the ledger, because the file system that has it is full, or event loop {Worker} has too "
+        + "many connections; {Count} so far")]
+    public static partial void NotInLedger(this ILogger logger, ulong id, int worker, long count);
+
+    [LoggerMessage(2051, LogLevel.Warning,
+        "listener {Listener}: the queue of {Endpoint} would not outlive a crash: the ledger has no place for it")]
+    public static partial void ListeningNotInLedger(this ILogger logger, string listener, Endpoint endpoint);
+
+    [LoggerMessage(2052, LogLevel.Error, "unexpected error while names of the ledger were looked through; new backends may get no place in it")]
+    public static partial void NamesNotSwept(this ILogger logger, Exception exception);
 }

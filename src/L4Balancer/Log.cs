@@ -36,9 +36,7 @@ internal static partial class Log
     [LoggerMessage(1007, LogLevel.Information, "stopped")]
     public static partial void Stopped(this ILogger logger);
 
-    [LoggerMessage(1008, LogLevel.Warning, "{Signal}: {What} is not supported yet; nothing was changed")]
-    public static partial void SignalNotSupported(this ILogger logger, string signal, string what);
-
+    // 1008 was the warning for a signal that was not supported yet.
     [LoggerMessage(1040, LogLevel.Information,
         "{Signal} is not used; nothing was changed. Log rotation does not need it: the log goes to standard output")]
     public static partial void SignalNotUsed(this ILogger logger, string signal);
@@ -382,4 +380,10 @@ internal static partial class Log
     [LoggerMessage(1708, LogLevel.Information,
         "backend {Pool}/{Backend}: what was set for it at run time is forgotten, because its source has not had it for {Time}")]
     public static partial void OverrideForgotten(this ILogger logger, string pool, string backend, TimeSpan time);
+
+    [LoggerMessage(1370, LogLevel.Information, "{Name}: goes on with the listening socket of the process before")]
+    public static partial void ControlSocketTaken(this ILogger logger, string name);
+
+    [LoggerMessage(1371, LogLevel.Information, "{Name}: nothing in this configuration has the address of the listening socket of the process before; it is closed")]
+    public static partial void ControlSocketForNothing(this ILogger logger, string name);
 }

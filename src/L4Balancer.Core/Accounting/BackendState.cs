@@ -15,6 +15,7 @@ public sealed class BackendState(PoolState pool, string name)
     private int _connecting;
     private long _connectAttempts;
     private long _nextTurn;
+    private readonly RelayedBytes _carried = new();
     private RelayedBytes[] _relayed = [];
     private volatile string _nameFault = "";
     private FadingCount _endedAtOnce;
@@ -90,12 +91,12 @@ public sealed class BackendState(PoolState pool, string name)
     /// <summary>Passive health: the results of connects made for clients.</summary>
     public ConnectHealth Connects { get; } = new();
 
-    /// <summary>Bytes written to the backend, summed over all workers; never decreases.</summary>
+    /// <summary>Bytes written to the backend, summed over all workers and the processes before this one; never decreases.</summary>
     public long BytesToBackend
     {
         get
         {
-            long sum = 0;
+            long sum = _carried.ToBackend;
             foreach (RelayedBytes relayed in Volatile.Read(ref _relayed))
             {
                 sum += relayed.ToBackend;
@@ -105,12 +106,12 @@ public sealed class BackendState(PoolState pool, string name)
         }
     }
 
-    /// <summary>Bytes written to clients, summed over all workers; never decreases.</summary>
+    /// <summary>Bytes written to clients, likewise.</summary>
     public long BytesToClient
     {
         get
         {
-            long sum = 0;
+            long sum = _carried.ToClient;
             foreach (RelayedBytes relayed in Volatile.Read(ref _relayed))
             {
                 sum += relayed.ToClient;
@@ -132,6 +133,33 @@ public sealed class BackendState(PoolState pool, string name)
             _status = status;
             Volatile.Write(ref _since, now.Ticks);
         }
+    }
+
+    internal void WriteTo(CounterSheet sheet)
+    {
+        sheet["connect_attempts"] = ConnectAttempts;
+        ConnectFailures.WriteTo(sheet, "connect_failures_");
+        Closed.WriteTo(sheet, "closed_");
+        Shed.WriteTo(sheet, "shed_");
+        (sheet["bytes_to_backend"], sheet["bytes_to_client"]) = (BytesToBackend, BytesToClient);
+        Health.WriteTo(sheet);
+    }
+
+    internal void Add(CounterSheet counted)
+    {
+        Interlocked.Add(ref _connectAttempts, counted["connect_attempts"]);
+        ConnectFailures.Add(counted, "connect_failures_");
+        Closed.Add(counted, "closed_");
+        Shed.Add(counted, "shed_");
+        _carried.AddShared(counted["bytes_to_backend"], counted["bytes_to_client"]);
+        Health.Add(counted);
+    }
+
+    /// <summary>Since when the process before this one has had the status. One writer.</summary>
+    internal void ContinueStatus(int status, Instant since)
+    {
+        _status = status;
+        Volatile.Write(ref _since, since.Ticks);
     }
 
     public void CountConnectAttempt() => Interlocked.Increment(ref _connectAttempts);

@@ -12,10 +12,26 @@ public sealed class BalancerState
 
     public ReloadCounters Reloads { get; } = new();
 
+    public UpgradeCounters Upgrades { get; } = new();
+
     /// <summary>Requests to the admin API that were refused because of a wrong token.</summary>
     public long AdminAuthFailures => Volatile.Read(ref _adminAuthFailures);
 
     public ConnectReports ConnectReports { get; } = new();
+
+    internal void WriteTo(CounterSheet sheet)
+    {
+        sheet["admin_auth_failures"] = AdminAuthFailures;
+        Reloads.WriteTo(sheet);
+        Upgrades.WriteTo(sheet);
+    }
+
+    internal void Add(CounterSheet counted)
+    {
+        Interlocked.Add(ref _adminAuthFailures, counted["admin_auth_failures"]);
+        Reloads.Add(counted);
+        Upgrades.Add(counted);
+    }
 
     /// <returns>The number of open connections, including this one.</returns>
     public int CountAccepted() => Interlocked.Increment(ref _open);

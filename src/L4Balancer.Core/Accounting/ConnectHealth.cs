@@ -33,6 +33,18 @@ public sealed class ConnectHealth
     /// <summary>Whether a trial connection is allowed and no connection has taken it yet.</summary>
     public bool IsTrialFree => Volatile.Read(ref _trial) > 0;
 
+    /// <summary>What another process has counted. Before the first connect is counted here.</summary>
+    /// <param name="isTold">Whether its control plane has acted on the failures.</param>
+    internal void Continue(int failedInARow, string lastFault, bool isTold)
+    {
+        _lastFault = lastFault;
+        Volatile.Write(ref _failedInARow, failedInARow);
+        Volatile.Write(ref _told, isTold ? ToldOfFailing : Untold);
+    }
+
+    /// <summary>Whether a failure was reported, and nothing since.</summary>
+    internal bool IsTold => Volatile.Read(ref _told) == ToldOfFailing;
+
     /// <param name="trial">The result of <see cref="TryTakeTrial"/>; 0 if the connection is not a trial.</param>
     /// <returns>The event to report to the control plane.</returns>
     public PassiveHealthEvent CountSucceeded(int trial)

@@ -67,6 +67,24 @@ public sealed class HealthCounters
         set => _detail = value;
     }
 
+    internal void WriteTo(CounterSheet sheet)
+    {
+        (sheet["probes_succeeded"], sheet["probes_failed"]) = (Succeeded, Failed);
+        (sheet["probes_local_error"], sheet["transitions"]) = (LocalErrors, Transitions);
+    }
+
+    internal void Add(CounterSheet counted)
+    {
+        Interlocked.Add(ref _succeeded, counted["probes_succeeded"]);
+        Interlocked.Add(ref _failed, counted["probes_failed"]);
+        Interlocked.Add(ref _localErrors, counted["probes_local_error"]);
+        Interlocked.Add(ref _transitions, counted["transitions"]);
+    }
+
+    /// <summary>When the latest transition was in the process before this one.</summary>
+    internal void ContinueAfter(Instant transition) =>
+        Volatile.Write(ref _lastTransition, Math.Max(transition.Ticks, Volatile.Read(ref _lastTransition)));
+
     /// <summary>Counts the result of one probe.</summary>
     public void Count(ProbeOutcome outcome)
     {

@@ -31,6 +31,19 @@ public sealed class ListenerState(string name, ulong seed = 0)
     /// <summary>Connections by client address; empty if no limit per source was ever set.</summary>
     public ClientTable ByClient { get; } = new(seed);
 
+    internal void WriteTo(CounterSheet sheet)
+    {
+        (sheet["accepted"], sheet["keys_missing"]) = (Accepted, KeysMissing);
+        Refused.WriteTo(sheet, "refused_");
+    }
+
+    internal void Add(CounterSheet counted)
+    {
+        Interlocked.Add(ref _accepted, counted["accepted"]);
+        Interlocked.Add(ref _keysMissing, counted["keys_missing"]);
+        Refused.Add(counted, "refused_");
+    }
+
     /// <summary>Counts an accepted connection as pending.</summary>
     /// <returns>The number of open connections of this listener, including this one.</returns>
     public int CountAccepted()

@@ -39,6 +39,14 @@ public sealed class LocalAddressState(HostAddress? address)
         }
     }
 
+    internal void WriteTo(CounterSheet sheet) => (sheet["exhausted"], sheet["unusable"]) = (Exhausted, Unusable);
+
+    internal void Add(CounterSheet counted)
+    {
+        Interlocked.Add(ref _exhausted, counted["exhausted"]);
+        Interlocked.Add(ref _unusable, counted["unusable"]);
+    }
+
     public void CountExhausted() => Interlocked.Increment(ref _exhausted);
 
     public void CountUnusable() => Interlocked.Increment(ref _unusable);

@@ -51,6 +51,18 @@ public sealed class PoolState(string name, ulong seed = 0, ulong firstTurn = 0)
     /// <summary>Answers to clients that asked for an endpoint of this pool.</summary>
     public EndpointAnswers EndpointAnswers { get; } = new();
 
+    internal void WriteTo(CounterSheet sheet)
+    {
+        sheet["queue_abandoned"] = QueueAbandoned;
+        EndpointAnswers.WriteTo(sheet);
+    }
+
+    internal void Add(CounterSheet counted)
+    {
+        Interlocked.Add(ref _queueAbandoned, counted["queue_abandoned"]);
+        EndpointAnswers.Add(counted);
+    }
+
     internal void CountQueueAbandoned() => Interlocked.Increment(ref _queueAbandoned);
 
     internal void CountHalfClosed(int change) => Interlocked.Add(ref _halfClosed, change);

@@ -24,4 +24,24 @@ public sealed class ReasonCounters
     }
 
     public void Count(CloseReason reason) => Interlocked.Increment(ref _counts[(int)reason]);
+
+    /// <param name="prefix">What the name of each counter begins with; the name of the reason follows.</param>
+    internal void WriteTo(CounterSheet sheet, string prefix)
+    {
+        for (var reason = CloseReason.None; (int)reason < _counts.Length; reason++)
+        {
+            if (this[reason] is not 0 and long count)
+            {
+                sheet[prefix + reason.Name()] = count;
+            }
+        }
+    }
+
+    internal void Add(CounterSheet counted, string prefix)
+    {
+        for (var reason = CloseReason.None; (int)reason < _counts.Length; reason++)
+        {
+            Interlocked.Add(ref _counts[(int)reason], counted[prefix + reason.Name()]);
+        }
+    }
 }

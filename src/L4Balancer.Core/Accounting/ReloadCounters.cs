@@ -11,6 +11,14 @@ public sealed class ReloadCounters
 
     public long Failed => Volatile.Read(ref _failed);
 
+    internal void WriteTo(CounterSheet sheet) => (sheet["reloads_succeeded"], sheet["reloads_failed"]) = (Succeeded, Failed);
+
+    internal void Add(CounterSheet counted)
+    {
+        Interlocked.Add(ref _succeeded, counted["reloads_succeeded"]);
+        Interlocked.Add(ref _failed, counted["reloads_failed"]);
+    }
+
     public void Count(bool success)
     {
         if (success)

@@ -19,6 +19,9 @@ internal sealed class Maglev : HashPicker
 
     public int Size => _owners.Length;
 
+    /// <summary>The member that owns each entry.</summary>
+    public ReadOnlySpan<ushort> Owners => _owners;
+
     /// <param name="members">In any order, each index once; the order does not affect any pick.</param>
     public static Maglev Build(ReadOnlySpan<RingMember> members)
     {

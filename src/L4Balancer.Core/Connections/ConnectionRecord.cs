@@ -226,6 +226,15 @@ public struct ConnectionRecord
         }
     }
 
+    /// <summary>The two hashes of its sticky key, with the seeds of the table that it holds an entry of (<see cref="StickyTable.Seeds"/>).</summary>
+    /// <returns>False if it holds none.</returns>
+    public readonly bool TryStickyHash(out ulong high, out ulong low)
+    {
+        StickyKeyHash? hash = Origin.Sticky?.HashOf(Sticky);
+        (high, low) = (hash?.High ?? 0, hash?.Low ?? 0);
+        return hash is not null;
+    }
+
     /// <summary>Ends its hold on an entry of the pool's table of sticky keys, if it has one.</summary>
     internal void LeaveSticky(Instant now) => Origin.Sticky?.Release(ref Sticky, now);
 

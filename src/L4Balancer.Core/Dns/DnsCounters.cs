@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using L4Balancer.Core.Accounting;
 
 namespace L4Balancer.Core.Dns;
 
@@ -34,13 +35,33 @@ public enum DnsResult : byte
 }
 
 /// <summary>Counts DNS messages by what became of them. Any thread.</summary>
-public sealed class DnsCounters
+public sealed class DnsCounters : ICarriedCounters
 {
     private readonly long[] _counts = new long[Results.Length];
 
     public static ImmutableArray<DnsResult> Results { get; } = [.. Enum.GetValues<DnsResult>()];
 
     public long this[DnsResult result] => Volatile.Read(ref _counts[(int)result]);
+
+    public string CarriedName => "dns";
+
+    public void WriteTo(CounterSheet sheet)
+    {
+        ArgumentNullException.ThrowIfNull(sheet);
+        foreach (DnsResult result in Results)
+        {
+            sheet[NameOf(result)] = this[result];
+        }
+    }
+
+    public void Add(CounterSheet counted)
+    {
+        ArgumentNullException.ThrowIfNull(counted);
+        foreach (DnsResult result in Results)
+        {
+            Interlocked.Add(ref _counts[(int)result], counted[NameOf(result)]);
+        }
+    }
 
     public void Count(DnsResult result) => Interlocked.Increment(ref _counts[(int)result]);
 

@@ -99,6 +99,9 @@ internal ref struct FieldReader(ReadOnlySpan<byte> bytes)
         return default;
     }
 
+    /// <summary>What was read is wrong for a reason that the caller knows.</summary>
+    public void Refuse() => IsBad = true;
+
     private ReadOnlySpan<byte> Take(int count)
     {
         if (IsBad || count < 0 || count > _rest.Length)

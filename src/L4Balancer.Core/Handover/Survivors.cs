@@ -22,6 +22,7 @@ public sealed class Survivors(ulong seed)
     private readonly List<Backend> _backends = [];
     private readonly Dictionary<(HostAddress?, Endpoint), PortUse> _ports = [];
     private readonly HashSet<ConnectionOrigin> _origins = [];
+    private readonly List<LocalAddressState> _sources = [];
     private readonly HashSet<StickyTable> _sticky = [];
     private Index? _index;
     private int _made;
@@ -47,7 +48,7 @@ public sealed class Survivors(ulong seed)
         ArgumentNullException.ThrowIfNull(snapshot);
         lock (_gate)
         {
-            return snapshot.WithRemoved(_backends, _listeners.Values, _ports.Values);
+            return snapshot.WithRemoved(_backends, _listeners.Values, _sources, _ports.Values);
         }
     }
 
@@ -192,17 +193,20 @@ public sealed class Survivors(ulong seed)
         }
     }
 
-    private static LocalAddressState SourceOf(RoutingSnapshot snapshot, HostAddress? address)
+    /// <param name="address">Null: the kernel chooses.</param>
+    internal LocalAddressState SourceOf(RoutingSnapshot snapshot, HostAddress? address)
     {
-        foreach (LocalAddressState source in snapshot.Sources)
+        lock (_gate)
         {
-            if (source.Address == address)
+            LocalAddressState? known = snapshot.Sources.FirstOrDefault(s => s.Address == address) ?? _sources.Find(s => s.Address == address);
+            if (known is null)
             {
-                return source;
+                _sources.Add(known = new LocalAddressState(address));
+                _made++;
             }
-        }
 
-        return new LocalAddressState(address);
+            return known;
+        }
     }
 
     private PoolState FindPool(RoutingSnapshot snapshot, string name) =>

@@ -28,6 +28,17 @@ public sealed class HealthTracker(int rise, int fall)
     /// <summary>Whether probes have decided on <see cref="State"/>, and nothing else.</summary>
     public bool IsByProbes => _probed && !_awaitsProbe && !IsByConnects;
 
+    /// <summary>Everything that it knows, for another process.</summary>
+    internal TrackedHealth Known
+    {
+        get => new(State, _good, _bad, _failed, _connected, _probed, _awaitsProbe, IsByConnects);
+        set
+        {
+            (State, _good, _bad, _failed, _connected) = (value.State, value.Good, value.Bad, value.Failed, value.Connected);
+            (_probed, _awaitsProbe, IsByConnects) = (value.IsProbed, value.AwaitsProbe, value.IsByConnects);
+        }
+    }
+
     /// <summary>The interval until the next probe.</summary>
     public ProbePace Pace => State switch
     {
@@ -111,3 +122,9 @@ public sealed class HealthTracker(int rise, int fall)
         _ => State,
     };
 }
+
+/// <summary>What a <see cref="HealthTracker"/> knows.</summary>
+/// <param name="Good">How many probes in a row were good, up to the latest one; likewise the next three: bad, without a connect, with one.</param>
+/// <param name="AwaitsProbe">No probe has ended since clients found it down.</param>
+public readonly record struct TrackedHealth(
+    HealthState State, int Good, int Bad, int Failed, int Connected, bool IsProbed, bool AwaitsProbe, bool IsByConnects);

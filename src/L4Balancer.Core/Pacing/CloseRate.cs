@@ -20,6 +20,12 @@ public readonly record struct CloseRate
     /// </summary>
     public static CloseRate Within(TimeSpan time) => new(0, time);
 
+    /// <summary>Connections per second; null if it is a duration instead.</summary>
+    public int? PerSecond => _within is null ? _perSecond : null;
+
+    /// <summary>The duration; null if it is a rate instead.</summary>
+    public TimeSpan? Duration => _within;
+
     /// <summary>The rate of the remainder after some time has elapsed.</summary>
     public CloseRate After(TimeSpan elapsed) =>
         _within is TimeSpan within ? Within(elapsed < within ? within - elapsed : TimeSpan.Zero) : this;

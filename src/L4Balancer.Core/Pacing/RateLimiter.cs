@@ -14,6 +14,18 @@ public sealed class RateLimiter
     private readonly Lock _gate = new();
     private Instant _next;
 
+    /// <summary>When the next action may be done; goes over to another process by <see cref="Begin"/>.</summary>
+    internal Instant Next
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _next;
+            }
+        }
+    }
+
     /// <summary>The interval between two actions at a rate; zero means no limit.</summary>
     /// <param name="perSecond">Actions per second; 0 means no limit.</param>
     public static TimeSpan Between(int perSecond) => perSecond == 0 ? TimeSpan.Zero : new TimeSpan(TimeSpan.TicksPerSecond / perSecond);

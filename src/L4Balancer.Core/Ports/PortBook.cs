@@ -28,6 +28,9 @@ public sealed class PortBook
     /// <summary>Those that have ports; a UNIX socket as destination has none.</summary>
     public IEnumerable<PortUse> Uses => _uses.Where(static u => u.HasPorts);
 
+    /// <summary>Every pair, those of UNIX sockets included.</summary>
+    internal IReadOnlyList<PortUse> All => _uses;
+
     /// <summary>For each source from which ports are or were in use, the destination with the most ports in use.</summary>
     public IEnumerable<(PortUse Use, int InUse)> Fullest(Instant now)
     {

@@ -66,6 +66,47 @@ internal sealed class PortMap
         }
     }
 
+    /// <summary>The ports that are not free, in order; reserved ones are left out.</summary>
+    public IReadOnlyList<PortRun> Runs()
+    {
+        List<PortRun> runs = [];
+        for (int i = 0; i < _ports.Length; i++)
+        {
+            byte state = _ports[i];
+            if (state == Free || Range.IsReserved(Range.First + i))
+            {
+                continue;
+            }
+
+            int port = Range.First + i;
+            if (runs.Count > 0 && runs[^1] is var last && last.State == state && last.First + last.Count == port)
+            {
+                runs[^1] = last with { Count = (ushort)(last.Count + 1) };
+            }
+            else
+            {
+                runs.Add(new PortRun((ushort)port, 1, state));
+            }
+        }
+
+        return runs;
+    }
+
+    /// <summary>Takes over the states of free ports from another process's map; a port that is held there is another process's here.</summary>
+    public void Mark(IReadOnlyList<PortRun> runs)
+    {
+        foreach (PortRun run in runs)
+        {
+            for (int port = run.First; port < run.First + run.Count; port++)
+            {
+                if (Knows(port) && _ports[port - Range.First] == Free)
+                {
+                    Set(port, run.State is > Free and <= Stamps ? run.State : Foreign);
+                }
+            }
+        }
+    }
+
     /// <summary>Marks the port of a connection that comes from another engine or process.</summary>
     public void TakeOver(int port) => Set(port, Held);
 
@@ -126,3 +167,7 @@ internal sealed class PortMap
 
     private static long Age(byte stamp, long second) => ((second % Stamps) - (stamp - 1) + Stamps) % Stamps;
 }
+
+/// <summary>Ports one after the other that are in one state. What the states mean is part of the format between processes.</summary>
+/// <param name="State">1 to 250: in TIME_WAIT since a second that is one less modulo 250; 254: of another process; 255: of a connection.</param>
+internal readonly record struct PortRun(ushort First, ushort Count, byte State);

@@ -1,3 +1,4 @@
+using System.Globalization;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Timing;
@@ -129,6 +130,51 @@ public sealed class PortUse(LocalAddressState source, Endpoint destination, Port
         {
             Volatile.Read(ref _map)?.Lend(port);
         }
+    }
+
+    /// <summary>Writes the ports that are in TIME_WAIT, by the second in which they entered it on the monotonic clock.</summary>
+    internal void WriteTo(CounterSheet sheet, Instant now)
+    {
+        if (Volatile.Read(ref _waits) is not { } waits)
+        {
+            return;
+        }
+
+        long second = SecondOf(now);
+        for (long entered = second - TimeWaits.Seconds + 1; entered <= second; entered++)
+        {
+            sheet[entered.ToString(CultureInfo.InvariantCulture)] = waits.Entered(entered, second);
+        }
+    }
+
+    /// <summary>Adds ports that another process left in TIME_WAIT.</summary>
+    internal void Add(CounterSheet waiting, Instant now)
+    {
+        foreach ((string name, long count) in waiting.Values)
+        {
+            if (HasPorts && long.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out long entered))
+            {
+                (Volatile.Read(ref _waits) ?? Made(ref _waits, new TimeWaits())).Add(entered, (int)Math.Clamp(count, 0, ushort.MaxValue), SecondOf(now));
+            }
+        }
+    }
+
+    /// <summary>The ports that are known not to be free; empty while few are in use.</summary>
+    internal IReadOnlyList<PortRun> Runs => Volatile.Read(ref _map)?.Runs() ?? [];
+
+    /// <summary>
+    /// Marks ports that another process uses or has left in TIME_WAIT, so that connects do not try them in vain: those of connections until they come
+    /// over, or the next sweep.
+    /// </summary>
+    internal void Mark(IReadOnlyList<PortRun> runs)
+    {
+        PortRange range = supply.Range;
+        if (runs.Count == 0 || range.Count == 0 || !HasPorts)
+        {
+            return;
+        }
+
+        (Volatile.Read(ref _map) ?? Made(ref _map, new PortMap(range, null))).Mark(runs);
     }
 
     /// <summary>Ends the count of a connect that got no port.</summary>

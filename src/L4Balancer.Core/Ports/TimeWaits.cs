@@ -32,6 +32,24 @@ internal sealed class TimeWaits
         Interlocked.Increment(ref _total);
     }
 
+    /// <summary>Adds ports that another process left in TIME_WAIT; those that have left it by now are not counted.</summary>
+    public void Add(long entered, int count, long second)
+    {
+        Expire(second);
+        if (count > 0 && entered > second - Seconds && entered <= second)
+        {
+            Interlocked.Add(ref _slots[entered % Slots], count);
+            Interlocked.Add(ref _total, count);
+        }
+    }
+
+    /// <summary>How many ports entered TIME_WAIT in that second and are still in it; 0 for one that is over.</summary>
+    public int Entered(long entered, long second)
+    {
+        Expire(second);
+        return entered > second - Seconds && entered <= second ? Volatile.Read(ref _slots[entered % Slots]) : 0;
+    }
+
     /// <summary>
     /// Removes a port that entered TIME_WAIT in that second and is used again; the kernel reuses ports early if tcp_tw_reuse allows it.
     /// </summary>

@@ -74,7 +74,48 @@ public sealed class BackendOverrides
         return left;
     }
 
+    /// <summary>Each with the weight that the file has for its backend, for another process that may have another file.</summary>
+    public IEnumerable<SavedOverride> Saved(BalancerConfig config)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        Dictionary<(string, string), int> weights = Weights(config);
+        return All.Select(o => new SavedOverride(
+            o.Pool, o.Backend, o.Set, o.Set.Weight is not null && weights.TryGetValue((o.Pool, o.Backend), out int weight) ? weight : null));
+    }
+
+    /// <summary>
+    /// What of it holds under a configuration, as after a reload: a backend that the file no longer has is left out, and so is a weight if the file
+    /// has another one than when it was set.
+    /// </summary>
+    public static BackendOverrides Of(IEnumerable<SavedOverride> saved, BalancerConfig config)
+    {
+        ArgumentNullException.ThrowIfNull(saved);
+        ArgumentNullException.ThrowIfNull(config);
+        Dictionary<(string, string), int> weights = Weights(config);
+        HashSet<string> discovering = [.. config.Pools.Where(static p => p.Discovery is not null).Select(static p => p.Name)];
+        BackendOverrides overrides = None;
+        foreach ((string pool, string backend, BackendOverride set, int? fileWeight) in saved)
+        {
+            if (weights.TryGetValue((pool, backend), out int weight))
+            {
+                bool holds = set.Weight is null || (set.Weight != weight && fileWeight == weight);
+                overrides = overrides.With(pool, backend, holds ? set : set with { Weight = null, WeightOrigin = null });
+            }
+            else if (discovering.Contains(pool))
+            {
+                // Which backends its source has is not known yet.
+                overrides = overrides.With(pool, backend, set);
+            }
+        }
+
+        return overrides;
+    }
+
     private static Dictionary<(string Pool, string Backend), int> Weights(BalancerConfig config) => config.Pools
         .SelectMany(p => p.Backends.Select(b => (Key: (p.Name, b.Name), b.Weight)))
         .ToDictionary(b => b.Key, b => b.Weight);
 }
+
+/// <summary>What an operator has set for one backend, as it outlives the process.</summary>
+/// <param name="FileWeight">The weight of the file when an operator set another one; null if none was set, or the file does not have the backend.</param>
+public sealed record SavedOverride(string Pool, string Backend, BackendOverride Set, int? FileWeight);

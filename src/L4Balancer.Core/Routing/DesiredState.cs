@@ -39,6 +39,10 @@ public sealed record DesiredState(BalancerConfig File, int MaxConnections)
         Generation = Generation + 1,
     };
 
+    /// <summary>The state as the configuration of this number, because another process has had those before.</summary>
+    /// <param name="generation">At least 1.</param>
+    public DesiredState AsGeneration(long generation) => this with { Generation = Math.Max(1, generation) };
+
     /// <summary>The state after an operator has set a value of one backend.</summary>
     public DesiredState WithOverride(string pool, string backend, BackendOverride set) =>
         this with { Overrides = Overrides.With(pool, backend, set) };

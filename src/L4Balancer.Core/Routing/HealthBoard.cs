@@ -176,6 +176,7 @@ public sealed partial class HealthBoard
     private HealthState StateIn(Pool pool, Backend backend) =>
         _entries.TryGetValue(backend.State, out HealthEntry? entry) ? entry.StateIn(pool, backend)
         : _isRunning ? HealthEntry.Undecided(pool)
+        : CarriedOf(pool, backend) is { } known ? HealthEntry.StateIn(pool, backend, known)
         : HealthState.Up;
 
     private HealthEntry Sync(Pool pool, Backend backend, Instant now, List<(Pool, Backend)> risen)
@@ -185,6 +186,11 @@ public sealed partial class HealthBoard
             entry = new HealthEntry(pool, backend);
             entry.Begin(checks: _isRunning);
             Rise(entry);
+            if (CarriedOf(pool, backend) is { } known)
+            {
+                Continue(entry, known, now);
+            }
+
             return entry;
         }
 

@@ -124,6 +124,50 @@ internal sealed class HealthEntry(Pool pool, Backend backend)
         _decided = Tracker.State;
     }
 
+    /// <summary>Goes on with what another process knows of this backend at the same address.</summary>
+    public void Continue(CarriedHealth known, Instant now)
+    {
+        Tracker.Known = known.Tracked with { State = StateOf(known.Tracked) };
+        if (StateIn(Pool, Backend) != Tracker.State)
+        {
+            // What had taken it down does not apply here.
+            Tracker.Forget();
+        }
+
+        State.Health.Detail = Tracker.State == HealthState.Up ? "" : known.Detail;
+        State.Health.Last = IsProbed ? known.Last : null;
+        State.Health.ContinueAfter(known.LastTransition);
+        State.Connects.Continue(known.FailedConnects, known.ConnectFault, known.IsConnectFaultTold && Tracker.State != HealthState.Up);
+        TrialAt = !IsProbed && Tracker.State == HealthState.Down ? (known.TrialAt == Instant.Never ? now : known.TrialAt) : Instant.Never;
+        _decided = Tracker.State is HealthState.Checking ? _decided : Tracker.State;
+        ShowPlan();
+    }
+
+    /// <summary>The state that <see cref="Continue"/> would give a backend of that pool.</summary>
+    public static HealthState StateIn(Pool pool, Backend backend, CarriedHealth known)
+    {
+        var entry = new HealthEntry(pool, backend);
+        entry.Tracker.Known = known.Tracked with { State = StateOf(known.Tracked) };
+        return entry.StateIn(pool, backend) == entry.Tracker.State ? entry.Tracker.State : HealthState.Up;
+    }
+
+    // A trial that was let through has no result here: another one is let through at once.
+    private static HealthState StateOf(TrackedHealth tracked) => tracked.State == HealthState.HalfOpen ? HealthState.Down : tracked.State;
+
+    /// <summary>What another process has to know of it.</summary>
+    public CarriedHealth Known() => new(Pool.Name, Backend.Name, Backend.Endpoint, Tracker.Known)
+    {
+        Detail = State.Health.Detail,
+        Last = State.Health.Last,
+        LastTransition = State.Health.LastTransition,
+        FailedConnects = State.Connects.FailedInARow,
+        ConnectFault = State.Connects.LastFault,
+        IsConnectFaultTold = State.Connects.IsTold,
+        TrialAt = TrialAt,
+        Status = Pool.StatusOf(Backend.Index),
+        StatusSince = State.StatusSince,
+    };
+
     /// <summary>Notes a state that was counted elsewhere, or that no count is due for.</summary>
     public void NoteDecided() =>
         _decided = !Backend.IsResolved ? HealthState.Down : Tracker.State == HealthState.Up ? HealthState.Up : _decided;

@@ -25,6 +25,23 @@ public sealed class Resolutions
     /// <summary>Every name has an address: for calculations without connections.</summary>
     public static Resolutions Assumed { get; } = new(None._addresses, new NameAddresses(HostAddress.Any4, []));
 
+    /// <summary>Those of another process, which hold until the first look-up of this one has ended.</summary>
+    public static Resolutions Of(IEnumerable<(string Pool, HostName Name, NameAddresses Addresses)> known)
+    {
+        ArgumentNullException.ThrowIfNull(known);
+        var addresses = ImmutableDictionary.CreateBuilder<(string Pool, HostName Name), NameAddresses>();
+        foreach ((string pool, HostName name, NameAddresses found) in known)
+        {
+            addresses[(pool, name)] = found;
+        }
+
+        return new Resolutions(addresses.ToImmutable());
+    }
+
+    /// <summary>Every name that has an address, in no particular order.</summary>
+    public IEnumerable<(string Pool, HostName Name, NameAddresses Addresses)> All =>
+        _addresses.Select(static a => (a.Key.Pool, a.Key.Name, a.Value));
+
     /// <summary>Null if there is none.</summary>
     public NameAddresses? this[string pool, HostName name] => _everybody ?? _addresses.GetValueOrDefault((pool, name));
 

@@ -147,11 +147,13 @@ public sealed class RoutingSnapshot
     /// This snapshot with states that another process had, and that its configuration does not name: as if an earlier file had had them.
     /// </summary>
     /// <param name="ports">Of connections to the backends; those that are known already are left out, as are known states.</param>
-    internal RoutingSnapshot WithRemoved(IEnumerable<Backend> backends, IEnumerable<ListenerState> listeners, IEnumerable<PortUse> ports)
+    internal RoutingSnapshot WithRemoved(
+        IEnumerable<Backend> backends, IEnumerable<ListenerState> listeners, IEnumerable<LocalAddressState> sources, IEnumerable<PortUse> ports)
     {
         HashSet<BackendState> here = [.. Pools.SelectMany(static p => p.Backends).Concat(Removed.Backends).Select(static b => b.State)];
         HashSet<ListenerState> listening = [.. Listeners.Select(static l => l.State), .. Removed.Listeners];
-        return new RoutingSnapshot(Generation, MaxConnections, State, Pools, Listeners, Sources)
+        return new RoutingSnapshot(
+            Generation, MaxConnections, State, Pools, Listeners, [.. Sources, .. sources.Where(s => Sources.All(known => known.Address != s.Address))])
         {
             Removed = new Removed(
                 [.. Removed.Backends, .. backends.Where(b => !here.Contains(b.State))],

@@ -164,6 +164,29 @@ public sealed class StickyTable
         }
     }
 
+    /// <summary>A copy of the entries, in the order of displacement; a living connection counts as one that ends now.</summary>
+    /// <param name="since">Only those that have changed since then.</param>
+    internal List<StickyEntry> Copy(Instant since)
+    {
+        List<StickyEntry> entries = [];
+        foreach (StickyShard shard in _shards)
+        {
+            int from = 0;
+            while (shard.CopyPortion(ref from, since, entries))
+            {
+                // Others get the lock in between.
+            }
+        }
+
+        entries.Sort(static (a, b) => a.Since.CompareTo(b.Since));
+        return entries;
+    }
+
+    /// <summary>Adds an entry of another process, whose seeds were taken.</summary>
+    /// <param name="client">As it stands in an entry: an IPv4 address or an IPv6 network.</param>
+    internal void Take(StickyKeyHash hash, HostAddress client, BackendState backend, int hint, Instant since, StickySettings settings) =>
+        ShardOf(hash).Take(hash, ClientTable.KeyOf(client), backend, hint, since, LimitsOf(settings));
+
     /// <summary>Holds the entry of a connection that another process has established, and makes one if there is none.</summary>
     /// <param name="hash">Made with the seeds of this table.</param>
     /// <param name="hint">The index of the backend in the pool; -1 if it is not there.</param>

@@ -35,7 +35,7 @@ public sealed class EpollEngine : IEngine, ILoopEngine, IStopSteps
         ArgumentNullException.ThrowIfNull(options);
         _options = options;
         _log = new FaultTolerantLogger(options.Loggers.CreateLogger<EpollEngine>());
-        _accepting = new AcceptControl(_workers);
+        _accepting = new AcceptControl(_workers, options.Ledger, _log);
         _shedding = new Shedder(new LoopShedding(_workers), options.Clock);
         _listening = new ListeningSockets<LoopListeningSocket>(_accepting, options, _log);
     }
@@ -67,6 +67,8 @@ public sealed class EpollEngine : IEngine, ILoopEngine, IStopSteps
             return [fault];
         }
 
+        BeginNoting(snapshot);
+
         IReadOnlyList<ListenFailure> failures = _listening.Start(snapshot);
         if (failures.Count > 0)
         {
@@ -86,6 +88,7 @@ public sealed class EpollEngine : IEngine, ILoopEngine, IStopSteps
         if (failures.Count == 0)
         {
             _snapshot = snapshot;
+            NoteSeeds(snapshot);
         }
 
         return failures;
@@ -272,6 +275,23 @@ public sealed class EpollEngine : IEngine, ILoopEngine, IStopSteps
         {
             DropWorkers();
             return ListenFailure.OfEventLoops(e.Message);
+        }
+    }
+
+    private void BeginNoting(RoutingSnapshot snapshot)
+    {
+        if (_options.Ledger is { } ledger)
+        {
+            ledger.SweepWanted = new NameSweep(this, ledger, _workers).Begin;
+            NoteSeeds(snapshot);
+        }
+    }
+
+    private void NoteSeeds(RoutingSnapshot snapshot)
+    {
+        if (_options.Ledger is { } ledger)
+        {
+            NameSweep.SetSeeds(ledger, snapshot);
         }
     }
 

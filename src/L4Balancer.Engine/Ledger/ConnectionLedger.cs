@@ -1,5 +1,5 @@
+using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
-using System.Text;
 using L4Balancer.Core.Routing;
 using L4Balancer.Engine.Linux;
 
@@ -7,7 +7,7 @@ namespace L4Balancer.Engine.Ledger;
 
 /// <summary>
 /// A file in memory that says what the descriptors of this process are, so that a later process can go on with its connections
-/// (docs/ledger.md is its layout). One per daemon. Each worker writes the entries of its own connections (<see cref="WorkerLedger"/>)
+/// (docs/ledger.md is its layout). One per daemon, and of one engine. Each worker writes the entries of its own connections (<see cref="WorkerLedger"/>)
 /// without a lock; names, listening sockets and overrides are written under one. Writing costs no system call, but for the first use of
 /// memory. Any thread, except for <see cref="Dispose"/>: its memory is unmapped then, so that a later write would end the process.
 /// </summary>
@@ -16,22 +16,25 @@ public sealed unsafe class ConnectionLedger : IDisposable
     /// <summary>Ids are reserved by this many, so that workers seldom write the header.</summary>
     private const ulong IdsAhead = 4096;
 
-    private const int NamesPerPage = LedgerShape.Page / LedgerName.Size;
-
     private readonly Lock _gate = new();
     private readonly SharedFile _file;
     private readonly string _path;
     private readonly WorkerLedger[] _workers;
-    private readonly Dictionary<(LedgerNameKind Kind, int Parent, string Name), int> _numbers = [];
+    private readonly LedgerNames _names;
     private readonly Dictionary<int, int> _listening = [];
     private readonly Stack<int> _freeListening = new();
     private bool _isPublished;
+    private bool _isDisposed;
+
+    /// <summary>Held while entries are looked at that others write, so that the memory stays mapped.</summary>
+    private readonly Lock _sweeping = new();
 
     private ConnectionLedger(SharedFile file, string path, LedgerShape shape)
     {
         _file = file;
         _path = path;
         Shape = shape;
+        _names = new LedgerNames(file, shape);
         _workers = [.. Enumerable.Range(0, shape.Workers).Select(n => new WorkerLedger(this, n))];
     }
 
@@ -42,6 +45,15 @@ public sealed unsafe class ConnectionLedger : IDisposable
     /// crash.
     /// </summary>
     public long Unwritten => _workers.Sum(w => w.Unwritten);
+
+    /// <summary>
+    /// Called when names are to be swept, by whoever asked for a name, perhaps on an event loop: it must return at once. It leads to
+    /// <see cref="BeginSweep"/> and <see cref="EndSweep"/>, one sweep at a time.
+    /// </summary>
+    internal Action? SweepWanted { get; set; }
+
+    /// <summary>Of a test, which looks at the file after each store of a worker, since the process may be killed there.</summary>
+    internal Action? AfterStore { get; set; }
 
     internal byte* Start => _file.Start;
 
@@ -140,7 +152,7 @@ public sealed unsafe class ConnectionLedger : IDisposable
             bool all = true;
             foreach ((string pool, string backend, BackendOverride value) in overrides)
             {
-                int number = NumberOf(LedgerNameKind.Backend, NumberOf(LedgerNameKind.Pool, 0, pool), backend);
+                int number = _names.OfBackend(pool, backend);
                 if (number == 0 || count == Shape.Overrides)
                 {
                     all = false;
@@ -165,28 +177,26 @@ public sealed unsafe class ConnectionLedger : IDisposable
     /// <returns>False if the name of the pool has no place.</returns>
     public bool SetStickySeeds(string pool, ulong first, ulong second)
     {
-        lock (_gate)
-        {
-            int number = NumberOf(LedgerNameKind.Pool, 0, pool);
-            if (number > 0)
-            {
-                LedgerName* name = NameAt(number);
-                (name->FirstSeed, name->SecondSeed) = (first, second);
-            }
-
-            return number > 0;
-        }
+        bool set = _names.SetSeeds(pool, first, second);
+        SweepIfNeeded();
+        return set;
     }
 
-    /// <summary>A socket listens for this listener from now on.</summary>
+    /// <summary>A socket listens for this listener from now on; one that is known already may go over to another listener.</summary>
     /// <returns>False if there is no place for it: its queue does not outlive the process.</returns>
     public bool AddListening(int descriptor, string listener)
     {
         lock (_gate)
         {
-            int number = NumberOf(LedgerNameKind.Listener, 0, listener);
-            int place = _freeListening.TryPop(out int free) ? free : Header->ListeningInUse;
-            if (number == 0 || place == Shape.Listening)
+            int number = _names.Of(LedgerNameKind.Listener, 0, listener);
+            if (_listening.TryGetValue(descriptor, out int known))
+            {
+                ListeningAt(known)->Listener = number;
+                return number > 0;
+            }
+
+            int place = number == 0 ? Shape.Listening : _freeListening.TryPop(out int free) ? free : Header->ListeningInUse;
+            if (place == Shape.Listening)
             {
                 return false;
             }
@@ -215,41 +225,73 @@ public sealed unsafe class ConnectionLedger : IDisposable
         }
     }
 
-    public void Dispose() => _file.Dispose();
+    /// <summary>Unmaps the memory, unless an event loop of the engine hangs and may still write to it.</summary>
+    public void Dispose()
+    {
+        lock (_sweeping)
+        {
+            _isDisposed = true;
+            if (!Array.Exists(_workers, w => w.IsClaimed))
+            {
+                _file.Dispose();
+            }
+        }
+    }
 
     /// <summary>The part of one worker, which its thread alone may use.</summary>
     internal WorkerLedger Of(int worker) => _workers[worker];
 
-    /// <summary>The number of a name, which is written if it is new.</summary>
-    /// <returns>0 if it is too long, or there is no place for it: what it belongs to cannot be taken over.</returns>
-    internal int NumberOf(LedgerNameKind kind, int parent, string text)
+    /// <summary>The part of one worker for an event loop, until <see cref="WorkerLedger.Release"/>.</summary>
+    /// <exception cref="InvalidOperationException">Another engine writes it, or there are fewer parts.</exception>
+    internal WorkerLedger Claim(int worker) => worker < _workers.Length && _workers[worker].TryClaim()
+        ? _workers[worker]
+        : throw new InvalidOperationException($"the ledger has no place for event loop {worker}, or is that of another engine");
+
+    /// <summary>The number of a backend's name, which is written if it is new; 0 as in <see cref="LedgerNames.Of"/>.</summary>
+    internal int NumberOfBackend(string pool, string backend)
     {
-        lock (_gate)
+        int number = _names.OfBackend(pool, backend);
+        SweepIfNeeded();
+        return number;
+    }
+
+    /// <inheritdoc cref="NumberOfBackend"/>
+    internal int NumberOfListener(string listener)
+    {
+        int number = _names.Of(LedgerNameKind.Listener, 0, listener);
+        SweepIfNeeded();
+        return number;
+    }
+
+    /// <summary>
+    /// Begins to look for names that nothing needs any more. Then every worker has to forget the numbers that it knows
+    /// (<see cref="WorkerLedger.ForgetNames"/>), and then <see cref="EndSweep"/> removes those names.
+    /// </summary>
+    internal void BeginSweep() => _names.BeginRound();
+
+    /// <summary>Takes about a millisecond for 100,000 connections, without holding up anybody.</summary>
+    internal void EndSweep()
+    {
+        lock (_sweeping)
         {
-            if (_numbers.TryGetValue((kind, parent, text), out int number))
+            if (_isDisposed)
             {
-                return number;
+                return;
             }
 
-            int place = Header->NamesInUse;
-            int length = Encoding.UTF8.GetByteCount(text);
-            if ((kind == LedgerNameKind.Backend && parent == 0) || length is 0 or > LedgerName.LongestText || place == Shape.Names
-                || !HasMemoryFor(place))
+            bool[] used = new bool[Shape.Names + 1];
+            Array.ForEach(_workers, w => w.MarkNames(used));
+            lock (_gate)
             {
-                return 0;
+                MarkNames(used);
+                _names.Sweep(used);
             }
-
-            number = place + 1;
-            LedgerName* name = NameAt(number);
-            name->Length = (ushort)length;
-            name->Parent = parent;
-            Encoding.UTF8.GetBytes(text, new Span<byte>(&name->Text, LedgerName.LongestText));
-            Volatile.Write(ref *(byte*)&name->Kind, (byte)kind);
-            Volatile.Write(ref Header->NamesInUse, number);
-            _numbers.Add((kind, parent, text), number);
-            return number;
         }
     }
+
+    /// <summary>Called after each store of a worker; not compiled into a release.</summary>
+    [Conditional("DEBUG")]
+    internal void Stored() => AfterStore?.Invoke();
 
     /// <summary>Notes that this id is used. Writes only once in 4096 ids.</summary>
     internal void NoteId(ulong id)
@@ -270,10 +312,27 @@ public sealed unsafe class ConnectionLedger : IDisposable
     /// <summary>Allocates the memory of a part of the file.</summary>
     internal bool TryReserve(long offset, long length) => _file.Reserve(offset, length) == Errno.None;
 
-    private bool HasMemoryFor(int place) =>
-        place % NamesPerPage != 0 || TryReserve(Shape.NamesAt + ((long)place * LedgerName.Size), LedgerShape.Page);
+    private void SweepIfNeeded()
+    {
+        if (SweepWanted is { } wanted && _names.NeedsSweep)
+        {
+            wanted();
+        }
+    }
 
-    private LedgerName* NameAt(int number) => (LedgerName*)(Start + Shape.NamesAt) + (number - 1);
+    private void MarkNames(bool[] used)
+    {
+        var overrides = (LedgerOverride*)(Start + Shape.OverridesAt + ((Header->OverridesInForce & 1) * Shape.OverridesLength));
+        for (int i = 0; i < (int)(Header->OverridesInForce / 2); i++)
+        {
+            used[overrides[i].Backend] = true;
+        }
+
+        foreach (int place in _listening.Values)
+        {
+            used[ListeningAt(place)->Listener] = true;
+        }
+    }
 
     private LedgerListening* ListeningAt(int place) => (LedgerListening*)(Start + Shape.ListeningAt) + place;
 }

@@ -46,6 +46,12 @@ internal enum EntryKinds : byte
     DestinationIsUnix = 4,
 }
 
+/// <summary>What an entry begins with, beside the record of its connection.</summary>
+/// <param name="IsDirtyToBackend">Bytes for the backend are in the memory of the process, such as the rest of a PROXY header.</param>
+/// <param name="PipeToBackend">Number of the worker's pipe that has bytes for the backend; negative: none.</param>
+internal readonly record struct EntryStart(
+    EntryEnds Ends, bool ClientIsUnix, bool IsDirtyToBackend, bool IsDirtyToClient, int PipeToBackend, int PipeToClient);
+
 /// <summary>An established connection, in two cache lines; what changes with its bytes is in the first.</summary>
 [StructLayout(LayoutKind.Explicit, Size = Size)]
 internal struct LedgerEntry

@@ -119,8 +119,10 @@ internal readonly ref struct LedgerReader
             Generation = _header.Generation,
             NextId = Math.Max(
                 _header.NextId, connections.Count == 0 ? 0 : connections.Max(c => Math.Min(c.Entry.Id, ulong.MaxValue - 1) + 1)),
+            NamesInUse = _names.Count(n => n.Kind != LedgerNameKind.None),
             Listening = listening,
             Overrides = Overrides(),
+            Seeds = Seeds(),
             Connections = read,
             Pipes = pipes,
         };
@@ -195,6 +197,21 @@ internal readonly ref struct LedgerReader
         }
 
         return overrides;
+    }
+
+    private List<LedgerSeeds> Seeds()
+    {
+        var seeds = new List<LedgerSeeds>();
+        for (int i = 0; i < _names.Length; i++)
+        {
+            LedgerName record = Record<LedgerName>(_shape.NamesAt, i, LedgerName.Size);
+            if (_names[i].Kind == LedgerNameKind.Pool && (record.FirstSeed != 0 || record.SecondSeed != 0))
+            {
+                seeds.Add(new LedgerSeeds(_names[i].Text, record.FirstSeed, record.SecondSeed));
+            }
+        }
+
+        return seeds;
     }
 
     // Null if there is no such pipe in use.

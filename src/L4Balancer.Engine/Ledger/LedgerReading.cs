@@ -65,6 +65,9 @@ public sealed record LedgerPipeEnds(int ReadEnd, int WriteEnd, int Capacity, ulo
 /// <summary>A socket that listened.</summary>
 public sealed record LedgerSocket(int Descriptor, ulong Cookie, string Listener);
 
+/// <summary>The seeds that the hashes of a pool's sticky keys were made with.</summary>
+public sealed record LedgerSeeds(string Pool, ulong First, ulong Second);
+
 /// <summary>A connection as the ledger has it.</summary>
 internal sealed record LedgerConnection
 {
@@ -99,9 +102,15 @@ internal sealed record LedgerReading
     /// <summary>Every connection of the writer had a lower id.</summary>
     public ulong NextId { get; init; }
 
+    /// <summary>Names that can be read.</summary>
+    public int NamesInUse { get; init; }
+
     public IReadOnlyList<LedgerSocket> Listening { get; init; } = [];
 
     public IReadOnlyList<(LedgerBackendName Backend, BackendOverride Value)> Overrides { get; init; } = [];
+
+    /// <summary>Of the pools that have sticky keys.</summary>
+    public IReadOnlyList<LedgerSeeds> Seeds { get; init; } = [];
 
     public IReadOnlyList<LedgerConnection> Connections { get; init; } = [];
 

@@ -33,6 +33,7 @@ internal sealed unsafe class WorkerLedger
     private int _reserved;
     private int _refusals;
     private long _unwritten;
+    private int _claimed;
 
     internal WorkerLedger(ConnectionLedger ledger, int number)
     {
@@ -47,27 +48,49 @@ internal sealed unsafe class WorkerLedger
     /// <summary>Connections that have no entry because there was no memory or no place. Any thread may read it.</summary>
     public long Unwritten => Volatile.Read(ref _unwritten);
 
+    /// <summary>An event loop writes it.</summary>
+    public bool IsClaimed => Volatile.Read(ref _claimed) != 0;
+
+    /// <returns>False if another engine's event loop writes it.</returns>
+    public bool TryClaim() => Interlocked.Exchange(ref _claimed, 1) == 0;
+
+    /// <summary>The event loop has ended, and all its connections with it.</summary>
+    public void Release() => Volatile.Write(ref _claimed, 0);
+
     /// <summary>An established connection gets its entry.</summary>
     /// <param name="slot">The place of its slot: of two connections at the same time, two places.</param>
-    public void Begin(int slot, int client, int backend, in ConnectionRecord record, EntryEnds ends, bool clientIsUnix)
+    /// <returns>False if there is no memory or no place for it: the connection does not outlive the process.</returns>
+    public bool Begin(int slot, int client, int backend, in ConnectionRecord record, in EntryStart start)
     {
-        int listener = NumberOf(record.Listener);
-        int name = NumberOf(record.Backend!);
-        ulong clientCookie = SocketCookie.Of(client);
-        ulong backendCookie = SocketCookie.Of(backend);
-        if (!HasMemoryFor(slot) || listener == 0 || name == 0 || clientCookie == 0 || backendCookie == 0)
+        int listener = 0;
+        int name = 0;
+        ulong clientCookie = 0;
+        ulong backendCookie = 0;
+        if (HasMemoryFor(slot))
+        {
+            listener = NumberOf(record.Listener);
+            name = NumberOf(record.Backend!);
+            clientCookie = SocketCookie.Of(client);
+            backendCookie = SocketCookie.Of(backend);
+        }
+
+        if (listener == 0 || name == 0 || clientCookie == 0 || backendCookie == 0)
         {
             Volatile.Write(ref _unwritten, _unwritten + 1);
-            return;
+            return false;
         }
 
         _ledger.NoteId(record.Id);
         LedgerEntry* entry = _entries + slot;
         *entry = new LedgerEntry
         {
-            Ends = ends,
+            DirtyToBackend = start.IsDirtyToBackend ? (byte)1 : (byte)0,
+            DirtyToClient = start.IsDirtyToClient ? (byte)1 : (byte)0,
+            Ends = start.Ends,
             Client = client,
             Backend = backend,
+            PipeToBackend = (ushort)(start.PipeToBackend + 1),
+            PipeToClient = (ushort)(start.PipeToClient + 1),
             ClientCookie = clientCookie,
             BackendCookie = backendCookie,
             Id = record.Id,
@@ -82,11 +105,18 @@ internal sealed unsafe class WorkerLedger
             Route = RouteOf(record.Route),
             Generation = (uint)record.Generation,
             Attempts = (byte)Math.Min(record.Attempts, byte.MaxValue),
-            Kinds = KindsOf(record.Tuple, clientIsUnix),
+            Kinds = KindsOf(record.Tuple, start.ClientIsUnix),
         };
+        if (record.TryStickyHash(out ulong high, out ulong low))
+        {
+            (entry->StickyHigh, entry->StickyLow) = (high, low);
+        }
+
         record.Tuple.Source.Address.WriteTo(new Span<byte>(&entry->Source, 16));
         record.Tuple.Destination.Address.WriteTo(new Span<byte>(&entry->Destination, 16));
+        _ledger.Stored();
         Set(entry, EntryState.Living);
+        return true;
     }
 
     /// <summary>The connection has a cause to end: from now on nobody can go on with it.</summary>
@@ -114,6 +144,7 @@ internal sealed unsafe class WorkerLedger
         if (slot < _reserved)
         {
             Volatile.Write(ref toBackend ? ref _entries[slot].DirtyToBackend : ref _entries[slot].DirtyToClient, 1);
+            _ledger.Stored();
         }
     }
 
@@ -124,6 +155,7 @@ internal sealed unsafe class WorkerLedger
         if (slot < _reserved)
         {
             Volatile.Write(ref toBackend ? ref _entries[slot].DirtyToBackend : ref _entries[slot].DirtyToClient, 0);
+            _ledger.Stored();
         }
     }
 
@@ -134,6 +166,7 @@ internal sealed unsafe class WorkerLedger
         if (slot < _reserved)
         {
             Volatile.Write(ref toBackend ? ref _entries[slot].PipeToBackend : ref _entries[slot].PipeToClient, (ushort)(pipe + 1));
+            _ledger.Stored();
         }
     }
 
@@ -143,6 +176,7 @@ internal sealed unsafe class WorkerLedger
         {
             ref byte all = ref *(byte*)&_entries[slot].Ends;
             Volatile.Write(ref all, (byte)(all | (byte)ends));
+            _ledger.Stored();
         }
     }
 
@@ -157,6 +191,7 @@ internal sealed unsafe class WorkerLedger
             record->Capacity = pipe.Capacity;
             record->Inode = SocketCookie.OfPipe(pipe.ReadEnd);
             Volatile.Write(ref record->IsInUse, 1);
+            _ledger.Stored();
         }
     }
 
@@ -166,10 +201,33 @@ internal sealed unsafe class WorkerLedger
         if (number < _ledger.Shape.Pipes)
         {
             Volatile.Write(ref _pipes[number].IsInUse, 0);
+            _ledger.Stored();
         }
     }
 
-    private static void Set(LedgerEntry* entry, EntryState state) => Volatile.Write(ref *(byte*)&entry->State, (byte)state);
+    /// <summary>Numbers of names are asked for anew, so that a sweep may remove those that are not.</summary>
+    public void ForgetNames() => _names.Clear();
+
+    /// <summary>Marks the names that entries refer to, those of other threads that write them meanwhile included. Any thread.</summary>
+    public void MarkNames(bool[] used)
+    {
+        int reserved = Volatile.Read(ref _worker->Reserved);
+        for (int i = 0; i < reserved; i++)
+        {
+            LedgerEntry* entry = _entries + i;
+            if (Volatile.Read(ref *(byte*)&entry->State) != (byte)EntryState.Free)
+            {
+                used[entry->Listener] = true;
+                used[entry->BackendName] = true;
+            }
+        }
+    }
+
+    private void Set(LedgerEntry* entry, EntryState state)
+    {
+        Volatile.Write(ref *(byte*)&entry->State, (byte)state);
+        _ledger.Stored();
+    }
 
     private bool HasMemoryFor(int slot)
     {
@@ -205,8 +263,8 @@ internal sealed unsafe class WorkerLedger
         }
 
         number = state is BackendState backend
-            ? _ledger.NumberOf(LedgerNameKind.Backend, _ledger.NumberOf(LedgerNameKind.Pool, 0, backend.Pool), backend.Name)
-            : _ledger.NumberOf(LedgerNameKind.Listener, 0, ((ListenerState)state).Name);
+            ? _ledger.NumberOfBackend(backend.Pool, backend.Name)
+            : _ledger.NumberOfListener(((ListenerState)state).Name);
         if (number > 0)
         {
             if (_names.Count == MostNumbers)

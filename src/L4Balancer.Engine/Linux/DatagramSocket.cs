@@ -8,8 +8,8 @@ namespace L4Balancer.Engine.Linux;
 
 /// <summary>
 /// A UDP socket of a server: it receives one datagram after the other, and each answer leaves from the address that was asked, which the
-/// kernel would otherwise choose anew on a wildcard address (IP_PKTINFO, ip(7); RFC 3542, 6.1). One thread at a time, except
-/// <see cref="Wake"/>.
+/// kernel would otherwise choose anew on a wildcard address (IP_PKTINFO, ip(7); RFC 3542, 6.1). Another process may have the same socket: nothing
+/// here changes it for both but its options. One thread at a time, except <see cref="Wake"/>.
 /// </summary>
 [SupportedOSPlatform("linux")]
 public sealed unsafe class DatagramSocket : IDisposable
@@ -19,17 +19,24 @@ public sealed unsafe class DatagramSocket : IDisposable
     private const int HeaderLength = 16;
 
     private readonly Peer* _peer;
+    private readonly WakeUp _wakeUp;
+    private readonly int _patience;
     private int _socket;
 
-    private DatagramSocket(int socket, Endpoint bound)
+    private DatagramSocket(int socket, TimeSpan patience)
     {
+        _wakeUp = new WakeUp();
         _socket = socket;
-        Bound = bound;
+        _patience = (int)patience.TotalMilliseconds;
+        Bound = TcpSocket.LocalEndpoint(socket);
         _peer = (Peer*)NativeMemory.AllocZeroed((nuint)sizeof(Peer));
     }
 
     /// <summary>The address, with the port that the kernel chose.</summary>
     public Endpoint Bound { get; }
+
+    /// <summary>-1 once it is closed.</summary>
+    public int Descriptor => _socket;
 
     /// <param name="patience">The longest time that <see cref="Receive"/> waits.</param>
     /// <exception cref="Win32Exception">The kernel refuses it; the native error code is the errno.</exception>
@@ -37,23 +44,25 @@ public sealed unsafe class DatagramSocket : IDisposable
     {
         bool v4 = endpoint.Address.IsV4;
         int socket = Check(Libc.socket(v4 ? Libc.AF_INET : Libc.AF_INET6, Libc.SOCK_DGRAM | Libc.SOCK_CLOEXEC, 0), -1);
-        if (v4)
-        {
-            Set(socket, Libc.IPPROTO_IP, Libc.IP_PKTINFO);
-        }
-        else
+        if (!v4)
         {
             Set(socket, Libc.IPPROTO_IPV6, Libc.IPV6_V6ONLY);
-            Set(socket, Libc.IPPROTO_IPV6, Libc.IPV6_RECVPKTINFO);
         }
 
-        var timeout = new Libc.TimeVal { tv_sec = (long)patience.TotalSeconds, tv_usec = patience.Milliseconds * 1000L };
-        Check(Libc.setsockopt(socket, Libc.SOL_SOCKET, Libc.SO_RCVTIMEO, &timeout, (uint)sizeof(Libc.TimeVal)), socket);
+        SetOptions(socket, v4);
         uint length = SocketAddress.Write(endpoint, out SocketAddress address);
         Check(Libc.bind(socket, &address, length), socket);
-        length = SocketAddress.Capacity;
-        Check(Libc.getsockname(socket, &address, &length), socket);
-        return new DatagramSocket(socket, SocketAddress.Read(ref address));
+        return Of(socket, patience);
+    }
+
+    /// <summary>Uses a socket that another process has bound. Its queue may hold datagrams already.</summary>
+    /// <param name="socket">Its descriptor here; closed with this object, and if this throws.</param>
+    /// <param name="patience">The longest time that <see cref="Receive"/> waits.</param>
+    /// <exception cref="Win32Exception">It is no such socket; the native error code is the errno.</exception>
+    public static DatagramSocket Adopt(int socket, TimeSpan patience)
+    {
+        SetOptions(socket, TcpSocket.LocalEndpoint(socket).Address.IsV4);
+        return Of(socket, patience);
     }
 
     /// <summary>Waits for a datagram.</summary>
@@ -62,7 +71,8 @@ public sealed unsafe class DatagramSocket : IDisposable
     /// The address of this host that it was sent to; the address that is bound where the kernel does not say.
     /// </param>
     /// <returns>
-    /// Its length; -1 if there was none in the time of <see cref="Bind"/>, the socket was woken, or the kernel reported an error.
+    /// Its length; -1 if there was none in the time of <see cref="Bind"/>, or <see cref="Wake"/> was called meanwhile, or the kernel reported an
+    /// error.
     /// </returns>
     public int Receive(Span<byte> buffer, out Endpoint source, out HostAddress destination)
     {
@@ -72,7 +82,13 @@ public sealed unsafe class DatagramSocket : IDisposable
         {
             var data = new Libc.IoVec { iov_base = bytes, iov_len = (nuint)buffer.Length };
             Libc.MsgHdr message = Header(&data, SocketAddress.Capacity, ControlCapacity);
-            nint count = Libc.recvmsg(_socket, &message, 0);
+            nint count = Libc.recvmsg(_socket, &message, Libc.MSG_DONTWAIT);
+            if (count < 0 && Marshal.GetLastSystemError() == (int)Errno.EAGAIN && Wait())
+            {
+                message = Header(&data, SocketAddress.Capacity, ControlCapacity);
+                count = Libc.recvmsg(_socket, &message, Libc.MSG_DONTWAIT);
+            }
+
             if (count < 0 || message.msg_namelen == 0)
             {
                 // EINTR, EAGAIN; a socket that was shut down has no sender.
@@ -101,10 +117,12 @@ public sealed unsafe class DatagramSocket : IDisposable
     }
 
     /// <summary>
-    /// Ends a wait of <see cref="Receive"/>. Any thread. The kernel answers ENOTCONN, but wakes whoever waits (net/ipv4/af_inet.c,
-    /// inet_shutdown); nothing is received afterwards.
+    /// Ends a wait of <see cref="Receive"/>; from then on it takes what is there, but waits no longer, until <see cref="Rest"/> is called. Any thread.
     /// </summary>
-    public void Wake() => _ = Libc.shutdown(_socket, Libc.SHUT_RD);
+    public void Wake() => _wakeUp.Signal();
+
+    /// <summary><see cref="Receive"/> waits again.</summary>
+    public void Rest() => _wakeUp.Clear();
 
     public void Dispose()
     {
@@ -112,8 +130,36 @@ public sealed unsafe class DatagramSocket : IDisposable
         {
             _ = Libc.close(_socket);
             _socket = -1;
+            _wakeUp.Dispose();
             NativeMemory.Free(_peer);
         }
+    }
+
+    private static DatagramSocket Of(int socket, TimeSpan patience)
+    {
+        try
+        {
+            return new DatagramSocket(socket, patience);
+        }
+        catch (InvalidOperationException e)
+        {
+            _ = Libc.close(socket);
+            throw new Win32Exception((int)Errno.EMFILE, e.Message);
+        }
+    }
+
+    private static void SetOptions(int socket, bool v4) =>
+        Set(socket, v4 ? Libc.IPPROTO_IP : Libc.IPPROTO_IPV6, v4 ? Libc.IP_PKTINFO : Libc.IPV6_RECVPKTINFO);
+
+    /// <returns>Whether a datagram may be there.</returns>
+    private bool Wait()
+    {
+        Libc.PollFd* both = stackalloc Libc.PollFd[2]
+        {
+            new() { fd = _socket, events = Libc.POLLIN },
+            new() { fd = _wakeUp.Descriptor, events = Libc.POLLIN },
+        };
+        return Libc.poll(both, 2, _patience) > 0 && both[1].revents == 0;
     }
 
     private Libc.MsgHdr Header(Libc.IoVec* data, uint nameLength, nuint controlLength) => new()

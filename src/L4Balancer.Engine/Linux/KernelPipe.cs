@@ -39,6 +39,9 @@ internal readonly record struct KernelPipe(int ReadEnd, int WriteEnd, int Capaci
         return false;
     }
 
+    /// <summary>Bytes that it holds (FIONREAD, pipe(7)); 0 if it is not open.</summary>
+    public int Unread => TcpSocket.Unread(ReadEnd);
+
     /// <summary>Moves bytes from a socket into the pipe. EAGAIN: the socket is empty, or the pipe is full.</summary>
     public unsafe SysResult FillFrom(int socket)
     {

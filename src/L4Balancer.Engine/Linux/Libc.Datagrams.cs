@@ -2,22 +2,33 @@ using System.Runtime.InteropServices;
 
 namespace L4Balancer.Engine.Linux;
 
-/// <summary>Messages with their addresses: recvmsg(2), sendmsg(2), cmsg(3).</summary>
+/// <summary>Messages with their addresses: recvmsg(2), sendmsg(2), cmsg(3); and poll(2).</summary>
 internal static unsafe partial class Libc
 {
     public const int SOCK_DGRAM = 2;
     public const int SO_RCVTIMEO = 20;
+    public const short POLLIN = 1;
     public const int IP_PKTINFO = 8; // ip(7)
     public const int IPV6_RECVPKTINFO = 49; // ipv6(7), RFC 3542
     public const int IPV6_PKTINFO = 50;
     public const int MSG_DONTWAIT = 0x40;
-    public const int SHUT_RD = 0;
 
     [LibraryImport("libc")]
     public static partial nint recvmsg(int sockfd, MsgHdr* msg, int flags);
 
     [LibraryImport("libc")]
     public static partial nint sendmsg(int sockfd, MsgHdr* msg, int flags);
+
+    [LibraryImport("libc")]
+    public static partial int poll(PollFd* fds, nuint nfds, int timeout);
+
+    /// <summary>struct pollfd (poll(2)).</summary>
+    public struct PollFd
+    {
+        public int fd;
+        public short events;
+        public short revents;
+    }
 
     /// <summary>struct msghdr of 64-bit Linux.</summary>
     public struct MsgHdr
@@ -44,12 +55,5 @@ internal static unsafe partial class Libc
         public nuint cmsg_len;
         public int cmsg_level;
         public int cmsg_type;
-    }
-
-    /// <summary>struct timeval of 64-bit Linux.</summary>
-    public struct TimeVal
-    {
-        public long tv_sec;
-        public long tv_usec;
     }
 }

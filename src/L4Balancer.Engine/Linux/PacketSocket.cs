@@ -44,12 +44,18 @@ internal static unsafe class PacketSocket
     /// <returns>
     /// Bytes received; EMFILE if this process had no place for all of the descriptors: those that came are closed again (MSG_CTRUNC).
     /// </returns>
-    public static SysResult Receive(int socket, Span<byte> packet, Span<int> descriptors, out int count)
+    public static SysResult Receive(int socket, Span<byte> packet, Span<int> descriptors, out int count) =>
+        Receive(socket, packet, descriptors, wait: true, out _, out count);
+
+    /// <summary>As above.</summary>
+    /// <param name="wait">Whether to wait for a packet; EAGAIN otherwise.</param>
+    /// <param name="length">Bytes received, after EMFILE too: then the data is there, without its descriptors.</param>
+    public static SysResult Receive(int socket, Span<byte> packet, Span<int> descriptors, bool wait, out int length, out int count)
     {
         const int headerSize = 16;
         const int controlSize = headerSize + (4 * (MostDescriptors + 2));
         byte* control = stackalloc byte[controlSize];
-        count = 0;
+        length = count = 0;
         fixed (byte* start = packet)
         {
             var part = new Libc.IoVec { iov_base = start, iov_len = (nuint)packet.Length };
@@ -59,33 +65,30 @@ internal static unsafe class PacketSocket
             {
                 message.msg_control = control;
                 message.msg_controllen = controlSize;
-                received = SysResult.From(Libc.recvmsg(socket, &message, Libc.MSG_CMSG_CLOEXEC));
+                received = SysResult.From(Libc.recvmsg(socket, &message, Libc.MSG_CMSG_CLOEXEC | (wait ? 0 : Libc.MSG_DONTWAIT)));
             }
             while (received.Errno == Errno.EINTR);
-            if (received.IsError || message.msg_controllen < headerSize)
+            if (received.IsError)
             {
                 return received;
             }
 
+            length = received.Value;
             var header = (Libc.CMsgHdr*)control;
-            if (header->cmsg_level == Libc.SOL_SOCKET && header->cmsg_type == Libc.SCM_RIGHTS)
+            bool came = message.msg_controllen >= headerSize && header->cmsg_level == Libc.SOL_SOCKET && header->cmsg_type == Libc.SCM_RIGHTS;
+            var all = new ReadOnlySpan<int>(control + headerSize, came ? (int)(header->cmsg_len - headerSize) / sizeof(int) : 0);
+            if ((message.msg_flags & Libc.MSG_CTRUNC) != 0 || all.Length > descriptors.Length)
             {
-                count = (int)(header->cmsg_len - headerSize) / sizeof(int);
-                var came = new ReadOnlySpan<int>(control + headerSize, count);
-                if ((message.msg_flags & Libc.MSG_CTRUNC) != 0 || count > descriptors.Length)
+                foreach (int descriptor in all)
                 {
-                    foreach (int descriptor in came)
-                    {
-                        _ = Libc.close(descriptor);
-                    }
-
-                    count = 0;
-                    return SysResult.Error(Errno.EMFILE);
+                    _ = Libc.close(descriptor);
                 }
 
-                came.CopyTo(descriptors);
+                return SysResult.Error(Errno.EMFILE);
             }
 
+            all.CopyTo(descriptors);
+            count = all.Length;
             return received;
         }
     }

@@ -183,7 +183,7 @@ internal static unsafe class TcpSocket
     /// Whether the connection no longer exists: TCP_INFO (tcp(7), Linux 2.4), whose first byte is the state. A socket that has no such option
     /// (unix(7)) is not known to be closed.
     /// </summary>
-    private static bool IsClosed(int socket)
+    public static bool IsClosed(int socket)
     {
         byte state = 0;
         uint length = sizeof(byte);

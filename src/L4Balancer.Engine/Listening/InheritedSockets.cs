@@ -53,7 +53,8 @@ internal sealed class InheritedSockets(IReadOnlyList<int> fromService, IReadOnly
     // Port 0 asks the kernel for a port.
     private static bool IsFixed(Endpoint bind) => bind.Port != 0 || bind.IsUnix;
 
-    private static Endpoint? EndpointOf(int descriptor)
+    /// <returns>Null: it is no stream socket with an address or a path.</returns>
+    internal static Endpoint? EndpointOf(int descriptor)
     {
         if (TcpSocket.Option(descriptor, Libc.SOL_SOCKET, Libc.SO_TYPE).Value != Libc.SOCK_STREAM)
         {

@@ -180,8 +180,22 @@ internal abstract class ListeningSocket(int descriptor, Endpoint endpoint, Endpo
         }
     }
 
-    /// <summary>From now on the file of a UNIX socket is another process's, which listens on the same socket.</summary>
+    /// <summary>Another process listens on the same socket, and the file of a UNIX socket is its to remove.</summary>
     public void LeaveFile() => _leavesFile = true;
+
+    /// <summary>
+    /// No other process has the socket any more: its file is ours, and what that process has changed on the socket is set again. It may also have
+    /// retired it before it ended.
+    /// </summary>
+    public void MakeOwn()
+    {
+        _leavesFile = false;
+        if (Descriptor >= 0 && !Endpoint.IsUnix)
+        {
+            SynFilter.Detach(Descriptor);
+            Apply(Target.Listener.Settings);
+        }
+    }
 
     /// <summary>Removes the file of a UNIX socket that was bound here.</summary>
     protected void RemoveFile()

@@ -95,6 +95,10 @@ internal sealed class ListeningSockets<TSocket>(IAcceptControl<TSocket> acceptin
         lock (_gate)
         {
             _paused = true;
+            foreach (TSocket socket in _serving)
+            {
+                socket.LeaveFile();
+            }
         }
     }
 
@@ -106,6 +110,11 @@ internal sealed class ListeningSockets<TSocket>(IAcceptControl<TSocket> acceptin
             bool isMissed = _paused && _wasPublished;
             _paused = false;
             _wasPublished = false;
+            foreach (TSocket socket in _serving)
+            {
+                socket.MakeOwn();
+            }
+
             if (isMissed && _end is null)
             {
                 foreach (ListenFailure failure in Publish(_snapshot!, null, []))
@@ -154,11 +163,6 @@ internal sealed class ListeningSockets<TSocket>(IAcceptControl<TSocket> acceptin
         await accepting.EndAsync().ConfigureAwait(false);
         foreach (TSocket socket in all)
         {
-            if (_paused)
-            {
-                socket.LeaveFile();
-            }
-
             socket.Dispose();
         }
     }
@@ -240,6 +244,9 @@ internal sealed class ListeningSockets<TSocket>(IAcceptControl<TSocket> acceptin
         if (inherited?.Take(bind.Target.Listener.Name, bind.Requested) is { } given)
         {
             bind.Socket = accepting.Inherit(given.Descriptor, bind.Requested, bind.Target, given.IsFromService);
+
+            // The process that it comes from may still serve, also if this one fails to start.
+            bind.Socket.LeaveFile();
             log.Inherited(bind.Requested);
             if (bind.Socket.TakesBothFamilies)
             {

@@ -1,19 +1,23 @@
 using System.Net.Sockets;
 using L4Balancer.Core.Addressing;
+using L4Balancer.Engine.Ledger;
 using L4Balancer.Engine.Listening;
+using Microsoft.Extensions.Logging;
 
 namespace L4Balancer.Engine.Loop;
 
 /// <summary>Posts to every worker which sockets to accept from: each worker watches all of them.</summary>
-internal sealed class AcceptControl(IReadOnlyList<Worker> workers) : IAcceptControl<LoopListeningSocket>
+/// <param name="ledger">Where listening sockets are noted; null: nowhere.</param>
+internal sealed class AcceptControl(IReadOnlyList<Worker> workers, ConnectionLedger? ledger, ILogger log) : IAcceptControl<LoopListeningSocket>
 {
     private int _numbers;
 
     public (LoopListeningSocket? Socket, SocketError Error) Bind(Endpoint endpoint, ListenerRoute target, bool share) =>
-        LoopListeningSocket.Bind(_numbers++, endpoint, target, share);
+        LoopListeningSocket.Bind(_numbers++, endpoint, target, share, Note);
 
+    // The service manager gives its sockets to every daemon that starts, so those need not be noted.
     public LoopListeningSocket Inherit(int descriptor, Endpoint endpoint, ListenerRoute target, bool isFromService) =>
-        LoopListeningSocket.Inherit(_numbers++, descriptor, endpoint, target, isFromService);
+        LoopListeningSocket.Inherit(_numbers++, descriptor, endpoint, target, isFromService, isFromService ? null : Note);
 
     public void Watch(LoopListeningSocket socket)
     {
@@ -41,6 +45,18 @@ internal sealed class AcceptControl(IReadOnlyList<Worker> workers) : IAcceptCont
     }
 
     public Task EndAsync() => AskAllAsync(static w => w.Acceptor.End());
+
+    private void Note(LoopListeningSocket socket, bool listens)
+    {
+        if (!listens)
+        {
+            ledger?.RemoveListening(socket.Descriptor);
+        }
+        else if (!(ledger?.AddListening(socket.Descriptor, socket.Target.Listener.Name) ?? true))
+        {
+            log.ListeningNotInLedger(socket.Target.Listener.Name, socket.Endpoint);
+        }
+    }
 
     private Task<bool[]> AskAllAsync(Action<Worker> request) => Task.WhenAll(workers.Select(worker => worker.AskAsync(
         w =>

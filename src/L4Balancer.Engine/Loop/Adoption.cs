@@ -87,8 +87,19 @@ internal sealed unsafe class Adoption(Worker worker)
             slot.Traffic = slot.Record.Backend!.Traffic(worker.Number);
             Put(ref slot.ToBackend, connection.ToBackend, connection.PipeToBackend);
             Put(ref slot.ToClient, connection.ToClient, connection.PipeToClient);
+            if (connection.LacksOptions)
+            {
+                LateOptions.Begin(ref slot, slot.Record.LocalEndpoint.IsUnix);
+            }
+
             Errno error = worker.Migration.Begin(ref slot);
-            return error == Errno.None ? null : new AdoptFailure(connection.Record.Id, CloseReason.Limit, $"cannot watch it: {error}");
+            if (error == Errno.None)
+            {
+                worker.Notes.Established(slot);
+                return null;
+            }
+
+            return new AdoptFailure(connection.Record.Id, CloseReason.Limit, $"cannot watch it: {error}");
         }
         catch (Exception e)
         {
@@ -108,7 +119,17 @@ internal sealed unsafe class Adoption(Worker worker)
     {
         if (exported is { } pipe)
         {
-            CopyOut(ref flow, new KernelPipe(pipe.ReadEnd, pipe.WriteEnd, pipe.Capacity), pipe.Held);
+            var ends = new KernelPipe(pipe.ReadEnd, pipe.WriteEnd, pipe.Capacity);
+            if (pipe.Held > 0 && worker.Pipes.TryAdopt(ends, out flow.Pipe))
+            {
+                // The bytes stay where they are: in memory they would be lost with this process.
+                flow.Held = pipe.Held;
+                flow.Splicing = true;
+            }
+            else
+            {
+                CopyOut(ref flow, ends, pipe.Held);
+            }
         }
         else if (unsent.Length > 0)
         {

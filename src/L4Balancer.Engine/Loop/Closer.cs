@@ -23,6 +23,7 @@ internal sealed unsafe class Closer(Worker worker)
     /// <summary>Carries out what Core has decided about the end of the connection.</summary>
     public void Apply(ref Slot slot, EndActions actions)
     {
+        worker.Notes.Ending(slot);
         if (actions == EndActions.None)
         {
             return;
@@ -84,6 +85,7 @@ internal sealed unsafe class Closer(Worker worker)
     /// </summary>
     public void Drop(ref Slot slot)
     {
+        worker.Ledger?.End(slot.Index);
         worker.Dialer.Drop(ref slot);
         EndFlushing(ref slot);
         if (slot.HasRelay)
@@ -156,6 +158,7 @@ internal sealed unsafe class Closer(Worker worker)
     /// <summary>Sets the slot's one timer to its earliest deadline. Traffic does not move the timer: activity is checked when it fires.</summary>
     public void SetDeadline(ref Slot slot)
     {
+        worker.Notes.Ending(slot);
         Instant deadline = slot.End.NextDeadline(slot.Record, slot.LastActivity);
         worker.SetTimer(slot, slot.LacksKeepalive && KeepaliveAt(slot) < deadline ? KeepaliveAt(slot) : deadline);
     }
@@ -192,7 +195,7 @@ internal sealed unsafe class Closer(Worker worker)
             return;
         }
 
-        worker.Transfer.Release(ref flow);
+        worker.Transfer.Release(ref slot, ends.To == Side.Backend);
         if (slot.End.Delivered(ends.From, sinkIsEnding: (ends.SinkState & SideState.Ending) != 0) != EndActions.None)
         {
             TcpSocket.ShutdownWrite(ends.Sink);
@@ -264,6 +267,7 @@ internal sealed unsafe class Closer(Worker worker)
 
     private void End(ref Slot slot, EndActions actions)
     {
+        worker.Ledger?.End(slot.Index);
         EndFlushing(ref slot);
         ReleaseFlows(ref slot);
         CloseSocket(ref slot.Client, reset: (actions & EndActions.ResetClient) != 0);
@@ -274,8 +278,8 @@ internal sealed unsafe class Closer(Worker worker)
 
     private void ReleaseFlows(ref Slot slot)
     {
-        worker.Transfer.Release(ref slot.ToBackend);
-        worker.Transfer.Release(ref slot.ToClient);
+        worker.Transfer.Release(ref slot, toBackend: true);
+        worker.Transfer.Release(ref slot, toBackend: false);
         worker.LongQueues.Forget(ref slot.ToBackend);
         worker.LongQueues.Forget(ref slot.ToClient);
     }

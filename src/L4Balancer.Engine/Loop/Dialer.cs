@@ -210,6 +210,7 @@ internal sealed class Dialer(Worker worker)
             worker.ProxySender.Send(ref slot, proxy, inspects, limit);
         }
 
+        worker.Notes.Established(slot);
         worker.Relay.Turn(ref slot);
     }
 

@@ -51,6 +51,7 @@ internal sealed unsafe class Migration(Worker worker)
         }
 
         CloseReason asked = slot.ReasonToEnd;
+        worker.Ledger?.End(slot.Index);
         int client = slot.Client;
         int backend = slot.Backend;
         slot.Client = Slot.NoDescriptor;
@@ -59,8 +60,8 @@ internal sealed unsafe class Migration(Worker worker)
         TcpSocket.Close(backend);
 
         // A pipe with bytes is closed, and its bytes stay in the duplicates.
-        worker.Transfer.Release(ref slot.ToBackend);
-        worker.Transfer.Release(ref slot.ToClient);
+        worker.Transfer.Release(ref slot, toBackend: true);
+        worker.Transfer.Release(ref slot, toBackend: false);
         slot.Record.Leave(worker.Engine.Snapshot.State);
         worker.Slots.Return(slot.Index);
         worker.Unassign(isEstablished: true);

@@ -1,3 +1,4 @@
+using L4Balancer.Engine.Ledger;
 using L4Balancer.Engine.Linux;
 
 namespace L4Balancer.Engine.Loop;
@@ -6,8 +7,9 @@ namespace L4Balancer.Engine.Loop;
 /// The kernel pipes of one thread, rented only while bytes are in flight. When no further pipe is available, the caller copies, and the
 /// pool does not ask the kernel again for a while.
 /// </summary>
+/// <param name="ledger">Where pipes are noted; null: nowhere.</param>
 /// <param name="held">Charged with every pipe that is rented; none is rented where it has no room.</param>
-internal sealed class PipePool(int limit, HeldMemory held) : IDisposable
+internal sealed class PipePool(int limit, HeldMemory held, WorkerLedger? ledger = null) : IDisposable
 {
     public const short None = -1;
 
@@ -47,16 +49,33 @@ internal sealed class PipePool(int limit, HeldMemory held) : IDisposable
             return true;
         }
 
-        int place = _closedCount > 0 ? _closed[_closedCount - 1] : _places;
-        if (place == limit || !TryOpen(place))
+        int place = FreePlace;
+        if (place == limit || !TryOpen(out KernelPipe pipe))
         {
             return false;
         }
 
-        held.Take(Size);
-        index = (short)place;
-        _closedCount -= place < _places ? 1 : 0;
-        _places = Math.Max(_places, place + 1);
+        index = Put(place, pipe);
+        return true;
+    }
+
+    /// <summary>Takes a pipe of another process, perhaps with bytes in it, which is rented from then on.</summary>
+    /// <returns>False if there is no place: the pipe remains the caller's, who copies what it holds.</returns>
+    public bool TryAdopt(KernelPipe pipe, out short index)
+    {
+        index = None;
+        if (FreePlace == limit && _idleCount > 0)
+        {
+            CloseAt(_idle[--_idleCount]);
+        }
+
+        int place = FreePlace;
+        if (place == limit)
+        {
+            return false;
+        }
+
+        index = Put(place, pipe);
         return true;
     }
 
@@ -70,9 +89,7 @@ internal sealed class PipePool(int limit, HeldMemory held) : IDisposable
             return;
         }
 
-        _pipes[index].Close();
-        _pipes[index] = default;
-        _closed[_closedCount++] = index;
+        CloseAt(index);
     }
 
     public void Dispose()
@@ -81,22 +98,43 @@ internal sealed class PipePool(int limit, HeldMemory held) : IDisposable
         {
             if (_pipes[i].Capacity > 0)
             {
+                ledger?.RemovePipe(i);
                 _pipes[i].Close();
             }
         }
     }
 
-    private bool TryOpen(int place)
+    private void CloseAt(short index)
     {
+        ledger?.RemovePipe(index);
+        _pipes[index].Close();
+        _pipes[index] = default;
+        _closed[_closedCount++] = index;
+    }
+
+    private int FreePlace => _closedCount > 0 ? _closed[_closedCount - 1] : _places;
+
+    private short Put(int place, KernelPipe pipe)
+    {
+        held.Take(Size);
+        _pipes[place] = pipe;
+        ledger?.AddPipe(place, pipe);
+        _closedCount -= place < _places ? 1 : 0;
+        _places = Math.Max(_places, place + 1);
+        return (short)place;
+    }
+
+    private bool TryOpen(out KernelPipe pipe)
+    {
+        pipe = default;
         if (_refusals > 0)
         {
             _refusals--;
             return false;
         }
 
-        if (KernelPipe.TryOpen(Size, SmallestUseful, out KernelPipe pipe))
+        if (KernelPipe.TryOpen(Size, SmallestUseful, out pipe))
         {
-            _pipes[place] = pipe;
             return true;
         }
 

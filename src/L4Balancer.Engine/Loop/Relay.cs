@@ -1,4 +1,5 @@
 using L4Balancer.Core.Connections;
+using L4Balancer.Engine.Ledger;
 using L4Balancer.Engine.Linux;
 using L4Balancer.Engine.Sockets;
 
@@ -127,7 +128,7 @@ internal sealed class Relay(Worker worker)
             else
             {
                 // Release the pipe or buffer of the bytes held before, because this read may need one of its own.
-                worker.Transfer.Release(ref flow);
+                worker.Transfer.Release(ref slot, ends.To == Side.Backend);
                 int copied = worker.Transfer.Copy(ref slot, ref flow, ends);
                 if (copied < 0)
                 {
@@ -155,32 +156,34 @@ internal sealed class Relay(Worker worker)
             worker.LongQueues.Leave(ref slot, ends.To == Side.Backend);
         }
 
-        worker.Transfer.Release(ref flow);
+        worker.Transfer.Release(ref slot, ends.To == Side.Backend);
         return moved;
     }
 
     // Everything that the source sent has been written. A FIN is passed on at once; a reset is delayed until the sink has received everything.
     private void PassEndOn(ref Slot slot, ref Flow flow, Ends ends)
     {
-        worker.Transfer.Release(ref flow);
+        worker.Transfer.Release(ref slot, ends.To == Side.Backend);
         worker.LongQueues.Leave(ref slot, ends.To == Side.Backend);
         if (slot.End.Delivered(ends.From, sinkIsEnding: (ends.SinkState & SideState.Ending) != 0) != EndActions.None)
         {
             TcpSocket.ShutdownWrite(ends.Sink);
+            worker.Ledger?.AddEnds(slot.Index, ends.To == Side.Backend ? EntryEnds.PassedToBackend : EntryEnds.PassedToClient);
             slot.LastActivity = worker.Now;
             worker.Closer.SetDeadline(ref slot);
         }
         else
         {
             // The other direction is finished as well, or the receiver of its held bytes is gone.
-            worker.Transfer.Release(ref ends.From == Side.Client ? ref slot.ToClient : ref slot.ToBackend);
+            worker.Transfer.Release(ref slot, ends.To != Side.Backend);
         }
     }
 
     // A write failed because the sink's connection is gone. Bytes its peer sent before are still read by the other direction.
     private void SinkGone(ref Slot slot, ref Flow flow, Ends ends, Errno error)
     {
-        worker.Transfer.Release(ref flow);
+        worker.Ledger?.NoteEnding(slot.Index);
+        worker.Transfer.Release(ref slot, ends.To == Side.Backend);
         ends.SinkState |= SideState.Readable | SideState.Ending;
         slot.End.WriteFailed(ends.To, ConnectErrors.LossOf(error), worker.Now);
         worker.Closer.SetDeadline(ref slot);

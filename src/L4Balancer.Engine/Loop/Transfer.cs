@@ -1,4 +1,6 @@
 using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Connections;
+using L4Balancer.Engine.Ledger;
 using L4Balancer.Engine.Linux;
 using L4Balancer.Engine.Sockets;
 
@@ -27,11 +29,15 @@ internal sealed unsafe class Transfer(Worker worker)
             return CopyWithoutHolding(ref slot, ref flow, ends);
         }
 
+        bool toBackend = ends.To == Side.Backend;
+        worker.Ledger?.SetDirty(slot.Index, toBackend);
         SysResult received = TcpSocket.Receive(ends.Source, worker.Buffers.Scratch, BufferPool.Size);
         int count = received.IsError ? 0 : received.Value;
         if (count == 0)
         {
+            // In this order: a reset is reported only once, so it must be noted as long as the direction is in doubt.
             NothingRead(ref slot, ends, received.Errno);
+            worker.Ledger?.SetClean(slot.Index, toBackend);
             return 0;
         }
 
@@ -61,6 +67,10 @@ internal sealed unsafe class Transfer(Worker worker)
             flow.Held = count - written;
             Buffer.MemoryCopy(worker.Buffers.Scratch + written, worker.Buffers[flow.Buffer], BufferPool.Size, flow.Held);
         }
+        else
+        {
+            worker.Ledger?.SetClean(slot.Index, toBackend);
+        }
 
         return written;
     }
@@ -74,11 +84,15 @@ internal sealed unsafe class Transfer(Worker worker)
             return 0;
         }
 
+        // Between writing and reading the bytes, whoever went on with the connection would write them again.
+        bool toBackend = ends.To == Side.Backend;
+        worker.Ledger?.SetDirty(slot.Index, toBackend);
         SysResult seen = TcpSocket.Receive(ends.Source, worker.Buffers.Scratch, BufferPool.Size, Libc.MSG_PEEK);
         int count = seen.IsError ? 0 : seen.Value;
         if (count == 0)
         {
             NothingRead(ref slot, ends, seen.Errno);
+            worker.Ledger?.SetClean(slot.Index, toBackend);
             return 0;
         }
 
@@ -98,6 +112,7 @@ internal sealed unsafe class Transfer(Worker worker)
         }
 
         Drop(ends.Source, written);
+        worker.Ledger?.SetClean(slot.Index, toBackend);
         return written;
     }
 
@@ -125,12 +140,23 @@ internal sealed unsafe class Transfer(Worker worker)
         if (flow.Pipe == PipePool.None)
         {
             // The buffer of the bytes before, which are written.
-            Release(ref flow);
+            Release(ref slot, ends.To == Side.Backend);
             if (!worker.Pipes.TryRent(out flow.Pipe))
             {
                 flow.CopyAgain();
                 return 0;
             }
+
+            worker.Ledger?.SetPipe(slot.Index, ends.To == Side.Backend, flow.Pipe);
+        }
+
+        // The bytes are never in the memory of the process. But a reset is reported only once, and if the source does not tell afterwards that it has
+        // failed (SocketCookie.HasFailed), whoever went on would take it for a FIN.
+        bool toBackend = ends.To == Side.Backend;
+        bool tellsOnce = slot.End.IsPassedOn(ends.To) || (toBackend ? slot.ClientIsUnix : slot.Record.LocalEndpoint.IsUnix);
+        if (tellsOnce)
+        {
+            worker.Ledger?.SetDirty(slot.Index, toBackend);
         }
 
         // The pipe is empty here, so EAGAIN can only come from the source. A short splice, unlike a short read, does not prove it empty.
@@ -139,7 +165,8 @@ internal sealed unsafe class Transfer(Worker worker)
         {
             flow.NeverSplice = true;
             flow.CopyAgain();
-            Release(ref flow);
+            Release(ref slot, toBackend);
+            worker.Ledger?.SetClean(slot.Index, toBackend);
             return 0;
         }
 
@@ -152,6 +179,11 @@ internal sealed unsafe class Transfer(Worker worker)
         {
             // FIN, or urgent data before it, that no edge has reported yet: only a read can distinguish them.
             flow.CopyAgain();
+        }
+
+        if (tellsOnce)
+        {
+            worker.Ledger?.SetClean(slot.Index, toBackend);
         }
 
         return flow.Held;
@@ -187,16 +219,25 @@ internal sealed unsafe class Transfer(Worker worker)
     }
 
     /// <summary>Returns the pipe or buffer of a direction. A pipe that still holds bytes is not reused.</summary>
-    public void Release(ref Flow flow)
+    public void Release(ref Slot slot, bool toBackend)
     {
+        ref Flow flow = ref toBackend ? ref slot.ToBackend : ref slot.ToClient;
+        if (flow.Held > 0)
+        {
+            // Bytes are dropped, which happens only at an end.
+            worker.Ledger?.NoteEnding(slot.Index);
+        }
+
         if (flow.Pipe != PipePool.None)
         {
+            worker.Ledger?.SetPipe(slot.Index, toBackend, PipePool.None);
             worker.Pipes.Return(flow.Pipe, clean: flow.Held == 0);
             flow.Pipe = PipePool.None;
         }
 
         if (flow.Buffer != BufferPool.None)
         {
+            worker.Ledger?.SetClean(slot.Index, toBackend);
             worker.Buffers.Return(flow.Buffer);
             flow.Buffer = BufferPool.None;
         }
@@ -214,8 +255,10 @@ internal sealed unsafe class Transfer(Worker worker)
                 break;
             case Errno.None:
                 slot.NoteFin(ends.From);
+                worker.Ledger?.AddEnds(slot.Index, ends.From == Side.Client ? EntryEnds.ClientFinished : EntryEnds.BackendFinished);
                 break;
             default:
+                worker.Ledger?.NoteEnding(slot.Index);
                 slot.End.ReadFailed(ends.From, ConnectErrors.LossOf(error), worker.Now);
                 break;
         }

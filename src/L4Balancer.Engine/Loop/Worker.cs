@@ -1,6 +1,7 @@
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Connections;
 using L4Balancer.Core.Timing;
+using L4Balancer.Engine.Ledger;
 using L4Balancer.Engine.Linux;
 
 namespace L4Balancer.Engine.Loop;
@@ -19,12 +20,16 @@ internal sealed class Worker : IDisposable
     private int _connecting;
     private bool _isDisposed;
 
-    /// <exception cref="InvalidOperationException">The kernel provides no poller or no eventfd; everything opened is closed.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// The kernel provides no poller or no eventfd, or the ledger has no place for it; everything opened is closed.
+    /// </exception>
     public Worker(ILoopEngine engine, int number)
     {
-        _poller = engine.CreatePoller();
+        Ledger = engine.Options.Ledger?.Claim(number);
+        IPoller? poller = null;
         try
         {
+            _poller = poller = engine.CreatePoller();
             Mailbox = new Mailbox();
             SysResult registered = _poller.AddInput(Mailbox.Descriptor, EventTag.WakeUp.Value);
             if (registered.IsError)
@@ -35,14 +40,15 @@ internal sealed class Worker : IDisposable
         }
         catch (InvalidOperationException)
         {
-            _poller.Dispose();
+            poller?.Dispose();
+            Ledger?.Release();
             throw;
         }
 
         Engine = engine;
         Number = number;
         _loop = new EventLoop(this, _poller);
-        Pipes = new PipePool(engine.Options.PipesPerWorker, engine.Options.Held);
+        Pipes = new PipePool(engine.Options.PipesPerWorker, engine.Options.Held, Ledger);
         Buffers = new BufferPool(engine.Options.Held);
         LongQueues = new LongQueues(Slots);
         Guard = new StepGuard(this);
@@ -54,6 +60,7 @@ internal sealed class Worker : IDisposable
         Transfer = new Transfer(this);
         Relay = new Relay(this);
         Closer = new Closer(this);
+        Notes = new LedgerNotes(this);
         Migration = new Migration(this);
         Adoption = new Adoption(this);
         _thread = new Thread(Run) { Name = $"{ThreadNames.Worker}{number}", IsBackground = true };
@@ -83,6 +90,9 @@ internal sealed class Worker : IDisposable
     /// <summary>Two descriptors and up to 256 KiB of kernel memory per pipe. Streams that get no pipe are copied.</summary>
     public PipePool Pipes { get; }
 
+    /// <summary>Null: connections are not noted.</summary>
+    public WorkerLedger? Ledger { get; }
+
     public LongQueues LongQueues { get; }
 
     public Mailbox Mailbox { get; }
@@ -104,6 +114,8 @@ internal sealed class Worker : IDisposable
     public Relay Relay { get; }
 
     public Closer Closer { get; }
+
+    public LedgerNotes Notes { get; }
 
     public Migration Migration { get; }
 
@@ -221,6 +233,7 @@ internal sealed class Worker : IDisposable
         Mailbox.Dispose();
         Pipes.Dispose();
         Buffers.Dispose();
+        Ledger?.Release();
     }
 
     private void Run()

@@ -29,6 +29,9 @@ public sealed class SocketFile(string path)
     /// <summary>The UNIX sockets of the network namespace, one per line, which ends with the path of a bound one (proc(5)).</summary>
     private const string BoundSockets = "/proc/net/unix";
 
+    /// <summary>The flags of a socket that listens there (__SO_ACCEPTCON).</summary>
+    private const string Listening = " 00010000 ";
+
     private readonly DateTime? _madeAt = LastWriteOf(path);
     private bool _isRemoved;
 
@@ -58,6 +61,23 @@ public sealed class SocketFile(string path)
                 return SocketFileState.NotPermitted;
             default:
                 return SocketFileState.InUse;
+        }
+    }
+
+    /// <summary>
+    /// Whether clients that connect to the path reach the socket that was bound to it and is handed on: the file is there, and no other socket
+    /// that listens was bound to the same path later.
+    /// </summary>
+    public static bool LeadsToTheOnlyListener(string path)
+    {
+        try
+        {
+            return IsSocket(path) && File.ReadLines(BoundSockets).Count(
+                l => l.EndsWith($" {path}", StringComparison.Ordinal) && l.Contains(Listening, StringComparison.Ordinal)) == 1;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false;
         }
     }
 

@@ -53,6 +53,7 @@ internal sealed class AdminRoutes
         routes.MapMethods("/v1/locate", Reading, http => LocateReply.WriteAsync(http, _target.Control.Snapshot, Instant.Now(_target.Clock)));
         routes.MapMethods("/v1/endpoint", Reading, http => EndpointRoute.WriteAsync(http, _target.Endpoints));
         routes.MapPost("/v1/reload", ReloadAsync);
+        routes.MapPost("/v1/upgrade", http => UpgradeRoute.WriteAsync(http, _target));
         _backends.Map(routes, Reading);
         _pools.Map(routes);
         _connections.Map(routes, Reading);

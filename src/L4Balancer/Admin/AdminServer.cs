@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using L4Balancer.Admin.Access;
 using L4Balancer.Configuration;
 using L4Balancer.Core.Config;
@@ -9,7 +10,6 @@ using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
-using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
@@ -19,19 +19,26 @@ namespace L4Balancer.Admin;
 /// The admin API on its local socket, and on a TCP address if one is configured. Every request is limited in size and time. If the
 /// socket cannot be created, the daemon logs the reason and continues; a configured address that cannot be bound is an error.
 /// </summary>
-internal sealed class AdminServer : IAsyncDisposable
+internal sealed class AdminServer : IControlServer
 {
     private const int LongestHead = 16 * 1024;
 
     private static readonly TimeSpan HeadTimeout = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan IdleTimeout = TimeSpan.FromSeconds(130);
 
+    private readonly ControlSockets _sockets;
     private readonly ILogger _log;
     private AdminSocket? _socket;
+    private KeptListener? _local;
+    private KeptListener? _tcp;
     private WebApplication? _app;
     private volatile AccessToken _token = AccessToken.None;
 
-    private AdminServer(ILogger log) => _log = log;
+    private AdminServer(ControlSockets sockets, ILogger log)
+    {
+        _sockets = sockets;
+        _log = log;
+    }
 
     /// <summary>The local socket's path; null if there is none.</summary>
     public string? SocketPath => _socket?.Path;
@@ -43,16 +50,17 @@ internal sealed class AdminServer : IAsyncDisposable
     public static bool IsWanted(AdminSettings settings) => settings.Socket.Length > 0 || settings.Listen is not null;
 
     /// <summary>Binds and starts to serve requests.</summary>
+    /// <param name="sockets">Those that another process left, and those that it may be given.</param>
     /// <param name="hurry">Cancelled when a token file that is read slowly is no longer to be waited for.</param>
     /// <exception cref="ListenException">The address of <c>listen</c> cannot be bound.</exception>
     public static async Task<AdminServer> StartAsync(
-        AdminSettings settings, AdminTarget target, ILoggerFactory loggers, CancellationToken hurry = default)
+        AdminSettings settings, AdminTarget target, ControlSockets sockets, ILoggerFactory loggers, CancellationToken hurry = default)
     {
-        var server = new AdminServer(loggers.CreateLogger<AdminServer>());
+        var server = new AdminServer(sockets, loggers.CreateLogger<AdminServer>());
         try
         {
             (await server.ReadTokenInTimeAsync(settings, target.Clock, hurry))();
-            server._socket = server.MakeSocket(settings.Socket);
+            server.Bind(settings, target.Clock);
             await server.ListenAsync(settings, target, loggers);
             return server;
         }
@@ -93,6 +101,10 @@ internal sealed class AdminServer : IAsyncDisposable
         };
     }
 
+    public Task PauseAsync() => Task.WhenAll(Listeners.Select(static l => l.PauseAsync()));
+
+    public void Resume() => Listeners.ToList().ForEach(static l => l.Resume());
+
     public async ValueTask DisposeAsync()
     {
         if (_app is not null)
@@ -100,7 +112,35 @@ internal sealed class AdminServer : IAsyncDisposable
             await QuietHost.EndAsync(_app);
         }
 
+        _tcp?.Socket.Dispose();
         _socket?.Dispose();
+    }
+
+    private IEnumerable<KeptListener> Listeners => ((KeptListener?[])[_local, _tcp]).OfType<KeptListener>();
+
+    private void Bind(AdminSettings settings, TimeProvider clock)
+    {
+        _socket = MakeSocket(settings.Socket);
+        if (_socket is not null)
+        {
+            PlaceLimits limits = PlaceLimits.ForLocal("[admin] socket", DescriptorBudget.PerAdminAddress);
+            _local = new KeptListener(_socket.Listener, new ConnectionPlaces(limits, clock, _log));
+        }
+
+        if (settings.Listen is not Core.Addressing.Endpoint endpoint)
+        {
+            return;
+        }
+
+        try
+        {
+            PlaceLimits limits = PlaceLimits.ForTcp("[admin] listen", DescriptorBudget.PerAdminAddress);
+            _tcp = new KeptListener(_sockets.Tcp(ControlSockets.AdminTcp, endpoint), new ConnectionPlaces(limits, clock, _log));
+        }
+        catch (SocketException e)
+        {
+            throw new ListenException("[admin]", endpoint, e);
+        }
     }
 
     private AdminSocket? MakeSocket(string configured)
@@ -116,7 +156,7 @@ internal sealed class AdminServer : IAsyncDisposable
             return null;
         }
 
-        AdminSocket? socket = AdminSocket.TryCreate(path, out string fault);
+        AdminSocket? socket = AdminSocket.TryCreate(path, _sockets, out string fault);
         if (socket is null)
         {
             _log.NoSocket(path, fault);
@@ -127,26 +167,20 @@ internal sealed class AdminServer : IAsyncDisposable
 
     private async Task ListenAsync(AdminSettings settings, AdminTarget target, ILoggerFactory loggers)
     {
-        if (_socket is null && settings.Listen is null)
+        if (!Listeners.Any())
         {
             return;
         }
 
         WebApplicationBuilder builder = QuietHost.CreateBuilder(loggers);
         builder.Services.AddRoutingCore();
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(options => Bound(options, settings, target.Clock));
-        if (_socket is AdminSocket ours)
-        {
-            // The local socket is already bound and has its mode; Kestrel only has to listen on it.
-            builder.Services.Configure<SocketTransportOptions>(options => options.CreateBoundListenSocket = endpoint =>
-                endpoint.AddressFamily == ours.Listener.AddressFamily
-                    ? ours.Listener : SocketTransportOptions.CreateDefaultBoundListenSocket(endpoint));
-        }
-
+        KeptTransport.Use(builder, loggers, [.. Listeners]);
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(Bound);
         WebApplication app = builder.Build();
         _app = app;
         var guesses = new TokenGuesses(target.Clock, () => target.Control.Snapshot.State.CountAdminAuthFailure(), _log);
         var guard = new Guard(() => _token, () => target.Control.Config.Admin.Hosts, guesses, new AnswerSlots(target.Clock), _log);
+        app.Use(ConnectionPlaces.Around);
         app.Use(next => http => guard.AroundAsync(http, next));
         app.UseRouting();
         app.Use(next => http => guard.BeforeAsync(http, next));
@@ -155,7 +189,7 @@ internal sealed class AdminServer : IAsyncDisposable
         {
             await app.StartAsync();
         }
-        catch (Exception e) when (settings.Listen is not null && e is IOException or System.Net.Sockets.SocketException)
+        catch (Exception e) when (settings.Listen is not null && e is IOException or SocketException)
         {
             throw new ListenException("[admin]", settings.Listen!.Value, e);
         }
@@ -168,7 +202,7 @@ internal sealed class AdminServer : IAsyncDisposable
         }
     }
 
-    private void Bound(KestrelServerOptions options, AdminSettings settings, TimeProvider clock)
+    private void Bound(KestrelServerOptions options)
     {
         options.AddServerHeader = false;
         options.AllowSynchronousIO = false;
@@ -179,18 +213,14 @@ internal sealed class AdminServer : IAsyncDisposable
         options.Limits.RequestHeadersTimeout = HeadTimeout;
         options.Limits.KeepAliveTimeout = IdleTimeout;
         options.Limits.MinResponseDataRate = QuietHost.SlowestReader;
-        if (_socket is not null)
+        if (_local is not null)
         {
-            options.ListenUnixSocket(_socket.Path, listen => From(
-                listen, new ConnectionPlaces(PlaceLimits.ForLocal("[admin] socket", DescriptorBudget.PerAdminAddress), clock, _log),
-                Requester.OfLocal));
+            options.Listen(_local.EndPoint, listen => From(listen, _local.Places, Requester.OfLocal));
         }
 
-        if (settings.Listen is Core.Addressing.Endpoint endpoint)
+        if (_tcp is not null)
         {
-            options.Listen(endpoint.ToIPEndPoint(), listen => From(
-                listen, new ConnectionPlaces(PlaceLimits.ForTcp("[admin] listen", DescriptorBudget.PerAdminAddress), clock, _log),
-                Requester.OfTcp));
+            options.Listen(_tcp.EndPoint, listen => From(listen, _tcp.Places, Requester.OfTcp));
         }
     }
 

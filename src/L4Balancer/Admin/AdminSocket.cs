@@ -2,12 +2,13 @@ using System.Net;
 using System.Net.Sockets;
 using System.Runtime.Versioning;
 using L4Balancer.Engine.Sockets;
+using L4Balancer.Web;
 
 namespace L4Balancer.Admin;
 
 /// <summary>
 /// The file of the local socket: created with mode 0660 before clients can connect, and removed at the end if no other process has
-/// replaced it. Everyone who may open the socket has full access, so an existing file is checked before it is replaced.
+/// replaced it, or serves on the same socket. Everyone who may open the socket has full access, so an existing file is checked before it is replaced.
 /// </summary>
 internal sealed class AdminSocket : IDisposable
 {
@@ -17,26 +18,34 @@ internal sealed class AdminSocket : IDisposable
     private const UnixFileMode FolderMode = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute
         | UnixFileMode.GroupRead | UnixFileMode.GroupExecute | UnixFileMode.OtherRead | UnixFileMode.OtherExecute;
 
+    private readonly ControlSockets _among;
     private readonly SocketFile _file;
 
-    private AdminSocket(string path, Socket listener)
+    private AdminSocket(string path, ControlSocket listener, ControlSockets among)
     {
         Path = path;
         Listener = listener;
+        _among = among;
         _file = new SocketFile(path);
     }
 
     public string Path { get; }
 
     /// <summary>The bound socket. Connects fail (connect(2): ECONNREFUSED) until it listens.</summary>
-    public Socket Listener { get; }
+    public ControlSocket Listener { get; }
 
-    /// <summary>Binds the socket and replaces a stale one.</summary>
+    /// <summary>Goes on with the socket that another process left, or binds it and replaces a stale one.</summary>
+    /// <param name="among">What was left, and what is open.</param>
     /// <param name="fault">The reason for a failure, with the remedy.</param>
     [UnsupportedOSPlatform("windows")]
-    public static AdminSocket? TryCreate(string path, out string fault)
+    public static AdminSocket? TryCreate(string path, ControlSockets among, out string fault)
     {
         fault = "";
+        if (among.TakeUnix(ControlSockets.Admin, path) is { } taken)
+        {
+            return new AdminSocket(path, taken, among);
+        }
+
         var listener = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         try
         {
@@ -49,7 +58,7 @@ internal sealed class AdminSocket : IDisposable
 
             listener.Bind(new KeptEndPoint(path));
             File.SetUnixFileMode(path, Mode);
-            return new AdminSocket(path, listener);
+            return new AdminSocket(path, among.AddUnix(ControlSockets.Admin, listener), among);
         }
         catch (Exception e) when (e is IOException or SocketException or UnauthorizedAccessException)
         {
@@ -59,11 +68,14 @@ internal sealed class AdminSocket : IDisposable
         }
     }
 
-    /// <summary>Closes the socket and removes the file, unless another process has replaced it.</summary>
+    /// <summary>Closes the socket and removes the file, unless another process has replaced it or serves on its socket.</summary>
     public void Dispose()
     {
         Listener.Dispose();
-        _file.Remove();
+        if (!_among.AreShared)
+        {
+            _file.Remove();
+        }
     }
 
     private static bool MakeRoom(string path, out string fault)

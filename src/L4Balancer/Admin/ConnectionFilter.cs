@@ -1,3 +1,5 @@
+using System.Collections.Immutable;
+using L4Balancer.Control;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Connections;
 using L4Balancer.Core.Routing;
@@ -43,6 +45,54 @@ internal sealed record ConnectionFilter((string Pool, string Name)? Backend, Cid
         (Source is not Cidr range || range.Contains(record.Tuple.Source.Address))
         && (Listener is null || record.Listener.Name == Listener)
         && (Backend is not (string pool, string name) || (record.Backend is { } at && at.Name == name && at.Pool == pool));
+
+    /// <summary>The filter of an order to close what matches.</summary>
+    public CloseFilter ForClosing()
+    {
+        var parts = ImmutableArray.CreateBuilder<(string, string)>();
+        if (Backend is (string pool, string name))
+        {
+            parts.Add((Parameters[0], $"{pool}/{name}"));
+        }
+
+        if (Source is Cidr range)
+        {
+            parts.Add((Parameters[1], range.ToString()));
+        }
+
+        if (Listener is not null)
+        {
+            parts.Add((Parameters[2], Listener));
+        }
+
+        return new CloseFilter(record => Matches(record), ToString(), parts.ToImmutable());
+    }
+
+    /// <summary>The same filter in another process.</summary>
+    /// <returns>Null if this version does not know one of the parts: without it too many would match.</returns>
+    public static CloseFilter? Again(ImmutableArray<(string Part, string Value)> parts)
+    {
+        var filter = new ConnectionFilter(null, null, null);
+        foreach ((string part, string value) in parts)
+        {
+            switch (part)
+            {
+                case "backend" when value.Split('/') is [{ Length: > 0 } pool, { Length: > 0 } name]:
+                    filter = filter with { Backend = (pool, name) };
+                    break;
+                case "source" when Cidr.TryParse(value, out Cidr range):
+                    filter = filter with { Source = range };
+                    break;
+                case "listener":
+                    filter = filter with { Listener = value };
+                    break;
+                default:
+                    return null;
+            }
+        }
+
+        return filter.IsEmpty ? null : filter.ForClosing();
+    }
 
     /// <summary>Why nothing can match: a name that neither the configuration has, nor what it had before; null if that is not so.</summary>
     public string? Unknown(RoutingSnapshot snapshot)

@@ -123,7 +123,7 @@ internal sealed class ConnectionRoutes(AdminTarget target, ILogger log)
             }
         });
         await target.Control.CloseMatchingAsync(
-            new CloseFilter(record => filter.Matches(record), filter.ToString()), pools, count, rate, Requester.Of(http).Name);
+            filter.ForClosing(), pools, count, rate, Requester.Of(http).Name);
         await Reply.JsonAsync(
             http, new ClosingManyAnswer(count, CloseReason.Admin.Name()), AdminJson.Default.ClosingManyAnswer, StatusCodes.Status202Accepted);
     });

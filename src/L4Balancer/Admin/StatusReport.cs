@@ -37,7 +37,8 @@ internal static class StatusReport
                 .. snapshot.Ports.Fullest(Instant.Now(target.Clock)).OrderBy(f => f.Use.Source.Label, StringComparer.Ordinal).Select(f => new SourcePortsAnswer(
                     f.Use.Source.Label, f.Use.Destination.ToString(), f.InUse, f.Use.Limit > 0 ? f.Use.Limit : null)),
             ],
-            FleetReport.StatusOf(target.Fleet, target.Control.Now.Desired));
+            FleetReport.StatusOf(target.Fleet, target.Control.Now.Desired),
+            target.Upgrader?.Now is { } upgrade ? UpgradeRoute.Of(upgrade, target.Clock) : null);
     }
 
     /// <summary>The value as written in the configuration.</summary>
@@ -98,7 +99,7 @@ internal static class StatusReport
         Instant now = Instant.Now(clock);
         Belief belief = status.Belief;
         return new DiscoveryAnswer(
-            status.Source, belief.Count, belief.Version, Math.Round(status.Age(now).TotalSeconds, 3), belief.Faults,
+            status.Source, belief.Count, belief.Version, Math.Round(status.Age(now).TotalSeconds, 3), status.Faults,
             belief.Fault.Length == 0 ? null : belief.Fault,
             belief.Held is not { } held ? null : new HeldSetAnswer(held.Set.Length, held.Version, Math.Round((now - held.Since).TotalSeconds, 3)));
     }

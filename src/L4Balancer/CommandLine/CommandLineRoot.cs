@@ -63,9 +63,10 @@ internal static class CommandLineRoot
             LocateCommand.Create(asking),
             EndpointCommand.Create(asking),
             ReloadCommand.Create(asking),
+            UpgradeCommand.Create(asking),
             CloseCommand.Create(asking),
             VersionCommand.Create(output),
-        }.Concat(ChangeCommands.Create(asking)).Concat(ShedCommands.Create(asking)).Concat(UnbuiltCommands.Create(errors)))
+        }.Concat(ChangeCommands.Create(asking)).Concat(ShedCommands.Create(asking)))
         {
             root.Subcommands.Add(command);
             examples.Add(command, example);

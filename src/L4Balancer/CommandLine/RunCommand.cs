@@ -1,6 +1,7 @@
 using System.CommandLine;
 using L4Balancer.Configuration;
 using L4Balancer.Hosting;
+using L4Balancer.Upgrade;
 
 namespace L4Balancer.CommandLine;
 
@@ -19,6 +20,9 @@ internal static class RunCommand
     {
         // First, so that no handled signal can kill the process during start.
         Signals signals = Signals.CatchUntilExit();
+        var faults = UpgradeFaults.FromEnvironment();
+        _ = UpgradeProgram.Own;
+        Takeover? takeover = TakeoverOf(UpgradeEnvironment.TakeChannel(), faults);
         Task<ConfigFile> loading = ConfigFile.LoadAsync(option, TimeProvider.System);
         if (await signals.StopBeforeAsync(loading) is Signal early)
         {
@@ -34,9 +38,19 @@ internal static class RunCommand
                 errors.WriteLine(error);
             }
 
+            if (OperatingSystem.IsLinux())
+            {
+                takeover?.Side.GiveUp(file.Errors[0]);
+            }
+
             return ExitCode.BadUsage;
         }
 
-        return await new Foreground(signals, errors).RunAsync(file.Config, file.Path, file.Stamp);
+        return await new Foreground(signals, errors) { Takeover = takeover, Faults = takeover is null ? faults : UpgradeFaults.None }
+            .RunAsync(file.Config, file.Path, file.Stamp);
     }
+
+    /// <returns>Null if this process was started otherwise than by an upgrade.</returns>
+    private static Takeover? TakeoverOf(UpgradeChannel? channel, UpgradeFaults faults) => channel is not null && OperatingSystem.IsLinux()
+        ? new Takeover(new NewSide(channel, faults, new UpgradeLimits(), TimeProvider.System)) : null;
 }

@@ -40,6 +40,11 @@ internal static class StatusCommand
             facts.Add("fleet", FleetCommand.Line(fleet));
         }
 
+        if (status.Upgrade is { } upgrade)
+        {
+            facts.Add("upgrade", UpgradeCommand.Line(upgrade));
+        }
+
         screen.Write(facts);
 
         var listeners = new TextTable("listener", "addresses", "pool", ">accepted", ">pending", ">open", "refused");

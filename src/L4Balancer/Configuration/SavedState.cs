@@ -13,62 +13,23 @@ internal sealed record SavedState(int Version, ImmutableArray<SavedBackend> Back
     public const int CurrentVersion = 1;
 
     /// <summary>In the order of the names, so that equal states are equal files.</summary>
-    public static SavedState Of(DesiredState desired)
-    {
-        Dictionary<(string, string), int> weights = Weights(desired.File);
-        return new SavedState(CurrentVersion,
+    public static SavedState Of(DesiredState desired) => new(
+        CurrentVersion,
         [
-            .. desired.Overrides.All
+            .. desired.Overrides.Saved(desired.File)
                 .OrderBy(static o => o.Pool, StringComparer.Ordinal).ThenBy(static o => o.Backend, StringComparer.Ordinal)
-                .Select(o => new SavedBackend(
-                    o.Pool, o.Backend, o.Set.Mode, o.Set.Weight, o.Set.Weight is null ? null : FileWeight(weights, o.Pool, o.Backend),
-                    SavedOrigin.Of(o.Set.ModeOrigin), SavedOrigin.Of(o.Set.WeightOrigin))),
+                .Select(static o => new SavedBackend(
+                    o.Pool, o.Backend, o.Set.Mode, o.Set.Weight, o.FileWeight, SavedOrigin.Of(o.Set.ModeOrigin), SavedOrigin.Of(o.Set.WeightOrigin))),
         ]);
-    }
 
     public bool HasSameValues(SavedState other) => Version == other.Version && Backends.SequenceEqual(other.Backends);
 
-    /// <summary>
-    /// What of it holds under a configuration, as after a reload: a backend that the file no longer has is left out, and so is a weight if the file
-    /// has another one than when it was set.
-    /// </summary>
-    public BackendOverrides For(BalancerConfig config)
-    {
-        Dictionary<(string, string), int> weights = Weights(config);
-        HashSet<string> discovering = [.. config.Pools.Where(static p => p.Discovery is not null).Select(static p => p.Name)];
-        BackendOverrides overrides = BackendOverrides.None;
-        foreach (SavedBackend saved in Backends)
-        {
-            if (weights.TryGetValue((saved.Pool, saved.Backend), out int weight))
-            {
-                int? set = saved.Weight != weight && saved.FileWeight == weight ? saved.Weight : null;
-                overrides = overrides.With(saved.Pool, saved.Backend, new BackendOverride(saved.Mode, set)
-                {
-                    ModeOrigin = saved.ModeOrigin?.Origin,
-                    WeightOrigin = set is null && saved.Weight is not null ? null : saved.WeightOrigin?.Origin,
-                });
-            }
-            else if (discovering.Contains(saved.Pool))
-            {
-                // Which backends its source has is not known yet.
-                overrides = overrides.With(saved.Pool, saved.Backend, new BackendOverride(saved.Mode, saved.Weight)
-                {
-                    ModeOrigin = saved.ModeOrigin?.Origin,
-                    WeightOrigin = saved.WeightOrigin?.Origin,
-                });
-            }
-        }
-
-        return overrides;
-    }
-
-    // A backend that was discovered has none.
-    private static int? FileWeight(Dictionary<(string, string), int> weights, string pool, string backend) =>
-        weights.TryGetValue((pool, backend), out int weight) ? weight : null;
-
-    private static Dictionary<(string Pool, string Backend), int> Weights(BalancerConfig config) => config.Pools
-        .SelectMany(static p => p.Backends.Select(b => (Key: (p.Name, b.Name), b.Weight)))
-        .ToDictionary(static b => b.Key, static b => b.Weight);
+    /// <inheritdoc cref="BackendOverrides.Of"/>
+    public BackendOverrides For(BalancerConfig config) => BackendOverrides.Of(
+        Backends.Select(static b => new SavedOverride(
+            b.Pool, b.Backend,
+            new BackendOverride(b.Mode, b.Weight) { ModeOrigin = b.ModeOrigin?.Origin, WeightOrigin = b.WeightOrigin?.Origin }, b.FileWeight)),
+        config);
 }
 
 /// <param name="Weight">Null: the file's weight applies.</param>

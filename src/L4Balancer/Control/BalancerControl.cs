@@ -1,6 +1,8 @@
+using System.Collections.Immutable;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Fleet;
+using L4Balancer.Core.Handover;
 using L4Balancer.Core.Health;
 using L4Balancer.Core.Pacing;
 using L4Balancer.Core.Routing;
@@ -36,9 +38,12 @@ internal sealed class BalancerControl : IAsyncDisposable
     /// <param name="discovery">The sources of its pools' backends.</param>
     /// <param name="descriptorLimit">How many descriptors the process may hold.</param>
     /// <param name="path">The file of the configuration; null if it was not read from a file.</param>
+    /// <param name="before">
+    /// What the process knew whose place this one takes; its health is to be marked in the first snapshot already (<see cref="HealthBoard.Mark(RoutingSnapshot, IEnumerable{CarriedHealth})"/>).
+    /// </param>
     public BalancerControl(
         ActiveConfig first, IEngine engine, BackendNames names, DiscoveryService discovery, long descriptorLimit, string? path,
-        TimeProvider clock, ILoggerFactory loggers)
+        TimeProvider clock, ILoggerFactory loggers, Preparation? before = null)
     {
         ILogger log = loggers.CreateLogger<BalancerControl>();
         ControlQueue queue = _queue = new ControlQueue(log);
@@ -47,7 +52,7 @@ internal sealed class BalancerControl : IAsyncDisposable
         _slowStarts = new SlowStarts(first.Snapshot, () => queue.Post(new SlowStartTick()), clock);
         _prober = new Prober(clock, Random.Shared, report => queue.Post(new ProbeReported(report)));
         _health = new HealthControl(
-            new HealthBoard { Rising = _slowStarts.Begin }, _prober, OnHealthChanged, () => queue.Post(new TrialDue()), clock,
+            new HealthBoard { Rising = _slowStarts.Begin, Carried = before?.Health ?? [] }, _prober, OnHealthChanged, () => queue.Post(new TrialDue()), clock,
             loggers.CreateLogger<HealthControl>());
         _names = new NameControl(names, _health.TellIfDead, clock, log, () => queue.Post(new NamesChanged()));
         _discovery = new DiscoveryControl(discovery, names.OwnOf, clock, log, () => queue.Post(new DiscoveryReported()));
@@ -62,6 +67,7 @@ internal sealed class BalancerControl : IAsyncDisposable
                 _listening, // Retries what the engine could not bind again.
                 Events, // Its handlers read what all the others have done.
             ]);
+        _slowStarts.Continue(before?.SlowStarts ?? []);
         _overrides = new OverrideControl(() => queue.Post(new OverridesEnd()), clock);
         _overrides.Follow(first.Desired);
         _publisher.Complete = _overrides.Complete;
@@ -200,6 +206,20 @@ internal sealed class BalancerControl : IAsyncDisposable
 
     /// <summary>Stops the rebalance of a pool: connections that are not closed yet stay, and new ones go where <c>balance</c> sends them.</summary>
     public Task<RebalanceEnd> StopRebalanceAsync(string pool, string who) => _queue.AskAsync(new RebalanceStopped(pool, who));
+
+    /// <summary>What another process needs to go on with this one's work.</summary>
+    public Task<ControlKnowledge> KnownAsync() => _queue.AskAsync(new KnowledgeAsked());
+
+    /// <summary>Puts into force what came over for names that the configuration does not have, so that it is shown and kept.</summary>
+    /// <returns>As <see cref="IEngine.Publish"/>.</returns>
+    public Task<IReadOnlyList<ListenFailure>> JoinAsync(Survivors survivors) => _queue.AskAsync(new SurvivorsCame(survivors));
+
+    /// <summary>Goes on with what another process was closing, once all of its connections have come over.</summary>
+    /// <param name="filterOf">Makes a filter of its parts; null if it is not known.</param>
+    /// <returns>How many orders go on; the others have no cause any more, or are not known.</returns>
+    public Task<int> ContinueShedsAsync(
+        IReadOnlyList<CarriedShed> sheds, Func<ImmutableArray<(string Part, string Value)>, CloseFilter?> filterOf) =>
+        _queue.AskAsync(new ShedsCame(sheds, filterOf));
 
     // Who has set something is answered when it would outlive a crash.
     private async Task<bool> SavedAsync(bool found)

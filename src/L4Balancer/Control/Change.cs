@@ -1,9 +1,12 @@
+using System.Collections.Immutable;
 using L4Balancer.Configuration;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Fleet;
+using L4Balancer.Core.Handover;
 using L4Balancer.Core.Health;
 using L4Balancer.Core.Pacing;
 using L4Balancer.Core.Routing;
+using L4Balancer.Engine;
 using L4Balancer.Engine.Probing;
 
 namespace L4Balancer.Control;
@@ -97,3 +100,14 @@ internal sealed record RebalanceEnd(bool PoolExists, long? Closed);
 /// <summary>An operator starts a rebalance. The result is null if there is no such pool.</summary>
 /// <param name="PerSecond">Null: the pool's <c>close_rate</c>.</param>
 internal sealed record RebalanceStarted(string Pool, double Tolerance, int? PerSecond, string Who) : Request<RebalancePlan?>;
+
+/// <summary>Another process asks what the control plane knows, to go on with it.</summary>
+internal sealed record KnowledgeAsked : Request<ControlKnowledge>;
+
+/// <summary>Connections or counters of another process have come over that belong to names which the configuration does not have.</summary>
+internal sealed record SurvivorsCame(Survivors Survivors) : Request<IReadOnlyList<ListenFailure>>;
+
+/// <summary>All connections of another process have come over: what it was closing is closed here. The result is how many orders go on.</summary>
+/// <param name="FilterOf">Makes a filter of its parts; null if it is not known.</param>
+internal sealed record ShedsCame(
+    IReadOnlyList<CarriedShed> Sheds, Func<ImmutableArray<(string Part, string Value)>, CloseFilter?> FilterOf) : Request<int>;

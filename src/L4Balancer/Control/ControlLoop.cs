@@ -89,6 +89,15 @@ internal sealed class ControlLoop(
                 closes.CloseMatching(close.Filter, close.Pools, close.PerSecond);
                 close.Complete(true);
                 break;
+            case KnowledgeAsked asked:
+                asked.Complete(new ControlKnowledge(publisher.Now.Desired, health.Known(), [.. slowStarts.Known()], closes.Carried()));
+                break;
+            case SurvivorsCame came:
+                came.Complete(publisher.Publish(came.Survivors.JoinTo));
+                break;
+            case ShedsCame came:
+                came.Complete(closes.Continue(came.Sheds, came.FilterOf));
+                break;
             default:
                 throw new UnreachableException($"{change.GetType()} is not a change that the control loop applies");
         }

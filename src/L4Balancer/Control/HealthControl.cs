@@ -114,7 +114,10 @@ internal sealed class HealthControl : ISnapshotParticipant, IAsyncDisposable
     public HostAddress? NextAddress(BackendState state, PassiveHealthEvent news, out bool allFailed) =>
         _board.NextAddress(state, news, out allFailed);
 
-    /// <inheritdoc cref="HealthBoard.Known"/>
+    /// <inheritdoc cref="HealthBoard.Known()"/>
+    public IReadOnlyList<CarriedHealth> Known() => _board.Known();
+
+    /// <inheritdoc cref="HealthBoard.Known(BackendState)"/>
     public (Pool Pool, Backend Backend)? Known(BackendState state) => _board.Known(state);
 
     /// <summary>Handles a report of a client's connect.</summary>

@@ -1,7 +1,9 @@
 using System.Collections.Concurrent;
+using System.Collections.Immutable;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Connections;
+using L4Balancer.Core.Handover;
 using L4Balancer.Core.Health;
 using L4Balancer.Core.Pacing;
 using L4Balancer.Core.Routing;
@@ -29,6 +31,24 @@ internal sealed class PacedCloses(IEngine engine, RoutingSnapshot first, TimePro
 
     /// <summary>The rebalance of this pool that runs; null: none. Any thread.</summary>
     public Rebalance? RebalanceOf(PoolState pool) => _rebalances.GetValueOrDefault(pool.Name);
+
+    /// <summary>What is being closed, for another process to go on with.</summary>
+    public IReadOnlyList<CarriedShed> Carried() =>
+        [.. _backends.Values.Select(static b => b.Carried), .. _rebalances.Values.Select(static r => r.Carried), .. _filtered.Keys.Select(static f => f.Carried)];
+
+    /// <summary>
+    /// Goes on with what another process was closing, once its connections have come over. What has no cause here any more is left out.
+    /// </summary>
+    /// <param name="filterOf">Makes a filter of its parts; null if it is not known.</param>
+    /// <returns>How many of them go on.</returns>
+    public int Continue(IEnumerable<CarriedShed> sheds, Func<ImmutableArray<(string Part, string Value)>, CloseFilter?> filterOf) =>
+        sheds.Count(shed => shed.Kind switch
+        {
+            ShedKind.Backend => ContinueBackend(shed),
+            ShedKind.Rebalance => _snapshot.Pools.FirstOrDefault(p => p.Name == shed.Pool) is { } pool
+                && Rebalance(pool, shed.Tolerance, shed.PerSecond).TotalSurplus > 0,
+            _ => filterOf(shed.Filter) is { } filter && ContinueFilter(filter, shed.PerSecond),
+        });
 
     /// <summary>An operator stops the rebalance of a pool: the connections that are not closed yet stay.</summary>
     /// <returns>How many connections it has begun to close; null if none was running.</returns>
@@ -117,7 +137,7 @@ internal sealed class PacedCloses(IEngine engine, RoutingSnapshot first, TimePro
                 .. pools.Select(p => Order(
                     inForce.GetValueOrDefault(p.Key, p.Value), p.Key.Closing, record => record.Pool == p.Key && filter.Matches(record))),
             ];
-        var close = new FilteredClose(filter, orders, engine, log);
+        var close = new FilteredClose(filter, orders, perSecond, engine, log);
         _filtered[close] = filter.Text;
         close.Start(e => log.FilteredCloseFailed(filter.Text, e), () => _filtered.TryRemove(close, out _));
 
@@ -160,6 +180,48 @@ internal sealed class PacedCloses(IEngine engine, RoutingSnapshot first, TimePro
 
         await Task.WhenAll(all.Select(c => c.Completion));
     }
+
+    private bool ContinueBackend(CarriedShed shed)
+    {
+        (Pool? Pool, Backend Backend)[] named =
+        [
+            .. _snapshot.Pools.SelectMany(static p => p.Backends, static (p, b) => ((Pool?)p, b)),
+            .. _snapshot.Removed.Backends.Select(static b => ((Pool?)null, b)),
+        ];
+        named = [.. named.Where(m => m.Backend.State.Pool == shed.Pool && m.Backend.Name == shed.Backend)];
+        (Pool? pool, Backend? backend) = named.FirstOrDefault(m => m.Backend.State.Address == shed.Address || m.Backend.Settings.Address == shed.Address);
+        if (backend is null || SheddingOf(backend.State) is not null)
+        {
+            return false;
+        }
+
+        bool hasCause = shed.Reason switch
+        {
+            CloseReason.Drain => pool is null || pool.StatusOf(backend.Index) == BackendStatus.Draining,
+            CloseReason.BackendDown => pool is { Settings.OnBackendDown: OnBackendDown.Close } && pool.IsDown(backend.Index),
+            _ => pool is null,
+        };
+        if (hasCause)
+        {
+            CloseRate rate = shed.Within is { } time ? CloseRate.Within(time)
+                : CloseRate.AtRate(shed.PerSecond ?? pool?.Settings.CloseRate ?? RateOf(backend.State.PoolState));
+            RateLimiter limiter = shed is { PerSecond: null, Within: null } ? backend.State.PoolState.Closing : new RateLimiter();
+            StartBackend(backend.State, shed.Reason, rate, limiter);
+        }
+
+        return hasCause;
+    }
+
+    private bool ContinueFilter(CloseFilter filter, int? perSecond)
+    {
+        IEnumerable<PoolState> pools = _snapshot.Pools.Select(static p => p.State)
+            .Concat(_snapshot.Removed.Backends.Where(static b => b.State.Active > 0).Select(static b => b.State.PoolState)).Distinct();
+        CloseMatching(filter, pools.ToDictionary(static p => p, RateOf), perSecond);
+        return true;
+    }
+
+    private int RateOf(PoolState pool) =>
+        (_snapshot.Pools.FirstOrDefault(p => p.State == pool)?.Settings ?? new PoolSettings { Name = pool.Name }).CloseRate;
 
     // A backend that has left the configuration takes no more connections: its drain goes on. It may return with the same state, and is
     // then up and ready.

@@ -1,5 +1,6 @@
 using System.Collections.Frozen;
 using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Handover;
 using L4Balancer.Core.Pacing;
 using L4Balancer.Core.Routing;
 using L4Balancer.Engine;
@@ -28,6 +29,15 @@ internal sealed class Rebalance(
 
     // By backend; replaced as a whole by each round, because clients that return may cause a surplus that the first plan did not have.
     private volatile FrozenDictionary<BackendState, Shedding> _parts = PartsOf(plan);
+
+    /// <summary>What is asked for, for another process to go on with: its surplus is planned anew.</summary>
+    public CarriedShed Carried => new(ShedKind.Rebalance)
+    {
+        Pool = state.Name,
+        Reason = CloseReason.Rebalance,
+        Tolerance = tolerance,
+        PerSecond = limiter == state.Closing ? null : rate.PerSecond,
+    };
 
     /// <summary>How many connections are to be closed by what is planned now, those that are closed already included.</summary>
     public int Planned => _parts.Values.Sum(p => p.Planned);

@@ -40,6 +40,29 @@ internal sealed class SlowStarts : ISnapshotParticipant, IAsyncDisposable
         Grow();
     }
 
+    /// <summary>The backends in slow start, and when each began it.</summary>
+    public IEnumerable<(string Pool, string Backend, Instant Since)> Known() => _since.Select(static s => (s.Key.Pool, s.Key.Name, s.Value));
+
+    /// <summary>Goes on with the slow starts of another process.</summary>
+    public void Continue(IEnumerable<(string Pool, string Backend, Instant Since)> known)
+    {
+        Dictionary<(string, string), BackendState> states = [];
+        foreach (BackendState state in _snapshot.Pools.SelectMany(static p => p.Backends, static (_, b) => b.State))
+        {
+            states.TryAdd((state.Pool, state.Name), state);
+        }
+
+        foreach ((string pool, string backend, Instant since) in known)
+        {
+            if (states.TryGetValue((pool, backend), out BackendState? state))
+            {
+                _since[state] = since;
+            }
+        }
+
+        Grow();
+    }
+
     /// <summary>
     /// Begins the slow start of backends that are up in the next snapshot, but absent or not up in the one in force: their name had no
     /// address, or their probes were switched off. Backends that are down must already be marked in it.

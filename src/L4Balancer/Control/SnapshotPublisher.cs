@@ -47,9 +47,16 @@ internal sealed class SnapshotPublisher
     /// <returns>Why the engine refused it; nothing has changed then. Empty if it is in force.</returns>
     public IReadOnlyList<ListenFailure> Publish(DesiredState desired)
     {
-        RoutingSnapshot before = _now.Snapshot;
         desired = Complete(desired);
-        RoutingSnapshot next = RoutingSnapshot.Build(desired, before);
+        return Publish(desired, RoutingSnapshot.Build(desired, _now.Snapshot));
+    }
+
+    /// <summary>As <see cref="Publish(DesiredState)"/>, of a snapshot that differs from the one in force in what is no input of it.</summary>
+    public IReadOnlyList<ListenFailure> Publish(Func<RoutingSnapshot, RoutingSnapshot> change) => Publish(_now.Desired, change(_now.Snapshot));
+
+    private IReadOnlyList<ListenFailure> Publish(DesiredState desired, RoutingSnapshot next)
+    {
+        RoutingSnapshot before = _now.Snapshot;
         foreach (ISnapshotParticipant participant in Participants)
         {
             participant.Prepare(next);

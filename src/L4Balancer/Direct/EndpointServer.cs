@@ -20,7 +20,7 @@ namespace L4Balancer.Direct;
 /// <c>[endpoint] listen</c>: a web host of its own for clients, which anyone may reach. Every request is limited in size and time, connections
 /// in number by source and in all.
 /// </summary>
-internal sealed class EndpointServer : IAsyncDisposable
+internal sealed class EndpointServer : IControlServer
 {
     private const int LongestHead = 8 * 1024;
 
@@ -36,6 +36,7 @@ internal sealed class EndpointServer : IAsyncDisposable
 
     private readonly EndpointDesk _desk;
     private readonly ILogger _log;
+    private readonly KeptListener _listener;
     private readonly WebApplication _app;
     private readonly EndpointCertificate? _certificate;
     private readonly CancellationTokenSource _ending = new();
@@ -43,9 +44,11 @@ internal sealed class EndpointServer : IAsyncDisposable
     private readonly Task _upkeep;
     private readonly PacedNotice _notice;
 
-    private EndpointServer(EndpointDesk desk, WebApplication app, EndpointCertificate? certificate, TimeProvider clock, ILogger log)
+    private EndpointServer(
+        EndpointDesk desk, KeptListener listener, WebApplication app, EndpointCertificate? certificate, TimeProvider clock, ILogger log)
     {
         _desk = desk;
+        _listener = listener;
         _app = app;
         _certificate = certificate;
         _log = log;
@@ -60,38 +63,45 @@ internal sealed class EndpointServer : IAsyncDisposable
 
     /// <summary>Reads the files, binds and begins to answer.</summary>
     /// <param name="limit">How many descriptors the process may hold.</param>
+    /// <param name="sockets">Those that another process left, and those that it may be given.</param>
     /// <param name="hurry">Cancelled when files that are read slowly are no longer to be waited for.</param>
     /// <exception cref="ListenException">The address cannot be bound.</exception>
     /// <exception cref="InvalidDataException">A file cannot be used; the message says why, with the remedy.</exception>
     public static async Task<EndpointServer> StartAsync(
-        EndpointSettings settings, EndpointDesk desk, long limit, TimeProvider clock, ILoggerFactory loggers, CancellationToken hurry)
+        EndpointSettings settings, EndpointDesk desk, long limit, TimeProvider clock, ControlSockets sockets, ILoggerFactory loggers,
+        CancellationToken hurry)
     {
         ILogger log = loggers.CreateLogger<EndpointServer>();
         EndpointCertificate? certificate = await ReadInTimeAsync(() => ReadFiles(settings, desk, clock, log), clock, hurry);
-        WebApplicationBuilder builder = QuietHost.CreateBuilder(loggers);
-        var places = new ConnectionPlaces(PlaceLimits.ForClients("[endpoint] listen", DescriptorBudget.EndpointConnections(limit)), clock, log);
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(options => Bound(options, settings, certificate, places));
-        WebApplication app = builder.Build();
-        var requests = new EndpointRequests(desk, log);
-        app.Run(requests.AnswerAsync);
+        ControlSocket? socket = null;
+        WebApplication? app = null;
         try
         {
+            socket = sockets.Tcp(ControlSockets.EndpointApi, settings.Listen);
+            var listener = new KeptListener(
+                socket, new ConnectionPlaces(PlaceLimits.ForClients("[endpoint] listen", DescriptorBudget.EndpointConnections(limit)), clock, log));
+            WebApplicationBuilder builder = QuietHost.CreateBuilder(loggers);
+            KeptTransport.Use(builder, loggers, listener);
+            builder.WebHost.UseKestrelCore().ConfigureKestrel(options => Bound(options, listener, certificate));
+            app = builder.Build();
+            app.Use(ConnectionPlaces.Around);
+            app.Run(new EndpointRequests(desk, log).AnswerAsync);
             await app.StartAsync(hurry);
+            var server = new EndpointServer(desk, listener, app, certificate, clock, log);
+            log.EndpointListening(server.Url);
+            return server;
         }
-        catch (Exception e) when (e is IOException or SocketException)
+        catch (Exception e)
         {
-            await app.DisposeAsync();
-            throw new ListenException("[endpoint]", settings.Listen, e);
-        }
-        catch
-        {
-            await app.DisposeAsync();
+            await (app?.DisposeAsync() ?? ValueTask.CompletedTask);
+            socket?.Dispose();
+            if (e is IOException or SocketException)
+            {
+                throw new ListenException("[endpoint]", settings.Listen, e);
+            }
+
             throw;
         }
-
-        var server = new EndpointServer(desk, app, certificate, clock, log);
-        log.EndpointListening(server.Url);
-        return server;
     }
 
     /// <summary>For <c>check</c>: whether the files of the table can be used, for a start by this user.</summary>
@@ -128,10 +138,15 @@ internal sealed class EndpointServer : IAsyncDisposable
             : () => _log.EndpointSecretFault(settings.SecretFile, fault);
     }
 
+    public Task PauseAsync() => _listener.PauseAsync();
+
+    public void Resume() => _listener.Resume();
+
     public async ValueTask DisposeAsync()
     {
         await _ending.CancelAsync();
         await QuietHost.EndAsync(_app);
+        _listener.Socket.Dispose();
         await _upkeep.WaitAsync(UpkeepEndsWithin).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _timer.Dispose();
         _ending.Dispose();
@@ -170,7 +185,7 @@ internal sealed class EndpointServer : IAsyncDisposable
         }
     }
 
-    private static void Bound(KestrelServerOptions options, EndpointSettings settings, EndpointCertificate? certificate, ConnectionPlaces places)
+    private static void Bound(KestrelServerOptions options, KeptListener listener, EndpointCertificate? certificate)
     {
         options.AddServerHeader = false;
         options.AllowSynchronousIO = false;
@@ -181,10 +196,10 @@ internal sealed class EndpointServer : IAsyncDisposable
         options.Limits.RequestHeadersTimeout = HeadTimeout;
         options.Limits.KeepAliveTimeout = IdleTimeout;
         options.Limits.MinResponseDataRate = QuietHost.SlowestReader;
-        options.Listen(settings.Listen.ToIPEndPoint(), listen =>
+        options.Listen(listener.EndPoint, listen =>
         {
             listen.Protocols = HttpProtocols.Http1;
-            places.Limit(listen);
+            listener.Places.Limit(listen);
             if (certificate is not null)
             {
                 listen.UseHttps(new TlsHandshakeCallbackOptions

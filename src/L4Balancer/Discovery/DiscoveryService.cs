@@ -1,4 +1,6 @@
+using System.Collections.Concurrent;
 using System.Collections.Immutable;
+using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Discovery;
 using L4Balancer.Core.Timing;
@@ -13,12 +15,15 @@ namespace L4Balancer.Discovery;
 /// <param name="create">Makes the source of a pool.</param>
 /// <param name="changed">Called on any thread when another set is believed; returns at once.</param>
 internal sealed class DiscoveryService(
-    Func<string, DiscoverySettings, IBackendSource> create, Action changed, TimeProvider clock, ILogger log) : IAsyncDisposable
+    Func<string, DiscoverySettings, IBackendSource> create, Action changed, TimeProvider clock, ILogger log) : IAsyncDisposable, ICarriedCounters
 {
     /// <summary>How long a start waits for the first readings.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
 
     private readonly List<Task> _ending = [];
+
+    // Of the processes before this one, by pool.
+    private readonly ConcurrentDictionary<string, long> _faultsBefore = new();
     private volatile ImmutableDictionary<string, PoolWatch> _watches = ImmutableDictionary<string, PoolWatch>.Empty;
 
     /// <summary>By pool; a pool without a set that is believed is missing.</summary>
@@ -27,7 +32,34 @@ internal sealed class DiscoveryService(
 
     /// <summary>What is known of the source of a pool; null if it has none.</summary>
     public DiscoveryStatus? Of(string pool) =>
-        _watches.TryGetValue(pool, out PoolWatch? watch) ? new DiscoveryStatus(watch.Source, watch.Belief, watch.Since) : null;
+        _watches.TryGetValue(pool, out PoolWatch? watch) ? new DiscoveryStatus(watch.Source, watch.Belief, watch.Since, FaultsOf(watch)) : null;
+
+    public string CarriedName => "discovery";
+
+    public void WriteTo(CounterSheet sheet)
+    {
+        ArgumentNullException.ThrowIfNull(sheet);
+        foreach ((string pool, long faults) in _faultsBefore)
+        {
+            sheet[pool] = faults;
+        }
+
+        foreach (PoolWatch watch in _watches.Values)
+        {
+            sheet[watch.Pool] = FaultsOf(watch);
+        }
+    }
+
+    public void Add(CounterSheet counted)
+    {
+        ArgumentNullException.ThrowIfNull(counted);
+        foreach ((string pool, long faults) in counted.Values)
+        {
+            _faultsBefore.AddOrUpdate(pool, faults, (_, before) => before + faults);
+        }
+    }
+
+    private long FaultsOf(PoolWatch watch) => watch.Belief.Faults + _faultsBefore.GetValueOrDefault(watch.Pool);
 
     /// <summary>Begins to watch, and waits a limited time until each source has said something.</summary>
     public async Task StartAsync(BalancerConfig config)
@@ -88,7 +120,8 @@ internal sealed class DiscoveryService(
 /// <summary>What is known of the source of one pool.</summary>
 /// <param name="Source">Its kind, as its key is written.</param>
 /// <param name="Since">When its watch began.</param>
-internal sealed record DiscoveryStatus(string Source, Belief Belief, Instant Since)
+/// <param name="Faults">How many readings said nothing, those of the processes before this one included.</param>
+internal sealed record DiscoveryStatus(string Source, Belief Belief, Instant Since, long Faults)
 {
     /// <summary>How long ago the source was last known to be readable; the age of its watch if it never was.</summary>
     public TimeSpan Age(Instant now) => now - (Belief.ReadAt ?? Since);

@@ -12,6 +12,7 @@ using L4Balancer.Metrics;
 using L4Balancer.NameServer;
 using L4Balancer.Platform;
 using L4Balancer.Systemd;
+using L4Balancer.Upgrade;
 using L4Balancer.Web;
 using Microsoft.Extensions.Logging;
 
@@ -26,12 +27,16 @@ internal sealed class ControlServers(ServiceReport service, OwnedResources parts
     private static readonly TimeSpan FirstPush = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan BetweenPushes = TimeSpan.FromMinutes(1);
 
+    private readonly List<IControlServer> _servers = [];
     private PrometheusEndpoint? _metricsEndpoint;
     private MetricsServer? _metricsServer;
     private AdminServer? _admin;
     private EndpointDesk? _endpoints;
     private EndpointServer? _endpointServer;
     private ZoneServer? _zone;
+
+    /// <summary>Their listening sockets. Those that another process left are put here before the first start.</summary>
+    public ControlSockets Sockets { get; set; } = new([], loggers.CreateLogger<ControlSockets>());
 
     /// <summary>Null if nobody can ask for them.</summary>
     public BalancerMetrics? Metrics { get; private set; }
@@ -47,6 +52,7 @@ internal sealed class ControlServers(ServiceReport service, OwnedResources parts
     /// <param name="now">The configuration in force, which is another one after a reload.</param>
     public async Task<string?> StartMetricsAsync(BalancerConfig config, Func<BalancerMetrics> metrics, Func<BalancerConfig> now)
     {
+        parts.Own(Sockets);
         if (config.Metrics is null && !AdminServer.IsWanted(config.Admin))
         {
             return null;
@@ -61,8 +67,8 @@ internal sealed class ControlServers(ServiceReport service, OwnedResources parts
         var endpoint = new PrometheusEndpoint(Metrics);
         parts.Own(endpoint);
         _metricsEndpoint = endpoint;
-        return config.Metrics is null ? null : await ListeningAsync(async () => parts.Own(_metricsServer =
-            await MetricsServer.StartAsync(config.Metrics.Listen, Metrics, endpoint, () => now().Admin.Hosts, loggers)));
+        return config.Metrics is null ? null : await ListeningAsync(async () => Own(_metricsServer =
+            await MetricsServer.StartAsync(config.Metrics.Listen, endpoint, () => now().Admin.Hosts, clock, Sockets, loggers)));
     }
 
     /// <summary>Without [endpoint] there is a desk nevertheless: the admin API shows what clients would be handed.</summary>
@@ -70,12 +76,12 @@ internal sealed class ControlServers(ServiceReport service, OwnedResources parts
         BalancerControl control, DesiredState desired, DescriptorBudget budget, CancellationToken hurry)
     {
         EndpointDesk desk = _endpoints = new EndpointDesk(() => control.Snapshot, () => control.Config.Endpoint, clock, desired.Seed);
-        return desired.File.Endpoint is not EndpointSettings settings ? null : await ListeningAsync(async () => parts.Own(_endpointServer =
-            await EndpointServer.StartAsync(settings, desk, budget.Limit, clock, loggers, hurry)));
+        return desired.File.Endpoint is not EndpointSettings settings ? null : await ListeningAsync(async () => Own(_endpointServer =
+            await EndpointServer.StartAsync(settings, desk, budget.Limit, clock, Sockets, loggers, hurry)));
     }
 
     public async Task<string?> StartAdminAsync(
-        AdminSettings settings, BalancerControl control, IEngine engine, FleetService? fleet, RecentLines lines, CancellationToken hurry)
+        AdminSettings settings, BalancerControl control, IEngine engine, FleetService? fleet, Upgrader upgrader, RecentLines lines, CancellationToken hurry)
     {
         if (_metricsEndpoint is null)
         {
@@ -84,8 +90,8 @@ internal sealed class ControlServers(ServiceReport service, OwnedResources parts
 
         var target = new AdminTarget(
             control, engine, _metricsEndpoint, lines, clock, clock.GetUtcNow(), () => !service.IsDraining, _endpoints!)
-        { Fleet = fleet };
-        return await ListeningAsync(async () => parts.Own(_admin = await AdminServer.StartAsync(settings, target, loggers, hurry)));
+        { Fleet = fleet, Upgrader = upgrader };
+        return await ListeningAsync(async () => Own(_admin = await AdminServer.StartAsync(settings, target, Sockets, loggers, hurry)));
     }
 
     [SupportedOSPlatform("linux")]
@@ -95,9 +101,15 @@ internal sealed class ControlServers(ServiceReport service, OwnedResources parts
         IBalancerAddresses balancers = fleet is null
             ? new OwnAddresses(Settings) : new FleetAddresses(fleet, () => Settings().Address, () => !service.IsDraining);
         var view = new DnsView(() => control.Snapshot, Settings, balancers, clock);
-        return await ListeningAsync(async () => parts.Own(_zone =
-            await ZoneServer.StartAsync(Settings, view, counters, seed, clock, loggers)));
+        return await ListeningAsync(async () => Own(_zone =
+            await ZoneServer.StartAsync(Settings, view, counters, seed, clock, Sockets, loggers)));
     }
+
+    /// <summary>Nothing is answered from its completion on; clients wait in the queues of the sockets. To be followed by a resume or the end.</summary>
+    public Task PauseAsync() => Task.WhenAll(_servers.Select(static s => s.PauseAsync()));
+
+    /// <summary>The hand-over has failed: all go on.</summary>
+    public void Resume() => _servers.ForEach(static s => s.Resume());
 
     /// <summary>Reads the files that the servers need, anew; the returned action puts them in force.</summary>
     public Action ReadDependencies(BalancerConfig config)
@@ -130,6 +142,12 @@ internal sealed class ControlServers(ServiceReport service, OwnedResources parts
         {
             await _zone.DisposeAsync();
         }
+    }
+
+    private void Own(IControlServer server)
+    {
+        parts.Own(server);
+        _servers.Add(server);
     }
 
     private static async Task<string?> ListeningAsync(Func<Task> start)

@@ -2,10 +2,13 @@ using System.Collections.Immutable;
 using L4Balancer.AccessLog;
 using L4Balancer.Configuration;
 using L4Balancer.Control;
+using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Dns;
+using L4Balancer.Core.Handover;
 using L4Balancer.Core.Routing;
+using L4Balancer.Core.Timing;
 using L4Balancer.Engine;
 using L4Balancer.Fleet;
 using L4Balancer.Logging;
@@ -13,6 +16,8 @@ using L4Balancer.Metrics;
 using L4Balancer.Platform;
 using L4Balancer.Resolving;
 using L4Balancer.Systemd;
+using L4Balancer.Upgrade;
+using L4Balancer.Web;
 using Microsoft.Extensions.Logging;
 
 namespace L4Balancer.Hosting;
@@ -43,6 +48,7 @@ internal sealed class Daemon : IAsyncDisposable
     private StopExtension? _stopExtension;
     private FileWatch? _watch;
     private volatile FleetService? _fleet;
+    private DaemonUpgrade? _upgrade;
 
     public Daemon(TimeProvider clock, LogOutput output, LevelSwitch level, ILoggerFactory loggers, ServiceNotifications systemd)
     {
@@ -61,6 +67,21 @@ internal sealed class Daemon : IAsyncDisposable
 
     /// <summary>The stamp of the file that was read before the start (<see cref="ConfigFile.Stamp"/>).</summary>
     public object? FileStamp { get; init; }
+
+    /// <summary>The process that this one replaces; null: none.</summary>
+    public Takeover? Takeover { get; init; }
+
+    /// <summary>Faults on demand for the first upgrade of this process.</summary>
+    public UpgradeFaults Faults { get; init; } = UpgradeFaults.None;
+
+    /// <summary>Completes when a new process has taken over and this one is to end.</summary>
+    public Task Replaced => _upgrade?.Upgrader.Replaced ?? Task.Delay(Timeout.Infinite);
+
+    /// <summary>Whether another process is the main one.</summary>
+    public bool IsReplaced => _upgrade?.HasLeft == true;
+
+    /// <summary>Whether an upgrade is under way.</summary>
+    public bool IsBeingReplaced => _upgrade?.Upgrader.IsBusy == true;
 
     /// <summary>Pending and active connections.</summary>
     public int Connections => _engine?.Count ?? 0;
@@ -86,6 +107,24 @@ internal sealed class Daemon : IAsyncDisposable
     /// <returns>The errors, one line each with how to correct it; empty if the daemon runs.</returns>
     public async Task<ImmutableArray<string>> StartAsync(BalancerConfig config, string? path, CancellationToken hurry = default)
     {
+        try
+        {
+            ImmutableArray<string> faults = await StartPartsAsync(config, path, hurry);
+            if (!faults.IsEmpty && OperatingSystem.IsLinux())
+            {
+                Takeover?.Side.GiveUp(faults[0]);
+            }
+
+            return faults;
+        }
+        catch (UpgradeException e)
+        {
+            return [$"the upgrade cannot go on: {e.Message}"];
+        }
+    }
+
+    private async Task<ImmutableArray<string>> StartPartsAsync(BalancerConfig config, string? path, CancellationToken hurry)
+    {
         ImmutableArray<string> lacking = PlatformNeeds.Missing(config);
         if (!lacking.IsEmpty)
         {
@@ -98,6 +137,12 @@ internal sealed class Daemon : IAsyncDisposable
             return [noRoom];
         }
 
+        if (Takeover is not null && OperatingSystem.IsLinux())
+        {
+            await Takeover.PrepareAsync(DaemonUpgrade.HelloOf(config, budget.Limit));
+            _log.Replacing(Takeover.Side.OldProcess, Takeover.Old!.Build, Takeover.Preparation!.Who);
+        }
+
         var first = new FirstState(() => _control, _clock, _loggers, _log) { Resolver = Resolver };
         DesiredState desired = await first.GatherAsync(config, budget, path, _parts, hurry);
         ImmutableArray<string> loops = first.Names.SelfConnects(config);
@@ -106,12 +151,21 @@ internal sealed class Daemon : IAsyncDisposable
             return loops;
         }
 
+        var survivors = new Survivors(desired.Seed);
         RoutingSnapshot snapshot = _first = RoutingSnapshot.Build(desired);
         snapshot.Ports.Supply.Range = LocalPorts.Range();
         DnsCounters? questions = config.Dns is null ? null : new DnsCounters();
         _log.Starting(
             BuildVersion.Current.Version, EngineChoice.NameOf(config.Balancer.Engine), snapshot.MaxConnections, budget.Limit,
             budget.Reserve);
+        if (Takeover is not null && OperatingSystem.IsLinux())
+        {
+            await Takeover.TakeStateAsync();
+            Takeover.AddState(snapshot, survivors, CountingOf(questions), Instant.Now(_clock));
+            _first = snapshot = survivors.JoinTo(snapshot);
+            _servers.Sockets = new ControlSockets(Takeover.ControlSockets, _loggers.CreateLogger<ControlSockets>()) { AreShared = true };
+        }
+
         if (await _servers.StartMetricsAsync(config, () => MetricsOf(config, first, questions), () => _control?.Config ?? config)
             is string noMetrics)
         {
@@ -124,6 +178,13 @@ internal sealed class Daemon : IAsyncDisposable
         }
 
         CreateControl(desired, first, budget, snapshot, path);
+        _upgrade = new DaemonUpgrade(_engine!, _control!, _servers, _service, _systemd, budget.Limit, path, _clock, _loggers)
+        {
+            Takeover = Takeover,
+            Faults = Faults,
+            Counting = CountingOf(questions),
+            Survivors = survivors,
+        };
         _parts.Own(_living = new LivingLines(_engine!, config.Balancer.AccessLogEvery, _clock, _loggers.CreateLogger<LivingLines>()));
         StartWatches(path);
         _control!.Start();
@@ -133,12 +194,32 @@ internal sealed class Daemon : IAsyncDisposable
             return [fault];
         }
 
+        _servers.Sockets.CloseRest();
         _control.ReadDependencies = _servers.ReadDependencies;
 
         ReturnMemoryOfStart();
-        _service.Ready();
+        if (Takeover is not null && OperatingSystem.IsLinux())
+        {
+            await Takeover.ServingAsync();
+            _log.Ready(Status());
+            _upgrade.Follow(BecomeMain);
+            return [];
+        }
+
+        BecomeMain();
         _log.Ready(Status());
         return [];
+    }
+
+    // For the service manager, if there is one.
+    private void BecomeMain()
+    {
+        if (_systemd.IsEnabled)
+        {
+            TellSystemd();
+        }
+
+        _service.Ready();
     }
 
     // Reading the configuration and building the hosts leaves garbage that would stay resident until the first collection, which a daemon with
@@ -166,6 +247,31 @@ internal sealed class Daemon : IAsyncDisposable
         await _engine!.StopAsync(grace, atOnce);
     }
 
+    /// <summary>Begins an upgrade, which goes on in the background.</summary>
+    /// <param name="who">The origin of the request, for the log.</param>
+    public void Upgrade(string who) => _upgrade!.Upgrader.Begin(who, null, out _);
+
+    /// <summary>The daemon is to stop: an upgrade under way is given up, unless it cannot be any more.</summary>
+    public Task EndUpgradeAsync() => _upgrade?.Upgrader.StopAsync() ?? Task.CompletedTask;
+
+    /// <summary>
+    /// Ends this process's part after a new process has taken over (<see cref="Replaced"/>): what both share (listening sockets, files, a place in the
+    /// fleet) is left as it is. Connections that are still here end as with a stop.
+    /// </summary>
+    public async Task LeaveAsync(CancellationToken atOnce)
+    {
+        if (Connections > 0)
+        {
+            await StopAsync(Config.Balancer.ShutdownGrace, atOnce);
+        }
+        else
+        {
+            await _control!.DisposeAsync();
+        }
+
+        await _records!.DisposeAsync();
+    }
+
     public ValueTask DisposeAsync() => _parts.DisposeAsync();
 
     /// <returns>The number of descriptors that the process may hold.</returns>
@@ -179,6 +285,8 @@ internal sealed class Daemon : IAsyncDisposable
 
         return limit;
     }
+
+    private static IReadOnlyCollection<ICarriedCounters> CountingOf(DnsCounters? questions) => questions is null ? [] : [questions];
 
     private BalancerMetrics MetricsOf(BalancerConfig config, FirstState first, DnsCounters? questions) => new(
         () => Snapshot, () => _engine, _clock, DescriptorBudget.WorkersOf(config.Balancer), questions, () => _fleet?.Status)
@@ -198,6 +306,7 @@ internal sealed class Daemon : IAsyncDisposable
             PipesPerWorker = budget.PipesPerWorker,
             Held = new HeldMemory(HeldMemoryOf(settings)),
             Inherited = OperatingSystem.IsLinux() ? ListenDescriptors.Take(_log) : [],
+            TakenOver = Takeover is not null && OperatingSystem.IsLinux() ? Takeover.Listening : [],
         }));
         return _engine.Start(snapshot);
     }
@@ -257,11 +366,6 @@ internal sealed class Daemon : IAsyncDisposable
         {
             _parts.Own(new QuietControlPlane(_clock, _loggers.CreateLogger<QuietControlPlane>()));
         }
-
-        if (_systemd.IsEnabled)
-        {
-            TellSystemd();
-        }
     }
 
     private void TellSystemd()
@@ -281,7 +385,7 @@ internal sealed class Daemon : IAsyncDisposable
     {
         BalancerControl control = _control!;
         string? fault = await _servers.StartEndpointsAsync(control, desired, budget, hurry)
-            ?? await _servers.StartAdminAsync(desired.File.Admin, control, _engine!, _fleet, _output.Recent, hurry);
+            ?? await _servers.StartAdminAsync(desired.File.Admin, control, _engine!, _fleet, _upgrade!.Upgrader, _output.Recent, hurry);
         return fault is null && questions is not null && OperatingSystem.IsLinux()
             ? await _servers.StartDnsAsync(control, _fleet, questions, desired.Seed) : fault;
     }

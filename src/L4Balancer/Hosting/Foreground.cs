@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using L4Balancer.Core.Config;
 using L4Balancer.Logging;
 using L4Balancer.Systemd;
+using L4Balancer.Upgrade;
 using Microsoft.Extensions.Logging;
 
 namespace L4Balancer.Hosting;
@@ -17,6 +18,11 @@ internal sealed class Foreground(Signals signals, TextWriter errors)
 
     /// <summary>The time after which an orderly stop becomes an immediate one, as by a second signal; null: never.</summary>
     public TimeSpan? AtOnceAfter { get; init; }
+
+    /// <summary>The process that this one replaces; null: none.</summary>
+    public Takeover? Takeover { get; init; }
+
+    public UpgradeFaults Faults { get; init; } = UpgradeFaults.None;
 
     /// <summary>Called when the daemon accepts connections.</summary>
     public Action<Daemon> Started { get; init; } = static _ => { };
@@ -34,7 +40,7 @@ internal sealed class Foreground(Signals signals, TextWriter errors)
         using ILoggerFactory loggers = LogSetup.CreateFactory(output, level, clock);
         using var systemd = ServiceNotifications.ToManager(loggers.CreateLogger<ServiceNotifications>());
         ILogger log = loggers.CreateLogger<Foreground>();
-        var daemon = new Daemon(clock, output, level, loggers, systemd) { FileStamp = stamp };
+        var daemon = new Daemon(clock, output, level, loggers, systemd) { FileStamp = stamp, Takeover = Takeover, Faults = Faults };
         using var hurry = new CancellationTokenSource();
 
         // Started elsewhere, so that a step that blocks does not keep signals from being answered.
@@ -68,15 +74,24 @@ internal sealed class Foreground(Signals signals, TextWriter errors)
             Started(daemon);
         }
 
-        Signal signal = early ?? await NextStopAsync(daemon, log, CancellationToken.None);
-        if (!await StopAsync(daemon, signal, log))
+        Signal? signal = early ?? await NextEndAsync(daemon, log);
+        if (signal is null)
+        {
+            await _reloading;
+            await daemon.LeaveAsync(CancellationToken.None);
+            log.Replaced();
+            return ExitCode.Fine;
+        }
+
+        await daemon.EndUpgradeAsync().WaitAsync(LastMoment, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (!await StopAsync(daemon, signal.Value, log))
         {
             // An engine that hangs would hang in its disposal too; the kernel closes the sockets when the process ends.
             return ExitCode.Failed;
         }
 
         await _reloading;
-        await daemon.DisposeAsync();
+        await (daemon.IsReplaced ? daemon.LeaveAsync(CancellationToken.None) : daemon.DisposeAsync().AsTask());
         log.Stopped();
         return ExitCode.Fine;
     }
@@ -183,6 +198,29 @@ internal sealed class Foreground(Signals signals, TextWriter errors)
         }
     }
 
+    /// <summary>Waits for a signal that ends the daemon, or until a new process has replaced it; other signals are handled meanwhile.</summary>
+    /// <returns>Null if it was replaced.</returns>
+    private async Task<Signal?> NextEndAsync(Daemon daemon, ILogger log)
+    {
+        using var replaced = new CancellationTokenSource();
+        Task<Signal> stop = NextStopAsync(daemon, log, replaced.Token);
+        if (await Task.WhenAny(stop, daemon.Replaced) == stop)
+        {
+            return await stop;
+        }
+
+        await replaced.CancelAsync();
+        try
+        {
+            // A signal that came in this moment is still to be obeyed; the connections left end all the same.
+            return await stop;
+        }
+        catch (OperationCanceledException)
+        {
+            return null;
+        }
+    }
+
     /// <summary>Waits for a signal that ends the daemon; the others are handled meanwhile.</summary>
     private async Task<Signal> NextStopAsync(Daemon daemon, ILogger log, CancellationToken cancelled)
     {
@@ -191,6 +229,9 @@ internal sealed class Foreground(Signals signals, TextWriter errors)
             Signal signal = await signals.Arrived.ReadAsync(cancelled);
             switch (signal)
             {
+                case Signal.Hangup when daemon.IsBeingReplaced:
+                    log.NotReloadedInUpgrade(Signals.NameOf(signal));
+                    break;
                 case Signal.Hangup:
                     Reload(daemon, Signals.NameOf(signal), log);
                     break;
@@ -198,7 +239,7 @@ internal sealed class Foreground(Signals signals, TextWriter errors)
                     log.SignalNotUsed(Signals.NameOf(signal));
                     break;
                 case Signal.User2:
-                    log.SignalNotSupported(Signals.NameOf(signal), "upgrading the running process");
+                    daemon.Upgrade(Signals.NameOf(signal));
                     break;
                 default:
                     return signal;

@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Dns;
 using L4Balancer.Core.Routing;
 using L4Balancer.Discovery;
@@ -9,7 +10,7 @@ namespace L4Balancer.Metrics;
 
 /// <summary>
 /// What metrics are made of: the instruments that exist as long as the process, and what those of a <see cref="MetricsPipeline"/> read
-/// from. Nothing is counted here: the counters of Core are read at a scrape, and only the histograms are recorded. Any thread.
+/// from. The counters of Core are read at a scrape, and only the histograms are recorded here. Any thread.
 /// </summary>
 internal sealed class BalancerMetrics : IDisposable
 {
@@ -26,7 +27,7 @@ internal sealed class BalancerMetrics : IDisposable
         Limits = new SeriesLimits(workers, snapshot().Pools.Length);
         Snapshot = snapshot;
         Clock = clock;
-        _ = new WorkerInstruments(_meter, () => engine()?.LoopStatistics() ?? [], clock);
+        var loops = new WorkerInstruments(_meter, () => engine()?.LoopStatistics() ?? [], clock);
         _ = new ControlInstruments(_meter, snapshot, engine);
         _ = new FleetInstruments(_meter, fleet ?? (static () => null));
         if (dns is not null)
@@ -36,7 +37,11 @@ internal sealed class BalancerMetrics : IDisposable
 
         _ = new ProcessInstruments(_meter);
         Durations = new DurationHistograms(_meter);
+        Carried = [loops, Durations];
     }
+
+    /// <summary>What counts here and not in Core, and goes over to the process that takes the place of this one.</summary>
+    public IReadOnlyList<ICarriedCounters> Carried { get; }
 
     public DurationHistograms Durations { get; }
 

@@ -18,6 +18,8 @@ internal sealed class ControlInstruments
         meter.CreateObservableCounter(
             MetricNames.Reloads, Reloads, null, "Reloads of the configuration; one that found nothing to change is a success.");
         meter.CreateObservableCounter(
+            MetricNames.Upgrades, Upgrades, null, "Upgrades of this daemon to a new process; after one that failed the old process goes on.");
+        meter.CreateObservableCounter(
             MetricNames.AdminAuthFailures, () => snapshot().State.AdminAuthFailures, null,
             "Requests to the admin API that were refused because of a wrong token.");
         meter.CreateObservableGauge(
@@ -33,6 +35,13 @@ internal sealed class ControlInstruments
         ReloadCounters reloads = _snapshot().State.Reloads;
         yield return new Measurement<long>(reloads.Succeeded, new KeyValuePair<string, object?>(MetricNames.Result, MetricNames.Success));
         yield return new Measurement<long>(reloads.Failed, new KeyValuePair<string, object?>(MetricNames.Result, MetricNames.Failure));
+    }
+
+    private IEnumerable<Measurement<long>> Upgrades()
+    {
+        UpgradeCounters upgrades = _snapshot().State.Upgrades;
+        yield return new Measurement<long>(upgrades.Succeeded, new KeyValuePair<string, object?>(MetricNames.Result, MetricNames.Success));
+        yield return new Measurement<long>(upgrades.Failed, new KeyValuePair<string, object?>(MetricNames.Result, MetricNames.Failure));
     }
 
     private IEnumerable<Measurement<long>> Held()

@@ -28,7 +28,7 @@ internal sealed class DiscoveryInstruments
 
     private IEnumerable<Measurement<long>> Backends() => Of(static s => (long)s.Belief.Count);
 
-    private IEnumerable<Measurement<long>> Errors() => Of(static s => s.Belief.Faults);
+    private IEnumerable<Measurement<long>> Errors() => Of(static s => s.Faults);
 
     private IEnumerable<Measurement<double>> Age()
     {

@@ -1,21 +1,30 @@
 using System.Diagnostics.Metrics;
+using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Connections;
 
 namespace L4Balancer.Metrics;
 
-/// <summary>How long connecting and connections take, recorded from the records that go out. Any thread.</summary>
-internal sealed class DurationHistograms(Meter meter)
+/// <summary>
+/// How long connecting and connections take, recorded from the records that go out. They are added up here, so that those of the process before
+/// this one can be added; the SDK adds up those of this process once more, for the push alone. Any thread.
+/// </summary>
+internal sealed class DurationHistograms(Meter meter) : ICarriedCounters
 {
+    private const string ConnectHelp = "What the connect that succeeded took, in seconds.";
+    private const string ConnectionHelp = "How long an established connection lasted, from accept to its end, in seconds.";
+
     private static readonly double Minute = 60;
     private static readonly double Hour = 3600;
     private static readonly double Day = 86400;
 
-    private readonly Histogram<double> _connect = meter.CreateHistogram<double>(
-        MetricNames.ConnectDuration, null, "What the connect that succeeded took, in seconds.", null, Buckets(ConnectBounds));
+    private readonly Histogram<double> _pushedConnect =
+        meter.CreateHistogram<double>(MetricNames.ConnectDuration, null, ConnectHelp, null, Buckets(ConnectBounds));
 
-    private readonly Histogram<double> _connection = meter.CreateHistogram<double>(
-        MetricNames.ConnectionDuration, null, "How long an established connection lasted, from accept to its end, in seconds.", null,
-        Buckets(ConnectionBounds));
+    private readonly Histogram<double> _pushedConnection =
+        meter.CreateHistogram<double>(MetricNames.ConnectionDuration, null, ConnectionHelp, null, Buckets(ConnectionBounds));
+
+    private readonly DurationHistogram _connect = new(MetricNames.ConnectDuration, ConnectHelp, ConnectBounds);
+    private readonly DurationHistogram _connection = new(MetricNames.ConnectionDuration, ConnectionHelp, ConnectionBounds);
 
     /// <summary>0.5 ms to 10 s.</summary>
     public static double[] ConnectBounds { get; } =
@@ -25,15 +34,51 @@ internal sealed class DurationHistograms(Meter meter)
     public static double[] ConnectionBounds { get; } =
         [1, 5, 15, Minute, 5 * Minute, 15 * Minute, Hour, 3 * Hour, 6 * Hour, 12 * Hour, Day, 2 * Day, 4 * Day, 7 * Day];
 
-    public void Established(in ConnectionRecord record) =>
-        _connect.Record(record.ConnectTime.TotalSeconds, Label(record));
+    public string CarriedName => "durations";
+
+    /// <summary>Whether an instrument is one of these: the text of a scrape has them from <see cref="WriteText"/> and not from the SDK.</summary>
+    public static bool IsOne(Instrument instrument) => instrument.Name is MetricNames.ConnectDuration or MetricNames.ConnectionDuration;
+
+    public void Established(in ConnectionRecord record)
+    {
+        _connect.Record(record.Pool.Name, record.ConnectTime);
+        if (_pushedConnect.Enabled)
+        {
+            _pushedConnect.Record(record.ConnectTime.TotalSeconds, Label(record));
+        }
+    }
 
     public void Ended(in ConnectionRecord record)
     {
-        if (record.IsEstablished)
+        if (!record.IsEstablished)
         {
-            _connection.Record(record.TotalTime.TotalSeconds, Label(record));
+            return;
         }
+
+        _connection.Record(record.Pool.Name, record.TotalTime);
+        if (_pushedConnection.Enabled)
+        {
+            _pushedConnection.Record(record.TotalTime.TotalSeconds, Label(record));
+        }
+    }
+
+    public void WriteTo(CounterSheet sheet)
+    {
+        _connect.WriteTo(sheet);
+        _connection.WriteTo(sheet);
+    }
+
+    public void Add(CounterSheet counted)
+    {
+        _connect.Add(counted);
+        _connection.Add(counted);
+    }
+
+    /// <summary>Both metrics in a text format of Prometheus; nothing of one without a connection.</summary>
+    public void WriteText(TextWriter text, bool isOpenMetrics)
+    {
+        _connect.WriteText(text, isOpenMetrics);
+        _connection.WriteText(text, isOpenMetrics);
     }
 
     private static InstrumentAdvice<double> Buckets(double[] bounds) => new() { HistogramBucketBoundaries = bounds };

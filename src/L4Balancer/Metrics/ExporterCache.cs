@@ -6,8 +6,8 @@ using OpenTelemetry.Metrics;
 namespace L4Balancer.Metrics;
 
 /// <summary>
-/// The Prometheus exporters (1.20.1-beta.1) keep the names of up to 1,024 metrics in a dictionary whose keys are the metrics
-/// themselves, with all of their series, and never remove one. Where metrics end with their meters, that is a leak of up to hundreds of
+/// The Prometheus exporter (1.20.1-beta.1) keeps the names of up to 1,024 metrics in a dictionary whose keys are the metrics
+/// themselves, with all of their series, and never removes one. Where metrics end with their meters, that is a leak of up to hundreds of
 /// megabytes, and there is no public way to empty it. Where a later version has other names, this does nothing;
 /// <c>MetricsMemoryTests</c> fails then, and the dependency attributes are errors of the native build.
 /// </summary>
@@ -15,7 +15,6 @@ internal static class ExporterCache
 {
     private const string Manager = "OpenTelemetry.Exporter.Prometheus.PrometheusCollectionManager";
     private const string Exporter = "OpenTelemetry.Exporter.Prometheus.PrometheusExporter";
-    private const string HttpListener = "OpenTelemetry.Exporter.Prometheus.HttpListener";
     private const string AspNetCore = "OpenTelemetry.Exporter.Prometheus.AspNetCore";
 
     private const BindingFlags Any = BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic;
@@ -23,11 +22,8 @@ internal static class ExporterCache
     /// <summary>To be called while this provider collects: nothing else reads the dictionary then.</summary>
     [DynamicDependency("Reader", "OpenTelemetry.Metrics.MeterProviderSdk", "OpenTelemetry")]
     [DynamicDependency("Exporter", typeof(BaseExportingMetricReader))]
-    [DynamicDependency("CollectionManager", Exporter, HttpListener)]
     [DynamicDependency("CollectionManager", Exporter, AspNetCore)]
-    [DynamicDependency("metricsCache", Manager, HttpListener)]
     [DynamicDependency("metricsCache", Manager, AspNetCore)]
-    [DynamicDependency("metricsCacheCount", Manager, HttpListener)]
     [DynamicDependency("metricsCacheCount", Manager, AspNetCore)]
     public static void Clear(MeterProvider provider)
     {

@@ -27,8 +27,10 @@ internal sealed class MetricsPipeline : IDisposable
     private RoutingSnapshot? _reported;
 
     /// <param name="way">Distinguishes this way's meters from those of the others.</param>
+    /// <param name="view">For instruments that this way does not have as they are; null for the others.</param>
     /// <exception cref="InvalidOperationException">The reader cannot be started.</exception>
-    public MetricsPipeline(BalancerMetrics metrics, string way, Action<MeterProviderBuilder> addReader)
+    public MetricsPipeline(
+        BalancerMetrics metrics, string way, Action<MeterProviderBuilder> addReader, Func<Instrument, MetricStreamConfiguration?> view)
     {
         _metrics = metrics;
         string meter = $"{MetricNames.Meter}.{way}";
@@ -45,7 +47,7 @@ internal sealed class MetricsPipeline : IDisposable
                 .AddService("l4balancer", null, BuildVersion.Current.Version, false, $"{Environment.MachineName}:{Environment.ProcessId}"))
             .SetExemplarFilter(ExemplarFilterType.AlwaysOff)
             .AddMeter(MetricNames.Meter, meter)
-            .AddView(metrics.Limits.View);
+            .AddView(instrument => view(instrument) ?? metrics.Limits.View(instrument));
         addReader(builder);
         try
         {

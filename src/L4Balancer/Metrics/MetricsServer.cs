@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Net;
 using System.Net.Sockets;
 using L4Balancer.Platform;
 using L4Balancer.Web;
@@ -16,10 +15,10 @@ using Endpoint = L4Balancer.Core.Addressing.Endpoint;
 namespace L4Balancer.Metrics;
 
 /// <summary>
-/// <c>[metrics] listen</c>: the exporter's own listener on the loopback of IPv4, and on every other address a web host with the same text,
-/// which limits connections, slow readers and the names under which it may be requested.
+/// <c>[metrics] listen</c>: a web host with the exporter's text, which limits connections, slow readers and the names under which it may be
+/// requested.
 /// </summary>
-internal sealed class MetricsServer : IAsyncDisposable
+internal sealed class MetricsServer : IControlServer
 {
     /// <summary>
     /// A few scrapers; these descriptors are in the reserve that <see cref="DescriptorBudget"/> keeps for the daemon itself.
@@ -31,17 +30,12 @@ internal sealed class MetricsServer : IAsyncDisposable
     private static readonly TimeSpan HeadTimeout = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan IdleTimeout = TimeSpan.FromSeconds(130);
 
-    private readonly MetricsPipeline? _listener;
-    private readonly WebApplication? _app;
+    private readonly KeptListener _listener;
+    private readonly WebApplication _app;
 
-    private MetricsServer(MetricsPipeline listener, IPEndPoint bound)
+    private MetricsServer(KeptListener listener, WebApplication app)
     {
         _listener = listener;
-        Url = $"http://{bound}{Path}";
-    }
-
-    private MetricsServer(WebApplication app)
-    {
         _app = app;
         Url = $"{app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First()}{Path}";
     }
@@ -50,51 +44,55 @@ internal sealed class MetricsServer : IAsyncDisposable
     public string Url { get; }
 
     /// <summary>Binds and begins to answer.</summary>
-    /// <param name="endpoint">Answers on the web host.</param>
-    /// <param name="hosts">Returns the names of <c>[admin] hosts</c>. The exporter's own listener serves none of them.</param>
+    /// <param name="hosts">Returns the names of <c>[admin] hosts</c>.</param>
+    /// <param name="sockets">Those that another process left, and those that it may be given.</param>
     /// <exception cref="ListenException">The address cannot be bound.</exception>
     public static async Task<MetricsServer> StartAsync(
-        Endpoint listen, BalancerMetrics metrics, PrometheusEndpoint endpoint, Func<ImmutableArray<string>> hosts, ILoggerFactory loggers)
+        Endpoint listen, PrometheusEndpoint endpoint, Func<ImmutableArray<string>> hosts, TimeProvider clock, ControlSockets sockets, ILoggerFactory loggers)
     {
-        MetricsServer server = MetricsListener.Serves(listen) && hosts().IsEmpty
-            ? new MetricsServer(MetricsListener.Start(listen, metrics, out IPEndPoint bound), bound)
-            : new MetricsServer(await StartHostAsync(listen, endpoint, hosts, metrics.Clock, loggers));
-        loggers.CreateLogger<MetricsServer>().MetricsListening(new Uri(server.Url).Authority);
-        return server;
+        ILogger log = loggers.CreateLogger<MetricsServer>();
+        ControlSocket? socket = null;
+        WebApplication? app = null;
+        try
+        {
+            socket = sockets.Tcp(ControlSockets.Metrics, listen);
+            var listener = new KeptListener(
+                socket, new ConnectionPlaces(PlaceLimits.ForTcp("[metrics] listen", MostConnections), clock, log));
+            WebApplicationBuilder builder = QuietHost.CreateBuilder(loggers);
+            KeptTransport.Use(builder, loggers, listener);
+            builder.WebHost.UseKestrelCore().ConfigureKestrel(options => Bound(options, listener));
+            app = builder.Build();
+            app.Use(ConnectionPlaces.Around);
+            app.Run(http => AnswerAsync(http, endpoint, hosts()));
+            await app.StartAsync();
+            var server = new MetricsServer(listener, app);
+            log.MetricsListening(new Uri(server.Url).Authority);
+            return server;
+        }
+        catch (Exception e)
+        {
+            await (app?.DisposeAsync() ?? ValueTask.CompletedTask);
+            socket?.Dispose();
+            if (e is IOException or SocketException)
+            {
+                throw new ListenException("[metrics]", listen, e);
+            }
+
+            throw;
+        }
     }
+
+    public Task PauseAsync() => _listener.PauseAsync();
+
+    public void Resume() => _listener.Resume();
 
     public async ValueTask DisposeAsync()
     {
-        if (_app is not null)
-        {
-            await QuietHost.EndAsync(_app);
-        }
-
-        _listener?.Dispose();
+        await QuietHost.EndAsync(_app);
+        _listener.Socket.Dispose();
     }
 
-    private static async Task<WebApplication> StartHostAsync(
-        Endpoint listen, PrometheusEndpoint endpoint, Func<ImmutableArray<string>> hosts, TimeProvider clock, ILoggerFactory loggers)
-    {
-        WebApplicationBuilder builder = QuietHost.CreateBuilder(loggers);
-        var places = new ConnectionPlaces(
-            PlaceLimits.ForTcp("[metrics] listen", MostConnections), clock, loggers.CreateLogger<MetricsServer>());
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(options => Bound(options, listen.ToIPEndPoint(), places));
-        WebApplication app = builder.Build();
-        app.Run(http => AnswerAsync(http, endpoint, hosts()));
-        try
-        {
-            await app.StartAsync();
-            return app;
-        }
-        catch (Exception e) when (e is IOException or SocketException)
-        {
-            await app.DisposeAsync();
-            throw new ListenException("[metrics]", listen, e);
-        }
-    }
-
-    private static void Bound(KestrelServerOptions options, IPEndPoint endpoint, ConnectionPlaces places)
+    private static void Bound(KestrelServerOptions options, KeptListener listener)
     {
         options.AddServerHeader = false;
         options.AllowSynchronousIO = false;
@@ -105,10 +103,10 @@ internal sealed class MetricsServer : IAsyncDisposable
         options.Limits.RequestHeadersTimeout = HeadTimeout;
         options.Limits.KeepAliveTimeout = IdleTimeout;
         options.Limits.MinResponseDataRate = QuietHost.SlowestReader;
-        options.Listen(endpoint, listen =>
+        options.Listen(listener.EndPoint, listen =>
         {
             listen.Protocols = HttpProtocols.Http1;
-            places.Limit(listen);
+            listener.Places.Limit(listen);
         });
     }
 

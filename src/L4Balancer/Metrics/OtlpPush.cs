@@ -49,7 +49,7 @@ internal sealed class OtlpPush : IDisposable
             HttpClientFactory = () => _http,
         });
         _reader = new BaseExportingMetricReader(_exporter);
-        _pipeline = new MetricsPipeline(metrics, "Otlp", builder => builder.AddReader(_reader));
+        _pipeline = new MetricsPipeline(metrics, "Otlp", builder => builder.AddReader(_reader), static _ => null);
         _pushing = new Thread(() => PushAll(first)) { IsBackground = true, Name = "otlp" };
         _pushing.Start();
     }

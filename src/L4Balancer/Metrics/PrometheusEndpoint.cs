@@ -18,15 +18,19 @@ internal sealed class PrometheusEndpoint : IDisposable
     /// <summary>As for other large answers, so that the web host's minimum rate for readers holds.</summary>
     private const int LargeWrite = 256 * 1024;
 
+    private static ReadOnlySpan<byte> End => "# EOF\n"u8;
+
     private readonly MetricsPipeline _pipeline;
     private readonly RequestDelegate _exporter;
     private readonly AnswerSlots _slots;
     private readonly TimeProvider _clock;
+    private readonly DurationHistograms _durations;
     private volatile int _expected;
 
     public PrometheusEndpoint(BalancerMetrics metrics)
     {
         _clock = metrics.Clock;
+        _durations = metrics.Durations;
         _slots = new AnswerSlots(_clock);
         _pipeline = new MetricsPipeline(metrics, "Web", builder => builder.AddPrometheusExporter(options =>
         {
@@ -34,7 +38,7 @@ internal sealed class PrometheusEndpoint : IDisposable
             options.TargetInfoEnabled = false;
             options.ScrapeResponseCacheDurationMilliseconds = 0;
             options.ScrapeResponseTimeoutMilliseconds = (int)LongestAnswer.TotalMilliseconds;
-        }));
+        }), static instrument => DurationHistograms.IsOne(instrument) ? MetricStreamConfiguration.Drop : null);
         var app = new ApplicationBuilder(new ServiceCollection().BuildServiceProvider());
         app.UseOpenTelemetryPrometheusScrapingEndpoint(_pipeline.Provider, static _ => true, null, null, null);
         _exporter = app.Build();
@@ -80,9 +84,30 @@ internal sealed class PrometheusEndpoint : IDisposable
             http.Response.Body = client;
         }
 
+        WriteDurations(http, text);
+
         // The next text will be about as long: a stream that grows would leave copies behind.
         _expected = (int)text.Length + ((int)text.Length / 8);
         return text.GetBuffer().AsMemory(0, (int)text.Length);
+    }
+
+    // Before the end, which both formats mark.
+    private void WriteDurations(HttpContext http, MemoryStream text)
+    {
+        if (http.Response.StatusCode != StatusCodes.Status200OK)
+        {
+            return;
+        }
+
+        bool isMarked = text.GetBuffer().AsSpan(0, (int)text.Length).EndsWith(End);
+        text.Position = text.Length - (isMarked ? End.Length : 0);
+        using (var writer = new StreamWriter(text, leaveOpen: true))
+        {
+            bool isOpenMetrics = http.Response.ContentType?.StartsWith("application/openmetrics-text", StringComparison.Ordinal) == true;
+            _durations.WriteText(writer, isOpenMetrics);
+        }
+
+        text.Write(isMarked ? End : []);
     }
 
     private static async Task WriteAsync(HttpContext http, ReadOnlyMemory<byte> text, CancellationToken end)

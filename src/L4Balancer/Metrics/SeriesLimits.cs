@@ -16,6 +16,9 @@ internal sealed class SeriesLimits(int workers, int pools)
     /// <summary>Reasons that can end an established connection; the others only end one that has no backend yet.</summary>
     private const int ReasonsPerBackend = 17;
 
+    /// <summary>Event loops that processes before this one had, and this one has not.</summary>
+    private const int WorkersBefore = 64;
+
     private const int ConnectFailuresPerBackend = 4;
 
     private const int StatesPerBackend = 7;
@@ -35,7 +38,8 @@ internal sealed class SeriesLimits(int workers, int pools)
         : instrument.Name switch
         {
             MetricNames.ConnectDuration or MetricNames.ConnectionDuration => SparePools + (2 * pools),
-            MetricNames.WorkerConnections or MetricNames.WorkerBusyRatio or MetricNames.EventLoopStalls or MetricNames.SplicedBytes => workers,
+            MetricNames.WorkerConnections or MetricNames.WorkerBusyRatio or MetricNames.EventLoopStalls or MetricNames.SplicedBytes =>
+                workers + WorkersBefore,
             MetricNames.DnsAnswers => DnsCounters.Results.Length,
             _ => Few,
         };

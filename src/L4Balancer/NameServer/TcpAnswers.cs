@@ -6,6 +6,7 @@ using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Dns;
 using L4Balancer.Core.Timing;
 using L4Balancer.Platform;
+using L4Balancer.Web;
 
 namespace L4Balancer.NameServer;
 
@@ -33,33 +34,31 @@ internal sealed class TcpAnswers : IAsyncDisposable
 
     private static readonly TimeSpan AfterFault = TimeSpan.FromMilliseconds(100);
 
+    /// <summary>How long a pause waits for questions and answers under way.</summary>
+    private static readonly TimeSpan PauseWithin = TimeSpan.FromMilliseconds(250);
+
     private readonly Lock _gate = new();
     private readonly HashSet<Connection> _connections = [];
     private readonly CancellationTokenSource _ends = new();
     private readonly Answering _answering;
-    private readonly Socket _socket;
+    private readonly ControlSocket _socket;
     private readonly Task _accepting;
+    private volatile bool _isPausing;
 
-    /// <summary>Binds and begins to answer.</summary>
-    /// <exception cref="SocketException">The address cannot be bound.</exception>
-    public TcpAnswers(Endpoint listen, Answering answering)
+    /// <summary>Begins to answer.</summary>
+    /// <param name="socket">Closed with this object, and if this throws.</param>
+    /// <exception cref="SocketException">The address has been taken meanwhile.</exception>
+    public TcpAnswers(ControlSocket socket, Answering answering)
     {
         _answering = answering;
-        IPEndPoint endpoint = listen.ToIPEndPoint();
-        _socket = new Socket(endpoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        _socket = socket;
         try
         {
-            if (endpoint.AddressFamily == AddressFamily.InterNetworkV6)
-            {
-                _socket.DualMode = false;
-            }
-
-            _socket.Bind(endpoint);
-            _socket.Listen(Backlog);
+            socket.Listen(Backlog);
         }
         catch
         {
-            _socket.Dispose();
+            socket.Dispose();
             _ends.Dispose();
             throw;
         }
@@ -68,21 +67,44 @@ internal sealed class TcpAnswers : IAsyncDisposable
     }
 
     /// <summary>The address, with the port that the kernel chose.</summary>
-    public Endpoint Bound => Endpoint.From((IPEndPoint)_socket.LocalEndPoint!);
+    public Endpoint Bound => Endpoint.From((IPEndPoint)_socket.Bound);
+
+    /// <summary>Accepts no more, and ends all connections: idle ones at once, others behind their answer or after a moment.</summary>
+    public async Task PauseAsync()
+    {
+        await _socket.PauseAsync();
+        _isPausing = true;
+        await EndAsync(static c => c.IsIdle, static c => c.Finish()).WaitAsync(PauseWithin, _answering.Clock).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await EndAsync(static _ => true, static c => c.Abort());
+    }
+
+    public void Resume()
+    {
+        _isPausing = false;
+        _socket.Resume();
+    }
 
     public async ValueTask DisposeAsync()
     {
         await _ends.CancelAsync();
-        _socket.Dispose();
         await _accepting;
-        Task[] served;
+        _socket.Dispose();
+        await EndAsync(static _ => false, static _ => { });
+        _ends.Dispose();
+    }
+
+    /// <summary>Does something with some connections, and completes when all have ended.</summary>
+    private Task EndAsync(Predicate<Connection> some, Action<Connection> act)
+    {
         lock (_gate)
         {
-            served = [.. _connections.Select(c => c.Served)];
-        }
+            foreach (Connection connection in _connections.Where(c => some(c)))
+            {
+                act(connection);
+            }
 
-        await Task.WhenAll(served);
-        _ends.Dispose();
+            return Task.WhenAll([.. _connections.Select(static c => c.Served)]);
+        }
     }
 
     private async Task AcceptAsync()
@@ -91,22 +113,21 @@ internal sealed class TcpAnswers : IAsyncDisposable
         {
             try
             {
-                Socket client = await _socket.AcceptAsync(_ends.Token);
-                Admit(client);
+                await _socket.AcceptAsync(Admit, _ends.Token);
             }
-            catch (Exception e) when (e is OperationCanceledException or ObjectDisposedException)
+            catch (OperationCanceledException)
             {
                 return;
             }
             catch (Exception)
             {
-                // Out of descriptors or memory, or the client has left already. The next one is accepted all the same.
+                // Out of memory. The next one is accepted all the same.
                 await Task.Delay(AfterFault, _answering.Clock, CancellationToken.None);
             }
         }
     }
 
-    private void Admit(Socket client)
+    private Connection Admit(Socket client)
     {
         HostAddress source = client.RemoteEndPoint is IPEndPoint peer ? HostAddress.From(peer.Address) : default;
         source = source.Masked(source.IsV4 ? PrefixV4 : PrefixV6);
@@ -123,6 +144,7 @@ internal sealed class TcpAnswers : IAsyncDisposable
             var connection = new Connection(client, source, _answering.Now);
             _connections.Add(connection);
             connection.Served = Task.Run(() => ServeAsync(connection));
+            return connection;
         }
     }
 
@@ -137,7 +159,7 @@ internal sealed class TcpAnswers : IAsyncDisposable
             {
                 timeout.CancelAfter(Idle);
             }
-            while (await AnswerNextAsync(connection, question, timeout.Token));
+            while (await AnswerNextAsync(connection, question, timeout.Token) && !_isPausing);
         }
         catch (Exception)
         {
@@ -162,6 +184,7 @@ internal sealed class TcpAnswers : IAsyncDisposable
             return false;
         }
 
+        connection.IsIdle = false;
         int length = BinaryPrimitives.ReadUInt16BigEndian(question);
         if (length is 0 or > LongestQuestion || !await FillAsync(connection.Socket, question.AsMemory(0, length), timeout))
         {
@@ -185,6 +208,7 @@ internal sealed class TcpAnswers : IAsyncDisposable
                 rest = rest[await connection.Socket.SendAsync(rest, timeout)..];
             }
 
+            connection.IsIdle = true;
             return true;
         }
         finally
@@ -216,6 +240,7 @@ internal sealed class TcpAnswers : IAsyncDisposable
     {
         private long _idleSince = now.Ticks;
         private volatile bool _isAborted;
+        private volatile bool _isIdle;
 
         public Socket Socket { get; } = socket;
 
@@ -225,11 +250,31 @@ internal sealed class TcpAnswers : IAsyncDisposable
 
         public bool IsAborted => _isAborted;
 
+        /// <summary>Whether it has had an answer, and has not asked again.</summary>
+        public bool IsIdle
+        {
+            get => _isIdle;
+            set => _isIdle = value;
+        }
+
         /// <summary>The last whole question, or the accept.</summary>
         public Instant IdleSince
         {
             get => new(Volatile.Read(ref _idleSince));
             set => Volatile.Write(ref _idleSince, value.Ticks);
+        }
+
+        /// <summary>Ends the wait for a question, and the connection without a reset.</summary>
+        public void Finish()
+        {
+            try
+            {
+                Socket.Shutdown(SocketShutdown.Both);
+            }
+            catch (Exception e) when (e is SocketException or ObjectDisposedException)
+            {
+                // It has ended already.
+            }
         }
 
         public void Abort()

@@ -10,47 +10,49 @@ namespace L4Balancer.NameServer;
 /// (docs/decisions/0003-nicer-control-plane.md), and when it cannot keep up, the kernel drops questions. No allocation for a question.
 /// </summary>
 [SupportedOSPlatform("linux")]
-internal sealed class UdpAnswers : IAsyncDisposable
+internal sealed class UdpAnswers
 {
     /// <summary>Larger questions are cut, and with it malformed: the longest name, EDNS and its options are far smaller.</summary>
     private const int LongestQuestion = 4096;
 
-    /// <summary>Only if <see cref="DatagramSocket.Wake"/> failed would a stop take this long.</summary>
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
+    /// <summary>The longest wait for a question. Only if <see cref="DatagramSocket.Wake"/> failed would a stop take this long.</summary>
+    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
 
     private readonly DatagramSocket _socket;
     private readonly Answering _answering;
     private readonly Func<int> _rate;
     private readonly AnswerRates _rates;
-    private readonly Thread _thread;
+    private Thread? _thread;
     private volatile bool _ends;
 
-    /// <summary>Binds; <see cref="Start"/> begins to answer.</summary>
+    /// <summary><see cref="Start"/> begins to answer.</summary>
+    /// <param name="socket">Not closed here.</param>
     /// <param name="rate">Answers a second for each source, as configured now.</param>
-    /// <exception cref="System.ComponentModel.Win32Exception">The address cannot be bound.</exception>
-    public UdpAnswers(Endpoint listen, Answering answering, Func<int> rate)
+    public UdpAnswers(DatagramSocket socket, Answering answering, Func<int> rate)
     {
-        _socket = DatagramSocket.Bind(listen, Patience);
+        _socket = socket;
         _answering = answering;
         _rate = rate;
         _rates = new AnswerRates(answering.Seed);
-        _thread = new Thread(Serve) { Name = "l4b-dns", IsBackground = true };
     }
 
     public Endpoint Bound => _socket.Bound;
 
-    public void Start() => _thread.Start();
+    public void Start()
+    {
+        _ends = false;
+        _socket.Rest();
+        _thread = new Thread(Serve) { Name = "l4b-dns", IsBackground = true };
+        _thread.Start();
+    }
 
-    /// <summary>Closes the socket of one that was not started.</summary>
-    public void Discard() => _socket.Dispose();
-
-    public ValueTask DisposeAsync()
+    /// <summary>Ends behind the answer that is under way; questions stay in the queue of the socket, until <see cref="Start"/> goes on.</summary>
+    public void Stop()
     {
         _ends = true;
         _socket.Wake();
-        _thread.Join();
-        _socket.Dispose();
-        return ValueTask.CompletedTask;
+        _thread?.Join();
+        _thread = null;
     }
 
     private void Serve()

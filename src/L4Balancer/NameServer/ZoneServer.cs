@@ -5,6 +5,7 @@ using System.Runtime.Versioning;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Dns;
+using L4Balancer.Engine.Linux;
 using L4Balancer.Web;
 using Microsoft.Extensions.Logging;
 
@@ -15,7 +16,7 @@ namespace L4Balancer.NameServer;
 /// <see cref="DnsAnswers"/>. The namespace is not called Dns, which would hide the framework's class of that name from all others.
 /// </summary>
 [SupportedOSPlatform("linux")]
-internal sealed class ZoneServer : IAsyncDisposable
+internal sealed class ZoneServer : IControlServer
 {
     /// <summary>With port 0, how often a port that UDP has is taken for TCP.</summary>
     private const int Attempts = 20;
@@ -27,25 +28,29 @@ internal sealed class ZoneServer : IAsyncDisposable
     private const int NotPermitted = 13; // EACCES
     private const int NotHere = 99; // EADDRNOTAVAIL
 
-    private readonly List<IAsyncDisposable> _parts = [];
+    private readonly List<(TcpAnswers Tcp, UdpAnswers Udp, DatagramSocket Socket)> _parts = [];
     private readonly DnsView _view;
+    private readonly ControlSockets _sockets;
     private readonly ILogger _log;
     private ImmutableArray<string> _said = [];
 
-    private ZoneServer(DnsView view, ILogger log)
+    private ZoneServer(DnsView view, ControlSockets sockets, ILogger log)
     {
         _view = view;
+        _sockets = sockets;
         _log = log;
     }
 
     /// <summary>Binds and begins to answer.</summary>
     /// <param name="settings">Those in force; <c>listen</c> is read once.</param>
     /// <param name="seed">Unknown to clients.</param>
+    /// <param name="sockets">Those that another process left, and those that it may be given.</param>
     /// <exception cref="ListenException">An address cannot be bound.</exception>
     public static async Task<ZoneServer> StartAsync(
-        Func<DnsSettings> settings, DnsView view, DnsCounters counters, ulong seed, TimeProvider clock, ILoggerFactory loggers)
+        Func<DnsSettings> settings, DnsView view, DnsCounters counters, ulong seed, TimeProvider clock, ControlSockets sockets,
+        ILoggerFactory loggers)
     {
-        var server = new ZoneServer(view, loggers.CreateLogger<ZoneServer>());
+        var server = new ZoneServer(view, sockets, loggers.CreateLogger<ZoneServer>());
         try
         {
             foreach (Endpoint listen in settings().Listen)
@@ -80,12 +85,33 @@ internal sealed class ZoneServer : IAsyncDisposable
         _said = leftOut;
     }
 
+    public async Task PauseAsync()
+    {
+        foreach ((_, UdpAnswers udp, _) in _parts)
+        {
+            udp.Stop();
+        }
+
+        await Task.WhenAll(_parts.Select(static p => p.Tcp.PauseAsync()));
+    }
+
+    public void Resume()
+    {
+        foreach ((TcpAnswers tcp, UdpAnswers udp, _) in _parts)
+        {
+            udp.Start();
+            tcp.Resume();
+        }
+    }
+
     /// <summary>Ends answering. May be called again, but not at the same time.</summary>
     public async ValueTask DisposeAsync()
     {
-        foreach (IAsyncDisposable part in _parts)
+        foreach ((TcpAnswers tcp, UdpAnswers udp, DatagramSocket socket) in _parts)
         {
-            await part.DisposeAsync();
+            await tcp.DisposeAsync();
+            udp.Stop();
+            _sockets.Close(socket);
         }
 
         _parts.Clear();
@@ -95,20 +121,25 @@ internal sealed class ZoneServer : IAsyncDisposable
     {
         for (int attempt = 1; ; attempt++)
         {
-            UdpAnswers? udp = null;
+            DatagramSocket? socket = null;
             try
             {
-                udp = new UdpAnswers(listen, answering, rate);
-                var tcp = new TcpAnswers(listen with { Port = udp.Bound.Port }, answering);
-                _parts.Add(tcp);
-                _parts.Add(udp);
+                socket = _sockets.Udp($"{ControlSockets.DnsUdp}{_parts.Count}", listen, UdpAnswers.Patience);
+                Endpoint bound = listen with { Port = socket.Bound.Port };
+                var tcp = new TcpAnswers(_sockets.Tcp($"{ControlSockets.DnsTcp}{_parts.Count}", bound, bothFamilies: false), answering);
+                var udp = new UdpAnswers(socket, answering, rate);
+                _parts.Add((tcp, udp, socket));
                 udp.Start();
                 _log.DnsListening(answering.Zone, udp.Bound.ToString());
                 return;
             }
             catch (Exception e) when (e is SocketException or Win32Exception)
             {
-                udp?.Discard();
+                if (socket is not null)
+                {
+                    _sockets.Close(socket);
+                }
+
                 bool taken = e is SocketException { SocketErrorCode: SocketError.AddressAlreadyInUse };
                 if (listen.Port != 0 || !taken || attempt == Attempts)
                 {

@@ -28,6 +28,7 @@ internal sealed class ServiceNotifications : IDisposable
     private readonly Queue<string> _messages = new();
     private readonly Thread? _sender;
     private bool _closed;
+    private bool _isSending;
     private bool _failing;
 
     public ServiceNotifications(ISystemdNotifier notifier, ILogger log)
@@ -75,6 +76,26 @@ internal sealed class ServiceNotifications : IDisposable
 
     /// <summary>Sets the line that <c>systemctl status</c> shows.</summary>
     public void Status(string status) => Send($"STATUS={status}");
+
+    /// <summary>
+    /// Another process is the main one of the service from now on. Waits until that is sent, so that what the other process sends after it is
+    /// accepted (NotifyAccess=main), and sends nothing any more.
+    /// </summary>
+    public void HandOver(int process)
+    {
+        Send(string.Create(CultureInfo.InvariantCulture, $"MAINPID={process}"));
+        long until = Environment.TickCount64 + (long)LastSend.TotalMilliseconds;
+        lock (_messages)
+        {
+            while (IsEnabled && (_messages.Count > 0 || _isSending) && Environment.TickCount64 < until)
+            {
+                Monitor.Wait(_messages, TimeSpan.FromMilliseconds(5));
+            }
+
+            _closed = true;
+            Monitor.PulseAll(_messages);
+        }
+    }
 
     public void Dispose()
     {
@@ -139,12 +160,14 @@ internal sealed class ServiceNotifications : IDisposable
     {
         lock (_messages)
         {
+            _isSending = false;
             while (_messages.Count == 0 && !_closed)
             {
                 Monitor.Wait(_messages);
             }
 
-            return _messages.TryDequeue(out string? message) ? message : null;
+            _isSending = _messages.TryDequeue(out string? message);
+            return message;
         }
     }
 

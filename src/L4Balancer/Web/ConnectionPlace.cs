@@ -1,6 +1,7 @@
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Timing;
 using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http;
 
 namespace L4Balancer.Web;
@@ -32,6 +33,13 @@ internal sealed class ConnectionPlace
 
     internal bool IsBusy { get; set; }
 
+    /// <summary>Whether a request has come. As all that follow, only <see cref="ConnectionPlaces"/> changes it, under its lock.</summary>
+    internal bool HasAsked { get; set; }
+
+    internal bool IsInRequest { get; set; }
+
+    internal bool Stays { get; set; }
+
     /// <summary>The place of the request's connection; null if the host does not limit its connections.</summary>
     public static ConnectionPlace? Of(HttpContext http) => http.Features.Get<ConnectionPlace>();
 
@@ -48,6 +56,16 @@ internal sealed class ConnectionPlace
 
     /// <summary>The answer is done.</summary>
     public void End() => _among.End(this);
+
+    /// <summary>A pause of the server neither waits for this connection nor ends it before its request is answered.</summary>
+    public void Stay() => _among.Stay(this);
+
+    internal void BeginRequest() => _among.BeginRequest(this);
+
+    internal void EndRequest() => _among.EndRequest(this);
+
+    /// <summary>No further request is answered.</summary>
+    internal void Finish() => _connection.Features.Get<IConnectionLifetimeNotificationFeature>()?.RequestClose();
 
     internal void Close(string why) => _connection.Abort(new ConnectionAbortedException(why));
 }

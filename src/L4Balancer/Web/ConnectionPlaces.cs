@@ -16,7 +16,7 @@ namespace L4Balancer.Web;
 /// <see cref="FirstByteWithin"/> is closed. Kestrel's own limit refuses new connections instead, and its time limit for a request begins
 /// with the first byte. Any thread.
 /// </summary>
-internal sealed class ConnectionPlaces(PlaceLimits limits, TimeProvider clock, ILogger log)
+internal sealed partial class ConnectionPlaces(PlaceLimits limits, TimeProvider clock, ILogger log)
 {
     public static readonly TimeSpan FirstByteWithin = TimeSpan.FromSeconds(10);
 
@@ -86,6 +86,7 @@ internal sealed class ConnectionPlaces(PlaceLimits limits, TimeProvider clock, I
     {
         if (Take(connection) is not ConnectionPlace place)
         {
+            NoteEmpty();
             connection.Abort(new ConnectionAbortedException("too many connections"));
             return;
         }
@@ -104,6 +105,7 @@ internal sealed class ConnectionPlaces(PlaceLimits limits, TimeProvider clock, I
             lock (_gate)
             {
                 _places.Remove(place);
+                NoteEmpty();
             }
         }
     }
@@ -117,6 +119,7 @@ internal sealed class ConnectionPlaces(PlaceLimits limits, TimeProvider clock, I
         string effect = "";
         lock (_gate)
         {
+            _expected = Math.Max(0, _expected - 1);
             bool isFullOfSource = _places.Count(p => IsUntrustedOf(p, source)) >= limits.PerSource;
             if (isFullOfSource)
             {

@@ -1,4 +1,3 @@
-using System.Net;
 using System.Net.Sockets;
 using L4Balancer.Core.Addressing;
 
@@ -24,20 +23,10 @@ internal sealed class ListenException(string table, Endpoint listen, Exception c
             _ => $"{cause.Message}; change `listen`",
         };
 
-    // Kestrel wraps some errors of bind(2) in its own exceptions and passes others through. HttpListener keeps the errno.
     private static SocketError? ErrorOf(Exception? cause) => cause switch
     {
         null => null,
         SocketException e => e.SocketErrorCode,
-        HttpListenerException e => OfErrno(e.ErrorCode),
         _ => ErrorOf(cause.InnerException),
-    };
-
-    private static SocketError? OfErrno(int errno) => errno switch
-    {
-        13 => SocketError.AccessDenied,
-        98 => SocketError.AddressAlreadyInUse,
-        99 => SocketError.AddressNotAvailable,
-        _ => null,
     };
 }

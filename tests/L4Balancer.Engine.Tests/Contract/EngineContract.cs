@@ -3,6 +3,8 @@ using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Connections;
 using L4Balancer.Core.Routing;
+using L4Balancer.Engine.Ledger;
+using L4Balancer.Engine.Tests.Ledger;
 using L4Balancer.Engine.Tests.Peers;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -18,6 +20,7 @@ internal abstract class EngineContract(Func<EngineOptions, IEngine> create)
 {
     private readonly List<Rig> _rigs = [];
     private readonly List<IDisposable> _peers = [];
+    private readonly List<LedgerSample> _ledgers = [];
 
     [TearDown]
     public async Task Every_connection_is_accounted_for()
@@ -39,6 +42,10 @@ internal abstract class EngineContract(Func<EngineOptions, IEngine> create)
                 await rig.DisposeAsync().AsTask().Soon();
             }
 
+            _ledgers.ForEach(AssertIsEmpty);
+            _ledgers.ForEach(l => l.Dispose());
+            _ledgers.Clear();
+
             // A test that is tried again uses the same instance.
             _peers.Clear();
             _rigs.Clear();
@@ -48,7 +55,8 @@ internal abstract class EngineContract(Func<EngineOptions, IEngine> create)
     protected IEngine Create(EngineOptions options) => create(options);
 
     protected IEngine NewEngine(
-        RecordedConnections records, IReadOnlyList<int>? inherited = null, ILoggerFactory? log = null, HeldMemory? held = null, int workers = 2) =>
+        RecordedConnections records, IReadOnlyList<int>? inherited = null, ILoggerFactory? log = null, HeldMemory? held = null, int workers = 2,
+        IReadOnlyList<ListeningDescriptor>? takenOver = null, ConnectionLedger? ledger = null) =>
         create(new EngineOptions
         {
             Held = held ?? new HeldMemory(long.MaxValue),
@@ -57,7 +65,19 @@ internal abstract class EngineContract(Func<EngineOptions, IEngine> create)
             Loggers = log ?? NullLoggerFactory.Instance,
             Workers = workers,
             Inherited = inherited ?? [],
+            TakenOver = takenOver ?? [],
+            Ledger = ledger ?? (OperatingSystem.IsLinux() ? NewLedger().Ledger : null),
         });
+
+    /// <summary>Everything runs with a ledger, which is empty when the engine has gone.</summary>
+    protected LedgerSample NewLedger(LedgerShape? shape = null)
+    {
+        _ledgers.Add(new LedgerSample(shape ?? new LedgerShape(Workers: 8, Slots: 4096, Pipes: 256)));
+        return _ledgers[^1];
+    }
+
+    /// <summary>What a process that took over now would read.</summary>
+    protected LedgerReading ReadLedger(int engine = 0) => _ledgers[engine].Read();
 
     protected Rig Start(
         PoolSettings pool, ListenerSettings? listener = null, int maxConnections = 100_000, Action<ConnectionRecord>? onEstablished = null,
@@ -66,14 +86,51 @@ internal abstract class EngineContract(Func<EngineOptions, IEngine> create)
 
     protected Rig Start(
         BalancerConfig config, int maxConnections = 100_000, Action<ConnectionRecord>? onEstablished = null,
-        IReadOnlyList<int>? inherited = null, ILoggerFactory? log = null, HeldMemory? held = null, int workers = 2)
+        IReadOnlyList<int>? inherited = null, ILoggerFactory? log = null, HeldMemory? held = null, int workers = 2, ConnectionLedger? ledger = null)
     {
         var records = new RecordedConnections(onEstablished);
         RoutingSnapshot snapshot = RoutingSnapshot.Build(new(config, maxConnections));
-        var rig = new Rig(NewEngine(records, inherited, log, held, workers), snapshot, records);
+        var rig = new Rig(NewEngine(records, inherited, log, held, workers, ledger: ledger), snapshot, records) { Config = config };
         _rigs.Add(rig);
         Assert.That(rig.Start(), Is.Empty);
         return rig;
+    }
+
+    /// <summary>
+    /// An engine as another process would have it: with a snapshot of its own, built of the same configuration, and with its own records.
+    /// </summary>
+    /// <param name="sockets">Duplicates of the sockets that the first one listens on; otherwise it binds its own.</param>
+    /// <returns>Null where the engine hands nothing over: it says so, and the test has nothing more to see.</returns>
+    protected async Task<Rig?> StartSecondAsync(Rig first, IReadOnlyList<ListeningDescriptor>? sockets = null)
+    {
+        if (!await HandsOverAsync(first))
+        {
+            return null;
+        }
+
+        var records = new RecordedConnections();
+        RoutingSnapshot snapshot = RoutingSnapshot.Build(new(first.Config!, first.Snapshot.MaxConnections));
+        snapshot.State.ContinueAfter(first.Snapshot.State.LastId + 1_000_000);
+        var rig = new Rig(NewEngine(records, takenOver: sockets), snapshot, records) { Config = first.Config };
+        _rigs.Add(rig);
+        Assert.That(rig.Start(), Is.Empty);
+        return rig;
+    }
+
+    /// <summary>Whether the engine can hand over connections; one that cannot has to say so.</summary>
+    protected static async Task<bool> HandsOverAsync(Rig rig)
+    {
+        await using FrozenSlice? slice = await rig.Engine.FreezeAsync(1, CancellationToken.None).Soon();
+        if (slice is not null)
+        {
+            return true;
+        }
+
+        Assert.That(async () => await rig.Engine.AdoptAsync([]), Throws.InstanceOf<NotSupportedException>());
+        Assert.That(async () => await rig.Engine.StopAcceptingAsync(), Throws.InstanceOf<NotSupportedException>());
+        Assert.That(rig.Engine.ResumeAccepting, Throws.InstanceOf<NotSupportedException>());
+        Assert.That(rig.Engine.ListeningDescriptors, Is.Empty);
+        return false;
     }
 
     protected T Keep<T>(T peer)
@@ -132,6 +189,13 @@ internal abstract class EngineContract(Func<EngineOptions, IEngine> create)
     }
 
     protected async Task VisitAsync(Endpoint endpoint) => await AskAsync(Keep(await Peer.ConnectAsync(endpoint)));
+
+    private static void AssertIsEmpty(LedgerSample ledger)
+    {
+        LedgerReading read = ledger.Read();
+        Assert.That(
+            (read.Fault, read.Connections.Count, read.Listening.Count, read.Pipes.Count), Is.EqualTo((LedgerFault.None, 0, 0, 0)), "the ledger at the end");
+    }
 
     /// <summary>Lets both ends finish in an orderly way.</summary>
     protected static async Task FinishAsync(Peer client, Peer server)

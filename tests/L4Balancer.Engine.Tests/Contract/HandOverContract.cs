@@ -1,5 +1,7 @@
 using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Connections;
 using L4Balancer.Core.Timing;
+using L4Balancer.Engine.Linux;
 using L4Balancer.Engine.Tests.Peers;
 
 namespace L4Balancer.Engine.Tests.Contract;
@@ -19,188 +21,176 @@ internal abstract class HandOverContract(Func<EngineOptions, IEngine> create) : 
     [Test]
     public async Task Streams_continue_byte_for_byte_over_twenty_hand_overs()
     {
-        (TestBackend backend, Rig rig) = StartFirst();
-        await using IEngine? second = await StartSecondAsync(rig);
-        if (second is null)
+        TestBackend backend = Backend();
+        Rig first = Start(Settings.Pool(backend));
+        if (await StartSecondAsync(first) is not { } second)
         {
             return;
         }
 
-        bool stop = false;
-        long received = 0;
-        var streams = new List<Task>();
+        await using var traffic = new Traffic();
         for (int i = 0; i < Pairs; i++)
         {
-            (Peer client, Peer server) = await OpenAsync(rig, backend);
-            streams.Add(CheckAsync(client, server, 10 + i));
-            streams.Add(CheckAsync(server, client, 20 + i));
+            (Peer client, Peer server) = await OpenAsync(first, backend);
+            traffic.Stream(client, server);
+            traffic.Stream(server, client);
         }
 
-        (IEngine from, IEngine to) = (rig.Engine, second);
+        (Peer asking, Peer answering) = await OpenAsync(first, backend);
+        traffic.PingPong(asking, answering);
+
+        (Rig from, Rig to) = (first, second);
         for (int i = 0; i < HandOvers; i++)
         {
-            long before = Volatile.Read(ref received);
-            await Patience.Until(() => Volatile.Read(ref received) > before + (2 * MiB), "the streams go on");
-            Assert.That(await HandOverAsync(from, to), Is.EqualTo(Pairs));
-            Assert.That(from.Count, Is.Zero);
+            await traffic.MoreAsync(2 * MiB);
+            Assert.That(await HandOver.AllAsync(from, to), Is.EqualTo(Pairs + 1));
+            Assert.That((from.Engine.Count, to.Engine.Count), Is.EqualTo((0, Pairs + 1)));
             (from, to) = (to, from);
         }
 
-        Volatile.Write(ref stop, true);
-        await Task.WhenAll(streams);
-        await rig.AtRestAsync();
-        Assert.That(rig.Closed, Is.EqualTo(Pairs));
-
-        async Task CheckAsync(Peer sender, Peer receiver, int seed)
-        {
-            Task<Received> receiving = receiver.ReceiveAllAsync(count => Interlocked.Add(ref received, count));
-            using var pattern = new Pattern(seed);
-            while (!Volatile.Read(ref stop))
-            {
-                await sender.SendAsync(pattern.Next(MiB));
-            }
-
-            sender.Finish();
-            Assert.That(await receiving, Is.EqualTo(new Received(pattern.Taken, pattern.Digest, StreamEnd.Fin)));
-        }
+        await traffic.EndAsync();
+        await first.AtRestAsync();
+        Assert.That(first.Closed, Is.EqualTo(Pairs + 1), "after an even number of hand-overs");
     }
 
     [Test]
-    public async Task What_a_slow_reader_has_not_taken_goes_along()
+    public async Task What_a_slow_reader_has_not_taken_goes_along([Values] bool byClient)
     {
-        (TestBackend backend, Rig rig) = StartFirst();
-        await using IEngine? second = await StartSecondAsync(rig);
-        if (second is null)
+        TestBackend backend = Backend();
+        Rig first = Start(Settings.Pool(backend));
+        if (await StartSecondAsync(first) is not { } second)
         {
             return;
         }
 
-        (Peer client, Peer server) = await OpenAsync(rig, backend);
-        Task<string> sending = client.SendPatternAsync(seed: 7, 64 * MiB);
-        await Patience.UntilStill(() => client.Sent, Moment);
+        (Peer client, Peer server) = await OpenAsync(first, backend);
+        (Peer from, Peer to) = byClient ? (client, server) : (server, client);
+        Task<string> sending = from.SendPatternAsync(seed: 7, 64 * MiB);
+        await Patience.UntilStill(() => from.Sent, Moment);
 
-        Assert.That(await HandOverAsync(rig.Engine, second), Is.EqualTo(1));
-        await Patience.UntilStill(() => client.Sent, Moment);
+        Assert.That(await HandOver.AllAsync(first, second), Is.EqualTo(1));
+        await Patience.UntilStill(() => from.Sent, Moment);
         Assert.That(sending.IsCompleted, Is.False, "the sender is held back by the other engine too");
-        Task<Received> receiving = server.ReceiveAllAsync();
+        Task<Received> receiving = to.ReceiveAllAsync();
         string sent = await sending;
-        client.Finish();
+        from.Finish();
 
         Assert.That(await receiving, Is.EqualTo(new Received(64 * MiB, sent, StreamEnd.Fin)));
+        to.Finish();
+        await second.AtRestAsync();
+        ConnectionRecord end = await second.Records.NextEndAsync();
+        Assert.That(byClient ? end.BytesToBackend : end.BytesToClient, Is.EqualTo(64 * MiB), "counted from the first byte");
     }
 
     [Test]
     public async Task A_half_closed_connection_stays_half_closed_and_the_port_that_our_FIN_left_first_in_use()
     {
-        (TestBackend backend, Rig rig) = StartFirst();
-        await using IEngine? second = await StartSecondAsync(rig);
-        if (second is null)
+        TestBackend backend = Backend();
+        Rig first = Start(Settings.Pool(backend));
+        if (await StartSecondAsync(first) is not { } second)
         {
             return;
         }
 
-        (Peer client, Peer server) = await OpenAsync(rig, backend);
+        (Peer client, Peer server) = await OpenAsync(first, backend);
         client.Finish();
         Assert.That((await server.ReceiveAllAsync()).End, Is.EqualTo(StreamEnd.Fin));
-        Assert.That(await HandOverAsync(rig.Engine, second), Is.EqualTo(1));
+        Assert.That(await HandOver.AllAsync(first, second), Is.EqualTo(1));
+        Assert.That((first.Pool.State.HalfClosed, second.Pool.State.HalfClosed), Is.EqualTo((0, 1)));
 
         Task<Received> receiving = client.ReceiveAllAsync();
         string sent = await server.SendPatternAsync(seed: 8, 4 * MiB);
         server.Finish();
         Assert.That(await receiving, Is.EqualTo(new Received(4 * MiB, sent, StreamEnd.Fin)));
-        Assert.That((await rig.Records.NextEndAsync()).Reason, Is.EqualTo(CloseReason.ClientClosed));
-        await rig.AtRestAsync();
-        Assert.That(rig.Snapshot.Ports.Uses.Sum(u => u.InUse(Instant.Now(TimeProvider.System))), Is.EqualTo(1), "in TIME_WAIT");
+        Assert.That((await second.Records.NextEndAsync()).Reason, Is.EqualTo(CloseReason.ClientClosed));
+        await second.AtRestAsync();
+        Assert.That(second.Snapshot.Ports.Uses.Sum(u => u.InUse(Instant.Now(TimeProvider.System))), Is.EqualTo(1), "in TIME_WAIT");
     }
 
     [Test]
     public async Task What_counts_by_client_address_counts_once_on_either_side()
     {
         TestBackend backend = Backend();
-        Rig rig = Start(Settings.Pool(backend), Settings.Listener("127.0.0.1:0") with { MaxConnectionsPerSource = 1 });
-        await using IEngine? second = await StartSecondAsync(rig);
-        if (second is null)
+        Rig first = Start(Settings.Pool(backend), Settings.Listener("127.0.0.1:0") with { MaxConnectionsPerSource = 1 });
+        if (await StartSecondAsync(first) is not { } second)
         {
             return;
         }
 
-        (Peer client, Peer server) = await OpenAsync(rig, backend);
-        Assert.That(await HandOverAsync(rig.Engine, second), Is.EqualTo(1));
-        await second.PingLoopsAsync().Soon();
-        Assert.That(second.Count, Is.EqualTo(1), "the other engine has it");
-        await ExpectResetAsync(rig);
-        Assert.That((await rig.Records.NextEndAsync()).Reason, Is.EqualTo(CloseReason.Limit), "the place went along");
+        (Peer client, Peer server) = await OpenAsync(first, backend);
+        Assert.That(await HandOver.AllAsync(first, second), Is.EqualTo(1));
+        Assert.That(second.Engine.Count, Is.EqualTo(1), "the other engine has it");
+        await ExpectResetAsync(second);
+        Assert.That((await second.Records.NextEndAsync()).Reason, Is.EqualTo(CloseReason.Limit), "the place went along");
+
+        (Peer next, Peer nextServer) = await OpenAsync(first, backend);
+        await ExpectResetAsync(first);
+        Assert.That(first.Listener.Refused[CloseReason.Limit], Is.EqualTo(1), "and was given back here, once");
+        await FinishAsync(next, nextServer);
 
         await FinishAsync(client, server);
-        await rig.AtRestAsync();
-        await OpenAsync(rig, backend);
-        await ExpectResetAsync(rig);
-        Assert.That(rig.Listener.Refused[CloseReason.Limit], Is.EqualTo(2), "and was given back once");
+        await second.AtRestAsync();
+        await OpenAsync(second, backend);
+        await ExpectResetAsync(second);
+        Assert.That(second.Listener.Refused[CloseReason.Limit], Is.EqualTo(2), "and there too");
     }
 
     [Test]
     public async Task An_engine_that_has_stopped_resets_what_it_is_to_adopt_and_says_so_in_a_record()
     {
-        (TestBackend backend, Rig rig) = StartFirst();
-        await using IEngine? second = await StartSecondAsync(rig);
-        if (second is null)
+        TestBackend backend = Backend();
+        Rig first = Start(Settings.Pool(backend));
+        if (await StartSecondAsync(first) is not { } second)
         {
             return;
         }
 
-        (Peer client, Peer server) = await OpenAsync(rig, backend);
-        await second.StopAsync(TimeSpan.Zero, CancellationToken.None).Soon();
-        Assert.That(await HandOverAsync(rig.Engine, second), Is.EqualTo(1));
+        (Peer client, Peer server) = await OpenAsync(first, backend);
+        await second.Engine.StopAsync(TimeSpan.Zero, CancellationToken.None).Soon();
+        await using FrozenSlice slice = (await first.Engine.FreezeAsync(1, CancellationToken.None).Soon())!;
+        ExportedConnection[] copies = HandOver.Copy(slice.Connections, second);
+        await HandOver.CommitAsync(slice, first, copies);
+        IReadOnlyList<AdoptFailure> failures = await HandOver.AdoptAsync(second, copies);
 
+        Assert.That(failures.Select(f => (f.Id, f.Reason)), Is.EqualTo(new[] { (copies[0].Record.Id, CloseReason.Shutdown) }));
         Assert.That((await client.ReceiveAllAsync().Soon()).End, Is.EqualTo(StreamEnd.Reset));
         Assert.That((await server.ReceiveAllAsync().Soon()).End, Is.EqualTo(StreamEnd.Reset));
-        Assert.That((await rig.Records.NextEndAsync()).Reason, Is.EqualTo(CloseReason.Shutdown));
-        Assert.That(second.Count, Is.Zero);
+        Assert.That((await second.Records.NextEndAsync()).Reason, Is.EqualTo(CloseReason.Shutdown));
+        Assert.That(second.Engine.Count, Is.Zero);
     }
 
-    /// <summary>Hands over all that is established.</summary>
-    /// <returns>How many there were.</returns>
-    private static async Task<int> HandOverAsync(IEngine from, IEngine to)
+    [Test]
+    public async Task Two_thousand_connections_go_over_in_slices_while_all_of_them_talk()
     {
-        int count = 0;
-        while (true)
-        {
-            await using FrozenSlice slice = (await from.FreezeAsync(126, CancellationToken.None).Soon())!;
-            if (slice.Connections.Count == 0)
-            {
-                return count;
-            }
-
-            count += slice.Connections.Count;
-            ExportedConnection[] copies = [.. slice.Connections.Select(Duplicates.Of)];
-            Assert.That(await slice.CommitAsync(copies.Select(c => c.Record.Id).ToHashSet()).Soon(), Is.Empty);
-            await to.AdoptAsync(copies).Soon();
-        }
-    }
-
-    private (TestBackend Backend, Rig Rig) StartFirst()
-    {
+        // Each takes four descriptors, and those of a slice are duplicated.
+        int count = OperatingSystem.IsLinux() ? (int)Math.Min(2000, (ResourceLimits.DescriptorLimit() - 1500) / 4) : 0;
         TestBackend backend = Backend();
-        return (backend, Start(Settings.Pool(backend)));
-    }
-
-    /// <returns>Null where the engine hands nothing over: it says so, and the test has nothing more to see.</returns>
-    private async Task<IEngine?> StartSecondAsync(Rig rig)
-    {
-        await using (FrozenSlice? none = await rig.Engine.FreezeAsync(1, CancellationToken.None).Soon())
+        backend.ServeEcho();
+        Rig first = Start(Settings.Pool(backend));
+        if (await StartSecondAsync(first) is not { } second)
         {
-            if (none is null)
-            {
-                Assert.That(async () => await rig.Engine.AdoptAsync([]), Throws.InstanceOf<NotSupportedException>());
-                Assert.That(async () => await rig.Engine.StopAcceptingAsync(), Throws.InstanceOf<NotSupportedException>());
-                Assert.That(rig.Engine.ResumeAccepting, Throws.InstanceOf<NotSupportedException>());
-                Assert.That(rig.Engine.ListeningDescriptors, Is.Empty);
-                return null;
-            }
+            return;
         }
 
-        IEngine second = NewEngine(rig.Records);
-        Assert.That(second.Start(rig.Snapshot), Is.Empty);
-        return second;
+        // The first time compiles the code.
+        Peer warm = await ConnectAsync(first);
+        await AskAsync(warm);
+        await HandOver.AllAsync(first, second);
+        warm.Dispose();
+        await second.AtRestAsync();
+        await using var traffic = new Traffic();
+        for (int i = 0; i < count; i++)
+        {
+            traffic.Ask(await ConnectAsync(first), pause: TimeSpan.FromMilliseconds(500));
+        }
+
+        await Patience.Until(() => first.Records.EstablishedCount == count + 1, "all are established");
+        List<TimeSpan> stood = [];
+        Assert.That(await HandOver.AllAsync(first, second, stood.Add), Is.EqualTo(count));
+        stood.Sort();
+        TestContext.Out.WriteLine($"{count} connections in {stood.Count} slices; a slice stood still for {stood[stood.Count / 2].TotalMilliseconds:f1} ms, "
+            + $"the longest for {stood[^1].TotalMilliseconds:f1} ms");
+        Assert.That((first.Engine.Count, second.Engine.Count), Is.EqualTo((0, count)));
+        await traffic.EndAsync();
     }
 }

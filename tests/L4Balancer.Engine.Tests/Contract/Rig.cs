@@ -2,6 +2,7 @@ using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Connections;
+using L4Balancer.Core.Handover;
 using L4Balancer.Core.Routing;
 using L4Balancer.Engine.Tests.Peers;
 
@@ -18,6 +19,18 @@ internal sealed class Rig(IEngine engine, RoutingSnapshot snapshot, RecordedConn
     public RoutingSnapshot Snapshot { get; private set; } = snapshot;
 
     public RecordedConnections Records { get; } = records;
+
+    /// <summary>What the first snapshot was built of.</summary>
+    public BalancerConfig? Config { get; init; }
+
+    /// <summary>Finds what connections of another engine go on with here.</summary>
+    public Survivors Survivors { get; } = new(seed: 0);
+
+    /// <summary>Connections that were given up because another engine has them.</summary>
+    public int Left { get; set; }
+
+    /// <summary>Connections of another engine that this one was to adopt.</summary>
+    public int Came { get; set; }
 
     /// <summary>The first address that is listened on.</summary>
     public Endpoint Address { get; private set; }
@@ -71,23 +84,24 @@ internal sealed class Rig(IEngine engine, RoutingSnapshot snapshot, RecordedConn
 
     /// <summary>Waits until nothing is open any more.</summary>
     public Task AtRestAsync() => Patience.Until(
-        () => Engine.Count == 0 && Snapshot.State.Open == 0 && Records.EndedCount == Accepted,
-        $"nothing is open (engine {Engine.Count}, state {Snapshot.State.Open}, ended {Records.EndedCount} of {Accepted})");
+        () => Engine.Count == 0 && Snapshot.State.Open == 0 && Records.EndedCount == Accepted + Came - Left,
+        $"nothing is open (engine {Engine.Count}, state {Snapshot.State.Open}, ended {Records.EndedCount} of {Accepted} + {Came} - {Left})");
 
     /// <summary>At rest every accepted connection was refused or closed, once, and nothing is held.</summary>
     public void AssertBooksBalance()
     {
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(Accepted, Is.EqualTo(_listeners.Sum(l => l.Refused.Total) + Closed), "accepted = refused + closed");
+            Assert.That(Accepted + Came, Is.EqualTo(_listeners.Sum(l => l.Refused.Total) + Closed + Left), "accepted + came = refused + closed + left");
             Assert.That(_listeners.Sum(l => l.Pending), Is.Zero, "pending");
             Assert.That(_listeners.Sum(l => l.Open), Is.Zero, "open at the listeners");
             Assert.That(Snapshot.State.Open, Is.Zero, "open in all");
             Assert.That(_states.Sum(c => c.Active), Is.Zero, "active");
             Assert.That(Snapshot.Pools.Sum(p => p.State.HalfClosed), Is.Zero, "half-closed");
-            Assert.That(Records.EndedCount, Is.EqualTo(Accepted), "records that ended");
+            Assert.That(Records.EndedCount, Is.EqualTo(Accepted + Came - Left), "records that ended");
             Assert.That(Records.EndedTwice, Is.Zero, "records that ended twice");
-            Assert.That(Engine.Count, Is.Zero, "the engine's own count");
+            Assert.That((Engine.Count, Engine.Connecting), Is.EqualTo((0, 0)), "the engine's own counts");
+            Assert.That(Snapshot.Ports.Uses.Sum(u => u.Held), Is.Zero, "ports");
         }
     }
 

@@ -3,8 +3,10 @@ using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Connections;
 using L4Balancer.Core.Routing;
 using L4Balancer.Engine.Epoll;
+using L4Balancer.Engine.Ledger;
 using L4Balancer.Engine.Loop;
 using L4Balancer.Engine.Tests.Contract;
+using L4Balancer.Engine.Tests.Ledger;
 using L4Balancer.Engine.Tests.Peers;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -19,6 +21,7 @@ internal sealed class AllocationTests : IAsyncDisposable
 
     private readonly TestBackend _backend = TestBackend.Listening();
     private readonly EpollEngine _engine;
+    private readonly LedgerSample? _ledger = OperatingSystem.IsLinux() ? new(new LedgerShape(Workers: 1, Slots: 1000, Pipes: 256)) : null;
 
     public AllocationTests()
     {
@@ -29,6 +32,7 @@ internal sealed class AllocationTests : IAsyncDisposable
             Records = new NoRecords(),
             Loggers = NullLoggerFactory.Instance,
             Workers = 1,
+            Ledger = _ledger?.Ledger,
         });
         Assert.That(
             _engine.Start(RoutingSnapshot.Build(new(Settings.Config(Settings.Pool(_backend), Settings.Listener("127.0.0.1:0")), 10_000))), Is.Empty);
@@ -37,6 +41,8 @@ internal sealed class AllocationTests : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _engine.StopAsync(TimeSpan.Zero, new CancellationToken(canceled: true)).Soon();
+        await _engine.DisposeAsync().AsTask().Soon();
+        _ledger?.Dispose();
         _backend.Dispose();
     }
 

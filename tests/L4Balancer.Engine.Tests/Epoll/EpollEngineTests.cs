@@ -83,5 +83,9 @@ internal static class EpollEngineTests
 
     internal sealed class HandOver() : HandOverContract(NewEpoll);
 
+    internal sealed class Slice() : SliceContract(NewEpoll);
+
+    internal sealed class SharedListen() : SharedListenContract(NewEpoll);
+
     internal sealed class Memory() : MemoryContract(NewEpoll);
 }

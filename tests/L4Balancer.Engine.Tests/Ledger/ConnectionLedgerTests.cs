@@ -40,7 +40,7 @@ internal sealed class ConnectionLedgerTests : IDisposable
     {
         ConnectionRecord record = LedgerSample.Record(_snapshot);
         (int client, int backend) = _sample.Sockets();
-        _sample.Ledger.Of(1).Begin(7, client, backend, record, EntryEnds.None, clientIsUnix: false);
+        Assert.That(_sample.Ledger.Of(1).Begin(7, client, backend, record, LedgerSample.Start), Is.True);
 
         LedgerConnection read = _sample.Read().Connections.Single();
         Assert.That(read.Doubts, Is.EqualTo(LedgerDoubts.None));
@@ -174,7 +174,7 @@ internal sealed class ConnectionLedgerTests : IDisposable
         Begin(worker, LedgerSample.Small.Slots - 1);
         Assert.That(_sample.Ledger.Unwritten, Is.EqualTo(1));
         Assert.That(_sample.Read().Connections, Has.Count.EqualTo(1));
-        Assert.That(_sample.Ledger.NumberOf(LedgerNameKind.Listener, 0, new string('n', LedgerName.LongestText + 1)), Is.Zero);
+        Assert.That(_sample.Ledger.NumberOfListener(new string('n', LedgerName.LongestText + 1)), Is.Zero);
     }
 
     [Test]
@@ -220,6 +220,6 @@ internal sealed class ConnectionLedgerTests : IDisposable
     private void Begin(WorkerLedger worker, int slot)
     {
         (int client, int backend) = _sample.Sockets();
-        worker.Begin(slot, client, backend, LedgerSample.Record(_snapshot), EntryEnds.None, clientIsUnix: false);
+        worker.Begin(slot, client, backend, LedgerSample.Record(_snapshot), LedgerSample.Start);
     }
 }

@@ -27,6 +27,7 @@ internal sealed class LedgerFormatTests
         Assert.That((read.Generation, read.NextId, read.Writer, read.State), Is.EqualTo((3, 5001, Writer, LedgerState.InUse)));
         Assert.That(read.Listening, Is.EqualTo([new LedgerSocket(20, 0x2020, "wss")]));
         Assert.That(read.Overrides, Is.EqualTo([(new LedgerBackendName("chat", "b\u00e9"), new BackendOverride(BackendMode.Draining, 25))]));
+        Assert.That(read.Seeds, Is.EqualTo([new LedgerSeeds("chat", 0xAAAA, 0xBBBB)]));
         var pipe = new LedgerPipeEnds(40, 41, 262_144, 0x4040);
         Assert.That(read.Pipes, Is.EqualTo([pipe]));
         LedgerConnection clean = read.Connections[0];
@@ -51,7 +52,7 @@ internal sealed class LedgerFormatTests
         string path = Path.Combine(folder, "ledger");
         using (ConnectionLedger ledger = ConnectionLedger.TryCreate(path, GoldenLedger.Shape, Writer, 3, 5001, out _)!)
         {
-            Assert.That(ledger.NumberOf(LedgerNameKind.Listener, 0, "wss"), Is.EqualTo(1));
+            Assert.That(ledger.NumberOfListener("wss"), Is.EqualTo(1));
             Assert.That(ledger.SetOverrides([("chat", "b\u00e9", new BackendOverride(BackendMode.Draining, 25))]));
             Assert.That(ledger.SetStickySeeds("chat", 0xAAAA, 0xBBBB));
             Assert.That(ledger.Publish(), Is.Null);

@@ -15,6 +15,10 @@ internal sealed class LedgerSample : IDisposable
 {
     public static readonly LedgerShape Small = new(Workers: 2, Slots: 1000, Pipes: 3, Names: 40, Overrides: 4, Listening: 4);
 
+    /// <summary>Nothing has ended, nothing is held.</summary>
+    public static readonly EntryStart Start = new(
+        EntryEnds.None, ClientIsUnix: false, IsDirtyToBackend: false, IsDirtyToClient: false, PipeToBackend: -1, PipeToClient: -1);
+
     private readonly string _folder = Directory.CreateTempSubdirectory("l4-ledger-").FullName;
     private readonly List<IDisposable> _open = [];
     private readonly List<KernelPipe> _pipes = [];

@@ -82,5 +82,9 @@ internal static class ManagedEngineTests
 
     internal sealed class HandOver() : HandOverContract(NewManaged);
 
+    internal sealed class Slice() : SliceContract(NewManaged);
+
+    internal sealed class SharedListen() : SharedListenContract(NewManaged);
+
     internal sealed class Memory() : MemoryContract(NewManaged);
 }

@@ -29,7 +29,7 @@ internal static class Duplicates
     {
         foreach (int descriptor in DescriptorsOf(copy))
         {
-            Close(descriptor);
+            _ = Close(descriptor);
         }
     }
 

@@ -15,6 +15,7 @@ internal abstract class FuzzTarget
         new AdminQueryTarget(),
         new ZookeeperTarget(),
         new SentinelTarget(),
+        new HandoverTarget(),
         new LedgerTarget(),
         new StoreAnswerTarget(),
         new DnsTarget(),

@@ -2,6 +2,8 @@ using System.Diagnostics;
 using System.Net.Sockets;
 using System.Runtime.Versioning;
 using L4Balancer.Admin;
+using L4Balancer.Web;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace L4Balancer.Tests.Admin;
 
@@ -11,14 +13,23 @@ namespace L4Balancer.Tests.Admin;
 internal sealed class AdminSocketTests
 {
     private DirectoryInfo _folder = null!;
+    private ControlSockets _sockets = null!;
 
     private string SocketPath => Path.Combine(_folder.FullName, "run", "admin.sock");
 
     [SetUp]
-    public void Make_a_folder() => _folder = Directory.CreateTempSubdirectory("l4b-");
+    public void Make_a_folder()
+    {
+        _folder = Directory.CreateTempSubdirectory("l4b-");
+        _sockets = new ControlSockets([], NullLogger.Instance);
+    }
 
     [TearDown]
-    public void Remove_it() => _folder.Delete(recursive: true);
+    public void Remove_it()
+    {
+        _sockets.Dispose();
+        _folder.Delete(recursive: true);
+    }
 
     [Test]
     public void It_has_its_mode_before_it_listens_and_goes_with_its_owner()
@@ -50,7 +61,7 @@ internal sealed class AdminSocketTests
     {
         using AdminSocket living = Create();
         living.Listener.Listen();
-        Assert.That(AdminSocket.TryCreate(SocketPath, out string fault), Is.Null);
+        Assert.That(AdminSocket.TryCreate(SocketPath, _sockets, out string fault), Is.Null);
         Assert.That(fault, Does.Contain("another daemon"));
         Assert.That(ConnectTo(SocketPath), Is.EqualTo(SocketError.Success));
     }
@@ -60,7 +71,7 @@ internal sealed class AdminSocketTests
     {
         _folder.CreateSubdirectory("run");
         File.WriteAllText(SocketPath, "precious");
-        Assert.That(AdminSocket.TryCreate(SocketPath, out string fault), Is.Null);
+        Assert.That(AdminSocket.TryCreate(SocketPath, _sockets, out string fault), Is.Null);
         Assert.That(fault, Does.Contain("not a socket"));
         Assert.That(File.ReadAllText(SocketPath), Is.EqualTo("precious"));
     }
@@ -69,7 +80,7 @@ internal sealed class AdminSocketTests
     public void A_folder_in_its_place_is_left_alone()
     {
         Directory.CreateDirectory(SocketPath);
-        Assert.That(AdminSocket.TryCreate(SocketPath, out string fault), Is.Null);
+        Assert.That(AdminSocket.TryCreate(SocketPath, _sockets, out string fault), Is.Null);
         Assert.That(fault, Does.Contain("not a socket"));
     }
 
@@ -82,7 +93,7 @@ internal sealed class AdminSocketTests
         _folder.CreateSubdirectory("run");
         Run("sh", "-c", string.Format(null, made, SocketPath));
         string before = Run("stat", "-c", "%F %i %s", SocketPath).Output;
-        Assert.That(AdminSocket.TryCreate(SocketPath, out string fault), Is.Null);
+        Assert.That(AdminSocket.TryCreate(SocketPath, _sockets, out string fault), Is.Null);
         Assert.That(fault, Does.Contain("change `socket`"));
         Assert.That(Run("stat", "-c", "%F %i %s", SocketPath).Output, Is.EqualTo(before));
     }
@@ -108,7 +119,7 @@ internal sealed class AdminSocketTests
     public void Where_it_cannot_be_made_the_mend_is_said()
     {
         File.WriteAllText(Path.Combine(_folder.FullName, "run"), "in the way");
-        Assert.That(AdminSocket.TryCreate(SocketPath, out string fault), Is.Null);
+        Assert.That(AdminSocket.TryCreate(SocketPath, _sockets, out string fault), Is.Null);
         Assert.That(fault, Does.Contain("change `socket`"));
     }
 
@@ -127,7 +138,7 @@ internal sealed class AdminSocketTests
 
     private AdminSocket Create()
     {
-        AdminSocket? socket = AdminSocket.TryCreate(SocketPath, out string fault);
+        AdminSocket? socket = AdminSocket.TryCreate(SocketPath, _sockets, out string fault);
         Assert.That(socket, Is.Not.Null, fault);
         return socket!;
     }

@@ -143,14 +143,6 @@ internal sealed class CommandLineTests
         Assert.That(result.Errors, Does.Match(@"^l4balancer: [^\n]+: see l4balancer [a-z -]*--help\n$"));
     }
 
-    [TestCase("upgrade", "--binary", "x")]
-    public async Task What_is_not_built_yet_says_so(params string[] args)
-    {
-        Result result = await InvokeAsync(args);
-        Assert.That(result.Code, Is.EqualTo(2));
-        Assert.That(result.Errors, Does.Match(@"^l4balancer: [^\n]+not supported yet[^\n]*\n$"));
-    }
-
     [TestCase("")]
     [TestCase("run")]
     [TestCase("check")]

@@ -1,9 +1,14 @@
+using System.Collections.Immutable;
 using L4Balancer.Control;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Balancing;
 using L4Balancer.Core.Config;
+using L4Balancer.Core.Connections;
+using L4Balancer.Core.Discovery;
+using L4Balancer.Core.Handover;
 using L4Balancer.Core.Health;
+using L4Balancer.Core.Pacing;
 using L4Balancer.Core.Routing;
 using L4Balancer.Engine;
 using L4Balancer.Resolving;
@@ -168,6 +173,36 @@ internal sealed class BalancerControlTests : IAsyncDisposable
 
         Assert.That((broken.Outcome, _first.State.Reloads.Failed), Is.EqualTo((ReloadOutcome.Failed, 1)));
         Assert.That(broken.Errors, Has.Exactly(1).Contains("of the test"));
+    }
+
+    [Test]
+    public async Task Another_process_goes_on_with_what_this_one_knows()
+    {
+        OnceHealthIsKnown(() => Fail(times: 3));
+        await AllIsTakenAsync();
+        await Control.SetModeAsync("chat", "ws2", BackendMode.Draining, "test", CloseRate.AtRate(1));
+        ControlKnowledge known = await Control.KnownAsync();
+        Preparation before = Preparation.Read(known.Prepare(new Dictionary<string, ImmutableArray<DiscoveredBackend>>()).ToBytes(), out _)!;
+
+        var desired = new DesiredState(Read(_file), 1000) { Overrides = before.OverridesFor(Read(_file)), Seed = before.Seed };
+        RoutingSnapshot first = RoutingSnapshot.Build(desired);
+        HealthBoard.Mark(first, before.Health);
+        Assert.That((first.Pools[0].StatusOf(0), first.Pools[0].StatusOf(1)), Is.EqualTo((BackendStatus.Down, BackendStatus.Draining)));
+        await using var next = new BalancerControl(
+            new ActiveConfig(desired, first), _engine, Names(), Undiscovered.With(_clock), 10_000, _file, _clock, NullLoggerFactory.Instance, before);
+        next.Start();
+        await next.SetModeAsync("chat", "none", BackendMode.Ready, "test");
+        Assert.That((next.Snapshot.Pools[0].StatusOf(0), next.Snapshot.Pools[0].StatusOf(1)), Is.EqualTo((BackendStatus.Down, BackendStatus.Draining)));
+        Assert.That(first.Pools[0].Backends[0].State.Health.Transitions, Is.Zero);
+
+        var survivors = new Survivors(1);
+        byte[] image = new BalancerImage([]).Capture(Connections.Snapshot(pool: "gone"), default);
+        Assert.That(new BalancerImage([]).TryAdd(image, next.Snapshot, survivors, default, out string fault), fault);
+        CarriedRecord.Of(Connections.Established(Connections.Snapshot(pool: "gone")), default).Revive(next.Snapshot, survivors).Record.Join(next.Snapshot.State);
+        Assert.That(await next.JoinAsync(survivors), Is.Empty);
+        Assert.That(next.Snapshot.Removed.Backends.Select(b => (b.State.Pool, b.State.Active)), Is.EqualTo(new[] { ("gone", 1) }));
+        Assert.That((await next.ReloadAsync("test")).Outcome, Is.EqualTo(ReloadOutcome.Applied).Or.EqualTo(ReloadOutcome.Unchanged));
+        Assert.That(next.Snapshot.Removed.Backends.Select(b => b.State.Pool), Is.EqualTo(new[] { "gone" }));
     }
 
     // The health of the first snapshot is known by then, and nothing is reported yet.

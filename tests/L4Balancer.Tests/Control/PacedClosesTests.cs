@@ -1,7 +1,9 @@
+using L4Balancer.Admin;
 using L4Balancer.Control;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
+using L4Balancer.Core.Handover;
 using L4Balancer.Core.Health;
 using L4Balancer.Core.Pacing;
 using L4Balancer.Core.Routing;
@@ -225,6 +227,48 @@ internal sealed class PacedClosesTests : IAsyncDisposable
 
         Turn(health);
         return _closes.Of(Pool.Backends[1].State) is null;
+    }
+
+    [Test]
+    public async Task What_is_being_closed_is_closed_on_by_another_process()
+    {
+        _closes.ModeSet(Pool, Pool.Backends[0], CloseRate.Within(TimeSpan.FromMinutes(10)));
+        Enumerable.Range(0, 200).ToList().ForEach(_ => Pool.Backends[1].State.CountEstablished());
+        _closes.Rebalance(Pool, tolerance: 0.1, perSecond: 7);
+        ConnectionFilter filter = new(("chat", "ws2"), null, null);
+        _closes.CloseMatching(filter.ForClosing(), new Dictionary<PoolState, int> { [Pool.State] = 1 }, perSecond: null);
+        IReadOnlyList<CarriedShed> carried = CarriedShed.Read(CarriedShed.ToBytes(_closes.Carried()), out int left);
+        Assert.That((carried.Count, left), Is.EqualTo((3, 0)));
+
+        RoutingSnapshot ready = Build(OnBackendDown.Close, null);
+        Enumerable.Range(0, 200).ToList().ForEach(_ => ready.Pools[0].Backends[1].State.CountEstablished());
+        await using var closes = new PacedCloses(new StillEngine(), ready, TimeProvider.System, NullLogger.Instance);
+        Assert.That(closes.Continue(carried, ConnectionFilter.Again), Is.EqualTo(2), "of a backend that is ready no connection is drained");
+        CarriedShed[] again = [.. closes.Carried()];
+        Assert.That(
+            again.Single(s => s.Kind == ShedKind.Rebalance) with { Filter = [] }, Is.EqualTo(carried.Single(s => s.Kind == ShedKind.Rebalance) with { Filter = [] }));
+        Assert.That(again.Single(s => s.Kind == ShedKind.Filter).Filter, Is.EqualTo(new[] { ("backend", "chat/ws2") }));
+
+        RoutingSnapshot draining = Build(OnBackendDown.Close, null);
+        draining.Pools[0].SetMode(0, BackendMode.Draining);
+        await using var drains = new PacedCloses(new StillEngine(), draining, TimeProvider.System, NullLogger.Instance);
+        Assert.That(drains.Continue(carried.Where(s => s.Kind == ShedKind.Backend), ConnectionFilter.Again), Is.EqualTo(1));
+        Assert.That(drains.Of(draining.Pools[0].Backends[0].State)?.Reason, Is.EqualTo(CloseReason.Drain));
+        CarriedShed drain = drains.Carried().Single();
+        Assert.That((drain.Reason, drain.PerSecond), Is.EqualTo((CloseReason.Drain, (int?)null)));
+        Assert.That(drain.Within, Is.GreaterThan(TimeSpan.FromMinutes(5)).And.LessThanOrEqualTo(TimeSpan.FromMinutes(10)), "what was left of it");
+    }
+
+    [Test]
+    public async Task What_has_no_cause_in_the_other_process_is_not_closed_there()
+    {
+        Pool.SetMode(0, BackendMode.Draining);
+        _closes.ModeSet(Pool, Pool.Backends[0], CloseRate.AtRate(1));
+        RoutingSnapshot next = Build(OnBackendDown.Close, null);
+        await using var closes = new PacedCloses(new StillEngine(), next, TimeProvider.System, NullLogger.Instance);
+
+        Assert.That(closes.Continue(_closes.Carried(), ConnectionFilter.Again), Is.Zero, "it is ready there");
+        Assert.That(closes.Continue([new CarriedShed(ShedKind.Filter) { Filter = [("planet", "mars")] }], ConnectionFilter.Again), Is.Zero);
     }
 
     private void Turn(HealthState health)

@@ -5,6 +5,7 @@ using System.Text.Json;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Routing;
 using L4Balancer.Direct;
+using L4Balancer.Web;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -71,7 +72,7 @@ internal sealed class EndpointScene : IAsyncDisposable
         RoutingSnapshot snapshot = RoutingSnapshot.Build(new DesiredState(read.Config!, 10));
         var desk = new EndpointDesk(() => snapshot, () => read.Config!.Endpoint, TimeProvider.System, seed: 1);
         EndpointServer server = await EndpointServer.StartAsync(
-            read.Config!.Endpoint!, desk, limit: 20_000, TimeProvider.System, loggers, CancellationToken.None);
+            read.Config!.Endpoint!, desk, limit: 20_000, TimeProvider.System, new ControlSockets([], NullLogger.Instance), loggers, CancellationToken.None);
         var http = new HttpClient(new SocketsHttpHandler
         {
             AllowAutoRedirect = false,

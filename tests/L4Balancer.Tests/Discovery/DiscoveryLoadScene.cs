@@ -16,7 +16,7 @@ internal sealed class DiscoveryLoadScene : IAsyncDisposable
     /// <summary>From the moment at which a change is believed to that from which on no connection may go by the state before.</summary>
     public static readonly TimeSpan Late = TimeSpan.FromSeconds(1);
 
-    private const int ConnectsPerSecond = 400;
+    private const int ConnectsPerSecond = 500;
     private const int Established = 60;
 
     private readonly SocketFolder _folder = new();
@@ -27,6 +27,7 @@ internal sealed class DiscoveryLoadScene : IAsyncDisposable
     private DaemonProcess? _daemon;
     private SteadyLoad? _load;
     private int _believed;
+    private TimeSpan _latest;
 
     private DiscoveryLoadScene(Func<IReadOnlyList<DiscoveredBackend>, Task> write, int light)
     {
@@ -102,8 +103,13 @@ internal sealed class DiscoveryLoadScene : IAsyncDisposable
         await NoneLaterAsync(drained, DateTime.UtcNow);
 
         await _load.StopAsync();
+        await TestContext.Out.WriteLineAsync(string.Create(
+            CultureInfo.InvariantCulture,
+            $"{_load.Count} connects, {_load.Rate:0} a second, {_load.Failures.Count} failed; the latest to a backend that was gone came {_latest.TotalMilliseconds:0} ms after that was believed"));
         Assert.That(_load.Failures, Is.Empty, $"of {_load.Count} connects");
+        Assert.That(_load.Rate, Is.GreaterThan(ConnectsPerSecond / 2), "it made up for what was late");
         await AllEstablishedLiveAsync();
+        await TestContext.Out.WriteLineAsync($"{_established.Count} of {Established} established connections kept");
         Assert.That(_established.Select(e => e.Backend).Distinct().Count(), Is.EqualTo(4), "also at the one that is gone and at the one that is drained");
     }
 
@@ -177,7 +183,7 @@ internal sealed class DiscoveryLoadScene : IAsyncDisposable
         _folder.Dispose();
     }
 
-    // It keeps its connections, and gets none, or one of four hundred.
+    // It keeps its connections, and gets none, or one of four hundred or so.
     private async Task ReweighAsync(RecordingBackend light)
     {
         light.Weight = _light;
@@ -210,6 +216,7 @@ internal sealed class DiscoveryLoadScene : IAsyncDisposable
         await UntilAsync(() => Task.FromResult(DateTime.UtcNow > late && _load.Count - begun > ConnectsPerSecond), "the time in which they may come is over");
         int then = _load.Count;
         await _load.ConnectsAsync(ConnectsPerSecond / 4, from: then);
+        _latest = backend.Last - believed is { } after && after > _latest ? after : _latest;
         Assert.That(backend.Last, Is.LessThan(late), $"{backend.Address} got a connection after {believed:O}");
     }
 

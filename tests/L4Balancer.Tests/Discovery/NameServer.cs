@@ -17,11 +17,11 @@ internal sealed class NameServer : IAsyncDisposable
     private Process? _process;
     private int _serial;
 
-    private NameServer()
+    private NameServer(string host)
     {
         // The same number for UDP and TCP, chosen by TCP: among the numbers that UDP is given are many of outgoing TCP connections, and where
         // one of those is left in TIME_WAIT, named would serve UDP alone. Another program could take it in between; then the start fails.
-        using var tcp = new TcpListener(IPAddress.Loopback, 0);
+        using var tcp = new TcpListener(IPAddress.Parse(host), 0);
         tcp.Start();
         using var udp = new UdpClient((IPEndPoint)tcp.LocalEndpoint);
         Address = Endpoint.From((IPEndPoint)udp.Client.LocalEndPoint!);
@@ -32,20 +32,20 @@ internal sealed class NameServer : IAsyncDisposable
     public int Id => _process!.Id;
 
     /// <summary>Started with this zone; skips the test where there is no named.</summary>
-    public static async Task<NameServer> StartAsync(string records)
+    public static async Task<NameServer> StartAsync(string records, string host = "127.0.0.1")
     {
         if (!File.Exists(Executable))
         {
             Assert.Ignore($"no {Executable} (make test-deps)");
         }
 
-        var server = new NameServer();
+        var server = new NameServer(host);
         try
         {
             await File.WriteAllTextAsync(server.PathOf("named.conf"), $$"""
                 options {
                     directory "{{server._folder.FullName}}";
-                    listen-on port {{server.Address.Port}} { 127.0.0.1; };
+                    listen-on port {{server.Address.Port}} { {{host}}; };
                     listen-on-v6 { none; };
                     pid-file none;
                     session-keyfile none;

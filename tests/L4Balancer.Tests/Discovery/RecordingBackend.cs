@@ -7,14 +7,20 @@ namespace L4Balancer.Tests.Discovery;
 /// <summary>A backend that answers each byte with its own port (two bytes), and records when connections with a byte came. Probes send none.</summary>
 internal sealed class RecordingBackend : IAsyncDisposable
 {
-    private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
+    private readonly TcpListener _listener;
     private readonly CancellationTokenSource _stop = new();
     private readonly Task _accepting;
     private int _connections;
     private long _last;
 
     public RecordingBackend()
+        : this(IPAddress.Loopback)
     {
+    }
+
+    public RecordingBackend(IPAddress address)
+    {
+        _listener = new TcpListener(address, 0);
         _listener.Start(4096);
         Address = Endpoint.From((IPEndPoint)_listener.LocalEndpoint);
         _accepting = AcceptAsync();

@@ -12,6 +12,7 @@ internal sealed class SteadyLoad : IDisposable
     private readonly IPEndPoint _front;
     private readonly SemaphoreSlim _places = new(MostAtOnce);
     private readonly CancellationTokenSource _stop = new();
+    private readonly Stopwatch _lasted = Stopwatch.StartNew();
     private readonly Task _running;
     private int _count;
 
@@ -23,6 +24,9 @@ internal sealed class SteadyLoad : IDisposable
 
     /// <summary>Connects that have got their answer, or failed.</summary>
     public int Count => Volatile.Read(ref _count);
+
+    /// <summary>Connects a second, from the start to the last one.</summary>
+    public double Rate => Count / _lasted.Elapsed.TotalSeconds;
 
     public ConcurrentQueue<string> Failures { get; } = [];
 
@@ -71,6 +75,8 @@ internal sealed class SteadyLoad : IDisposable
         {
             await _places.WaitAsync();
         }
+
+        _lasted.Stop();
     }
 
     private async Task ComeAsync()

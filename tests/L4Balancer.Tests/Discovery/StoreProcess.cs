@@ -4,8 +4,8 @@ using System.Net.Sockets;
 
 namespace L4Balancer.Tests.Discovery;
 
-/// <summary>A store as a process in the foreground that listens on a port of loopback. Disposal kills it, by its own handle.</summary>
-internal sealed class StoreProcess(string program, string[] arguments, int port) : IAsyncDisposable
+/// <summary>A store as a process in the foreground that listens on a port. Disposal kills it, by its own handle.</summary>
+internal sealed class StoreProcess(string program, string[] arguments, int port, string host = "127.0.0.1") : IAsyncDisposable
 {
     private readonly List<string> _log = [];
     private Process? _process;
@@ -14,7 +14,7 @@ internal sealed class StoreProcess(string program, string[] arguments, int port)
 
     public int Port => port;
 
-    public string Server => $"127.0.0.1:{port}";
+    public string Server => $"{host}:{port}";
 
     /// <summary>Starts, or starts again, and waits until it accepts connections.</summary>
     public async Task StartAsync()
@@ -42,7 +42,7 @@ internal sealed class StoreProcess(string program, string[] arguments, int port)
             using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
             try
             {
-                await socket.ConnectAsync(new IPEndPoint(IPAddress.Loopback, port));
+                await socket.ConnectAsync(IPEndPoint.Parse(Server));
                 return;
             }
             catch (SocketException)

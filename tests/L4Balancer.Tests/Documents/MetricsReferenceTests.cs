@@ -110,7 +110,7 @@ internal sealed class MetricsReferenceTests
         var clock = new FakeTimeProvider();
         var fleet = new FleetStatus("chat", "lb1", "", default, "", [], FleetStatus.Compare([]), FleetIntents.None);
         var engine = new StillEngine { Loads = [new WorkerLoad(0, 1, TimeSpan.FromMilliseconds(1))] };
-        using var metrics = new ScrapedMetrics(() => snapshot, () => engine, clock, () => fleet, _ => new DiscoveryStatus("file", Belief.Nothing, Instant.Now(clock)));
+        using var metrics = new ScrapedMetrics(() => snapshot, () => engine, clock, () => fleet, _ => new DiscoveryStatus("file", Belief.Nothing, Instant.Now(clock), 0));
         ConnectionRecord record = Connections.Closed(snapshot, CloseReason.Drain);
         metrics.Of.Durations.Established(record);
         metrics.Of.Durations.Ended(record);

@@ -1,10 +1,11 @@
 using System.Collections.Immutable;
 using L4Balancer.Etcd;
 using L4Balancer.Stores;
+using L4Balancer.Tests.Fronting;
 
 namespace L4Balancer.Tests.Etcd;
 
-/// <summary>A cluster of members on loopback, each a process. Disposal kills all.</summary>
+/// <summary>A cluster of members, each a process. Disposal kills all.</summary>
 internal sealed class EtcdCluster : IAsyncDisposable
 {
     private EtcdCluster(ImmutableArray<EtcdServer> members) => Members = members;
@@ -16,13 +17,26 @@ internal sealed class EtcdCluster : IAsyncDisposable
     /// <summary>For a configuration: <c>["http://127.0.0.1:1", …]</c>.</summary>
     public string Toml => $"[{string.Join(", ", Members.Select(m => $"\"{m.Client.OriginalString}\""))}]";
 
-    /// <summary>Starts it and waits until each member serves.</summary>
+    /// <summary>Starts it on loopback and waits until each member serves.</summary>
     public static async Task<EtcdCluster> StartAsync(int members = 3)
     {
         EtcdServer.Require();
         int[] ports = EtcdServer.FreePorts(2 * members);
         string all = string.Join(',', Enumerable.Range(0, members).Select(i => $"m{i + 1}=http://127.0.0.1:{ports[(2 * i) + 1]}"));
-        var cluster = new EtcdCluster([.. Enumerable.Range(0, members).Select(i => EtcdServer.Of($"m{i + 1}", ports[2 * i], ports[(2 * i) + 1], all))]);
+        return await StartAsync(Enumerable.Range(0, members).Select(i => EtcdServer.Of($"m{i + 1}", "127.0.0.1", ports[2 * i], ports[(2 * i) + 1], all)));
+    }
+
+    /// <summary>Starts it on hosts of their own, and waits until each member serves.</summary>
+    public static Task<EtcdCluster> StartAsync(IReadOnlyList<(VirtualHost Host, string Address)> places)
+    {
+        EtcdServer.Require();
+        string all = string.Join(',', places.Select((p, i) => $"m{i + 1}=http://{p.Address}:2380"));
+        return StartAsync(places.Select((p, i) => EtcdServer.Of($"m{i + 1}", p.Address, 2379, 2380, all, p.Host.Enter)));
+    }
+
+    private static async Task<EtcdCluster> StartAsync(IEnumerable<EtcdServer> members)
+    {
+        var cluster = new EtcdCluster([.. members]);
         foreach (EtcdServer member in cluster.Members)
         {
             member.Start();

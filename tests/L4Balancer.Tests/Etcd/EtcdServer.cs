@@ -4,7 +4,7 @@ using System.Net.Sockets;
 
 namespace L4Balancer.Tests.Etcd;
 
-/// <summary>One member of etcd as a process on loopback, with a folder and ports of its own. Disposal kills it, by its own handle.</summary>
+/// <summary>One member of etcd as a process, with a folder and ports of its own. Disposal kills it, by its own handle.</summary>
 internal sealed class EtcdServer : IAsyncDisposable
 {
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("l4balancer-etcd-");
@@ -19,7 +19,7 @@ internal sealed class EtcdServer : IAsyncDisposable
         Name = name;
         _wrapper = wrapper ?? [];
         Client = new Uri($"{scheme}://{host}:{clientPort}");
-        Peer = new Uri($"http://127.0.0.1:{peerPort}");
+        Peer = new Uri($"http://{host}:{peerPort}");
         _cluster = cluster.Length > 0 ? cluster : $"{name}={Peer.OriginalString}";
         _more = more;
     }
@@ -55,18 +55,31 @@ internal sealed class EtcdServer : IAsyncDisposable
         return server;
     }
 
+    /// <summary>A member of its own cluster at an address of this host, answering.</summary>
+    public static async Task<EtcdServer> AtAsync(string host)
+    {
+        Require();
+        int[] ports = FreePorts(2);
+        var server = new EtcdServer("m1", ports[0], ports[1], "http", "", [], host);
+        server.Start();
+        await server.ReadyAsync();
+        return server;
+    }
+
     /// <summary>A member of its own cluster behind a network that can be cut, answering.</summary>
     public static async Task<EtcdServer> StartAsync(CutNetwork network)
     {
         Require();
-        var server = new EtcdServer("m1", 2379, 2380, "http", "", [], CutNetwork.Far, network.Wrapper);
+        var server = new EtcdServer("m1", 2379, 2380, "http", "", [], network.Far, network.Wrapper);
         server.Start();
         await server.ReadyAsync();
         return server;
     }
 
     /// <summary>A member of a cluster, not started.</summary>
-    public static EtcdServer Of(string name, int clientPort, int peerPort, string cluster) => new(name, clientPort, peerPort, "http", cluster, []);
+    /// <param name="wrapper">What its command begins with.</param>
+    public static EtcdServer Of(string name, string host, int clientPort, int peerPort, string cluster, string[]? wrapper = null) =>
+        new(name, clientPort, peerPort, "http", cluster, [], host, wrapper);
 
     /// <summary>Starts, or starts again with the same data.</summary>
     public void Start()

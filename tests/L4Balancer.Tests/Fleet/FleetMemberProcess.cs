@@ -7,7 +7,8 @@ using L4Balancer.Tests.NameServer;
 namespace L4Balancer.Tests.Fleet;
 
 /// <summary>One balancer of a fleet: a daemon with its own configuration, socket and state file, which can be started again.</summary>
-internal sealed class FleetMemberProcess(string id, string folder, Func<string, string> config) : IAsyncDisposable
+/// <param name="wrapper">What its command begins with.</param>
+internal sealed class FleetMemberProcess(string id, string folder, Func<string, string> config, string[]? wrapper = null) : IAsyncDisposable
 {
     private HttpClient? _http;
 
@@ -24,7 +25,7 @@ internal sealed class FleetMemberProcess(string id, string folder, Func<string, 
     public async Task StartAsync()
     {
         await File.WriteAllTextAsync(ConfigPath, config(id));
-        Daemon = DaemonProcess.Start("run", "--config", ConfigPath);
+        Daemon = DaemonProcess.Start(new Dictionary<string, string>(), wrapper ?? [], "run", "--config", ConfigPath);
         await Daemon.LineWithAsync("admin API on ");
         await Daemon.ReadyAsync();
         _http?.Dispose();

@@ -4,7 +4,10 @@ using L4Balancer.Tests.Etcd;
 
 namespace L4Balancer.Tests.Fleet;
 
-/// <summary>A cluster of three members of etcd, two backends that each balancer may judge for itself, and three balancers.</summary>
+/// <summary>
+/// A cluster of three members of etcd, two backends that each balancer may judge for itself, and three balancers: each of them on a host of its
+/// own, or all on loopback where none can be made.
+/// </summary>
 internal sealed class FleetScene : IAsyncDisposable
 {
     public const string Name = "chat";
@@ -20,23 +23,34 @@ internal sealed class FleetScene : IAsyncDisposable
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("l4b-fleet-");
     private readonly string _health;
 
-    private FleetScene(EtcdCluster etcd, string health)
+    private FleetScene(FleetHosts? hosts, string why, EtcdCluster etcd, JudgedBackend[] backends, string health)
     {
+        Hosts = hosts;
+        WhyNoHosts = why;
         Etcd = etcd;
+        Backends = backends;
         _health = health;
-        Balancers = [.. new[] { "lb1", "lb2", "lb3" }.Select(Balancer)];
+        Balancers = [.. new[] { "lb1", "lb2", "lb3" }.Select(id => new FleetMemberProcess(id, _folder.FullName, ConfigOf, EnterOf(id)))];
     }
+
+    /// <summary>Null: all is on loopback.</summary>
+    public FleetHosts? Hosts { get; }
+
+    public string WhyNoHosts { get; }
 
     public EtcdCluster Etcd { get; }
 
-    public JudgedBackend[] Backends { get; } = [new(), new()];
+    public JudgedBackend[] Backends { get; }
 
     public FleetMemberProcess[] Balancers { get; }
 
     public static async Task<FleetScene> StartAsync(string health = "vote")
     {
         EtcdServer.Require();
-        var scene = new FleetScene(await EtcdCluster.StartAsync(), health);
+        (FleetHosts? hosts, string why) = await FleetHosts.TryStartAsync();
+        EtcdCluster etcd = await (hosts is null ? EtcdCluster.StartAsync() : EtcdCluster.StartAsync(hosts.Etcd));
+        JudgedBackend[] backends = hosts is null ? [new(), new()] : [await hosts.BackendAsync(0), await hosts.BackendAsync(1)];
+        var scene = new FleetScene(hosts, why, etcd, backends, health);
         await Task.WhenAll(scene.Balancers.Select(b => b.StartAsync()));
         await scene.AllAsync(async b => (await b.MembersAsync()).Length == 3, "all see all");
         return scene;
@@ -45,10 +59,9 @@ internal sealed class FleetScene : IAsyncDisposable
     /// <summary>The public address of a balancer.</summary>
     public static string AddressOf(string id) => $"192.0.2.{id.Last(char.IsAsciiDigit)}";
 
-    private FleetMemberProcess Balancer(string id) => new(id, _folder.FullName, ConfigOf);
-
     /// <summary>Another process with this id.</summary>
-    public FleetMemberProcess Twin(string id) => new(id + "-twin", _folder.FullName, file => ConfigOf(file).Replace($"id = \"{file}\"", $"id = \"{id}\"", StringComparison.Ordinal));
+    public FleetMemberProcess Twin(string id) => new(
+        id + "-twin", _folder.FullName, file => ConfigOf(file).Replace($"id = \"{file}\"", $"id = \"{id}\"", StringComparison.Ordinal), EnterOf(id));
 
     /// <summary>Waits until it is so on all balancers.</summary>
     /// <param name="what">For the message.</param>
@@ -85,13 +98,19 @@ internal sealed class FleetScene : IAsyncDisposable
         }
 
         await Etcd.DisposeAsync();
+        await (Hosts?.DisposeAsync() ?? ValueTask.CompletedTask);
         _folder.Delete(recursive: true);
     }
+
+    private string[] EnterOf(string id) => Hosts?.Balancers[NumberOf(id)].Host.Enter ?? [];
+
+    private static int NumberOf(string id) => id[2] - '1';
 
     // The backends of the large pool stand in another order in each file.
     private string ConfigOf(string id)
     {
         int turn = id.Sum(static c => c) % 7;
+        string own = Hosts?.Balancers[NumberOf(id)].Address ?? "127.0.0.1";
         string[] rooms = [.. Enumerable.Range(0, 40).Select(i => (i + turn) % 40).Select(i => string.Create(CultureInfo.InvariantCulture, $$"""
               [[pools.backends]]
               name = "r{{i}}"
@@ -111,13 +130,13 @@ internal sealed class FleetScene : IAsyncDisposable
             lease = "{{Lease.TotalSeconds}}s"
             health = "{{_health}}"
             [dns]
-            listen = "127.0.0.1:0"
+            listen = "{{own}}:0"
             zone = "{{Zone}}"
             address = ["{{AddressOf(id)}}"]
             rate_per_source = 0
             [[listeners]]
             name = "wss"
-            bind = ["127.0.0.1:0"]
+            bind = ["{{own}}:0"]
             pool = "chat"
             [[pools]]
             name = "chat"

@@ -9,18 +9,26 @@ namespace L4Balancer.Tests.Fleet;
 /// <summary>An HTTP server that is well for some balancers and not for others: each says who it is in the header X-Balancer of its probes.</summary>
 internal sealed class JudgedBackend : IAsyncDisposable
 {
-    private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
+    private readonly Socket _listener;
     private readonly CancellationTokenSource _stop = new();
     private readonly ConcurrentDictionary<string, ConcurrentQueue<long>> _denied = new();
     private readonly Task _serving;
 
     public JudgedBackend()
+        : this(new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp), IPAddress.Loopback)
     {
-        _listener.Start();
+    }
+
+    /// <param name="listener">Not bound yet.</param>
+    public JudgedBackend(Socket listener, IPAddress address)
+    {
+        _listener = listener;
+        _listener.Bind(new IPEndPoint(address, 0));
+        _listener.Listen(1024);
         _serving = Task.Run(ServeAsync);
     }
 
-    public string Endpoint => _listener.LocalEndpoint.ToString()!;
+    public string Endpoint => _listener.LocalEndPoint!.ToString()!;
 
     /// <summary>From now on the probes of this balancer fail.</summary>
     public void Deny(string balancer) => _denied[balancer] = [];
@@ -45,7 +53,7 @@ internal sealed class JudgedBackend : IAsyncDisposable
         {
             try
             {
-                _ = AnswerAsync(await _listener.AcceptTcpClientAsync(_stop.Token));
+                _ = AnswerAsync(await _listener.AcceptAsync(_stop.Token));
             }
             catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException)
             {
@@ -54,13 +62,12 @@ internal sealed class JudgedBackend : IAsyncDisposable
         }
     }
 
-    private async Task AnswerAsync(TcpClient client)
+    private async Task AnswerAsync(Socket client)
     {
-        using (client)
+        await using (var stream = new NetworkStream(client, ownsSocket: true))
         {
             try
             {
-                NetworkStream stream = client.GetStream();
                 var text = new StringBuilder();
                 var piece = new byte[1024];
                 while (!text.ToString().Contains("\r\n\r\n", StringComparison.Ordinal))

@@ -95,6 +95,23 @@ internal sealed class VirtualHost : IAsyncDisposable
         }
     }
 
+    /// <summary>From now on every packet from and to these addresses is dropped here (nft).</summary>
+    public Task CutAsync(params IEnumerable<string> addresses)
+    {
+        string them = $"{{ {string.Join(", ", addresses)} }}";
+        return ShellAsync($$"""
+            nft -f - <<END
+            table inet cut {
+                chain arriving { type filter hook input priority 0; ip saddr {{them}} drop; }
+                chain leaving { type filter hook output priority 0; ip daddr {{them}} drop; }
+            }
+            END
+            """);
+    }
+
+    /// <summary>Ends what <see cref="CutAsync"/> has begun.</summary>
+    public Task MendAsync() => ShellAsync("nft delete table inet cut");
+
     /// <summary>A TCP socket of this host; what is done with it later may be done on any thread.</summary>
     public async Task<Socket> NewSocketAsync(AddressFamily family)
     {

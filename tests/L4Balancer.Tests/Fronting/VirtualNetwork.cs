@@ -21,14 +21,26 @@ internal sealed class VirtualNetwork : IAsyncDisposable
     /// <param name="trial">What has to work on a host of its own.</param>
     public static async Task<VirtualNetwork> StartAsync(string[] programs, string trial = "true")
     {
+        (VirtualNetwork? network, string why) = await TryStartAsync(programs, trial);
+        if (network is null)
+        {
+            Assert.Ignore(why);
+        }
+
+        return network!;
+    }
+
+    /// <summary>As <see cref="StartAsync"/>; without a network says why.</summary>
+    public static async Task<(VirtualNetwork? Network, string Why)> TryStartAsync(string[] programs, string trial = "true")
+    {
         if (!Environment.IsPrivilegedProcess)
         {
-            Assert.Ignore("hosts in namespaces need root");
+            return (null, "hosts in namespaces need root");
         }
 
         foreach (string program in programs.Append("nsenter").Append("ip").Where(p => !IsInstalled(p)))
         {
-            Assert.Ignore($"{program} is not installed");
+            return (null, $"{program} is not installed");
         }
 
         VirtualHost? bridge = null;
@@ -36,13 +48,12 @@ internal sealed class VirtualNetwork : IAsyncDisposable
         {
             bridge = await VirtualHost.StartAsync("switch");
             await bridge.ShellAsync($"ip link add br0 type bridge; ip link set br0 up; {trial}");
-            return new VirtualNetwork(bridge);
+            return (new VirtualNetwork(bridge), "");
         }
         catch (Exception e) when (e is InvalidOperationException or Win32Exception)
         {
             await (bridge?.DisposeAsync() ?? ValueTask.CompletedTask);
-            Assert.Ignore($"no such hosts in namespaces can be made here: {e.Message}");
-            throw;
+            return (null, $"no such hosts in namespaces can be made here: {e.Message}");
         }
     }
 
@@ -55,6 +66,17 @@ internal sealed class VirtualNetwork : IAsyncDisposable
             addresses.Select(a => $"ip addr add {a} dev eth0 {(a.Contains(':', StringComparison.Ordinal) ? "nodad" : "")}; "));
         await host.ShellAsync($"{added} ip link set eth0 up");
         return host;
+    }
+
+    /// <summary>Connects this machine to the switch, until the network is disposed of.</summary>
+    /// <param name="link">The name of its interface, which no other may have.</param>
+    /// <param name="address">With the length of its prefix; no other network of this machine may have addresses below it.</param>
+    public async Task JoinAsync(string link, string address)
+    {
+        await _switch.ShellAsync($"ip link add here type veth peer name {link} netns {Environment.ProcessId}; ip link set here master br0 up");
+        using Process shell = Process.Start("sh", ["-ec", $"ip addr add {address} dev {link}; ip link set {link} up"]);
+        await shell.WaitForExitAsync();
+        Assert.That(shell.ExitCode, Is.Zero);
     }
 
     /// <summary>Disposed of with the network, in the opposite order.</summary>

@@ -50,13 +50,13 @@ internal sealed class DaemonTests
     }
 
     [Test]
-    public async Task Signals_that_are_not_built_yet_are_logged_and_never_kill()
+    public async Task An_upgrade_that_cannot_be_is_logged_and_the_daemon_goes_on()
     {
         await using var backend = new EchoPeer();
-        await using DaemonProcess daemon = DaemonProcess.Run(OneBackend.Config(backend.Endpoint));
+        await using DaemonProcess daemon = DaemonProcess.Run(OneBackend.Config(backend.Endpoint, balancer: "engine = \"managed\""));
         await daemon.ReadyAsync();
         daemon.Signal(DaemonProcess.SIGUSR2);
-        Assert.That(await daemon.LineWithAsync("SIGUSR2"), Does.Contain("not supported yet"));
+        Assert.That(await daemon.LineWithAsync("SIGUSR2"), Does.Contain("refused: the engine \"managed\" cannot hand connections over"));
         using TcpClient client = await OneBackend.ConnectAsync(daemon);
         Assert.That(await Talk.EchoAsync(client, "still here"), Is.EqualTo("still here"));
         daemon.Signal(DaemonProcess.SIGINT);

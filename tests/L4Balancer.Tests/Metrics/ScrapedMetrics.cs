@@ -18,9 +18,9 @@ internal sealed class ScrapedMetrics : IDisposable
 
     public ScrapedMetrics(
         Func<RoutingSnapshot> snapshot, Func<IEngine?>? engine = null, TimeProvider? clock = null, Func<FleetStatus?>? fleet = null,
-        Func<string, DiscoveryStatus?>? discovery = null)
+        Func<string, DiscoveryStatus?>? discovery = null, DnsCounters? dns = null)
     {
-        Of = new BalancerMetrics(snapshot, engine ?? (() => null), clock ?? TimeProvider.System, workers: 2, new DnsCounters(), fleet)
+        Of = new BalancerMetrics(snapshot, engine ?? (() => null), clock ?? TimeProvider.System, workers: 2, dns ?? new DnsCounters(), fleet)
         {
             Discovery = discovery ?? (static _ => null),
         };

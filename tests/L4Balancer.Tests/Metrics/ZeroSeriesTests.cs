@@ -17,7 +17,7 @@ internal sealed class ZeroSeriesTests
     {
         RoutingSnapshot snapshot = RoutingSnapshot.Build(new(Config(backends: 2, "wss"), 1000));
         using var metrics = new ScrapedMetrics(
-            () => snapshot, discovery: static _ => new DiscoveryStatus("file", Belief.Nothing, default));
+            () => snapshot, discovery: static _ => new DiscoveryStatus("file", Belief.Nothing, default, 0));
         Assert.That(metrics.Text().Split('\n'), Is.SupersetOf(Expected(backends: 2, "wss")));
 
         snapshot = RoutingSnapshot.Build(new(Config(backends: 3, "wss", "mqtt"), 1000), snapshot);

@@ -5,6 +5,7 @@ using L4Balancer.Core.Config;
 using L4Balancer.Core.Dns;
 using L4Balancer.Core.Routing;
 using L4Balancer.NameServer;
+using L4Balancer.Web;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 
@@ -109,8 +110,9 @@ internal sealed class TcpAnswersTests
         var settings = new DnsSettings { Zone = "lb.example.com", Address = [HostAddress.FromV4(0xC000_020A)] };
         RoutingSnapshot snapshot = RoutingSnapshot.Build(new DesiredState(new BalancerConfig(), 10));
         var view = new DnsView(() => snapshot, () => settings, new OwnAddresses(() => settings), clock);
+        ControlSocket socket = new ControlSockets([], NullLogger.Instance).Tcp("dns", new Endpoint(HostAddress.FromV4(0x7F00_0001), 0));
         return new TcpAnswers(
-            new Endpoint(HostAddress.FromV4(0x7F00_0001), 0), new Answering(view, new DnsCounters(), 1, clock, NullLogger.Instance));
+            socket, new Answering(view, new DnsCounters(), 1, clock, NullLogger.Instance));
     }
 
     private static async Task PauseAsync()

@@ -5,6 +5,7 @@ using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Dns;
 using L4Balancer.Core.Routing;
+using L4Balancer.Engine.Linux;
 using L4Balancer.NameServer;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -23,8 +24,9 @@ internal sealed class UdpAnswersTests
         var view = new DnsView(() => snapshot, () => settings, new OwnAddresses(() => settings), TimeProvider.System);
         var counters = new DnsCounters();
         int asked = 0;
-        await using var server = new UdpAnswers(
-            new Endpoint(HostAddress.FromV4(0x7F00_0001), 0),
+        using DatagramSocket socket = DatagramSocket.Bind(new Endpoint(HostAddress.FromV4(0x7F00_0001), 0), UdpAnswers.Patience);
+        var server = new UdpAnswers(
+            socket,
             new Answering(view, counters, 1, TimeProvider.System, NullLogger.Instance),
             () => ++asked == 1 ? throw new InvalidOperationException("a bug") : 0);
         server.Start();
@@ -35,5 +37,6 @@ internal sealed class UdpAnswersTests
         byte[] first = (await client.ReceiveAsync().WaitAsync(DaemonProcess.Deadline)).Buffer;
         Assert.That(ZoneScene.Addresses(first), Is.EqualTo(new[] { "192.0.2.10" }), "the answer to the second");
         Assert.That(counters[DnsResult.Ignored], Is.EqualTo(1));
+        server.Stop();
     }
 }

@@ -18,23 +18,27 @@ internal sealed record Requester(bool IsLocal, bool IsLoopback, string Name)
     private const int SOL_SOCKET = 1;
     private const int SO_PEERCRED = 17;
 
+    /// <summary>The user id of a peer on the local socket; null if it is not known.</summary>
+    public uint? User { get; private init; }
+
     private static readonly Requester Unknown = new(false, false, "unknown");
+    private static readonly Requester Local = new(true, false, "local socket");
 
     /// <summary>The requester of a request; a connection without one has no rights.</summary>
     public static Requester Of(HttpContext http) => http.Features.Get<Requester>() ?? Unknown;
 
     public static Requester OfLocal(ConnectionContext connection) =>
-        new(true, false, connection.Features.Get<IConnectionSocketFeature>()?.Socket is Socket socket ? Credentials(socket) : "local socket");
+        connection.Features.Get<IConnectionSocketFeature>()?.Socket is Socket socket ? Credentials(socket) : Local;
 
     public static Requester OfTcp(ConnectionContext connection) => connection.RemoteEndPoint is IPEndPoint peer
         ? new(false, IPAddress.IsLoopback(peer.Address.IsIPv4MappedToIPv6 ? peer.Address.MapToIPv4() : peer.Address), peer.ToString())
         : Unknown;
 
-    private static string Credentials(Socket socket)
+    private static Requester Credentials(Socket socket)
     {
         if (!OperatingSystem.IsLinux())
         {
-            return "local socket";
+            return Local;
         }
 
         Span<byte> ucred = stackalloc byte[12];
@@ -44,11 +48,11 @@ internal sealed record Requester(bool IsLocal, bool IsLoopback, string Name)
         }
         catch (SocketException)
         {
-            return "local socket";
+            return Local;
         }
 
         int pid = MemoryMarshal.Read<int>(ucred);
         uint uid = MemoryMarshal.Read<uint>(ucred[sizeof(int)..]);
-        return string.Create(CultureInfo.InvariantCulture, $"uid {uid} (pid {pid})");
+        return Local with { Name = string.Create(CultureInfo.InvariantCulture, $"uid {uid} (pid {pid})"), User = uid };
     }
 }

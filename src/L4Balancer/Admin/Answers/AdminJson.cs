@@ -22,6 +22,8 @@ namespace L4Balancer.Admin.Answers;
 [JsonSerializable(typeof(RebalanceEndAnswer))]
 [JsonSerializable(typeof(ReloadAnswer))]
 [JsonSerializable(typeof(StatusAnswer))]
+[JsonSerializable(typeof(UpgradeAnswer))]
+[JsonSerializable(typeof(UpgradeRequest))]
 [JsonSerializable(typeof(WeightRequest))]
 internal sealed partial class AdminJson : JsonSerializerContext
 {

@@ -5,6 +5,7 @@ namespace L4Balancer.Admin.Answers;
 /// <param name="Commit">The commit of the build; <c>unknown</c> for a build outside a checkout.</param>
 /// <param name="Ready">Same as /readyz: false during shutdown.</param>
 /// <param name="Fleet">Null without <c>[fleet]</c>.</param>
+/// <param name="Upgrade">The upgrade that is under way, or the last one; null if there was none.</param>
 /// <param name="Accepted">Connections accepted since the start, over all listeners.</param>
 /// <param name="Refused">Refused connections by reason, over all listeners.</param>
 /// <param name="Closed">Closed connections by reason, over all backends.</param>
@@ -13,7 +14,7 @@ internal sealed record StatusAnswer(
     long Generation, OpenAnswer Connections, long Accepted, IReadOnlyDictionary<string, long> Refused,
     IReadOnlyDictionary<string, long> Closed, long BytesToBackend, long BytesToClient, IReadOnlyList<ListenerAnswer> Listeners,
     IReadOnlyList<PoolAnswer> Pools, IReadOnlyList<WorkerAnswer> Workers, DescriptorsAnswer Descriptors,
-    IReadOnlyList<SourcePortsAnswer> SourcePorts, FleetStatusAnswer? Fleet = null);
+    IReadOnlyList<SourcePortsAnswer> SourcePorts, FleetStatusAnswer? Fleet = null, UpgradeAnswer? Upgrade = null);
 
 /// <summary>Open connections.</summary>
 /// <param name="Pending">Connections without a connected backend yet.</param>

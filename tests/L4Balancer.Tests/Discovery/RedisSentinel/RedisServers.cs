@@ -1,19 +1,22 @@
 using System.Globalization;
+using System.Net;
 using System.Net.Sockets;
 using L4Balancer.Discovery.RedisSentinel;
 
 namespace L4Balancer.Tests.Discovery.RedisSentinel;
 
-/// <summary>A master, its replicas and the Sentinels that watch them, each a process on loopback. Disposal kills all.</summary>
+/// <summary>A master, its replicas and the Sentinels that watch them, each a process. Disposal kills all.</summary>
 internal sealed class RedisServers : IAsyncDisposable
 {
     public const string Service = "chat";
 
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("l4balancer-redis-");
     private readonly string _program;
+    private readonly string _host;
 
-    private RedisServers()
+    private RedisServers(string host)
     {
+        _host = host;
         _program = Path.Combine(_folder.FullName, "redis-server");
         File.CreateSymbolicLink(_program, Program()!);
     }
@@ -34,16 +37,17 @@ internal sealed class RedisServers : IAsyncDisposable
 
     /// <summary>Starts all, and waits until every Sentinel knows the others and every replica.</summary>
     /// <param name="more">Further lines of the configuration of each Sentinel.</param>
-    public static async Task<RedisServers> StartAsync(int replicas, int sentinels, params string[] more)
+    public static Task<RedisServers> StartAsync(int replicas, int sentinels, params string[] more) => StartAsync("127.0.0.1", replicas, sentinels, more);
+
+    /// <param name="host">The address of this host at which all listen.</param>
+    public static async Task<RedisServers> StartAsync(string host, int replicas, int sentinels, params string[] more)
     {
         Require();
-        var servers = new RedisServers();
+        var servers = new RedisServers(host);
         int[] ports = StoreProcess.FreePorts(1 + replicas + sentinels);
         for (int i = 0; i <= replicas; i++)
         {
-            string[] role = i == 0 ? [] : ["--replicaof", "127.0.0.1", $"{ports[0]}"];
-            servers.Data.Add(servers.Process(
-                ports[i], ["--port", $"{ports[i]}", "--bind", "127.0.0.1", "--save", "", "--repl-diskless-sync-delay", "0", .. servers.InFolder, .. role]));
+            servers.Data.Add(servers.DataServer(ports[i]));
         }
 
         for (int i = 0; i < sentinels; i++)
@@ -53,8 +57,8 @@ internal sealed class RedisServers : IAsyncDisposable
             await File.WriteAllLinesAsync(
                 file,
                 [
-                    $"port {port}", "bind 127.0.0.1", $"dir {servers._folder.FullName}",
-                    $"sentinel monitor {Service} 127.0.0.1 {ports[0]} {(sentinels / 2) + 1}", $"sentinel down-after-milliseconds {Service} 500",
+                    $"port {port}", $"bind {host}", "protected-mode no", $"dir {servers._folder.FullName}",
+                    $"sentinel monitor {Service} {host} {ports[0]} {(sentinels / 2) + 1}", $"sentinel down-after-milliseconds {Service} 500",
                     $"sentinel failover-timeout {Service} 3000", .. more,
                 ]);
             servers.Sentinels.Add(servers.Process(port, [file, "--sentinel"]));
@@ -69,24 +73,35 @@ internal sealed class RedisServers : IAsyncDisposable
         return servers;
     }
 
+    /// <summary>Starts one more replica, and waits until every Sentinel knows it.</summary>
+    public async Task AddReplicaAsync()
+    {
+        Data.Add(DataServer(StoreProcess.FreePorts(1)[0]));
+        await Data[^1].StartAsync();
+        await AgreedAsync(Data.Count - 1, Sentinels.Count);
+    }
+
     public async Task AgreedAsync(int replicas, int sentinels)
     {
         foreach (StoreProcess sentinel in Sentinels.Where(s => s.IsRunning))
         {
             await UntilAsync(async () =>
             {
-                RespValue master = await AskAsync(sentinel.Port, "SENTINEL", "MASTER", Service);
+                RespValue master = await AskAsync(sentinel.Server, "SENTINEL", "MASTER", Service);
                 return master.Kind == RespKind.Error || (Field(master, "num-slaves") >= replicas && Field(master, "num-other-sentinels") >= sentinels - 1);
             });
         }
     }
 
     /// <summary>Asks a server without a password.</summary>
-    public static async Task<RespValue> AskAsync(int port, params string[] command)
+    public static Task<RespValue> AskAsync(int port, params string[] command) => AskAsync($"127.0.0.1:{port}", command);
+
+    /// <param name="server">Its address and port.</param>
+    public static async Task<RespValue> AskAsync(string server, params string[] command)
     {
         using var client = new TcpClient();
         using var deadline = new CancellationTokenSource(DaemonProcess.Deadline);
-        await client.ConnectAsync("127.0.0.1", port, deadline.Token);
+        await client.ConnectAsync(IPEndPoint.Parse(server), deadline.Token);
         await client.GetStream().WriteAsync(RespValue.Command(command), deadline.Token);
         var received = new byte[RespValue.Longest];
         int count = 0;
@@ -130,7 +145,18 @@ internal sealed class RedisServers : IAsyncDisposable
 
     private string[] InFolder => ["--dir", _folder.FullName];
 
-    private StoreProcess Process(int port, string[] arguments) => new(_program, arguments, port);
+    private StoreProcess Process(int port, string[] arguments) => new(_program, arguments, port, _host);
+
+    // The first one is the master.
+    private StoreProcess DataServer(int port)
+    {
+        string[] role = Data.Count == 0 ? [] : ["--replicaof", _host, $"{Data[0].Port}"];
+        return Process(
+            port,
+            [
+                "--port", $"{port}", "--bind", _host, "--protected-mode", "no", "--save", "", "--repl-diskless-sync-delay", "0", .. InFolder, .. role,
+            ]);
+    }
 
     // One executable is all programs, by its name; the package of the tools starts no service, those of the others do.
     private static string? Program() =>

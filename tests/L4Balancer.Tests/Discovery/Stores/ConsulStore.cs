@@ -36,10 +36,12 @@ internal sealed class ConsulStore : IStore
     /// <summary>Whether the token may not read the service: its instances are left out, and the answer says so.</summary>
     public bool IsFiltered { get; set; }
 
-    public static async Task<IStore> StartAsync()
+    public static Task<IStore> StartAsync() => StartAsync("127.0.0.1");
+
+    public static async Task<IStore> StartAsync(string host)
     {
         var store = new ConsulStore();
-        store._server = await StubServer.StartAsync(store.AnswerAsync, """[{"Node":{"Node":"n1","Address":"10.0""");
+        store._server = await StubServer.StartAsync(store.AnswerAsync, """[{"Node":{"Node":"n1","Address":"10.0""", host);
         return store;
     }
 

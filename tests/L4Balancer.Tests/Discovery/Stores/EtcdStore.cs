@@ -34,6 +34,8 @@ internal sealed class EtcdStore : IStore
 
     public static async Task<IStore> StartAsync() => new EtcdStore(await EtcdServer.StartAsync());
 
+    public static async Task<IStore> StartAsync(string host) => new EtcdStore(await EtcdServer.AtAsync(host));
+
     public IBackendSource Source(TimeSpan interval, StoreHttpOptions options) => new EtcdSource(
         IStore.Settings(DiscoveryKind.Etcd, interval) with { Etcd = [_server.Client] }, Prefix, TimeProvider.System, new Random(1), options);
 

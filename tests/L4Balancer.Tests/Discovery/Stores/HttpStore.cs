@@ -30,10 +30,12 @@ internal sealed class HttpStore : IStore
 
     private readonly ConcurrentQueue<string> _authorizations = new();
 
-    public static async Task<IStore> StartAsync()
+    public static Task<IStore> StartAsync() => StartAsync("127.0.0.1");
+
+    public static async Task<IStore> StartAsync(string host)
     {
         var store = new HttpStore();
-        store._server = await StubServer.StartAsync(store.AnswerAsync, """[{"targets":["10.0.0.1:1"]},{"tar""");
+        store._server = await StubServer.StartAsync(store.AnswerAsync, """[{"targets":["10.0.0.1:1"]},{"tar""", host);
         return store;
     }
 

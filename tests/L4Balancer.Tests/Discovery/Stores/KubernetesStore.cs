@@ -45,10 +45,12 @@ internal sealed class KubernetesStore : IStore
         }
     }
 
-    public static async Task<IStore> StartAsync()
+    public static Task<IStore> StartAsync() => StartAsync("127.0.0.1");
+
+    public static async Task<IStore> StartAsync(string host)
     {
         var store = new KubernetesStore();
-        store._server = await StubServer.StartAsync(store.AnswerAsync, """{"kind":"EndpointSliceList","metadata":{"resourceVersion":"9"},"items":[{"me""");
+        store._server = await StubServer.StartAsync(store.AnswerAsync, """{"kind":"EndpointSliceList","metadata":{"resourceVersion":"9"},"items":[{"me""", host);
         return store;
     }
 

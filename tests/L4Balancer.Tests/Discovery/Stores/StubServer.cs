@@ -11,27 +11,29 @@ internal sealed class StubServer : IAsyncDisposable
 {
     private readonly RequestDelegate _answer;
     private readonly string _truncated;
+    private readonly string _host;
     private CancellationTokenSource _live = new();
     private WebApplication? _app;
     private int _port;
     private volatile StoreTrouble _trouble;
 
-    private StubServer(RequestDelegate answer, string truncated)
+    private StubServer(RequestDelegate answer, string truncated, string host)
     {
+        _host = host;
         _answer = answer;
         _truncated = truncated;
     }
 
-    public Uri Address => new($"http://127.0.0.1:{_port}");
+    public Uri Address => new($"http://{_host}:{_port}");
 
     /// <summary>How many requests were answered without trouble.</summary>
     public int Answered { get; private set; }
 
     /// <param name="answer">Ends when the request is aborted.</param>
     /// <param name="truncated">The start of an answer.</param>
-    public static async Task<StubServer> StartAsync(RequestDelegate answer, string truncated)
+    public static async Task<StubServer> StartAsync(RequestDelegate answer, string truncated, string host = "127.0.0.1")
     {
-        var server = new StubServer(answer, truncated);
+        var server = new StubServer(answer, truncated, host);
         await server.ListenAsync();
         return server;
     }
@@ -76,7 +78,7 @@ internal sealed class StubServer : IAsyncDisposable
     {
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, _port));
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Parse(_host), _port));
         _app = builder.Build();
         _app.Run(HandleAsync);
         await _app.StartAsync();

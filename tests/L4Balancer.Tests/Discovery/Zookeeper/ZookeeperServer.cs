@@ -12,6 +12,11 @@ internal sealed class ZookeeperServer : IAsyncDisposable
     /// <param name="id">1 and above for a member of an ensemble.</param>
     /// <param name="members">The lines of the configuration that name all members.</param>
     public ZookeeperServer(int id = 0, params string[] members)
+        : this("127.0.0.1", id, members)
+    {
+    }
+
+    private ZookeeperServer(string host, int id, string[] members)
     {
         int port = StoreProcess.FreePorts(1)[0];
         string file = Path.Combine(_folder.FullName, "zoo.cfg");
@@ -20,7 +25,7 @@ internal sealed class ZookeeperServer : IAsyncDisposable
         File.WriteAllLines(
             file,
             [
-                "tickTime=250", $"dataDir={Data}", $"clientPort={port}", "clientPortAddress=127.0.0.1", "admin.enableServer=false", "initLimit=40",
+                "tickTime=250", $"dataDir={Data}", $"clientPort={port}", $"clientPortAddress={host}", "admin.enableServer=false", "initLimit=40",
                 "syncLimit=20", "forceSync=no", "skipACL=no", .. members,
             ]);
         MakeData(id);
@@ -30,7 +35,7 @@ internal sealed class ZookeeperServer : IAsyncDisposable
                 "-Xmx96m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto", "-Dzookeeper.jmx.log4j.disable=true", "-cp",
                 $"{Jar}:/usr/share/java/slf4j-nop.jar", "org.apache.zookeeper.server.quorum.QuorumPeerMain", file,
             ],
-            port);
+            port, host);
     }
 
     public StoreProcess Process => _process;
@@ -51,10 +56,10 @@ internal sealed class ZookeeperServer : IAsyncDisposable
         }
     }
 
-    public static async Task<ZookeeperServer> StartAsync()
+    public static async Task<ZookeeperServer> StartAsync(string host = "127.0.0.1")
     {
         Require();
-        var server = new ZookeeperServer();
+        var server = new ZookeeperServer(host, 0, []);
         await server.Process.StartAsync();
         return server;
     }

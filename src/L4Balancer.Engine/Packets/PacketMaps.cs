@@ -1,0 +1,193 @@
+using System.Buffers.Binary;
+using L4Balancer.Core.Addressing;
+using L4Balancer.Engine.Linux;
+
+namespace L4Balancer.Engine.Packets;
+
+/// <summary>How large the maps of a packet program are: fixed when it is loaded.</summary>
+/// <param name="Services">Virtual addresses with a port, and those without.</param>
+/// <param name="Backends">Backends of all pools.</param>
+/// <param name="Flows">Flows that are remembered; 0: none.</param>
+internal sealed record PacketLimits(int Services, int Pools, int Backends, int Flows, ChoiceTable Table);
+
+/// <summary>
+/// The maps of a packet program: what it is told (services, tables, backends) and what it tells (flows, counts). The kernel keeps them as long as a
+/// descriptor, a program or a pin refers to them. Each change of a value is seen whole or not at all. One thread at a time.
+/// </summary>
+internal sealed class PacketMaps : IDisposable
+{
+    /// <summary>Bytes of the key of a service: address, port, two of zero.</summary>
+    public const int ServiceKey = 20;
+
+    /// <summary>Bytes of a service: number of the pool, and <see cref="ServiceFlags"/>.</summary>
+    public const int ServiceValue = 8;
+
+    /// <summary>Bytes of a backend: flags, MAC addresses of the destination and of the source, then the addresses of the outer header.</summary>
+    public const int BackendValue = 56;
+
+    private static readonly int Drops = Enum.GetValues<PacketDrop>().Length;
+
+    private readonly List<int> _opened = [];
+
+    private PacketMaps(PacketLimits limits) => Limits = limits;
+
+    public PacketLimits Limits { get; }
+
+    public int Services { get; private set; }
+
+    public int Tables { get; private set; }
+
+    public int Backends { get; private set; }
+
+    public int Flows { get; private set; }
+
+    /// <summary>Packets and bytes by backend, for each processor.</summary>
+    public int Counts { get; private set; }
+
+    /// <summary>Packets by <see cref="PacketDrop"/>, for each processor.</summary>
+    public int Dropped { get; private set; }
+
+    /// <param name="fault">EPERM: CAP_BPF is missing. E2BIG, ENOMEM: too large.</param>
+    public static PacketMaps? TryCreate(PacketLimits limits, out Errno fault)
+    {
+        var maps = new PacketMaps(limits);
+        fault = Errno.None;
+        maps.Services = maps.Create(Libc.BPF_MAP_TYPE_HASH, ServiceKey, ServiceValue, limits.Services, ref fault);
+        int like = maps.Create(Libc.BPF_MAP_TYPE_ARRAY, sizeof(int), limits.Table.Length, 1, ref fault);
+        maps.Tables = maps.Create(Libc.BPF_MAP_TYPE_ARRAY_OF_MAPS, sizeof(int), sizeof(int), limits.Pools, ref fault, like);
+        maps.Backends = maps.Create(Libc.BPF_MAP_TYPE_ARRAY, sizeof(int), BackendValue, limits.Backends, ref fault);
+        maps.Flows = maps.Create(Libc.BPF_MAP_TYPE_LRU_HASH, KeyHashCode.TupleLength, sizeof(int), Math.Max(1, limits.Flows), ref fault);
+        maps.Counts = maps.Create(Libc.BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(int), 2 * sizeof(long), limits.Backends, ref fault);
+        maps.Dropped = maps.Create(Libc.BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(int), sizeof(long), Drops, ref fault);
+        if (fault == Errno.None)
+        {
+            return maps;
+        }
+
+        maps.Dispose();
+        return null;
+    }
+
+    /// <summary>Packets to this address and port belong to a pool. With port 0 only fragments to the address are dropped.</summary>
+    public Errno SetService(Endpoint address, int pool, ServiceFlags flags)
+    {
+        Span<byte> key = stackalloc byte[ServiceKey];
+        key.Clear();
+        address.Address.WriteTo(key);
+        BinaryPrimitives.WriteUInt16BigEndian(key[16..], address.Port);
+        Span<byte> value = stackalloc byte[ServiceValue];
+        BinaryPrimitives.WriteInt32LittleEndian(value, pool);
+        BinaryPrimitives.WriteInt32LittleEndian(value[4..], (int)flags);
+        return Bpf.Update(Services, key, value);
+    }
+
+    /// <summary>Replaces the table of a pool as a whole.</summary>
+    public Errno SetTable(int pool, ReadOnlySpan<byte> table)
+    {
+        SysResult map = Bpf.CreateMap(Libc.BPF_MAP_TYPE_ARRAY, sizeof(int), Limits.Table.Length, 1);
+        if (map.IsError)
+        {
+            return map.Errno;
+        }
+
+        Span<byte> value = stackalloc byte[sizeof(int)];
+        BinaryPrimitives.WriteInt32LittleEndian(value, map.Value);
+        Errno error = Bpf.Update(map.Value, Number(0), table);
+        error = error == Errno.None ? Bpf.Update(Tables, Number(pool), value) : error;
+        TcpSocket.Close(map.Value);
+        return error;
+    }
+
+    /// <summary>Says how packets get to a backend.</summary>
+    public Errno SetBackend(int number, in PacketBackend backend)
+    {
+        Span<byte> value = stackalloc byte[BackendValue];
+        value.Clear();
+        backend.WriteTo(value);
+        return Bpf.Update(Backends, Number(number), value);
+    }
+
+    /// <summary>How many packets were dropped for this reason, on all processors.</summary>
+    public long DropsOf(PacketDrop reason)
+    {
+        byte[] counts = new byte[sizeof(long) * Bpf.PossibleProcessors];
+        return Bpf.Lookup(Dropped, Number((int)reason), counts) == Errno.None ? Sum(counts, 0, sizeof(long)) : 0;
+    }
+
+    /// <summary>Packets and bytes that were sent on to a backend, on all processors.</summary>
+    public (long Packets, long Bytes) CountOf(int backend)
+    {
+        byte[] counts = new byte[2 * sizeof(long) * Bpf.PossibleProcessors];
+        return Bpf.Lookup(Counts, Number(backend), counts) == Errno.None
+            ? (Sum(counts, 0, 2 * sizeof(long)), Sum(counts, sizeof(long), 2 * sizeof(long))) : (0, 0);
+    }
+
+    public void Dispose()
+    {
+        _opened.ForEach(TcpSocket.Close);
+        _opened.Clear();
+    }
+
+    private static long Sum(ReadOnlySpan<byte> counts, int first, int step)
+    {
+        long sum = 0;
+        for (int at = first; at < counts.Length; at += step)
+        {
+            sum += BinaryPrimitives.ReadInt64LittleEndian(counts[at..]);
+        }
+
+        return sum;
+    }
+
+    private static byte[] Number(int number) => BitConverter.GetBytes(number);
+
+    private int Create(int type, int key, int value, int entries, ref Errno fault, int inner = 0)
+    {
+        SysResult map = fault == Errno.None ? Bpf.CreateMap(type, key, value, entries, inner) : SysResult.Error(fault);
+        if (map.IsError)
+        {
+            fault = map.Errno;
+            return -1;
+        }
+
+        _opened.Add(map.Value);
+        return map.Value;
+    }
+}
+
+/// <summary>What holds for a virtual address.</summary>
+[Flags]
+internal enum ServiceFlags
+{
+    None = 0,
+
+    /// <summary>The choice is by the address of the client alone.</summary>
+    SourceOnly = 1,
+
+    /// <summary>Flows are remembered.</summary>
+    Remembers = 2,
+}
+
+/// <summary>How packets get to a backend.</summary>
+/// <param name="IsKnown">False: its MAC address is not known, and its packets are dropped.</param>
+/// <param name="Mac">Of the backend, or of the router towards it: 48 bits, the first byte of the address in the highest.</param>
+/// <param name="OwnMac">Of the interface that the packets leave by.</param>
+internal readonly record struct PacketBackend(bool IsKnown, ulong Mac, ulong OwnMac)
+{
+    public const short MacAt = 4;
+
+    public void WriteTo(Span<byte> value)
+    {
+        value[0] = IsKnown ? (byte)1 : (byte)0;
+        Write(value[MacAt..], Mac);
+        Write(value[(MacAt + 6)..], OwnMac);
+    }
+
+    private static void Write(Span<byte> value, ulong mac)
+    {
+        for (int i = 0; i < 6; i++)
+        {
+            value[i] = (byte)(mac >> (40 - (8 * i)));
+        }
+    }
+}

@@ -1,0 +1,137 @@
+using System.Runtime.Versioning;
+using L4Balancer.Configuration;
+using L4Balancer.Control;
+using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Config;
+using L4Balancer.Core.Handover;
+using L4Balancer.Core.Timing;
+using L4Balancer.Engine;
+using L4Balancer.Engine.Linux;
+using L4Balancer.Fleet;
+using L4Balancer.Systemd;
+using L4Balancer.Upgrade;
+using Microsoft.Extensions.Logging;
+
+namespace L4Balancer.Hosting;
+
+/// <summary>Upgrades of a daemon: how it is replaced by a new process, and, where it has replaced one itself, how it takes over.</summary>
+internal sealed class DaemonUpgrade
+{
+    private readonly IEngine _engine;
+    private readonly BalancerControl _control;
+    private readonly ControlServers _servers;
+    private readonly ServiceReport _service;
+    private readonly ServiceNotifications _systemd;
+    private readonly long _descriptors;
+    private readonly string? _path;
+    private readonly TimeProvider _clock;
+    private readonly ILoggerFactory _loggers;
+    private Upgrader? _upgrader;
+
+    /// <param name="descriptors">How many descriptors the process may hold.</param>
+    /// <param name="path">The file of the configuration; null if it was not read from a file.</param>
+    public DaemonUpgrade(
+        IEngine engine, BalancerControl control, ControlServers servers, ServiceReport service, ServiceNotifications systemd, long descriptors,
+        string? path, TimeProvider clock, ILoggerFactory loggers)
+    {
+        (_engine, _control, _servers, _service, _systemd) = (engine, control, servers, service, systemd);
+        (_descriptors, _path, _clock, _loggers) = (descriptors, path, clock, loggers);
+    }
+
+    /// <summary>The process that this one replaces; null: none.</summary>
+    public Takeover? Takeover { get; init; }
+
+    /// <summary>Faults on demand for the first upgrade of this process.</summary>
+    public UpgradeFaults Faults { get; init; } = UpgradeFaults.None;
+
+    /// <summary>What counts outside of the snapshot, and goes over too.</summary>
+    public IReadOnlyCollection<ICarriedCounters> Counting { get; init; } = [];
+
+    /// <summary>States for what the old process knows and the configuration does not.</summary>
+    public required Survivors Survivors { get; init; }
+
+    /// <summary>Replaces this process.</summary>
+    public Upgrader Upgrader => _upgrader ??= new Upgrader(
+        WhyNot, _path, Giver, _control.Snapshot.State.Upgrades, OperatingSystem.IsLinux() ? Takeover?.Side.Run : null, Faults, _clock,
+        _loggers.CreateLogger<Upgrader>());
+
+    /// <summary>Whether another process is the main one.</summary>
+    public bool HasLeft { get; private set; }
+
+    public static UpgradeHello HelloOf(BalancerConfig config, long descriptors) => new()
+    {
+        Build = $"{BuildVersion.Current.Version} ({BuildVersion.Current.Commit})",
+        Process = Environment.ProcessId,
+        DescriptorLimit = descriptors,
+        ConfigHash = ConfigHash.Of(config),
+    };
+
+    /// <summary>Takes the connections of the old process, on a thread of its own; the daemon serves already.</summary>
+    /// <param name="main">This is the main process of the service from now on.</param>
+    [SupportedOSPlatform("linux")]
+    public void Follow(Action main)
+    {
+        Takeover takeover = Takeover!;
+        NewSide side = takeover.Side;
+        var taker = new UpgradeTaker(
+            _engine, () => _control.Snapshot, Survivors, side.OldProcess, _loggers.CreateLogger<UpgradeTaker>())
+        {
+            SurvivorsMade = static () => { },
+            Added = image => takeover.Add(image, _control.Snapshot, Survivors, Counting, Instant.Now(_clock)),
+            IsMain = () => BecomeMain(side, main),
+            IsAlone = _ => GoOnAloneAsync(side, main),
+        };
+        _ = OwnThread.RunAsync("l4b-upgrade", () => Follow(takeover, taker));
+    }
+
+    private bool Follow(Takeover takeover, UpgradeTaker taker)
+    {
+        try
+        {
+            if (OperatingSystem.IsLinux())
+            {
+                takeover.Side.Follow(taker);
+                _servers.Sockets.AreShared = !takeover.Side.WaitForEnd();
+            }
+        }
+        catch (Exception e)
+        {
+            _loggers.CreateLogger<DaemonUpgrade>().TakingOverBroke(OperatingSystem.IsLinux() ? takeover.Side.OldProcess : 0, e);
+        }
+        finally
+        {
+            takeover.Dispose();
+        }
+
+        return true;
+    }
+
+    [SupportedOSPlatform("linux")]
+    private void BecomeMain(NewSide side, Action main)
+    {
+        _control.Snapshot.State.Upgrades.Count(success: true);
+        UpgradeProgress now = side.Run!.Now;
+        _loggers.CreateLogger<DaemonUpgrade>().HasReplaced(side.OldProcess, now.Moved, now.Left);
+        main();
+    }
+
+    [SupportedOSPlatform("linux")]
+    private Task GoOnAloneAsync(NewSide side, Action main)
+    {
+        BecomeMain(side, main);
+        return Task.CompletedTask;
+    }
+
+    private string? WhyNot() =>
+        _service.IsDraining ? "this process is stopping"
+        : _engine.LoopStatistics().Count == 0 ? $"the engine \"{_engine.Name}\" cannot hand connections over: an upgrade needs engine = \"epoll\""
+        : null;
+
+    private IUpgradeGiver Giver() => OperatingSystem.IsLinux()
+        ? new UpgradeGiver(_engine, HelloOf(_control.Config, _descriptors), new UpgradeParts(_servers, () => _control.Snapshot, Counting, _clock), process =>
+        {
+            HasLeft = true;
+            _systemd.HandOver(process);
+        })
+        : throw new PlatformNotSupportedException();
+}

@@ -1,0 +1,28 @@
+using L4Balancer.Engine;
+
+namespace L4Balancer.Upgrade;
+
+/// <summary>What <see cref="NewSide"/> asks of the daemon that takes over, once it serves. Called by one thread.</summary>
+internal interface IUpgradeTaker
+{
+    /// <summary>Whether this process can serve the connection.</summary>
+    /// <param name="why">Why not.</param>
+    /// <returns>False if it stays with the old process; its descriptors are still the caller's then, as after true.</returns>
+    bool Accepts(UpgradeConnection connection, out string why);
+
+    /// <summary>Serves connections that were accepted and committed. Their descriptors belong to this process's engine from then on.</summary>
+    /// <returns>How many could not be served and were reset.</returns>
+    Task<int> ServeAsync(IReadOnlyList<UpgradeConnection> connections, IReadOnlyList<RequestedClose> closes);
+
+    /// <summary>Adds what has changed in the old process since the state was taken (<see cref="UpgradeRest.Image"/>).</summary>
+    void Add(ReadOnlyMemory<byte> differences);
+
+    /// <summary>This is the main process for the service manager from now on: it reports that it is ready, and answers the watchdog.</summary>
+    void BecomeMain();
+
+    /// <summary>
+    /// The old process has ended in the middle of it. Takes from its keeper what did not come over, and is the main process as far as that can be.
+    /// </summary>
+    /// <param name="why">For the log.</param>
+    Task GoOnAloneAsync(string why);
+}

@@ -1,0 +1,224 @@
+using System.Runtime.Versioning;
+using L4Balancer.Core.Timing;
+using L4Balancer.Engine;
+
+namespace L4Balancer.Upgrade;
+
+/// <summary>
+/// The process that is replaced: leads the new one through the steps of an upgrade, over <paramref name="channel"/>. Until a slice of
+/// connections is committed, this process still has them, and until <see cref="IUpgradeGiver.GiveUpMain"/> it can go on alone.
+/// </summary>
+[SupportedOSPlatform("linux")]
+internal sealed class OldSide(
+    IUpgradeGiver giver, UpgradeChannel channel, UpgradeRun run, UpgradeFaults faults, UpgradeLimits limits, TimeProvider clock)
+{
+    public const string AtHello = "old.hello";
+    public const string AtPrepared = "old.prepared";
+    public const string AtSuspended = "old.suspended";
+    public const string AtServing = "old.serving";
+    public const string AtStopped = "old.stopped";
+    public const string AtFrozen = "old.frozen";
+    public const string AtSent = "old.sent";
+    public const string AtAnswered = "old.answered";
+    public const string AtCommitted = "old.committed";
+    public const string AtMoved = "old.moved";
+    public const string AtMain = "old.main";
+    public const string AtSettled = "old.settled";
+
+    /// <summary>Connections of a slice: their sockets fit into one packet of 253 descriptors (SCM_MAX_FD).</summary>
+    internal const int MostInSlice = 126;
+
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(2);
+
+    private readonly HashSet<ulong> _refused = [];
+    private int _slices;
+    private int _moved;
+
+    /// <summary>Whether the new process may have connections that this one has given up.</summary>
+    public bool HasMoved => _moved > 0;
+
+    /// <summary>Whether the new process is the main one: an exception after that changes nothing about it.</summary>
+    public bool HasGivenUp { get; private set; }
+
+    /// <summary>
+    /// Blocks until the new process has all that can be moved and this one has none left, or only connections that end here (<see cref="FinishAsync"/>).
+    /// </summary>
+    /// <exception cref="UpgradeException">It cannot go on. Nothing stands still any more; the caller ends the new process, and resumes.</exception>
+    public void Move()
+    {
+        Greet();
+        Prepare();
+        Switch();
+        MoveConnections();
+        Settle();
+    }
+
+    /// <summary>
+    /// Waits for the connections that end in this process, and reports on them; then the new process goes on without this one.
+    /// </summary>
+    /// <param name="cancel">This process is to end before they have.</param>
+    public async Task FinishAsync(CancellationToken cancel)
+    {
+        try
+        {
+            Instant reported = Instant.Now(clock);
+            while (giver.Open > 0 && !cancel.IsCancellationRequested && channel.Peer is not { HasEnded: true })
+            {
+                await Task.Delay(TimeSpan.FromMilliseconds(20), clock, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                run.Change(now => now with { Left = giver.Open });
+                if (Instant.Now(clock) - reported > limits.Report)
+                {
+                    SendRest(UpgradeMessageKind.Rest);
+                    reported = Instant.Now(clock);
+                }
+            }
+
+            SendRest(UpgradeMessageKind.Done);
+        }
+        catch (UpgradeException)
+        {
+            // The new process has ended meanwhile. What ends here ends all the same.
+        }
+    }
+
+    private void Greet()
+    {
+        UpgradeHello own = giver.Hello;
+        channel.Send(UpgradeMessageKind.Hello, own.Write(), limits.Send);
+        using UpgradeMessage message = channel.Receive(UpgradeMessageKind.Hello, limits.Hello);
+        UpgradeHello other = UpgradeHello.Read(message.Body);
+        own.Agree(other);
+        if (other.DescriptorLimit < giver.DescriptorsNeeded)
+        {
+            throw new UpgradeException(
+                $"the new process may open {other.DescriptorLimit} descriptors and {giver.DescriptorsNeeded} are needed: raise its limit (LimitNOFILE=, ulimit -n)");
+        }
+
+        run.Change(now => now with { NewProcess = other.Process });
+        faults.At(AtHello);
+    }
+
+    private void Prepare()
+    {
+        UpgradeProgress now = run.Now;
+        channel.Send(UpgradeMessageKind.Prepare, new UpgradePreparation(now.Id, now.Who, now.Started, giver.Prepare()).Write(), limits.Send);
+        channel.Receive(UpgradeMessageKind.Prepared, limits.Prepare).Dispose();
+        faults.At(AtPrepared);
+    }
+
+    private void Switch()
+    {
+        run.Change(now => now with { Step = UpgradeStep.Switching, Left = giver.Open });
+        UpgradeState state = giver.SuspendAsync().GetAwaiter().GetResult();
+        faults.At(AtSuspended);
+        channel.Send(UpgradeMessageKind.State, state.Write().Span, [.. state.Sockets.Select(static s => s.Descriptor)], limits.Send);
+        channel.Receive(UpgradeMessageKind.Serving, limits.Serve).Dispose();
+        faults.At(AtServing);
+        giver.StopAcceptingAsync().GetAwaiter().GetResult();
+        faults.At(AtStopped);
+        run.Enter(UpgradeStep.Moving);
+        Rehearse();
+    }
+
+    // A connection that is being set up may become established later, so the end is: none was connecting before a look that found none.
+    private void MoveConnections()
+    {
+        Instant patience = Instant.Now(clock) + limits.Connecting;
+        int passed = 0;
+        while (true)
+        {
+            bool isLast = giver.Connecting == 0 || Instant.Now(clock) > patience;
+            IFrozenConnections frozen = giver.FreezeAsync(MostInSlice).GetAwaiter().GetResult()
+                ?? throw new UpgradeException("this engine cannot hand connections over: an upgrade needs engine \"epoll\"");
+            UpgradeConnection[] sent = [.. frozen.Connections.Where(c => !_refused.Contains(c.Id))];
+            if (sent.Length > 0)
+            {
+                MoveSlice(frozen, sent);
+                passed = 0;
+                continue;
+            }
+
+            // Slices go round: once as many were seen as were refused, nothing else is established.
+            passed += frozen.Connections.Count;
+            frozen.ThawAsync().GetAwaiter().GetResult();
+            bool isRound = frozen.Connections.Count == 0 || passed >= _refused.Count;
+            if (isRound && isLast)
+            {
+                break;
+            }
+
+            if (isRound)
+            {
+                Thread.Sleep(Pause);
+            }
+        }
+
+        faults.At(AtMoved);
+    }
+
+    // A slice without connections: what both processes do for the first time (pages, code) takes its time before any connection stands still.
+    private void Rehearse()
+    {
+        IFrozenConnections frozen = giver.FreezeAsync(1).GetAwaiter().GetResult()
+            ?? throw new UpgradeException("this engine cannot hand connections over: an upgrade needs engine \"epoll\"");
+        frozen.ThawAsync().GetAwaiter().GetResult();
+        channel.Send(UpgradeMessageKind.Slice, new UpgradeSlice(++_slices, Instant.Now(clock), giver.Open, []).Write(), limits.Send);
+        channel.Receive(UpgradeMessageKind.Answer, limits.Serve).Dispose();
+        channel.Send(UpgradeMessageKind.Commit, new UpgradeCommit(_slices, []).Write(), limits.Send);
+    }
+
+    private void MoveSlice(IFrozenConnections frozen, UpgradeConnection[] sent)
+    {
+        SliceAnswer answer;
+        try
+        {
+            faults.At(AtFrozen);
+            var slice = new UpgradeSlice(++_slices, Instant.Now(clock), giver.Open, sent);
+            channel.Send(UpgradeMessageKind.Slice, slice.Write().Span, slice.Descriptors, limits.Send);
+            faults.At(AtSent);
+            using UpgradeMessage message = channel.Receive(UpgradeMessageKind.Answer, limits.Answer);
+            answer = SliceAnswer.Read(message.Body);
+            if (answer.Number != _slices || !answer.Taken.IsSubsetOf(sent.Select(static c => c.Id)))
+            {
+                throw new UpgradeException($"the new process answered about slice {answer.Number} instead of {_slices}");
+            }
+
+            faults.At(AtAnswered);
+        }
+        catch
+        {
+            frozen.ThawAsync().GetAwaiter().GetResult();
+            throw;
+        }
+
+        _moved += answer.Taken.Count;
+        IReadOnlyList<RequestedClose> closes = frozen.CommitAsync(answer.Taken).GetAwaiter().GetResult();
+        faults.At(AtCommitted);
+        channel.Send(UpgradeMessageKind.Commit, new UpgradeCommit(_slices, closes).Write(), limits.Send);
+        _refused.UnionWith(sent.Select(static c => c.Id).Where(id => !answer.Taken.Contains(id)));
+        run.Change(now => Told(now, answer) with { Moved = _moved, Left = giver.Open });
+    }
+
+    // The longest standstill is known to the new process only.
+    private static UpgradeProgress Told(UpgradeProgress now, SliceAnswer answer) => now with
+    {
+        Longest = answer.Longest,
+        Lost = answer.Lost,
+        Fault = answer.Refused.Length > 0 ? answer.Refused : now.Fault,
+    };
+
+    private void Settle()
+    {
+        HasGivenUp = true;
+        giver.GiveUpMain(run.Now.NewProcess);
+        faults.At(AtMain);
+        SendRest(UpgradeMessageKind.Rest);
+        using UpgradeMessage message = channel.Receive(UpgradeMessageKind.Settled, limits.Serve);
+        SliceAnswer answer = SliceAnswer.Read(message.Body);
+        run.Change(now => Told(now, answer) with { Step = UpgradeStep.Succeeded, Moved = answer.Moved, Left = giver.Open });
+        faults.At(AtSettled);
+    }
+
+    private void SendRest(UpgradeMessageKind kind) =>
+        channel.Send(kind, new UpgradeRest(giver.TakeDifferences(), giver.Open).Write(), limits.Send);
+}

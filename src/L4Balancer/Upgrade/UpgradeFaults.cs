@@ -1,0 +1,91 @@
+using System.Diagnostics;
+using System.Globalization;
+using L4Balancer.Engine.Linux;
+
+namespace L4Balancer.Upgrade;
+
+/// <summary>
+/// Faults on demand, for tests: the environment variable L4BALANCER_FAULT holds <c>STEP:ACTION</c>, or <c>STEP@N:ACTION</c> for the N-th time
+/// that the step is reached. Steps of the old process begin with <c>old.</c>, those of the new one with <c>new.</c>; they are the constants of
+/// <see cref="OldSide"/> and <see cref="NewSide"/>. Actions: <c>kill</c> and <c>stop</c> (SIGKILL, SIGSTOP to this process), <c>exit</c>,
+/// <c>hang</c> (this thread sleeps for ever), and for <c>new.hello</c> what it says of itself: <c>other-version</c> (it speaks only the next version), <c>next-version</c> (both,
+/// with an optional field that this one does not know), <c>next-mandatory</c> (with one that must be understood). Without the variable there are none. A fault holds for
+/// the first upgrade of the process that has the variable, and for the new process of that.
+/// </summary>
+internal sealed class UpgradeFaults
+{
+    public const string Variable = "L4BALANCER_FAULT";
+
+    private const int SIGKILL = 9;
+    private const int SIGSTOP = 19;
+
+    public static readonly UpgradeFaults None = new("", "", 0);
+
+    private readonly string _step;
+    private readonly string _action;
+    private int _left;
+
+    private UpgradeFaults(string step, string action, int count)
+    {
+        _step = step;
+        _action = action;
+        _left = count;
+    }
+
+    /// <summary>Whether a process that is started is to have it too.</summary>
+    public bool IsAny => _step.Length > 0;
+
+    public static UpgradeFaults FromEnvironment() => Parse(Environment.GetEnvironmentVariable(Variable));
+
+    internal static UpgradeFaults Parse(string? text)
+    {
+        if (text?.Split(':') is not [string place, string action])
+        {
+            return None;
+        }
+
+        string[] parts = place.Split('@');
+        return parts is [string step, string count] && int.TryParse(count, NumberStyles.None, CultureInfo.InvariantCulture, out int n)
+            ? new UpgradeFaults(step, action, n) : new UpgradeFaults(place, action, 1);
+    }
+
+    /// <summary>Whether this is what the step does differently.</summary>
+    public bool Is(string step, string action) => step == _step && action == _action;
+
+    /// <summary>A step has been reached: does what the variable says, if it means this one.</summary>
+    public void At(string step)
+    {
+        if (step != _step || Interlocked.Decrement(ref _left) != 0)
+        {
+            return;
+        }
+
+        switch (_action)
+        {
+            case "kill":
+                Signal(SIGKILL);
+                break;
+            case "stop":
+                Signal(SIGSTOP);
+                break;
+            case "exit":
+                Environment.Exit(1);
+                break;
+            case "hang":
+                Thread.Sleep(Timeout.Infinite);
+                break;
+            default:
+                Debug.Assert(_action.Contains("version", StringComparison.Ordinal) || _action.Contains("next", StringComparison.Ordinal), _action);
+                break;
+        }
+    }
+
+    private static void Signal(int number)
+    {
+        if (OperatingSystem.IsLinux())
+        {
+            using WatchedProcess? self = WatchedProcess.TryOpen(Environment.ProcessId);
+            self?.Signal(number);
+        }
+    }
+}

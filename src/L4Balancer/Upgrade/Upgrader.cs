@@ -1,0 +1,179 @@
+using System.Runtime.Versioning;
+using L4Balancer.Configuration;
+using L4Balancer.Core.Accounting;
+using Microsoft.Extensions.Logging;
+
+namespace L4Balancer.Upgrade;
+
+/// <summary>
+/// Replaces this process by a new one: starts it, hands everything over (<see cref="OldSide"/>), and says when this process is to end
+/// (<see cref="Replaced"/>). One upgrade at a time. Any thread.
+/// </summary>
+/// <param name="whyNot">Why this process cannot be upgraded at all, or not now; null: it can.</param>
+/// <param name="config">The path of the configuration file; null if the configuration was not read from a file.</param>
+/// <param name="giver">Made for each upgrade.</param>
+/// <param name="before">The upgrade by which this process came; null if it was started otherwise.</param>
+internal sealed class Upgrader(
+    Func<string?> whyNot, string? config, Func<IUpgradeGiver> giver, UpgradeCounters counters, UpgradeRun? before, UpgradeFaults faults, TimeProvider clock, ILogger<Upgrader> log)
+{
+    private readonly Lock _gate = new();
+    private readonly TaskCompletionSource _replaced = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly CancellationTokenSource _stopping = new();
+    private UpgradeRun? _run = before;
+    private UpgradeFaults _faults = faults;
+    private UpgradeChannel? _channel;
+    private bool _isBusy;
+    private bool _isOver;
+    private Task _working = Task.CompletedTask;
+
+    public UpgradeLimits Limits { get; init; } = new();
+
+    /// <summary>Called after a failed upgrade whose new process had taken connections and has ended: recovers them, if its keeper holds them.</summary>
+    public Func<int, Task> Recover { get; init; } = static _ => Task.CompletedTask;
+
+    /// <summary>The upgrade that is under way, or the last one that this process knows; null if there was none.</summary>
+    public UpgradeProgress? Now => _run?.Now;
+
+    /// <summary>Whether one is under way, in either process.</summary>
+    public bool IsBusy => _isBusy || _run?.Now.IsRunning == true;
+
+    /// <summary>Completes when another process has taken over and this one is to end, without a word to the service manager.</summary>
+    public Task Replaced => _replaced.Task;
+
+    /// <summary>Begins an upgrade, which goes on in the background.</summary>
+    /// <param name="who">Who asked, for the log.</param>
+    /// <param name="binary">The file of the new process; null: the one that this process was started from.</param>
+    /// <param name="refusal">Why not.</param>
+    /// <returns>Null if it did not begin.</returns>
+    public UpgradeProgress? Begin(string who, string? binary, out string refusal)
+    {
+        UpgradeProgram program = binary is null ? UpgradeProgram.Own : UpgradeProgram.Of(binary);
+        lock (_gate)
+        {
+            refusal = WhyNotNow(program) ?? "";
+            if (refusal.Length > 0 || !OperatingSystem.IsLinux())
+            {
+                log.UpgradeRefused(who, refusal);
+                return null;
+            }
+
+            var run = new UpgradeRun(new UpgradeProgress(Guid.NewGuid().ToString("N"), who, clock.GetUtcNow()) { OldProcess = Environment.ProcessId }, clock);
+            _run = run;
+            _isBusy = true;
+            UpgradeFaults mine = _faults;
+            _faults = UpgradeFaults.None;
+            log.UpgradeBegins(who, program.File);
+            _working = Task.Run(() => UpgradeAsync(program, run, mine));
+            return run.Now;
+        }
+    }
+
+    /// <summary>This process is to stop: an upgrade under way is given up, unless the new process is the main one already.</summary>
+    public async Task StopAsync()
+    {
+        await _stopping.CancelAsync();
+        Volatile.Read(ref _channel)?.Shut();
+        await _working;
+    }
+
+    private string? WhyNotNow(UpgradeProgram program) =>
+        !OperatingSystem.IsLinux() ? "an upgrade needs Linux"
+        : config is null ? "this daemon was not started from a configuration file, so that a new process would not know what to run"
+        : Environment.ProcessId == 1 ? "this is process 1: its end would end the container with every process in it, the new one too. Replace the container instead"
+        : IsBusy ? "an upgrade is under way already: l4balancer status shows it"
+        : _isOver || _stopping.IsCancellationRequested ? "this process is stopping"
+        : program.WhyNot() ?? whyNot();
+
+    [SupportedOSPlatform("linux")]
+    private async Task UpgradeAsync(UpgradeProgram program, UpgradeRun run, UpgradeFaults mine)
+    {
+        UpgradeProcess? process = null;
+        OldSide? side = null;
+        IUpgradeGiver? own = null;
+        try
+        {
+            await UpgradeProcess.CheckAsync(program, config!, Limits.Check, mine.IsAny, _stopping.Token);
+            run.Enter(UpgradeStep.Starting);
+            own = giver();
+            process = UpgradeProcess.Start(program, config!, mine.IsAny);
+            run.Change(now => now with { NewProcess = process.Id });
+            Volatile.Write(ref _channel, process.Channel);
+            _stopping.Token.ThrowIfCancellationRequested();
+            OldSide leading = side = new OldSide(own, process.Channel, run, mine, Limits, clock);
+
+            // Its calls block, and while connections stand still nothing must wait for a thread of the pool.
+            await OwnThread.RunAsync("l4b-upgrade", () => Lead(leading));
+            await LeaveAsync(leading, run);
+        }
+        catch (Exception e)
+        {
+            await FailAsync(e, run, process, side, own);
+        }
+        finally
+        {
+            Volatile.Write(ref _channel, null);
+            _isBusy = false;
+            process?.Dispose();
+        }
+    }
+
+    [SupportedOSPlatform("linux")]
+    private static bool Lead(OldSide side)
+    {
+        side.Move();
+        return true;
+    }
+
+    [SupportedOSPlatform("linux")]
+    private async Task LeaveAsync(OldSide side, UpgradeRun run)
+    {
+        UpgradeProgress now = run.Now;
+        _isOver = true;
+        log.UpgradeDone(now.NewProcess, now.Moved, now.Left, now.Longest.TotalMilliseconds);
+        await side.FinishAsync(_stopping.Token);
+        _replaced.TrySetResult();
+    }
+
+    [SupportedOSPlatform("linux")]
+    private async Task FailAsync(Exception why, UpgradeRun run, UpgradeProcess? process, OldSide? side, IUpgradeGiver? own)
+    {
+        string text = _stopping.IsCancellationRequested ? "this process is stopping" : why is UpgradeException ? why.Message : $"a fault of this process: {why.Message}";
+        if (process is not null)
+        {
+            if (side is null or { HasGivenUp: false })
+            {
+                process.Channel.TrySendFault(text);
+            }
+
+            text = process.End() is string ended ? $"{text} ({ended})" : text;
+        }
+
+        counters.Count(success: false);
+        run.Fail(text);
+        if (why is UpgradeException or OperationCanceledException)
+        {
+            log.UpgradeFailed(text);
+        }
+        else
+        {
+            log.UpgradeBroke(why);
+        }
+
+        try
+        {
+            if (side is not null)
+            {
+                await own!.ResumeAsync();
+            }
+
+            if (process is not null)
+            {
+                await Recover(process.Id);
+            }
+        }
+        catch (Exception e)
+        {
+            log.UpgradeBroke(e);
+        }
+    }
+}
