@@ -38,6 +38,8 @@ internal sealed class SceneDaemon : IDisposable
 
     public int Main => _manager.Main;
 
+    public DaemonFootprint Footprint => DaemonFootprint.Of(_program);
+
     public string Output => Path.Combine(_folder, "output.log");
 
     private string Config => Path.Combine(_folder, "balancer.toml");

@@ -18,6 +18,9 @@ internal sealed record ScenePhase(
 
     public VisitCounts Visits { get; set; }
 
+    /// <summary>What the daemon used some time after each event.</summary>
+    public List<DaemonFootprint> Footprints { get; } = [];
+
     /// <summary>How often the daemon ended by itself.</summary>
     public int Deaths { get; set; }
 
@@ -26,6 +29,12 @@ internal sealed record ScenePhase(
 
     /// <summary>Of those that were under way at any time of an event.</summary>
     public Percentiles Windows { get; private set; } = Percentiles.None;
+
+    /// <summary>The slowest message of each event.</summary>
+    public IReadOnlyList<SlowMessage> Slowest { get; private set; } = [];
+
+    /// <summary>The slowest one sent between each event and the next.</summary>
+    public IReadOnlyList<SlowMessage> SlowestLater { get; private set; } = [];
 
     public int LostInAll => Lost.Values.Sum(static c => c.Lost);
 
@@ -38,6 +47,23 @@ internal sealed record ScenePhase(
         Sample[] own = [.. samples.Where(s => s.Answered >= Begun && s.Asked <= Ended)];
         All = Percentiles.Of(own);
         Windows = Percentiles.Of(own.Where(s => Events.Exists(e => s.Answered >= e.Begun && s.Asked <= e.Ended)));
+        Slowest = [.. Events.Select(e => SlowMessage.Of(own.Where(s => s.Answered >= e.Begun && s.Asked <= e.Ended), e.Begun))];
+        SlowestLater =
+        [
+            .. Events.Zip([.. Events.Skip(1).Select(static e => e.Begun), Ended])
+                .Select(p => SlowMessage.Of(own.Where(s => s.Asked > p.First.Ended && s.Answered < p.Second), p.First.Ended)),
+        ];
+    }
+}
+
+/// <summary>A message that took long, in milliseconds.</summary>
+/// <param name="After">How long after the begin, or the end, of an event it was sent.</param>
+internal readonly record struct SlowMessage(double Took, double After)
+{
+    public static SlowMessage Of(IEnumerable<Sample> samples, long origin)
+    {
+        Sample slowest = samples.DefaultIfEmpty(new Sample(origin, origin)).MaxBy(static s => s.Answered - s.Asked);
+        return new SlowMessage((slowest.Answered - slowest.Asked) / 1e6, (slowest.Asked - origin) / 1e6);
     }
 }
 

@@ -75,7 +75,7 @@ internal static class SurviveCommand
         using var counters = new CounterWatch();
         Thread.Sleep(TimeSpan.FromSeconds(1));
         double splicedBefore = counters.Sum(Spliced);
-        var report = new SurviveReport(options, busy) { Before = DaemonFootprint.Of(program) };
+        var report = new SurviveReport(options, busy) { Before = daemon.Footprint };
         report.Phases.Add(Calm(scene, options.Calm));
         report.Spliced = counters.Sum(Spliced) - splicedBefore;
         report.SplicedOf = counters.Sum("l4balancer_relayed_bytes_total", "pool=\"bulk\"");
@@ -106,13 +106,13 @@ internal static class SurviveCommand
             }
         }
 
-        report.After = DaemonFootprint.Of(program);
+        report.After = daemon.Footprint;
         (report.Scrapes, report.ScrapesMissed) = (counters.Scrapes, counters.Missed);
         report.Final = scene.Finish(out VisitCounts visits);
         report.Visits = visits;
         report.EndedByItself = !daemon.IsRunning;
         report.Stopped = daemon.Stop();
-        report.Left = DaemonFootprint.Of(program).Processes;
+        report.Left = daemon.Footprint.Processes;
         report.Read(folder, daemon.Output);
         Console.WriteLine();
         int failed = report.Print();
@@ -165,11 +165,14 @@ internal static class SurviveCommand
             Thread.Sleep(every);
             (int lost, int wrong) = (scene.Count().Values.Sum(static c => c.Lost), scene.Count().Values.Sum(static c => c.Wrong));
             VisitCounts visits = scene.CountVisits() - phase.VisitsBefore;
+            DaemonFootprint print = daemon.Footprint;
+            phase.Footprints.Add(print);
             string fault = made.Fault is null ? "" : ", FAILED: " + made.Fault;
             Console.WriteLine(string.Create(
                 CultureInfo.InvariantCulture,
                 $"{kind} {i} of {count}: {made.Took.TotalMilliseconds:F0} ms{fault}; lost so far {lost}, wrong {wrong}, of newcomers " +
-                $"{visits.Refused} refused, {visits.Reset} reset, {visits.Closed} closed, {visits.TimedOut} timed out; {made.Said}"));
+                $"{visits.Refused} refused, {visits.Reset} reset, {visits.Closed} closed, {visits.TimedOut} timed out; {print.Processes} processes, " +
+                $"{print.Memory / 1e6:F0} MB; {made.Said}"));
             if (!daemon.IsRunning)
             {
                 Console.WriteLine($"the daemon is gone: {daemon.Start() ?? "started again"}");

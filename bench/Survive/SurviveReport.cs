@@ -116,6 +116,9 @@ internal sealed class SurviveReport(SurviveOptions options, MachineBusy busy)
             p.Deaths,
             eventMilliseconds = p.Events.Select(static e => Math.Round(e.Took.TotalMilliseconds, 1)),
             faults = p.Events.Select(static e => e.Fault).Where(static f => f is not null),
+            p.Footprints,
+            p.Slowest,
+            p.SlowestLater,
             said = p.Events.Select(static e => e.Said),
         }),
         before = Before,
@@ -176,6 +179,13 @@ internal sealed class SurviveReport(SurviveOptions options, MachineBusy busy)
         }
 
         table.Print();
+        foreach (ScenePhase phase in Phases.Where(static p => p.Slowest.Count > 0))
+        {
+            Console.WriteLine($"  slowest message of each {phase.Kind}, ms: {Describe(phase.Slowest)}");
+            Console.WriteLine($"  and until the next, ms: {Describe(phase.SlowestLater)}");
+        }
+
+        Console.WriteLine();
 
         void Add(string name, Percentiles p) => table.Add(
             name, p.Messages.ToString(CultureInfo.InvariantCulture), Text(p.P50), Text(p.P99), Text(p.P999), Text(p.Longest));
@@ -246,6 +256,9 @@ internal sealed class SurviveReport(SurviveOptions options, MachineBusy busy)
     }
 
     private void Bar(string what, double value, double atMost) => _bars.Add((what, Text(value), Text(atMost), value <= atMost));
+
+    private static string Describe(IEnumerable<SlowMessage> messages) =>
+        string.Join("; ", messages.Select(static m => $"{Text(m.Took)} sent after {Text(m.After)}"));
 
     private static string Describe(DaemonFootprint print) => string.Create(
         CultureInfo.InvariantCulture, $"{print.Processes} processes, {print.Descriptors} descriptors, {print.Memory / 1e6:F1} MB (PSS)");

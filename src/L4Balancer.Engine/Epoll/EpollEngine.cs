@@ -124,7 +124,7 @@ public sealed class EpollEngine : IEngine, ILoopEngine, IStopSteps
     public async Task<FrozenSlice?> FreezeAsync(int most, CancellationToken cancel)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(most, 1);
-        return await LoopSlice.FreezeAsync(_workers, most, cancel).ConfigureAwait(false);
+        return await LoopSlice.FreezeAsync(_workers, most, cancel).ConfigureAwait(true);
     }
 
     public async Task<IReadOnlyList<AdoptFailure>> AdoptAsync(IReadOnlyList<ExportedConnection> connections)
@@ -148,8 +148,15 @@ public sealed class EpollEngine : IEngine, ILoopEngine, IStopSteps
             share.Add(connection);
         }
 
-        List<AdoptFailure>[] failures = await Task.WhenAll(shares.Select(s => AdoptAsync(s.Key, s.Value))).ConfigureAwait(false);
-        return [.. failures.SelectMany(f => f)];
+        // One after the other and on the caller's thread, if it has a context: connections stand still meanwhile, and threads of the pool may
+        // have to wait for a processor. Task.WhenAll would complete on one of them.
+        List<AdoptFailure> failures = [];
+        foreach (Task<List<AdoptFailure>> adopting in shares.Select(s => AdoptAsync(s.Key, s.Value)).ToArray())
+        {
+            failures.AddRange(await adopting.ConfigureAwait(true));
+        }
+
+        return failures;
     }
 
     public IReadOnlyList<ListeningDescriptor> ListeningDescriptors => _listening.Descriptors;
@@ -246,7 +253,7 @@ public sealed class EpollEngine : IEngine, ILoopEngine, IStopSteps
 
     private async Task<List<AdoptFailure>> AdoptAsync(Worker worker, List<ExportedConnection> share)
     {
-        List<AdoptFailure>? failures = await worker.AskAsync<List<AdoptFailure>?>(w => w.Adoption.Adopt(share), afterwards: null).ConfigureAwait(false);
+        List<AdoptFailure>? failures = await worker.AskAsync<List<AdoptFailure>?>(w => w.Adoption.Adopt(share), afterwards: null).ConfigureAwait(true);
         if (failures is not null)
         {
             return failures;

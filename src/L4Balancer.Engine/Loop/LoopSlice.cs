@@ -2,7 +2,10 @@ using L4Balancer.Core.Accounting;
 
 namespace L4Balancer.Engine.Loop;
 
-/// <summary>Frozen connections of some workers, each of which ends its part on its own thread.</summary>
+/// <summary>
+/// Frozen connections of some workers, each of which ends its part on its own thread. Continuations stay on the caller's thread, if it has a
+/// context: connections stand still meanwhile, and threads of the pool may have to wait for a processor.
+/// </summary>
 internal sealed class LoopSlice : FrozenSlice
 {
     private readonly List<ExportedConnection> _connections = [];
@@ -25,7 +28,7 @@ internal sealed class LoopSlice : FrozenSlice
         {
             foreach (Worker worker in workers.OrderByDescending(w => w.Assigned).ToArray())
             {
-                await slice.AddAsync(worker, most, cancel).ConfigureAwait(false);
+                await slice.AddAsync(worker, most, cancel).ConfigureAwait(true);
             }
 
             return slice;
@@ -60,7 +63,7 @@ internal sealed class LoopSlice : FrozenSlice
             Task<FreezeTurn> asked = worker.AskAsync(w => w.Migration.Freeze(room), afterwards: new FreezeTurn([], 0, 0));
             try
             {
-                turn = await asked.WaitAsync(cancel).ConfigureAwait(false);
+                turn = await asked.WaitAsync(cancel).ConfigureAwait(true);
             }
             catch (OperationCanceledException)
             {
@@ -86,9 +89,15 @@ internal sealed class LoopSlice : FrozenSlice
 
     private async Task<IReadOnlyList<RequestedClose>> EndAsync(IReadOnlySet<ulong> taken)
     {
-        List<RequestedClose>[] closes = await Task.WhenAll(_parts.Select(part => part.Worker.AskAsync(
-            worker => End(worker, part.Places, taken), afterwards: []))).ConfigureAwait(false);
-        return [.. closes.SelectMany(c => c)];
+        Task<List<RequestedClose>>[] asked =
+            [.. _parts.Select(part => part.Worker.AskAsync(worker => End(worker, part.Places, taken), afterwards: []))];
+        List<RequestedClose> closes = [];
+        foreach (Task<List<RequestedClose>> answer in asked)
+        {
+            closes.AddRange(await answer.ConfigureAwait(true));
+        }
+
+        return closes;
     }
 
     private static List<RequestedClose> End(Worker worker, List<FrozenPlace> places, IReadOnlySet<ulong> taken)

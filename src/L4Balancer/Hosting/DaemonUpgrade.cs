@@ -1,5 +1,4 @@
 using System.Runtime.Versioning;
-using L4Balancer.Configuration;
 using L4Balancer.Control;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Config;
@@ -26,6 +25,7 @@ internal sealed class DaemonUpgrade
     private readonly string? _path;
     private readonly TimeProvider _clock;
     private readonly ILoggerFactory _loggers;
+    private readonly UpgradeThread _thread = new();
     private Upgrader? _upgrader;
 
     /// <param name="descriptors">How many descriptors the process may hold.</param>
@@ -52,7 +52,7 @@ internal sealed class DaemonUpgrade
 
     /// <summary>Replaces this process.</summary>
     public Upgrader Upgrader => _upgrader ??= new Upgrader(
-        WhyNot, _path, Giver, _control.Snapshot.State.Upgrades, OperatingSystem.IsLinux() ? Takeover?.Side.Run : null, Faults, _clock,
+        WhyNot, _path, Giver, _control.Snapshot.State.Upgrades, OperatingSystem.IsLinux() ? Takeover?.Side.Run : null, Faults, _thread, _clock,
         _loggers.CreateLogger<Upgrader>());
 
     /// <summary>Whether another process is the main one.</summary>
@@ -81,7 +81,7 @@ internal sealed class DaemonUpgrade
             IsMain = () => BecomeMain(side, main),
             IsAlone = _ => GoOnAloneAsync(side, main),
         };
-        _ = OwnThread.RunAsync("l4b-upgrade", () => Follow(takeover, taker));
+        _ = _thread.RunAsync(() => Follow(takeover, taker));
     }
 
     private bool Follow(Takeover takeover, UpgradeTaker taker)
