@@ -1,4 +1,3 @@
-using System.ComponentModel;
 using System.Diagnostics;
 using System.Globalization;
 
@@ -47,7 +46,7 @@ internal sealed class SurvivalTests
                 Assert.Ignore($"no network namespace can be made here: {said}");
             }
         }
-        catch (Win32Exception e)
+        catch (System.ComponentModel.Win32Exception e)
         {
             Assert.Ignore($"no network namespace can be made here: {e.Message}");
         }
