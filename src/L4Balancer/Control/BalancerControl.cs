@@ -210,6 +210,12 @@ internal sealed class BalancerControl : IAsyncDisposable
     /// <summary>What another process needs to go on with this one's work.</summary>
     public Task<ControlKnowledge> KnownAsync() => _queue.AskAsync(new KnowledgeAsked());
 
+    /// <summary>
+    /// Follows what operators have set in the other process after this one was prepared: an order to drain that was answered there must hold here.
+    /// </summary>
+    /// <param name="later">Taken when the other process had stopped to take orders.</param>
+    public Task CatchUpAsync(Preparation later) => _queue.AskAsync(new PreparationCame(later));
+
     /// <summary>Puts into force what came over for names that the configuration does not have, so that it is shown and kept.</summary>
     /// <returns>As <see cref="IEngine.Publish"/>.</returns>
     public Task<IReadOnlyList<ListenFailure>> JoinAsync(Survivors survivors) => _queue.AskAsync(new SurvivorsCame(survivors));

@@ -111,3 +111,6 @@ internal sealed record SurvivorsCame(Survivors Survivors) : Request<IReadOnlyLis
 /// <param name="FilterOf">Makes a filter of its parts; null if it is not known.</param>
 internal sealed record ShedsCame(
     IReadOnlyList<CarriedShed> Sheds, Func<ImmutableArray<(string Part, string Value)>, CloseFilter?> FilterOf) : Request<int>;
+
+/// <summary>What operators have set in another process since this one was prepared.</summary>
+internal sealed record PreparationCame(Preparation Later) : Request<bool>;

@@ -92,6 +92,10 @@ internal sealed class ControlLoop(
             case KnowledgeAsked asked:
                 asked.Complete(new ControlKnowledge(publisher.Now.Desired, health.Known(), [.. slowStarts.Known()], closes.Carried()));
                 break;
+            case PreparationCame came:
+                Follow(publisher.Now.Desired with { Overrides = came.Later.OverridesFor(publisher.Now.Config) });
+                came.Complete(true);
+                break;
             case SurvivorsCame came:
                 came.Complete(publisher.Publish(came.Survivors.JoinTo));
                 break;

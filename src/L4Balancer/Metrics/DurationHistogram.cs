@@ -65,7 +65,8 @@ internal sealed class DurationHistogram(string name, string help, double[] bound
     }
 
     /// <summary>As the exporter of the SDK writes a histogram.</summary>
-    public void WriteText(TextWriter text, bool isOpenMetrics)
+    /// <param name="hasBegin">Whether the time is written at which it began to count.</param>
+    public void WriteText(TextWriter text, bool isOpenMetrics, bool hasBegin)
     {
         if (_pools.IsEmpty)
         {
@@ -85,7 +86,7 @@ internal sealed class DurationHistogram(string name, string help, double[] bound
 
             text.Write(string.Create(
                 CultureInfo.InvariantCulture, $"{name}_sum{{pool=\"{pool}\"}} {new TimeSpan(series.Ticks).TotalSeconds:R}\n{name}_count{{pool=\"{pool}\"}} {count}\n"));
-            if (isOpenMetrics)
+            if (hasBegin)
             {
                 text.Write(string.Create(
                     CultureInfo.InvariantCulture, $"{name}_created{{pool=\"{pool}\"}} {_created.ToUnixTimeMilliseconds() / 1000.0:F3}\n"));

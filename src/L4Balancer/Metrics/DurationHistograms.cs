@@ -10,6 +10,7 @@ namespace L4Balancer.Metrics;
 /// </summary>
 internal sealed class DurationHistograms(Meter meter) : ICarriedCounters
 {
+    private const string ProcessesKey = "processes";
     private const string ConnectHelp = "What the connect that succeeded took, in seconds.";
     private const string ConnectionHelp = "How long an established connection lasted, from accept to its end, in seconds.";
 
@@ -34,7 +35,13 @@ internal sealed class DurationHistograms(Meter meter) : ICarriedCounters
     public static double[] ConnectionBounds { get; } =
         [1, 5, 15, Minute, 5 * Minute, 15 * Minute, Hour, 3 * Hour, 6 * Hour, 12 * Hour, Day, 2 * Day, 4 * Day, 7 * Day];
 
+    // Of the chain of upgrades that has led here.
+    private long _processesBefore;
+
     public string CarriedName => "durations";
+
+    /// <summary>Whether the counters have not begun with this process.</summary>
+    public bool IsContinued => Volatile.Read(ref _processesBefore) > 0;
 
     /// <summary>Whether an instrument is one of these: the text of a scrape has them from <see cref="WriteText"/> and not from the SDK.</summary>
     public static bool IsOne(Instrument instrument) => instrument.Name is MetricNames.ConnectDuration or MetricNames.ConnectionDuration;
@@ -64,12 +71,14 @@ internal sealed class DurationHistograms(Meter meter) : ICarriedCounters
 
     public void WriteTo(CounterSheet sheet)
     {
+        sheet[ProcessesKey] = Volatile.Read(ref _processesBefore) + 1;
         _connect.WriteTo(sheet);
         _connection.WriteTo(sheet);
     }
 
     public void Add(CounterSheet counted)
     {
+        Interlocked.Add(ref _processesBefore, counted[ProcessesKey]);
         _connect.Add(counted);
         _connection.Add(counted);
     }
@@ -77,8 +86,9 @@ internal sealed class DurationHistograms(Meter meter) : ICarriedCounters
     /// <summary>Both metrics in a text format of Prometheus; nothing of one without a connection.</summary>
     public void WriteText(TextWriter text, bool isOpenMetrics)
     {
-        _connect.WriteText(text, isOpenMetrics);
-        _connection.WriteText(text, isOpenMetrics);
+        bool hasBegin = isOpenMetrics && !IsContinued;
+        _connect.WriteText(text, isOpenMetrics, hasBegin);
+        _connection.WriteText(text, isOpenMetrics, hasBegin);
     }
 
     private static InstrumentAdvice<double> Buckets(double[] bounds) => new() { HistogramBucketBoundaries = bounds };

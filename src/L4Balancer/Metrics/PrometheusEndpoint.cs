@@ -99,15 +99,42 @@ internal sealed class PrometheusEndpoint : IDisposable
             return;
         }
 
+        bool isOpenMetrics = http.Response.ContentType?.StartsWith("application/openmetrics-text", StringComparison.Ordinal) == true;
+        if (isOpenMetrics && _durations.IsContinued)
+        {
+            RemoveCreated(text);
+        }
+
         bool isMarked = text.GetBuffer().AsSpan(0, (int)text.Length).EndsWith(End);
         text.Position = text.Length - (isMarked ? End.Length : 0);
         using (var writer = new StreamWriter(text, leaveOpen: true))
         {
-            bool isOpenMetrics = http.Response.ContentType?.StartsWith("application/openmetrics-text", StringComparison.Ordinal) == true;
             _durations.WriteText(writer, isOpenMetrics);
         }
 
         text.Write(isMarked ? End : []);
+    }
+
+    // Counters that go on from a process before have not begun with this one: a reader that takes the time for the begin would count all of it anew.
+    private static void RemoveCreated(MemoryStream text)
+    {
+        Span<byte> all = text.GetBuffer().AsSpan(0, (int)text.Length);
+        int kept = 0;
+        for (int at = 0; at < all.Length;)
+        {
+            int end = all[at..].IndexOf((byte)'\n');
+            Span<byte> line = end < 0 ? all[at..] : all.Slice(at, end + 1);
+            at += line.Length;
+            if (line.StartsWith("l4balancer_"u8) && line[..Math.Max(0, line.IndexOfAny((byte)'{', (byte)' '))].EndsWith("_created"u8))
+            {
+                continue;
+            }
+
+            line.CopyTo(all[kept..]);
+            kept += line.Length;
+        }
+
+        text.SetLength(kept);
     }
 
     private static async Task WriteAsync(HttpContext http, ReadOnlyMemory<byte> text, CancellationToken end)

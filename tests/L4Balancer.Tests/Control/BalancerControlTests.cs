@@ -195,6 +195,12 @@ internal sealed class BalancerControlTests : IAsyncDisposable
         Assert.That((next.Snapshot.Pools[0].StatusOf(0), next.Snapshot.Pools[0].StatusOf(1)), Is.EqualTo((BackendStatus.Down, BackendStatus.Draining)));
         Assert.That(first.Pools[0].Backends[0].State.Health.Transitions, Is.Zero);
 
+        await Control.SetModeAsync("chat", "ws2", BackendMode.Ready, "test");
+        await Control.SetWeightAsync("chat", "ws1", 7, "test");
+        await next.CatchUpAsync((await Control.KnownAsync()).Prepare(new Dictionary<string, ImmutableArray<DiscoveredBackend>>()));
+        Assert.That(next.Snapshot.Pools[0].StatusOf(1), Is.EqualTo(BackendStatus.Up), "an order that came after the preparation");
+        Assert.That(next.Snapshot.Pools[0].Backends[0].Weight, Is.EqualTo(7));
+
         var survivors = new Survivors(1);
         byte[] image = new BalancerImage([]).Capture(Connections.Snapshot(pool: "gone"), default);
         Assert.That(new BalancerImage([]).TryAdd(image, next.Snapshot, survivors, default, out string fault), fault);

@@ -54,6 +54,21 @@ internal sealed class CarriedMetricsTests
         Assert.That(Elsewhere.Keys.Where(n => n.StartsWith("process_", StringComparison.Ordinal)), Is.SubsetOf(Growing()));
 
     [Test]
+    public void Counters_that_go_on_do_not_say_that_they_began_with_this_process()
+    {
+        using Process before = new(stalls: 3);
+        Count(before);
+        Assert.That(before.Metrics.Text(ScrapedMetrics.OpenMetrics), Does.Contain("\nl4balancer_connections_accepted_created{")
+            .And.Contain("\nl4balancer_connect_duration_seconds_created{pool=\"chat\"} ").And.Contain("_bucket{pool=\"chat\",le=\"5.0\"}"));
+
+        using Process after = new(stalls: 0);
+        Assert.That(after.Image.TryAdd(before.Image.Capture(before.Snapshot, default), after.Snapshot, new Survivors(1), default, out string fault), fault);
+        string text = after.Metrics.Text(ScrapedMetrics.OpenMetrics);
+        Assert.That(text.Split('\n').Where(l => l.Contains("_created", StringComparison.Ordinal)), Has.All.StartsWith("process_"));
+        Assert.That(text, Does.EndWith("\n# EOF\n").And.Contain("\nl4balancer_connections_accepted_total{listener=\"wss\"} 2\n"));
+    }
+
+    [Test]
     public void Event_loops_that_the_new_process_does_not_have_keep_what_they_counted()
     {
         using Process before = new(stalls: 3);
