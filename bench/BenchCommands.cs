@@ -20,6 +20,9 @@ internal static class BenchCommands
     private const int ControlRounds = 9;
     private const int DefaultBurst = 600;
 
+    /// <summary>The differences are small, so there are many pairs.</summary>
+    private const int LedgerRounds = 15;
+
     private const int RestRounds = 3;
 
     /// <summary>Ten rounds of probes, and a few of whatever else comes by the second.</summary>
@@ -30,13 +33,14 @@ internal static class BenchCommands
 
     public static RootCommand Root()
     {
-        var root = new RootCommand("Measures L4Balancer. Without a command everything but survive runs: micro, load, compare, control, rest; about twenty minutes.")
+        var root = new RootCommand("Measures L4Balancer. Without a command everything but ledger and survive runs: micro, load, compare, control, rest; about twenty minutes.")
         {
             Micro(),
             Measurement("load", "All workloads against the daemon alone, both engines; about a minute.", LoadRounds, LoadCommand.Run),
             Measurement("compare", "The daemon beside HAProxy and nginx, as far as they are installed; about eight minutes.", CompareRounds, CompareCommand.Run),
             Measurement("control", "What a busy control plane costs the data path; about five minutes.", ControlRounds, ControlCommand.Run, ControlBurst),
             Measurement("rest", "CPU of a daemon whose connections say nothing; about four minutes.", RestRounds, RestCommand.Run, RestBurst),
+            Measurement("ledger", "What noting connections in the ledger costs an event loop; about a minute.", LedgerRounds, LedgerCost.Run),
             Survive(),
             Peers(),
             Hidden("survive-clients", "The clients of one third of survive.", SteadyClients.Run),

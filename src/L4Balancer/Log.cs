@@ -1,4 +1,5 @@
 using L4Balancer.Core.Routing;
+using L4Balancer.Engine.Ledger;
 using Microsoft.Extensions.Logging;
 
 namespace L4Balancer;
@@ -386,4 +387,51 @@ internal static partial class Log
 
     [LoggerMessage(1371, LogLevel.Information, "{Name}: nothing in this configuration has the address of the listening socket of the process before; it is closed")]
     public static partial void ControlSocketForNothing(this ILogger logger, string name);
+
+    [LoggerMessage(1340, LogLevel.Information, "connections outlive a crash of this daemon: process {Keeper} keeps them for {Timeout}")]
+    public static partial void KeeperRuns(this ILogger logger, int keeper, string timeout);
+
+    [LoggerMessage(1341, LogLevel.Information, "connections do not outlive a crash of this daemon: {Why}")]
+    public static partial void KeeperNotWanted(this ILogger logger, string why);
+
+    [LoggerMessage(1342, LogLevel.Warning, "connections do not outlive a crash of this daemon, there is no keeper: {Why}")]
+    public static partial void NoKeeper(this ILogger logger, string why);
+
+    [LoggerMessage(1343, LogLevel.Warning, "the keeper, process {Before}, has ended without being asked; process {Now} has taken its place")]
+    public static partial void KeeperReplaced(this ILogger logger, int before, int now);
+
+    [LoggerMessage(1344, LogLevel.Error,
+        "the keeper, process {Before}, has ended, and no other one can be started ({Why}): connections do not outlive a crash of this daemon until "
+        + "one can; this is tried again every second")]
+    public static partial void KeeperNotReplaced(this ILogger logger, int before, string why);
+
+    [LoggerMessage(1345, LogLevel.Warning,
+        "process {Daemon} has ended without stopping: its keeper, process {Keeper}, has its sockets, and its ledger names {Count} connections")]
+    public static partial void PredecessorFound(this ILogger logger, int daemon, int keeper, int count);
+
+    [LoggerMessage(1346, LogLevel.Error,
+        "the ledger of process {Daemon} cannot be used ({Fault}): its connections are reset")]
+    public static partial void LedgerNotUsed(this ILogger logger, int daemon, LedgerFault fault);
+
+    [LoggerMessage(1347, LogLevel.Error,
+        "process {Daemon} has left sockets that cannot be taken over: {Why}. Its connections end with its keeper, and until then its ports are in use")]
+    public static partial void PredecessorNotReached(this ILogger logger, int daemon, string why);
+
+    [LoggerMessage(1348, LogLevel.Error, "listening sockets of process {Daemon} are missing: {Why}")]
+    public static partial void ListeningNotTaken(this ILogger logger, int daemon, string why);
+
+    [LoggerMessage(1349, LogLevel.Error,
+        "three daemons have ended within a minute while they took over connections: all of these are reset")]
+    public static partial void HeirsFailed(this ILogger logger);
+
+    [LoggerMessage(1350, LogLevel.Warning,
+        "connections of process {Daemon}: {Adopted} go on here, {Reset} were reset, because bytes of theirs were lost with it, or they had no backend yet "
+        + "({Milliseconds:0} ms)")]
+    public static partial void Recovered(this ILogger logger, int daemon, int adopted, int reset, double milliseconds);
+
+    [LoggerMessage(1351, LogLevel.Warning, "the keeper of a crashed daemon, process {Keeper}, does not answer any more: it ends by itself")]
+    public static partial void KeeperNotEnded(this ILogger logger, int keeper);
+
+    [LoggerMessage(1372, LogLevel.Information, "pool {Pool}: begins with the {Count} backends that were discovered before the restart, until its source answers")]
+    public static partial void BeganWithSaved(this ILogger logger, string pool, int count);
 }

@@ -36,6 +36,9 @@ try
         case ["keeper-victim", string library, string path, string milliseconds] when OperatingSystem.IsLinux():
             await VictimBody.RunAsync(library, path, milliseconds);
             return 0;
+        case ["ledger-victim", string library, string folder, string backend] when OperatingSystem.IsLinux():
+            await EngineVictimBody.RunAsync(library, folder, backend);
+            return 0;
         default:
             await Console.Error.WriteLineAsync("These are tests: run them with `make test`.");
             return 2;

@@ -38,6 +38,12 @@ public sealed record BalancerSettings
 
     public LogLevel LogLevel { get; init; } = LogLevel.Info;
 
+    /// <summary>Whether connections outlive a crash of the daemon, where that is possible (Linux, epoll engine, local admin socket).</summary>
+    public bool Keeper { get; init; } = true;
+
+    /// <summary>How long they wait for the next daemon.</summary>
+    public TimeSpan KeeperTimeout { get; init; } = TimeSpan.FromSeconds(30);
+
     /// <summary>Whether the configuration is read again when its file changes on disk.</summary>
     public bool Watch { get; init; }
 
@@ -51,6 +57,12 @@ public sealed record BalancerSettings
 internal static class BalancerBinding
 {
     private static readonly BalancerSettings Defaults = new();
+
+    /// <summary>A restart takes a fraction of it, or with the unit little more than that.</summary>
+    private static readonly TimeSpan ShortestKeeper = TimeSpan.FromSeconds(1);
+
+    /// <summary>Nobody can use the ports meanwhile.</summary>
+    private static readonly TimeSpan LongestKeeper = TimeSpan.FromHours(1);
 
     private static readonly TimeSpan ShortestLogInterval = TimeSpan.FromSeconds(1);
 
@@ -79,6 +91,8 @@ internal static class BalancerBinding
         AccessLogEvery = BindInterval(table),
         LogFormat = table.Choice("log_format", Defaults.LogFormat, Vocabulary.LogFormat),
         LogLevel = table.Choice("log_level", Defaults.LogLevel, Vocabulary.LogLevel),
+        Keeper = table.Boolean("keeper", Defaults.Keeper),
+        KeeperTimeout = table.Duration("keeper_timeout", Defaults.KeeperTimeout, ShortestKeeper, LongestKeeper),
         Watch = table.Boolean("watch", Defaults.Watch),
         StateFile = AdminBinding.Path(table, "state_file", Defaults.StateFile, AdminBinding.LongestPath, "/var/lib/l4balancer/state.json"),
     };

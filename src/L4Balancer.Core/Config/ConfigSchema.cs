@@ -14,7 +14,7 @@ internal static class ConfigSchema
         "[balancer]",
         Works(
             "workers", "engine", "max_connections", "shutdown_delay", "shutdown_grace", "access_log", "access_log_start", "access_log_every",
-            "log_format", "log_level", "watch", "state_file", "held_memory"));
+            "log_format", "log_level", "keeper", "keeper_timeout", "watch", "state_file", "held_memory"));
 
     public static readonly SchemaTable Admin = new("[admin]", Works("socket", "listen", "token_file", "hosts"));
 

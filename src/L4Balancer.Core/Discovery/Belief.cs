@@ -17,6 +17,11 @@ public sealed record Belief
     /// <summary>There has been no reading.</summary>
     public static Belief Nothing { get; } = new();
 
+    /// <summary>What an earlier process believed, until the source has answered this one: as after a change of the source.</summary>
+    /// <returns><see cref="Nothing"/> if one of the backends cannot be used.</returns>
+    public static Belief Of(ImmutableArray<DiscoveredBackend> set) =>
+        BackendSet.WhyNot(set, int.MaxValue) is null ? new Belief { Set = BackendSet.Of(set) } : Nothing;
+
     /// <summary>The backends in use, in the order of their addresses; null until a set has been believed.</summary>
     public ImmutableArray<DiscoveredBackend>? Set { get; private init; }
 

@@ -21,6 +21,9 @@ public sealed class Discovered
     /// <summary>The backends that are not used, and why.</summary>
     public IEnumerable<RefusedBackend> Refused => _pools.Values.SelectMany(static p => p.Refused);
 
+    /// <summary>The sets that are believed, by pool, with what is refused of them.</summary>
+    public IEnumerable<(string Pool, ImmutableArray<DiscoveredBackend> Set)> Sets => _pools.Select(static p => (p.Key, p.Value.Set));
+
     /// <summary>The settings with the backends that were discovered; the same object if there are none.</summary>
     public PoolSettings Of(PoolSettings file)
     {
@@ -55,24 +58,24 @@ public sealed class Discovered
     /// <summary>One pool.</summary>
     private sealed class Merged
     {
-        private readonly ImmutableArray<DiscoveredBackend> _set;
-
         private Merged(PoolSettings file, ImmutableArray<DiscoveredBackend> set, PoolSettings settings, ImmutableArray<RefusedBackend> refused)
         {
             File = file;
-            _set = set;
+            Set = set;
             Settings = settings;
             Refused = refused;
         }
 
         public PoolSettings File { get; }
 
+        public ImmutableArray<DiscoveredBackend> Set { get; }
+
         public PoolSettings Settings { get; }
 
         public ImmutableArray<RefusedBackend> Refused { get; }
 
         public bool IsOf(PoolSettings file, ImmutableArray<DiscoveredBackend> set, OwnListeners own) =>
-            ReferenceEquals(File, file) && _set == set && RefusedOf(file, set, own).SequenceEqual(Refused);
+            ReferenceEquals(File, file) && Set == set && RefusedOf(file, set, own).SequenceEqual(Refused);
 
         public static Merged Make(PoolSettings file, ImmutableArray<DiscoveredBackend> set, OwnListeners own)
         {

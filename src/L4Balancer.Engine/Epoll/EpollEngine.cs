@@ -40,7 +40,10 @@ public sealed class EpollEngine : IEngine, ILoopEngine, IStopSteps
         _listening = new ListeningSockets<LoopListeningSocket>(_accepting, options, _log);
     }
 
-    public string Name => "epoll";
+    /// <summary>As in the configuration.</summary>
+    public const string EngineName = "epoll";
+
+    public string Name => EngineName;
 
     public int Count => _workers.Sum(w => w.Assigned);
 

@@ -127,8 +127,7 @@ public sealed unsafe class KeeperProcess
         SysResult result = UnixSocket.Bind(socket.Value, path);
         if (!result.IsError)
         {
-            File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
-            result = TcpSocket.Listen(socket.Value, backlog);
+            result = IsOwnerOnly(path) ? TcpSocket.Listen(socket.Value, backlog) : SysResult.Error(Errno.EACCES);
         }
 
         if (result.IsError)
@@ -138,6 +137,20 @@ public sealed unsafe class KeeperProcess
         }
 
         return socket;
+    }
+
+    private static bool IsOwnerOnly(string path)
+    {
+        try
+        {
+            File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+            return true;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The directory changes under it.
+            return false;
+        }
     }
 
     private static void Close(SysResult descriptor)

@@ -11,7 +11,7 @@
  */
 #if defined(__x86_64__)
 enum {
-    SYS_close = 3, SYS_rt_sigprocmask = 14, SYS_getpid = 39, SYS_sendmsg = 46, SYS_recvmsg = 47, SYS_getsockopt = 55, SYS_clone = 56,
+    SYS_close = 3, SYS_fstat = 5, SYS_rt_sigprocmask = 14, SYS_getpid = 39, SYS_sendmsg = 46, SYS_recvmsg = 47, SYS_getsockopt = 55, SYS_clone = 56,
     SYS_setsid = 112, SYS_prctl = 157, SYS_clock_gettime = 228, SYS_exit_group = 231, SYS_ppoll = 271, SYS_accept4 = 288
 };
 
@@ -25,7 +25,7 @@ static long call(long number, long a, long b, long c, long d, long e)
 }
 #elif defined(__aarch64__)
 enum {
-    SYS_close = 57, SYS_ppoll = 73, SYS_exit_group = 94, SYS_clock_gettime = 113, SYS_rt_sigprocmask = 135, SYS_setsid = 157, SYS_prctl = 167,
+    SYS_close = 57, SYS_ppoll = 73, SYS_fstat = 80, SYS_exit_group = 94, SYS_clock_gettime = 113, SYS_rt_sigprocmask = 135, SYS_setsid = 157, SYS_prctl = 167,
     SYS_getpid = 172, SYS_getsockopt = 209, SYS_sendmsg = 211, SYS_recvmsg = 212, SYS_clone = 220, SYS_accept4 = 242
 };
 
@@ -49,7 +49,8 @@ enum {
     SOL_SOCKET = 1, SO_PEERCRED = 17, SCM_RIGHTS = 1, SOCK_NONBLOCK = 0x800, SOCK_CLOEXEC = 0x80000,
     MSG_TRUNC = 0x20, MSG_DONTWAIT = 0x40, MSG_NOSIGNAL = 0x4000,
     POLLIN = 1, EINTR = 4, EAGAIN = 11, EINVAL = 22,
-    MOST = 252, VERSION = 1
+    MOST = 252, VERSION = 1,
+    STANDARD = 3, EARLY = 1024
 };
 
 struct settings {
@@ -90,6 +91,13 @@ struct msghdr {
     void *control;
     unsigned long length_of_control;
     int flags;
+};
+
+/* The beginning of struct stat, which is the same on both, and room for the rest. */
+struct file {
+    unsigned long device;
+    unsigned long inode;
+    unsigned long rest[16];
 };
 
 struct rights {
@@ -170,6 +178,30 @@ static int serve(int connection, int keeper)
     return only == -2 ? 2 : sent < 0 ? 1 : 0;
 }
 
+/*
+ * Whoever reads the output of the daemon is not to wait for the keeper, and accept4 needs a free number. The daemon has duplicates of its output,
+ * opened early, so that they have low numbers.
+ */
+static void close_standard(const struct settings *settings)
+{
+    struct file standard[STANDARD];
+    for (int i = 0; i < STANDARD; i++)
+        if (call(SYS_fstat, i, (long)&standard[i], 0, 0, 0) != 0)
+            standard[i].inode = 0;
+    for (int fd = STANDARD; fd < EARLY; fd++) {
+        struct file other;
+        if (fd == settings->listener || fd == settings->daemon || call(SYS_fstat, fd, (long)&other, 0, 0, 0) != 0 || other.inode == 0)
+            continue;
+        for (int i = 0; i < STANDARD; i++)
+            if (standard[i].inode == other.inode && standard[i].device == other.device) {
+                call(SYS_close, fd, 0, 0, 0, 0);
+                break;
+            }
+    }
+    for (int i = 0; i < STANDARD; i++)
+        call(SYS_close, i, 0, 0, 0, 0);
+}
+
 static void keep(const struct settings *settings)
 {
     int keeper = (int)call(SYS_getpid, 0, 0, 0, 0, 0);
@@ -179,9 +211,7 @@ static void keep(const struct settings *settings)
     if (wait_for(&ended, 1, -1) != 1 || (ended.revents & POLLIN) == 0)
         return;
 
-    /* Whoever reads the output of the daemon is not to wait for the keeper; and accept4 needs a free number. */
-    for (int standard = 0; standard < 3; standard++)
-        call(SYS_close, standard, 0, 0, 0, 0);
+    close_standard(settings);
 
     struct pollfd polled[2] = { { settings->listener, POLLIN, 0 }, { -1, POLLIN, 0 } };
     long until = milliseconds() + settings->timeout_ms;

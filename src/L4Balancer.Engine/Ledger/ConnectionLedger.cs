@@ -115,6 +115,9 @@ public sealed unsafe class ConnectionLedger : IDisposable
         return new ConnectionLedger(file, path, shape);
     }
 
+    /// <summary>For how long a keeper holds what the ledger names, once this process has ended.</summary>
+    public void NoteTimeout(TimeSpan timeout) => Header->KeeperTimeout = (int)Math.Clamp(timeout.TotalMilliseconds, 0, int.MaxValue);
+
     /// <summary>Declares it valid, and gives it its name in place of the ledger before.</summary>
     /// <returns>Null, or why not, as text for a log.</returns>
     public string? Publish()

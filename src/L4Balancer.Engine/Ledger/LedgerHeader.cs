@@ -98,6 +98,10 @@ internal struct LedgerHeader
     [FieldOffset(104)]
     public int ListeningInUse;
 
+    /// <summary>For how long the keeper of the writer waits for an heir, in milliseconds; 0: not known.</summary>
+    [FieldOffset(108)]
+    public int KeeperTimeout;
+
     public readonly LedgerShape Shape => new(Workers, Slots, Pipes, Names, Overrides, Listening);
 }
 

@@ -78,7 +78,7 @@ internal readonly ref struct LedgerReader
         var uses = new Dictionary<int, int>();
         List<LedgerSocket> listening = Listening(uses);
         List<LedgerPipeEnds> pipes = [];
-        var connections = new List<(LedgerEntry Entry, int Worker)>();
+        var connections = new List<(LedgerEntry Entry, int Worker, long Offset)>();
         for (int worker = 0; worker < _shape.Workers; worker++)
         {
             for (int i = 0; i < _shape.Pipes; i++)
@@ -94,10 +94,11 @@ internal readonly ref struct LedgerReader
             int reserved = Record<LedgerWorker>(LedgerShape.WorkersAt, worker, LedgerWorker.Size).Reserved;
             for (int i = 0; i < Math.Clamp(reserved, 0, _shape.Slots); i++)
             {
-                LedgerEntry entry = Record<LedgerEntry>(_shape.EntriesAt, ((long)worker * _shape.Slots) + i, LedgerEntry.Size);
+                long number = ((long)worker * _shape.Slots) + i;
+                LedgerEntry entry = Record<LedgerEntry>(_shape.EntriesAt, number, LedgerEntry.Size);
                 if (entry.State != EntryState.Free)
                 {
-                    connections.Add((entry, worker));
+                    connections.Add((entry, worker, _shape.EntriesAt + (number * LedgerEntry.Size)));
                     Use(uses, entry.Client);
                     Use(uses, entry.Backend);
                 }
@@ -106,9 +107,9 @@ internal readonly ref struct LedgerReader
 
         HashSet<(int, int)> taken = [];
         var read = new List<LedgerConnection>(connections.Count);
-        foreach ((LedgerEntry entry, int worker) in connections)
+        foreach ((LedgerEntry entry, int worker, long offset) in connections)
         {
-            read.Add(ConnectionOf(entry, worker, uses, taken));
+            read.Add(ConnectionOf(entry, worker, offset, uses, taken));
         }
 
         return new LedgerReading
@@ -117,6 +118,7 @@ internal readonly ref struct LedgerReader
             State = _header.State,
             Writer = new LedgerWriter(_header.BootFirst, _header.BootSecond, _header.Process, _header.ProcessStarted),
             Generation = _header.Generation,
+            KeeperTimeout = TimeSpan.FromMilliseconds(Math.Max(0, _header.KeeperTimeout)),
             NextId = Math.Max(
                 _header.NextId, connections.Count == 0 ? 0 : connections.Max(c => Math.Min(c.Entry.Id, ulong.MaxValue - 1) + 1)),
             NamesInUse = _names.Count(n => n.Kind != LedgerNameKind.None),
@@ -128,7 +130,8 @@ internal readonly ref struct LedgerReader
         };
     }
 
-    private LedgerConnection ConnectionOf(LedgerEntry entry, int worker, Dictionary<int, int> uses, HashSet<(int, int)> taken)
+    private LedgerConnection ConnectionOf(
+        LedgerEntry entry, int worker, long offset, Dictionary<int, int> uses, HashSet<(int, int)> taken)
     {
         LedgerDoubts doubts = entry.State switch
         {
@@ -155,6 +158,7 @@ internal readonly ref struct LedgerReader
         {
             Doubts = doubts,
             Entry = entry,
+            Offset = offset,
             Listener = listener,
             Backend = backend,
             ToBackend = toBackend,

@@ -54,6 +54,12 @@ public enum LedgerDoubts
 
     /// <summary>Something else that no writer of this version writes.</summary>
     Content = 128,
+
+    /// <summary>A socket or pipe that was not open any more, or is another one.</summary>
+    Missing = 256,
+
+    /// <summary>The kernel has given up the connection of one side, or its peer has reset it.</summary>
+    Failed = 512,
 }
 
 /// <summary>The backend of an entry.</summary>
@@ -74,6 +80,9 @@ internal sealed record LedgerConnection
     public required LedgerDoubts Doubts { get; init; }
 
     public required LedgerEntry Entry { get; init; }
+
+    /// <summary>Where the entry begins in the file.</summary>
+    public required long Offset { get; init; }
 
     /// <summary>Null where <see cref="LedgerDoubts.Name"/> is set, as is <see cref="Backend"/>.</summary>
     public required string? Listener { get; init; }
@@ -98,6 +107,9 @@ internal sealed record LedgerReading
     public LedgerWriter Writer { get; init; }
 
     public ulong Generation { get; init; }
+
+    /// <summary>For how long its keeper waits; zero: not known.</summary>
+    public TimeSpan KeeperTimeout { get; init; }
 
     /// <summary>Every connection of the writer had a lower id.</summary>
     public ulong NextId { get; init; }

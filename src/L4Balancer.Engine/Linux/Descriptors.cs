@@ -28,6 +28,9 @@ public static class Descriptors
         return flags >= 0 && (flags & Libc.FD_CLOEXEC) == 0 && !TcpSocket.Option(descriptor, Libc.SOL_SOCKET, Libc.SO_TYPE).IsError;
     }
 
+    /// <summary>SO_COOKIE of a socket (socket(7)): the same for every descriptor of it in any process, and of no other; 0 if it is none.</summary>
+    public static ulong CookieOf(int socket) => SocketCookie.Of(socket);
+
     /// <summary>
     /// The number of descriptors that this process has open. Since Linux 6.2 the kernel reports it as the size of /proc/self/fd, in
     /// microseconds; before that every entry is read, which takes about 10 µs for each (77 ms for 8,000). The kernel's number includes those that

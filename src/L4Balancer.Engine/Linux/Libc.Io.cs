@@ -41,6 +41,7 @@ internal static unsafe partial class Libc
     public const int SO_ATTACH_FILTER = 26;
     public const int SO_DETACH_FILTER = 27;
     public const int SO_PROTOCOL = 38;
+    public const int SO_ACCEPTCONN = 30;
     public const int SO_DOMAIN = 39;
     public const int SO_BUF_LOCK = 72;
     public const int SOCK_SNDBUF_LOCK = 1;
@@ -60,6 +61,7 @@ internal static unsafe partial class Libc
     public const int MSG_TRUNC = 0x20;
     public const int MSG_NOSIGNAL = 0x4000;
     public const int SHUT_WR = 1;
+    public const int SHUT_RDWR = 2;
 
     [LibraryImport("libc")]
     public static partial int socket(int domain, int type, int protocol);
@@ -101,6 +103,9 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc")]
     public static partial int getsockname(int sockfd, void* addr, uint* addrlen);
+
+    [LibraryImport("libc")]
+    public static partial int getpeername(int sockfd, void* addr, uint* addrlen);
 
     [LibraryImport("libc")]
     public static partial int getsockopt(int sockfd, int level, int optname, void* optval, uint* optlen);

@@ -27,6 +27,9 @@ internal sealed unsafe class SharedFile : IDisposable
     /// <summary>In bytes.</summary>
     public long Length { get; }
 
+    /// <summary>All of a file that was opened by <see cref="OpenExisting"/>; valid until <see cref="Dispose"/>.</summary>
+    public ReadOnlySpan<byte> Bytes => new(Start, (int)Length);
+
     /// <summary>
     /// Makes a file that must not exist yet. It has no memory at first: bytes may be written only after <see cref="Reserve"/>, because a
     /// write for which a full file system has no page ends the process (SIGBUS).

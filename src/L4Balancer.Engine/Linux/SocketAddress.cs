@@ -11,6 +11,9 @@ internal unsafe struct SocketAddress
     /// <summary>sizeof(struct sockaddr_in6).</summary>
     public const int Capacity = 28;
 
+    /// <summary>sizeof(struct sockaddr_in), which is that of struct sockaddr too.</summary>
+    public const uint ShortestLength = LengthV4;
+
     private const uint LengthV4 = 16;
 
     private fixed byte _bytes[Capacity];

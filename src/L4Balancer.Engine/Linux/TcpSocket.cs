@@ -134,6 +134,14 @@ internal static unsafe class TcpSocket
         return Libc.getsockname(socket, &address, &length) == 0 ? SocketAddress.Read(ref address) : default;
     }
 
+    /// <summary>The address of the peer; null if the socket is not connected (any more). The path of a UNIX socket is not read.</summary>
+    public static Endpoint? PeerEndpoint(int socket)
+    {
+        SocketAddress address = default;
+        uint length = SocketAddress.Capacity;
+        return Libc.getpeername(socket, &address, &length) == 0 ? SocketAddress.Read(ref address) : null;
+    }
+
     /// <summary>Reads and thereby clears the pending error of a socket (socket(7), SO_ERROR).</summary>
     public static Errno TakeError(int socket)
     {
@@ -200,6 +208,19 @@ internal static unsafe class TcpSocket
         _ = Libc.setsockopt(socket, Libc.SOL_SOCKET, Libc.SO_LINGER, &linger, 2 * sizeof(int));
         _ = Libc.close(socket);
     }
+
+    /// <summary>
+    /// Resets a TCP connection at once, even if another process has the socket as well, which a close does not (connect(2) to AF_UNSPEC). A connect in
+    /// progress is given up. Not for a socket that listens: its queue would be lost. The descriptor stays open.
+    /// </summary>
+    public static SysResult Abort(int socket)
+    {
+        SocketAddress unspecified = default;
+        return SysResult.From(Libc.connect(socket, &unspecified, SocketAddress.ShortestLength));
+    }
+
+    /// <summary>Ends both directions, also where another process has the socket (shutdown(2)).</summary>
+    public static SysResult ShutdownBoth(int socket) => SysResult.From(Libc.shutdown(socket, Libc.SHUT_RDWR));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static Errno Fault(SystemCall call, int descriptor) => SystemFault.Installed?.Before(call, descriptor) ?? Errno.None;

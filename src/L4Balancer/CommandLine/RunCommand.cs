@@ -1,6 +1,8 @@
 using System.CommandLine;
 using L4Balancer.Configuration;
+using L4Balancer.Engine.Epoll;
 using L4Balancer.Hosting;
+using L4Balancer.Recovery;
 using L4Balancer.Upgrade;
 
 namespace L4Balancer.CommandLine;
@@ -46,8 +48,19 @@ internal static class RunCommand
             return ExitCode.BadUsage;
         }
 
-        return await new Foreground(signals, errors) { Takeover = takeover, Faults = takeover is null ? faults : UpgradeFaults.None }
-            .RunAsync(file.Config, file.Path, file.Stamp);
+        // It copies the memory of this moment, which is little yet.
+        bool isEpoll = EngineChoice.NameOf(file.Config.Balancer.Engine) == EpollEngine.EngineName;
+        var keeper = ConnectionKeeper.Start(file.Config, isEpoll, replaces: takeover is not null);
+        int code = await new Foreground(signals, errors)
+        {
+            Keeper = keeper,
+            Takeover = takeover,
+            Faults = takeover is null ? faults : UpgradeFaults.None,
+        }.RunAsync(file.Config, file.Path, file.Stamp);
+
+        // Not after an exception: that is a crash, and the next daemon goes on with the connections.
+        keeper.Stop();
+        return code;
     }
 
     /// <returns>Null if this process was started otherwise than by an upgrade.</returns>

@@ -17,6 +17,8 @@ internal static class FixedAtStart
             Engine = inForce.Balancer.Engine,
             HeldMemory = inForce.Balancer.HeldMemory,
             LogFormat = inForce.Balancer.LogFormat,
+            Keeper = inForce.Balancer.Keeper,
+            KeeperTimeout = inForce.Balancer.KeeperTimeout,
             StateFile = inForce.Balancer.StateFile,
         },
         Admin = wanted.Admin with { Socket = inForce.Admin.Socket, Listen = inForce.Admin.Listen },

@@ -2,15 +2,20 @@ using System.Collections.Immutable;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using L4Balancer.Core.Config;
+using L4Balancer.Core.Discovery;
 using L4Balancer.Core.Routing;
 
 namespace L4Balancer.Configuration;
 
-/// <summary>The content of the state file: what operators have set at run time.</summary>
+/// <summary>The content of the state file: what operators have set at run time, and which backends were discovered.</summary>
 /// <param name="Version">Of the format; <see cref="CurrentVersion"/>.</param>
 internal sealed record SavedState(int Version, ImmutableArray<SavedBackend> Backends)
 {
     public const int CurrentVersion = 1;
+
+    /// <summary>Null if no source is believed. Older daemons do not know it.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<SavedSource>? Discovered { get; init; }
 
     /// <summary>In the order of the names, so that equal states are equal files.</summary>
     public static SavedState Of(DesiredState desired) => new(
@@ -20,9 +25,37 @@ internal sealed record SavedState(int Version, ImmutableArray<SavedBackend> Back
                 .OrderBy(static o => o.Pool, StringComparer.Ordinal).ThenBy(static o => o.Backend, StringComparer.Ordinal)
                 .Select(static o => new SavedBackend(
                     o.Pool, o.Backend, o.Set.Mode, o.Set.Weight, o.FileWeight, SavedOrigin.Of(o.Set.ModeOrigin), SavedOrigin.Of(o.Set.WeightOrigin))),
-        ]);
+        ])
+    {
+        Discovered = SourcesOf(desired),
+    };
 
-    public bool HasSameValues(SavedState other) => Version == other.Version && Backends.SequenceEqual(other.Backends);
+    public bool HasSameValues(SavedState other) => HasSameOverrides(other) && (Discovered ?? []).SequenceEqual(other.Discovered ?? []);
+
+    public bool HasSameOverrides(SavedState other) => Version == other.Version && Backends.SequenceEqual(other.Backends);
+
+    /// <summary>What is believed of the sources of a configuration until they have answered, by pool.</summary>
+    public Dictionary<string, Belief> BeliefsFor(BalancerConfig config)
+    {
+        HashSet<string> discovering = [.. config.Pools.Where(static p => p.Discovery is not null).Select(static p => p.Name)];
+        Dictionary<string, Belief> beliefs = [];
+        foreach (SavedSource saved in (Discovered ?? []).Where(s => s?.Pool is not null && discovering.Contains(s.Pool)))
+        {
+            if (saved.ToBelief() is { Set: not null } belief)
+            {
+                beliefs[saved.Pool] = belief;
+            }
+        }
+
+        return beliefs;
+    }
+
+    private static SavedSource[]? SourcesOf(DesiredState desired)
+    {
+        SavedSource[] sources =
+            [.. desired.Discovered.Sets.OrderBy(static s => s.Pool, StringComparer.Ordinal).Select(static s => SavedSource.Of(s.Pool, s.Set))];
+        return sources.Length > 0 ? sources : null;
+    }
 
     /// <inheritdoc cref="BackendOverrides.Of"/>
     public BackendOverrides For(BalancerConfig config) => BackendOverrides.Of(

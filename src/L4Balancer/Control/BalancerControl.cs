@@ -8,6 +8,7 @@ using L4Balancer.Core.Pacing;
 using L4Balancer.Core.Routing;
 using L4Balancer.Discovery;
 using L4Balancer.Engine;
+using L4Balancer.Engine.Ledger;
 using L4Balancer.Engine.Probing;
 using L4Balancer.Resolving;
 using Microsoft.Extensions.Logging;
@@ -93,6 +94,18 @@ internal sealed class BalancerControl : IAsyncDisposable
         {
             field = value;
             Follow();
+        }
+    }
+
+    /// <summary>Keeps over a crash what operators set, and the seeds of sticky tables; null: nothing does. Set before <see cref="Start"/>.</summary>
+    public ConnectionLedger? Ledger
+    {
+        get;
+        set
+        {
+            field = value;
+            Follow();
+            Note(Now.Desired);
         }
     }
 
@@ -248,7 +261,26 @@ internal sealed class BalancerControl : IAsyncDisposable
         _overrides.Follow(desired);
         State?.Follow(desired);
         Sharing?.Follow(desired);
+        Note(desired);
     };
+
+    // Stores, and no system call: done with each change of anything.
+    private void Note(DesiredState desired)
+    {
+        if (Ledger is not { } ledger)
+        {
+            return;
+        }
+
+        ledger.SetOverrides(desired.Overrides.All);
+        foreach (Pool pool in Snapshot.Pools)
+        {
+            if (pool.Sticky is { } sticky)
+            {
+                ledger.SetStickySeeds(pool.Name, sticky.Seeds.First, sticky.Seeds.Second);
+            }
+        }
+    }
 
     /// <summary>Ends probes and changes; changes posted before are applied first.</summary>
     public async ValueTask DisposeAsync()

@@ -5,7 +5,7 @@ using Microsoft.Extensions.Logging;
 namespace L4Balancer.Control;
 
 /// <summary>
-/// Saves what operators set at run time whenever it has changed. A thread of its own writes, because a disk may be slow or hang: the control loop
+/// Saves what operators set at run time whenever it has changed, and now and then which backends were discovered. A thread of its own writes, because a disk may be slow or hang: the control loop
 /// never waits. What could not be written is tried again until it can.
 /// </summary>
 internal sealed class StateWriter : IAsyncDisposable
@@ -14,6 +14,9 @@ internal sealed class StateWriter : IAsyncDisposable
     internal static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
 
     internal static readonly TimeSpan BetweenTries = TimeSpan.FromSeconds(30);
+
+    /// <summary>How long a change of what was discovered waits for the next ones, of which a deployment has many.</summary>
+    internal static readonly TimeSpan BetweenSets = TimeSpan.FromSeconds(5);
 
     private readonly Lock _gate = new();
     private readonly StateFile _file;
@@ -24,11 +27,12 @@ internal sealed class StateWriter : IAsyncDisposable
     private SavedState _last;
     private SavedState? _due;
     private bool _isWriting;
+    private bool _isLate;
     private volatile bool _hasFailed;
     private Task _writing = Task.CompletedTask;
 
     /// <param name="restored">
-    /// The state that the daemon starts with. It is written at once if the file holds more: backends that the configuration no longer has
+    /// The state that the daemon starts with. It is written at once if the file holds something else: backends that the configuration no longer has
     /// must not come back with their old state later.
     /// </param>
     public StateWriter(StateFile file, DesiredState restored, TimeProvider clock, ILogger log)
@@ -39,7 +43,7 @@ internal sealed class StateWriter : IAsyncDisposable
         _followed = restored;
         _last = SavedState.Of(restored);
         _retry = clock.CreateTimer(_ => TryAgain(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
-        if (file.Loaded is { } loaded && !loaded.HasSameValues(_last))
+        if (file.Loaded is { } loaded ? !loaded.HasSameValues(_last) : _last.Discovered is not null)
         {
             lock (_gate)
             {
@@ -51,7 +55,7 @@ internal sealed class StateWriter : IAsyncDisposable
     /// <summary>The state in force has changed, perhaps in another part. Never blocks; one thread at a time.</summary>
     public void Follow(DesiredState desired)
     {
-        if (desired.Overrides == _followed.Overrides && desired.File == _followed.File)
+        if (desired.Overrides == _followed.Overrides && desired.File == _followed.File && desired.Discovered == _followed.Discovered)
         {
             return;
         }
@@ -60,10 +64,21 @@ internal sealed class StateWriter : IAsyncDisposable
         SavedState now = SavedState.Of(desired);
         lock (_gate)
         {
-            if (!now.HasSameValues(_last))
+            bool isUrgent = !now.HasSameOverrides(_last);
+            if (!isUrgent && now.HasSameValues(_last))
             {
-                _last = now;
+                return;
+            }
+
+            _last = now;
+            if (isUrgent)
+            {
                 Write(now);
+            }
+            else if (!_isLate)
+            {
+                _isLate = true;
+                _retry.Change(BetweenSets, Timeout.InfiniteTimeSpan);
             }
         }
     }
@@ -93,7 +108,7 @@ internal sealed class StateWriter : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _retry.DisposeAsync();
-        if (_hasFailed)
+        if (_hasFailed || _isLate)
         {
             TryAgain();
         }
@@ -105,7 +120,7 @@ internal sealed class StateWriter : IAsyncDisposable
     {
         lock (_gate)
         {
-            if (!_isWriting)
+            if (!_isWriting || _isLate)
             {
                 Write(_last);
             }
@@ -116,6 +131,7 @@ internal sealed class StateWriter : IAsyncDisposable
     private void Write(SavedState state)
     {
         _due = state;
+        _isLate = false;
         if (!_isWriting)
         {
             _isWriting = true;

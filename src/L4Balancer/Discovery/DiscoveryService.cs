@@ -20,7 +20,10 @@ internal sealed class DiscoveryService(
     /// <summary>How long a start waits for the first readings.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
 
+    private static readonly IReadOnlyDictionary<string, Belief> NothingBefore = ImmutableDictionary<string, Belief>.Empty;
+
     private readonly List<Task> _ending = [];
+    private IReadOnlyDictionary<string, Belief> _before = NothingBefore;
 
     // Of the processes before this one, by pool.
     private readonly ConcurrentDictionary<string, long> _faultsBefore = new();
@@ -62,9 +65,14 @@ internal sealed class DiscoveryService(
     private long FaultsOf(PoolWatch watch) => watch.Belief.Faults + _faultsBefore.GetValueOrDefault(watch.Pool);
 
     /// <summary>Begins to watch, and waits a limited time until each source has said something.</summary>
-    public async Task StartAsync(BalancerConfig config)
+    /// <param name="before">
+    /// What was believed before this process, by pool: it is in use until the source has said something, to which the rule applies.
+    /// </param>
+    public async Task StartAsync(BalancerConfig config, IReadOnlyDictionary<string, Belief>? before = null)
     {
+        _before = before ?? _before;
         Follow(config);
+        _before = NothingBefore;
         try
         {
             await Task.WhenAll(_watches.Values.Select(static w => w.First)).WaitAsync(Patience, clock);
@@ -91,7 +99,7 @@ internal sealed class DiscoveryService(
             }
 
             PoolWatch? known = _watches.GetValueOrDefault(pool.Name);
-            PoolWatch watch = known is not null && known.Settings.HasSameValues(settings) ? known : Create(pool.Name, settings, known);
+            PoolWatch watch = known is not null && known.Settings.HasSameValues(settings) ? known : Create(pool.Name, settings, BeforeOf(pool, known));
             watch.Most = PoolSettings.MostBackends - pool.Backends.Length;
             next.Add(pool.Name, watch);
             if (watch != known)
@@ -113,8 +121,12 @@ internal sealed class DiscoveryService(
         _watches = ImmutableDictionary<string, PoolWatch>.Empty;
     }
 
-    private PoolWatch Create(string pool, DiscoverySettings settings, PoolWatch? before) => new(
-        pool, settings, before?.Belief.OfOtherSource() ?? Belief.Nothing, () => create(pool, settings), changed, clock, log);
+    private Belief BeforeOf(PoolSettings pool, PoolWatch? known) => known?.Belief.OfOtherSource()
+        ?? (_before.GetValueOrDefault(pool.Name) is { } before && before.Count <= PoolSettings.MostBackends - pool.Backends.Length
+            ? before : Belief.Nothing);
+
+    private PoolWatch Create(string pool, DiscoverySettings settings, Belief before) => new(
+        pool, settings, before, () => create(pool, settings), changed, clock, log);
 }
 
 /// <summary>What is known of the source of one pool.</summary>

@@ -21,12 +21,14 @@ internal sealed record MemberDocument(
     private const int LongestText = 256;
     private const int MostAddresses = 64;
 
-    public static byte[] Write(FleetMember member) => JsonSerializer.SerializeToUtf8Bytes(
-        new MemberDocument(
-            member.Instance, member.Host, member.Version, member.Started, member.Configuration, member.IsReady ? Ready : Draining, member.Addresses,
-            member.Rings, member.Health.ToDictionary(
-                static p => p.Key, static p => (IReadOnlyDictionary<string, string>)p.Value.ToDictionary(static b => b.Key, static b => NameOf(b.Value)))),
-        FleetJson.Default.MemberDocument);
+    public static byte[] Write(FleetMember member) => Of(member).ToBytes();
+
+    public byte[] ToBytes() => JsonSerializer.SerializeToUtf8Bytes(this, FleetJson.Default.MemberDocument);
+
+    public static MemberDocument Of(FleetMember member) => new(
+        member.Instance, member.Host, member.Version, member.Started, member.Configuration, member.IsReady ? Ready : Draining, member.Addresses,
+        member.Rings, member.Health.ToDictionary(
+            static p => p.Key, static p => (IReadOnlyDictionary<string, string>)p.Value.ToDictionary(static b => b.Key, static b => NameOf(b.Value))));
 
     /// <returns>Null: the value is not one of a balancer.</returns>
     public static FleetMember? Read(string id, ReadOnlySpan<byte> value)
@@ -138,4 +140,5 @@ internal sealed record WeightDocument(
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
 [JsonSerializable(typeof(MemberDocument))]
 [JsonSerializable(typeof(IntentDocument))]
+[JsonSerializable(typeof(CarriedMembership))]
 internal sealed partial class FleetJson : JsonSerializerContext;

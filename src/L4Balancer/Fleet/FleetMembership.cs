@@ -14,6 +14,7 @@ internal sealed class FleetMembership(
     EtcdClient client, FleetKeys keys, FleetState state, FleetMember self, TimeSpan ttl, string fleet, TimeProvider clock, ILogger log)
 {
     private readonly string _key = keys.Member(self.Id);
+    private FleetMember _self = self;
     private long _lease;
     private long _revision;
     private byte[] _published = [];
@@ -44,7 +45,7 @@ internal sealed class FleetMembership(
 
             if (kept.Value.Ttl == TimeSpan.Zero)
             {
-                log.FleetLeaseLost(fleet, self.Id);
+                log.FleetLeaseLost(fleet, _self.Id);
                 (_lease, _revision) = (0, 0);
             }
         }
@@ -81,6 +82,17 @@ internal sealed class FleetMembership(
         return await WriteAsync(value, EtcdCompare.ModifiedAt(_key, _revision), stop);
     }
 
+    /// <summary>What another process needs to go on with the lease and the key. None of the other members may run meanwhile or later.</summary>
+    public CarriedMembership Carried(IEnumerable<FleetMember> members) =>
+        new(_self.Instance, _lease, _revision, members.ToDictionary(static m => m.Id, MemberDocument.Of));
+
+    /// <summary>Goes on with the lease and the key of another process. To be called before the first renewal.</summary>
+    public void GoOnAs(CarriedMembership before)
+    {
+        _self = _self with { Instance = before.Instance };
+        (_lease, _revision) = (before.Lease, before.Lease == 0 ? 0 : before.Revision);
+    }
+
     /// <summary>Leaves at once, so that the others need not wait until the lease ends.</summary>
     public async Task LeaveAsync(CancellationToken stop)
     {
@@ -108,7 +120,7 @@ internal sealed class FleetMembership(
             Joined(value, written.Value.Revision);
             if (isNew)
             {
-                log.FleetJoined(fleet, self.Id);
+                log.FleetJoined(fleet, _self.Id);
             }
 
             return "";
@@ -126,8 +138,8 @@ internal sealed class FleetMembership(
             return "";
         }
 
-        FleetMember? holder = MemberDocument.Read(self.Id, there.Value.Span);
-        if (holder is null || holder.Instance == self.Instance)
+        FleetMember? holder = MemberDocument.Read(_self.Id, there.Value.Span);
+        if (holder is null || holder.Instance == _self.Instance)
         {
             // Written by this process, whose answer got lost or whose lease has ended; or by nobody who could be a balancer.
             return await WriteAsync(value, EtcdCompare.ModifiedAt(_key, there.Modified), stop);
@@ -152,7 +164,7 @@ internal sealed class FleetMembership(
         if (!_isHeld && clock.GetElapsedTime(_heldSince) > ttl + ttl)
         {
             _isHeld = true;
-            log.FleetIdTaken(fleet, self.Id, holder.Host, holder.Started);
+            log.FleetIdTaken(fleet, _self.Id, holder.Host, holder.Started);
             state.SetHeldBy(holder.Host);
         }
     }

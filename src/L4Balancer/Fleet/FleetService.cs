@@ -37,11 +37,12 @@ internal sealed class FleetService : IOverrideSharing, IAsyncDisposable
     private readonly ILogger _log;
     private readonly Lock _gate = new();
     private readonly SemaphoreSlim _work = new(0, 1);
-    private readonly CancellationTokenSource _stop = new();
+    private CancellationTokenSource _stop = new();
     private CancellationTokenSource _reread = new();
     private TaskCompletionSource _shared = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile DesiredState? _desired;
     private Task _running = Task.CompletedTask;
+    private bool _isLetGo;
 
     /// <param name="settings">Of <c>[fleet]</c>, with the id filled in.</param>
     /// <param name="self">Who this process is.</param>
@@ -77,7 +78,47 @@ internal sealed class FleetService : IOverrideSharing, IAsyncDisposable
 
     public FleetStatus Status => _state.Status;
 
-    public void Start() => _running = Task.WhenAll(GuardAsync(FollowAsync), GuardAsync(WorkAsync));
+    public void Start()
+    {
+        CancellationToken stop = _stop.Token;
+        _running = Task.WhenAll(GuardAsync(FollowAsync, stop), GuardAsync(WorkAsync, stop));
+    }
+
+    /// <summary>
+    /// Goes on as the member that another process was: with its instance and lease, so that its key never leaves the store. To be called before
+    /// <see cref="Start"/>.
+    /// </summary>
+    public void GoOnAs(CarriedMembership before)
+    {
+        _view.GoOnAs(before.Instance);
+        _state.GoOnAs(before);
+        _membership.GoOnAs(before);
+    }
+
+    /// <summary>
+    /// Ends all work, and leaves lease and key as they are, for another process. That has to renew the lease before it ends: within two thirds of
+    /// <c>[fleet] lease</c>. <see cref="DisposeAsync"/> leaves them alone too.
+    /// </summary>
+    public async Task<CarriedMembership> LetGoAsync()
+    {
+        await _stop.CancelAsync();
+        await _running;
+        _isLetGo = true;
+        return _membership.Carried(_state.Status.Members);
+    }
+
+    /// <summary>The other process does not go on with it: this one does.</summary>
+    public void TakeBack()
+    {
+        lock (_gate)
+        {
+            _stop.Dispose();
+            _stop = new CancellationTokenSource();
+            _isLetGo = false;
+        }
+
+        Start();
+    }
 
     /// <summary>Something that this balancer publishes may have changed.</summary>
     public void Changed()
@@ -131,14 +172,9 @@ internal sealed class FleetService : IOverrideSharing, IAsyncDisposable
     {
         await _stop.CancelAsync();
         await _running;
-        using var late = new CancellationTokenSource(Patience, _clock);
-        try
+        if (!_isLetGo)
         {
-            await _membership.LeaveAsync(late.Token);
-        }
-        catch (OperationCanceledException)
-        {
-            // The lease ends by itself.
+            await LeaveAsync();
         }
 
         _client.Dispose();
@@ -151,22 +187,35 @@ internal sealed class FleetService : IOverrideSharing, IAsyncDisposable
         _stop.Dispose();
     }
 
-    private async Task GuardAsync(Func<CancellationToken, Task> loop)
+    private async Task LeaveAsync()
     {
-        while (!_stop.IsCancellationRequested)
+        using var late = new CancellationTokenSource(Patience, _clock);
+        try
+        {
+            await _membership.LeaveAsync(late.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            // The lease ends by itself.
+        }
+    }
+
+    private async Task GuardAsync(Func<CancellationToken, Task> loop, CancellationToken stop)
+    {
+        while (!stop.IsCancellationRequested)
         {
             try
             {
-                await Task.Run(() => loop(_stop.Token));
+                await Task.Run(() => loop(stop));
             }
-            catch (OperationCanceledException) when (_stop.IsCancellationRequested)
+            catch (OperationCanceledException) when (stop.IsCancellationRequested)
             {
                 return;
             }
             catch (Exception e)
             {
                 _log.FleetFailed(e);
-                await Task.Delay(Patience, _clock, _stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await Task.Delay(Patience, _clock, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
     }

@@ -19,7 +19,7 @@ internal sealed class FleetState
     private readonly Lock _gate = new();
     private readonly FleetSettings _settings;
     private readonly FleetKeys _keys;
-    private readonly FleetMember _self;
+    private FleetMember _self;
     private readonly BalancerControl _control;
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
@@ -48,6 +48,22 @@ internal sealed class FleetState
             {
                 return _book.Marker;
             }
+        }
+    }
+
+    /// <summary>This process goes on as the instance of the one before it, and with what that knew. To be called before the store is read.</summary>
+    public void GoOnAs(CarriedMembership before)
+    {
+        lock (_gate)
+        {
+            _self = _self with { Instance = before.Instance };
+            foreach ((string id, MemberDocument document) in before.Members ?? new Dictionary<string, MemberDocument>())
+            {
+                _book.Put(_keys.Member(id), new EtcdEntry(_keys.Member(id), document.ToBytes(), 1, 1, 0), 1);
+            }
+
+            ImmutableArray<FleetMember> members = _book.Members;
+            _status = _status with { Members = members, Compared = FleetStatus.Compare(members) };
         }
     }
 

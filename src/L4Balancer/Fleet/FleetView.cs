@@ -16,8 +16,12 @@ namespace L4Balancer.Fleet;
 internal sealed class FleetView(FleetMember self, Func<ActiveConfig> now, Func<BalancerConfig, ImmutableArray<string>> addresses, Func<bool> isReady)
 {
     private readonly ConditionalWeakTable<Pool, string> _rings = [];
+    private FleetMember _self = self;
     private BalancerConfig? _config;
     private string _hash = "";
+
+    /// <summary>This process goes on as the instance of the one before it.</summary>
+    public void GoOnAs(string instance) => _self = _self with { Instance = instance };
 
     public FleetMember Current()
     {
@@ -27,7 +31,7 @@ internal sealed class FleetView(FleetMember self, Func<ActiveConfig> now, Func<B
             (_config, _hash) = (active.Config, ConfigHash.Of(active.Config));
         }
 
-        return self with
+        return _self with
         {
             Configuration = _hash,
             Rings = FleetMember.NoRings.AddRange(active.Snapshot.Pools.Select(p => KeyValuePair.Create(p.Name, RingOf(p)))),

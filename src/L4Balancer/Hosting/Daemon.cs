@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.Versioning;
 using L4Balancer.AccessLog;
 using L4Balancer.Configuration;
 using L4Balancer.Control;
@@ -10,10 +11,13 @@ using L4Balancer.Core.Handover;
 using L4Balancer.Core.Routing;
 using L4Balancer.Core.Timing;
 using L4Balancer.Engine;
+using L4Balancer.Engine.Ledger;
+using L4Balancer.Engine.Listening;
 using L4Balancer.Fleet;
 using L4Balancer.Logging;
 using L4Balancer.Metrics;
 using L4Balancer.Platform;
+using L4Balancer.Recovery;
 using L4Balancer.Resolving;
 using L4Balancer.Systemd;
 using L4Balancer.Upgrade;
@@ -31,6 +35,9 @@ internal sealed class Daemon : IAsyncDisposable
     /// <summary>Without <c>held_memory</c> connections may hold this part of the memory for peers that do not read: an eighth.</summary>
     private const int ShareOfMemory = 8;
 
+    /// <summary>For this long a keeper that was killed may be missing.</summary>
+    private static readonly TimeSpan LooksAtKeeper = TimeSpan.FromSeconds(1);
+
     private readonly TimeProvider _clock;
     private readonly LogOutput _output;
     private readonly LevelSwitch _level;
@@ -40,6 +47,7 @@ internal sealed class Daemon : IAsyncDisposable
     private readonly ILogger _log;
     private readonly OwnedResources _parts = new();
     private readonly ControlServers _servers;
+    private readonly RecoveryCounters _recovered = new();
     private volatile BalancerControl? _control;
     private volatile RoutingSnapshot? _first;
     private RecordLog? _records;
@@ -67,6 +75,9 @@ internal sealed class Daemon : IAsyncDisposable
 
     /// <summary>The stamp of the file that was read before the start (<see cref="ConfigFile.Stamp"/>).</summary>
     public object? FileStamp { get; init; }
+
+    /// <summary>What lets connections outlive this daemon. It is this object's from <see cref="StartAsync"/> on, but may be stopped before.</summary>
+    public ConnectionKeeper Keeper { get; init; } = ConnectionKeeper.None("this program is no daemon");
 
     /// <summary>The process that this one replaces; null: none.</summary>
     public Takeover? Takeover { get; init; }
@@ -131,6 +142,8 @@ internal sealed class Daemon : IAsyncDisposable
             return lacking;
         }
 
+        // Its ledger is unmapped when nothing writes to it any more.
+        _parts.Own(Keeper);
         DescriptorBudget budget = DescriptorBudget.For(config, RaiseLimit());
         if (budget.WhyNot() is string noRoom)
         {
@@ -143,7 +156,12 @@ internal sealed class Daemon : IAsyncDisposable
             _log.Replacing(Takeover.Side.OldProcess, Takeover.Old!.Build, Takeover.Preparation!.Who);
         }
 
-        var first = new FirstState(() => _control, _clock, _loggers, _log) { Resolver = Resolver };
+        using CrashRecovery? crash = Takeover is null && OperatingSystem.IsLinux() ? CrashRecovery.Find(Keeper, _clock, _log) : null;
+        var first = new FirstState(() => _control, _clock, _loggers, _log)
+        {
+            Resolver = Resolver,
+            Crashed = saved => OperatingSystem.IsLinux() ? crash?.OverridesFor(config, saved) : null,
+        };
         DesiredState desired = await first.GatherAsync(config, budget, path, _parts, hurry);
         ImmutableArray<string> loops = first.Names.SelfConnects(config);
         if (!loops.IsEmpty)
@@ -158,12 +176,23 @@ internal sealed class Daemon : IAsyncDisposable
         _log.Starting(
             BuildVersion.Current.Version, EngineChoice.NameOf(config.Balancer.Engine), snapshot.MaxConnections, budget.Limit,
             budget.Reserve);
+        IReadOnlyList<int> passed = OperatingSystem.IsLinux() ? ListenDescriptors.Take(_log) : [];
+        IReadOnlyList<ListeningDescriptor> listening = [];
         if (Takeover is not null && OperatingSystem.IsLinux())
         {
             await Takeover.TakeStateAsync();
             Takeover.AddState(snapshot, survivors, CountingOf(questions), Instant.Now(_clock));
             _first = snapshot = survivors.JoinTo(snapshot);
+            listening = Takeover.Listening;
             _servers.Sockets = new ControlSockets(Takeover.ControlSockets, _loggers.CreateLogger<ControlSockets>()) { AreShared = true };
+        }
+        else if (crash is not null && OperatingSystem.IsLinux())
+        {
+            // Before anything is bound: the ports are never free meanwhile, and who connects waits in their queues.
+            crash.TakeListening(config, passed);
+            crash.Prepare(snapshot, survivors);
+            listening = crash.Listening;
+            _servers.Sockets = new ControlSockets(crash.Control, _loggers.CreateLogger<ControlSockets>());
         }
 
         if (await _servers.StartMetricsAsync(config, () => MetricsOf(config, first, questions), () => _control?.Config ?? config)
@@ -172,9 +201,9 @@ internal sealed class Daemon : IAsyncDisposable
             return [noMetrics];
         }
 
-        if (StartEngine(config.Balancer, budget, snapshot) is { Count: > 0 } failures)
+        if (StartEngine(config.Balancer, budget, snapshot, passed, listening, LedgerAfter(crash, snapshot, config.Balancer, budget)) is { Count: > 0 } failures)
         {
-            return [.. failures.Select(f => f.Message)];
+            return [.. failures.Select(f => f.Message + HeldPorts.Explain(f))];
         }
 
         CreateControl(desired, first, budget, snapshot, path);
@@ -184,6 +213,7 @@ internal sealed class Daemon : IAsyncDisposable
             Faults = Faults,
             Counting = CountingOf(questions),
             Survivors = survivors,
+            Recover = () => RecoverAsync(survivors),
         };
         _parts.Own(_living = new LivingLines(_engine!, config.Balancer.AccessLogEvery, _clock, _loggers.CreateLogger<LivingLines>()));
         StartWatches(path);
@@ -196,6 +226,10 @@ internal sealed class Daemon : IAsyncDisposable
 
         _servers.Sockets.CloseRest();
         _control.ReadDependencies = _servers.ReadDependencies;
+        if (crash is not null && OperatingSystem.IsLinux())
+        {
+            await RecoverAsync(crash, survivors);
+        }
 
         ReturnMemoryOfStart();
         if (Takeover is not null && OperatingSystem.IsLinux())
@@ -292,9 +326,12 @@ internal sealed class Daemon : IAsyncDisposable
         () => Snapshot, () => _engine, _clock, DescriptorBudget.WorkersOf(config.Balancer), questions, () => _fleet?.Status)
     {
         Discovery = first.Discovery.Of,
+        Recovered = _recovered,
     };
 
-    private IReadOnlyList<ListenFailure> StartEngine(BalancerSettings settings, DescriptorBudget budget, RoutingSnapshot snapshot)
+    private IReadOnlyList<ListenFailure> StartEngine(
+        BalancerSettings settings, DescriptorBudget budget, RoutingSnapshot snapshot, IReadOnlyList<int> passed,
+        IReadOnlyList<ListeningDescriptor> listening, ConnectionLedger? ledger)
     {
         _parts.Own(_records = new RecordLog(settings, _output, _servers.Metrics?.Durations, _clock, _loggers.CreateLogger<RecordLog>()));
         _parts.Own(_engine = EngineChoice.Create(settings.Engine, new EngineOptions
@@ -305,10 +342,50 @@ internal sealed class Daemon : IAsyncDisposable
             Workers = DescriptorBudget.WorkersOf(settings),
             PipesPerWorker = budget.PipesPerWorker,
             Held = new HeldMemory(HeldMemoryOf(settings)),
-            Inherited = OperatingSystem.IsLinux() ? ListenDescriptors.Take(_log) : [],
-            TakenOver = Takeover is not null && OperatingSystem.IsLinux() ? Takeover.Listening : [],
+            Ledger = ledger,
+            Inherited = passed,
+            TakenOver = listening,
         }));
-        return _engine.Start(snapshot);
+        IReadOnlyList<ListenFailure> failures = _engine.Start(snapshot);
+        if (failures.Count == 0)
+        {
+            Keeper.Publish(_log);
+        }
+
+        return failures;
+    }
+
+    private ConnectionLedger? LedgerAfter(CrashRecovery? crash, RoutingSnapshot snapshot, BalancerSettings settings, DescriptorBudget budget)
+    {
+        ulong nextId = crash is not null && OperatingSystem.IsLinux() ? crash.NextId : 0;
+        var shape = LedgerShape.For(DescriptorBudget.WorkersOf(settings), snapshot.MaxConnections, budget.PipesPerWorker);
+        ConnectionLedger? ledger = Keeper.CreateLedger(shape, Math.Max(1, nextId), _log);
+        _servers.Sockets.Note(ledger);
+        return ledger;
+    }
+
+    // The other process of an upgrade has ended in the middle of it.
+    private async Task RecoverAsync(Survivors survivors)
+    {
+        if (OperatingSystem.IsLinux())
+        {
+            using CrashRecovery? crash = CrashRecovery.Find(Keeper, _clock, _log);
+            if (crash is not null)
+            {
+                await RecoverAsync(crash, survivors);
+            }
+        }
+    }
+
+    // At the end of the start, when nothing can fail any more: what a start that fails has taken would be lost.
+    [SupportedOSPlatform("linux")]
+    private async Task RecoverAsync(CrashRecovery crash, Survivors survivors)
+    {
+        await crash.TakeConnectionsAsync(_engine!, () => Snapshot, survivors, _records!, _recovered);
+        if (survivors.Made > 0)
+        {
+            await _control!.JoinAsync(survivors);
+        }
     }
 
     // Known by the runtime as what the machine has, or the limit of its cgroup.
@@ -329,6 +406,7 @@ internal sealed class Daemon : IAsyncDisposable
         }
 
         control.FileRead = FileStamp;
+        control.Ledger = Keeper.Ledger;
         _parts.Own(_control = control);
         if (desired.File.Fleet is { } fleet)
         {
@@ -365,6 +443,11 @@ internal sealed class Daemon : IAsyncDisposable
         if (_engine!.LoopStatistics().Count > 0)
         {
             _parts.Own(new QuietControlPlane(_clock, _loggers.CreateLogger<QuietControlPlane>()));
+        }
+
+        if (Keeper.Ledger is not null)
+        {
+            _parts.Own(new PeriodicJob("the look at the keeper", LooksAtKeeper, _clock, _log, () => Keeper.LookAfter(_log)));
         }
     }
 

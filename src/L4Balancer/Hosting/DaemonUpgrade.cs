@@ -50,10 +50,16 @@ internal sealed class DaemonUpgrade
     /// <summary>States for what the old process knows and the configuration does not.</summary>
     public required Survivors Survivors { get; init; }
 
+    /// <summary>Takes what the keeper of the other process holds, which has ended in the middle of an upgrade.</summary>
+    public Func<Task> Recover { get; init; } = static () => Task.CompletedTask;
+
     /// <summary>Replaces this process.</summary>
     public Upgrader Upgrader => _upgrader ??= new Upgrader(
         WhyNot, _path, Giver, _control.Snapshot.State.Upgrades, OperatingSystem.IsLinux() ? Takeover?.Side.Run : null, Faults, _thread, _clock,
-        _loggers.CreateLogger<Upgrader>());
+        _loggers.CreateLogger<Upgrader>())
+    {
+        Recover = _ => Recover(),
+    };
 
     /// <summary>Whether another process is the main one.</summary>
     public bool HasLeft { get; private set; }
@@ -116,10 +122,10 @@ internal sealed class DaemonUpgrade
     }
 
     [SupportedOSPlatform("linux")]
-    private Task GoOnAloneAsync(NewSide side, Action main)
+    private async Task GoOnAloneAsync(NewSide side, Action main)
     {
+        await Recover();
         BecomeMain(side, main);
-        return Task.CompletedTask;
     }
 
     private string? WhyNot() =>

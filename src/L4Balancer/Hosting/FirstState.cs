@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using L4Balancer.Configuration;
 using L4Balancer.Control;
 using L4Balancer.Core.Config;
+using L4Balancer.Core.Discovery;
 using L4Balancer.Core.Routing;
 using L4Balancer.Discovery;
 using L4Balancer.Discovery.Sources;
@@ -23,6 +24,12 @@ internal sealed class FirstState(Func<BalancerControl?> control, TimeProvider cl
 
     /// <summary>Resolves host names; blocks and must not throw.</summary>
     public required Func<string, LookUp> Resolver { get; init; }
+
+    /// <summary>What operators had set when a daemon crashed, given what is in the state file; null: no daemon did, or nothing is known.</summary>
+    public Func<SavedState?, BackendOverrides?> Crashed { get; init; } = static _ => null;
+
+    /// <summary>What the process before this one believed of its sources, by pool; from a hand-over.</summary>
+    public IReadOnlyDictionary<string, Belief>? Believed { get; init; }
 
     /// <summary>Valid after <see cref="GatherAsync"/>, as is <see cref="Discovery"/>.</summary>
     public BackendNames Names => _names!;
@@ -47,13 +54,14 @@ internal sealed class FirstState(Func<BalancerControl?> control, TimeProvider cl
             () => control()?.DiscoveryChanged(), clock, loggers.CreateLogger<DiscoveryService>());
         parts.Own(discovery);
         (_names, _discovery) = (names, discovery);
-        await Task.WhenAll(names.PrepareAsync(config), discovery.StartAsync(config));
+        BackendOverrides overrides = await RestoreAsync(config, path, hurry);
+        await Task.WhenAll(names.PrepareAsync(config), discovery.StartAsync(config, Believed ?? SavedBeliefs(config)));
         return new DesiredState(config, budget.ConnectionsFor(config.Balancer, log))
         {
             Names = names.After(Resolutions.None, config),
             Discovered = Discovered.None.After(config, discovery.Believed, names.OwnOf(config.Listeners)),
             Seed = UnknownSeed(),
-            Overrides = await RestoreAsync(config, path, hurry),
+            Overrides = Crashed(StateFile?.Loaded) is { } known ? known.At(clock.GetUtcNow()) : overrides,
         };
     }
 
@@ -64,6 +72,17 @@ internal sealed class FirstState(Func<BalancerControl?> control, TimeProvider cl
         Span<ulong> halves = stackalloc ulong[2];
         Guid.NewGuid().TryWriteBytes(MemoryMarshal.AsBytes(halves));
         return halves[0] ^ halves[1];
+    }
+
+    private Dictionary<string, Belief>? SavedBeliefs(BalancerConfig config)
+    {
+        Dictionary<string, Belief>? beliefs = StateFile?.Loaded?.BeliefsFor(config);
+        foreach ((string pool, Belief belief) in beliefs ?? [])
+        {
+            log.BeganWithSaved(pool, belief.Count);
+        }
+
+        return beliefs;
     }
 
     /// <summary>What operators had set when the process before this one ended.</summary>

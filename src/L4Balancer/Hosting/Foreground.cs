@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using L4Balancer.Core.Config;
 using L4Balancer.Logging;
+using L4Balancer.Recovery;
 using L4Balancer.Systemd;
 using L4Balancer.Upgrade;
 using Microsoft.Extensions.Logging;
@@ -18,6 +19,9 @@ internal sealed class Foreground(Signals signals, TextWriter errors)
 
     /// <summary>The time after which an orderly stop becomes an immediate one, as by a second signal; null: never.</summary>
     public TimeSpan? AtOnceAfter { get; init; }
+
+    /// <summary>What lets connections outlive the daemon; ended by a stop in good order before anything is closed.</summary>
+    public ConnectionKeeper Keeper { get; init; } = ConnectionKeeper.None("a demo has no use for it");
 
     /// <summary>The process that this one replaces; null: none.</summary>
     public Takeover? Takeover { get; init; }
@@ -40,7 +44,13 @@ internal sealed class Foreground(Signals signals, TextWriter errors)
         using ILoggerFactory loggers = LogSetup.CreateFactory(output, level, clock);
         using var systemd = ServiceNotifications.ToManager(loggers.CreateLogger<ServiceNotifications>());
         ILogger log = loggers.CreateLogger<Foreground>();
-        var daemon = new Daemon(clock, output, level, loggers, systemd) { FileStamp = stamp, Takeover = Takeover, Faults = Faults };
+        var daemon = new Daemon(clock, output, level, loggers, systemd)
+        {
+            FileStamp = stamp,
+            Keeper = Keeper,
+            Takeover = Takeover,
+            Faults = Faults,
+        };
         using var hurry = new CancellationTokenSource();
 
         // Started elsewhere, so that a step that blocks does not keep signals from being answered.
@@ -77,6 +87,7 @@ internal sealed class Foreground(Signals signals, TextWriter errors)
         Signal? signal = early ?? await NextEndAsync(daemon, log);
         if (signal is null)
         {
+            Keeper.Stop();
             await _reloading;
             await daemon.LeaveAsync(CancellationToken.None);
             log.Replaced();
@@ -99,6 +110,8 @@ internal sealed class Foreground(Signals signals, TextWriter errors)
     /// <returns>False if the engine did not end.</returns>
     private async Task<bool> StopAsync(Daemon daemon, Signal signal, ILogger log)
     {
+        // First: from now on what is closed is closed, and what a kill leaves open is not for anybody to take over.
+        Keeper.Stop();
         using var atOnce = new CancellationTokenSource();
         using var stopped = new CancellationTokenSource();
         if (AtOnceAfter is TimeSpan limit)

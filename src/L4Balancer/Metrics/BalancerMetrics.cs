@@ -5,6 +5,7 @@ using L4Balancer.Core.Routing;
 using L4Balancer.Discovery;
 using L4Balancer.Engine;
 using L4Balancer.Fleet;
+using L4Balancer.Recovery;
 
 namespace L4Balancer.Metrics;
 
@@ -35,6 +36,7 @@ internal sealed class BalancerMetrics : IDisposable
             _ = new DnsInstruments(_meter, dns);
         }
 
+        _ = new RecoveryInstruments(_meter, () => Recovered);
         _ = new ProcessInstruments(_meter);
         Durations = new DurationHistograms(_meter);
         Carried = [loops, Durations];
@@ -53,6 +55,9 @@ internal sealed class BalancerMetrics : IDisposable
 
     /// <summary>The source of a pool's backends; null if it has none.</summary>
     public Func<string, DiscoveryStatus?> Discovery { get; init; } = static _ => null;
+
+    /// <summary>What became of the connections of crashed daemons.</summary>
+    public RecoveryCounters Recovered { get; init; } = new();
 
     public void Dispose() => _meter.Dispose();
 }

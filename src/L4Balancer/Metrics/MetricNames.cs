@@ -41,6 +41,7 @@ internal static class MetricNames
     public const string AdminAuthFailures = "l4balancer_admin_auth_failures_total";
     public const string DnsAnswers = "l4balancer_dns_answers_total";
     public const string Reloads = "l4balancer_reloads_total";
+    public const string Recovered = "l4balancer_recovered_connections_total";
     public const string Upgrades = "l4balancer_upgrades_total";
     public const string ConfigGeneration = "l4balancer_config_generation";
     public const string FleetMembers = "l4balancer_fleet_members";
@@ -73,6 +74,8 @@ internal static class MetricNames
     public const string ToClient = "to_client";
     public const string Success = "success";
     public const string Failure = "failure";
+    public const string Adopted = "adopted";
+    public const string ResetResult = "reset";
     public const string NoBackend = "no_backend";
     public const string Limited = "limited";
     public const string LocalError = "local_error";

@@ -15,6 +15,8 @@ internal static class ContractExample
         access_log_every = "0s"     # and one for each living connection, this often
         log_format      = "text"    # "text" | "json" | "journal" (picked under systemd)
         log_level       = "info"
+        keeper          = true      # Linux: connections outlive a crash of the daemon, kill -9 included
+        keeper_timeout  = "30s"     # how long they wait for the next daemon
         watch           = false     # reload when the file changes on disk
         state_file      = ""        # where drain, maint and weight set at run time outlive a restart; "": in $STATE_DIRECTORY, else nowhere
         held_memory     = "0"       # bound on memory held for peers that do not read, all connections together

@@ -31,6 +31,18 @@ internal sealed class BeliefTests
     }
 
     [Test]
+    public void What_an_earlier_process_believed_stays_until_the_source_has_answered_and_the_rule_applies_to_its_first_set()
+    {
+        Belief belief = Belief.Of([Backend(3), Backend(1), Backend(2)]);
+        Assert.That(Addresses(belief), Is.EqualTo("1 2 3"));
+        Assert.That(belief.ReadAt, Is.Null);
+        Assert.That(Addresses(belief.After(Unknown, At(1), Hold, Most)), Is.EqualTo("1 2 3"));
+        Assert.That(belief.After(Of(1), At(1), Hold, Most) is { Count: 3, Held.Set.Length: 1 });
+        Assert.That(Addresses(belief.After(Of(2), At(1), Hold, Most)), Is.EqualTo("1 2"));
+        Assert.That(Belief.Of([Backend(1), Backend(2) with { Weight = -1 }]), Is.EqualTo(Belief.Nothing));
+    }
+
+    [Test]
     public void A_set_that_is_larger_than_the_pool_or_has_a_backend_that_cannot_be_used_is_unknown()
     {
         Belief belief = Belief.Nothing.After(Of(3), At(0), Hold, Most);

@@ -104,6 +104,38 @@ internal sealed class BeliefInDaemonTests
         Assert.That(_backends.Take(2).Select(b => (int)b.Address.Port), Does.Contain(connection.Backend));
     }
 
+    [Test]
+    public async Task A_restart_begins_with_what_was_believed_and_holds_what_would_empty_the_pool()
+    {
+        await WriteAsync(4);
+        string config = DaemonProcess.ConfigFileWith(
+            $"[balancer]\nshutdown_grace = \"0s\"\nstate_file = \"{_folder.PathOf("state.json")}\"\n" + Config("hold = \"1h\"\ninterval = \"1s\""));
+        await using (DaemonProcess first = DaemonProcess.Start("run", "--config", config))
+        {
+            await first.ReadyAsync();
+            Assert.That(await CountAsync(), Is.EqualTo(4));
+            await WriteAsync(3);
+            await UntilAsync(async () => await CountAsync() == 3);
+            first.Signal(DaemonProcess.SIGTERM);
+            Assert.That(await first.ExitAsync(), Is.Zero);
+        }
+
+        File.Delete(_file.Path);
+        await using DaemonProcess second = DaemonProcess.Start("run", "--config", config);
+        await second.ReadyAsync();
+        Assert.That(await CountAsync(), Is.EqualTo(3), "the source is away");
+        using (HeldConnection connection = await HeldConnection.OpenAsync(await second.ListenerAsync("wss")))
+        {
+            Assert.That(_backends.Take(3).Select(static b => (int)b.Address.Port), Does.Contain(connection.Backend));
+        }
+
+        await _file.WriteAsync("");
+        await second.LineWithAsync("file has only 0 backends");
+        Assert.That(await CountAsync(), Is.EqualTo(3), "an empty set is held");
+        await WriteAsync(4);
+        await UntilAsync(async () => await CountAsync() == 4);
+    }
+
     private static async Task ReloadAsync(DaemonProcess daemon, string path, string config, int generation)
     {
         await File.WriteAllTextAsync(path, config);

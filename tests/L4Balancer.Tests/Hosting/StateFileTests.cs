@@ -139,6 +139,10 @@ internal sealed class StateFileTests
         await using (DaemonProcess daemon = await StartAsync(environment))
         {
             Assert.That(await BackendsAsync(), Is.EqualTo(new[] { "up 100", "draining 100", "up 100" }));
+
+            // A crash would leave it to the next one in the ledger.
+            daemon.Signal(DaemonProcess.SIGTERM);
+            await daemon.ExitAsync();
         }
 
         await using (DaemonProcess daemon = await StartAsync())

@@ -21,7 +21,6 @@ internal sealed class CarriedMetricsTests
     {
         [MetricNames.ProcessCpuSeconds] = "of this process, as its start time says",
         [MetricNames.QueueAbandoned] = "counted within Core: CarriedCountersTests",
-        ["l4balancer_upgrades_total"] = "counted by the process that ends: it goes over with the result",
         ["l4balancer_recovered_connections_total"] = "of the start of this process",
     };
 
@@ -130,6 +129,8 @@ internal sealed class CarriedMetricsTests
         snapshot.State.CountAdminAuthFailure();
         snapshot.State.Reloads.Count(success: true);
         snapshot.State.Reloads.Count(success: false);
+        snapshot.State.Upgrades.Count(success: true);
+        snapshot.State.Upgrades.Count(success: false);
         snapshot.Sources[0].CountExhausted();
         foreach (DnsResult result in DnsCounters.Results)
         {

@@ -45,6 +45,14 @@ internal sealed class UnitFileTests
     }
 
     [Test]
+    public void The_keeper_outlives_the_daemon_and_its_files_a_restart()
+    {
+        Assert.That(SectionOf("KillMode=process"), Is.EqualTo("[Service]"));
+        Assert.That(SectionOf("OOMPolicy=continue"), Is.EqualTo("[Service]"));
+        Assert.That(SectionOf("RuntimeDirectoryPreserve=restart"), Is.EqualTo("[Service]"));
+    }
+
+    [Test]
     public void No_bytes_of_connections_get_into_a_core_dump_and_the_state_has_a_directory()
     {
         Assert.That(SectionOf("LimitCORE=0"), Is.EqualTo("[Service]"));

@@ -45,6 +45,22 @@ internal sealed class BootedTests
             Assert.That(seen.GetProperty("kill").GetProperty("lost_after").GetInt32(), Is.Zero);
             Assert.That(seen.GetProperty("kill").GetProperty("served").GetInt32(), Is.GreaterThan(40));
             Assert.That(seen.GetProperty("restarts").GetString(), Is.EqualTo("1"));
+            JsonElement keeper = seen.GetProperty("keeper");
+            Assert.That(keeper.GetProperty("left_by_stop").GetArrayLength(), Is.Zero, "a stop leaves no process behind");
+            Assert.That(keeper.GetProperty("processes").EnumerateArray().Select(static p => p.GetString()), Does.Contain("l4b-keeper"));
+            Assert.That(
+                keeper.GetProperty("lived").EnumerateArray().Select(static n => n.GetInt32()), Is.EqualTo(new[] { 100, 100, 100, 100 }),
+                "three times killed, then ended by the watchdog");
+            Assert.That(keeper.GetProperty("refused").GetInt32(), Is.Zero);
+            Assert.That(keeper.GetProperty("gone").GetBoolean() && keeper.GetProperty("replaced").GetBoolean(), "a keeper that is killed is replaced");
+            Assert.That(keeper.GetProperty("same_main").GetBoolean());
+            Assert.That(keeper.GetProperty("reload").GetInt32(), Is.Zero);
+            Assert.That(keeper.GetProperty("after_reload").GetInt32(), Is.EqualTo(100));
+            Assert.That(keeper.GetProperty("restart").GetInt32(), Is.Zero);
+            Assert.That(keeper.GetProperty("after_restart").GetInt32(), Is.Zero, "a restart closes connections");
+            Assert.That(keeper.GetProperty("talks").GetBoolean());
+            Assert.That(keeper.GetProperty("left").GetArrayLength(), Is.Zero);
+            Assert.That(keeper.GetProperty("files").GetBoolean(), Is.False, "the directory is gone after a stop");
             Assert.That(seen.GetProperty("stop")[0].GetInt32(), Is.Zero);
             Assert.That(seen.GetProperty("result").GetString(), Is.EqualTo("success"));
             JsonElement late = seen.GetProperty("late_address");

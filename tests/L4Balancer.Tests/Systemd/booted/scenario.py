@@ -84,6 +84,101 @@ def kill_under_connects():
     return {"refused": len(refused), "lost": len(lost), "lost_after": sum(1 for after, _ in lost if after), "served": len(served)}
 
 
+def processes():
+    """The names of what runs in the group of the service."""
+    names = []
+    group = show("ControlGroup")
+    for root in ("/sys/fs/cgroup", "/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified"):
+        path = f"{root}{group}/cgroup.procs"
+        if group and os.path.exists(path):
+            names = [open(f"/proc/{pid}/comm").read().strip() for pid in open(path).read().split()] or names
+    return sorted(names)
+
+
+def quiet(count):
+    peers = [socket.create_connection(LISTENER, timeout=30) for _ in range(count)]
+    for peer in peers:
+        echo(peer)
+    time.sleep(0.3)
+    return peers
+
+
+def echo(peer):
+    """1 if the connection lives."""
+    try:
+        peer.sendall(b"quiet")
+        data = b""
+        while len(data) < 5:
+            more = peer.recv(5)
+            if not more:
+                return 0
+            data += more
+        return 1
+    except OSError:
+        return 0
+
+
+def serves(before):
+    return until(lambda: show("MainPID") not in (before, "0") and show("ActiveState") == "active" and show("SubState") == "running")
+
+
+def keeper():
+    """Without the socket unit: only the keeper has the sockets while there is no daemon."""
+    seen = {}
+    systemctl("stop", "l4balancer.socket", "l4balancer.service")
+    seen["left_by_stop"] = processes()
+    systemctl("start", "l4balancer.service")
+    seen["processes"] = processes()
+    peers = quiet(100)
+    refused = []
+    stop = threading.Event()
+
+    def visit():
+        while not stop.is_set():
+            try:
+                talk()
+            except ConnectionRefusedError as e:
+                refused.append(str(e))
+            except OSError:
+                pass
+            time.sleep(0.01)
+
+    visitor = threading.Thread(target=visit)
+    visitor.start()
+    lived = []
+    for _ in range(3):
+        before = show("MainPID")
+        os.kill(int(before), signal.SIGKILL)
+        serves(before)
+        lived.append(sum(echo(peer) for peer in peers))
+    # A daemon that hangs: the watchdog ends it, and the next one goes on.
+    before = show("MainPID")
+    os.kill(int(before), signal.SIGSTOP)
+    serves(before)
+    lived.append(sum(echo(peer) for peer in peers))
+    stop.set()
+    visitor.join()
+    seen["lived"] = lived
+    seen["refused"] = len(refused)
+    main = show("MainPID")
+    for pid in os.listdir("/proc"):
+        if pid.isdigit() and open(f"/proc/{pid}/comm").read() == "l4b-keeper\n":
+            os.kill(int(pid), signal.SIGKILL)
+    seen["gone"] = until(lambda: "l4b-keeper" not in processes(), 5)
+    seen["replaced"] = until(lambda: "l4b-keeper" in processes())
+    seen["same_main"] = show("MainPID") == main
+    seen["reload"] = systemctl("reload", "l4balancer.service")[0]
+    seen["after_reload"] = sum(echo(peer) for peer in peers)
+    seen["restart"] = systemctl("restart", "l4balancer.service")[0]
+    seen["after_restart"] = sum(echo(peer) for peer in peers)
+    seen["talks"] = talk()
+    seen["stop"] = systemctl("stop", "l4balancer.service")[0]
+    seen["left"] = processes()
+    seen["files"] = os.path.exists("/run/l4balancer/keeper")
+    systemctl("start", "l4balancer.socket", "l4balancer.service")
+    return seen
+
+
 def late_address(text):
     """The address of the listener comes after more failures than systemd's start limit would allow by default."""
     systemctl("stop", "l4balancer.socket", "l4balancer.service")
@@ -124,6 +219,7 @@ def main():
     open(CONFIG, "w").write(text)
     seen["kill"] = kill_under_connects()
     seen["restarts"] = show("NRestarts")
+    seen["keeper"] = keeper()
     seen["stop"] = systemctl("stop", "l4balancer.service")
     seen["result"] = show("Result")
     seen["late_address"] = late_address(text)

@@ -1,0 +1,196 @@
+using System.Runtime.Versioning;
+using L4Balancer.Configuration;
+using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Addressing;
+using L4Balancer.Core.Config;
+using L4Balancer.Core.Connections;
+using L4Balancer.Core.Handover;
+using L4Balancer.Core.Routing;
+using L4Balancer.Core.Timing;
+using L4Balancer.Engine;
+using L4Balancer.Engine.Epoll;
+using L4Balancer.Engine.Keeper;
+using L4Balancer.Engine.Ledger;
+using L4Balancer.Engine.Linux;
+using L4Balancer.Engine.Listening;
+using L4Balancer.Web;
+using Microsoft.Extensions.Logging;
+
+namespace L4Balancer.Recovery;
+
+/// <summary>
+/// Goes on with what daemons have left that ended without a stop in good order: first their listening sockets, so that no client is refused,
+/// then what operators had set, and last the connections. Nothing here lasts long or waits for anybody but the keepers, which answer within
+/// milliseconds. One thread at a time.
+/// </summary>
+[SupportedOSPlatform("linux")]
+internal sealed class CrashRecovery : IDisposable
+{
+    private readonly KeeperFolder _folder;
+    private readonly LedgerWriter _self;
+    private readonly List<Predecessor> _left;
+    private readonly TimeProvider _clock;
+    private readonly ILogger _log;
+    private readonly FailedHeirs _heirs;
+    private readonly List<ListeningDescriptor> _listening = [];
+    private readonly List<NamedDescriptor> _control = [];
+
+    private CrashRecovery(KeeperFolder folder, LedgerWriter self, List<Predecessor> left, TimeProvider clock, ILogger log)
+    {
+        _folder = folder;
+        _self = self;
+        _left = left;
+        _clock = clock;
+        _log = log;
+        _heirs = new FailedHeirs(folder.Heirs);
+    }
+
+    /// <summary>The lowest id that no connection has had; 0: not known.</summary>
+    public ulong NextId => _left.Max(static p => p.NextId);
+
+    /// <summary>Looks for daemons that have ended, those of other configurations included. Stale files are removed.</summary>
+    /// <returns>Null if nothing is left of any.</returns>
+    public static CrashRecovery? Find(ConnectionKeeper keeper, TimeProvider clock, ILogger log)
+    {
+        if (keeper.Folder is not { } folder)
+        {
+            return null;
+        }
+
+        List<Predecessor> left = [];
+        foreach (LedgerWriter daemon in folder.Daemons().Where(d => d != keeper.Self && !d.IsRunning()))
+        {
+            Predecessor? found = Predecessor.TryOpen(folder, daemon, out string? fault);
+            if (found is not null)
+            {
+                left.Add(found);
+                log.PredecessorFound(daemon.Process, found.Keeper, found.ConnectionCount);
+                if (found.Fault != LedgerFault.None)
+                {
+                    log.LedgerNotUsed(daemon.Process, found.Fault);
+                }
+            }
+            else if (fault is not null)
+            {
+                log.PredecessorNotReached(daemon.Process, fault);
+            }
+        }
+
+        // Of two that have one connection the later one is right, so it comes first.
+        left.Sort(static (a, b) => b.Generation.CompareTo(a.Generation));
+        return left.Count == 0 ? null : new CrashRecovery(folder, keeper.Self, left, clock, log);
+    }
+
+    /// <summary>What operators had set when the last daemon ended; null: its ledger cannot be used.</summary>
+    /// <param name="saved">What is in the state file; null: there is none.</param>
+    public BackendOverrides? OverridesFor(BalancerConfig config, SavedState? saved) =>
+        _left[0].Fault == LedgerFault.None ? LedgerOverrides.For(config, _left[0].Overrides, saved) : null;
+
+    /// <summary>The listening sockets of listeners, for the engine, which owns them when it has started.</summary>
+    public IReadOnlyList<ListeningDescriptor> Listening => _listening;
+
+    /// <summary>Those of the control plane.</summary>
+    public IReadOnlyList<NamedDescriptor> Control => _control;
+
+    /// <summary>Fetches the listening sockets: first of all, since nobody can bind their addresses before.</summary>
+    /// <param name="passed">Sockets that the service manager has passed: the keeper has those as well.</param>
+    public void TakeListening(BalancerConfig config, IReadOnlyList<int> passed)
+    {
+        HashSet<ulong> known = [.. passed.Select(Descriptors.CookieOf)];
+        foreach (Predecessor predecessor in _left)
+        {
+            IReadOnlyList<(int, string, Endpoint)> taken = predecessor.TakeListening(known, IsOfControl, out string? fault);
+            foreach ((int descriptor, string listener, Endpoint bound) in taken)
+            {
+                if (IsOfControl(listener))
+                {
+                    _control.Add(new NamedDescriptor(listener[1..], descriptor));
+                }
+                else
+                {
+                    _listening.Add(new ListeningDescriptor(descriptor, listener, RequestedOf(config, listener, bound), bound, IsFromService: false));
+                }
+            }
+
+            if (fault is not null)
+            {
+                _log.ListeningNotTaken(predecessor.Daemon.Process, fault);
+            }
+        }
+    }
+
+    /// <summary>Makes ids go on, and gives tables of sticky keys their seeds. Before the first connection is accepted.</summary>
+    public void Prepare(RoutingSnapshot snapshot, Survivors survivors)
+    {
+        if (NextId > 0)
+        {
+            snapshot.State.ContinueAfter(NextId - 1);
+        }
+
+        foreach (LedgerSeeds seeds in _left[0].StickySeeds)
+        {
+            survivors.TryTakeSticky(snapshot, seeds.Pool, (seeds.First, seeds.Second));
+        }
+    }
+
+    /// <summary>
+    /// Takes the connections: those without doubt are adopted, all others reset. Afterwards the keepers are ended. The daemon has its own keeper and
+    /// ledger by then, so that the next one finds each connection once, whenever this one is killed.
+    /// </summary>
+    /// <param name="records">Gets a record of each connection that is known and reset.</param>
+    public async Task TakeConnectionsAsync(
+        IEngine engine, Func<RoutingSnapshot> snapshot, Survivors survivors, IRecordSink records, RecoveryCounters counters)
+    {
+        Instant begun = Instant.Now(_clock);
+        bool adopts = engine.Name == EpollEngine.EngineName;
+        bool givesUp = _heirs.Begin(begun);
+        if (givesUp)
+        {
+            _log.HeirsFailed();
+        }
+
+        // What this process has, if it has run for a while, comes first.
+        HashSet<ulong> elsewhere = Predecessor.CookiesIn(_folder.LedgerOf(_self));
+        foreach (Predecessor predecessor in _left)
+        {
+            var taking = new ConnectionTaking(engine, snapshot, survivors, records, _clock) { ResetsAll = givesUp || !adopts };
+            try
+            {
+                foreach (IReadOnlyList<LeftConnection> batch in predecessor.Connections(elsewhere.Contains, taking.MostAtOnce))
+                {
+                    await taking.TakeAsync(batch);
+                    predecessor.NoteTaken(batch);
+                }
+            }
+            finally
+            {
+                counters.Add(taking.Adopted, taking.Reset);
+            }
+
+            int unnamed = predecessor.ResetUnnamed(elsewhere.Contains, IsOfControl);
+            counters.Add(0, unnamed);
+            elsewhere.UnionWith(predecessor.Cookies);
+            if (!predecessor.End())
+            {
+                _log.KeeperNotEnded(predecessor.Keeper);
+            }
+
+            _log.Recovered(
+                predecessor.Daemon.Process, taking.Adopted, taking.Reset + unnamed, (Instant.Now(_clock) - begun).TotalMilliseconds);
+        }
+
+        _heirs.Done();
+    }
+
+    public void Dispose() => _left.ForEach(static p => p.Dispose());
+
+    private static bool IsOfControl(string name) => name.StartsWith(ControlSockets.LedgerMark);
+
+    // The ledger has the address that the kernel knows; the configuration may leave the port to it.
+    private static Endpoint RequestedOf(BalancerConfig config, string listener, Endpoint bound)
+    {
+        IEnumerable<Endpoint> binds = config.Listeners.Where(l => l.Name == listener).SelectMany(static l => l.Bind);
+        return bound.IsUnix || binds.Contains(bound) ? bound
+            : binds.Where(b => !b.IsUnix && b.Port == 0 && b.Address == bound.Address).Append(bound).First();
+    }
+}
