@@ -16,6 +16,7 @@ namespace L4Balancer.Metrics;
 internal sealed class BalancerMetrics : IDisposable
 {
     private readonly Meter _meter = new(MetricNames.Meter);
+    private readonly WorkerInstruments _loops;
 
     /// <param name="snapshot">The one in force, asked for at every scrape.</param>
     /// <param name="engine">The one that runs; null before there is one.</param>
@@ -28,7 +29,7 @@ internal sealed class BalancerMetrics : IDisposable
         Limits = new SeriesLimits(workers, snapshot().Pools.Length);
         Snapshot = snapshot;
         Clock = clock;
-        var loops = new WorkerInstruments(_meter, () => engine()?.LoopStatistics() ?? [], clock);
+        _loops = new WorkerInstruments(_meter, () => engine()?.LoopStatistics() ?? [], clock);
         _ = new ControlInstruments(_meter, snapshot, engine);
         _ = new FleetInstruments(_meter, fleet ?? (static () => null));
         if (dns is not null)
@@ -39,11 +40,10 @@ internal sealed class BalancerMetrics : IDisposable
         _ = new RecoveryInstruments(_meter, () => Recovered);
         _ = new ProcessInstruments(_meter);
         Durations = new DurationHistograms(_meter);
-        Carried = [loops, Durations];
     }
 
     /// <summary>What counts here and not in Core, and goes over to the process that takes the place of this one.</summary>
-    public IReadOnlyList<ICarriedCounters> Carried { get; }
+    public IReadOnlyList<ICarriedCounters> Carried => [_loops, Durations, Recovered];
 
     public DurationHistograms Durations { get; }
 
