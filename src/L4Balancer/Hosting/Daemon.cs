@@ -176,12 +176,15 @@ internal sealed class Daemon : IAsyncDisposable
         _log.Starting(
             BuildVersion.Current.Version, EngineChoice.NameOf(config.Balancer.Engine), snapshot.MaxConnections, budget.Limit,
             budget.Reserve);
+        BalancerMetrics? metrics = ControlServers.AreMetricsWanted(config) ? MetricsOf(config, first, questions) : null;
+        IReadOnlyCollection<ICarriedCounters> counting =
+            [.. questions is null ? [] : new[] { questions }, first.Discovery, .. metrics?.Carried ?? [_recovered]];
         IReadOnlyList<int> passed = OperatingSystem.IsLinux() ? ListenDescriptors.Take(_log) : [];
         IReadOnlyList<ListeningDescriptor> listening = [];
         if (Takeover is not null && OperatingSystem.IsLinux())
         {
             await Takeover.TakeStateAsync();
-            Takeover.AddState(snapshot, survivors, CountingOf(questions), Instant.Now(_clock));
+            Takeover.AddState(snapshot, survivors, counting, Instant.Now(_clock));
             _first = snapshot = survivors.JoinTo(snapshot);
             listening = Takeover.Listening;
             _servers.Sockets = new ControlSockets(Takeover.ControlSockets, _loggers.CreateLogger<ControlSockets>()) { AreShared = true };
@@ -195,7 +198,7 @@ internal sealed class Daemon : IAsyncDisposable
             _servers.Sockets = new ControlSockets(crash.Control, _loggers.CreateLogger<ControlSockets>());
         }
 
-        if (await _servers.StartMetricsAsync(config, () => MetricsOf(config, first, questions), () => _control?.Config ?? config)
+        if (await _servers.StartMetricsAsync(config, () => metrics!, () => _control?.Config ?? config)
             is string noMetrics)
         {
             return [noMetrics];
@@ -211,7 +214,7 @@ internal sealed class Daemon : IAsyncDisposable
         {
             Takeover = Takeover,
             Faults = Faults,
-            Counting = CountingOf(questions),
+            Counting = counting,
             Survivors = survivors,
             Recover = () => RecoverAsync(survivors),
         };
@@ -319,8 +322,6 @@ internal sealed class Daemon : IAsyncDisposable
 
         return limit;
     }
-
-    private static IReadOnlyCollection<ICarriedCounters> CountingOf(DnsCounters? questions) => questions is null ? [] : [questions];
 
     private BalancerMetrics MetricsOf(BalancerConfig config, FirstState first, DnsCounters? questions) => new(
         () => Snapshot, () => _engine, _clock, DescriptorBudget.WorkersOf(config.Balancer), questions, () => _fleet?.Status)
