@@ -206,7 +206,7 @@ internal sealed class FleetService : IOverrideSharing, IAsyncDisposable
         {
             try
             {
-                await Task.Run(() => loop(stop));
+                await Task.Run(() => loop(stop), CancellationToken.None);
             }
             catch (OperationCanceledException) when (stop.IsCancellationRequested)
             {

@@ -60,7 +60,10 @@ internal sealed class CarriedMembershipTests
 
         // The other process fails: the first one goes on, and publishes.
         CarriedMembership carried = await first.Fleet.LetGoAsync();
-        Assert.That((carried.Lease, carried.Revision), Is.EqualTo((joined.Lease, joined.Modified)));
+        Assert.That(carried.Lease, Is.EqualTo(joined.Lease));
+
+        // The answer to the write may not have arrived: the next process finds its own instance then.
+        Assert.That(carried.Revision, Is.EqualTo(joined.Modified).Or.Zero);
         first.Fleet.TakeBack();
         first.IsReady = false;
         first.Fleet.Changed();
