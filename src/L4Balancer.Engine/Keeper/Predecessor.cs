@@ -193,10 +193,11 @@ public sealed class Predecessor : IDisposable
     /// <param name="isElsewhere">As of <see cref="Connections"/>.</param>
     /// <returns>How many of them clients had made to one of the ports that it listened on.</returns>
     /// <param name="isOfControl">By the name of a listening socket: who has connected to it is not a client.</param>
-    public int ResetUnnamed(Predicate<ulong> isElsewhere, Predicate<string> isOfControl)
+    /// <param name="take">Given the cookie and the descriptor of each: true if the caller has it from then on, and it is not reset.</param>
+    public int ResetUnnamed(Predicate<ulong> isElsewhere, Predicate<string> isOfControl, Func<ulong, int, bool> take)
     {
         HashSet<ulong> control = [.. _reading.Listening.Where(s => isOfControl(s.Listener)).Select(static s => s.Cookie)];
-        return UnnamedSockets.Reset(Keeper, _numbers, cookie => _named.Contains(cookie) || isElsewhere(cookie), control.Contains, Fetch);
+        return UnnamedSockets.Reset(Keeper, _numbers, cookie => _named.Contains(cookie) || isElsewhere(cookie), control.Contains, take, Fetch);
     }
 
     /// <summary>Ends the keeper, and with it whatever was not fetched; removes the files.</summary>

@@ -16,9 +16,11 @@ internal static class UnnamedSockets
     /// <param name="named">Numbers that the ledger has: they are not fetched again.</param>
     /// <param name="isNamed">By cookie: not to be touched.</param>
     /// <param name="isControl">By the cookie of one that listens: its connections are none of clients.</param>
-    /// <returns>How many of them clients had made.</returns>
+    /// <param name="take">Given the cookie and the descriptor of each: true if the callee has it from then on, so that it is not reset.</param>
+    /// <returns>How many of those that were reset clients had made.</returns>
     public static int Reset(
-        int keeper, IReadOnlySet<int> named, Predicate<ulong> isNamed, Predicate<ulong> isControl, FetchDescriptors fetch)
+        int keeper, IReadOnlySet<int> named, Predicate<ulong> isNamed, Predicate<ulong> isControl, Func<ulong, int, bool> take,
+        FetchDescriptors fetch)
     {
         HashSet<Endpoint> ports = [];
         HashSet<string> paths = [];
@@ -49,7 +51,7 @@ internal static class UnnamedSockets
 
                     TcpSocket.Close(descriptor);
                 }
-                else if (SocketReset.Now(descriptor))
+                else if (!take(SocketCookie.Of(descriptor), descriptor) && SocketReset.Now(descriptor))
                 {
                     ended.Add((local, path));
                 }

@@ -216,7 +216,7 @@ internal sealed class Daemon : IAsyncDisposable
             Faults = Faults,
             Counting = counting,
             Survivors = survivors,
-            Recover = () => RecoverAsync(survivors),
+            Recover = moving => RecoverAsync(survivors, moving),
         };
         _parts.Own(_living = new LivingLines(_engine!, config.Balancer.AccessLogEvery, _clock, _loggers.CreateLogger<LivingLines>()));
         StartWatches(path);
@@ -231,7 +231,7 @@ internal sealed class Daemon : IAsyncDisposable
         _control.ReadDependencies = _servers.ReadDependencies;
         if (crash is not null && OperatingSystem.IsLinux())
         {
-            await RecoverAsync(crash, survivors);
+            await RecoverAsync(crash, survivors, []);
         }
 
         ReturnMemoryOfStart();
@@ -323,6 +323,11 @@ internal sealed class Daemon : IAsyncDisposable
         return limit;
     }
 
+<<<<<<< HEAD
+=======
+    private IReadOnlyCollection<ICarriedCounters> CountingOf(DnsCounters? questions) => questions is null ? [_recovered] : [_recovered, questions];
+
+>>>>>>> main
     private BalancerMetrics MetricsOf(BalancerConfig config, FirstState first, DnsCounters? questions) => new(
         () => Snapshot, () => _engine, _clock, DescriptorBudget.WorkersOf(config.Balancer), questions, () => _fleet?.Status)
     {
@@ -366,23 +371,23 @@ internal sealed class Daemon : IAsyncDisposable
     }
 
     // The other process of an upgrade has ended in the middle of it.
-    private async Task RecoverAsync(Survivors survivors)
+    private async Task RecoverAsync(Survivors survivors, IReadOnlyList<MovingConnection> moving)
     {
         if (OperatingSystem.IsLinux())
         {
             using CrashRecovery? crash = CrashRecovery.Find(Keeper, _clock, _log);
             if (crash is not null)
             {
-                await RecoverAsync(crash, survivors);
+                await RecoverAsync(crash, survivors, moving);
             }
         }
     }
 
     // At the end of the start, when nothing can fail any more: what a start that fails has taken would be lost.
     [SupportedOSPlatform("linux")]
-    private async Task RecoverAsync(CrashRecovery crash, Survivors survivors)
+    private async Task RecoverAsync(CrashRecovery crash, Survivors survivors, IReadOnlyList<MovingConnection> moving)
     {
-        await crash.TakeConnectionsAsync(_engine!, () => Snapshot, survivors, _records!, _recovered);
+        await crash.TakeConnectionsAsync(_engine!, () => Snapshot, survivors, _records!, _recovered, moving);
         if (survivors.Made > 0)
         {
             await _control!.JoinAsync(survivors);

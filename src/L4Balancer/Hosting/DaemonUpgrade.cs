@@ -7,6 +7,7 @@ using L4Balancer.Core.Timing;
 using L4Balancer.Engine;
 using L4Balancer.Engine.Linux;
 using L4Balancer.Fleet;
+using L4Balancer.Recovery;
 using L4Balancer.Systemd;
 using L4Balancer.Upgrade;
 using Microsoft.Extensions.Logging;
@@ -51,14 +52,14 @@ internal sealed class DaemonUpgrade
     public required Survivors Survivors { get; init; }
 
     /// <summary>Takes what the keeper of the other process holds, which has ended in the middle of an upgrade.</summary>
-    public Func<Task> Recover { get; init; } = static () => Task.CompletedTask;
+    public Func<IReadOnlyList<MovingConnection>, Task> Recover { get; init; } = static _ => Task.CompletedTask;
 
     /// <summary>Replaces this process.</summary>
     public Upgrader Upgrader => _upgrader ??= new Upgrader(
         WhyNot, _path, Giver, _control.Snapshot.State.Upgrades, OperatingSystem.IsLinux() ? Takeover?.Side.Run : null, Faults, _thread, _clock,
         _loggers.CreateLogger<Upgrader>())
     {
-        Recover = _ => Recover(),
+        Recover = given => Recover([.. given.Select(Moving).OfType<MovingConnection>()]),
     };
 
     /// <summary>Whether another process is the main one.</summary>
@@ -124,9 +125,15 @@ internal sealed class DaemonUpgrade
     [SupportedOSPlatform("linux")]
     private async Task GoOnAloneAsync(NewSide side, Action main)
     {
-        await Recover();
+        await Recover([]);
         BecomeMain(side, main);
     }
+
+    private static MovingConnection? Moving(UpgradeConnection c) => CarriedRecord.Read(c.Record.Span, out _) is { } record
+        ? new MovingConnection(
+            record with { LastActivity = c.LastActivity }, c.ClientCookie, c.BackendCookie, c.ClientIsUnix, c.ToBackend, c.ToClient,
+            HasPipe: c.PipeToBackend is not null || c.PipeToClient is not null)
+        : null;
 
     private string? WhyNot() =>
         _service.IsDraining ? "this process is stopping"

@@ -138,8 +138,10 @@ internal sealed class CrashRecovery : IDisposable
     /// ledger by then, so that the next one finds each connection once, whenever this one is killed.
     /// </summary>
     /// <param name="records">Gets a record of each connection that is known and reset.</param>
+    /// <param name="moving">Of an upgrade whose new process has ended: what this process had given up, and no ledger names.</param>
     public async Task TakeConnectionsAsync(
-        IEngine engine, Func<RoutingSnapshot> snapshot, Survivors survivors, IRecordSink records, RecoveryCounters counters)
+        IEngine engine, Func<RoutingSnapshot> snapshot, Survivors survivors, IRecordSink records, RecoveryCounters counters,
+        IReadOnlyList<MovingConnection> moving)
     {
         Instant begun = Instant.Now(_clock);
         bool adopts = engine.Name == EpollEngine.EngineName;
@@ -167,8 +169,10 @@ internal sealed class CrashRecovery : IDisposable
                 counters.Add(taking.Adopted, taking.Reset);
             }
 
-            int unnamed = predecessor.ResetUnnamed(elsewhere.Contains, IsOfControl);
-            counters.Add(0, unnamed);
+            var under = new MovingConnections(moving);
+            int unnamed = predecessor.ResetUnnamed(elsewhere.Contains, IsOfControl, under.TryTake);
+            (int moved, int lost) = await under.AdoptAsync(engine, snapshot(), survivors);
+            counters.Add(moved, lost + unnamed);
             elsewhere.UnionWith(predecessor.Cookies);
             if (!predecessor.End())
             {
@@ -176,7 +180,7 @@ internal sealed class CrashRecovery : IDisposable
             }
 
             _log.Recovered(
-                predecessor.Daemon.Process, taking.Adopted, taking.Reset + unnamed, (Instant.Now(_clock) - begun).TotalMilliseconds);
+                predecessor.Daemon.Process, taking.Adopted + moved, taking.Reset + lost + unnamed, (Instant.Now(_clock) - begun).TotalMilliseconds);
         }
 
         _heirs.Done();

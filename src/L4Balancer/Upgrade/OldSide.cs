@@ -98,6 +98,12 @@ internal sealed class OldSide(
         faults.At(AtHello);
     }
 
+    /// <summary>
+    /// The connections of the last slice that was given up. Until the next slice is answered the new process may not have begun to serve them; no ledger
+    /// may have them then.
+    /// </summary>
+    public IReadOnlyList<UpgradeConnection> Given { get; private set; } = [];
+
     private void Prepare()
     {
         UpgradeProgress now = run.Now;
@@ -192,6 +198,7 @@ internal sealed class OldSide(
         }
 
         _moved += answer.Taken.Count;
+        Given = [.. sent.Where(c => answer.Taken.Contains(c.Id))];
         IReadOnlyList<RequestedClose> closes = OnThisThread.Wait(() => frozen.CommitAsync(answer.Taken));
         faults.At(AtCommitted);
         channel.Send(UpgradeMessageKind.Commit, new UpgradeCommit(_slices, closes).Write(), limits.Send);

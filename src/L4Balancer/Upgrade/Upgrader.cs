@@ -29,7 +29,7 @@ internal sealed class Upgrader(
     public UpgradeLimits Limits { get; init; } = new();
 
     /// <summary>Called after a failed upgrade whose new process had taken connections and has ended: recovers them, if its keeper holds them.</summary>
-    public Func<int, Task> Recover { get; init; } = static _ => Task.CompletedTask;
+    public Func<IReadOnlyList<UpgradeConnection>, Task> Recover { get; init; } = static _ => Task.CompletedTask;
 
     /// <summary>The upgrade that is under way, or the last one that this process knows; null if there was none.</summary>
     public UpgradeProgress? Now => _run?.Now;
@@ -170,7 +170,7 @@ internal sealed class Upgrader(
 
             if (process is not null)
             {
-                await Recover(process.Id);
+                await Recover(side?.Given ?? []);
             }
         }
         catch (Exception e)

@@ -217,6 +217,69 @@ internal sealed class ConnectionLedgerTests : IDisposable
         Assert.That(fault, Is.EqualTo("/nowhere/ledger.new: ENOENT"));
     }
 
+    [Test]
+    public void Names_that_nothing_refers_to_are_swept_and_all_others_keep_their_numbers()
+    {
+        ConnectionLedger ledger = _sample.Ledger;
+        Begin(ledger.Of(0), 0);
+        int used = ledger.NumberOfBackend("pool", "b0");
+        Assert.That(ledger.SetOverrides([("drained", "b1", new(BackendMode.Draining, null))]));
+        Assert.That(ledger.AddListening(_sample.Socket(), "listening"));
+        int old = ledger.NumberOfBackend("old", "b2");
+        int oldListener = ledger.NumberOfListener("old");
+        Assert.That(ledger.NumberOfBackend("half", "gone"), Is.Positive);
+        Assert.That(ledger.NumberOfBackend("half", "asked"), Is.Positive);
+        int before = _sample.Read().NamesInUse;
+
+        ledger.BeginSweep();
+        int asked = ledger.NumberOfBackend("half", "asked");
+        ledger.Of(0).ForgetNames();
+        ledger.EndSweep();
+
+        LedgerReading read = _sample.Read();
+        Assert.That(read.NamesInUse, Is.EqualTo(before - 4), "the pool old and its backend, the listener old, and the backend gone");
+        Assert.That((read.Connections.Single().Backend, read.Overrides.Single().Backend, read.Listening.Single().Listener),
+            Is.EqualTo((new LedgerBackendName("pool", "b0"), new LedgerBackendName("drained", "b1"), "listening")));
+        Assert.That((ledger.NumberOfBackend("pool", "b0"), ledger.NumberOfBackend("half", "asked")), Is.EqualTo((used, asked)));
+        int[] again = [ledger.NumberOfListener("new"), ledger.NumberOfBackend("new", "b3")];
+        Assert.That(again.Intersect([old, oldListener, old - 1]), Is.Not.Empty, "the places are used again");
+        Assert.That(_sample.Read().NamesInUse, Is.EqualTo(before - 1));
+    }
+
+    [Test]
+    public void Sweep_is_wanted_when_half_of_the_free_places_are_used()
+    {
+        ConnectionLedger ledger = _sample.Ledger;
+        int wanted = 0;
+        ledger.SweepWanted = () => wanted++;
+        for (int i = 0; i < (LedgerSample.Small.Names / 2) - 1; i++)
+        {
+            ledger.NumberOfListener($"l{i}");
+        }
+
+        Assert.That(wanted, Is.Zero);
+        ledger.NumberOfListener("one more");
+        Assert.That(wanted, Is.EqualTo(1));
+        ledger.BeginSweep();
+        ledger.EndSweep();
+        Assert.That(_sample.Read().NamesInUse, Is.Zero);
+        ledger.NumberOfListener("another");
+        Assert.That(wanted, Is.EqualTo(1));
+    }
+
+    [Test]
+    public void Ledger_in_use_stays_mapped_when_it_is_disposed_of()
+    {
+        WorkerLedger part = _sample.Ledger.Claim(1);
+        Assert.That(() => _sample.Ledger.Claim(1), Throws.InvalidOperationException);
+        Assert.That(() => _sample.Ledger.Claim(2), Throws.InvalidOperationException);
+        _sample.Ledger.Dispose();
+        Begin(part, 0);
+        Assert.That(_sample.Read().Connections, Has.Count.EqualTo(1), "a thread that hangs ends nothing");
+        _sample.Ledger.EndSweep();
+        part.Release();
+    }
+
     private void Begin(WorkerLedger worker, int slot)
     {
         (int client, int backend) = _sample.Sockets();

@@ -88,6 +88,41 @@ internal sealed class PipePoolTests : IDisposable
         Assert.That((none, _pool.InUse), Is.EqualTo((PipePool.None, 0)));
     }
 
+    [Test]
+    public void A_pipe_of_another_process_is_rented_with_its_bytes_and_used_again_when_they_are_gone()
+    {
+        KernelPipe given = Open();
+        Write(given, "of another"u8);
+        Assert.That(_pool.TryAdopt(given, out short index), Is.True);
+        Assert.That((_pool[index], _pool.InUse, _pool[index].Unread), Is.EqualTo((given, 1, 10)));
+
+        _pool.Return(index, clean: false);
+        Assert.That(_pool.InUse, Is.Zero);
+        Assert.That(_pool.TryRent(out short next), Is.True);
+        Assert.That(_pool[next].Unread, Is.Zero);
+    }
+
+    [Test]
+    public void Pipes_of_another_process_displace_idle_ones_and_no_others()
+    {
+        short[] rented = [.. RentAll()];
+        KernelPipe refused = Open();
+        Assert.That(_pool.TryAdopt(refused, out short none), Is.False);
+        Assert.That((none, _pool.InUse), Is.EqualTo((PipePool.None, Limit)));
+
+        KernelPipe idle = _pool[rented[1]];
+        _pool.Return(rented[1], clean: true);
+        Assert.That(_pool.TryAdopt(refused, out short index), Is.True);
+        Assert.That((_pool[index], _pool.InUse), Is.EqualTo((refused, Limit)));
+        Assert.That(_pool[index], Is.Not.EqualTo(idle));
+    }
+
+    private static KernelPipe Open()
+    {
+        Assert.That(KernelPipe.TryOpen(64 * 1024, 4096, out KernelPipe pipe), Is.True);
+        return pipe;
+    }
+
     private IEnumerable<short> RentAll()
     {
         while (_pool.TryRent(out short index))

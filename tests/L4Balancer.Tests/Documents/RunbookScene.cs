@@ -1,4 +1,6 @@
+using System.ComponentModel;
 using System.Diagnostics;
+using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 
@@ -88,6 +90,7 @@ internal sealed class RunbookScene : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        EndReplacements();
         await _daemon.DisposeAsync();
         foreach (EchoPeer backend in _backends)
         {
@@ -95,6 +98,26 @@ internal sealed class RunbookScene : IAsyncDisposable
         }
 
         _folder.Delete(recursive: true);
+    }
+
+    // A page that upgrades the daemon leaves a process that is no child of the tests; its command line names the file that only this scene has.
+    private void EndReplacements()
+    {
+        foreach (string process in Directory.EnumerateDirectories("/proc").Where(p => int.TryParse(Path.GetFileName(p), out int id) && id != _daemon.Id))
+        {
+            try
+            {
+                if (File.ReadAllText(Path.Combine(process, "cmdline")).Contains(_config, StringComparison.Ordinal))
+                {
+                    using var replacement = Process.GetProcessById(int.Parse(Path.GetFileName(process), CultureInfo.InvariantCulture));
+                    replacement.Kill();
+                }
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or InvalidOperationException or Win32Exception)
+            {
+                // It has ended meanwhile.
+            }
+        }
     }
 
     private void OfferAll()
