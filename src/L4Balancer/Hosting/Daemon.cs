@@ -323,11 +323,6 @@ internal sealed class Daemon : IAsyncDisposable
         return limit;
     }
 
-<<<<<<< HEAD
-=======
-    private IReadOnlyCollection<ICarriedCounters> CountingOf(DnsCounters? questions) => questions is null ? [_recovered] : [_recovered, questions];
-
->>>>>>> main
     private BalancerMetrics MetricsOf(BalancerConfig config, FirstState first, DnsCounters? questions) => new(
         () => Snapshot, () => _engine, _clock, DescriptorBudget.WorkersOf(config.Balancer), questions, () => _fleet?.Status)
     {
