@@ -13,39 +13,38 @@ public struct AgeLimit
 {
     private const double Jitter = 0.1;
 
-    private Instant _due;
-    private bool _reserved;
+    /// <summary>When it is due, in ticks; negative: the slot that it has reserved; zero: not decided. One number, because every connection has it.</summary>
+    private long _due;
 
     /// <summary>The slot that it has reserved, under the <c>close_rate</c> of its pool; zero: none.</summary>
-    internal readonly Instant Slot => _reserved ? _due : default;
+    internal readonly Instant Slot => _due < 0 ? new Instant(-_due) : default;
 
     /// <summary>A limit that has reserved a slot in another process; the default: a new one.</summary>
-    internal static AgeLimit At(Instant slot) => new() { _due = slot, _reserved = slot != default };
+    internal static AgeLimit At(Instant slot) => new() { _due = -slot.Ticks };
 
     /// <summary>The time of the next check; never where there is no limit.</summary>
     public Instant Due(in ConnectionRecord record)
     {
-        if (_due.Ticks == 0)
+        if (_due == 0)
         {
             TimeSpan age = record.Origin.Policy.MaxAge;
             double sooner = Jitter * Mix.Of(record.Id) / ulong.MaxValue;
-            _due = age == TimeSpan.Zero ? Instant.Never : record.EstablishedAt.After(age * (1 - sooner));
+            _due = (age == TimeSpan.Zero ? Instant.Never : record.EstablishedAt.After(age * (1 - sooner))).Ticks;
         }
 
-        return _due;
+        return new Instant(Math.Abs(_due));
     }
 
     /// <summary>Reserves a slot if the connection is due and has none yet; <see cref="Due"/> is the time of the slot afterwards.</summary>
     /// <returns>Whether a slot was reserved.</returns>
     public bool TryReserve(in ConnectionRecord record, Instant now)
     {
-        if (_reserved || now < Due(record))
+        if (_due < 0 || now < Due(record))
         {
             return false;
         }
 
-        _reserved = true;
-        _due = record.Pool.Closing.Reserve(now, RateLimiter.Between(record.Origin.Policy.CloseRate));
+        _due = -record.Pool.Closing.Reserve(now, RateLimiter.Between(record.Origin.Policy.CloseRate)).Ticks;
         return true;
     }
 }

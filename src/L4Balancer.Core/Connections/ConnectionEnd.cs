@@ -33,8 +33,8 @@ public struct ConnectionEnd
     private Instant _closeBy;
     private Instant _queuesSeenAt;
     private Instant _acknowledgedAt;
-    private int _unacknowledged;
     private AgeLimit _age;
+    private int _unacknowledged;
     private CloseCause _cause;
     private CloseReason _firstEnd;
     private Facts _facts;

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using L4Balancer.Engine.Epoll;
 using L4Balancer.Engine.Loop;
 
@@ -100,4 +101,9 @@ internal sealed class SlotTableTests
 
         Assert.That(rented, Is.All.LessThan(_slots.End));
     }
+
+    /// <summary>With the entry in the ledger (128 bytes) and the timer, an idle connection has to stay below 512 bytes of user memory.</summary>
+    [Test]
+    public void An_established_connection_takes_no_more_than_it_may() => Assert.That(
+        (Unsafe.SizeOf<Slot>(), Unsafe.SizeOf<RelayState>()), Is.EqualTo((240, 96)));
 }
