@@ -118,6 +118,20 @@ public interface IEngine : IAsyncDisposable
     /// <exception cref="InvalidOperationException">The engine has no event loops, because it has not been started.</exception>
     Task<IReadOnlyList<AdoptFailure>> AdoptAsync(IReadOnlyList<ExportedConnection> connections);
 
+    /// <summary>
+    /// The first half of <see cref="AdoptAsync"/>: connections are put in place and counted, and noted in the ledger if there is one, but stand
+    /// still, because the process that they come from has not given them up yet. <see cref="FrozenSlice.ThawAsync"/> serves them once it has; if it
+    /// goes on with them, <see cref="FrozenSlice.CommitAsync"/> with their ids closes the descriptors here, and nothing else. So there is no
+    /// moment at which a connection would be lost with this process.
+    /// </summary>
+    /// <returns>
+    /// The slice. A connection that could not be put in place is in <see cref="FrozenSlice.Failures"/>: its descriptors were closed (close(2)),
+    /// and it has no record, because it stays where it is.
+    /// </returns>
+    /// <exception cref="NotSupportedException">As <see cref="AdoptAsync"/>.</exception>
+    /// <exception cref="InvalidOperationException">As <see cref="AdoptAsync"/>.</exception>
+    Task<FrozenSlice> TakeFrozenAsync(IReadOnlyList<ExportedConnection> connections);
+
     /// <summary>The sockets that it listens on, for another process to listen on as well; empty if this engine does not support that.</summary>
     IReadOnlyList<ListeningDescriptor> ListeningDescriptors { get; }
 

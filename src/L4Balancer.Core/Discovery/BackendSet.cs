@@ -56,6 +56,35 @@ internal static class BackendSet
         return set.ToImmutable();
     }
 
+    /// <summary>
+    /// Of several backends with one name the first has it. Why a set cannot follow another one: it would take the name from a backend in use, which
+    /// would be another backend to operators then, with other counters, and its connections those of one that has left. Null if it does not.
+    /// </summary>
+    public static string? WhyRenamed(ImmutableArray<DiscoveredBackend> inUse, ImmutableArray<DiscoveredBackend> set)
+    {
+        Dictionary<string, Endpoint> before = Named(inUse);
+        foreach ((string name, Endpoint address) in Named(set))
+        {
+            if (before.TryGetValue(name, out Endpoint had) && had != address && set.Any(b => b.Address == had && b.Name == name))
+            {
+                return $"{address} has the name {name} of {had}, which is in use";
+            }
+        }
+
+        return null;
+    }
+
+    private static Dictionary<string, Endpoint> Named(ImmutableArray<DiscoveredBackend> set)
+    {
+        Dictionary<string, Endpoint> named = [];
+        foreach (DiscoveredBackend backend in set.Where(static b => b.Name.Length > 0))
+        {
+            named.TryAdd(backend.Name, backend.Address);
+        }
+
+        return named;
+    }
+
     private static string? WhyNot(DiscoveredBackend backend) =>
         backend.Address.IsUnix || backend.Address.Port == 0 || backend.Address.Address.IsAny ? "cannot be connected to"
         : backend.Address.Address.IsLinkLocal6 ? "a link-local address needs its interface, which is not supported"

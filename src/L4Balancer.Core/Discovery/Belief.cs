@@ -17,7 +17,10 @@ public sealed record Belief
     /// <summary>There has been no reading.</summary>
     public static Belief Nothing { get; } = new();
 
-    /// <summary>What an earlier process believed, until the source has answered this one: as after a change of the source.</summary>
+    /// <summary>
+    /// What a pool had before its source has said anything, as after a change of the source: what an earlier process believed, or the backends of
+    /// the file.
+    /// </summary>
     /// <returns><see cref="Nothing"/> if one of the backends cannot be used.</returns>
     public static Belief Of(ImmutableArray<DiscoveredBackend> set) =>
         BackendSet.WhyNot(set, int.MaxValue) is null ? new Belief { Set = BackendSet.Of(set) } : Nothing;
@@ -53,8 +56,13 @@ public sealed record Belief
             return Unknown(((SourceReading.Unknown)reading).Why);
         }
 
-        return BackendSet.WhyNot(complete.Backends, most) is string why
-            ? Unknown(why) : Known(BackendSet.Of(complete.Backends), complete.Version, now, hold);
+        if (BackendSet.WhyNot(complete.Backends, most) is string why)
+        {
+            return Unknown(why);
+        }
+
+        ImmutableArray<DiscoveredBackend> set = BackendSet.Of(complete.Backends);
+        return Set is { } inUse && BackendSet.WhyRenamed(inUse, set) is string renamed ? Unknown(renamed) : Known(set, complete.Version, now, hold);
     }
 
     /// <summary>What is believed when another source takes the place of this one: the same set, until the new source has answered.</summary>

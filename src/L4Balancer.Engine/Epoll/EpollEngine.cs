@@ -132,35 +132,12 @@ public sealed class EpollEngine : IEngine, ILoopEngine, IStopSteps
 
     public async Task<IReadOnlyList<AdoptFailure>> AdoptAsync(IReadOnlyList<ExportedConnection> connections)
     {
-        ArgumentNullException.ThrowIfNull(connections);
-        if (_workers.Count == 0)
-        {
-            throw new InvalidOperationException("the engine is not running");
-        }
-
-        Dictionary<Worker, List<ExportedConnection>> shares = [];
-        foreach (ExportedConnection connection in connections)
-        {
-            Worker worker = _workers.MinBy(w => w.Assigned)!;
-            worker.Assign(isEstablished: true);
-            if (!shares.TryGetValue(worker, out List<ExportedConnection>? share))
-            {
-                shares.Add(worker, share = []);
-            }
-
-            share.Add(connection);
-        }
-
-        // One after the other and on the caller's thread, if it has a context: connections stand still meanwhile, and threads of the pool may
-        // have to wait for a processor. Task.WhenAll would complete on one of them.
-        List<AdoptFailure> failures = [];
-        foreach (Task<List<AdoptFailure>> adopting in shares.Select(s => AdoptAsync(s.Key, s.Value)).ToArray())
-        {
-            failures.AddRange(await adopting.ConfigureAwait(true));
-        }
-
-        return failures;
+        List<AdoptFailure>[] failures = await Task.WhenAll(Share(connections).Select(s => AdoptAsync(s.Key, s.Value))).ConfigureAwait(false);
+        return [.. failures.SelectMany(f => f)];
     }
+
+    public async Task<FrozenSlice> TakeFrozenAsync(IReadOnlyList<ExportedConnection> connections) =>
+        await LoopSlice.TakeAsync(Share(connections)).ConfigureAwait(true);
 
     public IReadOnlyList<ListeningDescriptor> ListeningDescriptors => _listening.Descriptors;
 
@@ -252,6 +229,30 @@ public sealed class EpollEngine : IEngine, ILoopEngine, IStopSteps
         {
             _empty.TrySetResult();
         }
+    }
+
+    private Dictionary<Worker, List<ExportedConnection>> Share(IReadOnlyList<ExportedConnection> connections)
+    {
+        ArgumentNullException.ThrowIfNull(connections);
+        if (_workers.Count == 0)
+        {
+            throw new InvalidOperationException("the engine is not running");
+        }
+
+        Dictionary<Worker, List<ExportedConnection>> shares = [];
+        foreach (ExportedConnection connection in connections)
+        {
+            Worker worker = _workers.MinBy(w => w.Assigned)!;
+            worker.Assign(isEstablished: true);
+            if (!shares.TryGetValue(worker, out List<ExportedConnection>? share))
+            {
+                shares.Add(worker, share = []);
+            }
+
+            share.Add(connection);
+        }
+
+        return shares;
     }
 
     private async Task<List<AdoptFailure>> AdoptAsync(Worker worker, List<ExportedConnection> share)

@@ -27,6 +27,43 @@ internal sealed unsafe class Adoption(Worker worker)
         return failures;
     }
 
+    /// <summary>
+    /// Puts these connections in place, frozen: as <see cref="Adopt(List{ExportedConnection})"/>, but one that it cannot take is only closed here
+    /// (close(2)), because the engine that it comes from still has it.
+    /// </summary>
+    /// <returns>Those that stand still now, and those that were not taken.</returns>
+    public (List<FrozenPlace> Frozen, List<AdoptFailure> Failures) Take(List<ExportedConnection> connections)
+    {
+        List<FrozenPlace> frozen = new(connections.Count);
+        List<AdoptFailure> failures = [];
+        foreach (ExportedConnection connection in connections)
+        {
+            if (TryPlace(connection, out FrozenPlace place) is { } failure)
+            {
+                TcpSocket.Close(connection.Client);
+                TcpSocket.Close(connection.Backend);
+                worker.Unassign(isEstablished: true);
+                failures.Add(failure);
+            }
+            else
+            {
+                frozen.Add(place);
+            }
+        }
+
+        return (frozen, failures);
+    }
+
+    /// <summary>Closes the descriptors of a connection that another engine still has, and nothing else. Any thread may call.</summary>
+    public static AdoptFailure Drop(ExportedConnection connection, string error)
+    {
+        TcpSocket.Close(connection.Client);
+        TcpSocket.Close(connection.Backend);
+        Close(connection.PipeToBackend);
+        Close(connection.PipeToClient);
+        return new AdoptFailure(connection.Record.Id, CloseReason.Shutdown, error);
+    }
+
     /// <summary>Resets both peers of a connection that no worker serves, and writes one record. Any thread may call.</summary>
     public static AdoptFailure Refuse(ILoopEngine engine, ExportedConnection connection, CloseReason reason, string error)
     {
@@ -49,87 +86,118 @@ internal sealed unsafe class Adoption(Worker worker)
         return new AdoptFailure(record.Id, reason, error);
     }
 
+    /// <summary>Copies the bytes of pipes for which the pool had no place, before the connection goes on. Reading what a pipe holds does not block.</summary>
+    public void CopyWaiting(ref Slot slot, WaitingPipes waiting)
+    {
+        try
+        {
+            CopyOut(ref slot.ToBackend, waiting.ToBackend);
+            CopyOut(ref slot.ToClient, waiting.ToClient);
+        }
+        finally
+        {
+            Close(waiting.ToBackend);
+            Close(waiting.ToClient);
+        }
+    }
+
+    public static void Close(ExportedPipe? exported)
+    {
+        if (exported is { } pipe)
+        {
+            new KernelPipe(pipe.ReadEnd, pipe.WriteEnd, pipe.Capacity).Close();
+        }
+    }
+
     private AdoptFailure? Adopt(ExportedConnection connection)
     {
-        if (worker.Engine.IsStopping)
+        if (TryPlace(connection, out FrozenPlace place) is { } refused)
         {
-            return RefuseAssigned(connection, CloseReason.Shutdown, "the engine is stopping");
+            AdoptFailure failure = Refuse(worker.Engine, connection with { PipeToBackend = null, PipeToClient = null }, refused.Reason, refused.Error);
+            worker.Unassign(isEstablished: true);
+            return failure;
         }
 
+        return worker.Migration.Thaw(place);
+    }
+
+    /// <summary>Puts a connection into a slot, frozen. If it fails, the pipes are closed, and the sockets are still the caller's.</summary>
+    private AdoptFailure? TryPlace(ExportedConnection connection, out FrozenPlace place)
+    {
         int index = Slot.NoDescriptor;
+        var pipes = new WaitingPipes(connection.PipeToBackend, connection.PipeToClient);
+        place = default;
         try
         {
-            index = worker.Slots.Rent();
-            worker.Slots.BeginRelay(ref worker.Slots[index]);
-        }
-        catch (Exception e)
-        {
-            // The tables could not grow.
-            if (index >= 0)
+            if (worker.Engine.IsStopping)
             {
-                worker.Slots.Return(index);
+                Close(pipes);
+                return new AdoptFailure(connection.Record.Id, CloseReason.Shutdown, "the engine is stopping");
             }
 
-            return RefuseAssigned(connection, CloseReason.Internal, e.Message);
-        }
-
-        ref Slot slot = ref worker.Slots[index];
-        slot.Client = connection.Client;
-        slot.Backend = connection.Backend;
-        slot.ClientIsUnix = connection.ClientIsUnix;
-        slot.State = SlotState.Established;
-        slot.End = connection.End;
-        slot.LastActivity = connection.LastActivity;
-        slot.Record = connection.Record;
-        slot.Record.Join(worker.Engine.Snapshot.State);
-        try
-        {
-            slot.Traffic = slot.Record.Backend!.Traffic(worker.Number);
-            Put(ref slot.ToBackend, connection.ToBackend, connection.PipeToBackend);
-            Put(ref slot.ToClient, connection.ToClient, connection.PipeToClient);
+            // The tables may not be able to grow, and memory may be missing for the bytes.
+            index = worker.Slots.Rent();
+            ref Slot slot = ref worker.Slots[index];
+            worker.Slots.BeginRelay(ref slot);
+            slot.Traffic = connection.Record.Backend!.Traffic(worker.Number);
+            pipes = pipes with { ToBackend = Put(ref slot.ToBackend, connection.ToBackend, pipes.ToBackend) };
+            pipes = pipes with { ToClient = Put(ref slot.ToClient, connection.ToClient, pipes.ToClient) };
+            slot.Client = connection.Client;
+            slot.Backend = connection.Backend;
+            slot.ClientIsUnix = connection.ClientIsUnix;
+            slot.State = SlotState.Frozen;
+            slot.End = connection.End;
+            slot.LastActivity = connection.LastActivity;
+            slot.Record = connection.Record;
             if (connection.LacksOptions)
             {
                 LateOptions.Begin(ref slot, slot.Record.LocalEndpoint.IsUnix);
             }
 
-            Errno error = worker.Migration.Begin(ref slot);
-            if (error == Errno.None)
-            {
-                worker.Notes.Established(slot);
-                return null;
-            }
-
-            return new AdoptFailure(connection.Record.Id, CloseReason.Limit, $"cannot watch it: {error}");
+            worker.Notes.Established(slot);
+            slot.Record.Join(worker.Engine.Snapshot.State);
+            place = new FrozenPlace(index, slot.Generation, connection) { Waiting = pipes };
+            return null;
         }
         catch (Exception e)
         {
-            worker.Guard.Fail(index, e);
+            if (index >= 0)
+            {
+                Vacate(ref worker.Slots[index]);
+            }
+
+            Close(pipes);
             return new AdoptFailure(connection.Record.Id, CloseReason.Internal, e.Message);
         }
     }
 
-    private AdoptFailure RefuseAssigned(ExportedConnection connection, CloseReason reason, string error)
+    private void Vacate(ref Slot slot)
     {
-        AdoptFailure failure = Refuse(worker.Engine, connection, reason, error);
-        worker.Unassign(isEstablished: true);
-        return failure;
+        worker.Ledger?.End(slot.Index);
+        if (slot.HasRelay)
+        {
+            worker.Transfer.Release(ref slot, toBackend: true);
+            worker.Transfer.Release(ref slot, toBackend: false);
+        }
+
+        worker.Slots.Return(slot.Index);
     }
 
-    private void Put(ref Flow flow, ReadOnlyMemory<byte> unsent, ExportedPipe? exported)
+    /// <returns>
+    /// The pipe, if the pool has no place for it. Its bytes are not read until the connection goes on: until then they are the other engine's too.
+    /// </returns>
+    private ExportedPipe? Put(ref Flow flow, ReadOnlyMemory<byte> unsent, ExportedPipe? exported)
     {
         if (exported is { } pipe)
         {
-            var ends = new KernelPipe(pipe.ReadEnd, pipe.WriteEnd, pipe.Capacity);
-            if (pipe.Held > 0 && worker.Pipes.TryAdopt(ends, out flow.Pipe))
+            // The bytes stay where they are: in memory they would be lost with this process.
+            flow.Held = Math.Max(pipe.Held, 0);
+            if (pipe.Held <= 0 || !worker.Pipes.TryAdopt(new KernelPipe(pipe.ReadEnd, pipe.WriteEnd, pipe.Capacity), out flow.Pipe))
             {
-                // The bytes stay where they are: in memory they would be lost with this process.
-                flow.Held = pipe.Held;
-                flow.Splicing = true;
+                return pipe;
             }
-            else
-            {
-                CopyOut(ref flow, ends, pipe.Held);
-            }
+
+            flow.Splicing = true;
         }
         else if (unsent.Length > 0)
         {
@@ -137,41 +205,38 @@ internal sealed unsafe class Adoption(Worker worker)
             flow.Held = unsent.Length;
             unsent.Span.CopyTo(new Span<byte>(worker.Buffers[flow.Buffer], flow.Held));
         }
+
+        return null;
     }
 
-    // Reading what a pipe holds does not block.
-    private void CopyOut(ref Flow flow, KernelPipe pipe, int held)
+    private void CopyOut(ref Flow flow, ExportedPipe? exported)
     {
-        try
+        if (exported is not { Held: > 0 } pipe)
         {
-            if (held <= 0)
-            {
-                return;
-            }
-
-            flow.Buffer = worker.Buffers.RentFor(held);
-            while (flow.Held < held)
-            {
-                SysResult read = pipe.Read(worker.Buffers[flow.Buffer] + flow.Held, held - flow.Held);
-                if (read.IsError || read.Value == 0)
-                {
-                    throw new InvalidOperationException($"expected {held} bytes in the pipe, read {flow.Held}: {read}");
-                }
-
-                flow.Held += read.Value;
-            }
+            return;
         }
-        finally
+
+        flow.Held = 0;
+        flow.Buffer = worker.Buffers.RentFor(pipe.Held);
+        var ends = new KernelPipe(pipe.ReadEnd, pipe.WriteEnd, pipe.Capacity);
+        while (flow.Held < pipe.Held)
         {
-            pipe.Close();
+            SysResult read = ends.Read(worker.Buffers[flow.Buffer] + flow.Held, pipe.Held - flow.Held);
+            if (read.IsError || read.Value == 0)
+            {
+                throw new InvalidOperationException($"expected {pipe.Held} bytes in the pipe, read {flow.Held}: {read}");
+            }
+
+            flow.Held += read.Value;
         }
     }
 
-    private static void Close(ExportedPipe? exported)
+    private static void Close(WaitingPipes pipes)
     {
-        if (exported is { } pipe)
-        {
-            new KernelPipe(pipe.ReadEnd, pipe.WriteEnd, pipe.Capacity).Close();
-        }
+        Close(pipes.ToBackend);
+        Close(pipes.ToClient);
     }
 }
+
+/// <summary>Pipes of a connection that stands still for which there was no place in the pool.</summary>
+internal readonly record struct WaitingPipes(ExportedPipe? ToBackend, ExportedPipe? ToClient);

@@ -14,8 +14,6 @@ internal sealed unsafe class Migration(Worker worker)
     private static readonly Action<Worker, (List<FrozenPlace> To, int Index)> FreezeStep =
         static (w, freeze) => freeze.To.Add(w.Migration.Freeze(ref w.Slots[freeze.Index]));
 
-    private static readonly Action<Worker, int> ThawStep = static (w, index) => w.Migration.Thaw(ref w.Slots[index]);
-
     /// <summary>The slot at which the next freeze begins: one after the other they go round all slots.</summary>
     private int _next;
 
@@ -58,6 +56,8 @@ internal sealed unsafe class Migration(Worker worker)
         slot.Backend = Slot.NoDescriptor;
         TcpSocket.Close(client);
         TcpSocket.Close(backend);
+        Adoption.Close(place.Waiting.ToBackend);
+        Adoption.Close(place.Waiting.ToClient);
 
         // A pipe with bytes is closed, and its bytes stay in the duplicates.
         worker.Transfer.Release(ref slot, toBackend: true);
@@ -69,11 +69,27 @@ internal sealed unsafe class Migration(Worker worker)
     }
 
     /// <summary>Lets a frozen connection go on; without effect if the place has no such connection.</summary>
-    public void Thaw(FrozenPlace place)
+    /// <returns>Why it could not: it was reset then, and has a record.</returns>
+    public AdoptFailure? Thaw(FrozenPlace place)
     {
-        if (IsFrozen(worker.Slots[place.Index], place))
+        ref Slot slot = ref worker.Slots[place.Index];
+        if (!IsFrozen(slot, place))
         {
-            worker.Guard.Run(ThawStep, place.Index, place.Index);
+            return null;
+        }
+
+        ulong id = slot.Record.Id;
+        slot.State = SlotState.Established;
+        try
+        {
+            worker.Adoption.CopyWaiting(ref slot, place.Waiting);
+            Errno error = Continue(ref slot);
+            return error == Errno.None ? null : new AdoptFailure(id, CloseReason.Limit, $"cannot watch it: {error}");
+        }
+        catch (Exception e)
+        {
+            worker.Guard.Fail(place.Index, e);
+            return new AdoptFailure(id, CloseReason.Internal, e.Message);
         }
     }
 
@@ -89,7 +105,7 @@ internal sealed unsafe class Migration(Worker worker)
 
     /// <summary>Brings a connection, with its sockets, bytes and record in place, into this worker's event loop.</summary>
     /// <returns>ENOSPC (fs.epoll.max_user_watches) or ENOMEM: the kernel does not watch it, and it is reset.</returns>
-    public Errno Begin(ref Slot slot)
+    private Errno Begin(ref Slot slot)
     {
         // Registering reports the current readiness, FIN and errors included, so events that occurred in between are not missed.
         SysResult watched = worker.Register(slot.Client, EventTag.Client(slot));
@@ -140,15 +156,14 @@ internal sealed unsafe class Migration(Worker worker)
         return new FrozenPlace(slot.Index, slot.Generation, exported);
     }
 
-    private void Thaw(ref Slot slot)
+    private Errno Continue(ref Slot slot)
     {
         (CloseReason reason, bool abort) = (slot.ReasonToEnd, slot.IsToAbort);
         (slot.ReasonToEnd, slot.IsToAbort) = (CloseReason.None, false);
-        slot.State = SlotState.Established;
-        uint generation = slot.Generation;
-        if (Begin(ref slot) != Errno.None || slot.Generation != generation)
+        Errno error = Begin(ref slot);
+        if (error != Errno.None)
         {
-            return;
+            return error;
         }
 
         if (abort)
@@ -159,6 +174,8 @@ internal sealed unsafe class Migration(Worker worker)
         {
             worker.Closer.Close(ref slot, reason);
         }
+
+        return Errno.None;
     }
 
     // The bytes also stay where they are, for a thaw.
@@ -180,7 +197,10 @@ internal sealed unsafe class Migration(Worker worker)
 }
 
 /// <summary>Where a frozen connection is: its slot, and the generation of that.</summary>
-internal readonly record struct FrozenPlace(int Index, uint Generation, ExportedConnection Connection);
+internal readonly record struct FrozenPlace(int Index, uint Generation, ExportedConnection Connection)
+{
+    public WaitingPipes Waiting { get; init; }
+}
 
 /// <summary>What one step of a freeze has done.</summary>
 /// <param name="Visited">Slots looked at.</param>

@@ -142,6 +142,8 @@ public sealed class ManagedEngine : IEngine, IStopSteps
 
     public Task<IReadOnlyList<AdoptFailure>> AdoptAsync(IReadOnlyList<ExportedConnection> connections) => throw NoHandOver();
 
+    public Task<FrozenSlice> TakeFrozenAsync(IReadOnlyList<ExportedConnection> connections) => throw NoHandOver();
+
     public IReadOnlyList<ListeningDescriptor> ListeningDescriptors => [];
 
     public Task StopAcceptingAsync() => throw NoHandOver();

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using L4Balancer.Admin.Answers;
+using L4Balancer.Admin.Client;
 using L4Balancer.Hosting;
 
 namespace L4Balancer.CommandLine;
@@ -11,14 +12,23 @@ internal static class StatusCommand
     public static (Command, string) Create(AdminSession asking)
     {
         Option<bool> json = AdminSession.Json();
-        var command = new Command("status", "Shows the state of the running daemon.") { json };
-        command.SetAction((parsed, _) => asking.ShowAsync(parsed, json, "/v1/status", AdminJson.Default.StatusAnswer, status =>
+        var healthz = new Option<bool>("--healthz")
         {
-            Write(asking.Screen, status);
-            return ExitCode.Fine;
-        }));
+            Description = "Asks /healthz instead and prints nothing: exit code 0 if the process lives. For the health check of a container",
+        };
+        var command = new Command("status", "Shows the state of the running daemon.") { json, healthz };
+        command.SetAction((parsed, _) => parsed.GetValue(healthz)
+            ? asking.RunAsync(parsed, client => LivesAsync(asking, client))
+            : asking.ShowAsync(parsed, json, "/v1/status", AdminJson.Default.StatusAnswer, status =>
+            {
+                Write(asking.Screen, status);
+                return ExitCode.Fine;
+            }));
         return (command, "l4balancer status --json");
     }
+
+    private static async Task<int> LivesAsync(AdminSession asking, AdminClient client) =>
+        asking.Fault("status", await client.SendAsync(HttpMethod.Get, "/healthz")) ?? ExitCode.Fine;
 
     private static void Write(Screen screen, StatusAnswer status)
     {

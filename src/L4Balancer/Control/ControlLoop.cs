@@ -345,6 +345,11 @@ internal sealed class ControlLoop(
             log.DiscoveredNotInForce(failure.Message);
         }
 
+        if (failures.Count > 0)
+        {
+            discovery.TryAgain();
+        }
+
         discovery.Complain(publisher.Now.Desired.Discovered);
     }
 

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using L4Balancer.Configuration;
 using L4Balancer.Core.Config;
+using L4Balancer.Core.Discovery;
 using L4Balancer.Core.Routing;
 using L4Balancer.Platform;
 using Microsoft.Extensions.Logging;
@@ -26,6 +27,9 @@ internal sealed class Reload : IDisposable
     private readonly SemaphoreSlim _turn = new(1);
     private readonly CancellationTokenSource _ending = new();
     private object? _fileRead;
+
+    // Of the reload that is being applied: what pools have until the sources that it gives them have answered.
+    private IReadOnlyDictionary<string, Belief> _inUse = ImmutableDictionary<string, Belief>.Empty;
 
     /// <param name="path">The file; null if the daemon was started without one.</param>
     /// <param name="descriptorLimit">How many descriptors the process may hold.</param>
@@ -92,7 +96,8 @@ internal sealed class Reload : IDisposable
         ActiveConfig now = _publisher.Now;
         now.Snapshot.State.Reloads.Count(result.Outcome != ReloadOutcome.Failed);
         _names.Keep(now.Config);
-        _discovery.Follow(now.Config);
+        _discovery.Follow(now.Config, result.Outcome == ReloadOutcome.Failed ? ImmutableDictionary<string, Belief>.Empty : _inUse);
+        _inUse = ImmutableDictionary<string, Belief>.Empty;
         Log(result, who);
         return result;
     }
@@ -169,10 +174,11 @@ internal sealed class Reload : IDisposable
             return [noRoom];
         }
 
+        _inUse = _discovery.InUse(before.Snapshot, config);
         DesiredState next = before.Desired.WithFile(config, budget.ConnectionsFor(config.Balancer, _log)) with
         {
             Names = _names.After(before.Desired.Names, config),
-            Discovered = _discovery.After(before.Desired.Discovered, config),
+            Discovered = _discovery.After(before.Desired.Discovered, config, _inUse),
         };
         ImmutableArray<string> failures = [.. _publisher.Publish(next).Select(f => f.Message)];
         _discovery.Complain(_publisher.Now.Desired.Discovered);

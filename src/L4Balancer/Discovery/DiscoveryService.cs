@@ -23,7 +23,6 @@ internal sealed class DiscoveryService(
     private static readonly IReadOnlyDictionary<string, Belief> NothingBefore = ImmutableDictionary<string, Belief>.Empty;
 
     private readonly List<Task> _ending = [];
-    private IReadOnlyDictionary<string, Belief> _before = NothingBefore;
 
     // Of the processes before this one, by pool.
     private readonly ConcurrentDictionary<string, long> _faultsBefore = new();
@@ -70,9 +69,7 @@ internal sealed class DiscoveryService(
     /// </param>
     public async Task StartAsync(BalancerConfig config, IReadOnlyDictionary<string, Belief>? before = null)
     {
-        _before = before ?? _before;
-        Follow(config);
-        _before = NothingBefore;
+        Follow(config, before);
         try
         {
             await Task.WhenAll(_watches.Values.Select(static w => w.First)).WaitAsync(Patience, clock);
@@ -87,8 +84,12 @@ internal sealed class DiscoveryService(
     /// Watches the sources of this configuration, which is in force. One whose settings have not changed keeps its watch; one that has changed
     /// begins with the set of the one before.
     /// </summary>
-    public void Follow(BalancerConfig config)
+    /// <param name="inUse">
+    /// What pools had before they got a source, or before it has said anything, by pool: it is in use until it does, and the rule applies to that.
+    /// </param>
+    public void Follow(BalancerConfig config, IReadOnlyDictionary<string, Belief>? inUse = null)
     {
+        inUse ??= NothingBefore;
         var next = ImmutableDictionary.CreateBuilder<string, PoolWatch>();
         List<PoolWatch> started = [];
         foreach (PoolSettings pool in config.Pools)
@@ -99,7 +100,8 @@ internal sealed class DiscoveryService(
             }
 
             PoolWatch? known = _watches.GetValueOrDefault(pool.Name);
-            PoolWatch watch = known is not null && known.Settings.HasSameValues(settings) ? known : Create(pool.Name, settings, BeforeOf(pool, known));
+            bool stays = known is not null && known.Settings.HasSameValues(settings) && (known.Belief.Set is not null || !inUse.ContainsKey(pool.Name));
+            PoolWatch watch = stays ? known! : Create(pool.Name, settings, BeforeOf(pool, known, inUse));
             watch.Most = PoolSettings.MostBackends - pool.Backends.Length;
             next.Add(pool.Name, watch);
             if (watch != known)
@@ -121,9 +123,10 @@ internal sealed class DiscoveryService(
         _watches = ImmutableDictionary<string, PoolWatch>.Empty;
     }
 
-    private Belief BeforeOf(PoolSettings pool, PoolWatch? known) => known?.Belief.OfOtherSource()
-        ?? (_before.GetValueOrDefault(pool.Name) is { } before && before.Count <= PoolSettings.MostBackends - pool.Backends.Length
-            ? before : Belief.Nothing);
+    private static Belief BeforeOf(PoolSettings pool, PoolWatch? known, IReadOnlyDictionary<string, Belief> inUse) =>
+        known is { Belief: { Set: not null } belief } ? belief.OfOtherSource()
+        : inUse.GetValueOrDefault(pool.Name) is { } before && before.Count <= PoolSettings.MostBackends - pool.Backends.Length ? before
+        : Belief.Nothing;
 
     private PoolWatch Create(string pool, DiscoverySettings settings, Belief before) => new(
         pool, settings, before, () => create(pool, settings), changed, clock, log);

@@ -8,7 +8,8 @@ namespace L4Balancer.Discovery;
 
 /// <summary>The look-ups of one reading, and how long what they found may be used. Any thread.</summary>
 /// <param name="places">Bounds the look-ups at the same time.</param>
-internal sealed class DnsQuestion(ILookupClient client, SemaphoreSlim places, CancellationToken stop)
+/// <param name="reading">Ends all of them; the first that fails cancels it, because a reading without it says nothing.</param>
+internal sealed class DnsQuestion(ILookupClient client, SemaphoreSlim places, CancellationTokenSource reading)
 {
     private const string SystemServers = "/etc/resolv.conf";
 
@@ -44,10 +45,10 @@ internal sealed class DnsQuestion(ILookupClient client, SemaphoreSlim places, Ca
     /// <exception cref="DnsResponseException">No answer, or one that is neither the records nor that there are none.</exception>
     public async Task<IDnsQueryResponse> AskAsync(string name, QueryType type)
     {
-        await places.WaitAsync(stop);
+        await places.WaitAsync(reading.Token);
         try
         {
-            IDnsQueryResponse answer = await client.QueryAsync(name, type, cancellationToken: stop);
+            IDnsQueryResponse answer = await client.QueryAsync(name, type, cancellationToken: reading.Token);
             if (WhyNot(answer) is string why)
             {
                 throw new DnsResponseException($"{type} {name}: {why}");
@@ -56,6 +57,13 @@ internal sealed class DnsQuestion(ILookupClient client, SemaphoreSlim places, Ca
             // The aliases on the way too: one that expires first may lead elsewhere then.
             Note(answer.Answers);
             return answer;
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            // The library calls a look-up that was cancelled one that nobody answers.
+            reading.Token.ThrowIfCancellationRequested();
+            await reading.CancelAsync();
+            throw;
         }
         finally
         {
@@ -70,6 +78,7 @@ internal sealed class DnsQuestion(ILookupClient client, SemaphoreSlim places, Ca
         AddressRecord[] along = [.. (known ?? []).OfType<AddressRecord>().Where(r => IsSame(r.DomainName.Value, name))];
         Task<AddressRecord[]> v4 = OfFamilyAsync<ARecord>(name, QueryType.A, along);
         Task<AddressRecord[]> v6 = OfFamilyAsync<AaaaRecord>(name, QueryType.AAAA, along);
+        await Task.WhenAll(v4, v6);
         AddressRecord[] records = [.. await v4, .. await v6];
         Note(records);
 

@@ -64,7 +64,8 @@ internal sealed class DnsSource(string name, ImmutableArray<Endpoint> servers, T
     private async Task<(SourceReading Reading, TimeSpan Pause)> ReadAsync(CancellationToken stop)
     {
         using var places = new SemaphoreSlim(MostAtOnce);
-        var question = new DnsQuestion(Client(), places, stop);
+        using var reading = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        var question = new DnsQuestion(Client(), places, reading);
         ImmutableArray<DiscoveredBackend> backends = HostName.TryParse(name, out HostName host)
             ? [.. (await question.AddressesAsync(host.Host)).Select(a => new DiscoveredBackend(new Endpoint(a, host.Port)))]
             : await ServicesAsync(question);

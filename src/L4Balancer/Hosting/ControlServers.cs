@@ -47,16 +47,13 @@ internal sealed class ControlServers(ServiceReport service, OwnedResources parts
     /// <summary>The status page; null if the admin API is not on TCP.</summary>
     public string? PageUrl => _admin?.Url;
 
-    /// <summary>Whether anybody can ask for metrics.</summary>
-    public static bool AreMetricsWanted(BalancerConfig config) => config.Metrics is not null || AdminServer.IsWanted(config.Admin);
-
     /// <summary>Metrics start first and end last, so that the connections which the engine closes at its end are counted.</summary>
     /// <param name="metrics">Creates what they are made of, if they are wanted.</param>
     /// <param name="now">The configuration in force, which is another one after a reload.</param>
     public async Task<string?> StartMetricsAsync(BalancerConfig config, Func<BalancerMetrics> metrics, Func<BalancerConfig> now)
     {
         parts.Own(Sockets);
-        if (!AreMetricsWanted(config))
+        if (config.Metrics is null && !AdminServer.IsWanted(config.Admin))
         {
             return null;
         }

@@ -156,13 +156,20 @@ internal sealed class Daemon : IAsyncDisposable
             _log.Replacing(Takeover.Side.OldProcess, Takeover.Old!.Build, Takeover.Preparation!.Who);
         }
 
+        Preparation? before = OperatingSystem.IsLinux() ? Takeover?.Before : null;
         using CrashRecovery? crash = Takeover is null && OperatingSystem.IsLinux() ? CrashRecovery.Find(Keeper, _clock, _log) : null;
         var first = new FirstState(() => _control, _clock, _loggers, _log)
         {
             Resolver = Resolver,
+            Before = before,
             Crashed = saved => OperatingSystem.IsLinux() ? crash?.OverridesFor(config, saved) : null,
         };
         DesiredState desired = await first.GatherAsync(config, budget, path, _parts, hurry);
+        if (before is not null && OperatingSystem.IsLinux())
+        {
+            desired = desired.AsGeneration(before.Generation + (Takeover!.Old!.ConfigHash == ConfigHash.Of(config) ? 0 : 1));
+        }
+
         ImmutableArray<string> loops = first.Names.SelfConnects(config);
         if (!loops.IsEmpty)
         {
@@ -171,21 +178,17 @@ internal sealed class Daemon : IAsyncDisposable
 
         var survivors = new Survivors(desired.Seed);
         RoutingSnapshot snapshot = _first = RoutingSnapshot.Build(desired);
+        HealthBoard.Mark(snapshot, before?.Health ?? []);
         snapshot.Ports.Supply.Range = LocalPorts.Range();
         DnsCounters? questions = config.Dns is null ? null : new DnsCounters();
         _log.Starting(
             BuildVersion.Current.Version, EngineChoice.NameOf(config.Balancer.Engine), snapshot.MaxConnections, budget.Limit,
             budget.Reserve);
-        BalancerMetrics? metrics = ControlServers.AreMetricsWanted(config) ? MetricsOf(config, first, questions) : null;
-        IReadOnlyCollection<ICarriedCounters> counting =
-            [.. questions is null ? [] : new[] { questions }, first.Discovery, .. metrics?.Carried ?? [_recovered]];
         IReadOnlyList<int> passed = OperatingSystem.IsLinux() ? ListenDescriptors.Take(_log) : [];
         IReadOnlyList<ListeningDescriptor> listening = [];
         if (Takeover is not null && OperatingSystem.IsLinux())
         {
             await Takeover.TakeStateAsync();
-            Takeover.AddState(snapshot, survivors, counting, Instant.Now(_clock));
-            _first = snapshot = survivors.JoinTo(snapshot);
             listening = Takeover.Listening;
             _servers.Sockets = new ControlSockets(Takeover.ControlSockets, _loggers.CreateLogger<ControlSockets>()) { AreShared = true };
         }
@@ -198,12 +201,30 @@ internal sealed class Daemon : IAsyncDisposable
             _servers.Sockets = new ControlSockets(crash.Control, _loggers.CreateLogger<ControlSockets>());
         }
 
-        if (await _servers.StartMetricsAsync(config, () => metrics!, () => _control?.Config ?? config)
+        void AddState(BalancerMetrics? metrics)
+        {
+            if (OperatingSystem.IsLinux())
+            {
+                Takeover?.AddState(snapshot, survivors, CountingOf(first, metrics, questions), Instant.Now(_clock));
+            }
+        }
+
+        // Before they can be asked for.
+        BalancerMetrics Metrics()
+        {
+            BalancerMetrics metrics = MetricsOf(config, first, questions);
+            AddState(metrics);
+            return metrics;
+        }
+
+        if (await _servers.StartMetricsAsync(config, Metrics, () => _control?.Config ?? config)
             is string noMetrics)
         {
             return [noMetrics];
         }
 
+        AddState(null);
+        _first = snapshot = survivors.JoinTo(snapshot);
         if (StartEngine(config.Balancer, budget, snapshot, passed, listening, LedgerAfter(crash, snapshot, config.Balancer, budget)) is { Count: > 0 } failures)
         {
             return [.. failures.Select(f => f.Message + HeldPorts.Explain(f))];
@@ -214,13 +235,21 @@ internal sealed class Daemon : IAsyncDisposable
         {
             Takeover = Takeover,
             Faults = Faults,
-            Counting = counting,
+            Counting = CountingOf(first, _servers.Metrics, questions),
+            Discovery = first.Discovery,
+            Fleet = _fleet,
             Survivors = survivors,
+            HasKeeper = () => Keeper.Process != 0,
             Recover = moving => RecoverAsync(survivors, moving),
         };
         _parts.Own(_living = new LivingLines(_engine!, config.Balancer.AccessLogEvery, _clock, _loggers.CreateLogger<LivingLines>()));
         StartWatches(path);
         _control!.Start();
+        if (Takeover is not null && OperatingSystem.IsLinux())
+        {
+            await CatchUpAsync(Takeover);
+        }
+
         _fleet?.Start();
         if (await StartServersAsync(desired, budget, questions, hurry) is string fault)
         {
@@ -246,6 +275,20 @@ internal sealed class Daemon : IAsyncDisposable
         BecomeMain();
         _log.Ready(Status());
         return [];
+    }
+
+    [SupportedOSPlatform("linux")]
+    private async Task CatchUpAsync(Takeover takeover)
+    {
+        if (takeover.Later is { } later)
+        {
+            await _control!.CatchUpAsync(later);
+        }
+
+        if (takeover.Membership is { } membership)
+        {
+            _fleet?.GoOnAs(membership);
+        }
     }
 
     // For the service manager, if there is one.
@@ -323,6 +366,9 @@ internal sealed class Daemon : IAsyncDisposable
         return limit;
     }
 
+    private IReadOnlyCollection<ICarriedCounters> CountingOf(FirstState first, BalancerMetrics? metrics, DnsCounters? questions) =>
+        [_recovered, first.Discovery, .. metrics?.Carried ?? [], .. questions is null ? Array.Empty<ICarriedCounters>() : [questions]];
+
     private BalancerMetrics MetricsOf(BalancerConfig config, FirstState first, DnsCounters? questions) => new(
         () => Snapshot, () => _engine, _clock, DescriptorBudget.WorkersOf(config.Balancer), questions, () => _fleet?.Status)
     {
@@ -398,7 +444,8 @@ internal sealed class Daemon : IAsyncDisposable
     {
         Warn(desired.File);
         var control = new BalancerControl(
-            new ActiveConfig(desired, snapshot), _engine!, first.Names, first.Discovery, budget.Limit, path, _clock, _loggers);
+            new ActiveConfig(desired, snapshot), _engine!, first.Names, first.Discovery, budget.Limit, path, _clock, _loggers,
+            OperatingSystem.IsLinux() ? Takeover?.Before : null);
         if (first.StateFile is not null)
         {
             var state = new StateWriter(first.StateFile, desired, _clock, _log);

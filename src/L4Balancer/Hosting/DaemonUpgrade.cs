@@ -1,9 +1,12 @@
 using System.Runtime.Versioning;
+using L4Balancer.Admin;
+using L4Balancer.Configuration;
 using L4Balancer.Control;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Handover;
 using L4Balancer.Core.Timing;
+using L4Balancer.Discovery;
 using L4Balancer.Engine;
 using L4Balancer.Engine.Linux;
 using L4Balancer.Fleet;
@@ -17,6 +20,9 @@ namespace L4Balancer.Hosting;
 /// <summary>Upgrades of a daemon: how it is replaced by a new process, and, where it has replaced one itself, how it takes over.</summary>
 internal sealed class DaemonUpgrade
 {
+    /// <summary>The last line is written by another thread.</summary>
+    private static readonly TimeSpan ForTheLog = TimeSpan.FromMilliseconds(200);
+
     private readonly IEngine _engine;
     private readonly BalancerControl _control;
     private readonly ControlServers _servers;
@@ -47,6 +53,14 @@ internal sealed class DaemonUpgrade
 
     /// <summary>What counts outside of the snapshot, and goes over too.</summary>
     public IReadOnlyCollection<ICarriedCounters> Counting { get; init; } = [];
+
+    public required DiscoveryService Discovery { get; init; }
+
+    /// <summary>Null without a fleet.</summary>
+    public FleetService? Fleet { get; init; }
+
+    /// <summary>Whether connections outlive a kill of this process.</summary>
+    public Func<bool> HasKeeper { get; init; } = static () => false;
 
     /// <summary>States for what the old process knows and the configuration does not.</summary>
     public required Survivors Survivors { get; init; }
@@ -83,10 +97,10 @@ internal sealed class DaemonUpgrade
         var taker = new UpgradeTaker(
             _engine, () => _control.Snapshot, Survivors, side.OldProcess, _loggers.CreateLogger<UpgradeTaker>())
         {
-            SurvivorsMade = static () => { },
+            SurvivorsMade = () => _control.JoinAsync(Survivors).GetAwaiter().GetResult(),
             Added = image => takeover.Add(image, _control.Snapshot, Survivors, Counting, Instant.Now(_clock)),
-            IsMain = () => BecomeMain(side, main),
-            IsAlone = _ => GoOnAloneAsync(side, main),
+            IsMain = () => BecomeMain(takeover, main),
+            IsAlone = _ => GoOnAloneAsync(takeover, main),
         };
         _ = _thread.RunAsync(() => Follow(takeover, taker));
     }
@@ -114,8 +128,15 @@ internal sealed class DaemonUpgrade
     }
 
     [SupportedOSPlatform("linux")]
-    private void BecomeMain(NewSide side, Action main)
+    private void BecomeMain(Takeover takeover, Action main)
     {
+        NewSide side = takeover.Side;
+        if (takeover.State.Parts.TryGetValue(UpgradeParts.Sheds, out ReadOnlyMemory<byte> sheds))
+        {
+            // All connections are here, so that what was being closed at a pace goes on.
+            _control.ContinueShedsAsync(CarriedShed.Read(sheds.Span, out _), ConnectionFilter.Again).GetAwaiter().GetResult();
+        }
+
         _control.Snapshot.State.Upgrades.Count(success: true);
         UpgradeProgress now = side.Run!.Now;
         _loggers.CreateLogger<DaemonUpgrade>().HasReplaced(side.OldProcess, now.Moved, now.Left);
@@ -123,10 +144,18 @@ internal sealed class DaemonUpgrade
     }
 
     [SupportedOSPlatform("linux")]
-    private async Task GoOnAloneAsync(NewSide side, Action main)
+    private async Task GoOnAloneAsync(Takeover takeover, Action main)
     {
+        if (_systemd.IsEnabled && HasKeeper())
+        {
+            // The manager starts another process, because the one that it knows has ended; two would fight for the addresses.
+            _loggers.CreateLogger<DaemonUpgrade>().EndsForManager(takeover.Side.OldProcess);
+            await Task.Delay(ForTheLog);
+            UpgradeFaults.Kill();
+        }
+
         await Recover([]);
-        BecomeMain(side, main);
+        BecomeMain(takeover, main);
     }
 
     private static MovingConnection? Moving(UpgradeConnection c) => CarriedRecord.Read(c.Record.Span, out _) is { } record
@@ -141,10 +170,13 @@ internal sealed class DaemonUpgrade
         : null;
 
     private IUpgradeGiver Giver() => OperatingSystem.IsLinux()
-        ? new UpgradeGiver(_engine, HelloOf(_control.Config, _descriptors), new UpgradeParts(_servers, () => _control.Snapshot, Counting, _clock), process =>
+        ? new UpgradeGiver(_engine, HelloOf(_control.Config, _descriptors), new UpgradeParts(_servers, _control, Discovery, Fleet, Counting, _clock), process =>
         {
             HasLeft = true;
             _systemd.HandOver(process);
         })
+        {
+            Resumed = () => HasLeft = false,
+        }
         : throw new PlatformNotSupportedException();
 }

@@ -3,6 +3,7 @@ using L4Balancer.Configuration;
 using L4Balancer.Control;
 using L4Balancer.Core.Config;
 using L4Balancer.Core.Discovery;
+using L4Balancer.Core.Handover;
 using L4Balancer.Core.Routing;
 using L4Balancer.Discovery;
 using L4Balancer.Discovery.Sources;
@@ -25,11 +26,11 @@ internal sealed class FirstState(Func<BalancerControl?> control, TimeProvider cl
     /// <summary>Resolves host names; blocks and must not throw.</summary>
     public required Func<string, LookUp> Resolver { get; init; }
 
+    /// <summary>What the process knew that this one replaces; null: it replaces none.</summary>
+    public Preparation? Before { get; init; }
+
     /// <summary>What operators had set when a daemon crashed, given what is in the state file; null: no daemon did, or nothing is known.</summary>
     public Func<SavedState?, BackendOverrides?> Crashed { get; init; } = static _ => null;
-
-    /// <summary>What the process before this one believed of its sources, by pool; from a hand-over.</summary>
-    public IReadOnlyDictionary<string, Belief>? Believed { get; init; }
 
     /// <summary>Valid after <see cref="GatherAsync"/>, as is <see cref="Discovery"/>.</summary>
     public BackendNames Names => _names!;
@@ -55,13 +56,13 @@ internal sealed class FirstState(Func<BalancerControl?> control, TimeProvider cl
         parts.Own(discovery);
         (_names, _discovery) = (names, discovery);
         BackendOverrides overrides = await RestoreAsync(config, path, hurry);
-        await Task.WhenAll(names.PrepareAsync(config), discovery.StartAsync(config, Believed ?? SavedBeliefs(config)));
+        await Task.WhenAll(names.PrepareAsync(config), discovery.StartAsync(config, Before is null ? SavedBeliefs(config) : BeliefsOf(Before)));
         return new DesiredState(config, budget.ConnectionsFor(config.Balancer, log))
         {
-            Names = names.After(Resolutions.None, config),
+            Names = names.After(Before?.Resolutions ?? Resolutions.None, config),
             Discovered = Discovered.None.After(config, discovery.Believed, names.OwnOf(config.Listeners)),
-            Seed = UnknownSeed(),
-            Overrides = Crashed(StateFile?.Loaded) is { } known ? known.At(clock.GetUtcNow()) : overrides,
+            Seed = Before?.Seed ?? UnknownSeed(),
+            Overrides = (Before?.OverridesFor(config) ?? Crashed(StateFile?.Loaded))?.At(clock.GetUtcNow()) ?? overrides,
         };
     }
 
@@ -73,6 +74,9 @@ internal sealed class FirstState(Func<BalancerControl?> control, TimeProvider cl
         Guid.NewGuid().TryWriteBytes(MemoryMarshal.AsBytes(halves));
         return halves[0] ^ halves[1];
     }
+
+    private static Dictionary<string, Belief> BeliefsOf(Preparation before) =>
+        before.Believed.ToDictionary(static b => b.Pool, static b => Belief.Of(b.Set));
 
     private Dictionary<string, Belief>? SavedBeliefs(BalancerConfig config)
     {

@@ -9,7 +9,7 @@ internal interface IUpgradeParts
     IReadOnlyList<UpgradeSocket> Sockets { get; }
 
     /// <summary>What must be known before the new process builds anything.</summary>
-    ReadOnlyMemory<byte> Prepare();
+    Task<ReadOnlyMemory<byte>> PrepareAsync();
 
     /// <summary>Nothing is answered any more about the state: it may be taken then.</summary>
     Task PauseAsync();
@@ -18,11 +18,9 @@ internal interface IUpgradeParts
     void Resume();
 
     /// <summary>Counters and whatever else the new process goes on with.</summary>
-    ReadOnlyMemory<byte> State();
+    /// <param name="sockets">All that listen.</param>
+    Task<UpgradeState> StateAsync(IReadOnlyList<UpgradeSocket> sockets);
 
-    /// <summary>What has changed since <see cref="State"/>, or since the last call.</summary>
+    /// <summary>What has changed since <see cref="StateAsync"/>, or since the last call.</summary>
     ReadOnlyMemory<byte> TakeDifferences();
-
-    /// <summary>The new process has it all: nothing is written, withdrawn or removed any more that is the new process's now.</summary>
-    void Leave();
 }

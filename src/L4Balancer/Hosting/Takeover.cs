@@ -5,6 +5,7 @@ using L4Balancer.Core.Handover;
 using L4Balancer.Core.Routing;
 using L4Balancer.Core.Timing;
 using L4Balancer.Engine;
+using L4Balancer.Fleet;
 using L4Balancer.Upgrade;
 using L4Balancer.Web;
 
@@ -23,6 +24,15 @@ internal sealed class Takeover(NewSide side) : IDisposable
     public NewSide Side => side;
 
     public UpgradePreparation? Preparation { get; private set; }
+
+    /// <summary>What the old process knows; null: this version cannot read it, and starts as if alone.</summary>
+    public Preparation? Before { get; private set; }
+
+    /// <summary>As <see cref="Before"/>, at the moment when the old process stopped to take orders.</summary>
+    public Preparation? Later => State.Parts.TryGetValue(UpgradeParts.Later, out ReadOnlyMemory<byte> bytes) ? Core.Handover.Preparation.Read(bytes.Span, out _) : null;
+
+    /// <summary>The place in the fleet; null: none.</summary>
+    public CarriedMembership? Membership => State.Parts.TryGetValue(UpgradeParts.Fleet, out ReadOnlyMemory<byte> bytes) ? CarriedMembership.Read(bytes.Span) : null;
 
     /// <summary>Who the old process is.</summary>
     public UpgradeHello? Old { get; private set; }
@@ -43,6 +53,7 @@ internal sealed class Takeover(NewSide side) : IDisposable
     {
         Old = side.Greet(own);
         Preparation = side.Prepare();
+        Before = Core.Handover.Preparation.Read(Preparation.Image.Span, out _);
     });
 
     /// <exception cref="UpgradeException">The upgrade cannot go on.</exception>

@@ -16,6 +16,9 @@ internal sealed class UpgradeGiver(IEngine engine, UpgradeHello hello, IUpgradeP
     /// <summary>For what the new process opens itself, and for connections that are accepted meanwhile.</summary>
     private const int Spare = 128;
 
+    /// <summary>Called when it goes on after all.</summary>
+    public Action Resumed { get; init; } = static () => { };
+
     private bool _hasStopped;
     private bool _isSuspended;
 
@@ -27,15 +30,13 @@ internal sealed class UpgradeGiver(IEngine engine, UpgradeHello hello, IUpgradeP
 
     public int Connecting => engine.Connecting;
 
-    public ReadOnlyMemory<byte> Prepare() => parts.Prepare();
+    public Task<ReadOnlyMemory<byte>> PrepareAsync() => parts.PrepareAsync();
 
     public async Task<UpgradeState> SuspendAsync()
     {
         _isSuspended = true;
         await parts.PauseAsync();
-        return new UpgradeState(
-            parts.State(),
-            [.. engine.ListeningDescriptors.Select(Listening), .. parts.Sockets]);
+        return await parts.StateAsync([.. engine.ListeningDescriptors.Select(Listening), .. parts.Sockets]);
     }
 
     public async Task StopAcceptingAsync()
@@ -49,14 +50,11 @@ internal sealed class UpgradeGiver(IEngine engine, UpgradeHello hello, IUpgradeP
 
     public ReadOnlyMemory<byte> TakeDifferences() => parts.TakeDifferences();
 
-    public void GiveUpMain(int process)
-    {
-        parts.Leave();
-        handOver(process);
-    }
+    public void GiveUpMain(int process) => handOver(process);
 
     public Task ResumeAsync()
     {
+        Resumed();
         // Also where nothing was stopped: the other process, which has ended, may have been woken for a client that it did not accept.
         if (_hasStopped || _isSuspended)
         {

@@ -47,7 +47,7 @@ internal sealed class ConnectionKeeper : IDisposable
         {
             lock (_gate)
             {
-                return _process?.Id ?? 0;
+                return Id();
             }
         }
     }
@@ -133,7 +133,7 @@ internal sealed class ConnectionKeeper : IDisposable
             }
             else if (_ledger is not null)
             {
-                log.KeeperRuns(_process?.Id ?? 0, Duration.Format(_timeout));
+                log.KeeperRuns(Id(), Duration.Format(_timeout));
             }
         }
     }
@@ -235,7 +235,9 @@ internal sealed class ConnectionKeeper : IDisposable
         return Path.Combine(Path.GetDirectoryName(socket) ?? "/", name == UsualSocket ? Name : $"{name}.{Name}");
     }
 
-    // Under the lock.
+    // Under the lock, as what follows.
+    private int Id() => _process is not null && OperatingSystem.IsLinux() ? _process.Id : 0;
+
     private void GiveUp(string fault)
     {
         (WhyNot, HasFailed) = (fault, true);

@@ -30,7 +30,7 @@ internal interface IUpgradeGiver
     int Connecting { get; }
 
     /// <summary>What the new process must know before it starts (<see cref="UpgradePreparation.Image"/>).</summary>
-    ReadOnlyMemory<byte> Prepare();
+    Task<ReadOnlyMemory<byte>> PrepareAsync();
 
     /// <summary>
     /// Stops answering about the state (admin API, metrics), so that nobody sees a counter step back, and then takes the state. What listens goes

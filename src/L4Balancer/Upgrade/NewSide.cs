@@ -194,9 +194,14 @@ internal sealed class NewSide(UpgradeChannel channel, UpgradeFaults faults, Upgr
             channel.Peer?.Signal(SIGKILL);
             return channel.Peer is null || channel.Peer.Wait(limits.Answer) ? new UpgradeCommit(number, []) : null;
         }
+        catch (UpgradePeerEndedException)
+        {
+            // A process that is killed closes its end a moment before it has ended.
+            return channel.Peer is { } old && old.Wait(limits.Answer) ? new UpgradeCommit(number, []) : null;
+        }
         catch (UpgradeException)
         {
-            return channel.Peer is { HasEnded: true } ? new UpgradeCommit(number, []) : null;
+            return null;
         }
     }
 

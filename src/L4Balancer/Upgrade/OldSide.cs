@@ -107,7 +107,7 @@ internal sealed class OldSide(
     private void Prepare()
     {
         UpgradeProgress now = run.Now;
-        channel.Send(UpgradeMessageKind.Prepare, new UpgradePreparation(now.Id, now.Who, now.Started, giver.Prepare()).Write(), limits.Send);
+        channel.Send(UpgradeMessageKind.Prepare, new UpgradePreparation(now.Id, now.Who, now.Started, giver.PrepareAsync().GetAwaiter().GetResult()).Write(), limits.Send);
         channel.Receive(UpgradeMessageKind.Prepared, limits.Prepare).Dispose();
         faults.At(AtPrepared);
     }

@@ -35,6 +35,9 @@ internal sealed class UpgradeFaults
     /// <summary>Whether a process that is started is to have it too.</summary>
     public bool IsAny => _step.Length > 0;
 
+    /// <summary>Whether a process stops to answer by it.</summary>
+    public bool IsSilent => _action is "hang" or "stop";
+
     public static UpgradeFaults FromEnvironment() => Parse(Environment.GetEnvironmentVariable(Variable));
 
     internal static UpgradeFaults Parse(string? text)
@@ -79,6 +82,9 @@ internal sealed class UpgradeFaults
                 break;
         }
     }
+
+    /// <summary>Ends this process without any order: a keeper holds what it has.</summary>
+    public static void Kill() => Signal(SIGKILL);
 
     private static void Signal(int number)
     {

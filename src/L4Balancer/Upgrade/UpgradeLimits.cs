@@ -30,6 +30,16 @@ internal sealed record UpgradeLimits
     /// <summary>The commit of a slice that was answered: after it the old process is ended.</summary>
     public TimeSpan Commit { get; init; } = TimeSpan.FromSeconds(15);
 
+    /// <summary>A test that lets a process hang need not wait as long as an operator would.</summary>
+    public static UpgradeLimits For(UpgradeFaults faults) => !faults.IsSilent ? new() : new()
+    {
+        Check = TimeSpan.FromSeconds(6),
+        Hello = TimeSpan.FromSeconds(6),
+        Prepare = TimeSpan.FromSeconds(6),
+        Serve = TimeSpan.FromSeconds(4),
+        Answer = TimeSpan.FromSeconds(1),
+    };
+
     /// <summary>The new process waits this long for the next message, while the old one lives: connecting and closing ones take their time.</summary>
     public TimeSpan Quiet { get; init; } = TimeSpan.FromDays(1);
 }

@@ -98,11 +98,14 @@ internal sealed class UpgradeProcess : IDisposable
         }
     }
 
+    /// <summary>Waits a moment for the end of a process that has closed its end of the channel.</summary>
+    public void WaitForEnd() => Channel.Peer?.Wait(ToDie);
+
     /// <summary>Ends the new process at once: nothing of what it has is closed in good order, so that its keeper holds it.</summary>
     /// <returns>How it ended if it had ended by itself, as text; null if it lived.</returns>
     public string? End()
     {
-        string? ended = _process.HasExited ? string.Create(CultureInfo.InvariantCulture, $"exit code {_process.ExitCode}") : null;
+        string? ended = Channel.Peer is { HasEnded: true } && _process.WaitForExit(ToDie) ? string.Create(CultureInfo.InvariantCulture, $"exit code {_process.ExitCode}") : null;
         Kill(_process);
         return ended;
     }

@@ -26,8 +26,6 @@ internal sealed class Upgrader(
     private bool _isOver;
     private Task _working = Task.CompletedTask;
 
-    public UpgradeLimits Limits { get; init; } = new();
-
     /// <summary>Called after a failed upgrade whose new process had taken connections and has ended: recovers them, if its keeper holds them.</summary>
     public Func<IReadOnlyList<UpgradeConnection>, Task> Recover { get; init; } = static _ => Task.CompletedTask;
 
@@ -61,9 +59,10 @@ internal sealed class Upgrader(
             _run = run;
             _isBusy = true;
             UpgradeFaults mine = _faults;
+            var limits = UpgradeLimits.For(mine);
             _faults = UpgradeFaults.None;
             log.UpgradeBegins(who, program.File);
-            _working = Task.Run(() => UpgradeAsync(program, run, mine));
+            _working = Task.Run(() => UpgradeAsync(program, run, mine, limits));
             return run.Now;
         }
     }
@@ -85,21 +84,21 @@ internal sealed class Upgrader(
         : program.WhyNot() ?? whyNot();
 
     [SupportedOSPlatform("linux")]
-    private async Task UpgradeAsync(UpgradeProgram program, UpgradeRun run, UpgradeFaults mine)
+    private async Task UpgradeAsync(UpgradeProgram program, UpgradeRun run, UpgradeFaults mine, UpgradeLimits limits)
     {
         UpgradeProcess? process = null;
         OldSide? side = null;
         IUpgradeGiver? own = null;
         try
         {
-            await UpgradeProcess.CheckAsync(program, config!, Limits.Check, mine.IsAny, _stopping.Token);
+            await UpgradeProcess.CheckAsync(program, config!, limits.Check, mine.IsAny, _stopping.Token);
             run.Enter(UpgradeStep.Starting);
             own = giver();
             process = await thread.RunAsync(() => Start(program, config!, mine.IsAny));
             run.Change(now => now with { NewProcess = process.Id });
             Volatile.Write(ref _channel, process.Channel);
             _stopping.Token.ThrowIfCancellationRequested();
-            OldSide leading = side = new OldSide(own, process.Channel, run, mine, Limits, clock);
+            OldSide leading = side = new OldSide(own, process.Channel, run, mine, limits, clock);
 
             await thread.RunAsync(() => Lead(leading));
             await LeaveAsync(leading, run);
@@ -145,6 +144,11 @@ internal sealed class Upgrader(
             if (side is null or { HasGivenUp: false })
             {
                 process.Channel.TrySendFault(text);
+            }
+
+            if (why is UpgradePeerEndedException)
+            {
+                process.WaitForEnd();
             }
 
             text = process.End() is string ended ? $"{text} ({ended})" : text;

@@ -79,6 +79,34 @@ internal sealed class BeliefTests
     }
 
     [Test]
+    public void A_set_that_takes_the_name_of_a_backend_in_use_is_unknown()
+    {
+        Belief belief = Of(Backend(2) with { Name = "a" }, Backend(3) with { Name = "b" });
+        Belief doubled = After(Backend(1) with { Name = "a" }, Backend(2) with { Name = "a" }, Backend(3) with { Name = "b" });
+        Assert.That((Addresses(doubled), doubled.Fault), Is.EqualTo(("2 3", "10.0.0.1:80 has the name a of 10.0.0.2:80, which is in use")));
+
+        // A higher address does not take it, a name may move to another backend, and at the first reading nothing is in use.
+        Assert.That(Addresses(After(Backend(2) with { Name = "a" }, Backend(3) with { Name = "b" }, Backend(4) with { Name = "a" })), Is.EqualTo("2 3 4"));
+        Assert.That(Addresses(After(Backend(1) with { Name = "a" }, Backend(3) with { Name = "b" })), Is.EqualTo("1 3"));
+        Assert.That(Addresses(After(Backend(2) with { Name = "b" }, Backend(3) with { Name = "a" })), Is.EqualTo("2 3"));
+        Assert.That(Addresses(Of(Backend(1) with { Name = "a" }, Backend(2) with { Name = "a" })), Is.EqualTo("1 2"));
+
+        Belief After(params DiscoveredBackend[] set) => belief.After(new SourceReading.Complete([.. set], ""), At(1), Hold, Most);
+        Belief Of(params DiscoveredBackend[] set) => Belief.Nothing.After(new SourceReading.Complete([.. set], ""), At(0), Hold, Most);
+    }
+
+    [Test]
+    public void What_a_pool_had_before_its_source_is_held_to_the_rule()
+    {
+        Belief before = Belief.Of([Backend(2), Backend(1), Backend(4), Backend(3)]);
+        Assert.That((Addresses(before), before.ReadAt), Is.EqualTo(("1 2 3 4", (Instant?)null)));
+        Assert.That(Addresses(before.After(Unknown, At(0), Hold, Most)), Is.EqualTo("1 2 3 4"));
+        Assert.That(Addresses(before.After(Of(1), At(0), Hold, Most)), Is.EqualTo("1 2 3 4"), "less than half");
+        Assert.That(Addresses(before.After(Of(2), At(0), Hold, Most)), Is.EqualTo("1 2"));
+        Assert.That(Belief.Of([Backend(1) with { Weight = -1 }]), Is.EqualTo(Belief.Nothing));
+    }
+
+    [Test]
     public void An_address_that_is_a_primary_and_a_backup_is_a_primary()
     {
         DiscoveredBackend[] both = [Backend(1) with { Backup = true, Weight = 1000 }, Backend(1) with { Weight = 5 }, Backend(1) with { Weight = 7 }];

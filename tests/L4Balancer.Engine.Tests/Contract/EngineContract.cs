@@ -127,6 +127,7 @@ internal abstract class EngineContract(Func<EngineOptions, IEngine> create)
         }
 
         Assert.That(async () => await rig.Engine.AdoptAsync([]), Throws.InstanceOf<NotSupportedException>());
+        Assert.That(async () => await rig.Engine.TakeFrozenAsync([]), Throws.InstanceOf<NotSupportedException>());
         Assert.That(async () => await rig.Engine.StopAcceptingAsync(), Throws.InstanceOf<NotSupportedException>());
         Assert.That(rig.Engine.ResumeAccepting, Throws.InstanceOf<NotSupportedException>());
         Assert.That(rig.Engine.ListeningDescriptors, Is.Empty);

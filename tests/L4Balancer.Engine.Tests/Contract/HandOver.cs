@@ -36,9 +36,11 @@ internal static class HandOver
         }
 
         Assert.That(slice.Connections, Has.Count.LessThanOrEqualTo(Slice));
+        // As between two processes: the other one has all in place before this one gives it up.
         ExportedConnection[] copies = Copy(slice.Connections, to);
+        await using FrozenSlice taken = await TakeAsync(to, copies);
         Assert.That(await CommitAsync(slice, from, copies), Is.Empty);
-        Assert.That(await AdoptAsync(to, copies), Is.Empty);
+        Assert.That(await taken.ThawAsync().Soon(), Is.Empty);
         stood?.Invoke(Stopwatch.GetElapsedTime(start));
         return copies.Length;
     }
@@ -51,6 +53,15 @@ internal static class HandOver
         IReadOnlyList<RequestedClose> closes = await slice.CommitAsync(taken.Select(c => c.Record.Id).ToHashSet()).Soon();
         from.Left += taken.Length;
         return closes;
+    }
+
+    /// <summary>Puts all in place, standing still.</summary>
+    public static async Task<FrozenSlice> TakeAsync(Rig to, params ExportedConnection[] copies)
+    {
+        FrozenSlice taken = await to.Engine.TakeFrozenAsync(copies).Soon();
+        Assert.That((taken.Failures.Count, taken.Connections.Count), Is.EqualTo((0, copies.Length)));
+        to.Came += copies.Length;
+        return taken;
     }
 
     public static async Task<IReadOnlyList<AdoptFailure>> AdoptAsync(Rig to, params ExportedConnection[] copies)

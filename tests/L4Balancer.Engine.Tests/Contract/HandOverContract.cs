@@ -159,6 +159,46 @@ internal abstract class HandOverContract(Func<EngineOptions, IEngine> create) : 
         Assert.That(second.Engine.Count, Is.Zero);
     }
 
+    [TestCase(true, false)]
+    [TestCase(false, true)]
+    [TestCase(true, true)]
+    public async Task UNIX_sockets_go_over_as_well(bool isUnixListener, bool isUnixBackend)
+    {
+        DirectoryInfo folder = Directory.CreateTempSubdirectory("l4b-");
+        try
+        {
+            TestBackend backend = isUnixBackend ? Keep(TestBackend.ListeningAt(Settings.Unix($"{folder.FullName}/b"))) : Backend();
+            Rig first = Start(Settings.Pool(backend), Settings.Listener() with
+            {
+                Bind = [isUnixListener ? Settings.Unix($"{folder.FullName}/l") : Settings.Endpoint("127.0.0.1:0")],
+            });
+            if (!await HandsOverAsync(first))
+            {
+                return;
+            }
+
+            Rig second = (await StartSecondAsync(first, Duplicates.Of(first.Engine.ListeningDescriptors)))!;
+            await second.Engine.StopAcceptingAsync().Soon();
+            first.Engine.ResumeAccepting();
+            Peer client = await ConnectAsync(first);
+            Peer server = Keep(await backend.AcceptAsync());
+            await Patience.Until(() => first.Records.EstablishedCount == 1, "it is established");
+            await using var traffic = new Traffic();
+            traffic.Stream(client, server);
+            traffic.Stream(server, client);
+            await traffic.MoreAsync(4 * MiB);
+            Assert.That(await HandOver.AllAsync(first, second), Is.EqualTo(1));
+            await traffic.MoreAsync(4 * MiB);
+            Assert.That(await HandOver.AllAsync(second, first), Is.EqualTo(1));
+            await traffic.EndAsync();
+            await first.AtRestAsync();
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
     [Test]
     public async Task Two_thousand_connections_go_over_in_slices_while_all_of_them_talk()
     {

@@ -30,6 +30,9 @@ internal static class Settings
     public static Endpoint Endpoint(string text) =>
         Core.Addressing.Endpoint.TryParse(text, out Endpoint endpoint) ? endpoint : throw new FormatException(text);
 
+    public static Endpoint Unix(string path) =>
+        Core.Addressing.Endpoint.TryParseUnix($"unix:{path}", out Endpoint endpoint) ? endpoint : throw new FormatException(path);
+
     public static HostAddress Address(string text) =>
         HostAddress.TryParse(text, out HostAddress address) ? address : throw new FormatException(text);
 }

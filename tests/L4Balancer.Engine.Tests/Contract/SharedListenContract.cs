@@ -18,7 +18,7 @@ internal abstract class SharedListenContract(Func<EngineOptions, IEngine> create
         TestBackend backend = Backend();
         backend.ServeEcho();
         string path = $"{_folder.FullName}/l";
-        Rig first = Start(Settings.Pool(backend), isUnix ? Settings.Listener() with { Bind = [Unix(path)] } : null);
+        Rig first = Start(Settings.Pool(backend), isUnix ? Settings.Listener() with { Bind = [Settings.Unix(path)] } : null);
         if (!await HandsOverAsync(first))
         {
             return;
@@ -90,7 +90,7 @@ internal abstract class SharedListenContract(Func<EngineOptions, IEngine> create
         backend.ServeEcho();
         string path = $"{_folder.FullName}/l";
         TestBackend inTheWay = Backend();
-        Rig first = Start(Settings.Pool(backend), Settings.Listener("127.0.0.1:0") with { Bind = [Unix(path), Settings.Endpoint("127.0.0.1:0")] });
+        Rig first = Start(Settings.Pool(backend), Settings.Listener("127.0.0.1:0") with { Bind = [Settings.Unix(path), Settings.Endpoint("127.0.0.1:0")] });
         if (!await HandsOverAsync(first))
         {
             return;
@@ -108,7 +108,7 @@ internal abstract class SharedListenContract(Func<EngineOptions, IEngine> create
         Assert.That(File.Exists(path), Is.True);
         first.Engine.ResumeAccepting();
         await VisitAsync(tcp);
-        await VisitAsync(Unix(path));
+        await VisitAsync(Settings.Unix(path));
     }
 
     [Test]
@@ -180,7 +180,4 @@ internal abstract class SharedListenContract(Func<EngineOptions, IEngine> create
         await rig.Engine.StopAcceptingAsync().Soon();
         await Patience.Until(() => rig.Engine.Connecting == 0, "nobody is left behind");
     }
-
-    private static Endpoint Unix(string path) =>
-        Endpoint.TryParseUnix($"unix:{path}", out Endpoint endpoint) ? endpoint : throw new FormatException(path);
 }

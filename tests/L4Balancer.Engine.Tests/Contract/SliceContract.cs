@@ -15,6 +15,7 @@ internal abstract class SliceContract(Func<EngineOptions, IEngine> create) : Eng
     {
         Frozen,
         Sent,
+        Taken,
         PartTaken,
         Cancelled,
     }
@@ -216,6 +217,57 @@ internal abstract class SliceContract(Func<EngineOptions, IEngine> create) : Eng
     }
 
     [Test]
+    public async Task What_is_asked_of_one_that_is_taken_waits_until_it_is_served()
+    {
+        TestBackend backend = Backend();
+        Rig first = Start(Settings.Pool(backend));
+        (Peer client, Peer server) = await OpenAsync(first, backend);
+        if (await StartSecondAsync(first) is not { } second)
+        {
+            return;
+        }
+
+        await using FrozenSlice slice = await FreezeAsync(first);
+        ExportedConnection[] copies = HandOver.Copy(slice.Connections, second);
+        await using FrozenSlice taken = await HandOver.TakeAsync(second, copies);
+        Assert.That(second.List().Select(r => r.Id), Is.EqualTo(copies.Select(c => c.Record.Id)));
+        Assert.That(second.Engine.Close(copies[0].Record.Id, CloseReason.Admin), Is.True);
+        await HandOver.CommitAsync(slice, first, copies);
+        Assert.That((client.IsOver, client.Socket.Poll(0, System.Net.Sockets.SelectMode.SelectRead)), Is.EqualTo((false, false)));
+
+        await taken.ThawAsync().Soon();
+        Assert.That((await client.ReceiveAllAsync()).End, Is.EqualTo(StreamEnd.Fin));
+        Assert.That((await server.ReceiveAllAsync()).End, Is.EqualTo(StreamEnd.Fin));
+        client.Finish();
+        server.Finish();
+        Assert.That((await second.Records.NextEndAsync()).Reason, Is.EqualTo(CloseReason.Admin));
+    }
+
+    [Test]
+    public async Task An_engine_that_is_stopping_takes_nothing_and_leaves_it_whole()
+    {
+        TestBackend backend = Backend();
+        Rig first = Start(Settings.Pool(backend));
+        (Peer client, Peer server) = await OpenAsync(first, backend);
+        if (await StartSecondAsync(first) is not { } second)
+        {
+            return;
+        }
+
+        await second.Engine.StopAsync(TimeSpan.Zero, CancellationToken.None).Soon();
+        await using (FrozenSlice slice = await FreezeAsync(first))
+        {
+            int open = EngineSocket.CountDescriptors();
+            ExportedConnection[] copies = [.. slice.Connections.Select(Duplicates.Of)];
+            await using FrozenSlice taken = await second.Engine.TakeFrozenAsync(copies).Soon();
+            Assert.That((taken.Connections.Count, taken.Failures.Single().Id), Is.EqualTo((0, copies[0].Record.Id)));
+            Assert.That(EngineSocket.CountDescriptors(), Is.LessThanOrEqualTo(open + 1));
+        }
+
+        await FinishAsync(client, server);
+    }
+
+    [Test]
     public async Task A_deadline_counts_the_time_that_it_stood_still_and_what_came_meanwhile([Values] bool bytesCame, [Values] bool adopted)
     {
         TestBackend backend = Backend();
@@ -379,6 +431,17 @@ internal abstract class SliceContract(Func<EngineOptions, IEngine> create) : Eng
         {
             ExportedConnection[] copies = [.. slice.Connections.Select(Duplicates.Of)];
             Array.ForEach(copies, Duplicates.Close);
+        }
+
+        if (step == Step.Taken)
+        {
+            // The other process has them in place, and sees that this one goes on with them.
+            ExportedConnection[] copies = HandOver.Copy(slice.Connections, second);
+            await using FrozenSlice taken = await HandOver.TakeAsync(second, copies);
+            Assert.That((first.Engine.Count, second.Engine.Count), Is.EqualTo((3, 3)), "both count them for the moment");
+            await slice.ThawAsync().Soon();
+            await HandOver.CommitAsync(taken, second, copies);
+            Assert.That(second.Engine.Count, Is.Zero);
         }
 
         if (step == Step.PartTaken)

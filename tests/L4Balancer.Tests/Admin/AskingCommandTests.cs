@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using System.Text.Json;
 using L4Balancer.CommandLine;
+using L4Balancer.Tests.Discovery.Stores;
 
 namespace L4Balancer.Tests.Admin;
 
@@ -14,6 +15,28 @@ internal sealed class AskingCommandTests
         Result result = await InvokeAsync("status");
         Assert.That(result.Code, Is.Zero, result.Errors);
         Assert.That(result.Output, Does.Match("^DAEMON +READY\n").And.Match($@"\nwss +{AdminScene.Listener} +chat +\d+").And.Match(@"\nchat +ring +2 "));
+    }
+
+    [Test]
+    public async Task Whether_the_process_lives_is_an_exit_code()
+    {
+        Result result = await InvokeAsync("status", "--healthz");
+        Assert.That((result.Code, result.Output, result.Errors), Is.EqualTo((0, "", "")));
+
+        var asked = new List<string>();
+        await using StubServer server = await StubServer.StartAsync(
+            http =>
+            {
+                asked.Add(http.Request.Path);
+                http.Response.StatusCode = asked.Count == 1 ? 200 : 500;
+                return Task.CompletedTask;
+            },
+            "");
+        string address = server.Address.Authority;
+        int[] codes = [(await InvokeAtAsync(address, "status", "--healthz")).Code, (await InvokeAtAsync(address, "status", "--healthz")).Code];
+        await server.DisturbAsync(StoreTrouble.Down);
+        Assert.That(codes.Append((await InvokeAtAsync(address, "status", "--healthz")).Code), Is.EqualTo([0, 3, 3]));
+        Assert.That(asked, Is.EqualTo(["/healthz", "/healthz"]));
     }
 
     [Test]

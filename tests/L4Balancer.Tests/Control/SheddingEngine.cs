@@ -89,6 +89,8 @@ internal sealed class SheddingEngine : IEngine
 
     public Task<IReadOnlyList<AdoptFailure>> AdoptAsync(IReadOnlyList<ExportedConnection> connections) => throw new NotSupportedException();
 
+    public Task<FrozenSlice> TakeFrozenAsync(IReadOnlyList<ExportedConnection> connections) => throw new NotSupportedException();
+
     public IReadOnlyList<ListeningDescriptor> ListeningDescriptors => [];
 
     public Task StopAcceptingAsync() => throw new NotSupportedException();

@@ -90,6 +90,44 @@ internal sealed class BeliefInDaemonTests
     }
 
     [Test]
+    public async Task A_reload_from_backends_of_the_file_to_a_source_keeps_them_until_it_has_answered()
+    {
+        string[] tables = [.. _backends.Take(3).Select((b, i) => $"[[pools.backends]]\nname = \"ws{i}\"\naddress = \"{b.Address}\"\nweight = {i + 1}\n")];
+        string config = DaemonProcess.ConfigFileWith(Config("", file: null) + string.Concat(tables));
+        await using DaemonProcess daemon = DaemonProcess.Start("run", "--config", config);
+        await daemon.ReadyAsync();
+        IPEndPoint front = await daemon.ListenerAsync("wss");
+        HeldConnection[] held = [await HeldConnection.OpenAsync(front), await HeldConnection.OpenAsync(front)];
+        using (HttpResponseMessage answer = await _folder.Http.PostAsync(new Uri("/v1/backends/chat/ws2/drain", UriKind.Relative), null))
+        {
+            Assert.That(answer.IsSuccessStatusCode);
+        }
+
+        // The file of the source is not there; then it is empty; then it has two, of which one is new.
+        await ReloadAsync(daemon, config, Config("hold = \"1h\"", file: _folder.PathOf("later.toml"), "max_age = \"1h\""), 2);
+        await daemon.LineWithAsync("file says nothing: ");
+        Assert.That((await CountAsync(), await StateAsync("ws0"), await StateAsync("ws2")), Is.EqualTo((3, "up", "draining")));
+        await ReloadAsync(daemon, config, Config("hold = \"1h\"", file: _file.Path, "max_age = \"2h\""), 3);
+        await _file.WriteAsync("backends = []\n");
+        await daemon.LineWithAsync("file has only 0 backends");
+        Assert.That(await CountAsync(), Is.EqualTo(3));
+        using (HeldConnection later = await HeldConnection.OpenAsync(front))
+        {
+            Assert.That(_backends.Take(2).Select(b => (int)b.Address.Port), Does.Contain(later.Backend));
+        }
+
+        await _file.WriteAsync($"[[backends]]\nname = \"ws0\"\naddress = \"{_backends[0].Address}\"\n[[backends]]\naddress = \"{_backends[3].Address}\"\n"
+            + $"[[backends]]\naddress = \"{_backends[2].Address}\"\nname = \"ws2\"\n");
+        await daemon.LineWithAsync("1 added, 1 removed, 2 changed");
+        await UntilAsync(async () => await CountAsync() == 3 && await StateAsync("ws2") == "draining");
+        foreach (HeldConnection connection in held)
+        {
+            Assert.That(await connection.AskAsync(), Is.EqualTo(connection.Backend), "established ones stay, wherever they are");
+            connection.Dispose();
+        }
+    }
+
+    [Test]
     public async Task A_daemon_without_an_answer_starts_and_takes_connections_when_it_comes()
     {
         await using DaemonProcess daemon = DaemonProcess.Start("run", "--config", DaemonProcess.ConfigFileWith(Config("")));
@@ -148,6 +186,8 @@ internal sealed class BeliefInDaemonTests
     private async Task<JsonElement> SourceAsync() => (await _folder.GetAsync("/v1/status")).GetProperty("pools")[0].GetProperty("discovery");
 
     private async Task<int> CountAsync() => (await _folder.GetAsync("/v1/status")).GetProperty("pools")[0].GetProperty("backends").GetInt32();
+
+    private async Task<string> StateAsync(string backend) => (await _folder.GetAsync($"/v1/backends/chat/{backend}")).GetProperty("state").GetString()!;
 
     private Task<string> TextAsync(string path) => _folder.Http.GetStringAsync(path);
 

@@ -46,7 +46,21 @@ internal sealed class KubernetesSourceTests
         await seen.UntilAsync("chat-0=10.0.0.1:1*100", after: 1);
         await store.PutAsync("chat-1", "10.0.0.2:1");
         await seen.UntilAsync("chat-0=10.0.0.1:1*100 chat-1=10.0.0.2:1*100");
+        Assert.That(seen.Reports, Has.None.StartsWith("?"), "that happens to every watch");
         Assert.That(store.Asked.Count(a => a.Contains("watch=1", StringComparison.Ordinal)), Is.EqualTo(2));
+    }
+
+    [Test]
+    public async Task A_watch_that_is_refused_says_why_and_what_is_listed_is_used()
+    {
+        await using var store = (KubernetesStore)await KubernetesStore.StartAsync();
+        store.RefusesWatches = true;
+        await store.PutAsync("chat-0", "10.0.0.1:1");
+        await using var seen = new SourceWatch(store.Source(Long, StoreContract.Options with { Silence = Long }));
+        Assert.That(await seen.UntilAsync("?"), Does.Contain("the watch is refused: ").And.Contain("status 403").And.Contain("cannot watch"));
+        Assert.That(seen.Reports[0], Is.EqualTo("chat-0=10.0.0.1:1*100"));
+        store.RefusesWatches = false;
+        await seen.UntilAsync("chat-0=10.0.0.1:1*100");
     }
 
     [Test]

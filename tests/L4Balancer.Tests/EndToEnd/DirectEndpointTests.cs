@@ -134,6 +134,27 @@ internal sealed class DirectEndpointTests
         Assert.That(Relayed(await http.GetStringAsync("/metrics", cancel)), Is.Zero);
     }
 
+    [TestCase("ws", "ws://127.0.0.1:{0}/chat?room=7")]
+    [TestCase("socketio", "http://127.0.0.1:{0}")]
+    public async Task The_code_of_the_document_connects_and_comes_back_as_it_stands(string kind, string url, CancellationToken cancel)
+    {
+        PeerProcess.RequireNode("ws", "socket.io", "socket.io-client");
+        await using PeerProcess backends = PeerProcess.Start("documented-backends.js", Document, SecretFile, "ws1", "ws2", "ws3");
+        await using DaemonProcess daemon = DaemonProcess.Run(
+            Three(await backends.PortsAsync(cancel), url, $"secret_file = \"{SecretFile}\"", "balance = \"round-robin\"", ""));
+        Assert.That(await CodeOfDocumentAsync(daemon, kind, cancel), Has.Length.EqualTo(2).And.Unique.And.All.Match("^ws[123]$"));
+    }
+
+    [Test]
+    public async Task The_code_of_the_document_for_SignalR_connects_as_it_stands(CancellationToken cancel)
+    {
+        PeerProcess.RequireNode("@microsoft/signalr");
+        await using SignalRBackend one = await SignalRBackend.StartAsync("ws1");
+        await using DaemonProcess daemon = DaemonProcess.Run(
+            Three([one.Port], "ws://127.0.0.1:{0}/hub", $"secret_file = \"{SecretFile}\"", "", ""));
+        Assert.That(await CodeOfDocumentAsync(daemon, "signalr", cancel), Is.EqualTo(["ws1"]));
+    }
+
     [Test]
     public async Task A_drain_holds_at_once_the_command_counts_nothing_and_others_verify_the_token(CancellationToken cancel)
     {
@@ -178,6 +199,20 @@ internal sealed class DirectEndpointTests
         Assert.That((int)none.StatusCode, Is.EqualTo(503));
         Assert.That(none.Headers.RetryAfter, Is.Not.Null);
         Assert.That(await RunAsync("endpoint", "--pool", "chat", "--admin", socket), Does.StartWith("1 ").And.Contain("takes connections"));
+    }
+
+    private static string Document => Repository.PathOf("docs", "websockets.md");
+
+    /// <returns>The backends that it came to; nothing was relayed.</returns>
+    private static async Task<string[]> CodeOfDocumentAsync(DaemonProcess daemon, string kind, CancellationToken cancel)
+    {
+        await daemon.ReadyAsync();
+        (Uri admin, Uri endpoint) = (await AdminAsync(daemon), await EndpointAsync(daemon));
+        await using PeerProcess client = PeerProcess.Start("documented-client.js", Document, endpoint.ToString().TrimEnd('/'), kind);
+        string[] names = JsonSerializer.Deserialize<string[]>(await client.OutputAsync(cancel))!;
+        using var http = new HttpClient { BaseAddress = admin };
+        Assert.That(Relayed(await http.GetStringAsync("/metrics", cancel)), Is.Zero);
+        return names;
     }
 
     private static double Relayed(string metrics) => new Exposition(metrics).Sum("connections_accepted_total");

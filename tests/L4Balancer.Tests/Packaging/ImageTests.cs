@@ -87,7 +87,9 @@ internal sealed class ImageTests
         Assert.That(await EchoAsync(host), Is.EqualTo("hello"));
 
         string health = string.Join(' ', Config(bundle)["healthcheck"]!.AsArray().Skip(1).Select(a => (string?)a));
-        string status = await host.ShellAsync($"{Crun} exec --user 65532:65532 balancer {health}");
+        Assert.That(health, Does.Contain("--healthz"));
+        Assert.That(await host.ShellAsync($"{Crun} exec --user 65532:65532 balancer {health}"), Is.Empty);
+        string status = await host.ShellAsync($"{Crun} exec --user 65532:65532 balancer /usr/bin/l4balancer status");
         Assert.That(status, Does.Contain("pid 1,").And.Match(@"echo\s+ring\s+2\s+2"));
         string alive = await host.ShellAsync($"""
             pid=$({Crun} state balancer | jq .pid)

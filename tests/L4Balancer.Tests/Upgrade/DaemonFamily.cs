@@ -34,6 +34,10 @@ internal sealed class DaemonFamily : IAsyncDisposable
         _http = new HttpClient(new SocketsHttpHandler { ConnectCallback = ConnectAsync }) { BaseAddress = new Uri("http://localhost") };
     }
 
+    /// <summary>As a service manager does after the end of the main process.</summary>
+    public DaemonProcess StartAgain() =>
+        DaemonProcess.Start(new Dictionary<string, string> { [Mark] = _mark[(Mark.Length + 1)..] }, [], "run", "--config", Config);
+
     /// <summary>What all of them write goes to the output of the first.</summary>
     public DaemonProcess First { get; }
 

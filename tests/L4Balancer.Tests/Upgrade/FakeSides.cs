@@ -33,7 +33,7 @@ internal sealed class FakeGiver : IUpgradeGiver, IDisposable
 
     public int Descriptor => (int)_file.SafeFileHandle.DangerousGetHandle();
 
-    public ReadOnlyMemory<byte> Prepare() => new byte[] { 1 };
+    public Task<ReadOnlyMemory<byte>> PrepareAsync() => Task.FromResult<ReadOnlyMemory<byte>>(new byte[] { 1 });
 
     public Task<UpgradeState> SuspendAsync()
     {

@@ -16,6 +16,8 @@ internal sealed class KubernetesSource(
     /// <summary>A watch that ends sooner is followed by a pause: an API that ends each at once would be asked in a circle.</summary>
     private static readonly TimeSpan Short = TimeSpan.FromSeconds(1);
 
+    private const string Gone = ": status 410";
+
     private readonly SliceSet _slices = new(settings.Port);
 
     public async Task WatchAsync(Action<SourceReading> report, CancellationToken stop)
@@ -79,7 +81,12 @@ internal sealed class KubernetesSource(
         StoreResult<StoreStream> opened = await http.OpenAsync(new StoreRequest(Address(site, query)) { Headers = headers.Value }, stop);
         if (!opened.IsOk)
         {
-            // 410 too: the version is too old, and only a list helps.
+            // 410: the version is too old, and only a list helps. Whoever may list and not watch has to know it; what a network does, the list shows.
+            if (opened.IsRefusal && !opened.Fault.Contains(Gone, StringComparison.Ordinal))
+            {
+                report(new SourceReading.Unknown($"the watch is refused: {opened.Fault}"));
+            }
+
             return false;
         }
 
@@ -92,8 +99,13 @@ internal sealed class KubernetesSource(
                 return end == StreamEnd.Elapsed;
             }
 
-            if (_slices.Follow(line.Span, out bool changed) is not null)
+            if (_slices.Follow(line.Span, out bool changed) is string why)
             {
+                if (!_slices.IsExpired)
+                {
+                    report(new SourceReading.Unknown($"{site.Api.Authority}: {why}"));
+                }
+
                 return false;
             }
 

@@ -23,9 +23,13 @@ internal sealed class SliceSet(string port)
     /// <summary>Where a watch goes on from; empty before a list.</summary>
     public string Version { get; private set; } = "";
 
+    /// <summary>Whether the API no longer has <see cref="Version"/>, which happens to every watch that was away for long: only a list helps.</summary>
+    public bool IsExpired { get; private set; }
+
     /// <summary>Before a new list.</summary>
     public void Forget()
     {
+        IsExpired = false;
         _slices.Clear();
         Version = "";
     }
@@ -64,6 +68,7 @@ internal sealed class SliceSet(string port)
 
         if (read.Type == "ERROR")
         {
+            IsExpired = item.Code == 410;
             return string.Create(CultureInfo.InvariantCulture, $"the watch has failed: {item.Code} {StoreAnswer.Quote(item.Message ?? "")}");
         }
 

@@ -33,6 +33,9 @@ internal sealed class KubernetesStore : IStore
     /// <summary>Whether a version that is gone is told by the status, and not by an event.</summary>
     public bool GoneByStatus { get; set; }
 
+    /// <summary>Whether the account may list and not watch.</summary>
+    public bool RefusesWatches { get; set; }
+
     /// <summary>The queries of all requests, each with its authorization.</summary>
     public IReadOnlyList<string> Asked
     {
@@ -157,6 +160,11 @@ internal sealed class KubernetesStore : IStore
         {
             http.Response.StatusCode = StatusCodes.Status403Forbidden;
             await http.Response.WriteAsync("""{"kind":"Status","status":"Failure","message":"forbidden","code":403}""", http.RequestAborted);
+        }
+        else if (http.Request.Query["watch"] == "1" && RefusesWatches)
+        {
+            http.Response.StatusCode = StatusCodes.Status403Forbidden;
+            await http.Response.WriteAsync("""{"kind":"Status","status":"Failure","message":"cannot watch","code":403}""", http.RequestAborted);
         }
         else if (http.Request.Query["watch"] == "1")
         {
