@@ -97,7 +97,8 @@ internal sealed class DaemonUpgrade
         var taker = new UpgradeTaker(
             _engine, () => _control.Snapshot, Survivors, side.OldProcess, _loggers.CreateLogger<UpgradeTaker>())
         {
-            SurvivorsMade = () => _control.JoinAsync(Survivors).GetAwaiter().GetResult(),
+            // Called on the thread of the upgrade, whose context does not run while it waits here.
+            SurvivorsMade = () => Task.Run(() => _control.JoinAsync(Survivors)).GetAwaiter().GetResult(),
             Added = image => takeover.Add(image, _control.Snapshot, Survivors, Counting, Instant.Now(_clock)),
             IsMain = () => BecomeMain(takeover, main),
             IsAlone = _ => GoOnAloneAsync(takeover, main),
