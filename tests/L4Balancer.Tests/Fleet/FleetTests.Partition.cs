@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Net;
 using System.Text.Json;
-using L4Balancer.Tests.Etcd;
 using L4Balancer.Tests.Fronting;
 
 namespace L4Balancer.Tests.Fleet;
