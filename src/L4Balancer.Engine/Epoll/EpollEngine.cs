@@ -127,7 +127,7 @@ public sealed class EpollEngine : IEngine, ILoopEngine, IStopSteps
     public async Task<FrozenSlice?> FreezeAsync(int most, CancellationToken cancel)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(most, 1);
-        return await LoopSlice.FreezeAsync(_workers, most, cancel).ConfigureAwait(false);
+        return await LoopSlice.FreezeAsync(_workers, most, cancel).ConfigureAwait(true);
     }
 
     public async Task<IReadOnlyList<AdoptFailure>> AdoptAsync(IReadOnlyList<ExportedConnection> connections)
@@ -137,7 +137,7 @@ public sealed class EpollEngine : IEngine, ILoopEngine, IStopSteps
     }
 
     public async Task<FrozenSlice> TakeFrozenAsync(IReadOnlyList<ExportedConnection> connections) =>
-        await LoopSlice.TakeAsync(Share(connections)).ConfigureAwait(false);
+        await LoopSlice.TakeAsync(Share(connections)).ConfigureAwait(true);
 
     public IReadOnlyList<ListeningDescriptor> ListeningDescriptors => _listening.Descriptors;
 
@@ -257,7 +257,7 @@ public sealed class EpollEngine : IEngine, ILoopEngine, IStopSteps
 
     private async Task<List<AdoptFailure>> AdoptAsync(Worker worker, List<ExportedConnection> share)
     {
-        List<AdoptFailure>? failures = await worker.AskAsync<List<AdoptFailure>?>(w => w.Adoption.Adopt(share), afterwards: null).ConfigureAwait(false);
+        List<AdoptFailure>? failures = await worker.AskAsync<List<AdoptFailure>?>(w => w.Adoption.Adopt(share), afterwards: null).ConfigureAwait(true);
         if (failures is not null)
         {
             return failures;

@@ -16,7 +16,7 @@ public static class Niceness
     private const int Nicer = 10;
 
     /// <summary>
-    /// Raises the nice value of every thread of this process except the event loops. Failures are ignored, whether a thread ends meanwhile or
+    /// Raises the nice value of every thread of this process except the event loops and the thread of an upgrade. Failures are ignored, whether a thread ends meanwhile or
     /// the kernel refuses: this is an optimization only.
     /// </summary>
     public static void YieldToEventLoops()
@@ -36,7 +36,7 @@ public static class Niceness
         foreach (string task in Directory.GetDirectories(Tasks))
         {
             if (int.TryParse(Path.GetFileName(task), NumberStyles.None, CultureInfo.InvariantCulture, out int thread)
-                && NameOf(task) is string name && !name.StartsWith(ThreadNames.Worker, StringComparison.Ordinal)
+                && NameOf(task) is string name && !IsPreferred(name)
                 && Libc.getpriority(Libc.PRIO_PROCESS, thread) < Nicer)
             {
                 _ = Libc.setpriority(Libc.PRIO_PROCESS, thread, Nicer);
@@ -50,6 +50,9 @@ public static class Niceness
         .. Directory.GetDirectories(Tasks)
             .Select(t => (NameOf(t) ?? "", Libc.getpriority(Libc.PRIO_PROCESS, int.Parse(Path.GetFileName(t), CultureInfo.InvariantCulture)))),
     ];
+
+    private static bool IsPreferred(string name) =>
+        name.StartsWith(ThreadNames.Worker, StringComparison.Ordinal) || name.StartsWith(ThreadNames.Upgrade, StringComparison.Ordinal);
 
     private static string? NameOf(string task)
     {

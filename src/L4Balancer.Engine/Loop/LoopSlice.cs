@@ -28,7 +28,7 @@ internal sealed class LoopSlice : FrozenSlice
         {
             foreach (Worker worker in workers.OrderByDescending(w => w.Assigned).ToArray())
             {
-                await slice.AddAsync(worker, most, cancel).ConfigureAwait(false);
+                await slice.AddAsync(worker, most, cancel).ConfigureAwait(true);
             }
 
             return slice;
@@ -50,7 +50,7 @@ internal sealed class LoopSlice : FrozenSlice
         {
             (List<FrozenPlace>? frozen, List<AdoptFailure> failures) = await worker
                 .AskAsync<(List<FrozenPlace>? Frozen, List<AdoptFailure> Failures)>(w => w.Adoption.Take(share), afterwards: (null, []))
-                .ConfigureAwait(false);
+                .ConfigureAwait(true);
             if (frozen is null)
             {
                 failures = [.. share.Select(static c => Adoption.Drop(c, "the engine has stopped"))];
@@ -67,11 +67,11 @@ internal sealed class LoopSlice : FrozenSlice
     public override async Task<IReadOnlyList<RequestedClose>> CommitAsync(IReadOnlySet<ulong> taken)
     {
         ArgumentNullException.ThrowIfNull(taken);
-        return (await EndOnceAsync(taken).ConfigureAwait(false)).Closes;
+        return (await EndOnceAsync(taken).ConfigureAwait(true)).Closes;
     }
 
     public override async Task<IReadOnlyList<AdoptFailure>> ThawAsync() =>
-        (await EndOnceAsync(System.Collections.Frozen.FrozenSet<ulong>.Empty).ConfigureAwait(false)).Failures;
+        (await EndOnceAsync(System.Collections.Frozen.FrozenSet<ulong>.Empty).ConfigureAwait(true)).Failures;
 
     private Task<(IReadOnlyList<RequestedClose> Closes, IReadOnlyList<AdoptFailure> Failures)> EndOnceAsync(IReadOnlySet<ulong> taken)
     {
@@ -101,7 +101,7 @@ internal sealed class LoopSlice : FrozenSlice
             Task<FreezeTurn> asked = worker.AskAsync(w => w.Migration.Freeze(room), afterwards: new FreezeTurn([], 0, 0));
             try
             {
-                turn = await asked.WaitAsync(cancel).ConfigureAwait(false);
+                turn = await asked.WaitAsync(cancel).ConfigureAwait(true);
             }
             catch (OperationCanceledException)
             {
@@ -117,14 +117,21 @@ internal sealed class LoopSlice : FrozenSlice
 
     private static async Task ThawLateAsync(Worker worker, Task<FreezeTurn> asked)
     {
-        FreezeTurn turn = await asked.ConfigureAwait(false);
+        FreezeTurn turn = await asked.ConfigureAwait(true);
         worker.Mailbox.TryPost(w => turn.Frozen.ForEach(place => w.Migration.Thaw(place)));
     }
 
     private async Task<(IReadOnlyList<RequestedClose> Closes, IReadOnlyList<AdoptFailure> Failures)> EndAsync(IReadOnlySet<ulong> taken)
     {
-        (List<RequestedClose> Closes, List<AdoptFailure> Failures)[] ends = await Task.WhenAll(_parts.Select(part => part.Worker.AskAsync(
-            worker => End(worker, part.Places, taken), afterwards: ([], [])))).ConfigureAwait(false);
+        // Task.WhenAll would complete on a thread of the pool, which may have to wait for a processor while connections stand still.
+        Task<(List<RequestedClose> Closes, List<AdoptFailure> Failures)>[] asked =
+            [.. _parts.Select(part => part.Worker.AskAsync(worker => End(worker, part.Places, taken), afterwards: ([], [])))];
+        List<(List<RequestedClose> Closes, List<AdoptFailure> Failures)> ends = [];
+        foreach (Task<(List<RequestedClose> Closes, List<AdoptFailure> Failures)> answer in asked)
+        {
+            ends.Add(await answer.ConfigureAwait(true));
+        }
+
         return ([.. ends.SelectMany(static e => e.Closes)], [.. ends.SelectMany(static e => e.Failures)]);
     }
 

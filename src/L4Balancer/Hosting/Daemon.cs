@@ -243,6 +243,7 @@ internal sealed class Daemon : IAsyncDisposable
             HasKeeper = () => Keeper.Process != 0,
             Recover = moving => RecoverAsync(survivors, moving),
         };
+        _parts.Own(_upgrade);
         _parts.Own(_living = new LivingLines(_engine!, config.Balancer.AccessLogEvery, _clock, _loggers.CreateLogger<LivingLines>()));
         StartWatches(path);
         _control!.Start();

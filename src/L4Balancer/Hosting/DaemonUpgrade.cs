@@ -18,7 +18,7 @@ using Microsoft.Extensions.Logging;
 namespace L4Balancer.Hosting;
 
 /// <summary>Upgrades of a daemon: how it is replaced by a new process, and, where it has replaced one itself, how it takes over.</summary>
-internal sealed class DaemonUpgrade
+internal sealed class DaemonUpgrade : IDisposable
 {
     /// <summary>The last line is written by another thread.</summary>
     private static readonly TimeSpan ForTheLog = TimeSpan.FromMilliseconds(200);
@@ -32,6 +32,7 @@ internal sealed class DaemonUpgrade
     private readonly string? _path;
     private readonly TimeProvider _clock;
     private readonly ILoggerFactory _loggers;
+    private readonly UpgradeThread _thread = new();
     private Upgrader? _upgrader;
 
     /// <param name="descriptors">How many descriptors the process may hold.</param>
@@ -69,7 +70,7 @@ internal sealed class DaemonUpgrade
 
     /// <summary>Replaces this process.</summary>
     public Upgrader Upgrader => _upgrader ??= new Upgrader(
-        WhyNot, _path, Giver, _control.Snapshot.State.Upgrades, OperatingSystem.IsLinux() ? Takeover?.Side.Run : null, Faults, _clock,
+        WhyNot, _path, () => OperatingSystem.IsLinux() ? Giver() : throw new PlatformNotSupportedException(), _control.Snapshot.State.Upgrades, OperatingSystem.IsLinux() ? Takeover?.Side.Run : null, Faults, _thread, _clock,
         _loggers.CreateLogger<Upgrader>())
     {
         Recover = given => Recover([.. given.Select(Moving).OfType<MovingConnection>()]),
@@ -96,14 +97,15 @@ internal sealed class DaemonUpgrade
         var taker = new UpgradeTaker(
             _engine, () => _control.Snapshot, Survivors, side.OldProcess, _loggers.CreateLogger<UpgradeTaker>())
         {
-            SurvivorsMade = () => _control.JoinAsync(Survivors).GetAwaiter().GetResult(),
+            // Called on the thread of the upgrade, whose context does not run while it waits here.
+            SurvivorsMade = () => Task.Run(() => _control.JoinAsync(Survivors)).GetAwaiter().GetResult(),
             Added = image => Takeover.Add(image, _control.Snapshot, Survivors, Counting, Instant.Now(_clock)),
             IsMain = () => BecomeMain(takeover, main),
             IsAlone = _ => GoOnAloneAsync(takeover, main),
             Recovers = () => Recover([]),
             IsStopping = () => _service.IsDraining,
         };
-        _ = OwnThread.RunAsync("l4b-upgrade", () => Follow(takeover, taker));
+        _ = _thread.RunAsync(() => Follow(takeover, taker));
     }
 
     private bool Follow(Takeover takeover, UpgradeTaker taker)
@@ -174,11 +176,14 @@ internal sealed class DaemonUpgrade
             HasPipe: c.PipeToBackend is not null || c.PipeToClient is not null)
         : null;
 
+    public void Dispose() => _upgrader?.Dispose();
+
     private string? WhyNot() =>
         _service.IsDraining ? "this process is stopping"
         : _engine.LoopStatistics().Count == 0 ? $"the engine \"{_engine.Name}\" cannot hand connections over: an upgrade needs engine = \"epoll\""
         : null;
 
+    [SupportedOSPlatform("linux")]
     private UpgradeGiver Giver()
     {
         var parts = new UpgradeParts(_servers, _control, Discovery, Fleet, Counting, _clock);

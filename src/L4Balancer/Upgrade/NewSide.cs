@@ -178,7 +178,7 @@ internal sealed class NewSide(UpgradeChannel channel, UpgradeFaults faults, Upgr
         }
 
         faults.At(AtCommitted);
-        _lost += taker.ServeAsync(taken, commit.Closes).GetAwaiter().GetResult();
+        _lost += OnThisThread.Wait(() => taker.ServeAsync(taken, commit.Closes));
         _moved += taken.Count;
         TimeSpan stood = Instant.Now(clock) - slice.Frozen;
         _longest = taken.Count > 0 && stood > _longest ? stood : _longest;

@@ -157,7 +157,7 @@ internal sealed class OldSide(
         while (true)
         {
             bool isLast = giver.Connecting == 0 || Instant.Now(clock) > patience;
-            IFrozenConnections frozen = giver.FreezeAsync(MostInSlice).GetAwaiter().GetResult()
+            IFrozenConnections frozen = OnThisThread.Wait(() => giver.FreezeAsync(MostInSlice))
                 ?? throw new UpgradeException("this engine cannot hand connections over: an upgrade needs engine \"epoll\"");
             UpgradeConnection[] sent = [.. frozen.Connections.Where(c => !_refused.Contains(c.Id))];
             if (sent.Length > 0)
@@ -169,7 +169,7 @@ internal sealed class OldSide(
 
             // Slices go round: once as many were seen as were refused, nothing else is established.
             passed += frozen.Connections.Count;
-            frozen.ThawAsync().GetAwaiter().GetResult();
+            OnThisThread.Wait(frozen.ThawAsync);
             bool isRound = frozen.Connections.Count == 0 || passed >= _refused.Count;
             if (isRound && isLast)
             {
@@ -188,9 +188,9 @@ internal sealed class OldSide(
     // A slice without connections: what both processes do for the first time (pages, code) takes its time before any connection stands still.
     private void Rehearse()
     {
-        IFrozenConnections frozen = giver.FreezeAsync(1).GetAwaiter().GetResult()
+        IFrozenConnections frozen = OnThisThread.Wait(() => giver.FreezeAsync(1))
             ?? throw new UpgradeException("this engine cannot hand connections over: an upgrade needs engine \"epoll\"");
-        frozen.ThawAsync().GetAwaiter().GetResult();
+        OnThisThread.Wait(frozen.ThawAsync);
         channel.Send(UpgradeMessageKind.Slice, new UpgradeSlice(++_slices, Instant.Now(clock), giver.Open, []).Write(), limits.Send);
         channel.Receive(UpgradeMessageKind.Answer, limits.Serve).Dispose();
         channel.Send(UpgradeMessageKind.Commit, new UpgradeCommit(_slices, []).Write(), limits.Send);
@@ -219,13 +219,13 @@ internal sealed class OldSide(
         }
         catch
         {
-            frozen.ThawAsync().GetAwaiter().GetResult();
+            OnThisThread.Wait(frozen.ThawAsync);
             throw;
         }
 
         _moved += answer.Taken.Count;
         Given = [.. sent.Where(c => answer.Taken.Contains(c.Id))];
-        IReadOnlyList<RequestedClose> closes = frozen.CommitAsync(answer.Taken).GetAwaiter().GetResult();
+        IReadOnlyList<RequestedClose> closes = OnThisThread.Wait(() => frozen.CommitAsync(answer.Taken));
         faults.At(AtCommitted);
         channel.Send(UpgradeMessageKind.Commit, new UpgradeCommit(_slices, closes).Write(), limits.Send);
         lock (_gate)

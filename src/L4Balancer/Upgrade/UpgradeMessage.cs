@@ -51,7 +51,7 @@ internal enum UpgradeMessageKind : byte
 /// <param name="lacksDescriptors">This process had no place for all of them: there are none.</param>
 internal sealed class UpgradeMessage(UpgradeMessageKind kind, ReadOnlyMemory<byte> body, List<int> descriptors, bool lacksDescriptors) : IDisposable
 {
-    private IReadOnlyList<int> _descriptors = descriptors;
+    private List<int> _descriptors = descriptors;
 
     public UpgradeMessageKind Kind => kind;
 

@@ -1,4 +1,3 @@
-using System.Runtime.Versioning;
 using L4Balancer.Engine.Linux;
 
 namespace L4Balancer.Upgrade;
@@ -46,10 +45,15 @@ internal sealed record UpgradeProgram(string File, IReadOnlyList<string> First)
             ? [System.IO.Path.GetFullPath(name)]
             : (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Where(static f => f.StartsWith('/')).Select(f => System.IO.Path.Combine(f, name));
         FileStamp? own = FileStamp.Of("/proc/self/exe");
-        return own is null ? process : places.FirstOrDefault(IsOwn, process);
+        foreach (string place in places)
+        {
+            if (own is not null && FileStamp.Of(place) == own)
+            {
+                return place;
+            }
+        }
 
-        [SupportedOSPlatform("linux")]
-        bool IsOwn(string place) => FileStamp.Of(place) == own;
+        return process;
     }
 
     internal static string WithoutMark(string path) =>

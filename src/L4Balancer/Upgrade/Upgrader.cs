@@ -1,5 +1,4 @@
 using System.Runtime.Versioning;
-using L4Balancer.Configuration;
 using L4Balancer.Core.Accounting;
 using Microsoft.Extensions.Logging;
 
@@ -12,9 +11,13 @@ namespace L4Balancer.Upgrade;
 /// <param name="whyNot">Why this process cannot be upgraded at all, or not now; null: it can.</param>
 /// <param name="config">The path of the configuration file; null if the configuration was not read from a file.</param>
 /// <param name="giver">Made for each upgrade.</param>
+/// <param name="thread">Starts the new process and hands over: while connections stand still, nothing must wait for a thread of the pool.</param>
 /// <param name="before">The upgrade by which this process came; null if it was started otherwise.</param>
 internal sealed class Upgrader(
-    Func<string?> whyNot, string? config, Func<IUpgradeGiver> giver, UpgradeCounters counters, UpgradeRun? before, UpgradeFaults faults, TimeProvider clock, ILogger<Upgrader> log)
+    Func<string?> whyNot, string? config, Func<IUpgradeGiver> giver, UpgradeCounters counters, UpgradeRun? before, UpgradeFaults faults,
+    UpgradeThread thread,
+    TimeProvider clock, ILogger<Upgrader> log)
+    : IDisposable
 {
     private readonly Lock _gate = new();
     private readonly TaskCompletionSource _replaced = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -62,7 +65,7 @@ internal sealed class Upgrader(
             var limits = UpgradeLimits.For(mine);
             _faults = UpgradeFaults.None;
             log.UpgradeBegins(who, program.File);
-            _working = Task.Run(() => UpgradeAsync(program, run, mine, limits));
+            _working = RunAsync(program, run, mine, limits);
             return run.Now;
         }
     }
@@ -78,6 +81,12 @@ internal sealed class Upgrader(
 
         await _working;
     }
+
+    public void Dispose() => _stopping.Dispose();
+
+    [SupportedOSPlatform("linux")]
+    private Task RunAsync(UpgradeProgram program, UpgradeRun run, UpgradeFaults mine, UpgradeLimits limits) =>
+        Task.Run(() => UpgradeAsync(program, run, mine, limits));
 
     private string? WhyNotNow(UpgradeProgram program) =>
         !OperatingSystem.IsLinux() ? "an upgrade needs Linux"
@@ -98,14 +107,13 @@ internal sealed class Upgrader(
             await UpgradeProcess.CheckAsync(program, config!, limits.Check, mine.IsAny, _stopping.Token);
             run.Enter(UpgradeStep.Starting);
             own = giver();
-            process = UpgradeProcess.Start(program, config!, mine.IsAny);
+            process = await thread.RunAsync(() => Start(program, config!, mine.IsAny));
             run.Change(now => now with { NewProcess = process.Id });
             OldSide leading = side = new OldSide(own, process.Channel, run, mine, limits, clock);
             Volatile.Write(ref _side, side);
             _stopping.Token.ThrowIfCancellationRequested();
 
-            // Its calls block, and while connections stand still nothing must wait for a thread of the pool.
-            await OwnThread.RunAsync("l4b-upgrade", () => Lead(leading));
+            await thread.RunAsync(() => Lead(leading));
             await LeaveAsync(leading, run);
         }
         catch (Exception e) when (side is { HasGivenUp: true })
@@ -125,6 +133,9 @@ internal sealed class Upgrader(
             process?.Dispose();
         }
     }
+
+    [SupportedOSPlatform("linux")]
+    private static UpgradeProcess Start(UpgradeProgram program, string config, bool withFault) => UpgradeProcess.Start(program, config, withFault);
 
     [SupportedOSPlatform("linux")]
     private static bool Lead(OldSide side)

@@ -58,6 +58,12 @@ internal sealed class ZeroSeriesTests
         foreach (string result in (string[])["success", "failure"])
         {
             yield return $"{MetricNames.Reloads}{{result=\"{result}\"}} 0";
+            yield return $"{MetricNames.Upgrades}{{result=\"{result}\"}} 0";
+        }
+
+        foreach (string result in (string[])["adopted", "reset"])
+        {
+            yield return $"{MetricNames.Recovered}{{result=\"{result}\"}} 0";
         }
 
         foreach (string result in (string[])["success", "no_data", "no_name", "truncated", "refused", "invalid", "slipped", "limited", "ignored"])

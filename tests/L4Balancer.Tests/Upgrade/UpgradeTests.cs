@@ -23,6 +23,7 @@ internal sealed class UpgradeTests
             Assert.That(await Talk.EchoAsync(clients[^1], $"hello {i}"), Is.EqualTo($"hello {i}"));
         }
 
+        IReadOnlyList<int> nice = NiceOfLoops(family.First.Id);
         HashSet<int> served = [family.First.Id];
         for (int round = 1; round <= 2; round++)
         {
@@ -30,6 +31,7 @@ internal sealed class UpgradeTests
             Assert.That(code, Is.Zero, errors + string.Join('\n', family.First.Output));
             Assert.That(output, Does.Match(@"^process \d+ has replaced \d+\nmoved: 200 connections, the longest stood still for [0-9.]+ ms\nstayed: 0$"));
             Assert.That(served.Add(await family.ServingAsync()), "another process serves");
+            Assert.That(NiceOfLoops(await family.ServingAsync()), Is.EqualTo(nice), "its event loops are not those of a control plane");
             foreach (TcpClient client in clients)
             {
                 Assert.That(await Talk.EchoAsync(client, $"round {round}"), Is.EqualTo($"round {round}"));
@@ -48,6 +50,15 @@ internal sealed class UpgradeTests
         await family.UntilAsync(() => Task.FromResult(Ends(family).Count >= 202), "every connection has its line");
         Assert.That(Ends(family), Has.Count.EqualTo(202).And.Unique);
     }
+
+    // proc(5): field 19 of /proc/PID/task/TID/stat; the name of the thread before it may contain spaces.
+    private static List<int> NiceOfLoops(int process) =>
+    [
+        .. Directory.GetDirectories($"/proc/{process}/task")
+            .Where(static t => File.ReadAllText(Path.Combine(t, "comm")).StartsWith("worker ", StringComparison.Ordinal))
+            .Select(static t => File.ReadAllText(Path.Combine(t, "stat")))
+            .Select(static s => int.Parse(s[(s.LastIndexOf(')') + 2)..].Split(' ')[16], System.Globalization.CultureInfo.InvariantCulture)),
+    ];
 
     [Test]
     public async Task A_signal_upgrades_and_who_connects_meanwhile_is_served()
