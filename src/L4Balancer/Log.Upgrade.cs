@@ -49,4 +49,8 @@ internal static partial class Log
 
     [LoggerMessage(1316, LogLevel.Error, "taking over from process {Process} failed by a fault of this process")]
     public static partial void TakingOverBroke(this ILogger logger, int process, Exception exception);
+
+    [LoggerMessage(1335, LogLevel.Warning,
+        "{Variable}={Value}: the first upgrade of this process will meet this fault; the variable is for tests, remove it from the environment")]
+    public static partial void FaultsAsked(this ILogger logger, string variable, string value);
 }

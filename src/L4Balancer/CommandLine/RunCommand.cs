@@ -2,6 +2,7 @@ using System.CommandLine;
 using L4Balancer.Configuration;
 using L4Balancer.Engine.Epoll;
 using L4Balancer.Hosting;
+using L4Balancer.Logging;
 using L4Balancer.Recovery;
 using L4Balancer.Upgrade;
 
@@ -22,7 +23,14 @@ internal static class RunCommand
     {
         // First, so that no handled signal can kill the process during start.
         Signals signals = Signals.CatchUntilExit();
-        var faults = UpgradeFaults.FromEnvironment();
+        UpgradeFaults? faults = UpgradeFaults.FromEnvironment();
+        if (faults is null)
+        {
+            string value = LogText.ForTerminal(Environment.GetEnvironmentVariable(UpgradeFaults.Variable) ?? "");
+            errors.WriteLine($"l4balancer: {UpgradeFaults.Variable}={value}: no such step or action; remove this variable, which is for tests");
+            return ExitCode.BadUsage;
+        }
+
         _ = UpgradeProgram.Own;
         Takeover? takeover = TakeoverOf(UpgradeEnvironment.TakeChannel(), faults);
         Task<ConfigFile> loading = ConfigFile.LoadAsync(option, TimeProvider.System);

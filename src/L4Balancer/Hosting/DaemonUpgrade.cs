@@ -100,6 +100,8 @@ internal sealed class DaemonUpgrade
             Added = image => takeover.Add(image, _control.Snapshot, Survivors, Counting, Instant.Now(_clock)),
             IsMain = () => BecomeMain(takeover, main),
             IsAlone = _ => GoOnAloneAsync(takeover, main),
+            Recovers = () => Recover([]),
+            IsStopping = () => _service.IsDraining,
         };
         _ = OwnThread.RunAsync("l4b-upgrade", () => Follow(takeover, taker));
     }

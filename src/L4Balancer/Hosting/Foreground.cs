@@ -44,6 +44,11 @@ internal sealed class Foreground(Signals signals, TextWriter errors)
         using ILoggerFactory loggers = LogSetup.CreateFactory(output, level, clock);
         using var systemd = ServiceNotifications.ToManager(loggers.CreateLogger<ServiceNotifications>());
         ILogger log = loggers.CreateLogger<Foreground>();
+        if (Faults.IsAny)
+        {
+            log.FaultsAsked(UpgradeFaults.Variable, Faults.ToString());
+        }
+
         var daemon = new Daemon(clock, output, level, loggers, systemd)
         {
             FileStamp = stamp,

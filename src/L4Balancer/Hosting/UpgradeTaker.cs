@@ -29,6 +29,13 @@ internal sealed class UpgradeTaker(IEngine engine, Func<RoutingSnapshot> snapsho
     /// <summary>The old process has ended; what it still had is to be recovered.</summary>
     public required Func<string, Task> IsAlone { get; init; }
 
+    /// <summary>Takes what the keeper of the old process holds.</summary>
+    public required Func<Task> Recovers { get; init; }
+
+    public required Func<bool> IsStopping { get; init; }
+
+    public string? WhyNot => IsStopping() ? "it is stopping" : null;
+
     public bool Accepts(UpgradeConnection connection, out string why)
     {
         if (SocketCookie.Of(connection.Client) != connection.ClientCookie || SocketCookie.Of(connection.Backend) != connection.BackendCookie)
@@ -78,6 +85,8 @@ internal sealed class UpgradeTaker(IEngine engine, Func<RoutingSnapshot> snapsho
         log.GoesOnAlone(old, why);
         return IsAlone(why);
     }
+
+    public Task RecoverAsync() => Recovers();
 
     private ExportedConnection Revive(UpgradeConnection c, RoutingSnapshot now)
     {

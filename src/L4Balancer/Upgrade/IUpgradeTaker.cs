@@ -5,6 +5,9 @@ namespace L4Balancer.Upgrade;
 /// <summary>What <see cref="NewSide"/> asks of the daemon that takes over, once it serves. Called by one thread.</summary>
 internal interface IUpgradeTaker
 {
+    /// <summary>Why this process gives up although it could go on (it is stopping); null: it does not. Asked until it is the main one.</summary>
+    string? WhyNot { get; }
+
     /// <summary>Whether this process can serve the connection.</summary>
     /// <param name="why">Why not.</param>
     /// <returns>False if it stays with the old process; its descriptors are still the caller's then, as after true.</returns>
@@ -25,4 +28,7 @@ internal interface IUpgradeTaker
     /// </summary>
     /// <param name="why">For the log.</param>
     Task GoOnAloneAsync(string why);
+
+    /// <summary>The old process has ended after this one became the main one: takes the connections that had stayed there from its keeper.</summary>
+    Task RecoverAsync();
 }

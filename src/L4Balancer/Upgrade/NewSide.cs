@@ -29,6 +29,8 @@ internal sealed class NewSide(UpgradeChannel channel, UpgradeFaults faults, Upgr
     private TimeSpan _longest;
     private int _moved;
     private int _lost;
+    private bool _isSettled;
+    private bool _isMain;
 
     /// <summary>The upgrade as this process sees it; null before <see cref="Prepare"/>.</summary>
     public UpgradeRun? Run => _run;
@@ -133,10 +135,10 @@ internal sealed class NewSide(UpgradeChannel channel, UpgradeFaults faults, Upgr
                 return true;
             case UpgradeMessageKind.Rest:
                 faults.At(AtRest);
-                Rest(taker, UpgradeRest.Read(message.Body));
+                Rest(taker, UpgradeRest.Read(message.Body), isLast: false);
                 return true;
             default:
-                Rest(taker, UpgradeRest.Read(message.Body));
+                Rest(taker, UpgradeRest.Read(message.Body), isLast: true);
                 return false;
         }
     }
@@ -145,6 +147,13 @@ internal sealed class NewSide(UpgradeChannel channel, UpgradeFaults faults, Upgr
     {
         faults.At(AtSlice);
         List<UpgradeConnection> taken = [];
+        if (taker.WhyNot is string whyNot)
+        {
+            UpgradeSlice.Close(slice.Descriptors);
+            GiveUp(whyNot);
+            throw new UpgradeException(whyNot);
+        }
+
         foreach (UpgradeConnection connection in slice.Connections)
         {
             if (taker.Accepts(connection, out string why))
@@ -179,45 +188,57 @@ internal sealed class NewSide(UpgradeChannel channel, UpgradeFaults faults, Upgr
 
     /// <summary>
     /// Only the old process knows whether it has given the connections up. If it has ended, nobody else serves them. If it is silent, it may have
-    /// given them up or may still go on with them: it is ended, so that one of both is true.
+    /// given them up or may still go on with them: it is ended, so that one of both is true. If only the channel has ended, it is about to end this
+    /// process or itself: until then the descriptors are kept, so that a keeper holds them.
     /// </summary>
-    /// <returns>Null if it lives and goes on with them.</returns>
+    /// <returns>Null if it says that it goes on with them.</returns>
     private UpgradeCommit? AwaitCommit(int number)
     {
         try
         {
-            using UpgradeMessage message = channel.Receive(UpgradeMessageKind.Commit, limits.Commit);
-            return UpgradeCommit.Read(message.Body);
+            using UpgradeMessage message = channel.Receive(limits.Commit, UpgradeMessageKind.Commit, UpgradeMessageKind.Fault);
+            return message.Kind == UpgradeMessageKind.Fault ? null : UpgradeCommit.Read(message.Body);
         }
         catch (UpgradeSilenceException)
         {
             channel.Peer?.Signal(SIGKILL);
-            return channel.Peer is null || channel.Peer.Wait(limits.Answer) ? new UpgradeCommit(number, []) : null;
-        }
-        catch (UpgradePeerEndedException)
-        {
-            // A process that is killed closes its end a moment before it has ended.
-            return channel.Peer is { } old && old.Wait(limits.Answer) ? new UpgradeCommit(number, []) : null;
         }
         catch (UpgradeException)
         {
-            return null;
+            // Also a process that is killed closes its end a moment before it has ended.
         }
+
+        channel.Peer?.Wait(limits.Quiet);
+        return new UpgradeCommit(number, []);
     }
 
     private SliceAnswer Answer(int number, IReadOnlySet<ulong> taken, string refused) =>
         new(number, taken, refused) { Longest = _longest, Moved = _moved, Lost = _lost };
 
-    private void Rest(IUpgradeTaker taker, UpgradeRest rest)
+    // The first is answered; with the second the old process has told the service manager who the main one is.
+    private void Rest(IUpgradeTaker taker, UpgradeRest rest, bool isLast)
     {
-        taker.Add(rest.Image);
-        bool isFirst = _run!.Now.IsRunning;
-        _run.Change(now => now with { Step = UpgradeStep.Succeeded, Left = rest.Stayed });
-        if (isFirst)
+        if (!_isMain && taker.WhyNot is string why)
         {
-            taker.BecomeMain();
+            GiveUp(why);
+            throw new UpgradeException(why);
+        }
+
+        taker.Add(rest.Image);
+        if (!_isSettled && !isLast)
+        {
+            _isSettled = true;
+            _run!.Change(now => now with { Left = rest.Stayed });
             channel.Send(UpgradeMessageKind.Settled, Answer(0, new HashSet<ulong>(), "").Write(), limits.Send);
             faults.At(AtSettled);
+            return;
+        }
+
+        _run!.Change(now => now with { Step = UpgradeStep.Succeeded, Left = rest.Stayed });
+        if (!_isMain)
+        {
+            _isMain = true;
+            taker.BecomeMain();
         }
     }
 
@@ -225,12 +246,8 @@ internal sealed class NewSide(UpgradeChannel channel, UpgradeFaults faults, Upgr
     {
         if (channel.Peer is not { } old || old.Wait(limits.Answer))
         {
-            bool wasDone = !_run!.Now.IsRunning;
-            _run.Change(now => now with { Step = UpgradeStep.Succeeded, Left = 0, Fault = wasDone ? now.Fault : why.Message });
-            if (!wasDone)
-            {
-                taker.GoOnAloneAsync(why.Message).GetAwaiter().GetResult();
-            }
+            _run!.Change(now => now with { Step = UpgradeStep.Succeeded, Left = 0, Fault = _isMain ? now.Fault : why.Message });
+            (_isMain ? taker.RecoverAsync() : taker.GoOnAloneAsync(why.Message)).GetAwaiter().GetResult();
         }
         else
         {

@@ -30,7 +30,9 @@ internal sealed class OldSide(
 
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(2);
 
+    private readonly Lock _gate = new();
     private readonly HashSet<ulong> _refused = [];
+    private bool _isStopping;
     private int _slices;
     private int _moved;
 
@@ -41,9 +43,17 @@ internal sealed class OldSide(
     public bool HasGivenUp { get; private set; }
 
     /// <summary>
+    /// Whether this process may have given up connections of which the new one does not know yet that they are its own. A new process that is told of
+    /// a fault would close them; if it is killed without a word, its keeper has them.
+    /// </summary>
+    public bool IsInDoubt { get; private set; }
+
+    /// <summary>
     /// Blocks until the new process has all that can be moved and this one has none left, or only connections that end here (<see cref="FinishAsync"/>).
     /// </summary>
-    /// <exception cref="UpgradeException">It cannot go on. Nothing stands still any more; the caller ends the new process, and resumes.</exception>
+    /// <exception cref="UpgradeException">
+    /// It cannot go on. Nothing stands still any more; the caller ends the new process, and resumes, unless <see cref="HasGivenUp"/>.
+    /// </exception>
     public void Move()
     {
         Greet();
@@ -54,30 +64,43 @@ internal sealed class OldSide(
     }
 
     /// <summary>
+    /// This process is to stop: ends the channel, so that <see cref="Move"/> fails, unless the new process is the main one. A commit under way is
+    /// still sent. Any thread.
+    /// </summary>
+    public void Stop()
+    {
+        lock (_gate)
+        {
+            _isStopping = true;
+            if (!HasGivenUp && !IsInDoubt)
+            {
+                channel.Shut();
+            }
+        }
+    }
+
+    /// <summary>
     /// Waits for the connections that end in this process, and reports on them; then the new process goes on without this one.
     /// </summary>
     /// <param name="cancel">This process is to end before they have.</param>
     public async Task FinishAsync(CancellationToken cancel)
     {
-        try
+        bool isHeard = true;
+        Instant reported = Instant.Now(clock);
+        while (giver.Open > 0 && !cancel.IsCancellationRequested)
         {
-            Instant reported = Instant.Now(clock);
-            while (giver.Open > 0 && !cancel.IsCancellationRequested && channel.Peer is not { HasEnded: true })
+            await Task.Delay(TimeSpan.FromMilliseconds(20), clock, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            run.Change(now => now with { Left = giver.Open });
+            if (isHeard && Instant.Now(clock) - reported > limits.Report)
             {
-                await Task.Delay(TimeSpan.FromMilliseconds(20), clock, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-                run.Change(now => now with { Left = giver.Open });
-                if (Instant.Now(clock) - reported > limits.Report)
-                {
-                    SendRest(UpgradeMessageKind.Rest);
-                    reported = Instant.Now(clock);
-                }
+                isHeard = TrySendRest(UpgradeMessageKind.Rest);
+                reported = Instant.Now(clock);
             }
-
-            SendRest(UpgradeMessageKind.Done);
         }
-        catch (UpgradeException)
+
+        if (isHeard)
         {
-            // The new process has ended meanwhile. What ends here ends all the same.
+            TrySendRest(UpgradeMessageKind.Done);
         }
     }
 
@@ -189,7 +212,10 @@ internal sealed class OldSide(
                 throw new UpgradeException($"the new process answered about slice {answer.Number} instead of {_slices}");
             }
 
+            // The slice before is in the new one's ledger since then.
+            Given = [];
             faults.At(AtAnswered);
+            BeginCommit();
         }
         catch
         {
@@ -202,6 +228,12 @@ internal sealed class OldSide(
         IReadOnlyList<RequestedClose> closes = frozen.CommitAsync(answer.Taken).GetAwaiter().GetResult();
         faults.At(AtCommitted);
         channel.Send(UpgradeMessageKind.Commit, new UpgradeCommit(_slices, closes).Write(), limits.Send);
+        lock (_gate)
+        {
+            IsInDoubt = false;
+            ThrowIfStopping();
+        }
+
         _refused.UnionWith(sent.Select(static c => c.Id).Where(id => !answer.Taken.Contains(id)));
         run.Change(now => Told(now, answer) with { Moved = _moved, Left = giver.Open });
     }
@@ -214,16 +246,56 @@ internal sealed class OldSide(
         Fault = answer.Refused.Length > 0 ? answer.Refused : now.Fault,
     };
 
+    private void BeginCommit()
+    {
+        lock (_gate)
+        {
+            ThrowIfStopping();
+            IsInDoubt = true;
+        }
+    }
+
+    // The service manager cannot be told to take this process back, so that it is the last step, after everything that can fail. The new process does
+    // not report to the manager before the second message: with NotifyAccess=main (systemd.service(5)) only the main process is heard.
     private void Settle()
     {
-        HasGivenUp = true;
-        giver.GiveUpMain(run.Now.NewProcess);
-        faults.At(AtMain);
         SendRest(UpgradeMessageKind.Rest);
         using UpgradeMessage message = channel.Receive(UpgradeMessageKind.Settled, limits.Serve);
         SliceAnswer answer = SliceAnswer.Read(message.Body);
-        run.Change(now => Told(now, answer) with { Step = UpgradeStep.Succeeded, Moved = answer.Moved, Left = giver.Open });
+        Given = [];
         faults.At(AtSettled);
+        lock (_gate)
+        {
+            ThrowIfStopping();
+            HasGivenUp = true;
+        }
+
+        giver.GiveUpMain(run.Now.NewProcess);
+        faults.At(AtMain);
+        run.Change(now => Told(now, answer) with { Step = UpgradeStep.Succeeded, Moved = answer.Moved, Left = giver.Open });
+        TrySendRest(UpgradeMessageKind.Rest);
+    }
+
+    private void ThrowIfStopping()
+    {
+        if (_isStopping)
+        {
+            throw new UpgradeException("this process is stopping");
+        }
+    }
+
+    /// <returns>False if the new process has ended, or does not read. What ends here ends all the same.</returns>
+    private bool TrySendRest(UpgradeMessageKind kind)
+    {
+        try
+        {
+            SendRest(kind);
+            return true;
+        }
+        catch (UpgradeException)
+        {
+            return false;
+        }
     }
 
     private void SendRest(UpgradeMessageKind kind) =>

@@ -9,7 +9,7 @@ namespace L4Balancer.Upgrade;
 /// that the step is reached. Steps of the old process begin with <c>old.</c>, those of the new one with <c>new.</c>; they are the constants of
 /// <see cref="OldSide"/> and <see cref="NewSide"/>. Actions: <c>kill</c> and <c>stop</c> (SIGKILL, SIGSTOP to this process), <c>exit</c>,
 /// <c>hang</c> (this thread sleeps for ever), and for <c>new.hello</c> what it says of itself: <c>other-version</c> (it speaks only the next version), <c>next-version</c> (both,
-/// with an optional field that this one does not know), <c>next-mandatory</c> (with one that must be understood). Without the variable there are none. A fault holds for
+/// with an optional field that this one does not know), <c>next-mandatory</c> (with one that must be understood). The step <c>none</c> is never reached. Without the variable there are none. A fault holds for
 /// the first upgrade of the process that has the variable, and for the new process of that.
 /// </summary>
 internal sealed class UpgradeFaults
@@ -21,15 +21,28 @@ internal sealed class UpgradeFaults
 
     public static readonly UpgradeFaults None = new("", "", 0);
 
+    private const string AtNewHello = "new.hello";
+
+    private static readonly string[] Steps =
+    [
+        "none", "old.hello", "old.prepared", "old.suspended", "old.serving", "old.stopped", "old.frozen", "old.sent", "old.answered", "old.committed",
+        "old.moved", "old.main", "old.settled", AtNewHello, "new.prepare", "new.prepared", "new.state", "new.serving", "new.slice", "new.answered",
+        "new.committed", "new.taken", "new.rest", "new.settled",
+    ];
+
+    private static readonly string[] Actions = ["kill", "stop", "exit", "hang"];
+    private static readonly string[] ActionsAtHello = ["other-version", "next-version", "next-mandatory"];
+
     private readonly string _step;
     private readonly string _action;
+    private readonly int _first;
     private int _left;
 
     private UpgradeFaults(string step, string action, int count)
     {
         _step = step;
         _action = action;
-        _left = count;
+        _left = _first = count;
     }
 
     /// <summary>Whether a process that is started is to have it too.</summary>
@@ -38,18 +51,31 @@ internal sealed class UpgradeFaults
     /// <summary>Whether a process stops to answer by it.</summary>
     public bool IsSilent => _action is "hang" or "stop";
 
-    public static UpgradeFaults FromEnvironment() => Parse(Environment.GetEnvironmentVariable(Variable));
+    /// <returns>Null if the variable does not have this form, or names what there is not.</returns>
+    public static UpgradeFaults? FromEnvironment() => Parse(Environment.GetEnvironmentVariable(Variable));
 
-    internal static UpgradeFaults Parse(string? text)
+    /// <summary>As the variable has it.</summary>
+    public override string ToString() =>
+        !IsAny ? "" : string.Create(CultureInfo.InvariantCulture, $"{_step}{(_first > 1 ? $"@{_first}" : "")}:{_action}");
+
+    internal static UpgradeFaults? Parse(string? text)
     {
-        if (text?.Split(':') is not [string place, string action])
+        if (string.IsNullOrEmpty(text))
         {
             return None;
         }
 
+        if (text.Split(':') is not [string place, string action])
+        {
+            return null;
+        }
+
+        int n = 1;
         string[] parts = place.Split('@');
-        return parts is [string step, string count] && int.TryParse(count, NumberStyles.None, CultureInfo.InvariantCulture, out int n)
-            ? new UpgradeFaults(step, action, n) : new UpgradeFaults(place, action, 1);
+        bool isPlace = Steps.Contains(parts[0])
+            && (parts.Length == 1 || (parts.Length == 2 && int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out n) && n > 0));
+        bool isAction = Actions.Contains(action) || (parts[0] == AtNewHello && ActionsAtHello.Contains(action));
+        return isPlace && isAction ? new UpgradeFaults(parts[0], action, n) : null;
     }
 
     /// <summary>Whether this is what the step does differently.</summary>

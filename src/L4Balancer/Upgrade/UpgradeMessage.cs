@@ -31,10 +31,13 @@ internal enum UpgradeMessageKind : byte
     /// <summary>Old to new: the connections of the slice that were taken are the new process's alone.</summary>
     Commit = 8,
 
-    /// <summary>Old to new: <see cref="UpgradeRest"/>; nothing that is established is left to move. The new process is the main one.</summary>
+    /// <summary>
+    /// Old to new: <see cref="UpgradeRest"/>; nothing that is established is left to move. With the second one the new process is the main one; further
+    /// ones follow while connections end in the old one.
+    /// </summary>
     Rest = 9,
 
-    /// <summary>New to old: <see cref="SliceAnswer"/> about all slices, and that what came with <see cref="Rest"/> is in force.</summary>
+    /// <summary>New to old: <see cref="SliceAnswer"/> about all slices, and that what came with the first <see cref="Rest"/> is in force.</summary>
     Settled = 10,
 
     /// <summary>Old to new: <see cref="UpgradeRest"/>; the old process ends after it.</summary>

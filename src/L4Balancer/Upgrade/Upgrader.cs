@@ -21,7 +21,7 @@ internal sealed class Upgrader(
     private readonly CancellationTokenSource _stopping = new();
     private UpgradeRun? _run = before;
     private UpgradeFaults _faults = faults;
-    private UpgradeChannel? _channel;
+    private OldSide? _side;
     private bool _isBusy;
     private bool _isOver;
     private Task _working = Task.CompletedTask;
@@ -71,7 +71,11 @@ internal sealed class Upgrader(
     public async Task StopAsync()
     {
         await _stopping.CancelAsync();
-        Volatile.Read(ref _channel)?.Shut();
+        if (OperatingSystem.IsLinux())
+        {
+            Volatile.Read(ref _side)?.Stop();
+        }
+
         await _working;
     }
 
@@ -96,13 +100,19 @@ internal sealed class Upgrader(
             own = giver();
             process = UpgradeProcess.Start(program, config!, mine.IsAny);
             run.Change(now => now with { NewProcess = process.Id });
-            Volatile.Write(ref _channel, process.Channel);
-            _stopping.Token.ThrowIfCancellationRequested();
             OldSide leading = side = new OldSide(own, process.Channel, run, mine, limits, clock);
+            Volatile.Write(ref _side, side);
+            _stopping.Token.ThrowIfCancellationRequested();
 
             // Its calls block, and while connections stand still nothing must wait for a thread of the pool.
             await OwnThread.RunAsync("l4b-upgrade", () => Lead(leading));
             await LeaveAsync(leading, run);
+        }
+        catch (Exception e) when (side is { HasGivenUp: true })
+        {
+            // The service manager has the new process as the main one, whatever became of it.
+            log.UpgradeBroke(e);
+            await LeaveAsync(side, run);
         }
         catch (Exception e)
         {
@@ -110,7 +120,7 @@ internal sealed class Upgrader(
         }
         finally
         {
-            Volatile.Write(ref _channel, null);
+            Volatile.Write(ref _side, null);
             _isBusy = false;
             process?.Dispose();
         }
@@ -139,7 +149,7 @@ internal sealed class Upgrader(
         string text = _stopping.IsCancellationRequested ? "this process is stopping" : why is UpgradeException ? why.Message : $"a fault of this process: {why.Message}";
         if (process is not null)
         {
-            if (side is null or { HasGivenUp: false })
+            if (side is null or { IsInDoubt: false })
             {
                 process.Channel.TrySendFault(text);
             }

@@ -31,6 +31,9 @@ internal sealed class FakeGiver : IUpgradeGiver, IDisposable
     /// <summary>Established only after this many looks.</summary>
     public int EstablishedAfter { get; init; }
 
+    /// <summary>Called in the middle of a commit.</summary>
+    public Action Committing { get; set; } = static () => { };
+
     public int Descriptor => (int)_file.SafeFileHandle.DangerousGetHandle();
 
     public Task<ReadOnlyMemory<byte>> PrepareAsync() => Task.FromResult<ReadOnlyMemory<byte>>(new byte[] { 1 });
@@ -64,6 +67,9 @@ internal sealed class FakeGiver : IUpgradeGiver, IDisposable
         return Task.FromResult<IFrozenConnections?>(new Frozen(this, slice));
     }
 
+    /// <summary>All connections end.</summary>
+    public void End() => _here.Clear();
+
     public ReadOnlyMemory<byte> TakeDifferences() => new byte[] { 3 };
 
     public void GiveUpMain(int process) => Steps.Add($"main {process}");
@@ -85,6 +91,7 @@ internal sealed class FakeGiver : IUpgradeGiver, IDisposable
         {
             giver.IsFrozen = false;
             giver._here.RemoveAll(taken.Contains);
+            giver.Committing();
             return Task.FromResult<IReadOnlyList<RequestedClose>>([.. taken.Where(id => id == 2).Select(id => new RequestedClose(id, CloseReason.Drain))]);
         }
 
@@ -107,6 +114,8 @@ internal sealed class FakeTaker : IUpgradeTaker
 
     public Predicate<ulong> Refuses { get; init; } = static _ => false;
 
+    public string? WhyNot { get; set; }
+
     public bool Accepts(UpgradeConnection connection, out string why)
     {
         why = "it is not understood";
@@ -128,6 +137,12 @@ internal sealed class FakeTaker : IUpgradeTaker
     public Task GoOnAloneAsync(string why)
     {
         Steps.Add("alone");
+        return Task.CompletedTask;
+    }
+
+    public Task RecoverAsync()
+    {
+        Steps.Add("recover");
         return Task.CompletedTask;
     }
 }

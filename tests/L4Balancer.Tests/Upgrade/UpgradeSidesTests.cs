@@ -55,7 +55,7 @@ internal sealed class UpgradeSidesTests : IDisposable
         Assert.That(_taker.Here, Is.EquivalentTo(Enumerable.Range(1, count).Select(i => (ulong)i)));
         Assert.That(giver.Here, Is.Empty);
         Assert.That(giver.Steps, Is.EqualTo(new[] { "suspend", "stop accepting", "main 2" }));
-        Assert.That(_taker.Steps, Is.EqualTo(new[] { "add 3", "main", "add 3" }));
+        Assert.That(_taker.Steps, Is.EqualTo(new[] { "add 3", "add 3", "main", "add 3" }));
         Assert.That(_taker.Closes.Select(c => c.Id), Is.EqualTo(count >= 2 ? new[] { 2UL } : []), "a close that met a connection while it stood still");
         Assert.That(state.Image.ToArray(), Is.EqualTo(new byte[] { 2 }));
         Assert.That(state.Sockets.Select(s => (s.Part, s.Name)), Is.EqualTo(new[] { (UpgradeSocket.Listener, "wss") }));
@@ -150,7 +150,7 @@ internal sealed class UpgradeSidesTests : IDisposable
         await Task.Run(() => LeadTo([1, 2], commit: false)).WaitAsync(Limit);
         if (lives)
         {
-            _old.Shut();
+            _old.TrySendFault("it is stopping");
         }
         else
         {
@@ -175,6 +175,131 @@ internal sealed class UpgradeSidesTests : IDisposable
         Assert.That(_taker.Here, Is.EqualTo(new ulong[] { 1, 2 }));
         Assert.That(_taker.Steps, Is.EqualTo(new[] { "alone" }));
     }
+
+    [Test]
+    public async Task A_channel_that_ends_before_the_commit_leaves_the_connections_alone_until_the_old_process_has_ended()
+    {
+        using System.Diagnostics.Process process = System.Diagnostics.Process.Start("sleep", "600");
+        _new.Peer = WatchedProcess.TryOpen(process.Id);
+        Task newSide = RunNewAsync(_taker, out _, _limits with { Answer = TimeSpan.FromMilliseconds(50) });
+        await Task.Run(() => LeadTo([1, 2], commit: false)).WaitAsync(Limit);
+        _old.Shut();
+        await Task.WhenAny(newSide, Task.Delay(TimeSpan.FromMilliseconds(300)));
+        bool decided = newSide.IsCompleted;
+        process.Kill();
+        await newSide.WaitAsync(Limit);
+        Assert.That(decided, Is.False);
+        Assert.That(_taker.Here, Is.EqualTo(new ulong[] { 1, 2 }));
+        Assert.That(_taker.Steps, Is.EqualTo(new[] { "alone" }));
+    }
+
+    [Test]
+    public async Task A_stop_in_the_middle_of_a_commit_lets_it_be_sent()
+    {
+        FakeGiver giver = _giver = new FakeGiver(300);
+        _ = RunNewAsync(_taker, out _);
+        OldSide old = Old(giver);
+        giver.Committing = old.Stop;
+        UpgradeException? fault = null;
+        await Task.Run(() => fault = Assert.Throws<UpgradeException>(old.Move)).WaitAsync(Limit);
+        Assert.That(fault!.Message, Is.EqualTo("this process is stopping"));
+        Assert.That((old.IsInDoubt, old.HasGivenUp, giver.Here.Count), Is.EqualTo((false, false, 300 - OldSide.MostInSlice)));
+        Assert.That(() => _taker.Here.Count, Is.EqualTo(OldSide.MostInSlice).After(10_000, 20));
+    }
+
+    [Test]
+    public async Task A_fault_in_the_middle_of_a_commit_is_known_so_that_the_new_process_is_ended_without_a_word()
+    {
+        FakeGiver giver = _giver = new FakeGiver(300) { Committing = static () => throw new InvalidOperationException("no") };
+        _ = RunNewAsync(_taker, out _);
+        OldSide old = Old(giver);
+        await Task.Run(() => Assert.Throws<InvalidOperationException>(old.Move)).WaitAsync(Limit);
+        Assert.That((old.IsInDoubt, old.HasGivenUp, old.Given.Count), Is.EqualTo((true, false, OldSide.MostInSlice)));
+    }
+
+    [Test]
+    public async Task The_old_process_is_the_main_one_until_the_new_one_says_that_it_has_settled()
+    {
+        FakeGiver giver = _giver = new FakeGiver(300);
+        _ = Task.Run(() => AnswerUntil(UpgradeMessageKind.Answer, hangs: true, count: 1000));
+        OldSide old = Old(giver, _limits with { Serve = TimeSpan.FromSeconds(2) });
+        await Task.Run(() => Assert.Throws<UpgradeSilenceException>(old.Move)).WaitAsync(Limit);
+        Assert.That((old.HasGivenUp, giver.Here.Count), Is.EqualTo((false, 0)));
+        Assert.That(giver.Steps, Is.EqualTo(new[] { "suspend", "stop accepting" }));
+    }
+
+    [Test]
+    public async Task Connections_that_stayed_end_in_their_time_also_if_the_new_process_has_ended_meanwhile()
+    {
+        FakeGiver giver = _giver = new FakeGiver(3);
+        _ = RunNewAsync(new FakeTaker { Refuses = id => id == 3 }, out _);
+        OldSide old = Old(giver, _limits with { Report = TimeSpan.Zero });
+        await Task.Run(old.Move).WaitAsync(Limit);
+        _new.Shut();
+        Task finishing = old.FinishAsync(CancellationToken.None);
+        await Task.WhenAny(finishing, Task.Delay(TimeSpan.FromMilliseconds(300)));
+        Assert.That((finishing.IsCompleted, old.Given.Count), Is.EqualTo((false, 0)));
+        giver.End();
+        await finishing.WaitAsync(Limit);
+    }
+
+    [Test]
+    public async Task A_stop_after_the_new_process_is_the_main_one_still_tells_it_the_last_differences()
+    {
+        FakeGiver giver = _giver = new FakeGiver(3);
+        var taker = new FakeTaker { Refuses = id => id == 3 };
+        Task newSide = RunNewAsync(taker, out _);
+        OldSide old = Old(giver);
+        await Task.Run(old.Move).WaitAsync(Limit);
+        old.Stop();
+        using var end = new CancellationTokenSource();
+        await end.CancelAsync();
+        await old.FinishAsync(end.Token);
+        await newSide.WaitAsync(Limit);
+        Assert.That(taker.Steps, Is.EqualTo(new[] { "add 3", "add 3", "main", "add 3" }));
+    }
+
+    [Test]
+    public async Task A_new_process_that_is_stopping_takes_nothing_and_the_old_one_goes_on()
+    {
+        FakeGiver giver = _giver = new FakeGiver(300);
+        _taker.WhyNot = "it is stopping";
+        _ = RunNewAsync(_taker, out _, _limits with { Answer = TimeSpan.FromMilliseconds(50) });
+        OldSide old = Old(giver);
+        UpgradeException? fault = null;
+        await Task.Run(() => fault = Assert.Throws<UpgradeException>(old.Move)).WaitAsync(Limit);
+        Assert.That(fault!.Message, Is.EqualTo("the new process gave up: it is stopping"));
+        Assert.That((giver.IsFrozen, giver.Here.Count, _taker.Here.Count), Is.EqualTo((false, 300, 0)));
+    }
+
+    [Test]
+    public async Task What_stayed_in_an_old_process_that_is_killed_at_last_is_recovered()
+    {
+        using System.Diagnostics.Process process = System.Diagnostics.Process.Start("sleep", "600");
+        _new.Peer = WatchedProcess.TryOpen(process.Id);
+        Task newSide = RunNewAsync(_taker, out _);
+        await Task.Run(() => LeadTo([1, 2], commit: true)).WaitAsync(Limit);
+        ReadOnlyMemory<byte> rest = new UpgradeRest(new byte[] { 3 }, 1).Write();
+        _old.Send(UpgradeMessageKind.Rest, rest, Limit);
+        _old.Receive(UpgradeMessageKind.Settled, Limit).Dispose();
+        Assert.That(_taker.Steps, Is.EqualTo(new[] { "add 3" }), "not the main process before the manager knows it");
+        _old.Send(UpgradeMessageKind.Rest, rest, Limit);
+        process.Kill();
+        await newSide.WaitAsync(Limit);
+        Assert.That(_taker.Steps, Is.EqualTo(new[] { "add 3", "add 3", "main", "recover" }));
+    }
+
+    [TestCase("", "")]
+    [TestCase("old.sent:kill", "old.sent:kill")]
+    [TestCase("new.slice@2:stop", "new.slice@2:stop")]
+    [TestCase("new.hello:other-version", "new.hello:other-version")]
+    [TestCase("old.sent", null)]
+    [TestCase("old.sent:burn", null)]
+    [TestCase("old.sent:other-version", null)]
+    [TestCase("old.nowhere:kill", null)]
+    [TestCase("old.sent@x:kill", null)]
+    public void A_fault_on_demand_is_one_that_there_is(string text, string? understood) =>
+        Assert.That(UpgradeFaults.Parse(text)?.ToString(), Is.EqualTo(understood));
 
     private OldSide Old(FakeGiver giver, UpgradeLimits? limits = null) =>
         new(giver, _old, _run, UpgradeFaults.None, limits ?? _limits, TimeProvider.System);
