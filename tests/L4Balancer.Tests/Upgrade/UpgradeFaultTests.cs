@@ -9,6 +9,7 @@ namespace L4Balancer.Tests.Upgrade;
 /// Each process is killed, stopped or wrong at each step of an upgrade. Afterwards one process serves, every connection that it is to have has its
 /// bytes, and the next upgrade works. Without a keeper (a build made without a C compiler) the connections of the process that is killed are lost.
 /// </summary>
+[System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
 [Category(DaemonProcess.Category)]
 [Parallelizable(ParallelScope.All)]
 internal sealed class UpgradeFaultTests
