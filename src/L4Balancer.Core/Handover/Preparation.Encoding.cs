@@ -225,7 +225,11 @@ public sealed partial record Preparation
             {
                 set.Add(new DiscoveredBackend(each.Endpoint())
                 {
-                    Name = each.Name(), Weight = each.Int(), Backup = each.Flag(), MaxConnections = each.Int(), PublicUrl = each.Name(),
+                    Name = each.Name(),
+                    Weight = each.Int(),
+                    Backup = each.Flag(),
+                    MaxConnections = each.Int(),
+                    PublicUrl = each.Name(),
                 });
                 isBad |= each.IsBad;
             }

@@ -35,7 +35,11 @@ internal sealed record SavedDiscovered(
     /// <returns>Null: it has no address.</returns>
     public DiscoveredBackend? ToBackend() => !Endpoint.TryParse(Address, out Endpoint address) ? null : new DiscoveredBackend(address)
     {
-        Name = Name ?? "", Weight = Weight, Backup = Backup, MaxConnections = MaxConnections, PublicUrl = PublicUrl ?? "",
+        Name = Name ?? "",
+        Weight = Weight,
+        Backup = Backup,
+        MaxConnections = MaxConnections,
+        PublicUrl = PublicUrl ?? "",
     };
 
     private static string? TextOf(string text) => text.Length > 0 ? text : null;

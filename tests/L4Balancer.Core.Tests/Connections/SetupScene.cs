@@ -19,7 +19,8 @@ internal sealed class SetupScene
                 pool,
                 (listener ?? (l => l))(
                     new ListenerSettings { Name = "l", Bind = [At("127.0.0.1:80")], Pool = pool.Name, MaxConnections = listenerMax })),
-            maxConnections) { Seed = seed });
+            maxConnections)
+        { Seed = seed });
 
     /// <summary>A listener with routes to several pools; the first is its own.</summary>
     public SetupScene(Func<ListenerSettings, ListenerSettings> listener, params PoolSettings[] pools) =>

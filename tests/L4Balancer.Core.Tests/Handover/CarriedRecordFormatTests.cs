@@ -91,7 +91,13 @@ internal sealed class CarriedRecordFormatTests
         byte[] earlier = [.. Samples.Full.ToBytes()[..1], .. Fields(Samples.Full.ToBytes()).Where(f => (f.Tag & Mandatory) != 0).SelectMany(f => f.Bytes)];
         CarriedRecord expected = Samples.Full with
         {
-            Route = "", Rule = null, Names = null, StickyHash = null, HasClientPlace = null, Policy = null, PortSource = PortSource.Unknown,
+            Route = "",
+            Rule = null,
+            Names = null,
+            StickyHash = null,
+            HasClientPlace = null,
+            Policy = null,
+            PortSource = PortSource.Unknown,
         };
         Assert.That(CarriedRecord.Read(earlier, out string fault), Is.EqualTo(expected), fault);
     }

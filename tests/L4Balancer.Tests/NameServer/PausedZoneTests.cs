@@ -100,7 +100,9 @@ internal sealed class PausedZoneTests
         Assert.That(HostAddress.TryParse(address, out HostAddress parsed));
         var settings = new DnsSettings
         {
-            Listen = [new Endpoint(HostAddress.From(IPAddress.Loopback), 0)], Zone = "lb.example.com", Address = [parsed],
+            Listen = [new Endpoint(HostAddress.From(IPAddress.Loopback), 0)],
+            Zone = "lb.example.com",
+            Address = [parsed],
         };
         RoutingSnapshot snapshot = RoutingSnapshot.Build(new DesiredState(new BalancerConfig(), 10));
         var view = new DnsView(() => snapshot, () => settings, new OwnAddresses(() => settings), TimeProvider.System);
