@@ -180,7 +180,8 @@ internal sealed partial class DaemonProcess : IAsyncDisposable
     {
         if (!_process.HasExited)
         {
-            _process.Kill();
+            // With its keeper, which would hold its sockets for a while.
+            _process.Kill(entireProcessTree: true);
             await _process.WaitForExitAsync();
         }
 

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Runtime.CompilerServices;
 using System.Runtime.Versioning;
 using System.Text;
 using L4Balancer.Engine.Linux;
@@ -8,7 +7,7 @@ namespace L4Balancer.Engine.Keeper;
 
 /// <summary>
 /// One process at a time takes what the daemons of a folder have left: flock(2) on a file there. It is held by a thread with a table of descriptors
-/// of its own (unshare(2), close_range(2)), because the keeper shares the table of the daemon and would keep the lock of one that was killed.
+/// of its own (unshare(2)), because the keeper shares the table of the daemon and would keep the lock of one that was killed.
 /// Any thread may release it.
 /// </summary>
 [SupportedOSPlatform("linux")]
@@ -87,10 +86,9 @@ public sealed class HeirLock : IDisposable
         }
     }
 
-    // Without the others, so that nothing that is closed meanwhile stays open here. A runtime that compiles needs a descriptor of its own for that.
-    private static bool HasOwnDescriptors() => RuntimeFeature.IsDynamicCodeCompiled
-        ? Libc.unshare(Libc.CLONE_FILES) == 0
-        : Libc.close_range(Libc.FirstOwn, uint.MaxValue, Libc.CLOSE_RANGE_UNSHARE) == 0;
+    // What is closed meanwhile stays open here until the lock is released: a second at most. To close the copies at once (close_range(2)) makes the
+    // native runtime's thread spin when it ends.
+    private static bool HasOwnDescriptors() => Libc.unshare(Libc.CLONE_FILES) == 0;
 
     private static unsafe int Open(string path)
     {

@@ -23,24 +23,18 @@ internal static unsafe partial class Libc
     public const int WALL = 0x40000000; // __WALL in C
     public const int SIGKILL = 9;
 
-    // flock(2), unshare(2), close_range(2).
+    // flock(2), unshare(2).
     public const int LOCK_EX = 2;
     public const int LOCK_NB = 4;
     public const int CLONE_FILES = 0x400;
-    public const uint CLOSE_RANGE_UNSHARE = 2;
-    public const uint FirstOwn = 3; // after those of stdio(3)
 
     private const int SysPidfdOpen = 434; // the same on every architecture
-    private const int SysCloseRange = 436; // likewise
 
     [LibraryImport("libc")]
     public static partial int flock(int fd, int operation);
 
     [LibraryImport("libc")]
     public static partial int unshare(int flags);
-
-    /// <summary>close_range(2), Linux 5.9.</summary>
-    public static int close_range(uint first, uint last, uint flags) => (int)syscall(SysCloseRange, (nint)first, (nint)last, (nint)flags, 0, 0, 0);
 
     [LibraryImport("libc")]
     public static partial int kill(int pid, int sig);

@@ -8,7 +8,9 @@ internal sealed class SocketErrorsTests
 {
     /// <summary>Several errno share a name, or have none.</summary>
     private static readonly Errno[] Nameless =
-        [Errno.EPERM, Errno.ENOENT, Errno.EBADF, Errno.ENOMEM, Errno.EMFILE, Errno.ENOSPC, Errno.ENOSYS, Errno.EPROTO];
+    [
+        Errno.EPERM, Errno.ENOENT, Errno.EBADF, Errno.ENOMEM, Errno.EMFILE, Errno.ENOSPC, Errno.ENOSYS, Errno.EPROTO, Errno.ETOOMANYREFS,
+    ];
 
     [Test]
     public void Every_errno_has_the_name_that_the_runtime_gives_it()

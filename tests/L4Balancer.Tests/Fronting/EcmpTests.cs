@@ -40,18 +40,48 @@ internal sealed class EcmpTests
 
         await scene.Balancers[0].StartAsync();
         await clients.ServedByAsync(clients.Now, scene.Addresses);
-        int others = held.Count(h => h.Balancer != scene.Balancers[0].Address);
-        Assert.That(await LivingAsync(held), Is.EqualTo(others), "one that comes takes no flow that is alive");
+        FrontClient[] others = [.. held.Where(h => h.Balancer != scene.Balancers[0].Address)];
+        Assert.That(await LivingAsync(others), Is.EqualTo(others.Length), "one that comes takes no flow that is alive");
 
         TimeSpan stopped = clients.Now;
         scene.Balancers[1].Daemon.Signal(DaemonProcess.SIGSTOP);
         Outage hung = await LeftAsync(clients, stopped, [scene.Addresses[0], scene.Addresses[2]]);
         await Report("daemon hung (SIGSTOP)", hung);
-        Assert.That(await LivingAsync(held), Is.EqualTo(held.Count(h => h.Balancer == scene.Balancers[2].Address)));
+        Assert.That(await LivingAsync(others), Is.EqualTo(others.Count(h => h.Balancer == scene.Balancers[2].Address)));
         scene.Balancers[1].Daemon.Signal(DaemonProcess.SIGCONT);
         Array.ForEach(held, h => h.Dispose());
         Assert.That(dead.LastFailed, Is.LessThan(Bound));
         Assert.That(hung.LastFailed, Is.LessThan(Bound));
+    }
+
+    [Test]
+    public async Task An_upgrade_or_a_crash_with_a_restart_withdraws_no_route_and_every_connection_stays()
+    {
+        await using EcmpScene scene = await EcmpScene.StartAsync();
+        await using var clients = new SteadyClients(scene.Client, EcmpScene.Service);
+        await clients.ServedByAsync(clients.Now, scene.Addresses);
+        FrontClient[] held = await scene.HoldAsync(EcmpScene.Service, Held);
+        FrontBalancer balancer = scene.Balancers[1];
+        int routes = scene.NextHops.Output.Length;
+        foreach ((string what, int most, Func<Task> act) in new (string, int, Func<Task>)[]
+        {
+            ("upgrade", 0, balancer.UpgradeAsync),
+            // One that is in the middle of a copy, or not yet connected, in each worker.
+            ("daemon killed (kill -9) and restarted at once, with its keeper", 4, balancer.KillAndRestartAsync),
+        })
+        {
+            TimeSpan begin = clients.Now;
+            await act();
+            await clients.ServedByAsync(clients.Now, scene.Addresses);
+            Outage outage = clients.OutageSince(begin);
+            int living = await LivingAsync(held);
+            await Report($"{what}: {living} of {held.Length} connections stay, {held.Count(h => h.Balancer == balancer.Address)} through it", outage);
+            Assert.That(living, Is.EqualTo(held.Length), what);
+            Assert.That(outage.Failed, Is.LessThanOrEqualTo(most), $"{what}: {outage}");
+            Assert.That(scene.NextHops.Output, Has.Length.EqualTo(routes), "no route is withdrawn");
+        }
+
+        Array.ForEach(held, h => h.Dispose());
     }
 
     [Test]

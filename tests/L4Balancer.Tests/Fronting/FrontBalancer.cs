@@ -1,11 +1,16 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.RegularExpressions;
+
 namespace L4Balancer.Tests.Fronting;
 
 /// <summary>A balancer host: the daemon with the configuration of an example, which can be stopped and started again.</summary>
 /// <param name="address">Its own address, which the backends see.</param>
 /// <param name="file">The configuration.</param>
-internal sealed class FrontBalancer(VirtualHost host, string address, string file) : IAsyncDisposable
+internal sealed partial class FrontBalancer(VirtualHost host, string address, string file) : IAsyncDisposable
 {
     private DaemonProcess? _daemon;
+    private Process? _replacement;
 
     public VirtualHost Host => host;
 
@@ -24,12 +29,51 @@ internal sealed class FrontBalancer(VirtualHost host, string address, string fil
         await _daemon.ReadyAsync();
     }
 
-    /// <summary>SIGKILL.</summary>
+    /// <summary>The daemon is replaced by a new process (<c>upgrade</c>), which has its output.</summary>
+    public async Task UpgradeAsync()
+    {
+        await using DaemonProcess command = DaemonProcess.Start(new Dictionary<string, string>(), host.Enter, static _ => false, "upgrade");
+        int code = await command.ExitAsync();
+        string said = string.Join('\n', command.Output.Concat(command.Errors));
+        Assert.That(code, Is.Zero, () => $"{said}\n{string.Join('\n', Daemon.Output)}");
+        _replacement = Process.GetProcessById(int.Parse(Replaced().Match(said).Groups[1].Value, CultureInfo.InvariantCulture));
+    }
+
+    /// <summary>SIGKILL to the process that serves.</summary>
     public async Task KillAsync()
     {
-        Daemon.Signal(DaemonProcess.SIGKILL);
+        if (_replacement is null)
+        {
+            Daemon.Signal(DaemonProcess.SIGKILL);
+        }
+        else
+        {
+            EndReplacement();
+        }
+
         await Daemon.ExitAsync();
     }
 
-    public async ValueTask DisposeAsync() => await (_daemon?.DisposeAsync() ?? ValueTask.CompletedTask);
+    /// <summary>As a service manager does: the connections are in the keeper meanwhile.</summary>
+    public async Task KillAndRestartAsync()
+    {
+        await KillAsync();
+        await StartAsync();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        EndReplacement();
+        await (_daemon?.DisposeAsync() ?? ValueTask.CompletedTask);
+    }
+
+    private void EndReplacement()
+    {
+        _replacement?.Kill();
+        _replacement?.Dispose();
+        _replacement = null;
+    }
+
+    [GeneratedRegex(@"process (\d+) has replaced")]
+    private static partial Regex Replaced();
 }

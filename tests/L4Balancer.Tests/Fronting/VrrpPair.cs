@@ -92,6 +92,19 @@ internal sealed class VrrpPair : IAsyncDisposable
         return clients;
     }
 
+    /// <summary>Connections to a virtual address that stay open.</summary>
+    public async Task<FrontClient[]> HoldAsync(int service, int count)
+    {
+        using var deadline = new CancellationTokenSource(DaemonProcess.Deadline);
+        var held = new FrontClient[count];
+        for (int i = 0; i < count; i++)
+        {
+            held[i] = await FrontClient.ConnectAsync(Client, Services[service], deadline.Token);
+        }
+
+        return held;
+    }
+
     public ValueTask DisposeAsync() => _network.DisposeAsync();
 
     // Who has which address, whom the client takes for its owner, and what keepalived has said.

@@ -58,6 +58,34 @@ internal sealed class VrrpTests
     }
 
     [Test]
+    public async Task An_upgrade_or_a_crash_with_a_restart_moves_no_address_and_every_connection_stays()
+    {
+        await using VrrpPair pair = await VrrpPair.StartAsync();
+        await using SteadyClients clients = await pair.ClientsOfAsync(0);
+        FrontClient[] held = await pair.HoldAsync(0, 40);
+        int masters = pair.Keepalived(pair.Second).CountOf(VrrpPair.BecameMaster);
+        foreach ((string what, int most, Func<Task> act) in new (string, int, Func<Task>)[]
+        {
+            ("upgrade", 0, pair.First.UpgradeAsync),
+            // One that is in the middle of a copy, or not yet connected, in each worker.
+            ("daemon killed (kill -9) and restarted at once, with its keeper", 4, pair.First.KillAndRestartAsync),
+        })
+        {
+            TimeSpan begin = clients.Now;
+            await act();
+            await clients.ServedByAsync(clients.Now, pair.First.Address);
+            Outage outage = clients.OutageSince(begin);
+            bool[] living = await Task.WhenAll(held.Select(h => h.LivesAsync()));
+            await Report($"{what}: {living.Count(l => l)} of {held.Length} connections stay", outage);
+            Assert.That(living, Has.All.True, what);
+            Assert.That(outage.Failed, Is.LessThanOrEqualTo(most), $"{what}: {outage}");
+            Assert.That(pair.Keepalived(pair.Second).CountOf(VrrpPair.BecameMaster), Is.EqualTo(masters), "no address moves");
+        }
+
+        Array.ForEach(held, h => h.Dispose());
+    }
+
+    [Test]
     public async Task A_host_without_keepalived_or_without_a_link_loses_its_address()
     {
         await using VrrpPair pair = await VrrpPair.StartAsync();

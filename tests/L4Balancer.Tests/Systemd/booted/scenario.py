@@ -167,7 +167,8 @@ def keeper():
     seen["gone"] = until(lambda: "l4b-keeper" not in processes(), 5)
     seen["replaced"] = until(lambda: "l4b-keeper" in processes())
     seen["same_main"] = show("MainPID") == main
-    seen["reload"] = systemctl("reload", "l4balancer.service")[0]
+    seen["reload"], seen["reload_said"] = systemctl("reload", "l4balancer.service")
+    seen["journal_then"] = subprocess.run(["journalctl", "-b", "-u", "l4balancer.service", "--no-pager", "-o", "cat", "-n", "12"], capture_output=True, text=True).stdout
     seen["after_reload"] = sum(echo(peer) for peer in peers)
     seen["restart"] = systemctl("restart", "l4balancer.service")[0]
     seen["after_restart"] = sum(echo(peer) for peer in peers)
