@@ -16,6 +16,9 @@ internal sealed class UpgradeFaults
 {
     public const string Variable = "L4BALANCER_FAULT";
 
+    /// <summary>A signal to the process itself may reach this thread only after it has gone on for a moment.</summary>
+    private static readonly TimeSpan UntilItComes = TimeSpan.FromMilliseconds(100);
+
     private const int SIGKILL = 9;
     private const int SIGSTOP = 19;
 
@@ -93,9 +96,11 @@ internal sealed class UpgradeFaults
         {
             case "kill":
                 Signal(SIGKILL);
+                Thread.Sleep(UntilItComes);
                 break;
             case "stop":
                 Signal(SIGSTOP);
+                Thread.Sleep(UntilItComes);
                 break;
             case "exit":
                 Environment.Exit(1);

@@ -108,7 +108,7 @@ internal sealed class UpgradeFaultTests
     {
         await using Scene scene = await Scene.StartAsync(null);
         string file = Path.Combine(scene.Family.Folder, "new");
-        await File.WriteAllTextAsync(file, $"#!/bin/sh\nulimit -n 300\nexec {DaemonProcess.Command} \"$@\"\n");
+        await File.WriteAllTextAsync(file, $"#!/bin/sh\nulimit -n {DaemonProcess.OwnDescriptors + 44}\nexec {DaemonProcess.Command} \"$@\"\n");
         File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         (int code, _, string errors) = await scene.Family.CommandAsync("upgrade", "--binary", file);
         Assert.That(code, Is.EqualTo(1));
