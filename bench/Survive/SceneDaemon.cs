@@ -13,7 +13,7 @@ namespace L4Balancer.Bench.Survive;
 internal sealed record SceneEvent(string Kind, long Begun, long Ended, TimeSpan Took, string? Fault, string Said);
 
 /// <summary>
-/// The daemon under what a service manager does for it: it is told NOTIFY_SOCKET, its main process is followed by MAINPID, and after a
+/// The daemon under what a service manager does for it: it gets NOTIFY_SOCKET, its main process is the one that MAINPID names, and after a
 /// failure the same command is started again 100 ms later. Its output is one file, to which each of its processes appends.
 /// </summary>
 internal sealed class SceneDaemon : IDisposable
@@ -107,7 +107,7 @@ internal sealed class SceneDaemon : IDisposable
         return new SceneEvent("upgrade", begun, Orders.Now, took, fault, last);
     }
 
-    /// <summary>Whether the main process is there, though nobody ended it.</summary>
+    /// <summary>Whether the main process still runs.</summary>
     public bool IsRunning => IsAlive(Main);
 
     public void Dispose()

@@ -147,7 +147,7 @@ public interface IEngine : IAsyncDisposable
     /// <summary>
     /// Accepts again, as the one process that has the sockets: the options that its listeners want are set, and the files of UNIX sockets are
     /// its own. Also to be called, whether or not accepting was stopped, when another process that had the same sockets has ended, or has given
-    /// its own up: the kernel wakes only one of the processes for a connection, so one may wait in a queue of which only that process was told.
+    /// its own up: the kernel wakes only one of the processes for a connection, so one may wait in a queue although only the other process was woken.
     /// </summary>
     /// <exception cref="NotSupportedException">This engine does not support it: <see cref="FreezeAsync"/> returns null.</exception>
     void ResumeAccepting();

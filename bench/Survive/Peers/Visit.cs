@@ -7,7 +7,7 @@ internal enum Outcome
 {
     Served,
 
-    /// <summary>connect(2) was refused: nobody listened.</summary>
+    /// <summary>connect(2) returned ECONNREFUSED.</summary>
     Refused,
 
     /// <summary>A reset before the answer was complete.</summary>

@@ -61,7 +61,7 @@ internal static class BalancerBinding
     /// <summary>A restart takes a fraction of it, or with the unit little more than that.</summary>
     private static readonly TimeSpan ShortestKeeper = TimeSpan.FromSeconds(1);
 
-    /// <summary>Nobody can use the ports meanwhile.</summary>
+    /// <summary>Its listening ports stay in use during this time.</summary>
     private static readonly TimeSpan LongestKeeper = TimeSpan.FromHours(1);
 
     private static readonly TimeSpan ShortestLogInterval = TimeSpan.FromSeconds(1);

@@ -47,7 +47,7 @@ internal interface IUpgradeGiver
     /// <summary>What has changed since <see cref="SuspendAsync"/>, or since the last call.</summary>
     ReadOnlyMemory<byte> TakeDifferences();
 
-    /// <summary>Nothing leads back from here: the new process is the main one for the service manager, and has its watchdog.</summary>
+    /// <summary>This cannot be undone: the new process is the main one for the service manager, and has its watchdog.</summary>
     void GiveUpMain(int process);
 
     /// <summary>The upgrade has failed: accepts and answers again.</summary>

@@ -188,7 +188,7 @@ internal sealed class NewSide(UpgradeChannel channel, UpgradeFaults faults, Upgr
 
     /// <summary>
     /// Only the old process knows whether it has given the connections up. If it has ended, nobody else serves them. If it is silent, it may have
-    /// given them up or may still go on with them: it is ended, so that one of both is true. If only the channel has ended, it is about to end this
+    /// given them up or may still go on with them: it is ended, so that only one process can serve them. If only the channel has ended, it is about to end this
     /// process or itself: until then the descriptors are kept, so that a keeper holds them.
     /// </summary>
     /// <returns>Null if it says that it goes on with them.</returns>
