@@ -7,9 +7,9 @@ namespace L4Balancer.Bench.Survive;
 /// <param name="Lines">Lines of connections of the scene.</param>
 /// <param name="Doubled">Ids with more than one line.</param>
 /// <param name="Missing">Connections that a client had, and that have no line.</param>
-/// <param name="MissingFarFromEvents">Of those the ones that did not end near a kill.</param>
+/// <param name="FarFromKills">Of those the ones that did not end near a kill: when each ended, beside the event before.</param>
 /// <param name="OldestMissing">How long before a kill the oldest of those near one had ended, in milliseconds.</param>
-internal sealed record AccessLines(int Lines, int Expected, int Doubled, int Missing, int MissingFarFromEvents, double OldestMissing)
+internal sealed record AccessLines(int Lines, int Expected, int Doubled, int Missing, IReadOnlyList<string> FarFromKills, double OldestMissing)
 {
     /// <summary>
     /// How long before a kill a connection may have ended without a line: lines are gathered for 50 ms, and written by a thread that may
@@ -18,8 +18,11 @@ internal sealed record AccessLines(int Lines, int Expected, int Doubled, int Mis
     private static readonly TimeSpan FlushInterval = TimeSpan.FromMilliseconds(200);
 
     /// <param name="steady">Number of connections of the thirds.</param>
-    public static AccessLines Read(string path, int steady, IReadOnlyCollection<Visit> visits, IReadOnlyCollection<SceneEvent> kills)
+    /// <param name="events">In their order.</param>
+    public static AccessLines Read(string path, int steady, IReadOnlyCollection<Visit> visits, IReadOnlyCollection<SceneEvent> events)
     {
+        SceneEvent[] kills = [.. events.Where(static e => e.Kind == "kill")];
+        List<string> far = [];
         var ids = new HashSet<ulong>();
         var clients = new Dictionary<string, int>();
         (int lines, int doubled, int ofThirds) = (0, 0, 0);
@@ -38,7 +41,7 @@ internal sealed record AccessLines(int Lines, int Expected, int Doubled, int Mis
             }
         }
 
-        (int missing, int far, int expected, double oldest) = (Math.Max(0, steady - ofThirds), 0, steady, 0);
+        (int missing, int expected, double oldest) = (Math.Max(0, steady - ofThirds), steady, 0);
         foreach (Visit visit in visits.Where(static v => v.Client.Length > 0))
         {
             expected++;
@@ -56,11 +59,19 @@ internal sealed record AccessLines(int Lines, int Expected, int Doubled, int Mis
             }
             else
             {
-                far++;
+                far.Add(Describe(visit, events));
             }
         }
 
         return new AccessLines(lines, expected, doubled, missing, far, oldest);
+    }
+
+    private static string Describe(Visit visit, IEnumerable<SceneEvent> events)
+    {
+        string lasted = string.Create(CultureInfo.InvariantCulture, $"{visit.Outcome}, lasted {(visit.Ended - visit.Begun) / 1e6:F1} ms, ended ");
+        return lasted + (events.LastOrDefault(e => e.Begun <= visit.Ended) is SceneEvent before
+            ? string.Create(CultureInfo.InvariantCulture, $"{(visit.Ended - before.Begun) / 1e6:F1} ms after the begin of an event ({before.Kind})")
+            : "before the first event");
     }
 
     private static string Value(string line, string key)

@@ -12,6 +12,8 @@ internal sealed class SurviveReport(SurviveOptions options, MachineBusy busy)
 
     private const long SpareMemory = 32L << 20;
 
+    private const int MostNamed = 30;
+
     private readonly List<(string What, string Value, string AtMost, bool Met)> _bars = [];
     private AccessLines? _lines;
     private int _missingBytes;
@@ -55,8 +57,8 @@ internal sealed class SurviveReport(SurviveOptions options, MachineBusy busy)
     {
         Sample[] samples = Latencies.Read(Path.Combine(folder, $"latencies-{Third.Messages}"));
         Phases.ForEach(p => p.Measure(samples));
-        SceneEvent[] kills = [.. Phases.Where(static p => p.Kind == "kill").SelectMany(static p => p.Events)];
-        _lines = AccessLines.Read(log, 3 * options.OfThird, Visit.ReadAll(Path.Combine(folder, "visits")), kills);
+        SceneEvent[] events = [.. Phases.SelectMany(static p => p.Events)];
+        _lines = AccessLines.Read(log, 3 * options.OfThird, Visit.ReadAll(Path.Combine(folder, "visits")), events);
         foreach (Third third in Scene.Thirds)
         {
             Dictionary<ulong, TalkRow> backends = TalkTable.Read(Path.Combine(folder, $"backends-{third}"));
@@ -207,6 +209,11 @@ internal sealed class SurviveReport(SurviveOptions options, MachineBusy busy)
             $"{ScrapesMissed} without an answer; access log: {_lines!.Lines} lines of {_lines.Expected}, {_lines.Missing} missing, " +
             $"the oldest ended {_lines.OldestMissing:F0} ms before a kill; " +
             $"{_skipped} messages or chunks skipped since the one before was under way");
+        foreach (string visit in _lines.FarFromKills.Take(MostNamed))
+        {
+            Console.WriteLine($"  without an access line: {visit}");
+        }
+
         Console.WriteLine();
     }
 
@@ -248,7 +255,7 @@ internal sealed class SurviveReport(SurviveOptions options, MachineBusy busy)
         Bar("counters that stepped back over upgrades", StepsBack.Count, 0);
         Bar("scrapes without an answer, without kills", options.Kills > 0 ? 0 : ScrapesMissed, 0);
         Bar("ids with two access lines", _lines!.Doubled, 0);
-        Bar("ended connections without an access line", options.Kills > 0 ? _lines.MissingFarFromEvents : _lines.Missing, 0);
+        Bar("ended connections without an access line", options.Kills > 0 ? _lines.FarFromKills.Count : _lines.Missing, 0);
         Bar("processes of the daemon more than before", After!.Processes - Before.Processes, 0);
         Bar("descriptors more than before", After.Descriptors - Before.Descriptors, SpareDescriptors);
         Bar("memory more than before, MB", (After.Memory - Before.Memory) / 1e6, SpareMemory / 1e6);

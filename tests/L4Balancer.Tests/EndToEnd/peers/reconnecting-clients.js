@@ -59,12 +59,14 @@ class SocketIoClient extends Client {
     this.socket.connect();
   }
 
-  // The WebSocket carries the session.
+  // The WebSocket carries the session. Each reconnection makes another engine, and one whose probe was cut off stays with requests until it is closed.
   async settled() {
-    const { engine } = this.socket.io;
-    if (!this.polling && engine.transport.name !== 'websocket') {
-      await within(new Promise((resolve) => engine.once('upgrade', resolve)), `${this.id}: upgrade`);
-    }
+    if (this.polling) return;
+    let look;
+    await within(new Promise((resolve) => {
+      look = setInterval(() => this.socket.connected && this.socket.io.engine.transport.name === 'websocket' && resolve(), 20);
+    }), `${this.id}: upgrade; ${this.faults.join(', ')}`);
+    clearInterval(look);
   }
 
   async leave() {
