@@ -23,7 +23,7 @@ internal sealed class TooBigCode(BpfAssembler code, PacketMaps maps, PacketHook 
         code.JumpIf(Condition.Equal, Register.R1, Frame.IsIcmp, drop);
         BudgetCode.Emit(code, maps, BudgetCode.Messages, maps.Limits.TooBigPerSecond, drop);
         hook.EmitKeepTags(code, drop);
-        EmitSwapMacs();
+        EmitSwapMacs(code);
         code.LoadFrom(Width.Word, Register.R1, Register.R10, Frame.Inner);
         code.JumpIf(Condition.NotEqual, Register.R1, Frame.InnerFour, six);
         EmitFour(drop);
@@ -31,8 +31,8 @@ internal sealed class TooBigCode(BpfAssembler code, PacketMaps maps, PacketHook 
         EmitSix(drop);
     }
 
-    // The packet begins at R2.
-    private void EmitSwapMacs()
+    /// <summary>The packet, which begins at R2, is to go back to where it came from: its addresses in the frame. R1 is lost.</summary>
+    public static void EmitSwapMacs(BpfAssembler code)
     {
         for (short i = 0; i < 6; i += 2)
         {
