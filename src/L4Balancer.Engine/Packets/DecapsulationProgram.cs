@@ -4,7 +4,7 @@ namespace L4Balancer.Engine.Packets;
 /// The program of a backend that packets reach in tunnels: it takes the outer header off (IPv4 or IPv6, with IPv4 or IPv6 in it) and gives the packet to
 /// the kernel as if it had come without one. Runs at XDP. What is no such tunnel passes untouched.
 /// <para>
-/// With the second chance (docs/packet.md) a packet of no connection of this machine, in an outer header that names another backend
+/// With the second chance (docs/packet-backends.md) a packet of no connection of this machine, in an outer header that names another backend
 /// (<see cref="OuterHeaderCode"/>), goes on to that one, once: the connection is there if the balancer's table has just changed.
 /// </para>
 /// </summary>

@@ -4,7 +4,7 @@ namespace L4Balancer.Engine.Packets;
 /// Writes the outer IP header of a tunnel: IPv4 (RFC 2003) or IPv6 (RFC 2473), with an IPv4 or IPv6 packet in it. The packet is never fragmented on the way
 /// to the backend. Differentiated services are those of the packet, without ECN (RFC 6040: the compatibility mode, as the outer header is thrown away).
 /// <para>
-/// A marked header says that its source address is not that of the balancer, but that of the next backend to try (docs/packet.md). The mark is in
+/// A marked header says that its source address is not that of the balancer, but that of the next backend to try (docs/packet-backends.md). The mark is in
 /// a field that has no meaning in a packet that is not fragmented: the identification of IPv4 (RFC 6864); of IPv6, the upper byte of the flow label.
 /// </para>
 /// </summary>
@@ -23,6 +23,16 @@ internal static class OuterHeaderCode
     public const int Length6 = 40;
 
     private const int HopLimit = 64;
+
+    /// <summary>An address of a backend becomes the source of the outer header. R2 is lost.</summary>
+    public static void EmitSource(BpfAssembler code, Register backend, short from)
+    {
+        for (short i = 0; i < 16; i += 4)
+        {
+            code.LoadFrom(Width.Word, Register.R2, backend, (short)(from + i));
+            code.Store(Width.Word, Register.R10, (short)(Frame.OuterSource + i), Register.R2);
+        }
+    }
 
     /// <summary>
     /// Writes an IPv4 header 14 bytes after R6. Of the frame it takes the length, the class, the protocol and the mark; the source is

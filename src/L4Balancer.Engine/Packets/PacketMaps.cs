@@ -65,8 +65,8 @@ internal sealed class PacketMaps : IDisposable
 
     public int Flows { get; private set; }
 
-    /// <summary>The tables before the last change, as <see cref="Tables"/>; only with <see cref="PacketLimits.SecondChance"/>.</summary>
-    public int Previous { get; private set; } = -1;
+    /// <summary>The tables before the last change, as <see cref="Tables"/>; for the second chance.</summary>
+    public int Previous { get; private set; }
 
     /// <summary>Of each processor: when the present interval of a budget began, and what is spent.</summary>
     public int Budgets { get; private set; }
@@ -86,11 +86,7 @@ internal sealed class PacketMaps : IDisposable
         maps.Services = maps.Create("services", Libc.BPF_MAP_TYPE_HASH, ServiceKey, ServiceValue, limits.Services, ref fault);
         int like = maps.Create("like", Libc.BPF_MAP_TYPE_ARRAY, sizeof(int), limits.Table.Length, 1, ref fault);
         maps.Tables = maps.Create("tables", Libc.BPF_MAP_TYPE_ARRAY_OF_MAPS, sizeof(int), sizeof(int), limits.Pools, ref fault, like);
-        if (limits.SecondChance)
-        {
-            maps.Previous = maps.Create("previous", Libc.BPF_MAP_TYPE_ARRAY_OF_MAPS, sizeof(int), sizeof(int), limits.Pools, ref fault, like);
-        }
-
+        maps.Previous = maps.Create("previous", Libc.BPF_MAP_TYPE_ARRAY_OF_MAPS, sizeof(int), sizeof(int), limits.Pools, ref fault, like);
         maps.Budgets = maps.Create("budgets", Libc.BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(int), BudgetCode.ValueLength, BudgetCode.Count, ref fault);
         maps.Backends = maps.Create("backends", Libc.BPF_MAP_TYPE_ARRAY, sizeof(int), BackendValue, limits.Backends, ref fault);
         maps.Flows = maps.Create(
@@ -235,7 +231,7 @@ internal enum ServiceFlags
     /// <summary>Flows are remembered.</summary>
     Remembers = 2,
 
-    /// <summary>Tunnels name the backend of the table before, for the second chance (docs/packet.md).</summary>
+    /// <summary>Tunnels name the backend of the table before, for the second chance (docs/packet-backends.md).</summary>
     SecondChance = 4,
 }
 

@@ -9,6 +9,9 @@ namespace L4Balancer.Engine.Tests.Packets;
 [SupportedOSPlatform("linux")]
 internal sealed class PacketFloodTests
 {
+    /// <summary>BPF_PROG_TEST_RUN takes no shorter frame with an IP header at tc.</summary>
+    private const int LeastAtTc = 54;
+
     private static readonly PacketTunnel Tunnel = new(Packets.At("198.18.0.99:1").Address, Packets.At("198.18.0.1:1").Address, 1500);
 
     [Test]
@@ -121,7 +124,7 @@ internal sealed class PacketFloodTests
             ("ARP", With(four, 13, 6)),
             ("three VLAN tags", Packets.Tcp(client, PacketScene.Four, PacketScene.Ack, tags: 3)),
         ];
-        foreach ((string name, byte[] packet) in malformed)
+        foreach ((string name, byte[] packet) in malformed.Where(m => isXdp || m.Packet.Length >= LeastAtTc))
         {
             Assert.That(scene.Run(packet, out ReadOnlySpan<byte> left), Is.EqualTo(PacketProgram.Passed), name);
             Assert.That(left.SequenceEqual(packet), name);
@@ -181,7 +184,7 @@ internal sealed class PacketFloodTests
                 packet[random.Next(random.Next(2) == 0 ? Math.Min(80, packet.Length) : packet.Length)] = (byte)random.Next(256);
             }
 
-            int length = Math.Max(14, packet.Length - (random.Next(3) == 0 ? random.Next(packet.Length) : 0));
+            int length = Math.Max(isXdp ? 14 : LeastAtTc, packet.Length - (random.Next(3) == 0 ? random.Next(packet.Length) : 0));
             int verdict = scene.Run(packet.AsSpan(0, length), out ReadOnlySpan<byte> left);
             if (verdict is < PacketProgram.Dropped or > PacketProgram.SentBack)
             {

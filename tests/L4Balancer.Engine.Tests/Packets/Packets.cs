@@ -74,8 +74,8 @@ internal static class Packets
         return (int)sum;
     }
 
-    public static ulong DestinationOf(byte[] packet) =>
-        ((ulong)BinaryPrimitives.ReadUInt32BigEndian(packet) << 16) | BinaryPrimitives.ReadUInt16BigEndian(packet.AsSpan(4));
+    public static ulong DestinationOf(ReadOnlySpan<byte> packet) =>
+        ((ulong)BinaryPrimitives.ReadUInt32BigEndian(packet) << 16) | BinaryPrimitives.ReadUInt16BigEndian(packet[4..]);
 
     private static byte[] Ethernet(bool isFour, int tags)
     {
