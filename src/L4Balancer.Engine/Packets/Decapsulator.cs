@@ -12,6 +12,9 @@ namespace L4Balancer.Engine.Packets;
 [SupportedOSPlatform("linux")]
 public sealed class Decapsulator : IDisposable
 {
+    private static readonly string[] Families = ["ipv4", "ipv6"];
+    private static readonly AttachMode[] Modes = [AttachMode.Native, AttachMode.Generic];
+
     private readonly DecapsulationMaps _maps;
     private readonly int _link;
 
@@ -33,18 +36,18 @@ public sealed class Decapsulator : IDisposable
     {
         InterfaceFacts facts = FactsOf(interfaceName);
         DecapsulationMaps maps = DecapsulationMaps.TryCreate(addresses, out Errno fault)
-            ?? throw new PacketFaultException($"bpf(2): {fault}: CAP_BPF and CAP_NET_ADMIN are needed, or root");
+            ?? throw new PacketFaultException($"bpf(2): {fault}: CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON are needed, or root");
         SysResult program = Bpf.Load(Libc.BPF_PROG_TYPE_XDP, DecapsulationProgram.Assemble(maps, secondChance), out string log);
         if (program.IsError)
         {
             maps.Dispose();
             throw new PacketFaultException(
-                $"the kernel does not load the program: {program.Errno}: CAP_BPF and CAP_NET_ADMIN are needed, and Linux 5.9 {LastLineOf(log)}");
+                $"the kernel does not load the program: {program.Errno}: CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON are needed, and Linux 5.9 {LastLineOf(log)}");
         }
 
         // The driver of a veth(4) drops what is sent back unless its peer polls.
         List<string> tried = [];
-        foreach (AttachMode mode in new[] { AttachMode.Native, AttachMode.Generic }.Where(m => m != AttachMode.Native || facts.Kind != "veth"))
+        foreach (AttachMode mode in Modes.Where(m => m != AttachMode.Native || facts.Kind != "veth"))
         {
             int flags = mode == AttachMode.Native ? Libc.XDP_FLAGS_DRV_MODE : Libc.XDP_FLAGS_SKB_MODE;
             SysResult link = Bpf.Attach(program.Value, facts.Index, Libc.BPF_XDP, flags);
@@ -71,7 +74,7 @@ public sealed class Decapsulator : IDisposable
     /// <returns>Null, or what to set, as text for people.</returns>
     public static string? WhyNoRoutes(string interfaceName)
     {
-        string[] off = [.. new[] { "ipv4", "ipv6" }.Where(family => !Forwards(family, interfaceName))];
+        string[] off = [.. Families.Where(family => !Forwards(family, interfaceName))];
         return off.Length == 0
             ? null
             : $"interface {interfaceName} does not forward, so that packets for the second chance go back to where they came from: "

@@ -25,6 +25,7 @@ internal sealed class TunnelNamespaceTests
 
     private static readonly IPAddress Virtual4 = IPAddress.Parse("192.0.2.10");
     private static readonly IPAddress Virtual6 = IPAddress.Parse("2001:db8:10::10");
+    private static readonly bool[] Families = [false, true];
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
 
     private readonly List<IDisposable> _owned = [];
@@ -126,7 +127,7 @@ internal sealed class TunnelNamespaceTests
         }
 
         string[] macs = [.. hosts.Select(h => MacOf(h))];
-        string neighbours = string.Concat(Enumerable.Range(0, Backends).SelectMany(i => new[] { false, true }.Select(isSix =>
+        string neighbours = string.Concat(Enumerable.Range(0, Backends).SelectMany(i => Families.Select(isSix =>
             $"ip neigh replace {Address(21 + i, isSix)} lladdr {macs[i]} dev eth0 nud permanent; ")));
         for (int i = 0; i < Backends; i++)
         {
