@@ -22,6 +22,7 @@ internal static unsafe partial class Libc
     public const int BPF_MAP_TYPE_LRU_HASH = 9;
     public const int BPF_MAP_TYPE_ARRAY_OF_MAPS = 12;
 
+    public const int BPF_PROG_TYPE_SCHED_CLS = 3;
     public const int BPF_PROG_TYPE_XDP = 6;
 
     /// <summary>Bytes of union bpf_attr that are given: those that are not set have to be zero.</summary>
