@@ -8,8 +8,11 @@ internal sealed class TrafficHistoryTests
 {
     private static readonly DateTimeOffset Start = new(2026, 1, 2, 3, 4, 5, TimeSpan.Zero);
 
-    private readonly FakeTimeProvider _clock = new(Start);
+    private FakeTimeProvider _clock = null!;
     private TrafficTotals _now;
+
+    [SetUp]
+    public void Begin() => (_clock, _now) = (new FakeTimeProvider(Start), default);
 
     [Test]
     public void Rates_are_those_since_the_sample_before_and_gauges_are_of_the_moment()
