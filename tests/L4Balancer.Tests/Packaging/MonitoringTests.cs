@@ -88,7 +88,7 @@ internal sealed partial class MonitoringTests
         using var metrics = new ScrapedMetrics(() => snapshot);
         string scraped = metrics.Text();
         string handbook = File.ReadAllText(Repository.PathOf("docs", "operations.md"));
-        Match[] rules = [.. Rule().Matches(Rules)];
+        Match[] rules = [.. Rule().Matches(Rules).Cast<Match>()];
         Assert.That(rules, Has.Length.EqualTo(Alert().Count(Rules)));
         foreach (Match rule in rules)
         {
