@@ -16,8 +16,8 @@ public sealed record PacketPlaneOptions
 
     public required ILoggerFactory Loggers { get; init; }
 
-    /// <summary>The ways to attach that are tried, in this order.</summary>
-    internal IReadOnlyList<AttachMode> Modes { get; init; } = [AttachMode.Native, AttachMode.Generic, AttachMode.Tcx, AttachMode.Classifier];
+    /// <summary>The ways to attach that are tried, in this order; null: as <see cref="Attachment.Attach"/> says.</summary>
+    internal IReadOnlyList<AttachMode>? Modes { get; init; }
 
     /// <summary>How often the addresses of backends are asked for, so that a change without notice is found.</summary>
     internal TimeSpan NeighbourInterval { get; init; } = TimeSpan.FromSeconds(5);
