@@ -24,6 +24,9 @@ internal readonly record struct InterfaceFacts(string Name, int Index, ulong Mac
         return error;
     }
 
+    /// <summary>Whether a message is about an interface itself, and not about its role as a port of a bridge.</summary>
+    public static bool IsOfInterface(in NetlinkMessage message) => message.Body.Length >= Body && message.Body[0] == 0;
+
     public static InterfaceFacts Parse(in NetlinkMessage message)
     {
         if (message.Body.Length < Body)
