@@ -15,7 +15,9 @@ internal sealed class BackendNumbers
     /// <summary>Name of the map.</summary>
     public const string MapName = "numbers";
 
-    /// <summary>Bytes of a value: state, length of the identity, way of forwarding, 5 of zero, hash of the listener's name, time of leaving, address, identity.</summary>
+    /// <summary>
+    /// Bytes of a value: state, length of the identity, way of forwarding, 5 of zero, hash of the listener's name, time of leaving, address, identity.
+    /// </summary>
     public const int Value = 256;
 
     /// <summary>For how long a backend that has left keeps its number, unless another needs it.</summary>
@@ -63,7 +65,7 @@ internal sealed class BackendNumbers
         return numbers;
     }
 
-    /// <summary>FNV-1a (RFC 9923 describes it) of a listener's name.</summary>
+    /// <summary>FNV-1a of a listener's name.</summary>
     public static ulong HashOf(string listener)
     {
         ulong hash = 0xcbf29ce484222325;

@@ -51,8 +51,8 @@ internal static class KernelNeeds
         if (!Bpf.IsFileSystem(NearestOf(folder)))
         {
             missing.Add(
-                $"{folder} is not on a file system of the type bpf, which keeps programs and maps: `mount -t bpf bpf {PacketPlaneOptions.FileSystem}` (systemd mounts it "
-                + "at boot)");
+                $"{folder} is not on a file system of the type bpf, which keeps programs and maps: "
+                + $"`mount -t bpf bpf {PacketPlaneOptions.FileSystem}` (systemd mounts it at boot)");
         }
 
         return missing;

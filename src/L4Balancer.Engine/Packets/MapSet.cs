@@ -59,7 +59,8 @@ internal sealed class MapSet : IDisposable
         {
             maps.Dispose();
             TcpSocket.Close(numbers.Value);
-            throw new PacketFaultException($"interface {folder.Interface}: the maps cannot be pinned in {folder.NewMaps} ({fault}): {KernelNeeds.Mend(fault)}");
+            throw new PacketFaultException(
+                $"interface {folder.Interface}: the maps cannot be pinned in {folder.NewMaps} ({fault}): {KernelNeeds.Mend(fault)}");
         }
 
         before?.CopyTo(maps, numbers.Value);

@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using System.Collections.Immutable;
 using System.Runtime.Versioning;
 using L4Balancer.Core.Addressing;
@@ -16,7 +15,7 @@ internal sealed class PacketInterface : IDisposable
     private readonly NeighbourWatch _watch;
     private readonly PinFolder _folder;
     private readonly SortedDictionary<string, ServedListener> _served = new(StringComparer.Ordinal);
-    private readonly Dictionary<int, BackendWay> _ways = [];
+    private BackendWays _ways = null!;
     private InterfaceFacts _facts;
     private MapSet _set = null!;
     private Attachment? _attachment;
@@ -61,6 +60,7 @@ internal sealed class PacketInterface : IDisposable
         try
         {
             started.OpenMaps(listeners);
+            started._ways = new BackendWays(watch) { Maps = started._set.Maps, Facts = facts };
             started.Apply(listeners);
             started.Attach();
             started._set.PutInForce(started._folder);
@@ -113,30 +113,14 @@ internal sealed class PacketInterface : IDisposable
     /// <summary>The MAC address of a neighbour was found, or has changed.</summary>
     public void NeighbourFound(HostAddress address, ulong mac)
     {
-        bool isOurs = false;
-        foreach ((int number, BackendWay way) in _ways)
-        {
-            if (way.NextHop == address)
-            {
-                isOurs = true;
-                _ = WriteBackend(number, way);
-            }
-        }
-
-        if (isOurs)
+        if (_ways.NeighbourFound(address))
         {
             _logger.NeighbourFound(address, Name, InterfaceFacts.TextOf(mac));
         }
     }
 
-    /// <summary>Routes have changed: routers are looked up anew.</summary>
-    public void RoutesChanged()
-    {
-        foreach ((int number, BackendWay way) in _ways.Where(w => w.Value.Forward == PacketForward.Encapsulated).ToArray())
-        {
-            Follow(number, way with { NextHop = NextHop.Towards(Netlink, Index, way.Address) });
-        }
-    }
+    /// <summary>A route has come or gone.</summary>
+    public void RoutesChanged() => _ways.RoutesChanged();
 
     /// <summary>The interface has another MAC address, or is another one with the same name.</summary>
     public void Changed(in InterfaceFacts facts)
@@ -148,10 +132,8 @@ internal sealed class PacketInterface : IDisposable
         }
 
         _facts = facts with { Mac = facts.Mac == 0 ? _facts.Mac : facts.Mac };
-        foreach ((int number, BackendWay way) in _ways.ToArray())
-        {
-            Follow(number, way);
-        }
+        _ways.Facts = _facts;
+        _ways.Renew();
 
         if (isOther)
         {
@@ -160,34 +142,7 @@ internal sealed class PacketInterface : IDisposable
     }
 
     /// <summary>Counts the flows of each listener, by its binds.</summary>
-    public IReadOnlyDictionary<string, long> CountFlows()
-    {
-        Dictionary<Endpoint, string> names = [];
-        foreach (PacketListener listener in _served.Values.Select(s => s.Listener))
-        {
-            foreach (Endpoint bind in listener.Binds)
-            {
-                names[bind] = listener.Name;
-            }
-        }
-
-        Dictionary<string, long> counts = [];
-        _ = Bpf.Walk(_set.Maps.Flows, KeyHashCode.TupleLength, PacketMaps.FlowValue, (keys, _, count) =>
-        {
-            const int addressAt = 18, portAt = 34;
-            for (int i = 0; i < count; i++)
-            {
-                ReadOnlySpan<byte> key = keys.Slice(i * KeyHashCode.TupleLength, KeyHashCode.TupleLength);
-                var service = new Endpoint(
-                    HostAddress.FromV6(key.Slice(addressAt, 16)), BinaryPrimitives.ReadUInt16BigEndian(key[portAt..]));
-                if (names.TryGetValue(service, out string? name))
-                {
-                    counts[name] = counts.GetValueOrDefault(name) + 1;
-                }
-            }
-        });
-        return counts;
-    }
+    public IReadOnlyDictionary<string, long> CountFlows() => FlowCounts.Of(_set.Maps, _served.Values.Select(s => s.Listener));
 
     public IEnumerable<PacketBackendReading> ReadBackends()
     {
@@ -196,7 +151,7 @@ internal sealed class PacketInterface : IDisposable
             foreach ((int i, PacketTarget target) in served.Listener.Choice.Targets.Index())
             {
                 (long packets, long bytes) = _set.Maps.CountOf(served.Numbers[i]);
-                ulong mac = MacOf(_ways[served.Numbers[i]]);
+                ulong mac = _ways.MacOf(served.Numbers[i]);
                 yield return new PacketBackendReading(
                     served.Listener.Name, target.Identity, target.Address, packets, bytes, mac == 0 ? null : InterfaceFacts.TextOf(mac));
             }
@@ -206,8 +161,7 @@ internal sealed class PacketInterface : IDisposable
     public long DropsOf(PacketDrop reason) => _set.Maps.DropsOf(reason);
 
     /// <summary>What is followed for this interface.</summary>
-    public IEnumerable<(int Interface, HostAddress Address)> Wanted() =>
-        _ways.Values.Where(w => w.NextHop is not null).Select(w => (Index, w.NextHop!.Value));
+    public IEnumerable<(int Interface, HostAddress Address)> Wanted() => _ways.Wanted();
 
     /// <summary>Detaches and removes everything.</summary>
     public void Stop()
@@ -215,34 +169,7 @@ internal sealed class PacketInterface : IDisposable
         _attachment?.Dispose();
         _attachment = null;
         _set.Dispose();
-        Remove(_folder, Netlink, _logger);
-    }
-
-    /// <summary>Detaches and removes what is in a folder, whoever has put it there.</summary>
-    public static string? Remove(PinFolder folder, NetlinkSocket netlink, ILogger? logger)
-    {
-        string? fault = null;
-        try
-        {
-            Errno error = Packets.Attachment.RemoveFrom(folder, netlink);
-            fault = error is Errno.None or Errno.ENOENT ? null : $"{folder.Link}: {error}";
-            folder.Remove();
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            fault = e.Message.TrimEnd('.');
-        }
-
-        if (fault is null)
-        {
-            logger?.PacketsNoLongerTaken(folder.Interface);
-        }
-        else
-        {
-            logger?.PacketsNotRemoved(folder.Interface, fault);
-        }
-
-        return fault;
+        _ = PacketRemains.Remove(_folder, Netlink, _logger);
     }
 
     /// <summary>Everything stays in the kernel.</summary>
@@ -278,6 +205,7 @@ internal sealed class PacketInterface : IDisposable
         MapSet before = _set;
         ImmutableArray<PacketListener> served = [.. _served.Values.Select(s => s.Listener)];
         _set = MapSet.Create(_folder, PacketRoom.For(listeners, before.Limits), before);
+        _ways.Maps = _set.Maps;
         try
         {
             Apply(listeners);
@@ -291,6 +219,7 @@ internal sealed class PacketInterface : IDisposable
         {
             _set.Dispose();
             _set = before;
+            _ways.Maps = before.Maps;
             _folder.DropNew();
             Apply(served);
             throw;
@@ -340,7 +269,8 @@ internal sealed class PacketInterface : IDisposable
         {
             const int end = 400;
             throw new PacketFaultException(
-                $"interface {Name}: the program cannot be loaded ({program.Errno}): {KernelNeeds.Mend(program.Errno)} {log[Math.Max(0, log.Length - end)..]}".TrimEnd());
+                $"interface {Name}: the program cannot be loaded ({program.Errno}): {KernelNeeds.Mend(program.Errno)} "
+                + log[Math.Max(0, log.Length - end)..]);
         }
 
         return program.Value;
@@ -427,7 +357,7 @@ internal sealed class PacketInterface : IDisposable
 
             if (target.KeepsFlows || chosen.Contains(i))
             {
-                Follow(numbers[i], WayTo(numbers[i], target.Address, listener.Forward, sends: true));
+                Check(_ways.Follow(numbers[i], target.Address, listener.Forward, sends: true), "backend");
             }
         }
 
@@ -438,7 +368,7 @@ internal sealed class PacketInterface : IDisposable
         {
             if (!target.KeepsFlows && !chosen.Contains(i))
             {
-                Follow(numbers[i], WayTo(numbers[i], target.Address, listener.Forward, sends: false));
+                Check(_ways.Follow(numbers[i], target.Address, listener.Forward, sends: false), "backend");
             }
         }
     }
@@ -449,53 +379,24 @@ internal sealed class PacketInterface : IDisposable
         HashSet<int> used = [.. _served.Values.SelectMany(s => s.Numbers)];
         foreach (int freed in _set.Numbers.LeaveOthers(used, _options.Clock.GetUtcNow()))
         {
-            _ways.Remove(freed);
-            _ = _set.Maps.SetBackend(freed, default);
+            _ways.Forget(freed);
         }
 
         foreach ((int number, HostAddress address, PacketForward forward) in _set.Numbers.LeftOnes())
         {
-            if (!_ways.ContainsKey(number))
+            if (!_ways.Has(number))
             {
-                Follow(number, WayTo(number, address, forward, sends: true));
+                Check(_ways.Follow(number, address, forward, sends: true), "backend");
             }
         }
     }
-
-    // What is known of the way already stays: a change of the routes is noticed by itself.
-    private BackendWay WayTo(int number, HostAddress address, PacketForward forward, bool sends)
-    {
-        HostAddress? next = forward == PacketForward.SameSegment ? address
-            : _ways.TryGetValue(number, out BackendWay? known) && known.Address == address && known.Forward == forward ? known.NextHop
-            : NextHop.Towards(Netlink, Index, address);
-        return new BackendWay(address, next, sends, forward);
-    }
-
-    private void Follow(int number, BackendWay way)
-    {
-        _ways[number] = way;
-        if (way.NextHop is { } next)
-        {
-            _ = _watch.Want(Index, next);
-        }
-
-        Check(WriteBackend(number, way), "backend");
-    }
-
-    private Errno WriteBackend(int number, BackendWay way)
-    {
-        ulong mac = MacOf(way);
-        return _set.Maps.SetBackend(number, way.Sends ? new PacketBackend(mac != 0, mac, _facts.Mac) : default);
-    }
-
-    private ulong MacOf(BackendWay way) => way.NextHop is { } next ? _watch.MacOf(Index, next) : 0;
 
     private void Abandon(bool isFirst)
     {
         Dispose();
         if (isFirst)
         {
-            _ = Remove(_folder, Netlink, null);
+            _ = PacketRemains.Remove(_folder, Netlink, null);
         }
     }
 

@@ -90,19 +90,7 @@ public sealed class PacketPlane : IDisposable
     public static string? Remove(string folder)
     {
         ArgumentNullException.ThrowIfNull(folder);
-        if (!Directory.Exists(folder))
-        {
-            return null;
-        }
-
-        using NetlinkSocket? netlink = NetlinkSocket.TryOpen(0, out Errno error);
-        if (netlink is null)
-        {
-            return $"netlink socket: {error}";
-        }
-
-        string?[] faults = [.. PinFolder.In(folder).Select(f => PacketInterface.Remove(f, netlink, null)), RemoveFolder(folder)];
-        return faults.Any(f => f is not null) ? string.Join("; ", faults.Where(f => f is not null)) : null;
+        return PacketRemains.RemoveAll(folder);
     }
 
     /// <summary>
@@ -141,7 +129,7 @@ public sealed class PacketPlane : IDisposable
 
             foreach (PinFolder left in PinFolder.In(_options.Folder).Where(f => !wanted.Contains(f.Interface)))
             {
-                _ = PacketInterface.Remove(left, _watch.Requests, _logger);
+                _ = PacketRemains.Remove(left, _watch.Requests, _logger);
             }
 
             _flowsCounted = long.MinValue;
@@ -206,7 +194,7 @@ public sealed class PacketPlane : IDisposable
     {
         if (End(i => i.Stop()))
         {
-            _ = RemoveFolder(_options.Folder);
+            _ = PacketRemains.RemoveFolder(_options.Folder);
         }
     }
 
@@ -223,19 +211,6 @@ public sealed class PacketPlane : IDisposable
         }
 
         return text.ToString();
-    }
-
-    private static string? RemoveFolder(string folder)
-    {
-        try
-        {
-            Directory.Delete(folder);
-            return null;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            return e.Message.TrimEnd('.');
-        }
     }
 
     private static void Check(ImmutableArray<PacketListener> listeners)

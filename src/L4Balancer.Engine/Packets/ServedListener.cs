@@ -18,12 +18,6 @@ internal sealed class ServedListener(PacketListener listener, int pool)
     public IEnumerable<Endpoint> Services() => Listener.Binds.Concat(Listener.Binds.Select(b => new Endpoint(b.Address, 0))).Distinct();
 }
 
-/// <summary>How packets get to the backend with a number, as far as it is known.</summary>
-/// <param name="NextHop">The neighbour that they are sent to; null: there is no route.</param>
-/// <param name="Sends">False: its flows are not to stay with it.</param>
-/// <param name="Forward">Whether they go as they are, or to the address in an outer header.</param>
-internal sealed record BackendWay(HostAddress Address, HostAddress? NextHop, bool Sends, PacketForward Forward);
-
 /// <summary>The sizes of the maps for a set of listeners.</summary>
 internal static class PacketRoom
 {

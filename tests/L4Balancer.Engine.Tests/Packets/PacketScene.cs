@@ -46,6 +46,8 @@ internal sealed partial class PacketScene : IDisposable
         }
         exec 3<&0
         add lb 10.88.0.2 fd88::2
+        # Else a change of a MAC address within a second of the one before is not believed (arp(7), locktime).
+        nsenter -t $pid -n sh -c 'echo 0 > /proc/sys/net/ipv4/neigh/eth0/locktime'
         echo $pid
         for i in 0 1 2 3 4 5 6 7; do
             add b$i 10.88.0.1$i fd88::1$i
@@ -53,6 +55,8 @@ internal sealed partial class PacketScene : IDisposable
                 ip addr add 10.88.99.99/32 dev lo
                 ip addr add fd88:99::99/128 dev lo nodad
                 echo 1 > /proc/sys/net/ipv4/conf/eth0/arp_notify
+                echo 1 > /proc/sys/net/ipv4/conf/all/arp_ignore
+                echo 2 > /proc/sys/net/ipv4/conf/all/arp_announce
                 echo 0 > /proc/sys/net/ipv4/conf/all/rp_filter'
             echo $pid
         done
@@ -66,6 +70,7 @@ internal sealed partial class PacketScene : IDisposable
     private readonly List<Socket> _listening = [];
     private readonly List<Socket> _clients = [];
     private readonly int[] _processes;
+    private bool _isLikeACard;
 
     private PacketScene(Process shell, int[] processes)
     {
@@ -181,6 +186,12 @@ internal sealed partial class PacketScene : IDisposable
     /// </summary>
     public unsafe void MakePortLikeACard()
     {
+        if (_isLikeACard)
+        {
+            return;
+        }
+
+        _isLikeACard = true;
         _ = In(_shell.Id, () =>
         {
             var code = new BpfAssembler();
@@ -205,7 +216,13 @@ internal sealed partial class PacketScene : IDisposable
     /// <summary>Runs a shell command at a backend.</summary>
     public void ShellAtBackend(int backend, string command) => Shell(_processes[1 + backend], command);
 
-    public void ShellAtBalancer(string command) => Shell(BalancerProcess, command);
+    /// <summary>Another interface takes the place of the balancer's, with the same name and addresses.</summary>
+    public void ReplaceInterface()
+    {
+        Shell(_shell.Id, $"ip link del lb; ip link add lb type veth peer name eth0 netns {BalancerProcess}; ip link set lb master br0 up");
+        Shell(BalancerProcess, "ip addr add 10.88.0.2/24 dev eth0; ip addr add fd88::2/64 dev eth0 nodad; ip link set eth0 up");
+        _isLikeACard = false;
+    }
 
     /// <summary>Sockets of the client, not yet connected.</summary>
     public Socket[] OpenClients(int count, bool isSix = false)
