@@ -15,8 +15,6 @@ namespace L4Balancer.Engine.Packets;
 [SupportedOSPlatform("linux")]
 public sealed class PacketPlane : IDisposable
 {
-    private static readonly TimeSpan FlowCountAge = TimeSpan.FromSeconds(10);
-
     private readonly Lock _gate = new();
     private readonly PacketPlaneOptions _options;
     private readonly ILogger _logger;
@@ -280,7 +278,7 @@ public sealed class PacketPlane : IDisposable
     private void CountFlows()
     {
         long now = Environment.TickCount64;
-        if (_flowsCounted == long.MinValue || now - _flowsCounted >= FlowCountAge.TotalMilliseconds)
+        if (_flowsCounted == long.MinValue || now - _flowsCounted >= _options.FlowCountAge.TotalMilliseconds)
         {
             _flowsCounted = now;
             _flows = new Dictionary<string, long>(_interfaces.Values.SelectMany(i => i.CountFlows()));

@@ -25,6 +25,9 @@ public sealed record PacketPlaneOptions
     /// <summary>The ways to attach that are tried, in this order; null: as <see cref="Attachment.Attach"/> says.</summary>
     internal IReadOnlyList<AttachMode>? Modes { get; init; }
 
+    /// <summary>For how long a number of flows is used before they are counted again.</summary>
+    internal TimeSpan FlowCountAge { get; init; } = TimeSpan.FromSeconds(10);
+
     /// <summary>How often the addresses of backends are asked for, so that a change without notice is found.</summary>
     internal TimeSpan NeighbourInterval { get; init; } = TimeSpan.FromSeconds(5);
 }

@@ -11,7 +11,7 @@ internal static class PacketVictimBody
 
     public static async Task RunAsync(string folder, string mode)
     {
-        using PacketPlane plane = PacketPlane.Start(PacketScene.Options(folder, Enum.Parse<AttachMode>(mode)), [PacketScene.Listener()]);
+        using PacketPlane plane = PacketPlane.Start(PlaneScene.Options(folder, Enum.Parse<AttachMode>(mode)), [PlaneScene.Listener()]);
         Console.WriteLine(Ready);
         await Task.Delay(Timeout.Infinite);
     }

@@ -17,7 +17,7 @@ namespace L4Balancer.Engine.Tests.Packets;
 /// (network_namespaces(7)), in which threads of this process open their sockets. A backend sends its number to who connects, and then what it receives.
 /// </summary>
 [SupportedOSPlatform("linux")]
-internal sealed partial class PacketScene : IDisposable
+internal sealed partial class PlaneScene : IDisposable
 {
     public const int Backends = 8;
     public const string BalancerInterface = "eth0";
@@ -72,7 +72,7 @@ internal sealed partial class PacketScene : IDisposable
     private readonly int[] _processes;
     private bool _isLikeACard;
 
-    private PacketScene(Process shell, int[] processes)
+    private PlaneScene(Process shell, int[] processes)
     {
         _shell = shell;
         _processes = processes;
@@ -93,7 +93,7 @@ internal sealed partial class PacketScene : IDisposable
     public int BalancerProcess => _processes[0];
 
     /// <summary>Skips the test where no such namespaces can be made.</summary>
-    public static PacketScene Start()
+    public static PlaneScene Start()
     {
         if (!Environment.IsPrivilegedProcess)
         {
@@ -119,11 +119,17 @@ internal sealed partial class PacketScene : IDisposable
             Assert.Ignore($"no such hosts in namespaces can be made here: {shell.StandardError.ReadToEnd().Trim()}");
         }
 
-        return new PacketScene(shell, [.. processes]);
+        return new PlaneScene(shell, [.. processes]);
     }
 
-    public static PacketPlaneOptions Options(string folder, AttachMode mode) =>
-        new() { Folder = folder, Loggers = NullLoggerFactory.Instance, Modes = [mode], NeighbourInterval = TimeSpan.FromSeconds(1) };
+    public static PacketPlaneOptions Options(string folder, AttachMode mode) => new()
+    {
+        Folder = folder,
+        Loggers = NullLoggerFactory.Instance,
+        Modes = [mode],
+        NeighbourInterval = TimeSpan.FromSeconds(1),
+        FlowCountAge = TimeSpan.Zero,
+    };
 
     /// <param name="takes">Which backends take new flows; null: all.</param>
     public static PacketListener Listener(Func<int, bool>? takes = null, int flows = 20_000, int backends = Backends) => new()
@@ -228,7 +234,11 @@ internal sealed partial class PacketScene : IDisposable
     public Socket[] OpenClients(int count, bool isSix = false)
     {
         Socket[] opened = In(_shell.Id, () => Enumerable.Range(0, count).Select(_ =>
-            new Socket(isSix ? AddressFamily.InterNetworkV6 : AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true }).ToArray());
+            new Socket(isSix ? AddressFamily.InterNetworkV6 : AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp)
+            {
+                NoDelay = true,
+                LingerState = new LingerOption(true, 0),
+            }).ToArray());
         _clients.AddRange(opened);
         return opened;
     }
@@ -260,9 +270,16 @@ internal sealed partial class PacketScene : IDisposable
         Assert.That(received.AsSpan().SequenceEqual(sent));
     }
 
-    public void Dispose()
+    /// <summary>Resets the connections of the client.</summary>
+    public void CloseClients()
     {
         _clients.ForEach(c => c.Dispose());
+        _clients.Clear();
+    }
+
+    public void Dispose()
+    {
+        CloseClients();
         _listening.ForEach(l => l.Dispose());
         _shell.StandardInput.Close();
         if (!_shell.WaitForExit(10_000))
