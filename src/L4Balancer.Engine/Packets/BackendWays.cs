@@ -27,7 +27,7 @@ internal sealed class BackendWays(NeighbourWatch watch)
     {
         // A change of the routes is noticed by itself.
         Way way = _ways.TryGetValue(number, out Way? known) && known.Address == address && known.Forward == forward
-            ? known with { Sends = sends } : new Way(address, NextHopOf(address, forward), sends, forward);
+            ? known with { Sends = sends } : new Way(address, NextHopOf(address, forward), TunnelTo(address, forward), sends, forward);
         return Follow(number, way);
     }
 
@@ -60,7 +60,7 @@ internal sealed class BackendWays(NeighbourWatch watch)
     {
         foreach ((int number, Way way) in _ways.Where(w => w.Value.Forward == PacketForward.Encapsulated).ToArray())
         {
-            _ = Follow(number, way with { NextHop = NextHopOf(way.Address, way.Forward) });
+            _ = Follow(number, way with { NextHop = NextHopOf(way.Address, way.Forward), Tunnel = TunnelTo(way.Address, way.Forward) });
         }
     }
 
@@ -83,6 +83,9 @@ internal sealed class BackendWays(NeighbourWatch watch)
     private HostAddress? NextHopOf(HostAddress address, PacketForward forward) =>
         forward == PacketForward.SameSegment ? address : NextHop.Towards(watch.Requests, Facts.Index, address);
 
+    private static PacketTunnel? TunnelTo(HostAddress address, PacketForward forward) =>
+        forward == PacketForward.Encapsulated ? PacketTunnel.Towards(address) : null;
+
     private Errno Follow(int number, Way way)
     {
         _ways[number] = way;
@@ -97,11 +100,13 @@ internal sealed class BackendWays(NeighbourWatch watch)
     private Errno Write(int number, Way way)
     {
         ulong mac = MacOf(way);
-        return Maps.SetBackend(number, way.Sends ? new PacketBackend(mac != 0, mac, Facts.Mac) : default);
+        bool isKnown = mac != 0 && (way.Forward == PacketForward.SameSegment || way.Tunnel is not null);
+        return Maps.SetBackend(number, way.Sends ? new PacketBackend(isKnown, mac, Facts.Mac, way.Tunnel) : default);
     }
 
     private ulong MacOf(Way way) => way.NextHop is { } next ? watch.MacOf(Facts.Index, next) : 0;
 
     /// <param name="NextHop">The neighbour that packets are sent to; null: there is no route.</param>
-    private sealed record Way(HostAddress Address, HostAddress? NextHop, bool Sends, PacketForward Forward);
+    /// <param name="Tunnel">The outer header; null: there is none, or no route.</param>
+    private sealed record Way(HostAddress Address, HostAddress? NextHop, PacketTunnel? Tunnel, bool Sends, PacketForward Forward);
 }
