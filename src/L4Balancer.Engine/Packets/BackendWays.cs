@@ -27,7 +27,7 @@ internal sealed class BackendWays(NeighbourWatch watch)
     {
         // A change of the routes is noticed by itself.
         Way way = _ways.TryGetValue(number, out Way? known) && known.Address == address && known.Forward == forward
-            ? known with { Sends = sends } : new Way(address, NextHopOf(address, forward), TunnelTo(address, forward), sends, forward);
+            ? known with { Sends = sends } : WayTo(address, forward) with { Sends = sends };
         return Follow(number, way);
     }
 
@@ -60,7 +60,7 @@ internal sealed class BackendWays(NeighbourWatch watch)
     {
         foreach ((int number, Way way) in _ways.Where(w => w.Value.Forward == PacketForward.Encapsulated).ToArray())
         {
-            _ = Follow(number, way with { NextHop = NextHopOf(way.Address, way.Forward), Tunnel = TunnelTo(way.Address, way.Forward) });
+            _ = Follow(number, WayTo(way.Address, way.Forward) with { Sends = way.Sends });
         }
     }
 
@@ -80,11 +80,9 @@ internal sealed class BackendWays(NeighbourWatch watch)
     public IEnumerable<(int Interface, HostAddress Address)> Wanted() =>
         _ways.Values.Where(w => w.NextHop is not null).Select(w => (Facts.Index, w.NextHop!.Value));
 
-    private HostAddress? NextHopOf(HostAddress address, PacketForward forward) =>
-        forward == PacketForward.SameSegment ? address : NextHop.Towards(watch.Requests, Facts.Index, address);
-
-    private static PacketTunnel? TunnelTo(HostAddress address, PacketForward forward) =>
-        forward == PacketForward.Encapsulated ? PacketTunnel.Towards(address) : null;
+    private Way WayTo(HostAddress address, PacketForward forward) => forward == PacketForward.SameSegment
+        ? new Way(address, address, true, forward, null)
+        : new Way(address, NextHop.Towards(watch.Requests, Facts.Index, address), true, forward, PacketTunnel.Towards(address));
 
     private Errno Follow(int number, Way way)
     {
@@ -100,13 +98,15 @@ internal sealed class BackendWays(NeighbourWatch watch)
     private Errno Write(int number, Way way)
     {
         ulong mac = MacOf(way);
-        bool isKnown = mac != 0 && (way.Forward == PacketForward.SameSegment || way.Tunnel is not null);
-        return Maps.SetBackend(number, way.Sends ? new PacketBackend(isKnown, mac, Facts.Mac, way.Tunnel) : default);
+        return Maps.SetBackend(number, way.CanSend ? new PacketBackend(mac != 0, mac, Facts.Mac, way.Tunnel) : default);
     }
 
     private ulong MacOf(Way way) => way.NextHop is { } next ? watch.MacOf(Facts.Index, next) : 0;
 
-    /// <param name="NextHop">The neighbour that packets are sent to; null: there is no route.</param>
-    /// <param name="Tunnel">The outer header; null: there is none, or no route.</param>
-    private sealed record Way(HostAddress Address, HostAddress? NextHop, PacketTunnel? Tunnel, bool Sends, PacketForward Forward);
+    /// <param name="NextHop">The neighbour that packets are sent to; null: there is no route by this interface, but the kernel may know one.</param>
+    /// <param name="Tunnel">Null: the packets go as they are, or there is no route at all.</param>
+    private sealed record Way(HostAddress Address, HostAddress? NextHop, bool Sends, PacketForward Forward, PacketTunnel? Tunnel)
+    {
+        public bool CanSend => Sends && (Forward == PacketForward.SameSegment || Tunnel is not null);
+    }
 }

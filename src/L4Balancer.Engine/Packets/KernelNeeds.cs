@@ -11,6 +11,7 @@ internal static class KernelNeeds
 {
     private const int NetAdmin = 12;
     private const int SysAdmin = 21;
+    private const int PerfMon = 38;
     private const int BpfRight = 39;
 
     /// <summary>Links between an interface and an XDP program.</summary>
@@ -43,6 +44,13 @@ internal static class KernelNeeds
             missing.Add("CAP_BPF is missing: add it to AmbientCapabilities= and CapabilityBoundingSet= of the unit, and bpf to SystemCallFilter=");
         }
 
+        if ((rights & (1UL << PerfMon | 1UL << SysAdmin)) == 0)
+        {
+            missing.Add(
+                "CAP_PERFMON is missing, without which the kernel's verifier refuses arithmetic with pointers to maps: add it to AmbientCapabilities= and "
+                + "CapabilityBoundingSet= of the unit");
+        }
+
         if ((rights & 1UL << NetAdmin) == 0)
         {
             missing.Add("CAP_NET_ADMIN is missing: add it to AmbientCapabilities= and CapabilityBoundingSet= of the unit");
@@ -65,7 +73,7 @@ internal static class KernelNeeds
             "LimitMEMLOCK= of the unit is too small for the maps (set LimitMEMLOCK=infinity), or CAP_BPF is missing, or SystemCallFilter= forbids bpf",
         Errno.EPERM => "CAP_BPF is missing, or SystemCallFilter= of the unit forbids bpf, or the kernel is locked down",
         Errno.ENOMEM or Errno.E2BIG or Errno.ENOSPC => "there is no memory for the maps: lower `flows`, or raise MemoryMax= of the unit",
-        Errno.EACCES => "the kernel's verifier refuses the program: please report it with the kernel's version",
+        Errno.EACCES => "CAP_PERFMON is missing, or the kernel's verifier refuses the program: please report it with the kernel's version",
         Errno.EINVAL => "the kernel is too old, or lacks CONFIG_BPF_SYSCALL features",
         Errno.ENOSYS => "the kernel has no bpf(2) (CONFIG_BPF_SYSCALL)",
         _ => "bpf(2)",
