@@ -55,11 +55,13 @@ internal sealed class DaemonFamily : IAsyncDisposable
     /// <summary>The process that answers.</summary>
     public async Task<int> ServingAsync() => (await StatusAsync()).GetProperty("pid").GetInt32();
 
-    public async Task<(int Code, JsonElement Answer)> PostUpgradeAsync(object? body = null)
+    public Task<(int Code, JsonElement Answer)> PostUpgradeAsync(object? body = null) => PostAsync("/v1/upgrade", body);
+
+    public async Task<(int Code, JsonElement Answer)> PostAsync(string path, object? body = null)
     {
         using HttpResponseMessage response = body is null
-            ? await _http.PostAsync(new Uri("/v1/upgrade", UriKind.Relative), null)
-            : await _http.PostAsJsonAsync("/v1/upgrade", body);
+            ? await _http.PostAsync(new Uri(path, UriKind.Relative), null)
+            : await _http.PostAsJsonAsync(path, body);
         return ((int)response.StatusCode, await response.Content.ReadFromJsonAsync<JsonElement>());
     }
 
