@@ -92,7 +92,9 @@ internal sealed class UpgradeFaultTests
         await using Scene scene = await Scene.StartAsync("new.prepared:stop");
         Task<(int Code, string Output, string Errors)> upgrade = scene.Family.CommandAsync("upgrade");
         await scene.Family.UntilAsync(
-            async () => (await scene.Family.StatusAsync()).GetProperty("upgrade").GetProperty("step").GetString() == "starting", "it is starting");
+            async () => (await scene.Family.StatusAsync()).TryGetProperty("upgrade", out JsonElement now)
+                && now.ValueKind == JsonValueKind.Object && now.GetProperty("step").GetString() == "starting",
+            "it is starting");
         (int code, JsonElement answer) = await scene.Family.PostAsync("/v1/reload");
         Assert.That(code, Is.EqualTo(409), answer.ToString());
         Assert.That(answer.GetProperty("detail").GetString(), Does.StartWith("an upgrade is under way: the reload is held back"));
