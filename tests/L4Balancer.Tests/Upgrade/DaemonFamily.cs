@@ -20,8 +20,15 @@ internal sealed class DaemonFamily : IAsyncDisposable
 
     /// <param name="toml">The configuration without <c>[admin]</c>.</param>
     /// <param name="fault">As L4BALANCER_FAULT; null: none.</param>
-    public DaemonFamily(string toml, string? fault = null)
+    /// <param name="keeperFolder">A daemon with a keeper has run here before.</param>
+    public DaemonFamily(string toml, string? fault = null, bool keeperFolder = false)
     {
+        if (keeperFolder && !OperatingSystem.IsWindows())
+        {
+            Directory.CreateDirectory(
+                Path.Combine(_folder, "keeper"), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        }
+
         Config = Path.Combine(_folder, "balancer.toml");
         File.WriteAllText(Config, $"{toml}\n[admin]\nsocket = \"{Socket}\"\n");
         var environment = new Dictionary<string, string> { [Mark] = _mark[(Mark.Length + 1)..] };

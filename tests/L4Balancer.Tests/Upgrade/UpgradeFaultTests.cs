@@ -179,7 +179,7 @@ internal sealed class UpgradeFaultTests
         {
             var backend = new EchoPeer();
             string config = OneBackend.Config(backend.Endpoint, balancer: $"workers = 2\n{settings}").Replace("[admin]\nsocket = \"\"\n", "", StringComparison.Ordinal);
-            var scene = new Scene(backend, new DaemonFamily(config, fault));
+            var scene = new Scene(backend, new DaemonFamily(config, fault, keeperFolder: settings.Length > 0));
             await scene.Family.First.ReadyAsync();
             IPEndPoint listener = await scene.Family.First.ListenerAsync("wss");
             for (int i = 0; i < Many; i++)
