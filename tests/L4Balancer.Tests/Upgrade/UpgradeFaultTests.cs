@@ -93,7 +93,7 @@ internal sealed class UpgradeFaultTests
         Task<(int Code, string Output, string Errors)> upgrade = scene.Family.CommandAsync("upgrade");
         await scene.Family.UntilAsync(
             async () => (await scene.Family.StatusAsync()).TryGetProperty("upgrade", out JsonElement now)
-                && now.ValueKind == JsonValueKind.Object && now.GetProperty("step").GetString() == "starting",
+                && now.ValueKind == JsonValueKind.Object && now.GetProperty("state").GetString() == "starting",
             "it is starting");
         (int code, JsonElement answer) = await scene.Family.PostAsync("/v1/reload");
         Assert.That(code, Is.EqualTo(409), answer.ToString());
