@@ -17,7 +17,8 @@ internal static class CommandLineRoot
         RootCommand root = Build(output, errors);
 
         // An argument that starts with @ is taken literally; response files are disabled.
-        ParseResult parsed = root.Parse(args is ["help", .. string[] asked] ? [.. asked, "--help"] : args, new ParserConfiguration { ResponseFileTokenReplacer = null });
+        string[] asked = args is ["help", .. string[] command] ? [.. command, "--help"] : args;
+        ParseResult parsed = root.Parse(asked, new ParserConfiguration { ResponseFileTokenReplacer = null });
         bool isCommand = parsed.Action is not null && ReferenceEquals(parsed.Action, parsed.CommandResult.Command.Action);
         if (parsed.Action is ParseErrorAction || (isCommand && Mistakes.Unmatched(parsed).Length > 0))
         {
