@@ -123,7 +123,7 @@ internal sealed class TopView
         "Keys:",
         "  q, Ctrl-C            quit",
         $"  {string.Join(' ', TopPanels.All.Select(static p => p.Key))}, Tab         {string.Join(", ", TopPanels.All.Select(static p => p.Title))}",
-        "  /                    filter by part of what a row shows; Enter keeps it, Esc clears it",
+        "  /                    filter by what a row shows; Enter keeps it, Esc clears it",
         "  arrows, PgUp, PgDn, Home, End   move the cursor",
         "  ?                    this help; any key leaves it",
         "",
