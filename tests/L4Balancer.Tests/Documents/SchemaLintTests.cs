@@ -35,19 +35,20 @@ internal sealed class SchemaLintTests
         string example = Repository.PathOf("balancer.toml.example");
         string copy = DaemonProcess.ConfigFileWith(await File.ReadAllTextAsync(example, cancel));
         Assert.That(await LintAsync([DaemonProcess.ConfigFileWith(Good), copy], cancel), Is.EqualTo((0, "")));
-        foreach ((string from, string to, string fault) in new[]
-        {
+        (string From, string To, string Fault)[] mistakes =
+        [
             ("workers = 4", "workers = 5000", "5000 is greater than the maximum of 1024"),
-            ("workers = 4", "worker = 4", "worker"),
-            ("1m30s}", "1m30s} \"\nengine = \"iocp", "iocp"),
-            ("\"${GRACE:-1m30s}\"", "30", "30"),
-            ("v4 = 24", "v5 = 24", "v5"),
-            ("  name = \"ws1\"\n", "", "name"),
-        })
-        {
-            (int code, string output) = await LintAsync([DaemonProcess.ConfigFileWith(Good.Replace(from, to, StringComparison.Ordinal))], cancel);
-            Assert.That((code, output.Contains(fault, StringComparison.Ordinal)), Is.EqualTo((1, true)), $"{to}: {output}");
-        }
+            ("workers = 4", "worker = 4", "('worker' was unexpected)"),
+            ("1m30s}", "1m30s} \"\nengine = \"iocp", "\"iocp\" is not valid"),
+            ("\"${GRACE:-1m30s}\"", "30", "30 is not of type"),
+            ("v4 = 24", "v5 = 24", "('v5' was unexpected)"),
+            ("  name = \"ws1\"\n", "", "\"name\" is a required property"),
+        ];
+        string[] files = [.. mistakes.Select(m => DaemonProcess.ConfigFileWith(Good.Replace(m.From, m.To, StringComparison.Ordinal)))];
+        (int code, string output) = await LintAsync(files, cancel);
+        Assert.That(code, Is.EqualTo(1));
+        Assert.That(mistakes.Where(m => !output.Contains(m.Fault, StringComparison.Ordinal)), Is.Empty, output);
+        Assert.That(files.Where(f => !output.Contains(f, StringComparison.Ordinal)), Is.Empty, output);
     }
 
     private static async Task<(int Code, string Errors)> LintAsync(string[] files, CancellationToken cancel)
