@@ -102,7 +102,7 @@ internal static class CommandLineRoot
     private sealed class HelpWithExample(HelpAction help, IReadOnlyDictionary<Command, string> examples, AdminSession asking) : SynchronousCommandLineAction
     {
         // They ask no daemon.
-        private static readonly string[] Alone = ["run", "check", "demo", "version"];
+        private static readonly string[] Alone = ["run", "check", "demo", "version", "decapsulate"];
 
         public override bool ClearsParseErrors => true;
 
