@@ -227,6 +227,9 @@ internal sealed partial class PlaneScene : IDisposable
     {
         Shell(_shell.Id, $"ip link del lb; ip link add lb type veth peer name eth0 netns {BalancerProcess}; ip link set lb master br0 up");
         Shell(BalancerProcess, "ip addr add 10.88.0.2/24 dev eth0; ip addr add fd88::2/64 dev eth0 nodad; ip link set eth0 up");
+
+        // The client would find out by itself that the balancer has another MAC address, but only after up to a minute.
+        Shell(_shell.Id, "ip neigh flush to 10.88.0.2 dev br0");
         _isLikeACard = false;
     }
 
