@@ -29,7 +29,8 @@ internal sealed partial class PlaneScene : IDisposable
         set -e
         mount -t bpf bpf /mnt
         ip link set lo up
-        ip link add br0 type bridge
+        # An address of its own: else it is that of a port, and changes with the ports.
+        ip link add br0 address 02:00:00:00:88:00 type bridge
         ip addr add 10.88.0.1/24 dev br0
         ip addr add fd88::1/64 dev br0 nodad
         ip link set br0 up
