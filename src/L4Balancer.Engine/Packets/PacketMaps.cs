@@ -160,6 +160,9 @@ internal sealed class PacketMaps : IDisposable
             ? (Sum(counts, 0, 2 * sizeof(long)), Sum(counts, sizeof(long), 2 * sizeof(long))) : (0, 0);
     }
 
+    /// <summary>The counters of a backend begin at zero.</summary>
+    public void ClearCount(int backend) => _ = Bpf.Update(Counts, Number(backend), new byte[2 * sizeof(long) * Bpf.PossibleProcessors]);
+
     public void Dispose()
     {
         _opened.ForEach(m => TcpSocket.Close(m.Descriptor));
