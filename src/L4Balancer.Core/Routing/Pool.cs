@@ -174,6 +174,23 @@ public sealed class Pool
     }
 
     /// <summary>
+    /// What <see cref="Pick(RouteKey, ReadOnlySpan{ushort})"/> chooses at this moment, as plain numbers for another program: for a connection that takes
+    /// no trial, while no backend is full and the pool is not being rebalanced. Only of a pool with <c>maglev</c>, and without backups.
+    /// </summary>
+    public FlatTable Flatten()
+    {
+        Candidates primary = _primary;
+        ulong[] ramps = new ulong[_ramps.Length];
+        for (int i = 0; i < ramps.Length; i++)
+        {
+            ramps[i] = Volatile.Read(ref _ramps[i]);
+        }
+
+        bool isRamping = Settings.SlowStart > TimeSpan.Zero && ramps.Any(static r => r != ulong.MaxValue);
+        return new FlatTable(_primaryPicker as Maglev ?? Maglev.Build([]), primary.Serving, isRamping ? [.. ramps] : []);
+    }
+
+    /// <summary>
     /// A hash over the tables that <c>balance</c> uses, or over the members and weights where it uses none: equal on two balancers if both choose the
     /// same backend for every key. Does not depend on the order of the backends in the file, on health, modes and limits. Takes time in proportion to
     /// the size of the tables.

@@ -59,13 +59,13 @@ internal static class StatusReport
     // listener whose pool is down may have none.
     private static IEnumerable<ListenerAnswer> ListenersOf(RoutingSnapshot snapshot, IReadOnlyList<Endpoint> bound)
     {
-        bool all = bound.Count == snapshot.Listeners.Sum(l => l.Settings.Bind.Length);
-        bool agree = all || bound.Count == snapshot.Listeners.Where(l => l.IsOpen).Sum(l => l.Settings.Bind.Length);
+        bool all = bound.Count == snapshot.Listeners.Where(static l => !l.IsPacket).Sum(l => l.Settings.Bind.Length);
+        bool agree = all || bound.Count == snapshot.Listeners.Where(l => l.IsOpen && !l.IsPacket).Sum(l => l.Settings.Bind.Length);
         int next = 0;
         foreach (Listener listener in snapshot.Listeners)
         {
-            int count = all || listener.IsOpen ? listener.Settings.Bind.Length : 0;
-            IEnumerable<Endpoint> addresses = agree ? bound.Skip(next).Take(count) : listener.Settings.Bind;
+            int count = (all || listener.IsOpen) && !listener.IsPacket ? listener.Settings.Bind.Length : 0;
+            IEnumerable<Endpoint> addresses = agree && !listener.IsPacket ? bound.Skip(next).Take(count) : listener.Settings.Bind;
             next += count;
             yield return new ListenerAnswer(
                 listener.Name, listener.Pool.Name, [.. PortSpan.Compact(addresses)], listener.State.Accepted,
