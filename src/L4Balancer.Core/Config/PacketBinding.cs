@@ -84,13 +84,10 @@ internal static class PacketBinding
             {
                 item.Reject($"{Quoted.Text(text)} is a UNIX socket, and mode = \"packet\" forwards TCP packets; allowed: an IP address with a port");
             }
-            else if (Endpoint.TryParse(text, out Endpoint endpoint) && (endpoint.Port == 0 || endpoint.Address.IsAny))
+            else if ((Endpoint.TryParse(text, out Endpoint endpoint) && (endpoint.Port == 0 || endpoint.Address.IsAny))
+                || (PortSpan.TryParse(text, out PortSpan span) && span.Address.IsAny))
             {
-                item.Reject($"\"{endpoint}\" is not a virtual address; allowed with mode = \"packet\": one address with a port, like \"192.0.2.10:443\"");
-            }
-            else if (PortSpan.TryParse(text, out PortSpan span) && span.Address.IsAny)
-            {
-                item.Reject($"{Quoted.Text(text)} is not a virtual address; allowed with mode = \"packet\": one address with a port, like \"192.0.2.10:443\"");
+                item.Reject($"{Quoted.Text(text)} is not a virtual address; allowed with mode = \"packet\": one with a port, like \"192.0.2.10:443\"");
             }
         }
     }

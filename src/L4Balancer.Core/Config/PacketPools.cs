@@ -34,7 +34,8 @@ internal sealed class PacketPools
             {
                 string user = $"listener {Quoted.Text(listener.Name)} has mode = \"packet\"";
                 ReportPool(written, user);
-                ReportBackends(written, [.. listeners.Where(l => l.Mode == ListenerMode.Packet && l.Pool == listener.Pool).SelectMany(static l => l.Bind)], user);
+                IEnumerable<ListenerSettings> same = listeners.Where(l => l.Mode == ListenerMode.Packet && l.Pool == listener.Pool);
+                ReportBackends(written, [.. same.SelectMany(static l => l.Bind)], user);
             }
         }
     }

@@ -97,7 +97,20 @@ internal static class ChoiceCode
             code.JumpIf(Condition.Greater, Register.R4, Register.R0, skip);
             code.Move(Register.R1, Register.R3);
             code.Mark(skip);
+            EmitForget(code, Register.R1, Register.R5);
         }
+    }
+
+    /// <summary>
+    /// Adds nothing to a number below 65,536, of which the verifier knows no more than that afterwards: paths that differ only in what it knew are one
+    /// from here on. Without it the paths of a search double with each step.
+    /// </summary>
+    /// <param name="spare">Is lost.</param>
+    public static void EmitForget(BpfAssembler code, Register number, Register spare)
+    {
+        code.LoadFrom(Width.Word, spare, Register.R7, ChoiceTable.ZeroAt);
+        code.Add(number, spare);
+        code.And(number, ushort.MaxValue);
     }
 
     /// <summary>From the place in R1, which stays, to the member in R0. R2 is lost.</summary>

@@ -9,6 +9,9 @@ internal static class RampedChoiceCode
 {
     private const int LastDraw = ChoiceCode.LastRehash + 16;
 
+    // The verifier follows each step. Beyond it a key that no other step has placed is chosen for as if no member were in slow start.
+    private const int LongestPass = 1024;
+
     /// <summary>Leaves the member in R0. R1 to R6 and R8 are lost; R7, the table, stays.</summary>
     /// <param name="key">As in <see cref="ChoiceCode.Emit"/>.</param>
     /// <param name="found">Where to go with a member in R0.</param>
@@ -47,13 +50,14 @@ internal static class RampedChoiceCode
         code.JumpIf(Condition.GreaterOrEqual, Register.R6, Register.R2, none);
         code.Add(Register.R1, 1);
         code.JumpIf(Condition.Less, Register.R1, Register.R2, within);
-        code.LoadFrom(Width.Word, Register.R1, Register.R7, ChoiceTable.ZeroAt);
+        code.Move(Register.R1, 0);
         code.Mark(within);
+        ChoiceCode.EmitForget(code, Register.R1, Register.R5);
         ChoiceCode.EmitMemberAt(code, table, none);
         EmitAdmission(code, table, found, refused, none);
         code.Mark(refused);
         code.Add(Register.R6, 1);
-        code.JumpIf(Condition.Less, Register.R6, table.Members, next);
+        code.JumpIf(Condition.Less, Register.R6, Math.Min(table.Members, LongestPass), next);
         code.Jump(none);
     }
 

@@ -21,15 +21,24 @@ internal static class BackendsCommand
 
     public static TextTable Table(IEnumerable<BackendAnswer> backends)
     {
+        BackendAnswer[] all = [.. backends];
+        bool hasPackets = all.Any(static b => b.Packets is not null);
+        string[] packets = hasPackets ? [">packets", ">in packets"] : [];
         var table = new TextTable(
-            "backend", "address", "state", ">since", ">weight", ">connections", ">share", ">failures", ">to backend", ">to client", "closing", "health");
-        foreach (BackendAnswer b in backends)
+        [
+            "backend", "address", "state", ">since", ">weight", ">connections", ">share", ">failures", ">to backend", ">to client", .. packets, "closing",
+            "health",
+        ]);
+        foreach (BackendAnswer b in all)
         {
+            string[] sent = !hasPackets ? [] : b.Packets is { } p ? [Quantity.Count(p.Packets), Quantity.Bytes(p.Bytes)] : ["-", "-"];
             table.Add(
+            [
                 $"{b.Pool}/{b.Name}", Address(b), b.State, b.StateSeconds is double seconds ? Quantity.Seconds(seconds) : "-",
                 Quantity.Count(b.Weight) + (b.Backup ? " backup" : ""),
                 Quantity.Count(b.Connections), Quantity.Ratio(b.ShareRatio), Quantity.Count(b.ConnectFailures.Values.Sum()),
-                Quantity.Bytes(b.BytesToBackend), Quantity.Bytes(b.BytesToClient), Closing(b), Health(b));
+                Quantity.Bytes(b.BytesToBackend), Quantity.Bytes(b.BytesToClient), .. sent, Closing(b), Health(b),
+            ]);
         }
 
         return table;

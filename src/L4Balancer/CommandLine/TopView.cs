@@ -19,7 +19,7 @@ internal sealed class TopView
         "Keys:",
         "  q, Ctrl-C            quit",
         "  /                    filter by part of the name, address or state; Enter keeps it, Esc clears it",
-        $"  a n c i o s w h {TopColumns.NameKey}    sort by active, new, closed, in, out, state, weight, share, name; again: the other way round",
+        $"  a n c i p o s w h {TopColumns.NameKey}  sort by active, new, closed, in, packets, out, state, weight, share, name; again: the other way round",
         "  Up, Down, PgUp, PgDn, Home, End   scroll",
         "  ?                    this help; any key leaves it",
     ];

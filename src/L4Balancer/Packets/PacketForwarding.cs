@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using L4Balancer.Control;
 using L4Balancer.Core.Addressing;
+using L4Balancer.Core.Config;
 using L4Balancer.Core.Routing;
 using L4Balancer.Engine;
 using L4Balancer.Engine.Packets;
@@ -14,8 +15,10 @@ namespace L4Balancer.Packets;
 /// </summary>
 /// <param name="start">Attaches, or takes over what is there (<see cref="PacketPlane.Start"/>).</param>
 /// <param name="remove">Removes what a process before has left, if there is nothing to take over for (<see cref="PacketPlane.Remove"/>).</param>
+/// <param name="hasPredecessor">Whether a process before has left something: then a start that fails leaves it too, for the next one.</param>
 internal sealed class PacketForwarding(
-    Func<ImmutableArray<PacketListener>, IPacketPlane> start, Func<string?> remove, TimeProvider clock, ILogger log) : IPacketForwarding, IDisposable
+    Func<ImmutableArray<PacketListener>, IPacketPlane> start, Func<string?> remove, bool hasPredecessor, TimeProvider clock, ILogger log)
+    : IPacketForwarding, IDisposable
 {
     /// <summary>Counters are read again after this time: a scrape and the status page ask for them several times at once.</summary>
     private static readonly TimeSpan Fresh = TimeSpan.FromMilliseconds(200);
@@ -23,8 +26,24 @@ internal sealed class PacketForwarding(
     private readonly Lock _turn = new();
     private IPacketPlane? _plane;
     private bool _isAnothers;
+    private bool _isServing;
     private PacketReading _reading = PacketReading.Empty;
     private long _readAt;
+    private PacketTotals _totals = PacketTotals.Empty;
+    private (PacketReading? Reading, RoutingSnapshot? Snapshot) _totalsOf;
+
+    /// <summary>Of a daemon: what is attached is pinned in its folder.</summary>
+    /// <param name="path">The file of the configuration; null if it was not read from a file.</param>
+    public static PacketForwarding Of(BalancerConfig config, string? path, TimeProvider clock, ILoggerFactory loggers)
+    {
+        string folder = PacketFolder.For(config, path, Environment.GetEnvironmentVariable);
+        return new PacketForwarding(
+            listeners => OperatingSystem.IsLinux()
+                ? new KernelPlane(PacketPlane.Start(new PacketPlaneOptions { Folder = folder, Loggers = loggers }, listeners))
+                : throw new PacketFaultException("needs Linux; leave it out"),
+            () => OperatingSystem.IsLinux() && Directory.Exists(folder) ? PacketPlane.Remove(folder) : null,
+            Directory.Exists(folder), clock, loggers.CreateLogger<PacketForwarding>());
+    }
 
     /// <summary>At the start of a daemon, before its control plane exists.</summary>
     /// <returns>Why it cannot; empty if all packet listeners are in force.</returns>
@@ -73,6 +92,12 @@ internal sealed class PacketForwarding(
             }
             catch (PacketFaultException e)
             {
+                if (_plane is null && !_isServing && !hasPredecessor)
+                {
+                    // Of several interfaces some may be attached to.
+                    _ = remove();
+                }
+
                 return [new ListenFailure(listeners[0].Name, default, $"mode = \"packet\": {e.Message}")];
             }
         }
@@ -94,12 +119,29 @@ internal sealed class PacketForwarding(
         }
     }
 
-    /// <summary>What has been counted, at most a fifth of a second ago.</summary>
-    public PacketReading Read()
+    /// <summary>The daemon serves: its end without <see cref="Stop"/> is no failed start.</summary>
+    public void Serve()
     {
         lock (_turn)
         {
-            return Reading();
+            _isServing = true;
+        }
+    }
+
+    /// <summary>What has been counted, at most a fifth of a second ago.</summary>
+    /// <param name="now">The snapshot in force.</param>
+    public PacketTotals Totals(RoutingSnapshot now)
+    {
+        lock (_turn)
+        {
+            PacketReading reading = Reading();
+            if (reading != _totalsOf.Reading || now != _totalsOf.Snapshot)
+            {
+                _totalsOf = (reading, now);
+                _totals = PacketTotals.Of(now, reading);
+            }
+
+            return _totals;
         }
     }
 
@@ -147,8 +189,16 @@ internal sealed class PacketForwarding(
         }
     }
 
-    /// <summary>Without <see cref="Stop"/> everything stays for the next process.</summary>
-    public void Dispose() => Leave();
+    /// <summary>Without <see cref="Stop"/> everything stays for the next process, unless this one has attached it and never served.</summary>
+    public void Dispose()
+    {
+        if (!_isServing && !hasPredecessor)
+        {
+            Stop();
+        }
+
+        Leave();
+    }
 
     private void End()
     {

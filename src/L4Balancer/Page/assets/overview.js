@@ -122,8 +122,8 @@ const overview = {
     holder.className = 'listeners list';
     holder.replaceChildren(...status.listeners.flatMap(l => [
       element('div', {}, element('div.name', {}, l.name), element('div.dim', {}, `${l.addresses.join(', ')} → ${l.pool}`)),
-      element('span.dim', {}, `${count(l.open)} open`),
-      element('span', {}, `${count(l.accepted)} accepted`),
+      element('span.dim', {}, l.packets ? `${count(l.packets.flows)} flows` : `${count(l.open)} open`),
+      element('span', {}, l.packets ? l.packets.attachment || 'not attached' : `${count(l.accepted)} accepted`),
     ]));
   },
 
