@@ -150,7 +150,6 @@ internal sealed class PacketForwarding(
     {
         lock (_turn)
         {
-            _ = Reading();
             _plane?.Leave();
             _plane = null;
             _isAnothers = true;
