@@ -58,6 +58,7 @@ internal sealed class Daemon : IAsyncDisposable
     private FileWatch? _watch;
     private volatile FleetService? _fleet;
     private DaemonUpgrade? _upgrade;
+    private bool _hasRecovered;
 
     public Daemon(TimeProvider clock, LogOutput output, LevelSwitch level, ILoggerFactory loggers, ServiceNotifications systemd)
     {
@@ -199,7 +200,7 @@ internal sealed class Daemon : IAsyncDisposable
             crash.TakeListening(config, passed);
             crash.Prepare(snapshot, survivors);
             listening = crash.Listening;
-            _servers.Sockets = new ControlSockets(crash.Control, _loggers.CreateLogger<ControlSockets>());
+            _servers.Sockets = new ControlSockets(crash.Control, _loggers.CreateLogger<ControlSockets>()) { AreShared = !crash.IsAlone };
         }
 
         void AddState(BalancerMetrics? metrics)
@@ -263,6 +264,10 @@ internal sealed class Daemon : IAsyncDisposable
         if (crash is not null && OperatingSystem.IsLinux())
         {
             await RecoverAsync(crash, survivors, []);
+            if (!crash.IsAlone)
+            {
+                _parts.Own(new PeriodicJob("the look at what a crashed daemon has left", LooksAtKeeper, _clock, _log, () => RecoverLater(survivors)));
+            }
         }
 
         ReturnMemoryOfStart();
@@ -429,10 +434,31 @@ internal sealed class Daemon : IAsyncDisposable
         }
     }
 
+    // Another process had begun to take over when this one started, and may have ended before it was done.
+    private void RecoverLater(Survivors survivors)
+    {
+        if (_hasRecovered || IsBeingReplaced || !OperatingSystem.IsLinux())
+        {
+            return;
+        }
+
+        using CrashRecovery? crash = CrashRecovery.FindAgain(Keeper, _clock, _log, out _hasRecovered);
+        if (crash is not null)
+        {
+            RecoverAsync(crash, survivors, []).GetAwaiter().GetResult();
+            _servers.Sockets.AreShared = false;
+        }
+    }
+
     // At the end of the start, when nothing can fail any more: what a start that fails has taken would be lost.
     [SupportedOSPlatform("linux")]
     private async Task RecoverAsync(CrashRecovery crash, Survivors survivors, IReadOnlyList<MovingConnection> moving)
     {
+        if (!crash.IsAlone)
+        {
+            return;
+        }
+
         await crash.TakeConnectionsAsync(_engine!, () => Snapshot, survivors, _records!, _recovered, moving);
         if (survivors.Made > 0)
         {

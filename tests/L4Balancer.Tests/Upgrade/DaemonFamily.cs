@@ -20,8 +20,10 @@ internal sealed class DaemonFamily : IAsyncDisposable
 
     /// <param name="toml">The configuration without <c>[admin]</c>.</param>
     /// <param name="fault">As L4BALANCER_FAULT; null: none.</param>
-    public DaemonFamily(string toml, string? fault = null)
+    /// <param name="prepare">Called with the folder before the first daemon is started.</param>
+    public DaemonFamily(string toml, string? fault = null, Action<string>? prepare = null)
     {
+        prepare?.Invoke(_folder);
         Config = Path.Combine(_folder, "balancer.toml");
         File.WriteAllText(Config, $"{toml}\n[admin]\nsocket = \"{Socket}\"\n");
         var environment = new Dictionary<string, string> { [Mark] = _mark[(Mark.Length + 1)..] };
