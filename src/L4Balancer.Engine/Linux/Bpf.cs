@@ -5,7 +5,7 @@ using System.Text;
 namespace L4Balancer.Engine.Linux;
 
 /// <summary>bpf(2): maps and programs of the kernel, each known by a descriptor. Any thread.</summary>
-internal static unsafe class Bpf
+internal static unsafe partial class Bpf
 {
     private const int LogSize = 1 << 18;
 
@@ -120,13 +120,14 @@ internal static unsafe class Bpf
         return Encoding.UTF8.GetString(log, 0, end < 0 ? log.Length : end);
     }
 
-    private static Errno Element(int command, int map, byte* key, byte* value)
+    private static Errno Element(int command, int map, byte* key, byte* value, ulong flags = 0)
     {
         Span<byte> attributes = stackalloc byte[Libc.BpfAttributeSize];
         attributes.Clear();
         Set(attributes, 0, map);
         Set(attributes, 8, key);
         Set(attributes, 16, value);
+        MemoryMarshal.Write(attributes[24..], flags);
         return Call(command, attributes).Errno;
     }
 

@@ -202,6 +202,7 @@ internal enum Helper
     MapDelete = 3,
     Nanoseconds = 5,
     Redirect = 23,
+    PullData = 39,
     AdjustHead = 44,
     AdjustTail = 65,
     FibLookup = 69,

@@ -25,13 +25,24 @@ internal sealed class PacketMaps : IDisposable
     /// <summary>Bytes of a backend: flags, MAC addresses of the destination and of the source, then the addresses of the outer header.</summary>
     public const int BackendValue = 56;
 
+    /// <summary>Bytes of a flow: the number of its backend. The key is the tuple.</summary>
+    public const int FlowValue = sizeof(int);
+
     private static readonly int Drops = Enum.GetValues<PacketDrop>().Length;
 
-    private readonly List<int> _opened = [];
+    private readonly List<(string Name, int Descriptor)> _opened = [];
+    private readonly Func<string, SysResult>? _open;
 
-    private PacketMaps(PacketLimits limits) => Limits = limits;
+    private PacketMaps(PacketLimits limits, Func<string, SysResult>? open)
+    {
+        Limits = limits;
+        _open = open;
+    }
 
     public PacketLimits Limits { get; }
+
+    /// <summary>Every map with a name that stays the same from build to build, as long as <see cref="PacketLayout.Version"/> does.</summary>
+    public IReadOnlyList<(string Name, int Descriptor)> All => _opened;
 
     public int Services { get; private set; }
 
@@ -48,17 +59,19 @@ internal sealed class PacketMaps : IDisposable
     public int Dropped { get; private set; }
 
     /// <param name="fault">EPERM: CAP_BPF is missing. E2BIG, ENOMEM: too large.</param>
-    public static PacketMaps? TryCreate(PacketLimits limits, out Errno fault)
+    /// <param name="open">Opens a map that is there already, by its name; null: all are made anew.</param>
+    public static PacketMaps? TryCreate(PacketLimits limits, out Errno fault, Func<string, SysResult>? open = null)
     {
-        var maps = new PacketMaps(limits);
+        var maps = new PacketMaps(limits, open);
         fault = Errno.None;
-        maps.Services = maps.Create(Libc.BPF_MAP_TYPE_HASH, ServiceKey, ServiceValue, limits.Services, ref fault);
-        int like = maps.Create(Libc.BPF_MAP_TYPE_ARRAY, sizeof(int), limits.Table.Length, 1, ref fault);
-        maps.Tables = maps.Create(Libc.BPF_MAP_TYPE_ARRAY_OF_MAPS, sizeof(int), sizeof(int), limits.Pools, ref fault, like);
-        maps.Backends = maps.Create(Libc.BPF_MAP_TYPE_ARRAY, sizeof(int), BackendValue, limits.Backends, ref fault);
-        maps.Flows = maps.Create(Libc.BPF_MAP_TYPE_LRU_HASH, KeyHashCode.TupleLength, sizeof(int), Math.Max(1, limits.Flows), ref fault);
-        maps.Counts = maps.Create(Libc.BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(int), 2 * sizeof(long), limits.Backends, ref fault);
-        maps.Dropped = maps.Create(Libc.BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(int), sizeof(long), Drops, ref fault);
+        maps.Services = maps.Create("services", Libc.BPF_MAP_TYPE_HASH, ServiceKey, ServiceValue, limits.Services, ref fault);
+        int like = maps.Create("like", Libc.BPF_MAP_TYPE_ARRAY, sizeof(int), limits.Table.Length, 1, ref fault);
+        maps.Tables = maps.Create("tables", Libc.BPF_MAP_TYPE_ARRAY_OF_MAPS, sizeof(int), sizeof(int), limits.Pools, ref fault, like);
+        maps.Backends = maps.Create("backends", Libc.BPF_MAP_TYPE_ARRAY, sizeof(int), BackendValue, limits.Backends, ref fault);
+        maps.Flows = maps.Create(
+            "flows", Libc.BPF_MAP_TYPE_LRU_HASH, KeyHashCode.TupleLength, FlowValue, Math.Max(1, limits.Flows), ref fault);
+        maps.Counts = maps.Create("counts", Libc.BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(int), 2 * sizeof(long), limits.Backends, ref fault);
+        maps.Dropped = maps.Create("dropped", Libc.BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(int), sizeof(long), Drops, ref fault);
         if (fault == Errno.None)
         {
             return maps;
@@ -71,14 +84,29 @@ internal sealed class PacketMaps : IDisposable
     /// <summary>Packets to this address and port belong to a pool. With port 0 only fragments to the address are dropped.</summary>
     public Errno SetService(Endpoint address, int pool, ServiceFlags flags)
     {
-        Span<byte> key = stackalloc byte[ServiceKey];
-        key.Clear();
-        address.Address.WriteTo(key);
-        BinaryPrimitives.WriteUInt16BigEndian(key[16..], address.Port);
         Span<byte> value = stackalloc byte[ServiceValue];
         BinaryPrimitives.WriteInt32LittleEndian(value, pool);
         BinaryPrimitives.WriteInt32LittleEndian(value[4..], (int)flags);
-        return Bpf.Update(Services, key, value);
+        return Bpf.Update(Services, KeyOf(address), value);
+    }
+
+    /// <summary>Packets to this address and port are the kernel's own again.</summary>
+    public Errno RemoveService(Endpoint address) => Bpf.Delete(Services, KeyOf(address));
+
+    /// <summary>The services that there are, with the number of their pool, in no order.</summary>
+    public IReadOnlyList<(Endpoint Address, int Pool)> ReadServices()
+    {
+        List<(Endpoint, int)> services = [];
+        _ = Bpf.Walk(Services, ServiceKey, ServiceValue, (keys, values, count) =>
+        {
+            for (int i = 0; i < count; i++)
+            {
+                ReadOnlySpan<byte> key = keys.Slice(i * ServiceKey, ServiceKey);
+                var address = new Endpoint(HostAddress.FromV6(key), BinaryPrimitives.ReadUInt16BigEndian(key[16..]));
+                services.Add((address, BinaryPrimitives.ReadInt32LittleEndian(values[(i * ServiceValue)..])));
+            }
+        });
+        return services;
     }
 
     /// <summary>Replaces the table of a pool as a whole.</summary>
@@ -124,7 +152,7 @@ internal sealed class PacketMaps : IDisposable
 
     public void Dispose()
     {
-        _opened.ForEach(TcpSocket.Close);
+        _opened.ForEach(m => TcpSocket.Close(m.Descriptor));
         _opened.Clear();
     }
 
@@ -139,18 +167,28 @@ internal sealed class PacketMaps : IDisposable
         return sum;
     }
 
+    private static byte[] KeyOf(Endpoint service)
+    {
+        byte[] key = new byte[ServiceKey];
+        service.Address.WriteTo(key);
+        BinaryPrimitives.WriteUInt16BigEndian(key.AsSpan(16), service.Port);
+        return key;
+    }
+
     private static byte[] Number(int number) => BitConverter.GetBytes(number);
 
-    private int Create(int type, int key, int value, int entries, ref Errno fault, int inner = 0)
+    private int Create(string name, int type, int key, int value, int entries, ref Errno fault, int inner = 0)
     {
-        SysResult map = fault == Errno.None ? Bpf.CreateMap(type, key, value, entries, inner) : SysResult.Error(fault);
+        SysResult map = fault != Errno.None ? SysResult.Error(fault)
+            : _open is not null ? _open(name)
+            : Bpf.CreateMap(type, key, value, entries, inner);
         if (map.IsError)
         {
             fault = map.Errno;
             return -1;
         }
 
-        _opened.Add(map.Value);
+        _opened.Add((name, map.Value));
         return map.Value;
     }
 }

@@ -3,7 +3,7 @@ namespace L4Balancer.Engine.Packets;
 /// <summary>
 /// The program that forwards packets in the kernel: it reads the tuple (<see cref="ParseCode"/>), finds the virtual address, and sends the packet on to
 /// the backend of its flow, or to the one that Core would choose (<see cref="ChoiceCode"/>). It holds no connection, and answers nothing.
-/// Runs at the interface (XDP), before the kernel's own network stack.
+/// Runs at the interface (<see cref="PacketHook"/>), before the kernel's own network stack.
 /// </summary>
 internal static class PacketProgram
 {
@@ -17,22 +17,23 @@ internal static class PacketProgram
     private const int Syn = 0x02;
     private const int Ack = 0x10;
 
-    public static ulong[] Assemble(PacketMaps maps)
+    public static ulong[] Assemble(PacketMaps maps) => Assemble(maps, PacketHook.Xdp);
+
+    public static ulong[] Assemble(PacketMaps maps, PacketHook hook)
     {
         var code = new BpfAssembler();
         Label pass = new(), fragment = new();
-        new ParseCode(code, pass, fragment).Emit();
+        new ParseCode(code, hook, pass, fragment).Emit();
         EmitService(code, maps, pass);
         Label forward = new();
         EmitFlow(code, maps, forward);
-        EmitChoice(code, maps);
+        EmitChoice(code, maps, hook);
         EmitRemember(code, maps, forward);
         code.Mark(forward);
-        EmitForward(code, maps);
-        EmitFragment(code, maps, fragment, pass);
+        EmitForward(code, maps, hook);
+        EmitFragment(code, maps, hook, fragment, pass);
         code.Mark(pass);
-        code.Move(Register.R0, Passed);
-        code.Exit();
+        hook.EmitPass(code);
         return code.ToProgram();
     }
 
@@ -68,7 +69,7 @@ internal static class PacketProgram
     }
 
     // The number of the backend is in R8 afterwards.
-    private static void EmitChoice(BpfAssembler code, PacketMaps maps)
+    private static void EmitChoice(BpfAssembler code, PacketMaps maps, PacketHook hook)
     {
         Label none = new(), byAddress = new(), chosen = new();
         EmitLookup(code, maps.Tables, Frame.Pool);
@@ -89,7 +90,7 @@ internal static class PacketProgram
         ChoiceCode.Emit(code, Frame.Key, KeyHashCode.AddressLength, maps.Limits.Table, none);
         code.Jump(chosen);
         code.Mark(none);
-        EmitDrop(code, maps, PacketDrop.NoBackend);
+        EmitDrop(code, maps, hook, PacketDrop.NoBackend);
         code.Mark(chosen);
         code.JumpIf(Condition.GreaterOrEqual, Register.R0, maps.Limits.Table.Members, none);
         code.ShiftLeft(Register.R0, 2);
@@ -117,7 +118,7 @@ internal static class PacketProgram
     }
 
     // To the backend with the number in R8, which is on the segment: only the addresses of the Ethernet header change.
-    private static void EmitForward(BpfAssembler code, PacketMaps maps)
+    private static void EmitForward(BpfAssembler code, PacketMaps maps, PacketHook hook)
     {
         Label noWay = new();
         code.Store(Width.Word, Register.R10, Frame.Number, Register.R8);
@@ -125,8 +126,7 @@ internal static class PacketProgram
         code.JumpIf(Condition.Equal, Register.R0, 0, noWay);
         code.LoadFrom(Width.Byte, Register.R1, Register.R0, 0);
         code.JumpIf(Condition.Equal, Register.R1, 0, noWay);
-        code.LoadFrom(Width.Word, Register.R2, Register.R9, 0);
-        code.LoadFrom(Width.Word, Register.R3, Register.R9, 4);
+        hook.EmitBounds(code, Register.R2, Register.R3);
         code.Move(Register.R4, Register.R2);
         code.Add(Register.R4, 14);
         code.JumpIf(Condition.Greater, Register.R4, Register.R3, noWay);
@@ -136,18 +136,16 @@ internal static class PacketProgram
             code.Store(Width.Word, Register.R2, i, Register.R1);
         }
 
-        EmitCount(code, maps);
-        code.Move(Register.R0, SentBack);
-        code.Exit();
+        EmitCount(code, maps, hook);
+        hook.EmitSendBack(code);
         code.Mark(noWay);
-        EmitDrop(code, maps, PacketDrop.NoWay);
+        EmitDrop(code, maps, hook, PacketDrop.NoWay);
     }
 
-    private static void EmitCount(BpfAssembler code, PacketMaps maps)
+    private static void EmitCount(BpfAssembler code, PacketMaps maps, PacketHook hook)
     {
         Label uncounted = new();
-        code.Subtract(Register.R3, Register.R2);
-        code.Move(Register.R7, Register.R3);
+        hook.EmitLength(code, Register.R7, Register.R3);
         EmitLookup(code, maps.Counts, Frame.Number);
         code.JumpIf(Condition.Equal, Register.R0, 0, uncounted);
         EmitAdd(code, 0, 1);
@@ -157,16 +155,16 @@ internal static class PacketProgram
         code.Mark(uncounted);
     }
 
-    private static void EmitFragment(BpfAssembler code, PacketMaps maps, Label fragment, Label pass)
+    private static void EmitFragment(BpfAssembler code, PacketMaps maps, PacketHook hook, Label fragment, Label pass)
     {
         code.Mark(fragment);
         code.Store(Width.Word, Register.R10, Frame.ServicePort, 0);
         EmitLookup(code, maps.Services, Frame.Service);
         code.JumpIf(Condition.Equal, Register.R0, 0, pass);
-        EmitDrop(code, maps, PacketDrop.Fragment);
+        EmitDrop(code, maps, hook, PacketDrop.Fragment);
     }
 
-    private static void EmitDrop(BpfAssembler code, PacketMaps maps, PacketDrop reason)
+    private static void EmitDrop(BpfAssembler code, PacketMaps maps, PacketHook hook, PacketDrop reason)
     {
         Label uncounted = new();
         code.Store(Width.Word, Register.R10, Frame.Number, (int)reason);
@@ -174,8 +172,7 @@ internal static class PacketProgram
         code.JumpIf(Condition.Equal, Register.R0, 0, uncounted);
         EmitAdd(code, 0, 1);
         code.Mark(uncounted);
-        code.Move(Register.R0, Dropped);
-        code.Exit();
+        hook.EmitDrop(code);
     }
 
     // Each processor has its own numbers, so that a sum of load and store loses nothing.

@@ -7,7 +7,7 @@ namespace L4Balancer.Engine.Packets;
 /// that a packet of a flow was too big. What it finds lies in the <see cref="Frame"/>. Every length is compared with the end of the packet
 /// first. Whatever is something else passes to the kernel untouched.
 /// </summary>
-internal sealed class ParseCode(BpfAssembler code, Label pass, Label fragment)
+internal sealed class ParseCode(BpfAssembler code, PacketHook hook, Label pass, Label fragment)
 {
     private const int VlanTags = 2;
     private const int ExtensionHeaders = 4;
@@ -23,9 +23,8 @@ internal sealed class ParseCode(BpfAssembler code, Label pass, Label fragment)
     public void Emit()
     {
         Label four = new(), done = new();
-        code.Move(Register.R9, Register.R1);
-        code.LoadFrom(Width.Word, Register.R2, Register.R9, 0);
-        code.LoadFrom(Width.Word, Register.R3, Register.R9, 4);
+        hook.EmitBegin(code);
+        hook.EmitBounds(code, Register.R2, Register.R3);
         code.Move(Register.R4, Register.R2);
         code.Add(Register.R4, 14);
         code.JumpIf(Condition.Greater, Register.R4, Register.R3, pass);

@@ -49,16 +49,20 @@ internal sealed class ControlServers(ServiceReport service, OwnedResources parts
 
     /// <summary>Metrics start first and end last, so that the connections which the engine closes at its end are counted.</summary>
     /// <param name="metrics">Creates what they are made of, if they are wanted.</param>
+    /// <param name="created">Called before anybody can ask for them; with null if there are none.</param>
     /// <param name="now">The configuration in force, which is another one after a reload.</param>
-    public async Task<string?> StartMetricsAsync(BalancerConfig config, Func<BalancerMetrics> metrics, Func<BalancerConfig> now)
+    public async Task<string?> StartMetricsAsync(
+        BalancerConfig config, Func<BalancerMetrics> metrics, Action<BalancerMetrics?> created, Func<BalancerConfig> now)
     {
         parts.Own(Sockets);
         if (config.Metrics is null && !AdminServer.IsWanted(config.Admin))
         {
+            created(null);
             return null;
         }
 
         parts.Own(Metrics = metrics());
+        created(Metrics);
         if (config.Metrics?.Otlp is Uri collector)
         {
             parts.Own(new OtlpPush(collector, Metrics, FirstPush, BetweenPushes, loggers.CreateLogger<OtlpPush>()));
@@ -94,8 +98,12 @@ internal sealed class ControlServers(ServiceReport service, OwnedResources parts
         return await ListeningAsync(async () => Own(_admin = await AdminServer.StartAsync(settings, target, Sockets, loggers, hurry)));
     }
 
+    /// <param name="counters">Null if DNS is not served.</param>
+    public async Task<string?> StartDnsAsync(BalancerControl control, FleetService? fleet, DnsCounters? counters, ulong seed) =>
+        counters is not null && OperatingSystem.IsLinux() ? await ServeDnsAsync(control, fleet, counters, seed) : null;
+
     [SupportedOSPlatform("linux")]
-    public async Task<string?> StartDnsAsync(BalancerControl control, FleetService? fleet, DnsCounters counters, ulong seed)
+    private async Task<string?> ServeDnsAsync(BalancerControl control, FleetService? fleet, DnsCounters counters, ulong seed)
     {
         DnsSettings Settings() => control.Config.Dns!;
         IBalancerAddresses balancers = fleet is null

@@ -1,3 +1,6 @@
+using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Routing;
+
 namespace L4Balancer.Systemd;
 
 /// <summary>
@@ -29,6 +32,15 @@ internal sealed class ServiceReport(ServiceNotifications systemd, Func<string> s
             _isDraining = true;
             systemd.Stopping("draining");
         }
+    }
+
+    /// <summary>The line that says what this balancer has.</summary>
+    /// <param name="addresses">That it listens at.</param>
+    public static string Describe(RoutingSnapshot snapshot, int addresses)
+    {
+        int backends = snapshot.Pools.Sum(p => p.Backends.Length);
+        int up = snapshot.Pools.Sum(p => p.Backends.Count(b => p.StatusOf(b.Index) == BackendStatus.Up));
+        return $"{addresses} addresses, {snapshot.Pools.Length} pools, {up} of {backends} backends up";
     }
 
     private void UnlessDraining(Action tell)

@@ -9,14 +9,16 @@ using L4Balancer.Engine.Packets;
 namespace L4Balancer.Engine.Tests.Packets;
 
 /// <summary>The packet program, run in the kernel by BPF_PROG_TEST_RUN on packets made here: no interface is needed.</summary>
-[TestFixture]
+[TestFixture(true)]
+[TestFixture(false)]
 [SupportedOSPlatform("linux")]
-internal sealed class PacketProgramTests
+internal sealed class PacketProgramTests(bool isXdp)
 {
     private const int Members = 8;
     private const byte Syn = 2;
     private const byte Ack = 16;
 
+    private readonly PacketHook _hook = isXdp ? PacketHook.Xdp : PacketHook.Tc;
     private readonly Endpoint _four = Packets.At("192.0.2.10:443");
     private readonly Endpoint _six = Packets.At("[2001:db8::10]:443");
     private PacketMaps _maps = null!;
@@ -43,7 +45,7 @@ internal sealed class PacketProgramTests
             Assert.That(_maps.SetBackend(20 + i, new PacketBackend(true, (ulong)(0x020000000100 + i), 0x020000000001)), Is.EqualTo(Errno.None));
         }
 
-        SysResult program = Bpf.Load(Libc.BPF_PROG_TYPE_XDP, PacketProgram.Assemble(_maps), out string log);
+        SysResult program = Bpf.Load(_hook.ProgramType, PacketProgram.Assemble(_maps, _hook), out string log);
         Assert.That(program.IsError, Is.False, () => program + log[Math.Max(0, log.Length - 3000)..]);
         _program = program.Value;
     }
@@ -158,7 +160,8 @@ internal sealed class PacketProgramTests
                 packet[random.Next(packet.Length)] = (byte)random.Next(256);
             }
 
-            packet = packet[..Math.Max(14, packet.Length - (random.Next(3) == 0 ? random.Next(packet.Length) : 0))];
+            // The kernel does not run a tc program on less than an IP header.
+            packet = packet[..Math.Max(isXdp ? 14 : 54, packet.Length - (random.Next(3) == 0 ? random.Next(packet.Length) : 0))];
             (int verdict, byte[] left) = Run(packet);
             Assert.That(verdict, Is.InRange(PacketProgram.Dropped, PacketProgram.SentBack));
             Assert.That(left.AsSpan(12).SequenceEqual(packet.AsSpan(12)));
@@ -202,6 +205,9 @@ internal sealed class PacketProgramTests
     {
         byte[] result = new byte[packet.Length + 64];
         Assert.That(Bpf.Run(_program, packet, result, 1, out ProgramRun run), Is.EqualTo(Errno.None));
-        return (run.Verdict, result[..run.Length]);
+        int verdict = run.Verdict == _hook.SentBack ? PacketProgram.SentBack
+            : run.Verdict == _hook.Passed ? PacketProgram.Passed
+            : run.Verdict == _hook.Dropped ? PacketProgram.Dropped : run.Verdict;
+        return (verdict, result[..run.Length]);
     }
 }
