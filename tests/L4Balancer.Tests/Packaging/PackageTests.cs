@@ -1,9 +1,11 @@
 using System.Diagnostics;
+using System.Text.Json;
 
 namespace L4Balancer.Tests.Packaging;
 
 /// <summary>The Debian package, through its life in a root of its own, and the tarball.</summary>
 [Platform("Linux")]
+[System.Runtime.Versioning.SupportedOSPlatform("linux")]
 [Category(DaemonProcess.Category)]
 [Parallelizable(ParallelScope.Self)]
 internal sealed class PackageTests
@@ -13,14 +15,20 @@ internal sealed class PackageTests
         "src", "L4Balancer", "bin", new DirectoryInfo(AppContext.BaseDirectory).Parent!.Name, new DirectoryInfo(AppContext.BaseDirectory).Name);
 
     /// <summary>Built once, because it takes a minute: a .deb and a tarball.</summary>
-    private static readonly Lazy<Task<DirectoryInfo>> First = new(BuildFirstAsync);
+    private static readonly Lazy<Task<DirectoryInfo>> First = new(() => BuildAsync("0.0.1"));
+
+    /// <summary>As the first one, of the next version.</summary>
+    private static readonly Lazy<Task<DirectoryInfo>> Second = new(() => BuildAsync("0.0.2"));
 
     [OneTimeTearDown]
     public static async Task Remove()
     {
-        if (First.IsValueCreated && First.Value.IsCompletedSuccessfully)
+        foreach (Lazy<Task<DirectoryInfo>> built in (Lazy<Task<DirectoryInfo>>[])[First, Second])
         {
-            (await First.Value).Delete(recursive: true);
+            if (built.IsValueCreated && built.Value.IsCompletedSuccessfully)
+            {
+                (await built.Value).Delete(recursive: true);
+            }
         }
     }
 
@@ -28,41 +36,81 @@ internal sealed class PackageTests
     public async Task It_is_installed_upgraded_removed_and_purged()
     {
         Require("dh", "debhelper");
+        string first = DebIn(await First.Value);
+        string second = DebIn(await Second.Value);
+        string script = Repository.PathOf("tests", "L4Balancer.Tests", "Packaging", "package-life.sh");
+        (int code, string output) = await RunAsync("unshare", "--mount", script, first, second);
+        if (code != 0 && (output.Contains("mount:", StringComparison.Ordinal) || output.Contains("unshare:", StringComparison.Ordinal)))
+        {
+            Assert.Ignore($"no root of its own can be made here: {output.Trim()}");
+        }
+
+        Assert.That(code, Is.Zero, output);
+        Dictionary<string, string> seen = output.Split('\n').Select(l => l.Split(": ", 2)).Where(l => l.Length == 2)
+            .ToDictionary(l => l[0], l => l[1].Trim());
+        Assert.Multiple(() =>
+        {
+            Assert.That(seen["installed"], Is.EqualTo("install ok installed 0.0.1"));
+            Assert.That(seen["hint"], Does.Contain("edit /etc/l4balancer/balancer.toml"));
+            Assert.That(seen["user"], Is.EqualTo("l4balancer:/usr/sbin/nologin"));
+            Assert.That(seen["enabled"], Is.EqualTo("no"));
+            Assert.That(seen["version"], Does.StartWith("l4balancer "));
+            Assert.That(seen["check"], Does.Contain("/etc/l4balancer/balancer.toml: ok"));
+            Assert.That(seen["manual"], Is.EqualTo("there"));
+            Assert.That(seen["unit"], Is.Empty);
+            Assert.That(seen["mode"], Is.EqualTo("640 root:l4balancer"));
+            Assert.That(seen["mode_upgraded"], Is.EqualTo("640 root:l4balancer"));
+            Assert.That(seen["conffiles"], Is.EqualTo("/etc/l4balancer/balancer.toml"));
+            Assert.That(seen["upgraded"], Is.EqualTo("install ok installed 0.0.2"));
+            Assert.That(seen["kept"], Is.EqualTo("1"), "what the operator changed");
+            Assert.That(seen["removed"], Is.EqualTo("deinstall ok config-files"));
+            Assert.That((seen["program"], seen["configuration"]), Is.EqualTo(("no", "yes")));
+            Assert.That(seen["purged"], Is.EqualTo("unknown"));
+            Assert.That(seen["left"], Is.EqualTo("no"));
+        });
+    }
+
+    [Test]
+    public async Task New_version_takes_over_in_place_and_one_that_refuses_is_started_anew()
+    {
+        Require("dh", "debhelper");
+        Systemd.BootedContainer.Require(needsPublished: true);
+        string second = DebIn(await Second.Value);
         DirectoryInfo folder = Directory.CreateTempSubdirectory("l4balancer-test-");
         try
         {
-            string first = DebIn(await First.Value);
-            await BuildAsync(folder, "0.0.2");
-            string second = DebIn(folder);
-            string script = Repository.PathOf("tests", "L4Balancer.Tests", "Packaging", "package-life.sh");
-            (int code, string output) = await RunAsync("unshare", "--mount", script, first, second);
-            if (code != 0 && (output.Contains("mount:", StringComparison.Ordinal) || output.Contains("unshare:", StringComparison.Ordinal)))
+            using var container = new Systemd.BootedContainer(Systemd.BootedContainer.EchoConfig, "package", new Dictionary<string, string>
             {
-                Assert.Ignore($"no root of its own can be made here: {output.Trim()}");
-            }
-
-            Assert.That(code, Is.Zero, output);
-            Dictionary<string, string> seen = output.Split('\n').Select(l => l.Split(": ", 2)).Where(l => l.Length == 2)
-                .ToDictionary(l => l[0], l => l[1].Trim());
+                ["first"] = DebIn(await First.Value),
+                ["second"] = second,
+                ["refusing"] = await RefusingAsync(second, folder.FullName),
+            });
+            JsonElement seen = await container.RunAsync();
+            TestContext.Out.WriteLine(seen.ToString());
+            Assert.That(seen.TryGetProperty("error", out _), Is.False);
+            JsonElement inPlace = seen.GetProperty("second");
+            JsonElement anew = seen.GetProperty("refusing");
             Assert.Multiple(() =>
             {
-                Assert.That(seen["installed"], Is.EqualTo("install ok installed 0.0.1"));
-                Assert.That(seen["hint"], Does.Contain("edit /etc/l4balancer/balancer.toml"));
-                Assert.That(seen["user"], Is.EqualTo("l4balancer:/usr/sbin/nologin"));
-                Assert.That(seen["enabled"], Is.EqualTo("no"));
-                Assert.That(seen["version"], Does.StartWith("l4balancer "));
-                Assert.That(seen["check"], Does.Contain("/etc/l4balancer/balancer.toml: ok"));
-                Assert.That(seen["manual"], Is.EqualTo("there"));
-                Assert.That(seen["unit"], Is.Empty);
-                Assert.That(seen["mode"], Is.EqualTo("640 root:l4balancer"));
-                Assert.That(seen["mode_upgraded"], Is.EqualTo("640 root:l4balancer"));
-                Assert.That(seen["conffiles"], Is.EqualTo("/etc/l4balancer/balancer.toml"));
-                Assert.That(seen["upgraded"], Is.EqualTo("install ok installed 0.0.2"));
-                Assert.That(seen["kept"], Is.EqualTo("1"), "what the operator changed");
-                Assert.That(seen["removed"], Is.EqualTo("deinstall ok config-files"));
-                Assert.That((seen["program"], seen["configuration"]), Is.EqualTo(("no", "yes")));
-                Assert.That(seen["purged"], Is.EqualTo("unknown"));
-                Assert.That(seen["left"], Is.EqualTo("no"));
+                Assert.That(seen.GetProperty("started").GetBoolean());
+                Assert.That(inPlace.GetProperty("code").GetInt32(), Is.Zero);
+                Assert.That(inPlace.GetProperty("version").GetString(), Is.EqualTo("install ok installed 0.0.2"));
+                Assert.That(inPlace.GetProperty("said").GetString(), Does.Contain("the new version has taken over the connections of version 0.0.1"));
+                Assert.That(inPlace.GetProperty("changed").GetBoolean(), "another process");
+                Assert.That(inPlace.GetProperty("program").GetString(), Is.EqualTo("/usr/lib/l4balancer/l4balancer"), "of the new file");
+                Assert.That(inPlace.GetProperty("same").GetBoolean(), "nothing was restarted");
+                Assert.That(inPlace.GetProperty("alive").GetInt32(), Is.EqualTo(50));
+                Assert.That(inPlace.GetProperty("serves").GetInt32(), Is.EqualTo(1));
+                Assert.That(anew.GetProperty("code").GetInt32(), Is.Zero, "the installation does not fail");
+                Assert.That(anew.GetProperty("version").GetString(), Is.EqualTo("install ok installed 0.0.3"));
+                Assert.That(anew.GetProperty("said").GetString(), Does.Contain("this build refuses").And.Contain("it is restarted"));
+                Assert.That(anew.GetProperty("same").GetBoolean(), Is.False);
+                Assert.That(anew.GetProperty("program").GetString(), Is.EqualTo("/usr/lib/l4balancer/other"), "the new version runs");
+                Assert.That(anew.GetProperty("alive").GetInt32(), Is.Zero, "a restart closes connections");
+                Assert.That(anew.GetProperty("serves").GetInt32(), Is.EqualTo(1));
+                Assert.That(anew.GetProperty("restarts").GetString(), Is.EqualTo("0"));
+                Assert.That(seen.GetProperty("removed")[0].GetInt32(), Is.Zero);
+                Assert.That(seen.GetProperty("left").GetArrayLength(), Is.Zero, "no process is left, the keeper neither");
             });
         }
         finally
@@ -149,21 +197,39 @@ internal sealed class PackageTests
         }
     }
 
-    private static string DebIn(DirectoryInfo folder) => Directory.GetFiles(folder.FullName, "*.deb").SingleOrDefault() ?? "";
-
-    private static async Task<DirectoryInfo> BuildFirstAsync()
+    // The package of the next version, whose program does all but `check`.
+    private static async Task<string> RefusingAsync(string package, string folder)
     {
-        DirectoryInfo folder = Directory.CreateTempSubdirectory("l4balancer-test-");
-        await BuildAsync(folder, "0.0.1");
-        return folder;
+        string tree = Path.Combine(folder, "tree");
+        string refusing = Path.Combine(folder, "refusing.deb");
+        string program = Path.Combine(tree, "usr", "lib", "l4balancer");
+        (int code, string output) = await RunAsync("dpkg-deb", "--raw-extract", package, tree);
+        Assert.That(code, Is.Zero, output);
+        string control = Path.Combine(tree, "DEBIAN", "control");
+        await File.WriteAllTextAsync(control, (await File.ReadAllTextAsync(control)).Replace("Version: 0.0.2", "Version: 0.0.3", StringComparison.Ordinal));
+        File.Move(Path.Combine(program, "l4balancer"), Path.Combine(program, "other"));
+        await File.WriteAllTextAsync(
+            Path.Combine(program, "l4balancer"),
+            "#!/bin/sh\nif [ \"$1\" = check ]; then echo 'this build refuses' >&2; exit 2; fi\nexec /usr/lib/l4balancer/other \"$@\"\n");
+        File.SetUnixFileMode(
+            Path.Combine(program, "l4balancer"),
+            UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.GroupRead | UnixFileMode.GroupExecute
+            | UnixFileMode.OtherRead | UnixFileMode.OtherExecute);
+        (code, output) = await RunAsync("dpkg-deb", "--root-owner-group", "-Zgzip", "-z1", "--build", tree, refusing);
+        Assert.That(code, Is.Zero, output);
+        return refusing;
     }
 
-    private static async Task BuildAsync(DirectoryInfo folder, string version)
+    private static string DebIn(DirectoryInfo folder) => Directory.GetFiles(folder.FullName, "*.deb").SingleOrDefault() ?? "";
+
+    private static async Task<DirectoryInfo> BuildAsync(string version)
     {
         Require("make", "make");
         Require("perl", "perl");
+        DirectoryInfo folder = Directory.CreateTempSubdirectory("l4balancer-test-");
         (int code, string output) = await RunAsync(Repository.PathOf("packaging", "package"), Program, folder.FullName, version);
         Assert.That(code, Is.Zero, output);
+        return folder;
     }
 
     private static void Require(string command, string package)

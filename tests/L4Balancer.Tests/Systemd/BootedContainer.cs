@@ -183,12 +183,12 @@ internal sealed class BootedContainer : IDisposable
         $"for group in {string.Join(' ', Groups())}; do mkdir -p $group && echo $$ > $group/cgroup.procs; done; ";
 
     // In a mount namespace of its own: /usr and the database of packages are this system's, with what is written to them above, in memory. A policy that keeps
-    // packages from starting services on this system (policy-rc.d) does not hold there.
+    // packages from starting services on this system (policy-rc.d) does not hold there, nor do overrides that name users of it.
     private string OwnPackages() =>
-        $"cd {_folder.FullName}; mount -t tmpfs none tmp; mkdir -p tmp/upper/usr tmp/work/usr tmp/upper/dpkg tmp/work/dpkg var/lib/dpkg; "
-        + "mount -t overlay overlay -o lowerdir=/usr,upperdir=tmp/upper/usr,workdir=tmp/work/usr usr; "
-        + "mount -t overlay overlay -o lowerdir=/var/lib/dpkg,upperdir=tmp/upper/dpkg,workdir=tmp/work/dpkg var/lib/dpkg; "
-        + "rm -f usr/sbin/policy-rc.d; cd /; ";
+        $"cd {_folder.FullName}; mkdir layers; mount -t tmpfs none layers; mkdir -p layers/usr layers/dpkg layers/work/usr layers/work/dpkg var/lib/dpkg; "
+        + "mount -t overlay overlay -o lowerdir=/usr,upperdir=layers/usr,workdir=layers/work/usr usr; "
+        + "mount -t overlay overlay -o lowerdir=/var/lib/dpkg,upperdir=layers/dpkg,workdir=layers/work/dpkg var/lib/dpkg; "
+        + "rm -f usr/sbin/policy-rc.d; : > var/lib/dpkg/statoverride; cd /; ";
 
     private IEnumerable<string> Groups() =>
         new[] { "/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified", "/sys/fs/cgroup" }
