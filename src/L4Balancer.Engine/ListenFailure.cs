@@ -11,7 +11,8 @@ public sealed record ListenFailure(string Listener, Endpoint Endpoint, string Me
     internal static ListenFailure OfEventLoops(string error) => new(
         "", default, $"cannot start the event loops ({error}): raise LimitNOFILE (ulimit -n) or the thread limit, or lower `workers`");
 
-    internal static ListenFailure From(string listener, Endpoint endpoint, SocketError error) =>
+    /// <summary>Describes what bind(2) or listen(2) has said.</summary>
+    public static ListenFailure From(string listener, Endpoint endpoint, SocketError error) =>
         endpoint.IsUnix ? OfUnix(listener, endpoint, error) : OfPort(listener, endpoint, error);
 
     private static ListenFailure OfUnix(string listener, Endpoint endpoint, SocketError error) => new(

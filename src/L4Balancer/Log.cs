@@ -29,7 +29,7 @@ internal static partial class Log
 
     [LoggerMessage(1005, LogLevel.Information,
         "{Signal}: no longer accepting connections; closing {Count} within {Grace}. A second signal stops the daemon immediately")]
-    public static partial void Draining(this ILogger logger, string signal, int count, TimeSpan grace);
+    public static partial void Draining(this ILogger logger, string signal, int count, string grace);
 
     [LoggerMessage(1006, LogLevel.Warning, "{Signal}: stopping immediately with {Count} connections open")]
     public static partial void StoppingAtOnce(this ILogger logger, string signal, int count);
@@ -43,7 +43,7 @@ internal static partial class Log
     public static partial void SignalNotUsed(this ILogger logger, string signal);
 
     [LoggerMessage(1041, LogLevel.Error, "the pool is back, but: {Failure}. Trying again every {Every}")]
-    public static partial void NotListeningAgain(this ILogger logger, string failure, TimeSpan every);
+    public static partial void NotListeningAgain(this ILogger logger, string failure, string every);
 
     [LoggerMessage(1071, LogLevel.Warning, "{Signal}: stopping before the start has completed: a step of it does not end")]
     public static partial void StoppedWhileStarting(this ILogger logger, string signal);
@@ -93,7 +93,7 @@ internal static partial class Log
 
     [LoggerMessage(1021, LogLevel.Information,
         "{Signal}: reporting not ready; still accepting connections for {Delay}. A second signal stops the daemon immediately")]
-    public static partial void Delaying(this ILogger logger, string signal, TimeSpan delay);
+    public static partial void Delaying(this ILogger logger, string signal, string delay);
 
     [LoggerMessage(1022, LogLevel.Warning, "{Signal}: reload skipped: the daemon is shutting down")]
     public static partial void NotReloadedAtTheEnd(this ILogger logger, string signal);
@@ -205,7 +205,7 @@ internal static partial class Log
     [LoggerMessage(1500, LogLevel.Error,
         "an event loop has been stuck for {Span}: the systemd watchdog is not notified and ends the process after {Time} "
         + "without a notification")]
-    public static partial void LoopHangs(this ILogger logger, TimeSpan span, TimeSpan time);
+    public static partial void LoopHangs(this ILogger logger, string span, string time);
     [LoggerMessage(1400, LogLevel.Information, "admin API on {Address}")]
     public static partial void AdminListening(this ILogger logger, string address);
 
@@ -238,7 +238,7 @@ internal static partial class Log
 
     [LoggerMessage(1203, LogLevel.Warning,
         "could not push metrics to {Endpoint} ({Count} times so far): {Fault}. Retrying every {Every}; traffic is not affected")]
-    public static partial void PushFailed(this ILogger logger, string endpoint, int count, string fault, TimeSpan every);
+    public static partial void PushFailed(this ILogger logger, string endpoint, int count, string fault, string every);
 
     [LoggerMessage(1204, LogLevel.Information, "pushing metrics to {Endpoint}")]
     public static partial void Pushed(this ILogger logger, string endpoint);
@@ -358,7 +358,7 @@ internal static partial class Log
     [LoggerMessage(1701, LogLevel.Warning,
         "pool {Pool}: {Source} has only {Count} backends (version \"{Version}\"), and {InUse} are in use: nothing changes before this has lasted "
         + "for {Hold} and was read a second time")]
-    public static partial void SetHeld(this ILogger logger, string pool, string source, int count, string version, int inUse, TimeSpan hold);
+    public static partial void SetHeld(this ILogger logger, string pool, string source, int count, string version, int inUse, string hold);
 
     [LoggerMessage(1702, LogLevel.Warning, "pool {Pool}: {Source} says nothing: {Why}. The {Count} backends that are known stay in use")]
     public static partial void SourceUnknown(this ILogger logger, string pool, string source, string why, int count);
@@ -370,7 +370,7 @@ internal static partial class Log
     public static partial void SetNotHeld(this ILogger logger, string pool, string source, int count);
 
     [LoggerMessage(1705, LogLevel.Error, "pool {Pool}: the watch of {Source} has failed; it begins anew after {Pause}")]
-    public static partial void WatchFailed(this ILogger logger, string pool, string source, TimeSpan pause, Exception? exception);
+    public static partial void WatchFailed(this ILogger logger, string pool, string source, string pause, Exception? exception);
 
     [LoggerMessage(1706, LogLevel.Warning, "pool {Pool}: the discovered backend {Address} is not used: {Why}")]
     public static partial void DiscoveredNotUsed(this ILogger logger, string pool, string address, string why);
@@ -380,7 +380,7 @@ internal static partial class Log
 
     [LoggerMessage(1708, LogLevel.Information,
         "backend {Pool}/{Backend}: what was set for it at run time is forgotten, because its source has not had it for {Time}")]
-    public static partial void OverrideForgotten(this ILogger logger, string pool, string backend, TimeSpan time);
+    public static partial void OverrideForgotten(this ILogger logger, string pool, string backend, string time);
 
     [LoggerMessage(1370, LogLevel.Information, "{Name}: goes on with the listening socket of the process before")]
     public static partial void ControlSocketTaken(this ILogger logger, string name);

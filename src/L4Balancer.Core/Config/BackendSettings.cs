@@ -100,7 +100,7 @@ internal static class BackendBinding
 
         if (!Endpoint.TryParse(text, out Endpoint read))
         {
-            return LinkLocal.HasScope(text) ? LinkLocal.RejectScope(setting, text) : setting.Reject($"{Quoted.Text(text)} is not {AddressForm}");
+            return LinkLocal.HasScope(text) ? LinkLocal.RejectScope(setting, text) : setting.Reject(AddressAdvice.Of(text, AddressForm, isName: true));
         }
 
         endpoint = read;

@@ -21,6 +21,12 @@ public sealed record BalancerConfig
     /// <summary>Null if the file has no <c>[dns]</c> table; questions are not answered then.</summary>
     public DnsSettings? Dns { get; init; }
 
+    /// <summary>
+    /// The values that came from the environment, as the file writes them, by their key: <c>pools[0].health.host</c>. They are shown so, without what
+    /// they stand for. Names are not in it.
+    /// </summary>
+    public ImmutableSortedDictionary<string, WrittenText> FromEnvironment { get; init; } = ImmutableSortedDictionary<string, WrittenText>.Empty;
+
     public ImmutableArray<ListenerSettings> Listeners { get; init; } = [];
 
     public ImmutableArray<PoolSettings> Pools { get; init; } = [];

@@ -11,5 +11,9 @@ public sealed record ConfigError(TomlPosition Position, string Key, string Messa
 {
     /// <summary>The line that <c>check</c> prints: <c>FILE:LINE:COL: error: KEY: what is wrong and what is allowed</c>.</summary>
     public string Format(string file) =>
-        string.Create(CultureInfo.InvariantCulture, $"{file}:{Position}: error: {(Key.Length == 0 ? "syntax" : Key)}: {Message}");
+        string.Create(CultureInfo.InvariantCulture, $"{Place(file)}: error: {(Key.Length == 0 ? "syntax" : Key)}: {Message}");
+
+    /// <summary><c>FILE:LINE:COL</c>.</summary>
+    /// <param name="file">The file where the position does not say it.</param>
+    public string Place(string file) => Position.Source is null ? $"{file}:{Position}" : Position.ToString();
 }

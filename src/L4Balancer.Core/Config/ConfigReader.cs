@@ -12,12 +12,24 @@ public static class ConfigReader
     /// <summary>The largest text that is read, in bytes; a larger one is one error.</summary>
     public const int LargestText = TomlText.MaxBytes;
 
-    public static ConfigResult Read(ReadOnlySpan<byte> utf8) => Read(TomlReader.Read(utf8));
+    public static ConfigResult Read(ReadOnlySpan<byte> utf8) => Read(utf8, new ConfigInputs());
 
-    internal static ConfigResult Read(TomlDocument document)
+    /// <param name="inputs">What the text refers to: variables and files.</param>
+    public static ConfigResult Read(ReadOnlySpan<byte> utf8, ConfigInputs inputs) => Read(TomlReader.Read(utf8), inputs);
+
+    internal static ConfigResult Read(TomlDocument document) => Read(document, new ConfigInputs());
+
+    private static ConfigResult Read(TomlDocument main, ConfigInputs inputs)
     {
-        ErrorCollector errors = new(document.Errors);
-        TableBinder root = new(ConfigSchema.Root, document.Root, "", errors);
+        ArgumentNullException.ThrowIfNull(inputs);
+        WholeConfig whole = WholeConfig.Of(main, inputs);
+        ErrorCollector errors = new(whole.Document.Errors, whole.Expanded, whole.IsComplete);
+        foreach (ConfigError error in whole.Errors)
+        {
+            errors.AddFinal(error);
+        }
+
+        TableBinder root = new(ConfigSchema.Root, whole.Document.Root, "", errors);
         BoundAddresses bound = new();
         PoolReferences references = new();
         ConnectTargets targets = new();
@@ -30,8 +42,10 @@ public static class ConfigReader
         TableBinder endpoint = root.Table("endpoint");
         TableBinder dns = root.Table("dns");
 
+        IncludeBinding.Bind(root);
         BalancerConfig config = new()
         {
+            FromEnvironment = whole.Expanded.Written,
             Balancer = BalancerBinding.Bind(root.Table("balancer")),
             Admin = AdminBinding.Bind(admin, bound),
             Metrics = root.HasTable("metrics") ? MetricsBinding.Bind(metrics, bound) : null,
@@ -41,12 +55,32 @@ public static class ConfigReader
             Listeners = BindListeners(root, bound, references),
             Pools = BindPools(root, references, targets, files, keys),
         };
+        if (config.Endpoint is null && config.Dns is null)
+        {
+            WarnOfUnused(root, config, references);
+        }
+
         bound.ReportConflicts();
         keys.ReportUnread(config.Listeners);
         targets.ReportLoops(OwnListeners.Of(config.Listeners));
 
         ImmutableArray<ConfigError> found = errors.InOrder();
-        return new ConfigResult(found.IsEmpty ? config : null, found, [.. files]);
+        return new ConfigResult(found.IsEmpty ? config : null, found, [.. files])
+        {
+            Warnings = errors.Warnings(),
+            Includes = whole.Includes,
+        };
+    }
+
+    private static void WarnOfUnused(TableBinder root, BalancerConfig config, PoolReferences references)
+    {
+        foreach ((PoolSettings pool, TomlPosition position, string key) in config.Pools.Zip(root.PlacesOf("pools"), static (p, at) => (p, at.Position, at.Key)))
+        {
+            if (pool.Name.Length > 0 && !references.Has(pool.Name))
+            {
+                root.Errors.Warn(position, key, $"no listener uses pool {Quoted.Text(pool.Name)}");
+            }
+        }
     }
 
     private static ImmutableArray<ListenerSettings> BindListeners(TableBinder root, BoundAddresses bound, PoolReferences references)

@@ -103,6 +103,7 @@ internal static class ConfigSchema
     public static readonly SchemaTable Root = new(
         "the file",
         [
+            .. Works("include"),
             new SchemaKey("balancer", KeyForm.Table, Balancer),
             new SchemaKey("admin", KeyForm.Table, Admin),
             new SchemaKey("metrics", KeyForm.Table, Metrics),
@@ -112,6 +113,17 @@ internal static class ConfigSchema
             new SchemaKey("listeners", KeyForm.Tables, Listener),
             new SchemaKey("pools", KeyForm.Tables, Pool),
         ]);
+
+    /// <summary>The headers of the other tables that have the key; none where these are too many to help.</summary>
+    public static string[] TablesWith(string key, SchemaTable except)
+    {
+        const int Most = 4;
+        string[] headers = [.. All(Root).Distinct().Where(t => t != except && t != Root && t.Works(key)).Select(static t => t.Header)];
+        return headers.Length <= Most ? headers : [];
+    }
+
+    private static IEnumerable<SchemaTable> All(SchemaTable table) =>
+        table.Keys.Where(static k => k.Table is not null).SelectMany(static k => All(k.Table!)).Prepend(table);
 
     private static IEnumerable<SchemaKey> Works(params string[] names) => names.Select(static n => new SchemaKey(n, KeyForm.Value));
 

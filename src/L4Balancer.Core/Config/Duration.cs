@@ -4,7 +4,8 @@ using System.Globalization;
 namespace L4Balancer.Core.Config;
 
 /// <summary>
-/// Parses and formats durations: one number, whole or with a decimal point, and one of the units ms, s, m, h and d, as in <c>1.5h</c>.
+/// Parses and formats durations: numbers, whole or with a decimal point, each with one of the units d, h, m, s and ms, larger units first, as in
+/// <c>1.5h</c> and <c>1m30s</c>.
 /// </summary>
 public static class Duration
 {
@@ -28,29 +29,58 @@ public static class Duration
     /// </summary>
     public static bool TryParse(string text, out TimeSpan duration)
     {
+        ArgumentNullException.ThrowIfNull(text);
         duration = default;
-        int digits = text.AsSpan().IndexOfAnyExcept(NumberCharacters);
-        if (digits is <= 0 or > MaximumDigits || text[0] == '.' || text[digits - 1] == '.')
+        ReadOnlySpan<char> rest = text;
+        decimal milliseconds = 0;
+        long before = long.MaxValue;
+        do
         {
-            return false;
-        }
+            if (!TryPart(ref rest, out decimal part, out long unit) || unit >= before)
+            {
+                return false;
+            }
 
-        long unit = Units.FirstOrDefault(u => u.Suffix == text[digits..]).Milliseconds;
-        if (unit == 0
-            || !decimal.TryParse(text.AsSpan(0, digits), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out decimal number))
-        {
-            return false;
+            milliseconds += part;
+            before = unit;
         }
+        while (!rest.IsEmpty);
 
-        // At most 20 digits times 86,400,000 fits in the 28 digits of a decimal. The caller reports values beyond TimeSpan as out of range.
-        decimal milliseconds = number * unit;
         if (milliseconds != decimal.Truncate(milliseconds))
         {
             return false;
         }
 
+        // The caller reports values beyond TimeSpan as out of range.
         decimal greatest = TimeSpan.MaxValue.Ticks / TimeSpan.TicksPerMillisecond;
         duration = TimeSpan.FromMilliseconds((long)Math.Min(milliseconds, greatest));
+        return true;
+    }
+
+    // At most 20 digits times 86,400,000 fits in the 28 digits of a decimal.
+    private static bool TryPart(ref ReadOnlySpan<char> text, out decimal milliseconds, out long unit)
+    {
+        milliseconds = unit = 0;
+        int digits = text.IndexOfAnyExcept(NumberCharacters);
+        if (digits is <= 0 or > MaximumDigits || text[0] == '.' || text[digits - 1] == '.')
+        {
+            return false;
+        }
+
+        int next = text[digits..].IndexOfAny(NumberCharacters);
+        ReadOnlySpan<char> suffix = next < 0 ? text[digits..] : text.Slice(digits, next);
+        foreach ((string name, long length) in Units)
+        {
+            unit = suffix.SequenceEqual(name) ? length : unit;
+        }
+
+        if (unit == 0 || !decimal.TryParse(text[..digits], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out decimal number))
+        {
+            return false;
+        }
+
+        milliseconds = number * unit;
+        text = text[(digits + suffix.Length)..];
         return true;
     }
 

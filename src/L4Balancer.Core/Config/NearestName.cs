@@ -1,14 +1,24 @@
 namespace L4Balancer.Core.Config;
 
 /// <summary>Finds the known name nearest to a misspelt one, by edit distance (Damerau–Levenshtein, adjacent transpositions).</summary>
-internal static class NearestName
+public static class NearestName
 {
     /// <summary>Names are short; characters beyond this length do not affect which known name is nearest.</summary>
     private const int Compared = 80;
 
+    /// <summary>The candidate that the name is probably a misspelling of, or whose words it has in another order; null if none is near.</summary>
+    public static string? Meant(string name, IEnumerable<string> candidates)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        string[] all = [.. candidates];
+        return Of(name, all, out int distance) is string nearest && IsSlip(name, distance) ? nearest
+            : all.FirstOrDefault(c => HasSameWords(name, c) || IsShortFor(name, c));
+    }
+
     /// <summary>The candidate with the smallest distance, the first of equals; null if there are no candidates.</summary>
     public static string? Of(string name, IEnumerable<string> candidates, out int distance)
     {
+        ArgumentNullException.ThrowIfNull(candidates);
         string? nearest = null;
         distance = int.MaxValue;
         foreach (string candidate in candidates)
@@ -24,7 +34,28 @@ internal static class NearestName
     }
 
     /// <summary>Whether the number of edits suggests a typing error rather than a different word.</summary>
-    public static bool IsSlip(string name, int distance) => distance <= Math.Max(1, name.Length / 3);
+    public static bool IsSlip(string name, int distance)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        return distance <= Math.Max(1, name.Length / 3);
+    }
+
+    // As "cnt" for "count".
+    private static bool IsShortFor(string name, string candidate)
+    {
+        int at = 0;
+        foreach (char c in candidate)
+        {
+            at += at < name.Length && name[at] == c ? 1 : 0;
+        }
+
+        return name.Length >= 3 && at == name.Length && name[0] == candidate[0] && candidate.Length <= 2 * name.Length;
+    }
+
+    // As "timeout_connect" for "connect_timeout".
+    private static bool HasSameWords(string name, string candidate) =>
+        name.Length == candidate.Length && name.Length <= Compared && name.Contains('_', StringComparison.Ordinal)
+        && name.Split('_').Order(StringComparer.Ordinal).SequenceEqual(candidate.Split('_').Order(StringComparer.Ordinal));
 
     /// <summary>Number of insertions, deletions, replacements and swaps of adjacent characters that turn one name into the other.</summary>
     public static int Distance(ReadOnlySpan<char> from, ReadOnlySpan<char> to)

@@ -10,9 +10,14 @@ internal sealed class PoolReferences
     /// </summary>
     private const int MostSuggestions = 1_000;
 
+    private const int MostListed = 8;
+
     private readonly List<(string Pool, Setting Setting)> _all = [];
 
     public void Add(string pool, Setting setting) => _all.Add((pool, setting));
+
+    /// <summary>Whether a listener or one of its routes names the pool.</summary>
+    public bool Has(string pool) => _all.Exists(r => r.Pool == pool);
 
     /// <param name="names">The names of all pools. Must not be called if one of them could not be read.</param>
     public void ReportDangling(ICollection<string> names)
@@ -25,8 +30,8 @@ internal sealed class PoolReferences
                 continue;
             }
 
-            string? nearest = known.Count <= MostSuggestions ? NearestName.Of(pool, names, out _) : null;
-            string mend = nearest is null ? "needed: the name of a pool" : $"the nearest pool is \"{nearest}\"";
+            string? nearest = known.Count <= MostSuggestions ? NearestName.Meant(pool, names) : null;
+            string mend = nearest is null ? known.Count > 0 && known.Count <= MostListed ? $"allowed: {string.Join(", ", names.Select(Quoted.Text))}" : "needed: the name of a pool" : $"the nearest pool is \"{nearest}\"";
             setting.Errors.AddIfWhole(setting.Position, setting.Key, $"there is no pool {Quoted.Text(pool)}; {mend}");
         }
     }

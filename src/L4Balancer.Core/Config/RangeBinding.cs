@@ -26,6 +26,7 @@ internal static class RangeBinding
             if (Cidr.TryParse(text, out Cidr range))
             {
                 ranges.Add(range);
+                WarnOfHostBits(item, text, range);
             }
             else if (Cidr.OfMapped(text) is { } mapped)
             {
@@ -38,5 +39,17 @@ internal static class RangeBinding
         }
 
         return ranges.ToImmutable();
+    }
+
+    private static void WarnOfHostBits(Setting item, string text, Cidr range)
+    {
+        HostAddress first = range == Cidr.Unix ? range.Network : range.Network.Masked(range.MappedBits);
+        if (first == range.Network)
+        {
+            return;
+        }
+
+        item.Errors.Warn(
+            item.Position, item.Key, $"{Quoted.Text(text)} has bits set beyond its prefix; it means \"{first}{text[text.IndexOf('/', StringComparison.Ordinal)..]}\"");
     }
 }

@@ -27,6 +27,9 @@ internal sealed class SchemaTable
     /// <summary>Whether the key is reserved but not supported yet.</summary>
     public bool IsReserved(string name) => _byName.TryGetValue(name, out SchemaKey? key) && key.Form == KeyForm.NotYet;
 
+    /// <summary>Whether the key is known and supported.</summary>
+    public bool Works(string name) => _byName.TryGetValue(name, out SchemaKey? key) && key.Form != KeyForm.NotYet;
+
     /// <summary>Throws for a key that the schema does not list as supported, which is a bug in the binding code.</summary>
     public SchemaKey Working(string name, KeyForm form) =>
         _byName.TryGetValue(name, out SchemaKey? key) && key.Form == form

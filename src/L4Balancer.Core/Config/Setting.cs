@@ -97,8 +97,8 @@ internal readonly record struct Setting(TomlNode Node, string Key, ErrorCollecto
 
         if (!Duration.TryParse(text, out value))
         {
-            return Reject($"{Quoted.Text(text)} is not a duration; allowed: a multiple of 1 ms, written as a number with a unit of "
-                + "ms, s, m, h or d, like \"250ms\", \"1.5s\" or \"5m\"");
+            return Reject($"{Quoted.Text(text)} is not a duration; allowed: a multiple of 1 ms, written as numbers with the units "
+                + "d, h, m, s and ms in this order, like \"250ms\", \"1.5s\" or \"1m30s\"");
         }
 
         return (value >= minimum && value <= maximum) || Reject(
@@ -146,7 +146,7 @@ internal readonly record struct Setting(TomlNode Node, string Key, ErrorCollecto
 
         if (!Endpoint.TryParse(text, out value))
         {
-            return LinkLocal.HasScope(text) ? LinkLocal.RejectScope(this, text) : Reject($"{Quoted.Text(text)} is not {Form}{orElse}");
+            return LinkLocal.HasScope(text) ? LinkLocal.RejectScope(this, text) : Reject(AddressAdvice.Of(text, Form + orElse, isName: false));
         }
 
         return value.Port >= minimumPort

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Globalization;
 using L4Balancer.Core.Toml;
 
 namespace L4Balancer.Core.Config;
@@ -140,6 +139,11 @@ internal sealed class TableBinder
         return new TableBinder(schema, table, KeyOf(key), Errors);
     }
 
+    /// <summary>The headers of an array of tables; empty if it is none.</summary>
+    public IEnumerable<(TomlPosition Position, string Key)> PlacesOf(string key) =>
+        _table.TryGet(key, out TomlEntry? entry) && entry.Value is TomlArray array
+            ? array.Items.Select((item, i) => (item.Position, $"{KeyOf(key)}[{i}]")) : [];
+
     /// <summary>An array of tables; empty if the file has none.</summary>
     public ImmutableArray<TableBinder> Tables(string key)
     {
@@ -192,15 +196,15 @@ internal sealed class TableBinder
             return;
         }
 
-        string nearest = NearestName.Of(entry.Key, _schema.Keys.Select(static k => k.Name), out int distance)!;
-        if (NearestName.IsSlip(entry.Key, distance))
+        string? meant = NearestName.Meant(entry.Key, _schema.Keys.Where(static k => k.Form != KeyForm.NotYet).Select(static k => k.Name));
+        if (meant is not null)
         {
-            (_misspelt ??= []).Add(nearest);
+            (_misspelt ??= []).Add(meant);
         }
 
-        Errors.Add(
-            entry.KeyPosition,
-            KeyOf(entry.Key),
-            string.Create(CultureInfo.InvariantCulture, $"unknown key in {_schema.Header}; the nearest known key is \"{nearest}\""));
+        string[] homes = meant is null ? ConfigSchema.TablesWith(entry.Key, _schema) : [];
+        string advice = meant is not null ? $"; the nearest known key is \"{meant}\""
+            : homes.Length > 0 ? $"; it is a key of {string.Join(" and ", homes)}" : "";
+        Errors.Add(entry.KeyPosition, KeyOf(entry.Key), $"unknown key in {_schema.Header}{advice}");
     }
 }

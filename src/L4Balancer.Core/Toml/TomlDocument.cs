@@ -11,7 +11,10 @@ public sealed record TomlError(TomlPosition Position, string Message);
 /// <summary>A position in the text: line and column count from 1; a column is one Unicode code point.</summary>
 public readonly record struct TomlPosition(int Line, int Column)
 {
-    public override string ToString() => $"{Line}:{Column}";
+    /// <summary>The file, where a document is put together from several; null: there is only one.</summary>
+    public TomlSource? Source { get; init; }
+
+    public override string ToString() => Source is null ? $"{Line}:{Column}" : $"{Source.Path}:{Line}:{Column}";
 
     /// <summary>The position after <paramref name="text"/>, if that begins here.</summary>
     internal TomlPosition Behind(ReadOnlySpan<char> text)
@@ -24,6 +27,11 @@ public readonly record struct TomlPosition(int Line, int Column)
             if (!char.IsLowSurrogate(c)) column++;
         }
 
-        return new TomlPosition(Line + lines, column);
+        return new TomlPosition(Line + lines, column) { Source = Source };
     }
 }
+
+/// <summary>One of the files that a document is put together from.</summary>
+/// <param name="Path">As messages show it.</param>
+/// <param name="Order">The place in the order of reading, from 0.</param>
+public sealed record TomlSource(string Path, int Order);

@@ -70,7 +70,7 @@ internal sealed class AdminRoutes
             if (pool is null)
             {
                 return Reply.ProblemAsync(
-                    http, StatusCodes.Status404NotFound, $"no pool {Query.Shown(name)} in the configuration: /v1/status lists all");
+                    http, StatusCodes.Status404NotFound, $"no pool {Query.Shown(name)} in the configuration: `l4balancer status` lists all");
             }
         }
 

@@ -1,5 +1,6 @@
 using L4Balancer.Admin.Access;
 using L4Balancer.Admin.Answers;
+using L4Balancer.Admin.Client;
 using L4Balancer.Core.Pacing;
 using L4Balancer.Core.Routing;
 using Microsoft.AspNetCore.Builder;
@@ -123,11 +124,13 @@ internal sealed class BackendRoutes(AdminTarget target)
 
     private bool IsServed(string pool) => target.Control.Snapshot.Pools.FirstOrDefault(p => p.Name == pool) is { HasAvailable: true };
 
-    private static Task NoSuchBackendAsync(HttpContext http)
+    private Task NoSuchBackendAsync(HttpContext http)
     {
         (string pool, string name) = Names(http);
+        IEnumerable<string> known = target.Control.Snapshot.Pools.SelectMany(static p => p.Backends, static (p, b) => $"{p.Name}/{b.Name}");
         return Reply.ProblemAsync(
-            http, StatusCodes.Status404NotFound, $"no backend {Query.Shown($"{pool}/{name}")} in the configuration: /v1/backends lists all");
+            http, StatusCodes.Status404NotFound,
+            $"no backend {Query.Shown($"{pool}/{name}")} in the configuration: {Advice.For($"{pool}/{name}", known, "backends")}");
     }
 
     private static (string Pool, string Name) Names(HttpContext http) =>

@@ -100,12 +100,12 @@ internal sealed record ConnectionFilter((string Pool, string Name)? Backend, Cid
         if (Backend is (string pool, string name)
             && !snapshot.Pools.SelectMany(p => p.Backends).Concat(snapshot.Removed.Backends).Any(b => b.Name == name && b.State.Pool == pool))
         {
-            return $"no backend {Query.Shown($"{pool}/{name}")}: /v1/backends lists all";
+            return $"no backend {Query.Shown($"{pool}/{name}")}: `l4balancer backends` lists all";
         }
 
         return Listener is not null
             && !snapshot.Listeners.Select(l => l.State).Concat(snapshot.Removed.Listeners).Any(l => l.Name == Listener)
-            ? $"no listener {Query.Shown(Listener)}: /v1/status lists all"
+            ? $"no listener {Query.Shown(Listener)}: `l4balancer status` lists all"
             : null;
     }
 

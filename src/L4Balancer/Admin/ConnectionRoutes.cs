@@ -86,7 +86,7 @@ internal sealed class ConnectionRoutes(AdminTarget target, ILogger log)
 
         if (!target.Engine.Close(id, CloseReason.Admin))
         {
-            return Reply.ProblemAsync(http, StatusCodes.Status404NotFound, $"no connection {id} is open: /v1/connections lists all");
+            return Reply.ProblemAsync(http, StatusCodes.Status404NotFound, $"no connection {id} is open: `l4balancer connections` lists all");
         }
 
         log.ConnectionClosed(id, Requester.Of(http).Name);

@@ -1,5 +1,6 @@
 using L4Balancer.Admin.Access;
 using L4Balancer.Admin.Answers;
+using L4Balancer.Admin.Client;
 using L4Balancer.Control;
 using L4Balancer.Core.Routing;
 using Microsoft.AspNetCore.Builder;
@@ -46,6 +47,7 @@ internal sealed class PoolRoutes(AdminTarget target)
                 http, new RebalanceEndAnswer(pool, end.Closed is not null, end.Closed ?? 0), AdminJson.Default.RebalanceEndAnswer));
     });
 
-    private static Task NoSuchPoolAsync(HttpContext http, string pool) => Reply.ProblemAsync(
-        http, StatusCodes.Status404NotFound, $"no pool {Query.Shown(pool)} in the configuration: /v1/status lists all");
+    private Task NoSuchPoolAsync(HttpContext http, string pool) => Reply.ProblemAsync(
+        http, StatusCodes.Status404NotFound,
+        $"no pool {Query.Shown(pool)} in the configuration: {Advice.For(pool, target.Control.Snapshot.Pools.Select(static p => p.Name), "status")}");
 }

@@ -77,28 +77,31 @@ internal sealed class AdminSession(Screen screen)
     /// <param name="type">The expected type of the answer.</param>
     /// <param name="show">Shows the answer and returns the exit code.</param>
     public Task<int> ShowAsync<T>(ParseResult parsed, Option<bool> json, string path, JsonTypeInfo<T> type, Func<T, int> show)
-        where T : class => RunAsync(parsed, async client =>
+        where T : class => RunAsync(parsed, client => ShowAsync(client, parsed.CommandResult.Command.Name, parsed.GetValue(json), path, type, show));
+
+    /// <summary>As the other, with a client that is there.</summary>
+    public async Task<int> ShowAsync<T>(AdminClient client, string command, bool json, string path, JsonTypeInfo<T> type, Func<T, int> show)
+        where T : class
+    {
+        AdminReply reply = await screen.WaitAsync(client.SendAsync(HttpMethod.Get, path), "asking the daemon");
+        if (Fault(command, reply) is int code)
         {
-            string command = parsed.CommandResult.Command.Name;
-            AdminReply reply = await screen.WaitAsync(client.SendAsync(HttpMethod.Get, path), "asking the daemon");
-            if (Fault(command, reply) is int code)
-            {
-                return code;
-            }
+            return code;
+        }
 
-            if (reply.TryRead(type) is not T answer)
-            {
-                return Foreign(command);
-            }
+        if (reply.TryRead(type) is not T answer)
+        {
+            return Foreign(command);
+        }
 
-            if (parsed.GetValue(json))
-            {
-                screen.Output.WriteLine(reply.Text);
-                return ExitCode.Fine;
-            }
+        if (json)
+        {
+            screen.Output.WriteLine(reply.Text);
+            return ExitCode.Fine;
+        }
 
-            return show(answer);
-        });
+        return show(answer);
+    }
 
     /// <summary>Prints what a change has done that may not have been intended, and how to undo it.</summary>
     public void Warn(string command, string? warning)
@@ -122,13 +125,17 @@ internal sealed class AdminSession(Screen screen)
             return Foreign(command);
         }
 
-        foreach (string line in lines)
+        foreach (string line in lines.Select(ForCommands))
         {
             Fail(ExitCode.Failed, $"{command}: {line}");
         }
 
         return reply.Status == 400 ? ExitCode.BadUsage : ExitCode.Failed;
     }
+
+    // The API speaks of header fields; the option is what a command has.
+    private static string ForCommands(string line) =>
+        line.Replace("Authorization: Bearer TOKEN", "--token-file FILE", StringComparison.Ordinal);
 
     public int Foreign(string command) =>
         Fail(ExitCode.NoDaemon, $"{command}: the server at this address is not an l4balancer of this version; use another address with --admin");

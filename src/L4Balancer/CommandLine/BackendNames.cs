@@ -4,13 +4,24 @@ using L4Balancer.Admin.Client;
 
 namespace L4Balancer.CommandLine;
 
-/// <summary>Completions for BACKEND: the backends of the daemon that the command would use; none if the daemon does not answer.</summary>
+/// <summary>Completions from the daemon that the command would use: its backends, pools and listeners; none if it does not answer.</summary>
 internal static class BackendNames
 {
     /// <summary>Short, because completion is interactive.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
 
-    public static IEnumerable<CompletionItem> Of(AdminSession asking, CompletionContext context)
+    public static IEnumerable<CompletionItem> Of(AdminSession asking, CompletionContext context) =>
+        context.ParseResult.UnmatchedTokens.Count > 0 ? [] : Ask(asking, context, "/v1/backends", static reply =>
+            reply.TryRead(AdminJson.Default.BackendsAnswer)?.Backends.Select(static b => $"{b.Pool}/{b.Name}"));
+
+    public static IEnumerable<CompletionItem> Pools(AdminSession asking, CompletionContext context) =>
+        Ask(asking, context, "/v1/status", static reply => reply.TryRead(AdminJson.Default.StatusAnswer)?.Pools.Select(static p => p.Name));
+
+    public static IEnumerable<CompletionItem> Listeners(AdminSession asking, CompletionContext context) =>
+        Ask(asking, context, "/v1/status", static reply => reply.TryRead(AdminJson.Default.StatusAnswer)?.Listeners.Select(static l => l.Name));
+
+    private static IEnumerable<CompletionItem> Ask(
+        AdminSession asking, CompletionContext context, string path, Func<AdminReply, IEnumerable<string>?> names)
     {
         // Help lists the completions of an argument in an empty context: it is static text.
         if (context is not TextCompletionContext || asking.AddressIn(context.ParseResult) is not AdminAddress address)
@@ -22,8 +33,8 @@ internal static class BackendNames
         {
             using var client = new AdminClient(address, token: null, Patience);
             using var patience = new CancellationTokenSource(Patience);
-            AdminReply reply = Task.Run(() => client.SendAsync(HttpMethod.Get, "/v1/backends", cancel: patience.Token)).GetAwaiter().GetResult();
-            return reply.TryRead(AdminJson.Default.BackendsAnswer)?.Backends.Select(b => new CompletionItem($"{b.Pool}/{b.Name}")) ?? [];
+            AdminReply reply = Task.Run(() => client.SendAsync(HttpMethod.Get, path, cancel: patience.Token)).GetAwaiter().GetResult();
+            return names(reply)?.Select(static n => new CompletionItem(n)) ?? [];
         }
         catch (Exception e) when (e is NoDaemonException or OperationCanceledException)
         {

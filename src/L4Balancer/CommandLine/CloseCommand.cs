@@ -17,6 +17,16 @@ internal static class CloseCommand
         {
             Description = "The connection's id, as `connections` lists it",
             Arity = ArgumentArity.ZeroOrOne,
+            CustomParser = static result =>
+            {
+                if (ulong.TryParse(result.Tokens[0].Value, NumberStyles.None, CultureInfo.InvariantCulture, out ulong number))
+                {
+                    return number;
+                }
+
+                result.AddError($"{result.Tokens[0].Value}: write the number that `l4balancer connections` lists as ID");
+                return null;
+            },
         };
         var backend = new Option<string?>("--backend")
         {
@@ -26,6 +36,7 @@ internal static class CloseCommand
         backend.CompletionSources.Add(context => BackendNames.Of(asking, context));
         var source = new Option<string?>("--source") { Description = "All connections of these clients", HelpName = "CIDR" };
         var listener = new Option<string?>("--listener") { Description = "All connections that this listener accepted", HelpName = "L" };
+        listener.CompletionSources.Add(context => BackendNames.Listeners(asking, context));
         Option<int?> rate = ShedCommands.Rate("Connections to close per second; 0: all at once; default: the pool's close_rate");
         var command = new Command("close", "Closes one connection, or all that match every given filter, at a controlled pace.")
         {

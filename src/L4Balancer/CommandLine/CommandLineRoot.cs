@@ -17,10 +17,11 @@ internal static class CommandLineRoot
         RootCommand root = Build(output, errors);
 
         // An argument that starts with @ is taken literally; response files are disabled.
-        ParseResult parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
-        if (parsed.Action is ParseErrorAction)
+        ParseResult parsed = root.Parse(args is ["help", .. string[] asked] ? [.. asked, "--help"] : args, new ParserConfiguration { ResponseFileTokenReplacer = null });
+        bool isCommand = parsed.Action is not null && ReferenceEquals(parsed.Action, parsed.CommandResult.Command.Action);
+        if (parsed.Action is ParseErrorAction || (isCommand && Mistakes.Unmatched(parsed).Length > 0))
         {
-            foreach (string error in Mistakes(parsed))
+            foreach (string error in Mistakes.Of(parsed))
             {
                 errors.WriteLine($"l4balancer: {error}: see {Help(parsed)}");
             }
@@ -59,6 +60,8 @@ internal static class CommandLineRoot
             BackendsCommand.Create(asking),
             ConnectionsCommand.Create(asking),
             TopCommand.Create(asking),
+            EventsCommand.Create(asking),
+            ConfigCommand.Create(asking),
             FleetCommand.Create(asking),
             LocateCommand.Create(asking),
             EndpointCommand.Create(asking),
@@ -72,28 +75,39 @@ internal static class CommandLineRoot
             examples.Add(command, example);
         }
 
+        VersionOption version = root.Options.OfType<VersionOption>().Single();
+        version.Aliases.Add("-V");
+        version.Action = new PrintVersion();
         HelpOption help = root.Options.OfType<HelpOption>().Single();
-        help.Action = new HelpWithExample((HelpAction)help.Action!, examples);
+        help.Action = new HelpWithExample((HelpAction)help.Action!, examples, asking);
         return root;
-    }
-
-    // For an unknown argument the library also reports a missing command; only one of the two errors is printed.
-    private static string[] Mistakes(ParseResult parsed)
-    {
-        string[] all = [.. parsed.Errors.Select(e => e.Message.TrimEnd('.')).Distinct()];
-        string[] unknown = [.. all.Where(m => m.StartsWith("Unrecognized", StringComparison.Ordinal))];
-        return unknown.Length > 0 ? unknown : all;
     }
 
     private static string Help(ParseResult parsed) =>
         parsed.CommandResult.Command is RootCommand ? "l4balancer --help" : $"l4balancer {parsed.CommandResult.Command.Name} --help";
 
-    private sealed class HelpWithExample(HelpAction help, IReadOnlyDictionary<Command, string> examples) : SynchronousCommandLineAction
+    private sealed class PrintVersion : SynchronousCommandLineAction
     {
         public override bool ClearsParseErrors => true;
 
         public override int Invoke(ParseResult parseResult)
         {
+            parseResult.InvocationConfiguration.Output.WriteLine($"l4balancer {BuildVersion.Current.Version}");
+            return ExitCode.Fine;
+        }
+    }
+
+    private sealed class HelpWithExample(HelpAction help, IReadOnlyDictionary<Command, string> examples, AdminSession asking) : SynchronousCommandLineAction
+    {
+        // They ask no daemon.
+        private static readonly string[] Alone = ["run", "check", "demo", "version"];
+
+        public override bool ClearsParseErrors => true;
+
+        public override int Invoke(ParseResult parseResult)
+        {
+            bool isAlone = Alone.Contains(parseResult.CommandResult.Command.Name);
+            asking.Admin.Hidden = asking.TokenFile.Hidden = asking.Timeout.Hidden = isAlone;
             int code = help.Invoke(parseResult);
             if (examples.TryGetValue(parseResult.CommandResult.Command, out string? example))
             {

@@ -21,6 +21,8 @@ internal static class EndpointCommand
             Description = "A backend that is not to be chosen; may be repeated",
             HelpName = "BACKEND",
         };
+        pool.CompletionSources.Add(context => BackendNames.Pools(asking, context));
+        exclude.CompletionSources.Add(context => BackendNames.Of(asking, context));
         Option<bool> json = AdminSession.Json();
         var command = new Command("endpoint", "Shows which backend's URL a client would be handed now; counts nothing.") { pool, key, exclude, json };
         command.SetAction((parsed, _) =>

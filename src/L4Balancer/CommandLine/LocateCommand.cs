@@ -24,6 +24,7 @@ internal static class LocateCommand
         Option<string?> config = Options.Config();
         config.Description = "Use this configuration file, offline, with every backend up. Default: query a running daemon";
         var listener = new Option<string>("--listener") { Description = "The listener's name", HelpName = "NAME", Required = true };
+        listener.CompletionSources.Add(context => BackendNames.Listeners(asking, context));
         var source = new Option<Endpoint>("--source")
         {
             Description = "The client; for one of a UNIX socket unix:NUMBER, as the access log shows it",

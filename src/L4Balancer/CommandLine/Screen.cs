@@ -11,7 +11,8 @@ internal sealed class Screen
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
 
-    private const int WidestTable = 1000;
+    /// <summary>Where the terminal does not know its own.</summary>
+    private const int UsualWidth = 80;
 
     private static readonly TimeSpan BetweenLooks = TimeSpan.FromMilliseconds(200);
 
@@ -34,7 +35,7 @@ internal sealed class Screen
     /// <summary>NO_COLOR is set and not empty (no-color.org).</summary>
     private static bool Colourless => Environment.GetEnvironmentVariable("NO_COLOR") is { Length: > 0 };
 
-    public IAnsiConsole Terminal => Make(Output);
+    private IAnsiConsole Terminal => Make(Output);
 
     /// <summary>Waits for a task; after two seconds a terminal shows a message.</summary>
     public async Task<T> WaitAsync<T>(Task<T> work, string what)
@@ -99,10 +100,8 @@ internal sealed class Screen
             return;
         }
 
-        // Truncated addresses would be useless, so a terminal that is too narrow wraps the lines.
-        IAnsiConsole terminal = Terminal;
-        terminal.Profile.Width = Math.Max(terminal.Profile.Width, WidestTable);
-        terminal.Write(table.ToRenderable());
+        int width = Console.WindowWidth > 0 ? Console.WindowWidth : UsualWidth;
+        table.WriteFitting(Output, width, isColoured: !Colourless && Terminal.Profile.Capabilities.Ansi);
     }
 
     private static IAnsiConsole Make(TextWriter writer) => AnsiConsole.Create(new AnsiConsoleSettings

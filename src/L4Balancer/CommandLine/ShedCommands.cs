@@ -95,6 +95,7 @@ internal static class ShedCommands
     private static (Command, string) Rebalance(AdminSession asking)
     {
         var pool = new Argument<string>("POOL") { Description = "The pool's name, as `status` lists it" };
+        pool.CompletionSources.Add(context => BackendNames.Pools(asking, context));
         pool.Validators.Add(result =>
         {
             if (!ChangeCommands.IsName(result.Tokens[0].Value))

@@ -19,12 +19,45 @@ internal static class StatusCommand
         var command = new Command("status", "Shows the state of the running daemon.") { json, healthz };
         command.SetAction((parsed, _) => parsed.GetValue(healthz)
             ? asking.RunAsync(parsed, client => LivesAsync(asking, client))
-            : asking.ShowAsync(parsed, json, "/v1/status", AdminJson.Default.StatusAnswer, status =>
-            {
-                Write(asking.Screen, status);
-                return ExitCode.Fine;
-            }));
+            : asking.RunAsync(parsed, client => ShowAsync(asking, client, parsed.GetValue(json))));
         return (command, "l4balancer status --json");
+    }
+
+    private static async Task<int> ShowAsync(AdminSession asking, AdminClient client, bool json)
+    {
+        int code = await asking.ShowAsync(client, "status", json, "/v1/status", AdminJson.Default.StatusAnswer, status =>
+        {
+            Write(asking.Screen, status);
+            return ExitCode.Fine;
+        });
+        if (code == ExitCode.Fine && !json)
+        {
+            AdminReply reply = await client.SendAsync(HttpMethod.Get, "/v1/backends");
+            WriteSheds(asking.Screen, reply.TryRead(AdminJson.Default.BackendsAnswer)?.Backends ?? []);
+        }
+
+        return code;
+    }
+
+    /// <summary>The backends whose connections are being closed at a pace; nothing where there are none.</summary>
+    private static void WriteSheds(Screen screen, IEnumerable<BackendAnswer> backends)
+    {
+        var sheds = new TextTable("closing", "because of", ">closed", ">of");
+        bool any = false;
+        foreach (BackendAnswer backend in backends)
+        {
+            if (backend.Shedding is { } shedding)
+            {
+                any = true;
+                sheds.Add($"{backend.Pool}/{backend.Name}", shedding.Reason, Quantity.Count(shedding.Closed), Quantity.Count(shedding.Planned));
+            }
+        }
+
+        if (any)
+        {
+            screen.Output.WriteLine();
+            screen.Write(sheds);
+        }
     }
 
     private static async Task<int> LivesAsync(AdminSession asking, AdminClient client) =>
@@ -33,7 +66,7 @@ internal static class StatusCommand
     private static void Write(Screen screen, StatusAnswer status)
     {
         string reloaded = string.Create(CultureInfo.InvariantCulture, $"generation {status.Generation}");
-        var facts = new TextTable("daemon", status.Ready ? "ready" : "draining");
+        var facts = new TextTable("daemon", status.Ready ? "ready" : "draining") { WrapsLast = true };
         facts.Add("host", status.Host);
         facts.Add("version", $"{status.Version} ({status.Commit})");
         facts.Add("engine", $"{status.Engine}, {status.Runtime}");
@@ -57,7 +90,10 @@ internal static class StatusCommand
 
         screen.Write(facts);
 
-        var listeners = new TextTable("listener", "addresses", "pool", ">accepted", ">pending", ">open", "refused");
+        var listeners = new TextTable("listener", "addresses", "pool", ">accepted", ">pending", ">open", "refused")
+        {
+            LeavesOut = ["refused", "pending", "open", "pool"],
+        };
         foreach (ListenerAnswer l in status.Listeners)
         {
             listeners.Add(
@@ -68,7 +104,11 @@ internal static class StatusCommand
         screen.Output.WriteLine();
         screen.Write(listeners);
 
-        var pools = new TextTable("pool", "balance", ">backends", ">up", ">degraded", ">down", ">draining", ">maintenance", ">checking", ">connections", "note");
+        var pools = new TextTable("pool", "balance", ">backends", ">up", ">degraded", ">down", ">draining", ">maintenance", ">checking", ">connections", "note")
+        {
+            LeavesOut = ["note", "checking", "maintenance", "draining", "degraded", "balance", "down"],
+            WrapsLast = true,
+        };
         foreach (PoolAnswer p in status.Pools)
         {
             pools.Add(
@@ -83,7 +123,11 @@ internal static class StatusCommand
 
     private static void WriteDiscovery(StatusAnswer status, Screen screen)
     {
-        var sources = new TextTable("discovery", "source", ">backends", ">age", ">errors", "version", "note");
+        var sources = new TextTable("discovery", "source", ">backends", ">age", ">errors", "version", "note")
+        {
+            LeavesOut = ["version", "errors", "note"],
+            WrapsLast = true,
+        };
         bool any = false;
         foreach (PoolAnswer pool in status.Pools)
         {

@@ -15,7 +15,7 @@ internal static class ConfigDiff
     public static IReadOnlyList<ConfigChange> Between(BalancerConfig before, BalancerConfig after)
     {
         List<ConfigChange> changes = [];
-        Compare("", ConfigJson.Of(before), ConfigJson.Of(after), changes);
+        Compare("", new Side(ConfigJson.WithValuesOf(before), ConfigJson.Of(before)), new Side(ConfigJson.WithValuesOf(after), ConfigJson.Of(after)), changes);
         CompareUnseen(before, after, changes);
         return changes;
     }
@@ -59,33 +59,43 @@ internal static class ConfigDiff
     private static string Fingerprint(string content) =>
         $"content with SHA-256 {Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(content)))[..12]}...";
 
-    private static void Compare(string path, JsonNode? before, JsonNode? after, List<ConfigChange> changes)
+    private static void Compare(string path, Side before, Side after, List<ConfigChange> changes)
     {
-        if (JsonNode.DeepEquals(before, after))
+        if (JsonNode.DeepEquals(before.Value, after.Value))
         {
             return;
         }
 
-        if (Members(before) is { } old && Members(after) is { } now)
+        if (before.Members() is { } old && after.Members() is { } now)
         {
-            foreach ((string name, JsonNode? value) in old)
+            foreach ((string name, Side value) in old)
             {
                 Compare(Join(path, name), value, now.GetValueOrDefault(name), changes);
             }
 
-            foreach ((string name, JsonNode? value) in now.Where(n => !old.ContainsKey(n.Key)))
+            foreach ((string name, Side value) in now.Where(n => !old.ContainsKey(n.Key)))
             {
-                Compare(Join(path, name), null, value, changes);
+                Compare(Join(path, name), default, value, changes);
             }
         }
         else
         {
-            changes.Add(new ConfigChange(path, Text(before), Text(after)));
+            changes.Add(new ConfigChange(path, Text(before.Shown), Text(after.Shown)));
+        }
+    }
+
+    /// <summary>A value, and how it is shown. Both have the same tables and names.</summary>
+    private readonly record struct Side(JsonNode? Value, JsonNode? Shown)
+    {
+        public Dictionary<string, Side>? Members()
+        {
+            Dictionary<string, JsonNode?>? shown = MembersOf(Shown);
+            return MembersOf(Value)?.ToDictionary(m => m.Key, m => new Side(m.Value, shown?.GetValueOrDefault(m.Key)));
         }
     }
 
     // The keys of a table, or the tables of an array by their names; null for a plain value. The order of backends has no meaning.
-    private static Dictionary<string, JsonNode?>? Members(JsonNode? node) => node switch
+    private static Dictionary<string, JsonNode?>? MembersOf(JsonNode? node) => node switch
     {
         JsonObject table => table.ToDictionary(m => m.Key, m => m.Value),
         JsonArray array when array.All(i => i is JsonObject item && item.ContainsKey(NameKey)) && array.Count > 0 =>

@@ -24,6 +24,9 @@ internal sealed record ConfigFile(string Path, BalancerConfig? Config, Immutable
     /// </summary>
     public object? Stamp { get; init; }
 
+    /// <summary>What is allowed and probably not meant, one line each.</summary>
+    public ImmutableArray<string> Warnings { get; init; } = [];
+
     /// <summary>Reads the file in a limited time. A read that hangs (a network file system, a pipe without a writer) is left behind on its thread.</summary>
     /// <param name="option">The value of <c>--config</c>; null if it was not given.</param>
     public static async Task<ConfigFile> LoadAsync(string? option, TimeProvider clock)
@@ -45,16 +48,30 @@ internal sealed record ConfigFile(string Path, BalancerConfig? Config, Immutable
     {
         string path = PathOf(option);
         object? stamp = StampOf(path);
-        if (Read(path, out byte[] text) is string fault)
+        if (Read(path, LargestFile, out byte[] text) is string fault)
         {
             return new ConfigFile(path, null, [$"{path}: {fault}"]) { Stamp = stamp };
         }
 
-        ConfigResult result = ConfigReader.Read(text);
+        var included = new IncludedConfig(path, text.Length);
+        ConfigResult result = ConfigReader.Read(text, new ConfigInputs
+        {
+            Path = path,
+            Variable = Environment.GetEnvironmentVariable,
+            Include = included.Read,
+        });
         (Dictionary<string, string> certificates, List<ConfigError> unread) = ReadCertificates(result.Files);
-        string[] errors = [.. result.Errors.Concat(unread).OrderBy(e => e.Position.Line).Select(e => Format(path, e))];
-        return new ConfigFile(path, errors.Length == 0 ? Complete(result.Config!, certificates) : null, [.. errors]) { Stamp = stamp };
+        string[] errors = [.. InOrder(result.Errors.Concat(unread)).Select(e => Format(path, "error", e))];
+        return new ConfigFile(path, errors.Length == 0 ? Complete(result.Config!, certificates) : null, [.. errors])
+        {
+            // An error explains many of them.
+            Warnings = errors.Length > 0 ? [] : [.. result.Warnings.Select(w => Format(path, "warning", w))],
+            Stamp = result.Includes.IsEmpty ? stamp : included.StampBefore(stamp),
+        };
     }
+
+    private static IEnumerable<ConfigError> InOrder(IEnumerable<ConfigError> errors) =>
+        errors.OrderBy(static e => e.Position.Source?.Order ?? 0).ThenBy(static e => e.Position.Line);
 
     /// <summary>The current <see cref="Stamp"/> of a file; null if there is none, or it cannot be reached. Opens nothing.</summary>
     public static object? StampOf(string path)
@@ -112,16 +129,19 @@ internal sealed record ConfigFile(string Path, BalancerConfig? Config, Immutable
     private static HealthSettings Trusting(HealthSettings health, Dictionary<string, string> certificates) =>
         health with { CaCertificates = certificates.GetValueOrDefault(health.CaFile, "") };
 
-    private static string Format(string path, ConfigError error) => error.Key.Length == 0
-        ? $"{path}:{error.Position}: error: {error.Message}"
-        : $"{path}:{error.Position}: error: {error.Key}: {error.Message}";
+    private static string Format(string path, string kind, ConfigError error) => error.Key.Length == 0
+        ? $"{error.Place(path)}: {kind}: {error.Message}"
+        : $"{error.Place(path)}: {kind}: {error.Key}: {error.Message}";
 
     private static string PathOf(string? option) => option ?? FromEnvironment() ?? DefaultPath;
 
     private static string? FromEnvironment() =>
         Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } path ? path : null;
 
-    private static string? Read(string path, out byte[] text)
+    /// <summary>Reads a whole file, which may also be a pipe.</summary>
+    /// <param name="most">The largest size that is accepted, in bytes.</param>
+    /// <returns>Why it cannot be read, with how to correct it; null if it was.</returns>
+    internal static string? Read(string path, long most, out byte[] text)
     {
         text = [];
         try
@@ -134,20 +154,20 @@ internal sealed record ConfigFile(string Path, BalancerConfig? Config, Immutable
             using FileStream file = File.OpenRead(path);
 
             // A pipe has no length, and a file in /proc reports 0: read to the end, up to the bound.
-            if (file.CanSeek && file.Length > LargestFile)
+            if (file.CanSeek && file.Length > most)
             {
                 return TooLarge;
             }
 
             using var all = new MemoryStream();
             var chunk = new byte[64 * 1024];
-            for (int count = file.Read(chunk); count > 0 && all.Length <= LargestFile; count = file.Read(chunk))
+            for (int count = file.Read(chunk); count > 0 && all.Length <= most; count = file.Read(chunk))
             {
                 all.Write(chunk, 0, count);
             }
 
             text = all.ToArray();
-            return text.Length > LargestFile ? TooLarge : null;
+            return text.Length > most ? TooLarge : null;
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {

@@ -21,6 +21,8 @@ internal static class ConfigJson
     // These properties are derived from the address as written.
     private static readonly string[] Derived = ["endpoint", "host"];
 
+    private static readonly string[] DerivedOfConfig = ["from_environment"];
+
     private static readonly string[] DerivedOfRoute = ["rule"];
 
     // The source that is set says so.
@@ -63,6 +65,7 @@ internal static class ConfigJson
         TypeInfoResolver = ConfigJsonContext.Default.WithAddedModifier(static type =>
         {
             string[] derived = type.Type == typeof(BackendSettings) ? Derived
+                : type.Type == typeof(BalancerConfig) ? DerivedOfConfig
                 : type.Type == typeof(HealthSettings) ? CertificatesRead
                 : type.Type == typeof(DiscoverySettings) ? DerivedOfDiscovery
                 : type.Type == typeof(RouteSettings) ? DerivedOfRoute : [];
@@ -89,7 +92,16 @@ internal static class ConfigJson
     private static string WithoutCredentials(Uri uri) =>
         uri.UserInfo.Length == 0 ? uri.OriginalString : new UriBuilder(uri) { UserName = Hidden, Password = "" }.Uri.ToString();
 
+    /// <summary>The configuration as it may be shown: what came from the environment is as the file writes it.</summary>
     public static JsonObject Of(BalancerConfig config)
+    {
+        JsonObject all = WithValuesOf(config);
+        EnvironmentMask.Apply(all, config.FromEnvironment);
+        return all;
+    }
+
+    /// <summary>As <see cref="Of"/>, with what came from the environment; not to be shown.</summary>
+    public static JsonObject WithValuesOf(BalancerConfig config)
     {
         JsonObject all = JsonSerializer.SerializeToNode(
             config, (JsonTypeInfo<BalancerConfig>)Options.GetTypeInfo(typeof(BalancerConfig)))!.AsObject();

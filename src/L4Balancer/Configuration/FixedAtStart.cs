@@ -11,6 +11,8 @@ internal static class FixedAtStart
     /// <returns>The new configuration, with the old values of settings that need a restart.</returns>
     public static BalancerConfig Keep(BalancerConfig inForce, BalancerConfig wanted) => wanted with
     {
+        FromEnvironment = wanted.FromEnvironment.SetItems(
+            inForce.FromEnvironment.Where(static e => !e.Key.StartsWith("listeners", StringComparison.Ordinal) && !e.Key.StartsWith("pools", StringComparison.Ordinal))),
         Balancer = wanted.Balancer with
         {
             Workers = inForce.Balancer.Workers,

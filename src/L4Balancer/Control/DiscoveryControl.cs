@@ -171,7 +171,7 @@ internal sealed class DiscoveryControl : IDisposable
             {
                 _absentSince.Remove((pool, backend));
                 kept = kept.With(pool, backend, default);
-                _log.OverrideForgotten(pool, backend, KeepOverrides);
+                _log.OverrideForgotten(pool, backend, Duration.Format(KeepOverrides));
             }
         }
 

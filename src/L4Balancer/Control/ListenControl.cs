@@ -56,7 +56,7 @@ internal sealed class ListenControl : ISnapshotParticipant, IAsyncDisposable
         IReadOnlyList<ListenFailure> failures = _engine.FollowPools();
         foreach (ListenFailure failure in failures.Where(f => _failing.Add(f.Message)))
         {
-            _log.NotListeningAgain(failure.Message, BetweenTries);
+            _log.NotListeningAgain(failure.Message, Duration.Format(BetweenTries));
         }
 
         _failing.IntersectWith(failures.Select(f => f.Message));

@@ -45,7 +45,7 @@ internal sealed class DiscoveryNews(string pool, DiscoverySettings settings, Tim
         {
             if (held.Since != before.Held?.Since)
             {
-                log.SetHeld(pool, Source, held.Set.Length, held.Version, after.Count, settings.Hold);
+                log.SetHeld(pool, Source, held.Set.Length, held.Version, after.Count, Duration.Format(settings.Hold));
             }
 
             return;

@@ -110,7 +110,7 @@ internal sealed class PoolWatch : IAsyncDisposable
 
             // Also a source that ends without an exception has failed: it reports until it is cancelled.
             pause = _clock.GetElapsedTime(began) > LongestPause ? FirstPause : pause;
-            _log.WatchFailed(Pool, _news.Source, pause, fault);
+            _log.WatchFailed(Pool, _news.Source, Duration.Format(pause), fault);
             await Task.Delay(pause * (1 + Random.Shared.NextDouble() / 2), _clock, _end.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             pause = pause + pause < LongestPause ? pause + pause : LongestPause;
         }

@@ -6,7 +6,7 @@ namespace L4Balancer.Hosting;
 /// <summary>
 /// Reloads the configuration when its file changes on disk (<c>watch</c>). The file is looked at every second, links followed: that sees a write in place, a
 /// rename over it, and the change of a link anywhere on its path, as Kubernetes changes <c>..data</c> of a ConfigMap; it works on network file systems, and
-/// needs no inotify watch. A change is applied when two looks in a row have found the same file.
+/// needs no inotify watch. The files that it includes, and new ones that fit a pattern of <c>include</c>, count as well. A change is applied when two looks in a row have found the same file.
 /// </summary>
 internal sealed class FileWatch : IAsyncDisposable
 {
@@ -93,7 +93,7 @@ internal sealed class FileWatch : IAsyncDisposable
             return;
         }
 
-        object? now = ConfigFile.StampOf(_path);
+        object? now = _read() is ConfigStamp files ? files.Again() : ConfigFile.StampOf(_path);
         (object? before, _previous) = (_previous, now);
         if (now is null)
         {

@@ -143,11 +143,11 @@ internal sealed class Foreground(Signals signals, TextWriter errors)
         daemon.Drain();
         if (delay > TimeSpan.Zero)
         {
-            log.Delaying(Signals.NameOf(signal), delay);
+            log.Delaying(Signals.NameOf(signal), Duration.Format(delay));
             await Task.Delay(delay, atOnce).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
-        log.Draining(Signals.NameOf(signal), daemon.Connections, grace);
+        log.Draining(Signals.NameOf(signal), daemon.Connections, Duration.Format(grace));
         await daemon.StopAsync(grace, atOnce);
     }
 

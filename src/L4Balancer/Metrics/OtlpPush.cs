@@ -1,3 +1,4 @@
+using L4Balancer.Core.Config;
 using Microsoft.Extensions.Logging;
 using OpenTelemetry.Exporter;
 using OpenTelemetry.Metrics;
@@ -117,7 +118,7 @@ internal sealed class OtlpPush : IDisposable
         _works = false;
         if (++_failures == 1 || now - _complainedAt >= BetweenComplaints.TotalMilliseconds)
         {
-            _log.PushFailed(_address, _failures, _fault.Take(), _every);
+            _log.PushFailed(_address, _failures, _fault.Take(), Duration.Format(_every));
             _complainedAt = now;
         }
     }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using L4Balancer.Core.Config;
 using Microsoft.Extensions.Logging;
 
 namespace L4Balancer.Systemd;
@@ -66,7 +67,7 @@ internal sealed class Watchdog : IAsyncDisposable
             }
             else if (!told)
             {
-                _log.LoopHangs(_clock.GetElapsedTime(asked), _time);
+                _log.LoopHangs(Duration.Format(TimeSpan.FromSeconds(Math.Round(_clock.GetElapsedTime(asked).TotalSeconds))), Duration.Format(_time));
                 told = true;
             }
         }

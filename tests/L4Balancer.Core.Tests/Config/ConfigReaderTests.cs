@@ -227,7 +227,7 @@ internal sealed class ConfigReaderTests
         Assert.That(errors, Is.EqualTo([
             "2:1 balancer.worker: unknown key in [balancer]; the nearest known key is \"workers\"",
             "3:18 balancer.shutdown_grace: 30 has no unit; a duration is a string with its unit, like \"30s\"",
-            "7:24 listeners[0].bind[1]: \"0.0.0.0:https\" is not an IP address with a port, like \"10.0.0.1:443\" or \"[2001:db8::1]:443\", a range of ports, like \"0.0.0.0:27000-27099\", or a UNIX socket, like \"unix:/run/chat.sock\"",
+            "7:24 listeners[0].bind[1]: \"0.0.0.0:https\" has a port out of range, \"https\"; a port is a number from 1 to 65535; allowed: an IP address with a port, like \"10.0.0.1:443\" or \"[2001:db8::1]:443\", a range of ports, like \"0.0.0.0:27000-27099\", or a UNIX socket, like \"unix:/run/chat.sock\"",
             "8:8 listeners[0].pool: there is no pool \"chats\"; the nearest pool is \"chat\"",
             "12:13 pools[0].discovery: must be one table [pools.discovery], not a string",
             "16:12 pools[0].backends[0].weight: 2000 is out of range; allowed: 0 to 1000",

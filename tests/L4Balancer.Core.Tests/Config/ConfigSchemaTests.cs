@@ -95,6 +95,14 @@ internal sealed class ConfigSchemaTests
         Assert.That(errors[0], Does.Contain(": unknown key in ").And.EndsWith($"; the nearest known key is \"{nearest}\""));
     }
 
+    [TestCase("[[pools]]", "interval", "; it is a key of keepalive and [pools.health] and [pools.discovery]")]
+    [TestCase("[[listeners]]", "balance", "; it is a key of [[pools]]")]
+    [TestCase("[[pools]]", "timeout_connect", "; the nearest known key is \"connect_timeout\"")]
+    [TestCase("[[pools]]", "tls", "")]
+    [TestCase("[[pools]]", "server", "")]
+    public void Advice_is_given_only_where_it_helps(string header, string key, string advice) =>
+        Assert.That(new ConfigText().With(header, key, "1").Errors(), Has.Length.EqualTo(1).And.Some.EndsWith($"{key}: unknown key in {header}{advice}"));
+
     [Test]
     public void An_unknown_table_is_told_at_its_header() =>
         Assert.That(

@@ -15,6 +15,10 @@ internal sealed class DurationTests
     [TestCase("5m", 300_000)]
     [TestCase("1h", 3_600_000)]
     [TestCase("0.5d", 43_200_000)]
+    [TestCase("1m30s", 90_000)]
+    [TestCase("1h30m", 5_400_000)]
+    [TestCase("1d2h3m4s5ms", 93_784_005)]
+    [TestCase("1.5h1.5s", 5_401_500)]
     public void A_number_with_a_unit_is_a_duration(string text, long milliseconds)
     {
         Assert.That(Duration.TryParse(text, out TimeSpan duration), Is.True);
@@ -37,7 +41,11 @@ internal sealed class DurationTests
     [TestCase("1s ")]
     [TestCase("1S")]
     [TestCase("1M")]
-    [TestCase("1h30m")]
+    [TestCase("1m1m")]
+    [TestCase("30s1m")]
+    [TestCase("1h30")]
+    [TestCase("1h 30m")]
+    [TestCase("1s0.5ms")]
     [TestCase("1us")]
     [TestCase("1min")]
     [TestCase("0.5ms")]

@@ -202,22 +202,25 @@ internal sealed class SettingRuleTests
         Assert.That(inPool, Does.EndWith($" pools[0].keepalive.{key}: {message}"));
     }
 
-    [TestCase("10.0.0.1")]
-    [TestCase("10.0.0.1:")]
-    [TestCase(":443")]
-    [TestCase("10.0.0.1:65536")]
-    [TestCase("10.0.0.1:-1")]
-    [TestCase("10.0.0.256:443")]
-    [TestCase("10.0.0:443")]
-    [TestCase("010.0.0.1:443")]
-    [TestCase("2001:db8::1:443")]
-    [TestCase("[2001:db8::1]")]
-    [TestCase("[10.0.0.1]:443")]
-    [TestCase("10.0.0.1:443 ")]
-    [TestCase("http://ws1:443")]
-    public void An_address_that_is_none_is_refused_everywhere(string address)
+    [TestCase("10.0.0.1", "has no port; write it as in \"10.0.0.1:443\"; allowed: ")]
+    [TestCase("10.0.0.1:", "has a port out of range, \"\"; a port is a number from 1 to 65535; allowed: ")]
+    [TestCase(":443", "has no address before its port; for all addresses write \"0.0.0.0:443\" and \"[::]:443\"; allowed: ")]
+    [TestCase("*:443", "has * for its host; for all addresses write \"0.0.0.0:443\" and \"[::]:443\"; allowed: ")]
+    [TestCase("10.0.0.1:65536", "has a port out of range, \"65536\"; a port is a number from 1 to 65535; allowed: ")]
+    [TestCase("10.0.0.1:-1", "has a port out of range, \"-1\"; a port is a number from 1 to 65535; allowed: ")]
+    [TestCase("10.0.0.256:443", "is not ")]
+    [TestCase("10.0.0:443", "is not ")]
+    [TestCase("010.0.0.1:443", "is not ")]
+    [TestCase("2001:db8::1", "has no port, and an IPv6 address needs brackets before one, as in \"[2001:db8::1]:443\"; allowed: ")]
+    [TestCase("2001:db8::1:65443", "has more than one colon; an IPv6 address needs brackets, as in \"[2001:db8::1]:65443\"; allowed: ")]
+    [TestCase("[2001:db8::1]", "has no port; write it as in \"[2001:db8::1]:443\"; allowed: ")]
+    [TestCase("[10.0.0.1]:443", "is not ")]
+    [TestCase("10.0.0.1:443 ", "has white space in it; allowed: ")]
+    [TestCase("http://ws1:443", "is a URL; leave out what stands before and after the host and the port; allowed: ")]
+    public void An_address_that_is_none_is_refused_everywhere_with_what_is_wrong(string address, string fault)
     {
-        string expected = $": \"{address}\" is not an IP address with a port, like \"10.0.0.1:443\" or \"[2001:db8::1]:443\"";
+        const string Form = "an IP address with a port, like \"10.0.0.1:443\" or \"[2001:db8::1]:443\"";
+        string expected = $": \"{address}\" {fault}{Form}";
 
         using (Assert.EnterMultipleScope())
         {
@@ -227,7 +230,7 @@ internal sealed class SettingRuleTests
                 Does.EndWith(expected + ", a range of ports, like \"0.0.0.0:27000-27099\", or a UNIX socket, like \"unix:/run/chat.sock\""));
             Assert.That(
                 new ConfigText().With("[[pools.backends]]", "address", $"\"{address}\"").Errors().Single(),
-                Does.Contain($": \"{address}\" is not an IP address or a host name with a port, like \"10.0.0.1:443\""));
+                Does.Contain($": \"{address}\" ").And.Contain("an IP address or a host name with a port, like \"10.0.0.1:443\""));
         }
     }
 
@@ -305,8 +308,8 @@ internal sealed class SettingRuleTests
 
     [TestCase("host.name:0", "has a port out of range; allowed: 1 to 65535")]
     [TestCase("*.example.com:80", "is not an IP address or a host name with a port")]
-    [TestCase("my host:80", "is not an IP address or a host name with a port")]
-    [TestCase("host.name", "is not an IP address or a host name with a port")]
+    [TestCase("my host:80", "has white space in it; allowed: an IP address or a host name with a port")]
+    [TestCase("host.name", "has no port; allowed: an IP address or a host name with a port")]
     [TestCase("10.0.0.256:80", "is not an IP address or a host name with a port")]
     public void What_is_no_host_name_is_no_backend(string address, string error) =>
         Assert.That(new ConfigText().With("[[pools.backends]]", "address", $"\"{address}\"").Errors().Single(), Does.Contain($"\"{address}\" {error}"));

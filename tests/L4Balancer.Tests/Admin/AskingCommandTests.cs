@@ -50,6 +50,62 @@ internal sealed class AskingCommandTests
         Assert.That(lines[1], Does.Match($@"^chat/ws1  {AdminScene.Backends[0].Endpoint} +up +\d[0-9.smhd]* +100 "));
     }
 
+    [TestCase("chat", "up", 2)]
+    [TestCase("chat", "down", 0)]
+    public async Task Some_backends_only_are_listed(string pool, string state, int count)
+    {
+        Result text = await InvokeAsync("backends", pool, "--state", state);
+        Result json = await InvokeAsync("backends", pool, "--state", state, "--json");
+        Assert.That((text.Code, json.Code), Is.EqualTo((0, 0)), text.Errors + json.Errors);
+        Assert.That(text.Output.TrimEnd('\n').Split('\n'), Has.Length.EqualTo(count + 1));
+        Assert.That(JsonDocument.Parse(json.Output).RootElement.GetProperty("backends").GetArrayLength(), Is.EqualTo(count));
+    }
+
+    [TestCase("backends: no pool caht in the configuration: did you mean chat?", "backends", "caht")]
+    [TestCase("connections: no backend chat/ws9: did you mean chat/ws1?", "connections", "--backend", "chat/ws9")]
+    [TestCase("drain: no backend \"chat/sw1\" in the configuration: did you mean chat/ws1?", "drain", "chat/sw1")]
+    [TestCase("rebalance: no pool \"caht\" in the configuration: did you mean chat?", "rebalance", "caht")]
+    [TestCase("rebalance: no pool \"zzzzz\" in the configuration: `l4balancer status` lists all", "rebalance", "zzzzz")]
+    public async Task A_name_that_is_not_known_is_answered_with_the_nearest(string error, params string[] args)
+    {
+        Result result = await InvokeAsync(args);
+        Assert.That((result.Code, result.Output, result.Errors), Is.EqualTo((1, "", $"l4balancer: {error}\n")));
+    }
+
+    [Test]
+    public async Task Events_are_the_lines_of_the_log()
+    {
+        Result all = await InvokeAsync("events");
+        Result some = await InvokeAsync("events", "--level", "info", "--limit", "1");
+        Result none = await InvokeAsync("events", "--level", "error");
+        Assert.That((all.Code, some.Code, none.Code), Is.EqualTo((0, 0, 0)), all.Errors + some.Errors);
+        Assert.That(all.Output, Does.Match(@"(?m)^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z info    starting l4balancer "));
+        Assert.That(some.Output.Count(c => c == '\n'), Is.EqualTo(1));
+        Assert.That(none.Output, Does.Not.Contain(" info "));
+    }
+
+    [Test]
+    public async Task Config_is_a_file_that_says_what_was_set_at_run_time()
+    {
+        try
+        {
+            await InvokeAsync("weight", "chat/ws2", "50");
+            await InvokeAsync("maint", "chat/ws2");
+            Result result = await InvokeAsync("config");
+            Assert.That(result.Code, Is.Zero, result.Errors);
+            Assert.That(result.Output, Does.Match(@"# set at run time: maintenance, \S+Z, by [^\n]+\n  \[\[pools\.backends\]\]\n  name = ""ws2""\n")
+                .And.Match(@"\n  weight = 50  # set at run time, \S+Z, by [^\n]+; the file has 100\n").And.Match(@"\n  weight = 100\n"));
+            Result check = await InvokeAsync("check", DaemonProcess.ConfigFileWith(result.Output));
+            Assert.That(check.Code, Is.Zero, check.Errors);
+            Assert.That((await InvokeAsync("config", "--json")).Output, Does.StartWith("{\"balancer\":"));
+        }
+        finally
+        {
+            await InvokeAsync("weight", "chat/ws2", "100");
+            await InvokeAsync("ready", "chat/ws2");
+        }
+    }
+
     [Test]
     public async Task Connections_are_a_line_each()
     {

@@ -82,6 +82,47 @@ internal sealed class CommandLineTests
     }
 
     [Test]
+    public async Task Check_takes_the_file_in_three_ways_and_can_be_quiet()
+    {
+        string path = DaemonProcess.ConfigFileWith(Config);
+        foreach (string[] way in (string[][])[["check", path], ["check", "-c", path], ["check", "--config", path]])
+        {
+            Result loud = await InvokeAsync(way);
+            Result quiet = await InvokeAsync([.. way, "-q"]);
+            Assert.That((loud.Code, quiet.Code, quiet.Output + quiet.Errors), Is.EqualTo((0, 0, "")));
+            Assert.That(loud.Output, Does.StartWith($"{path}: ok"));
+        }
+    }
+
+    [Test]
+    public async Task Check_fails_for_warnings_only_where_it_is_strict()
+    {
+        string path = DaemonProcess.ConfigFileWith(Config + "\n[[pools]]\nname = \"spare\"\nbackends = [{ name = \"b\", address = \"10.0.0.1:1\" }]\n");
+        Result loose = await InvokeAsync("check", path);
+        Result strict = await InvokeAsync("check", path, "--strict");
+        Assert.That((loose.Code, strict.Code, strict.Output), Is.EqualTo((0, 2, "")));
+        Assert.That(loose.Errors, Does.Match($@"^{path}:\d+:1: warning: pools\[2\]: no listener uses pool ""spare""\n$").And.EqualTo(strict.Errors));
+    }
+
+    [Test]
+    public async Task Check_looks_at_the_host_only_where_it_is_asked_to()
+    {
+        using var taken = new System.Net.Sockets.TcpListener(System.Net.IPAddress.Loopback, 0);
+        taken.Start();
+        string text = Config[..Config.IndexOf("[[listeners]]\nname = \"wide\"", StringComparison.Ordinal)] + Config[Config.IndexOf("[[pools]]", StringComparison.Ordinal)..];
+        string path = DaemonProcess.ConfigFileWith(
+            "[balancer]\nengine = \"epoll\"\n" + text.Replace("127.0.0.1:8443", $"{taken.LocalEndpoint}\", \"192.0.2.77:0", StringComparison.Ordinal)
+                .Replace("\"10.0.1.21:8443\"", "\"nobody.invalid:1\"", StringComparison.Ordinal));
+        Result plain = await InvokeAsync("check", path);
+        Result onHost = await InvokeAsync("check", path, "--host");
+        Assert.That((plain.Code, onHost.Code), Is.EqualTo((0, 2)), plain.Errors);
+        Assert.That(onHost.Errors, Does.Contain($"error: cannot listen on {taken.LocalEndpoint} (listener wss): the port is in use; ")
+            .And.Contain("error: cannot listen on 192.0.2.77:0 (listener wss): this host does not have the address; ")
+            .And.Contain("warning: chat/ws1: the name nobody.invalid "));
+        Assert.That(plain.Errors, Does.Not.Contain("port is in use"));
+    }
+
+    [Test]
     public async Task Check_warns_of_a_token_file_that_cannot_be_used()
     {
         string path = DaemonProcess.ConfigFileWith(Config + "\n[admin]\ntoken_file = \"/nonexistent/token\"\n");

@@ -38,7 +38,7 @@ internal sealed class CloudTests
         Assert.That(await ReadyAsync(front, ""), Is.EqualTo("200"));
         Assert.That(await ReadyAsync(front, "-H 'Host: other.example.com'"), Is.Not.EqualTo("200"));
         balancer.Daemon.Signal(DaemonProcess.SIGTERM);
-        await balancer.Daemon.LineWithAsync("still accepting connections for 00:00:40");
+        await balancer.Daemon.LineWithAsync("still accepting connections for 40s");
         Assert.That(await ReadyAsync(front, ""), Is.EqualTo("503"));
         using Socket late = await front.NewSocketAsync(AddressFamily.InterNetwork);
         await late.ConnectAsync(Service, deadline.Token);

@@ -10,15 +10,17 @@ namespace L4Balancer.Admin.Client;
 internal sealed record AdminAddress(string Text, EndPoint EndPoint, Uri Base)
 {
     private const string Http = "http://";
+    private const string SocketSuffix = ".sock";
 
     public bool IsLocal => EndPoint is UnixDomainSocketEndPoint;
 
     public static AdminAddress OfSocket(string path) => new(path, new UnixDomainSocketEndPoint(path), new Uri("http://localhost/"));
 
-    /// <summary>Accepts <c>/path</c>, <c>HOST:PORT</c> or <c>http://HOST:PORT</c>; returns null for anything else.</summary>
+    /// <summary>Accepts <c>/path</c>, <c>NAME.sock</c>, <c>HOST:PORT</c> or <c>http://HOST:PORT</c>; returns null for anything else.</summary>
     public static AdminAddress? TryParse(string text)
     {
-        if (text.Contains('/', StringComparison.Ordinal) && !text.StartsWith(Http, StringComparison.Ordinal))
+        bool isPath = text.Contains('/', StringComparison.Ordinal) || text.EndsWith(SocketSuffix, StringComparison.Ordinal);
+        if (isPath && !text.StartsWith(Http, StringComparison.Ordinal))
         {
             try
             {

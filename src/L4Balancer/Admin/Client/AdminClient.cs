@@ -134,7 +134,7 @@ internal sealed class AdminClient : IDisposable
         SocketError? error = (e.InnerException as SocketException)?.SocketErrorCode;
         return error switch
         {
-            SocketError.AccessDenied => "no permission to open its socket; be root or of the socket's group",
+            SocketError.AccessDenied => "this user may not open its socket; be root or of the socket's group",
             SocketError.AddressNotAvailable or SocketError.ConnectionRefused when _address.IsLocal =>
                 "no daemon is running there; start it (l4balancer run), or give its address with --admin",
             SocketError.ConnectionRefused => "connection refused; check [admin] listen of the daemon, or give its local socket with --admin",

@@ -1,0 +1,98 @@
+using System.Collections.Immutable;
+using System.IO.Enumeration;
+using L4Balancer.Core.Config;
+
+namespace L4Balancer.Configuration;
+
+/// <summary>
+/// Reads the files that <c>include</c> names. A pattern is relative to the folder of the main file; <c>*</c> and <c>?</c> may stand in its last part. Its files
+/// come in the order of their names, byte by byte; those whose name begins with a dot are left out, as a shell does.
+/// </summary>
+/// <param name="mainPath">The main file.</param>
+/// <param name="size">Its size in bytes: together with all others it has the maximum of one.</param>
+internal sealed class IncludedConfig(string mainPath, long size)
+{
+    private const int MostFiles = 1_000;
+
+    private readonly List<string> _patterns = [];
+    private readonly HashSet<string> _read = new(StringComparer.Ordinal);
+    private readonly List<KeyValuePair<string, object?>> _stamps = [];
+    private long _left = ConfigReader.LargestText - size;
+
+    /// <summary>Blocks as long as the file system does. Does not throw.</summary>
+    public IncludedFiles Read(string pattern)
+    {
+        _patterns.Add(pattern);
+        if (Find(mainPath, pattern, out string[] paths) is string fault)
+        {
+            return new IncludedFiles([], fault);
+        }
+
+        ImmutableArray<IncludedFile>.Builder files = ImmutableArray.CreateBuilder<IncludedFile>(paths.Length);
+        foreach (string path in paths.Where(_read.Add))
+        {
+            if (_read.Count > MostFiles)
+            {
+                return new IncludedFiles(files.ToImmutable(), $"names more than {MostFiles} files: put several into one");
+            }
+
+            _stamps.Add(new(path, ConfigFile.StampOf(path)));
+            if (ConfigFile.Read(path, _left, out byte[] text) is string unread)
+            {
+                return new IncludedFiles(files.ToImmutable(), $"{path}: {unread}");
+            }
+
+            _left -= text.Length;
+            files.Add(new IncludedFile(path, text));
+        }
+
+        return new IncludedFiles(files.ToImmutable(), null);
+    }
+
+    /// <summary>A stamp of all files as they were before they were read.</summary>
+    /// <param name="main">That of the main file.</param>
+    public ConfigStamp StampBefore(object? main) => new(mainPath, [.. _patterns], main, [.. _stamps]);
+
+    /// <returns>Why there is none, with how to correct it; null if there are some, or a pattern with <c>*</c> or <c>?</c> fits none.</returns>
+    internal static string? Find(string mainPath, string pattern, out string[] paths)
+    {
+        paths = [];
+        string folder = Path.GetDirectoryName(Path.GetFullPath(mainPath)) ?? "/";
+        string whole = Path.Combine(folder, pattern);
+        string name = Path.GetFileName(whole);
+        string within = Path.GetDirectoryName(whole) ?? "/";
+        if (within.AsSpan().ContainsAny('*', '?'))
+        {
+            return "has * or ? in the name of a folder; only the name of the file may have them";
+        }
+
+        if (!name.AsSpan().ContainsAny('*', '?'))
+        {
+            paths = [whole];
+            return null;
+        }
+
+        try
+        {
+            paths =
+            [
+                .. Directory.EnumerateFiles(within)
+                    .Where(p => FileSystemName.MatchesSimpleExpression(name, Path.GetFileName(p), ignoreCase: false) && Path.GetFileName(p)[0] != '.')
+                    .Order(StringComparer.Ordinal),
+            ];
+            return null;
+        }
+        catch (DirectoryNotFoundException)
+        {
+            return $"there is no folder {within}: create it, or leave the pattern out";
+        }
+        catch (UnauthorizedAccessException)
+        {
+            return $"no permission to list {within}: give the user {Environment.UserName} read permission";
+        }
+        catch (IOException e)
+        {
+            return $"{within} cannot be listed: {e.Message}";
+        }
+    }
+}
