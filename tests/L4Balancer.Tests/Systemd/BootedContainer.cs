@@ -207,10 +207,7 @@ internal sealed class BootedContainer : IDisposable
         return DaemonProcess.Executable is string executable
             ? unit.Replace(installed, $"/opt/l4balancer/{Path.GetFileName(executable)} ", StringComparison.Ordinal)
             : unit.Replace(installed, "/opt/dotnet/dotnet /opt/l4balancer/l4balancer.dll ", StringComparison.Ordinal)
-                .Replace("MemoryDenyWriteExecute=yes\n", "", StringComparison.Ordinal)
-
-                // That runtime does not end by the SIGABRT of the watchdog, so SIGKILL follows.
-                .Replace("WatchdogSec=3s", "WatchdogSec=3s\nTimeoutAbortSec=3s", StringComparison.Ordinal);
+                .Replace("MemoryDenyWriteExecute=yes\n", "", StringComparison.Ordinal);
     }
 
     private static string SocketUnit()
