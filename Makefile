@@ -32,10 +32,14 @@ BINDIR   = $(PREFIX)/bin
 UNITDIR  = $(PREFIX)/lib/systemd/system
 USERSDIR = $(PREFIX)/lib/sysusers.d
 SHAREDIR = $(PREFIX)/share
+DOCDIR   = $(SHAREDIR)/doc/l4balancer
+# Where zsh looks: Debian's has a folder for packages, and everywhere else there is site-functions.
+ZSHDIR  ?= $(SHAREDIR)/zsh/$(if $(filter /usr,$(PREFIX)),vendor-completions,site-functions)
+FISHDIR ?= $(SHAREDIR)/fish/vendor_completions.d
 CONFDIR  = /etc/l4balancer
 
 .DEFAULT_GOAL := help
-.PHONY: help sdk linker build test test-native test-deps chaos fuzz run bench lint publish package image install install-files install-units uninstall clean
+.PHONY: help sdk linker build test test-native test-deps chaos fuzz run bench lint publish package image install install-files install-documents install-units uninstall clean
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -100,7 +104,7 @@ publish: sdk $(if $(filter 0,$(NATIVE)),,linker) ## the release into artifacts/p
 $(PUBLISH)/l4balancer: $(SOURCES)
 	@$(MAKE) --no-print-directory publish
 
-package: $(PUBLISH)/l4balancer ## a .deb (needs debhelper) and a tarball, into artifacts/package
+package: $(PUBLISH)/l4balancer ## a .deb (needs debhelper), an .rpm (needs rpm), a tarball and a bill of materials, into artifacts/package
 	@packaging/package $(PUBLISH) artifacts/package
 
 image: $(PUBLISH)/l4balancer ## an OCI image of the native build, made without a registry (needs jq), into artifacts/image
@@ -114,7 +118,7 @@ install: $(PUBLISH)/l4balancer ## installs under PREFIX (and DESTDIR): program, 
 install-files:
 	rm -rf $(DESTDIR)$(LIBDIR)
 	install -d $(DESTDIR)$(LIBDIR) $(DESTDIR)$(BINDIR) $(DESTDIR)$(CONFDIR) $(DESTDIR)$(SHAREDIR)/man/man5 $(DESTDIR)$(SHAREDIR)/man/man8 \
-	  $(DESTDIR)$(SHAREDIR)/bash-completion/completions $(DESTDIR)$(SHAREDIR)/zsh/vendor-completions
+	  $(DESTDIR)$(SHAREDIR)/bash-completion/completions $(DESTDIR)$(ZSHDIR) $(DESTDIR)$(FISHDIR)
 	cp -R $(PUBLISH)/. $(DESTDIR)$(LIBDIR)/
 	rm -f $(DESTDIR)$(LIBDIR)/*.dbg
 	chmod -R u=rwX,go=rX $(DESTDIR)$(LIBDIR)
@@ -123,8 +127,24 @@ install-files:
 	perl packaging/man/configuration.pl docs/configuration.md > $(DESTDIR)$(SHAREDIR)/man/man5/balancer.toml.5
 	chmod 644 $(DESTDIR)$(SHAREDIR)/man/man5/balancer.toml.5
 	install -m 644 packaging/completions/l4balancer.bash $(DESTDIR)$(SHAREDIR)/bash-completion/completions/l4balancer
-	install -m 644 packaging/completions/_l4balancer $(DESTDIR)$(SHAREDIR)/zsh/vendor-completions/_l4balancer
-	test -e $(DESTDIR)$(CONFDIR)/balancer.toml || install -m 640 balancer.toml.example $(DESTDIR)$(CONFDIR)/balancer.toml
+	install -m 644 packaging/completions/_l4balancer $(DESTDIR)$(ZSHDIR)/_l4balancer
+	install -m 644 packaging/completions/l4balancer.fish $(DESTDIR)$(FISHDIR)/l4balancer.fish
+	@$(MAKE) --no-print-directory install-documents
+	test -e $(DESTDIR)$(CONFDIR)/balancer.toml || install -m 640 packaging/balancer.toml $(DESTDIR)$(CONFDIR)/balancer.toml
+
+# The documents with what they refer to, at the same places as in the source.
+install-documents:
+	rm -rf $(DESTDIR)$(DOCDIR)/docs $(DESTDIR)$(DOCDIR)/examples $(DESTDIR)$(DOCDIR)/packaging
+	install -d $(DESTDIR)$(DOCDIR)/examples $(DESTDIR)$(DOCDIR)/packaging
+	install -m 644 README.md CHANGELOG.md $(DESTDIR)$(DOCDIR)/
+	cp -R docs $(DESTDIR)$(DOCDIR)/docs
+	cp -R packaging/examples/. packaging/prometheus packaging/grafana $(DESTDIR)$(DOCDIR)/examples/
+	install -m 644 balancer.toml.example $(DESTDIR)$(DOCDIR)/examples/
+	ln -sf examples/balancer.toml.example $(DESTDIR)$(DOCDIR)/balancer.toml.example
+	ln -sfn ../examples $(DESTDIR)$(DOCDIR)/packaging/examples
+	ln -sfn ../examples/prometheus $(DESTDIR)$(DOCDIR)/packaging/prometheus
+	ln -sfn ../examples/grafana $(DESTDIR)$(DOCDIR)/packaging/grafana
+	chmod -R u=rwX,go=rX $(DESTDIR)$(DOCDIR)
 
 install-units:
 	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(USERSDIR)
@@ -136,8 +156,9 @@ install-units:
 uninstall: ## removes what install put there, but the configuration
 	rm -f $(DESTDIR)$(BINDIR)/l4balancer $(DESTDIR)$(UNITDIR)/l4balancer.service $(DESTDIR)$(UNITDIR)/l4balancer.socket $(DESTDIR)$(USERSDIR)/l4balancer.conf \
 	  $(DESTDIR)$(SHAREDIR)/man/man5/balancer.toml.5 $(DESTDIR)$(SHAREDIR)/man/man8/l4balancer.8 \
-	  $(DESTDIR)$(SHAREDIR)/bash-completion/completions/l4balancer $(DESTDIR)$(SHAREDIR)/zsh/vendor-completions/_l4balancer
-	rm -rf $(DESTDIR)$(LIBDIR)
+	  $(DESTDIR)$(SHAREDIR)/bash-completion/completions/l4balancer $(DESTDIR)$(ZSHDIR)/_l4balancer \
+	  $(DESTDIR)$(FISHDIR)/l4balancer.fish
+	rm -rf $(DESTDIR)$(LIBDIR) $(DESTDIR)$(DOCDIR)
 
 clean: ## removes what was built
 	rm -rf artifacts bench/BenchmarkDotNet.Artifacts tests/L4Balancer.Tests/npm/node_modules

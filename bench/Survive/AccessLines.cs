@@ -42,29 +42,31 @@ internal sealed record AccessLines(int Lines, int Expected, int Doubled, int Mis
         }
 
         (int missing, int expected, double oldest) = (Math.Max(0, steady - ofThirds), steady, 0);
-        foreach (Visit visit in visits.Where(static v => v.Client.Length > 0))
-        {
-            expected++;
-            int left = clients.GetValueOrDefault(visit.Client);
-            if (left > 0)
-            {
-                clients[visit.Client] = left - 1;
-                continue;
-            }
 
-            missing++;
-            if (kills.FirstOrDefault(k => visit.Ended >= k.Begun - FlushInterval.TotalNanoseconds && visit.Begun <= k.Ended) is SceneEvent near)
+        // A client's address is used again, so of several visits from one the lines say only how many have one.
+        foreach (IGrouping<string, Visit> own in visits.Where(static v => v.Client.Length > 0).GroupBy(static v => v.Client))
+        {
+            int without = Math.Max(0, own.Count() - clients.GetValueOrDefault(own.Key));
+            expected += own.Count();
+            missing += without;
+            foreach (Visit visit in own.OrderBy(v => KillNear(v, kills) is null).Take(without))
             {
-                oldest = Math.Max(oldest, (near.Begun - visit.Ended) / 1e6);
-            }
-            else
-            {
-                far.Add(Describe(visit, events));
+                if (KillNear(visit, kills) is { } near)
+                {
+                    oldest = Math.Max(oldest, (near.Begun - visit.Ended) / 1e6);
+                }
+                else
+                {
+                    far.Add(Describe(visit, events));
+                }
             }
         }
 
         return new AccessLines(lines, expected, doubled, missing, far, oldest);
     }
+
+    private static SceneEvent? KillNear(Visit visit, IEnumerable<SceneEvent> kills) =>
+        kills.FirstOrDefault(k => visit.Ended >= k.Begun - FlushInterval.TotalNanoseconds && visit.Begun <= k.Ended);
 
     private static string Describe(Visit visit, IEnumerable<SceneEvent> events)
     {

@@ -89,8 +89,21 @@ public sealed unsafe class KeeperProcess
 
     private static SysResult Start(int listener, int daemon, TimeSpan timeout, ref string? fault)
     {
+        Span<Libc.MemoryRange> ranges = stackalloc Libc.MemoryRange[OwnMemory.MostRanges];
+        ranges = ranges[..OwnMemory.LargestPrivate(ranges)];
+        fixed (Libc.MemoryRange* first = ranges)
+        {
+            return Start(listener, daemon, timeout, first, ranges.Length, ref fault);
+        }
+    }
+
+    private static SysResult Start(
+        int listener, int daemon, TimeSpan timeout, Libc.MemoryRange* ranges, int count, ref string? fault)
+    {
         var settings = new Libc.KeeperSettings
         {
+            Ranges = ranges,
+            RangeCount = (nuint)count,
             Listener = listener,
             Daemon = daemon,
             TimeoutMilliseconds = (int)Math.Clamp(timeout.TotalMilliseconds, 1, int.MaxValue),

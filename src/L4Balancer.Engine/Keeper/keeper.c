@@ -1,7 +1,7 @@
 /*
  * The keeper: a process that shares the daemon's table of descriptors, so that the sockets of the daemon outlive it
  * (docs/decisions/0017-keeper.md). Freestanding: no C library, no memory but the stack, position independent. It is made by clone(2) without
- * execve(2), so it runs on a copy of the memory that the daemon had at that moment, and may call nothing of it.
+ * execve(2), so it begins on a copy of the memory that the daemon had at that moment, of which it may call nothing and keeps little.
  *
  * Protocol, over a listening SOCK_SEQPACKET socket, once the daemon has ended: a request is 1 to 252 descriptor numbers (32 bits each, host order).
  * The answer is struct answer; with status 0 the descriptors come with it (SCM_RIGHTS, unix(7)), in the order asked. The number -1 alone
@@ -11,7 +11,7 @@
  */
 #if defined(__x86_64__)
 enum {
-    SYS_close = 3, SYS_fstat = 5, SYS_rt_sigprocmask = 14, SYS_getpid = 39, SYS_sendmsg = 46, SYS_recvmsg = 47, SYS_getsockopt = 55, SYS_clone = 56,
+    SYS_close = 3, SYS_fstat = 5, SYS_munmap = 11, SYS_rt_sigprocmask = 14, SYS_getpid = 39, SYS_sendmsg = 46, SYS_recvmsg = 47, SYS_getsockopt = 55, SYS_clone = 56,
     SYS_setsid = 112, SYS_prctl = 157, SYS_clock_gettime = 228, SYS_exit_group = 231, SYS_ppoll = 271, SYS_accept4 = 288
 };
 
@@ -23,10 +23,18 @@ static long call(long number, long a, long b, long c, long d, long e)
     __asm__ volatile("syscall" : "=a"(result) : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8) : "rcx", "r11", "memory");
     return result;
 }
+
+/* The thread control block begins with its own address (System V ABI, thread-local storage, variant II). */
+static unsigned long thread_pointer(void)
+{
+    unsigned long pointer;
+    __asm__ volatile("mov %%fs:0, %0" : "=r"(pointer));
+    return pointer;
+}
 #elif defined(__aarch64__)
 enum {
     SYS_close = 57, SYS_ppoll = 73, SYS_fstat = 80, SYS_exit_group = 94, SYS_clock_gettime = 113, SYS_rt_sigprocmask = 135, SYS_setsid = 157, SYS_prctl = 167,
-    SYS_getpid = 172, SYS_getsockopt = 209, SYS_sendmsg = 211, SYS_recvmsg = 212, SYS_clone = 220, SYS_accept4 = 242
+    SYS_getpid = 172, SYS_getsockopt = 209, SYS_sendmsg = 211, SYS_recvmsg = 212, SYS_munmap = 215, SYS_clone = 220, SYS_accept4 = 242
 };
 
 static long call(long number, long a, long b, long c, long d, long e)
@@ -39,6 +47,13 @@ static long call(long number, long a, long b, long c, long d, long e)
     register long x4 __asm__("x4") = e;
     __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4) : "memory");
     return x0;
+}
+
+static unsigned long thread_pointer(void)
+{
+    unsigned long pointer;
+    __asm__ volatile("mrs %0, tpidr_el0" : "=r"(pointer));
+    return pointer;
 }
 #else
 #error "the keeper is written for x86-64 and arm64"
@@ -53,11 +68,19 @@ enum {
     STANDARD = 3, EARLY = 1024
 };
 
+struct range {
+    unsigned long start;
+    unsigned long end;
+};
+
 struct settings {
     int listener;
     int daemon;
     int timeout_ms;
     unsigned uid;
+    /* Memory of the daemon that the keeper has no use for; the array itself is on the caller's stack. */
+    const struct range *ranges;
+    unsigned long count_of_ranges;
 };
 
 struct answer {
@@ -202,6 +225,25 @@ static void close_standard(const struct settings *settings)
         call(SYS_close, i, 0, 0, 0, 0);
 }
 
+static int is_in(const struct range *range, unsigned long address)
+{
+    return address >= range->start && address < range->end;
+}
+
+/*
+ * Gives back the copy of the daemon's memory, which would stay for as long as the keeper runs, page for page, while the daemon changes its own. Two
+ * ranges are kept: that of the stack, and that of the thread control block, because the kernel writes to the area of rseq(2), which the C library
+ * has registered there, and which clone(2) without CLONE_VM inherits.
+ */
+static void drop_memory(const struct settings *settings)
+{
+    for (unsigned long i = 0; i < settings->count_of_ranges; i++) {
+        const struct range *range = &settings->ranges[i];
+        if (!is_in(range, (unsigned long)__builtin_frame_address(0)) && !is_in(range, thread_pointer()))
+            call(SYS_munmap, (long)range->start, (long)(range->end - range->start), 0, 0, 0);
+    }
+}
+
 static void keep(const struct settings *settings)
 {
     int keeper = (int)call(SYS_getpid, 0, 0, 0, 0, 0);
@@ -260,7 +302,7 @@ static void keep(const struct settings *settings)
  */
 __attribute__((visibility("default"))) int l4b_keeper_start(const struct settings *given)
 {
-    struct settings settings = { given->listener, given->daemon, given->timeout_ms, given->uid };
+    struct settings settings = { given->listener, given->daemon, given->timeout_ms, given->uid, 0, 0 };
     unsigned long all = ~0UL;
     unsigned long before = 0;
     call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, (long)&before, sizeof all, 0);
@@ -269,6 +311,7 @@ __attribute__((visibility("default"))) int l4b_keeper_start(const struct setting
         static const char name[] = "l4b-keeper";
         call(SYS_setsid, 0, 0, 0, 0, 0);
         call(SYS_prctl, PR_SET_NAME, (long)name, 0, 0, 0);
+        drop_memory(given);
         keep(&settings);
         for (;;)
             call(SYS_exit_group, 0, 0, 0, 0, 0);

@@ -59,5 +59,16 @@ internal static unsafe partial class Libc
         public int Daemon;
         public int TimeoutMilliseconds;
         public uint User;
+
+        /// <summary>Memory that the keeper gives back; the array is on the stack of the caller.</summary>
+        public MemoryRange* Ranges;
+        public nuint RangeCount;
+    }
+
+    /// <summary>struct range of keeper.c: the addresses from one up to another.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    public record struct MemoryRange(nuint Start, nuint End)
+    {
+        public readonly nuint Length => End - Start;
     }
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using L4Balancer.Admin.Access;
 using L4Balancer.Admin.Answers;
@@ -21,7 +22,7 @@ internal sealed class AdminRoutes
     private static readonly string[] ReadyParameters = ["pool"];
     private static readonly string[] Reading = [HttpMethods.Get, HttpMethods.Head];
 
-    private static readonly string[] EventParameters = ["after"];
+    private static readonly string[] AfterParameters = ["after"];
 
     private readonly AdminTarget _target;
     private readonly ILogger _log;
@@ -48,6 +49,7 @@ internal sealed class AdminRoutes
         routes.MapMethods("/metrics", Reading, http => _target.Metrics.AnswerAsync(http)).WithMetadata(Guard.LimitsItself);
         routes.MapMethods("/v1/status", Reading, StatusAsync);
         routes.MapMethods("/v1/events", Reading, EventsAsync);
+        routes.MapMethods("/v1/history", Reading, HistoryAsync);
         routes.MapMethods("/v1/config", Reading, ConfigAsync).WithMetadata(Guard.LargeAnswer);
         routes.MapMethods("/v1/fleet", Reading, FleetAsync).WithMetadata(Guard.LargeAnswer);
         routes.MapMethods("/v1/locate", Reading, http => LocateReply.WriteAsync(http, _target.Control.Snapshot, Instant.Now(_target.Clock)));
@@ -82,7 +84,7 @@ internal sealed class AdminRoutes
     private Task StatusAsync(HttpContext http) => Query.OnlyAsync(http, [], () =>
         Reply.JsonAsync(http, StatusReport.Of(_target), AdminJson.Default.StatusAnswer));
 
-    private Task EventsAsync(HttpContext http) => Query.OnlyAsync(http, EventParameters, () =>
+    private Task EventsAsync(HttpContext http) => Query.OnlyAsync(http, AfterParameters, () =>
     {
         string? text = Query.Value(http, "after");
         if (!long.TryParse(text ?? "0", NumberStyles.None, CultureInfo.InvariantCulture, out long after))
@@ -93,6 +95,24 @@ internal sealed class AdminRoutes
         var answer = new EventsAnswer(
             [.. _target.Events.After(after).Select(e => new EventAnswer(e.Number, e.At.UtcDateTime, NameOf(e.Level), e.Text))]);
         return Reply.JsonAsync(http, answer, AdminJson.Default.EventsAnswer);
+    });
+
+    private Task HistoryAsync(HttpContext http) => Query.OnlyAsync(http, AfterParameters, async () =>
+    {
+        string? text = Query.Value(http, "after");
+        if (!long.TryParse(text ?? "0", NumberStyles.None, CultureInfo.InvariantCulture, out long after))
+        {
+            await Reply.ProblemAsync(http, StatusCodes.Status400BadRequest, $"after={Query.Shown(text)}: the number of a sample, 0 for all");
+            return;
+        }
+
+        http.Response.ContentType = "application/json";
+        await using (var json = new Utf8JsonWriter(http.Response.BodyWriter))
+        {
+            _target.History.Write(json, after);
+        }
+
+        await http.Response.BodyWriter.FlushAsync(http.RequestAborted);
     });
 
     private static string NameOf(LogLevel level) => level switch

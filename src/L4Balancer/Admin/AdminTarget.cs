@@ -12,7 +12,7 @@ namespace L4Balancer.Admin;
 /// <param name="IsReady">Whether the daemon accepts connections; false during shutdown.</param>
 internal sealed record AdminTarget(
     BalancerControl Control, IEngine Engine, PrometheusEndpoint Metrics, RecentLines Events, TimeProvider Clock, DateTimeOffset StartedAt,
-    Func<bool> IsReady, EndpointDesk Endpoints)
+    Func<bool> IsReady, EndpointDesk Endpoints, TrafficHistory History)
 {
     /// <summary>Null if the balancer is alone.</summary>
     public FleetService? Fleet { get; init; }

@@ -92,8 +92,10 @@ internal sealed class ControlServers(ServiceReport service, OwnedResources parts
             return null;
         }
 
+        var history = new TrafficHistory(() => TrafficTotals.Of(control.Snapshot), clock);
+        parts.Own(new PeriodicJob("sampling the history", TrafficHistory.Interval, clock, loggers.CreateLogger<TrafficHistory>(), history.Sample));
         var target = new AdminTarget(
-            control, engine, _metricsEndpoint, lines, clock, clock.GetUtcNow(), () => !service.IsDraining, _endpoints!)
+            control, engine, _metricsEndpoint, lines, clock, clock.GetUtcNow(), () => !service.IsDraining, _endpoints!, history)
         { Fleet = fleet, Upgrader = upgrader };
         return await ListeningAsync(async () => Own(_admin = await AdminServer.StartAsync(settings, target, Sockets, loggers, hurry)));
     }

@@ -12,7 +12,10 @@ internal static class StatusPage
 {
     /// <summary>In dependency order: later scripts use earlier ones.</summary>
     private static readonly string[] Scripts =
-        ["text.js", "api.js", "chart.js", "dialogs.js", "connections.js", "backends.js", "overview.js", "fleet.js", "page.js"];
+    [
+        "text.js", "api.js", "keyboard.js", "chart.js", "recorded.js", "dialogs.js", "actions.js", "connections.js", "rows.js", "cards.js", "pools.js", "trouble.js",
+        "overview.js", "events.js", "fleet.js", "page.js",
+    ];
 
     private static readonly Lazy<(byte[] Document, string Policy)> Page = new(Make);
 

@@ -173,8 +173,6 @@ internal sealed class Upgrader(
             text = process.End() is string ended ? $"{text} ({ended})" : text;
         }
 
-        counters.Count(success: false);
-        run.Fail(text);
         if (why is UpgradeException or OperationCanceledException)
         {
             log.UpgradeFailed(text);
@@ -184,6 +182,18 @@ internal sealed class Upgrader(
             log.UpgradeBroke(why);
         }
 
+        await GoOnAsync(process, side, own);
+
+        // Who waits for the end of this upgrade finds every connection here again, and may begin another one.
+        counters.Count(success: false);
+        _isBusy = false;
+        run.Fail(text);
+    }
+
+    /// <summary>This process goes on: it accepts again, and takes back what the new process had when it ended.</summary>
+    [SupportedOSPlatform("linux")]
+    private async Task GoOnAsync(UpgradeProcess? process, OldSide? side, IUpgradeGiver? own)
+    {
         try
         {
             if (side is not null)

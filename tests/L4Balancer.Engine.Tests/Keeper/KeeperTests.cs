@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using System.Runtime.Versioning;
@@ -27,6 +28,13 @@ internal sealed partial class KeeperTests : IDisposable
         _fetched.ForEach(TcpSocket.Close);
         _open.ForEach(o => o.Dispose());
         Directory.Delete(_folder, recursive: true);
+    }
+
+    [Test]
+    public async Task Memory_of_the_process_is_not_kept()
+    {
+        Victim victim = await StartAsync();
+        Assert.That(AnonymousMemoryOf(victim.Keeper), Is.LessThan(VictimBody.MemoryBefore / 1024 / 4));
     }
 
     [Test]
@@ -237,6 +245,13 @@ internal sealed partial class KeeperTests : IDisposable
         Victim victim = await Victim.StartAsync(SocketPath, timeoutMilliseconds);
         _open.Add(victim);
         return victim;
+    }
+
+    // In KiB, proc_pid_status(5); pages that are shared with another process count too.
+    private static int AnonymousMemoryOf(int process)
+    {
+        string line = File.ReadLines($"/proc/{process}/status").Single(static l => l.StartsWith("RssAnon:", StringComparison.Ordinal));
+        return int.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2], CultureInfo.InvariantCulture);
     }
 
     private KeeperConnection Connect()

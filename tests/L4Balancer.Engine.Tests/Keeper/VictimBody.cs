@@ -15,10 +15,17 @@ namespace L4Balancer.Engine.Tests.Keeper;
 [SupportedOSPlatform("linux")]
 internal static class VictimBody
 {
+    /// <summary>Bytes that the process uses before it has a keeper.</summary>
+    public const int MemoryBefore = 32 << 20;
+
     public static async Task RunAsync(string library, string path, string milliseconds)
     {
         KeeperCode.Use(library);
         TimeSpan timeout = TimeSpan.FromMilliseconds(int.Parse(milliseconds, CultureInfo.InvariantCulture));
+
+        // Memory that the keeper has no use for, in pages that exist.
+        byte[] used = GC.AllocateUninitializedArray<byte>(MemoryBefore);
+        Array.Fill(used, (byte)1);
         KeeperProcess keeper = KeeperProcess.TryStart(path, timeout, out string? fault) ?? throw new InvalidOperationException(fault);
 
         // Everything below is opened after the keeper was made, and is in its table all the same.

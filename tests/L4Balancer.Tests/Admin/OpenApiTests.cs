@@ -82,6 +82,7 @@ internal sealed class OpenApiTests
     [TestCase("GET", "/v1/connections", "Connections")]
     [TestCase("GET", "/v1/ages", "Ages")]
     [TestCase("GET", "/v1/events", "Events")]
+    [TestCase("GET", "/v1/history", "History")]
     [TestCase("GET", "/v1/config", "Config")]
     [TestCase("GET", "/v1/locate?listener=wss&source=203.0.113.7:51234", "Location")]
     [TestCase("GET", "/v1/nope", "Problem")]

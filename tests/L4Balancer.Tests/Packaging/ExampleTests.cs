@@ -42,7 +42,9 @@ internal sealed partial class ExampleTests
     public void The_compose_file_names_the_image_that_is_built_and_files_that_are_there()
     {
         string compose = File.ReadAllText(Path.Combine(Folder, "compose", "compose.yaml"));
-        string version = VersionPrefix().Match(File.ReadAllText(Repository.PathOf("Directory.Build.props"))).Groups[1].Value;
+        string properties = File.ReadAllText(Repository.PathOf("Directory.Build.props"));
+        string suffix = VersionSuffix().Match(properties).Groups[1].Value;
+        string version = VersionPrefix().Match(properties).Groups[1].Value + (suffix.Length == 0 ? "" : $"-{suffix}");
         Assert.That(compose, Does.Contain($"image: l4balancer:${{L4BALANCER_VERSION:-{version}}}\n"));
         string[] mounted = [.. Mounted().Matches(compose).Select(m => m.Groups[1].Value)];
         Assert.That(mounted, Does.Contain("balancer.toml").And.Contain("echo.py"));
@@ -64,6 +66,9 @@ internal sealed partial class ExampleTests
 
     [GeneratedRegex("<VersionPrefix>(.*)</VersionPrefix>")]
     private static partial Regex VersionPrefix();
+
+    [GeneratedRegex("<VersionSuffix>(.*)</VersionSuffix>")]
+    private static partial Regex VersionSuffix();
 
     [GeneratedRegex(@"- \./([^:]+):")]
     private static partial Regex Mounted();

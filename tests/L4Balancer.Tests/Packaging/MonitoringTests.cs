@@ -3,7 +3,9 @@ using System.Reflection;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Routing;
 using L4Balancer.Metrics;
+using L4Balancer.Tests.Metrics;
 
 namespace L4Balancer.Tests.Packaging;
 
@@ -79,6 +81,31 @@ internal sealed partial class MonitoringTests
         Assert.That(explained, Is.EquivalentTo(alerts));
     }
 
+    [Test]
+    public void Every_alert_leads_to_its_line_and_says_since_when_its_series_exist()
+    {
+        RoutingSnapshot snapshot = RoutingSnapshot.Build(new(Connections.Config(2, "wss", "chat"), 1000));
+        using var metrics = new ScrapedMetrics(() => snapshot);
+        string scraped = metrics.Text();
+        string handbook = File.ReadAllText(Repository.PathOf("docs", "operations.md"));
+        Match[] rules = [.. Rule().Matches(Rules).Cast<Match>()];
+        Assert.That(rules, Has.Length.EqualTo(Alert().Count(Rules)));
+        foreach (Match rule in rules)
+        {
+            (string name, string expression, string runbook, string series) = (rule.Groups[1].Value, rule.Groups[2].Value, rule.Groups[3].Value, rule.Groups[4].Value);
+            Assert.That(runbook, Is.EqualTo($"file:///usr/share/doc/l4balancer/docs/operations.md#{name.ToLowerInvariant()}"));
+            Assert.That(handbook, Does.Contain($"| `{name}`<a id=\"{name.ToLowerInvariant()}\"></a> |"));
+            Assert.That(Metric().Matches(series).Select(m => m.Value), Is.EquivalentTo(Metric().Matches(expression).Select(m => m.Value).Distinct()), name);
+            foreach (string part in series.Split("; ").Where(p => p.EndsWith(": from the start", StringComparison.Ordinal)))
+            {
+                foreach (string metric in part.Split(": ")[0].Split(", ").Where(m => !m.StartsWith("process_", StringComparison.Ordinal)))
+                {
+                    Assert.That(scraped, Does.Contain($"\n{metric}{{"), name);
+                }
+            }
+        }
+    }
+
     [TestCase("check", "alerts.yml")]
     [TestCase("test", "alerts_test.yml")]
     public async Task Prometheus_takes_the_rules_and_they_fire_as_they_should(string verb, string file)
@@ -120,6 +147,9 @@ internal sealed partial class MonitoringTests
 
     [GeneratedRegex(@"connections_refused_total\{reason!~""([^""]*)""\}")]
     private static partial Regex Refusals();
+
+    [GeneratedRegex("""- alert: (\w+)\n +expr: (.*?)\n +(?:for|labels):.*?\n +runbook_url: "(.*?)"\n +series: "(.*?)"\n""", RegexOptions.Singleline)]
+    private static partial Regex Rule();
 
     [GeneratedRegex(@"- alert: (\w+)")]
     private static partial Regex Alert();

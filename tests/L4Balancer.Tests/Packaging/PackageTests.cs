@@ -1,34 +1,31 @@
 using System.Diagnostics;
+using System.Security.Cryptography;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 
 namespace L4Balancer.Tests.Packaging;
 
-/// <summary>The Debian package, through its life in a root of its own, and the tarball.</summary>
+/// <summary>The Debian package and the RPM, each through its life in a root of its own, the tarball, and the bill of materials.</summary>
 [Platform("Linux")]
-[System.Runtime.Versioning.SupportedOSPlatform("linux")]
 [Category(DaemonProcess.Category)]
 [Parallelizable(ParallelScope.Self)]
-internal sealed class PackageTests
+internal sealed partial class PackageTests
 {
     /// <summary>What was published, or the build for these tests: the package takes what it is given, and a publish takes minutes.</summary>
     private static readonly string Program = Path.GetDirectoryName(DaemonProcess.Executable) ?? Repository.PathOf(
         "src", "L4Balancer", "bin", new DirectoryInfo(AppContext.BaseDirectory).Parent!.Name, new DirectoryInfo(AppContext.BaseDirectory).Name);
 
-    /// <summary>Built once, because it takes a minute: a .deb and a tarball.</summary>
+    /// <summary>Built once, because it takes long: a .deb, an .rpm, a tarball, a bill of materials. So is the version after it.</summary>
     private static readonly Lazy<Task<DirectoryInfo>> First = new(() => BuildAsync("0.0.1"));
 
-    /// <summary>As the first one, of the next version.</summary>
     private static readonly Lazy<Task<DirectoryInfo>> Second = new(() => BuildAsync("0.0.2"));
 
     [OneTimeTearDown]
     public static async Task Remove()
     {
-        foreach (Lazy<Task<DirectoryInfo>> built in (Lazy<Task<DirectoryInfo>>[])[First, Second])
+        foreach (Lazy<Task<DirectoryInfo>> built in new[] { First, Second }.Where(b => b.IsValueCreated && b.Value.IsCompletedSuccessfully))
         {
-            if (built.IsValueCreated && built.Value.IsCompletedSuccessfully)
-            {
-                (await built.Value).Delete(recursive: true);
-            }
+            (await built.Value).Delete(recursive: true);
         }
     }
 
@@ -36,18 +33,7 @@ internal sealed class PackageTests
     public async Task It_is_installed_upgraded_removed_and_purged()
     {
         Require("dh", "debhelper");
-        string first = DebIn(await First.Value);
-        string second = DebIn(await Second.Value);
-        string script = Repository.PathOf("tests", "L4Balancer.Tests", "Packaging", "package-life.sh");
-        (int code, string output) = await RunAsync("unshare", "--mount", script, first, second);
-        if (code != 0 && (output.Contains("mount:", StringComparison.Ordinal) || output.Contains("unshare:", StringComparison.Ordinal)))
-        {
-            Assert.Ignore($"no root of its own can be made here: {output.Trim()}");
-        }
-
-        Assert.That(code, Is.Zero, output);
-        Dictionary<string, string> seen = output.Split('\n').Select(l => l.Split(": ", 2)).Where(l => l.Length == 2)
-            .ToDictionary(l => l[0], l => l[1].Trim());
+        Dictionary<string, string> seen = await LiveAsync("package-life.sh", FileIn(await First.Value, "*.deb"), FileIn(await Second.Value, "*.deb"));
         Assert.Multiple(() =>
         {
             Assert.That(seen["installed"], Is.EqualTo("install ok installed 0.0.1"));
@@ -58,6 +44,19 @@ internal sealed class PackageTests
             Assert.That(seen["check"], Does.Contain("/etc/l4balancer/balancer.toml: ok"));
             Assert.That(seen["manual"], Is.EqualTo("there"));
             Assert.That(seen["unit"], Is.Empty);
+            Assert.That(seen["documents"], Is.EqualTo("10 yes"));
+            Assert.That(seen["example"], Does.Contain("balancer.toml.example: ok"));
+            Assert.That(seen["bash"], Does.Contain("complete -F _l4balancer l4balancer"));
+            if (Has("zsh"))
+            {
+                Assert.That(seen["zsh"], Is.EqualTo("found"));
+            }
+
+            if (Has("fish"))
+            {
+                Assert.That(seen["fish"], Is.EqualTo("drain"));
+            }
+
             Assert.That(seen["mode"], Is.EqualTo("640 root:l4balancer"));
             Assert.That(seen["mode_upgraded"], Is.EqualTo("640 root:l4balancer"));
             Assert.That(seen["conffiles"], Is.EqualTo("/etc/l4balancer/balancer.toml"));
@@ -71,52 +70,75 @@ internal sealed class PackageTests
     }
 
     [Test]
-    public async Task New_version_takes_over_in_place_and_one_that_refuses_is_started_anew()
+    public async Task The_rpm_is_installed_upgraded_and_removed()
+    {
+        Require("rpmbuild", "rpm");
+        Dictionary<string, string> seen = await LiveAsync("rpm-life.sh", FileIn(await First.Value, "*.rpm"), FileIn(await Second.Value, "*.rpm"));
+        Assert.Multiple(() =>
+        {
+            Assert.That(seen["installed"], Does.StartWith("l4balancer-0.0.1-1."));
+            Assert.That(seen["hint"], Does.Contain("edit /etc/l4balancer/balancer.toml"));
+            Assert.That(seen["user"], Is.EqualTo("l4balancer:/usr/sbin/nologin"));
+            Assert.That(seen["version"], Does.StartWith("l4balancer "));
+            Assert.That(seen["check"], Does.Contain("/etc/l4balancer/balancer.toml: ok"));
+            Assert.That(seen["mode"], Is.EqualTo("640 root:l4balancer"));
+            Assert.That(seen["verified"], Is.Empty, "rpm -V");
+            Assert.That(seen["upgraded"], Does.StartWith("l4balancer-0.0.2-1."));
+            Assert.That(seen["kept"], Is.EqualTo("1"), "what the operator changed");
+            Assert.That(seen["mode_upgraded"], Is.EqualTo("640 root:l4balancer"));
+            Assert.That(seen["removed"], Is.EqualTo("no"));
+        });
+    }
+
+    [Test]
+    public async Task Lintian_finds_nothing()
     {
         Require("dh", "debhelper");
-        Systemd.BootedContainer.Require(needsPublished: true);
-        string second = DebIn(await Second.Value);
-        DirectoryInfo folder = Directory.CreateTempSubdirectory("l4balancer-test-");
+        Require("lintian", "lintian");
+        (int code, string output) = await RunAsync("lintian", "--allow-root", FileIn(await First.Value, "*.deb"));
+        Assert.That((code, output), Is.EqualTo((0, "")));
+    }
+
+    [Test]
+    public async Task The_same_program_commit_and_version_give_the_same_bytes()
+    {
+        DirectoryInfo again = await BuildAsync("0.0.1");
         try
         {
-            using var container = new Systemd.BootedContainer(Systemd.BootedContainer.EchoConfig, "package", new Dictionary<string, string>
-            {
-                ["first"] = DebIn(await First.Value),
-                ["second"] = second,
-                ["refusing"] = await RefusingAsync(second, folder.FullName),
-            });
-            JsonElement seen = await container.RunAsync();
-            TestContext.Out.WriteLine(seen.ToString());
-            Assert.That(seen.TryGetProperty("error", out _), Is.False);
-            JsonElement inPlace = seen.GetProperty("second");
-            JsonElement anew = seen.GetProperty("refusing");
-            Assert.Multiple(() =>
-            {
-                Assert.That(seen.GetProperty("started").GetBoolean());
-                Assert.That(inPlace.GetProperty("code").GetInt32(), Is.Zero);
-                Assert.That(inPlace.GetProperty("version").GetString(), Is.EqualTo("install ok installed 0.0.2"));
-                Assert.That(inPlace.GetProperty("said").GetString(), Does.Contain("the new version has taken over the connections of version 0.0.1"));
-                Assert.That(inPlace.GetProperty("changed").GetBoolean(), "another process");
-                Assert.That(inPlace.GetProperty("program").GetString(), Is.EqualTo("/usr/lib/l4balancer/l4balancer"), "of the new file");
-                Assert.That(inPlace.GetProperty("same").GetBoolean(), "nothing was restarted");
-                Assert.That(inPlace.GetProperty("alive").GetInt32(), Is.EqualTo(50));
-                Assert.That(inPlace.GetProperty("serves").GetInt32(), Is.EqualTo(1));
-                Assert.That(anew.GetProperty("code").GetInt32(), Is.Zero, "the installation does not fail");
-                Assert.That(anew.GetProperty("version").GetString(), Is.EqualTo("install ok installed 0.0.3"));
-                Assert.That(anew.GetProperty("said").GetString(), Does.Contain("this build refuses").And.Contain("it is restarted"));
-                Assert.That(anew.GetProperty("same").GetBoolean(), Is.False);
-                Assert.That(anew.GetProperty("program").GetString(), Is.EqualTo("/usr/lib/l4balancer/other"), "the new version runs");
-                Assert.That(anew.GetProperty("alive").GetInt32(), Is.Zero, "a restart closes connections");
-                Assert.That(anew.GetProperty("serves").GetInt32(), Is.EqualTo(1));
-                Assert.That(anew.GetProperty("restarts").GetString(), Is.EqualTo("0"));
-                Assert.That(seen.GetProperty("removed")[0].GetInt32(), Is.Zero);
-                Assert.That(seen.GetProperty("left").GetArrayLength(), Is.Zero, "no process is left, the keeper neither");
-            });
+            DirectoryInfo first = await First.Value;
+            string[] names = [.. first.GetFiles().Select(f => f.Name).Order()];
+            Assert.That(again.GetFiles().Select(f => f.Name).Order(), Is.EqualTo(names));
+            Assert.That(names.Select(n => HashOf(again, n)), Is.EqualTo(names.Select(n => HashOf(first, n))), string.Join(", ", names));
         }
         finally
         {
-            folder.Delete(recursive: true);
+            again.Delete(recursive: true);
         }
+
+        static string HashOf(DirectoryInfo folder, string name) => Convert.ToHexString(SHA256.HashData(File.ReadAllBytes(Path.Combine(folder.FullName, name))));
+    }
+
+    [Test]
+    public async Task The_bill_of_materials_names_what_the_program_is_made_of()
+    {
+        Require("jq", "jq");
+        JsonElement bill = JsonDocument.Parse(await File.ReadAllTextAsync(FileIn(await First.Value, "*.cdx.json"))).RootElement;
+        JsonElement[] parts = [.. bill.GetProperty("components").EnumerateArray()];
+        string[] wanted = [.. Package().Matches(await File.ReadAllTextAsync(Repository.PathOf("src", "L4Balancer", "L4Balancer.csproj"))).Select(m => m.Groups[1].Value)];
+        Assert.Multiple(() =>
+        {
+            Assert.That((bill.GetProperty("bomFormat").GetString(), bill.GetProperty("specVersion").GetString()), Is.EqualTo(("CycloneDX", "1.6")));
+            Assert.That(bill.GetProperty("metadata").GetProperty("component").GetProperty("version").GetString(), Is.EqualTo("0.0.1"));
+            Assert.That(parts.Select(p => p.GetProperty("name").GetString()), Is.SupersetOf(wanted).And.Some.Contains("Tomlyn").And.Some.StartsWith("Microsoft.NETCore.App"));
+            Assert.That(parts.Select(p => p.GetProperty("bom-ref").GetString()), Is.Unique);
+            Assert.That(bill.GetProperty("dependencies")[0].GetProperty("dependsOn").GetArrayLength(), Is.EqualTo(parts.Length));
+            foreach (JsonElement part in parts)
+            {
+                string? license = part.GetProperty("licenses")[0].GetProperty("license").GetProperty("id").GetString();
+                Assert.That(license, Is.AnyOf("MIT", "Apache-2.0", "BSD-2-Clause"), part.ToString());
+                Assert.That(part.GetProperty("version").GetString(), Does.Match(@"^\d+\.\d+"));
+            }
+        });
     }
 
     [TestCase(0, "process 2 has replaced 1", "has taken over", "")]
@@ -163,7 +185,8 @@ internal sealed class PackageTests
             [
                 "lib/l4balancer/l4balancer", "lib/systemd/system/l4balancer.service", "lib/sysusers.d/l4balancer.conf",
                 "share/man/man8/l4balancer.8", "share/man/man5/balancer.toml.5", "share/bash-completion/completions/l4balancer",
-                "share/zsh/vendor-completions/_l4balancer", "share/doc/l4balancer/LICENSE", "share/doc/l4balancer/balancer.toml",
+                "share/zsh/site-functions/_l4balancer", "share/fish/vendor_completions.d/l4balancer.fish", "share/doc/l4balancer/LICENSE",
+                "share/doc/l4balancer/balancer.toml", "share/doc/l4balancer/docs/admin.md", "share/doc/l4balancer/packaging/prometheus/alerts.yml",
             ];
             Assert.That(files.Where(f => !File.Exists(Path.Combine(prefix, f))), Is.Empty);
             Assert.That(Directory.GetFiles(prefix, "*.dbg", SearchOption.AllDirectories), Is.Empty, "debug symbols stay where it was built");
@@ -197,30 +220,21 @@ internal sealed class PackageTests
         }
     }
 
-    // The package of the next version, whose program does all but `check`.
-    private static async Task<string> RefusingAsync(string package, string folder)
-    {
-        string tree = Path.Combine(folder, "tree");
-        string refusing = Path.Combine(folder, "refusing.deb");
-        string program = Path.Combine(tree, "usr", "lib", "l4balancer");
-        (int code, string output) = await RunAsync("dpkg-deb", "--raw-extract", package, tree);
-        Assert.That(code, Is.Zero, output);
-        string control = Path.Combine(tree, "DEBIAN", "control");
-        await File.WriteAllTextAsync(control, (await File.ReadAllTextAsync(control)).Replace("Version: 0.0.2", "Version: 0.0.3", StringComparison.Ordinal));
-        File.Move(Path.Combine(program, "l4balancer"), Path.Combine(program, "other"));
-        await File.WriteAllTextAsync(
-            Path.Combine(program, "l4balancer"),
-            "#!/bin/sh\nif [ \"$1\" = check ]; then echo 'this build refuses' >&2; exit 2; fi\nexec /usr/lib/l4balancer/other \"$@\"\n");
-        File.SetUnixFileMode(
-            Path.Combine(program, "l4balancer"),
-            UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.GroupRead | UnixFileMode.GroupExecute
-            | UnixFileMode.OtherRead | UnixFileMode.OtherExecute);
-        (code, output) = await RunAsync("dpkg-deb", "--root-owner-group", "-Zgzip", "-z1", "--build", tree, refusing);
-        Assert.That(code, Is.Zero, output);
-        return refusing;
-    }
+    private static string FileIn(DirectoryInfo folder, string pattern) => Directory.GetFiles(folder.FullName, pattern).SingleOrDefault() ?? "";
 
-    private static string DebIn(DirectoryInfo folder) => Directory.GetFiles(folder.FullName, "*.deb").SingleOrDefault() ?? "";
+    /// <returns>What the script saw in a root of its own, by name.</returns>
+    private static async Task<Dictionary<string, string>> LiveAsync(string script, string first, string second)
+    {
+        string path = Repository.PathOf("tests", "L4Balancer.Tests", "Packaging", script);
+        (int code, string output) = await RunAsync("unshare", "--mount", path, first, second);
+        if (code != 0 && (output.Contains("mount:", StringComparison.Ordinal) || output.Contains("unshare:", StringComparison.Ordinal)))
+        {
+            Assert.Ignore($"no root of its own can be made here: {output.Trim()}");
+        }
+
+        Assert.That(code, Is.Zero, output);
+        return output.Split('\n').Select(l => l.Split(": ", 2)).Where(l => l.Length == 2).ToDictionary(l => l[0], l => l[1].Trim());
+    }
 
     private static async Task<DirectoryInfo> BuildAsync(string version)
     {
@@ -232,10 +246,11 @@ internal sealed class PackageTests
         return folder;
     }
 
+    private static bool Has(string command) => Environment.GetEnvironmentVariable("PATH")!.Split(':').Any(d => File.Exists(Path.Combine(d, command)));
+
     private static void Require(string command, string package)
     {
-        bool there = Environment.GetEnvironmentVariable("PATH")!.Split(':').Any(d => File.Exists(Path.Combine(d, command)));
-        if (!there)
+        if (!Has(command))
         {
             Assert.Ignore($"{package} is not installed: make test-deps");
         }
@@ -243,10 +258,15 @@ internal sealed class PackageTests
 
     private static async Task<(int Code, string Output)> RunAsync(string command, params string[] args)
     {
-        using Process process = Process.Start(new ProcessStartInfo(command, args) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        var start = new ProcessStartInfo(command, args) { RedirectStandardOutput = true, RedirectStandardError = true };
+        start.Environment["PACKAGE_FAST"] = "1";
+        using Process process = Process.Start(start)!;
         Task<string> output = process.StandardOutput.ReadToEndAsync();
         string errors = await process.StandardError.ReadToEndAsync();
         await process.WaitForExitAsync();
         return (process.ExitCode, await output + errors);
     }
+
+    [GeneratedRegex("<PackageReference Include=\"(.*?)\"")]
+    private static partial Regex Package();
 }

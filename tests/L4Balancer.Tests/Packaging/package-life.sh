@@ -27,6 +27,13 @@ say check "$(in_root l4balancer check --config /etc/l4balancer/balancer.toml 2>&
 say manual "$(in_root test -s /usr/share/man/man8/l4balancer.8.gz && in_root test -s /usr/share/man/man5/balancer.toml.5.gz && echo there)"
 say unit "$(in_root systemd-analyze verify /lib/systemd/system/l4balancer.service /lib/systemd/system/l4balancer.socket 2>&1)"
 say mode "$(in_root stat -c '%a %U:%G' /etc/l4balancer/balancer.toml)"
+documents=/usr/share/doc/l4balancer
+say documents "$(for f in README.md CHANGELOG.md docs/admin.md docs/metrics.md docs/openapi.json examples/balancer.toml.example examples/prometheus/alerts.yml \
+    examples/grafana/l4balancer.json packaging/prometheus/alerts.yml balancer.toml.example; do there "$documents/$f"; done | sort | uniq -c | xargs)"
+say example "$(in_root l4balancer check --config "$documents/balancer.toml.example" 2>&1 | tail -n 1)"
+say zsh "$(in_root zsh -fc 'autoload -Uz +X _l4balancer && echo found' 2>&1 || true)"
+say fish "$(in_root env HOME=/root fish -c 'complete --do-complete "l4balancer dra"' 2>&1 | cut -f 1 || true)"
+say bash "$(in_root bash -c 'source /usr/share/bash-completion/completions/l4balancer && complete -p l4balancer')"
 say conffiles "$(in_root dpkg-query -W -f '${Conffiles}' l4balancer | awk 'NF { print $1 }')"
 
 echo '# changed by the operator' >> "$root/all/etc/l4balancer/balancer.toml"

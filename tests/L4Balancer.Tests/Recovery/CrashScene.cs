@@ -101,6 +101,8 @@ internal sealed class CrashScene : IAsyncDisposable
             await Talk.EchoAsync(clients[i], $"hello {i}");
         }
 
+        // A client has its bytes a moment before the event loop notes that they are written. Each loop answers this after it has.
+        await IdsAsync();
         return clients;
     }
 

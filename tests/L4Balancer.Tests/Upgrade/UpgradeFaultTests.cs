@@ -67,7 +67,7 @@ internal sealed class UpgradeFaultTests
         (int code, _, string errors) = await scene.Family.CommandAsync("upgrade");
         Assert.That((code, errors), Is.EqualTo((1, errors)));
         Assert.That(await scene.Family.ServingAsync(), Is.EqualTo(scene.Family.First.Id));
-        Assert.That(await scene.LostAsync(), HasKeeper ? Is.Zero : Is.LessThanOrEqualTo(Many));
+        Assert.That(await scene.LostAsync(), HasKeeper ? Is.Zero : Is.LessThanOrEqualTo(Many), string.Join('\n', scene.Family.First.Output));
         await scene.NextUpgradeWorksAsync();
     }
 

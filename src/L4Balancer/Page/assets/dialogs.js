@@ -1,9 +1,21 @@
 // Dialogs and short messages.
 
-function toast(text, bad) {
-  const made = element(bad ? 'div.toast.bad' : 'div.toast', {}, text);
+// undo: what the button Undo does, or nothing. A message is not removed while the pointer or the focus is on it.
+function toast(text, { bad = false, undo = null } = {}) {
+  const made = element(bad ? 'div.toast.bad' : 'div.toast', {}, element('span', {}, text));
+  const remove = () => {
+    made.remove();
+    keyboard.mend();
+  };
+  if (undo) {
+    made.append(element('button', { type: 'button', onclick: () => { remove(); undo(); } }, 'Undo'));
+  }
+  if (undo || bad) {
+    made.append(element('button.dismiss', { type: 'button', 'aria-label': 'Dismiss', onclick: remove }, '×'));
+  }
   document.getElementById('toasts').append(made);
-  setTimeout(() => made.remove(), bad ? 9000 : 4000);
+  const end = () => (made.matches(':hover, :focus-within') ? setTimeout(end, 1000) : remove());
+  setTimeout(end, undo ? 20000 : bad ? 12000 : 4000);
 }
 
 // Shows a dialog; resolves to whether it was confirmed.
@@ -14,6 +26,14 @@ function ask(dialog) {
     dialog.querySelector('.cancel').onclick = () => dialog.close('cancel');
     dialog.showModal();
   });
+}
+
+// Of a destructive act without a dialog of its own.
+function confirmed(title, text, verb) {
+  setText(document.getElementById('confirm-title'), title);
+  setText(document.getElementById('confirm-text'), text);
+  setText(document.getElementById('confirm-ok'), verb);
+  return ask(document.getElementById('confirm-dialog'));
 }
 
 async function askToken(why) {
@@ -30,63 +50,33 @@ async function askToken(why) {
   return api.token !== null;
 }
 
-// Sends a request that changes something; asks for the token if it is missing or wrong.
-async function change(method, path, done) {
+// Sends a request that changes something; asks for the token if it is missing or wrong. Resolves to the answer, or null if nothing was changed.
+async function send(method, path, body) {
   if (api.token === null && !await askToken()) {
-    return false;
+    return null;
   }
   try {
-    await api.send(method, path);
-    toast(done);
-    return true;
+    return await api.send(method, path, body);
   } catch (fault) {
     if (fault instanceof Refused && fault.status === 401) {
       api.token = null;
-      return await askToken(`${fault.message}. Try again:`) && change(method, path, done);
+      return await askToken(`${fault.message}. Try again:`) ? send(method, path, body) : null;
     }
-    toast(fault instanceof Refused ? fault.message : 'The daemon does not answer.', true);
-    return false;
+    toast(fault instanceof Refused ? fault.message : 'The daemon does not answer: whether the change was made is not known.', { bad: true });
+    return null;
   }
 }
 
-async function drain(backend) {
-  const dialog = document.getElementById('drain-dialog');
-  setText(document.getElementById('drain-title'), `Drain ${backend.pool}/${backend.name}`);
-  warnIfLast('drain-warning', backend);
-  if (await ask(dialog)) {
-    const how = dialog.querySelector('[name=how]:checked').value;
-    const value = how === 'stay' ? '' : document.getElementById(`drain-${how}`).value.trim();
-    await change('POST', `/v1/backends/${backend.pool}/${backend.name}/drain${how === 'stay' ? '' : `?${how}=${encodeURIComponent(value)}`}`,
-      `${backend.pool}/${backend.name} is draining`);
+// One change, its message, and how to undo it.
+async function change(method, path, done, undo = null, body = null) {
+  const answer = await send(method, path, body);
+  if (answer) {
+    toast(answer.warning ? `${done}. ${sentence(answer.warning)}` : done, { undo });
+    refresh();
   }
+  return !!answer;
 }
 
-function warnIfLast(id, backend) {
-  const line = document.getElementById(id);
-  const isLast = pools.isLast(backend);
-  line.hidden = !isLast;
-  setText(line, isLast ? `This is the last backend of ${backend.pool} that takes connections: new connections will be refused.` : '');
-  return isLast;
+function sentence(text) {
+  return `${text[0].toUpperCase()}${text.slice(1)}.`;
 }
-
-// Maintenance acts at once, except on the last backend of a pool.
-async function maintain(backend) {
-  setText(document.getElementById('maint-title'), `Maintenance of ${backend.pool}/${backend.name}`);
-  if (!warnIfLast('maint-warning', backend) || await ask(document.getElementById('maint-dialog'))) {
-    await setMode(backend, 'maint');
-  }
-}
-
-const stopRebalance = pool => change('DELETE', `/v1/pools/${pool}/rebalance`, `the rebalance of ${pool} is stopped`);
-
-async function rebalance(pool) {
-  setText(document.getElementById('rebalance-title'), `Rebalance ${pool}`);
-  if (await ask(document.getElementById('rebalance-dialog'))) {
-    const values = { rate: document.getElementById('rebalance-rate').value, tolerance: document.getElementById('rebalance-tolerance').value };
-    const query = Object.entries(values).filter(([, v]) => v.trim()).map(([k, v]) => `${k}=${encodeURIComponent(v.trim())}`).join('&');
-    await change('POST', `/v1/pools/${pool}/rebalance${query ? `?${query}` : ''}`, `${pool} is being rebalanced`);
-  }
-}
-
-const setMode = (backend, mode) =>
-  change('POST', `/v1/backends/${backend.pool}/${backend.name}/${mode}`, `${backend.pool}/${backend.name}: ${mode}`);

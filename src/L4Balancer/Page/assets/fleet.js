@@ -26,7 +26,7 @@ const fleetCard = {
     }));
     const differences = fleet.differences.map(d => element('li', {}, `differ in ${d.kind}${d.what ? ` of ${d.what}` : ''}: ${Object.entries(d.values).map(([id, v]) => `${id} ${v}`).join(', ')}`));
     const intents = fleet.intents.map(i => element('li', {},
-      `${i.pool}/${i.backend}: ${i.value}${i.until ? ` until ${clock(new Date(i.until))}` : ''}, by ${i.who}${i.shared ? '' : ' (not shared yet)'}`));
+      `${i.pool}/${i.backend}: ${i.value}${i.until ? ` until ${moment(new Date(i.until))}` : ''}, by ${i.who}${i.shared ? '' : ' (not shared yet)'}`));
     card.querySelector('.fleet-more').replaceChildren(...differences, ...intents);
   },
 };

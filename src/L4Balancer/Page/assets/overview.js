@@ -1,10 +1,7 @@
-// Everything except backends: charts, capacity, reasons, events.
+// Everything except backends: figures, capacity, reasons, listeners.
 
 const overview = {
   start() {
-    this.connections = new LineChart(document.getElementById('chart-connections'), 'Connections', ['open'], count);
-    this.accepts = new LineChart(document.getElementById('chart-accepts'), 'New connections per second', ['accepted', 'refused'], rate);
-    this.traffic = new LineChart(document.getElementById('chart-traffic'), 'Traffic per second', ['to clients', 'to backends'], bytes);
     for (const [name, title] of [['backends', 'Backends up'], ['ports', 'Source ports, fullest destination'], ['descriptors', 'File descriptors'], ['workers', 'Busiest event loop']]) {
       const meter = element('div.meter', {}, element('i'));
       const value = element('div.value');
@@ -17,42 +14,40 @@ const overview = {
   // before: the result of the previous poll, or null
   show(now, before) {
     const { status, time } = now;
-    setText(document.getElementById('about'), `${status.version} · ${status.engine} · generation ${status.generation} · up ${duration(status.uptime_seconds)} · pid ${status.pid}`);
-    const ready = document.getElementById('ready');
-    setText(ready, status.ready ? 'ready' : 'draining');
-    setClass(ready, `chip ${status.ready ? 'yes' : 'draining'}`);
+    this.showWho(status);
+    const open = status.connections;
+    this.setValue(recorded.connections, count(open.active), 'open', `${count(open.pending)} pending, limit ${count(open.limit)}`);
+    const there = now.backends.filter(b => b.in_configuration);
+    this.setValue(recorded.up, count(there.filter(b => b.state === 'up').length), 'up', `of ${count(there.length)} in the configuration`);
+    if (before) {
+      const seconds = (time - before.time) / 1000;
+      const per = key => Math.max(0, key(status) - key(before.status)) / seconds;
+      const refused = per(s => sum(s.refused));
+      this.setValue(recorded.accepts, rate(per(s => s.accepted)), 'accepted', refused > 0 ? `${rate(refused)} refused` : 'none refused');
+      this.setValue(recorded.traffic, `${bytes(per(s => s.bytes_to_client))}/s`, 'to clients', `${bytes(per(s => s.bytes_to_backend))}/s to backends`);
+      this.showWorkers(status, before.status, seconds);
+    }
+    this.showRoom(now, there);
+    this.showReasons(status);
+    this.showListeners(status);
+  },
+
+  showWho(status) {
+    const fleet = status.fleet ? `fleet ${status.fleet.name}, ${status.fleet.members === 1 ? 'one balancer' : `${count(status.fleet.members)} balancers`} · ` : '';
     setText(document.getElementById('host'), status.host);
+    setText(document.getElementById('about'), `${fleet}${status.version} · ${status.engine} · up ${duration(status.uptime_seconds)} · generation ${status.generation} · pid ${status.pid}`);
     const dead = deadPools(status);
-    document.title = `${dead.length ? `▲ ${deadText(dead)} · ` : ''}${count(status.connections.active)} · ${status.host} · L4Balancer`;
     const mark = document.getElementById('dead');
     mark.hidden = dead.length === 0;
     if (dead.length) {
       setText(mark, deadText(dead));
       mark.setAttribute('href', `#pool-${dead[0]}`);
     }
-
-    const open = status.connections;
-    this.setValue(this.connections, count(open.active), `open, ${count(open.pending)} pending, limit ${count(open.limit)}`);
-    this.connections.add(time, [open.active]);
-    if (before) {
-      const seconds = (time - before.time) / 1000;
-      const per = key => Math.max(0, key(status) - key(before.status)) / seconds;
-      const accepted = per(s => s.accepted);
-      const refused = per(s => sum(s.refused));
-      this.setValue(this.accepts, rate(accepted), refused > 0 ? `accepted, ${rate(refused)} refused` : 'accepted, none refused');
-      this.accepts.add(time, [accepted, refused]);
-      const [toClients, toBackends] = [per(s => s.bytes_to_client), per(s => s.bytes_to_backend)];
-      this.setValue(this.traffic, `${bytes(toClients)}/s`, `to clients, ${bytes(toBackends)}/s to backends`);
-      this.traffic.add(time, [toClients, toBackends]);
-      this.showWorkers(status, before.status, seconds);
-    }
-    this.showRoom(now);
-    this.showReasons(status);
-    this.showListeners(status);
   },
 
-  setValue(chart, value, note) {
-    chart.value.replaceChildren(`${value} `, element('small', {}, note));
+  setValue(chart, value, what, note) {
+    chart.value.replaceChildren(`${value} `, element('small', {}, what));
+    setText(chart.note, note);
   },
 
   setTile(tile, value, small, share, note, warnAt = 0.7, badAt = 0.9) {
@@ -63,8 +58,7 @@ const overview = {
     setText(tile.note, note);
   },
 
-  showRoom({ status, backends }) {
-    const there = backends.filter(b => b.in_configuration);
+  showRoom({ status }, there) {
     const up = there.filter(b => b.state === 'up').length;
     const others = STATES.slice(1).map(s => [s, there.filter(b => b.state === s).length]).filter(([, n]) => n > 0);
     this.setTile(this.backends, count(up), `of ${count(there.length)}`, there.length ? up / there.length : 0,
@@ -75,7 +69,7 @@ const overview = {
     const share = s => (s.limit ? s.in_use / s.limit : 0);
     const fullest = status.source_ports.reduce((worst, s) => (worst === null || share(s) > share(worst) ? s : worst), null);
     this.setTile(this.ports, fullest ? count(fullest.in_use) : 'none', fullest ? (fullest.limit ? `of ${count(fullest.limit)}` : '') : 'in use',
-      fullest ? share(fullest) : 0, fullest ? `${fullest.source_ip} to ${fullest.destination}` : '');
+      fullest ? share(fullest) : 0, fullest ? `${sourceName(fullest)} to ${fullest.destination}` : '');
     this.showSources(status.source_ports);
 
     const { open, limit } = status.descriptors;
@@ -100,7 +94,7 @@ const overview = {
       const bar = element('i');
       setStyle(bar, 'width', `${100 * Math.min(1, share)}%`);
       return element('div.source', {},
-        element('div', {}, element('span', {}, source.source_ip), element('span.dim', {}, `${count(source.in_use)}${source.limit ? ` of ${count(source.limit)}` : ''} to ${source.destination}`)),
+        element('div', {}, element('span', {}, sourceName(source)), element('span.dim', {}, `${count(source.in_use)}${source.limit ? ` of ${count(source.limit)}` : ''} to ${source.destination}`)),
         element(`div.meter${share >= 0.9 ? '.bad' : share >= 0.7 ? '.warn' : ''}`, {}, bar));
     }));
   },
@@ -111,7 +105,7 @@ const overview = {
       ...Object.entries(status.closed).map(([reason, n]) => [reason, n, 'closed']),
     ].filter(([, n]) => n > 0).sort((a, b) => b[1] - a[1]).slice(0, 12);
     const holder = document.querySelector('#reasons .reasons');
-    holder.className = 'reasons list';
+    holder.className = rows.length ? 'reasons list' : 'reasons';
     holder.replaceChildren(...(rows.length
       ? rows.flatMap(([reason, n, kind]) => [element(kind === 'refused' ? 'span.bad' : 'span', {}, words(reason)), element('span.dim', {}, kind), element('span', {}, count(n))])
       : [element('span.dim', {}, 'no connection has ended yet')]));
@@ -119,35 +113,20 @@ const overview = {
 
   showListeners(status) {
     const holder = document.querySelector('#listeners .listeners');
-    holder.className = 'listeners list';
-    holder.replaceChildren(...status.listeners.flatMap(l => [
-      element('div', {}, element('div.name', {}, l.name), element('div.dim', {}, `${l.addresses.join(', ')} → ${l.pool}`)),
-      element('span.dim', {}, `${count(l.open)} open`),
-      element('span', {}, `${count(l.accepted)} accepted`),
-    ]));
+    holder.replaceChildren(...status.listeners.map(l => element('div.listener', {},
+      element('div', {}, element('span.name', {}, l.name), element('span.dim', {}, `${count(l.open)} open, ${count(l.accepted)} accepted`)),
+      element('div.dim', {}, ...(l.addresses.length ? l.addresses.flatMap(a => [element('bdi', {}, a), ' ']) : ['not listening ']), `→ ${l.pool}`))));
   },
 
   showAges(ages) {
     const names = [...ages.bounds_seconds.map(duration), `>${duration(ages.bounds_seconds.at(-1))}`];
     drawBars(document.querySelector('#ages .bars'), names, ages.counts);
   },
-
-  showEvents(events) {
-    const list = document.querySelector('#events .events');
-    for (const event of events) {
-      list.prepend(element('li', {}, element('time', { datetime: event.at }, clock(new Date(event.at))), element(`span.${event.level}`, {}, event.text)));
-    }
-    while (list.children.length > 200) {
-      list.lastElementChild.remove();
-    }
-    if (!list.children.length) {
-      list.append(element('li', {}, element('span'), element('span.dim', {}, 'no events yet')));
-    }
-  },
 };
 
-function deadText(dead) {
-  return dead.length === 1 ? `pool ${dead[0]} is dead` : `${dead.length} pools are dead`;
+// `auto`: the kernel chooses the address.
+function sourceName(source) {
+  return source.source_ip === 'auto' ? 'any address (the kernel chooses)' : source.source_ip;
 }
 
 function sum(counts) {

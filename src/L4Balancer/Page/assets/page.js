@@ -3,23 +3,27 @@
 const EVERY = 2000; // milliseconds
 const AGES_EVERY = 5; // polls
 
-const looking = { before: null, rounds: 0, lastEvent: 0, failedSince: null };
+const looking = { before: null, rounds: 0, historyAt: 0, answeredAt: null, failedSince: null, fault: null, soon: () => {} };
 
 async function look() {
-  const [status, listed, events] = await Promise.all([
-    api.get('/v1/status'), api.get('/v1/backends'), api.get(`/v1/events?after=${looking.lastEvent}`)]);
+  const [status, listed] = await Promise.all([api.get('/v1/status'), api.get('/v1/backends'), events.read()]);
   const now = { time: new Date(), status, backends: listed.backends };
-  const restarted = looking.before && looking.before.status.pid !== status.pid;
-  const before = restarted ? null : looking.before;
+  const hasRestarted = looking.before && looking.before.status.pid !== status.pid;
+  if (hasRestarted) {
+    recorded.restart();
+    events.restart();
+    looking.historyAt = 0;
+  }
+  const before = hasRestarted ? null : looking.before;
+  if (now.time - looking.historyAt >= recorded.interval) {
+    looking.historyAt = now.time;
+    await recorded.read();
+  }
   overview.show(now, before);
   pools.show(status, now.backends, speeds(now, before), now.time);
-  overview.showEvents(events.events);
+  trouble.now = now.time;
+  looking.worst = trouble.show(now);
   await fleetCard.show(status);
-  if (restarted) {
-    looking.lastEvent = 0;
-  } else if (events.events.length) {
-    looking.lastEvent = events.events[events.events.length - 1].number;
-  }
   if (looking.rounds++ % AGES_EVERY === 0) {
     overview.showAges(await api.get('/v1/ages'));
   }
@@ -48,6 +52,7 @@ async function lookOn() {
     if (document.visibilityState === 'visible') {
       try {
         await look();
+        looking.answeredAt = new Date();
         told(null);
       } catch (fault) {
         if (fault instanceof Refused && fault.status === 401) {
@@ -56,18 +61,63 @@ async function lookOn() {
           told(fault);
         }
       }
+      keyboard.mend();
     }
-    await new Promise(resolve => setTimeout(resolve, EVERY));
+    await new Promise(resolve => {
+      looking.soon = resolve;
+      setTimeout(resolve, EVERY);
+    });
   }
 }
 
+// After a change: looks again at once.
+function refresh() {
+  looking.soon();
+}
+
+// What the header, the tab and the actions say of the daemon itself.
 function told(fault) {
-  const line = document.getElementById('trouble');
-  looking.failedSince = fault ? looking.failedSince || new Date() : null;
-  line.hidden = !fault;
+  looking.failedSince = fault ? looking.failedSince || looking.answeredAt || new Date() : null;
+  looking.fault = fault;
   document.body.classList.toggle('stale', !!fault);
+  for (const button of document.querySelectorAll('[data-acts]')) {
+    if (fault) {
+      button.setAttribute('aria-disabled', 'true');
+    } else if (!button.textContent.startsWith('closing')) {
+      button.removeAttribute('aria-disabled');
+    }
+  }
+  showSilence();
+  showTab();
   if (fault) {
-    setText(line, fault instanceof Refused ? `The daemon refused the request: ${fault.message}` : `No answer since ${clock(looking.failedSince)}; retrying.`);
+    trouble.doubt(looking.before);
+  }
+}
+
+function showSilence() {
+  const { fault, failedSince, before } = looking;
+  const line = document.getElementById('trouble');
+  line.hidden = !fault;
+  const ready = document.getElementById('ready');
+  setText(ready, fault ? 'no answer' : before ? (before.status.ready ? 'ready' : 'draining') : '…');
+  setClass(ready, `chip ${fault ? 'no' : before ? (before.status.ready ? 'yes' : 'draining') : ''}`);
+  if (fault) {
+    const what = fault instanceof Refused ? `The daemon refuses: ${fault.message}.`
+      : `No answer since ${moment(failedSince)}: the daemon hangs, has stopped, or cannot be reached.`;
+    setText(line, `${what} ${before ? `What is shown was so at ${clock(before.time)}; actions are off.` : ''} Retrying.`);
+  }
+}
+
+function showTab() {
+  const { fault, before, worst } = looking;
+  const dead = before ? deadPools(before.status) : [];
+  const sign = fault ? '▲ no answer · ' : dead.length ? `▲ ${deadText(dead)} · ` : '';
+  document.title = before ? `${sign}${fault ? '' : `${count(before.status.connections.active)} · `}${before.status.host} · L4Balancer` : `${sign}L4Balancer`;
+  const color = fault || dead.length ? 'b3312b' : worst === 'bad' || worst === 'warn' ? 'b06a1c' : '2f7d8c';
+  const icon = document.querySelector('link[rel=icon]');
+  const href = icon.getAttribute('href').replace(/stroke='%23[0-9a-f]{6}'/, `stroke='%23${color}'`);
+  if (href !== icon.getAttribute('href')) {
+    icon.setAttribute('href', href);
   }
 }
 
@@ -86,6 +136,11 @@ function start() {
   setTheme(theme.value);
   theme.addEventListener('change', () => setTheme(theme.value));
   document.getElementById('search').addEventListener('input', event => pools.choose({ text: event.target.value.trim().toLowerCase() }));
+  document.getElementById('clear').addEventListener('click', () => {
+    document.getElementById('search').value = '';
+    pools.choose({ text: '', state: '' });
+    document.getElementById('search').focus();
+  });
   document.getElementById('unlock').addEventListener('click', () => {
     if (api.token) {
       api.token = null;
@@ -94,13 +149,33 @@ function start() {
       askToken();
     }
   });
+  const keys = document.getElementById('keys');
+  keys.checked = localStorage.getItem('keys') !== 'off';
+  keys.addEventListener('change', () => localStorage.setItem('keys', keys.checked ? 'on' : 'off'));
   document.addEventListener('keydown', event => {
-    if (event.key === '/' && !event.target.closest('input, select, dialog')) {
+    if (event.key === '/' && keys.checked && !event.target.closest('input, select, dialog')) {
       event.preventDefault();
       document.getElementById('search').focus();
     }
   });
+
+  // Actions that are off keep the focus, so they are no `disabled` buttons.
+  document.addEventListener('click', event => {
+    if (event.target.closest('[aria-disabled=true]')) {
+      event.preventDefault();
+      event.stopPropagation();
+      if (looking.fault) {
+        toast('The daemon does not answer: nothing can be changed now.', { bad: true });
+      }
+    }
+  }, { capture: true });
+  document.addEventListener('visibilitychange', () => refresh());
+  isPhone.addEventListener('change', () => pools.last && pools.show(...pools.last));
+  keyboard.start();
   overview.start();
+  recorded.start();
+  events.start();
+  listing.start();
   lookOn();
 }
 

@@ -42,6 +42,31 @@ function clock(date) {
   return date.toLocaleTimeString('en-GB');
 }
 
+function hourAndMinute(date) {
+  return clock(date).slice(0, 5);
+}
+
+function day(date) {
+  return date.toLocaleDateString('en-GB', { weekday: 'short', day: 'numeric', month: 'short', year: 'numeric' });
+}
+
+// With the day where it is not today.
+function moment(date) {
+  return date.toDateString() === new Date().toDateString() ? clock(date) : `${date.toLocaleDateString('en-GB', { day: 'numeric', month: 'short' })} ${clock(date)}`;
+}
+
+// Of the browser, as in UTC+01:00.
+function zone() {
+  const minutes = -new Date().getTimezoneOffset();
+  const two = number => String(Math.floor(number)).padStart(2, '0');
+  return minutes ? `UTC${minutes < 0 ? '-' : '+'}${two(Math.abs(minutes) / 60)}:${two(Math.abs(minutes) % 60)}` : 'UTC';
+}
+
+// The first few of them by name.
+function few(names, most = 4) {
+  return names.length <= most ? names.join(', ') : `${names.slice(0, most).join(', ')} and ${names.length - most} more`;
+}
+
 function words(reason) {
   return reason.replaceAll('_', ' ');
 }

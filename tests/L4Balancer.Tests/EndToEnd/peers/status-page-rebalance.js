@@ -11,7 +11,7 @@ const seen = { faults: [], foreign: [] };
   const headers = { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' };
   await page.request.put(`${address}v1/backends/chat/ws2/weight`, { headers, data: { weight: 100 } });
   await page.goto(address);
-  const button = page.locator('.pool > header button');
+  const button = page.getByRole('button', { name: 'Stop rebalance chat' });
   await page.getByRole('button', { name: 'Rebalance chat' }).click();
   await page.locator('#rebalance-rate').fill('1');
   await page.locator('#rebalance-dialog button[value=ok]').click();
