@@ -25,7 +25,6 @@ internal sealed class ShortageTests
         await using var scene = new CrashScene();
         DaemonProcess first = await scene.StartAsync(group.Starter());
         TcpClient[] clients = await scene.ConnectAsync(Many);
-        await scene.IdsAsync();
         await group.EndByShortageAsync(first);
         Assert.That(group.Kills, Is.Positive);
         Assert.That(CrashScene.HasEnded(scene.Keeper), Is.False, "the keeper is small");

@@ -20,19 +20,19 @@ internal sealed class StoppedHeirTests
         await using var scene = new CrashScene();
         DaemonProcess first = await scene.StartAsync();
         TcpClient[] clients = await scene.ConnectAsync(Many);
-        await scene.IdsAsync();
         (DaemonProcess before, DaemonProcess heir) = await StoppedHeirAsync(scene, first);
 
         DaemonProcess third = await scene.StartAsync();
         Assert.That(third.Output, Has.Some.Contains("another process has begun to take over").And.Contains("heirs.lock is locked"));
         Assert.That(third.Output, Has.None.Contains("go on here"));
-        TcpClient[] late = await scene.ConnectAsync(3);
+        TcpClient late = await scene.ConnectAsync();
+        Assert.That(await Talk.EchoAsync(late, "late"), Is.EqualTo("late"));
 
         // Who takes the connections in the end: the one that goes on, or the third once the other is gone.
         heir.Signal(later);
         DaemonProcess taker = later == DaemonProcess.SIGCONT ? heir : third;
         await taker.LineWithAsync($"connections of process {before.Id}: {Many} go on here, 0 were reset");
-        foreach (TcpClient client in (TcpClient[])[.. clients, .. late])
+        foreach (TcpClient client in (TcpClient[])[.. clients, late])
         {
             Assert.That(await Talk.EchoAsync(client, "on"), Is.EqualTo("on"));
         }
