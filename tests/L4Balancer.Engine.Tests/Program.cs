@@ -1,6 +1,7 @@
 using L4Balancer.Engine.Tests.Contract;
 using L4Balancer.Engine.Tests.Epoll;
 using L4Balancer.Engine.Tests.Keeper;
+using L4Balancer.Engine.Tests.Packets;
 using L4Balancer.Engine.Tests.Ports;
 
 // The test runner loads this assembly and never comes here. A test that needs a network of its own starts it as a process there,
@@ -38,6 +39,9 @@ try
             return 0;
         case ["ledger-victim", string library, string folder, string backend] when OperatingSystem.IsLinux():
             await EngineVictimBody.RunAsync(library, folder, backend);
+            return 0;
+        case ["packet-victim", string folder, string mode] when OperatingSystem.IsLinux():
+            await PacketVictimBody.RunAsync(folder, mode);
             return 0;
         default:
             await Console.Error.WriteLineAsync("These are tests: run them with `make test`.");

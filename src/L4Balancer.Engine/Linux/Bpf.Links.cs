@@ -67,6 +67,18 @@ internal static unsafe partial class Bpf
         return error;
     }
 
+    /// <summary>Whether a path that exists is on a file system of the type bpf (statfs(2), BPF_FS_MAGIC).</summary>
+    public static bool IsFileSystem(string path)
+    {
+        const uint magic = 0xcafe4a11;
+        const int room = 256; // More than struct statfs on any architecture, of which the type is the first member.
+        byte* facts = stackalloc byte[room];
+        fixed (byte* pathAt = Encoding.UTF8.GetBytes(path + '\0'))
+        {
+            return Libc.statfs(pathAt, facts) == 0 && *(uint*)facts == magic;
+        }
+    }
+
     private static SysResult OnPath(int command, int descriptor, string path)
     {
         fixed (byte* pathAt = Encoding.UTF8.GetBytes(path + '\0'))

@@ -52,6 +52,9 @@ internal static unsafe partial class Libc
         _ => throw new PlatformNotSupportedException("packets are forwarded on x86-64 and arm64"),
     };
 
+    [LibraryImport("libc")]
+    public static partial int statfs(byte* path, void* buf);
+
     [LibraryImport("libc", EntryPoint = "syscall")]
     public static partial nint bpf(nint number, nint cmd, void* attr, nint size);
 }

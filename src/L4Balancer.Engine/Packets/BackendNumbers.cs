@@ -15,9 +15,15 @@ internal sealed class BackendNumbers
     /// <summary>Name of the map.</summary>
     public const string MapName = "numbers";
 
-    /// <summary>Bytes of a value: state, length of the identity, 6 of zero, hash of the listener's name, time of leaving, address, identity.</summary>
+    /// <summary>
+    /// Bytes of a value: state, length of the identity, way of forwarding, 5 of zero, hash of the listener's name, time of leaving, address, identity.
+    /// </summary>
     public const int Value = 256;
 
+    /// <summary>For how long a backend that has left keeps its number, unless another needs it.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromHours(1);
+
+    private const int ForwardAt = 2;
     private const int ListenerAt = 8;
     private const int LeftAt = 16;
     private const int AddressAt = 24;
@@ -59,7 +65,7 @@ internal sealed class BackendNumbers
         return numbers;
     }
 
-    /// <summary>FNV-1a (RFC 9923 describes it) of a listener's name.</summary>
+    /// <summary>FNV-1a of a listener's name.</summary>
     public static ulong HashOf(string listener)
     {
         ulong hash = 0xcbf29ce484222325;
@@ -74,7 +80,7 @@ internal sealed class BackendNumbers
     /// <summary>Finds the number of a backend, or gives it one: a free one, otherwise that of the backend that left first.</summary>
     /// <param name="isNew">Whether the number was another's, or nobody's: its counters are to begin at zero.</param>
     /// <returns>-1: every number is used.</returns>
-    public int Take(string listener, PacketTarget target, out bool isNew)
+    public int Take(string listener, PacketTarget target, PacketForward forward, out bool isNew)
     {
         (ulong, string) identity = (HashOf(listener), target.Identity);
         isNew = !_byIdentity.TryGetValue(identity, out int number);
@@ -89,30 +95,36 @@ internal sealed class BackendNumbers
         }
 
         _byIdentity[identity] = number;
-        Set(number, new Entry(State.Used, identity.Item1, 0, target.Address, target.Identity));
+        Set(number, new Entry(State.Used, identity.Item1, 0, target.Address, forward, target.Identity));
         return number;
     }
 
     /// <summary>Marks all those as left that are used and not among these.</summary>
-    /// <returns>Those that had to be marked.</returns>
+    /// <returns>Those that left long ago, whose numbers are free now.</returns>
     public IReadOnlyList<int> LeaveOthers(IReadOnlySet<int> used, DateTimeOffset now)
     {
-        List<int> left = [];
+        List<int> freed = [];
         for (int i = 0; i < _entries.Length; i++)
         {
-            if (_entries[i].State == State.Used && !used.Contains(i))
+            Entry entry = _entries[i];
+            if (entry.State == State.Used && !used.Contains(i))
             {
-                Set(i, _entries[i] with { State = State.Left, Left = now.ToUnixTimeSeconds() });
-                left.Add(i);
+                Set(i, entry with { State = State.Left, Left = now.ToUnixTimeSeconds() });
+            }
+            else if (entry.State == State.Left && now.ToUnixTimeSeconds() - entry.Left >= Patience.TotalSeconds)
+            {
+                _byIdentity.Remove((entry.Listener, entry.Identity));
+                Set(i, new Entry(State.Free, 0, 0, default, default, ""));
+                freed.Add(i);
             }
         }
 
-        return left;
+        return freed;
     }
 
-    /// <summary>The backends that have left, whose flows may go on: number and address.</summary>
-    public IEnumerable<(int Number, HostAddress Address)> LeftOnes() =>
-        _entries.Index().Where(e => e.Item.State == State.Left).Select(e => (e.Index, e.Item.Address));
+    /// <summary>The backends that have left, whose flows may go on: number, address and way.</summary>
+    public IEnumerable<(int Number, HostAddress Address, PacketForward Forward)> LeftOnes() =>
+        _entries.Index().Where(e => e.Item.State == State.Left).Select(e => (e.Index, e.Item.Address, e.Item.Forward));
 
     private int FindFree()
     {
@@ -144,18 +156,20 @@ internal sealed class BackendNumbers
         }
     }
 
-    private readonly record struct Entry(State State, ulong Listener, long Left, HostAddress Address, string Identity)
+    private readonly record struct Entry(State State, ulong Listener, long Left, HostAddress Address, PacketForward Forward, string Identity)
     {
         public static Entry Parse(ReadOnlySpan<byte> value) => new(
             (State)value[0],
             BinaryPrimitives.ReadUInt64LittleEndian(value[ListenerAt..]),
             BinaryPrimitives.ReadInt64LittleEndian(value[LeftAt..]),
             HostAddress.FromV6(value.Slice(AddressAt, 16)),
+            (PacketForward)value[ForwardAt],
             Encoding.UTF8.GetString(value.Slice(IdentityAt, Math.Min((int)value[1], PacketTarget.LongestIdentity))));
 
         public void WriteTo(Span<byte> value)
         {
             value[0] = (byte)State;
+            value[ForwardAt] = (byte)Forward;
             value[1] = (byte)Encoding.UTF8.GetBytes(Identity, value[IdentityAt..]);
             BinaryPrimitives.WriteUInt64LittleEndian(value[ListenerAt..], Listener);
             BinaryPrimitives.WriteInt64LittleEndian(value[LeftAt..], Left);

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
 using L4Balancer.Engine.Linux;
@@ -23,6 +24,9 @@ internal readonly record struct InterfaceFacts(string Name, int Index, ulong Mac
         facts = read;
         return error;
     }
+
+    /// <summary>Whether a message is about an interface itself, and not about its role as a port of a bridge.</summary>
+    public static bool IsOfInterface(in NetlinkMessage message) => message.Body.Length >= Body && message.Body[0] == 0;
 
     public static InterfaceFacts Parse(in NetlinkMessage message)
     {
@@ -54,8 +58,9 @@ internal readonly record struct InterfaceFacts(string Name, int Index, ulong Mac
         return mac;
     }
 
-    public static string TextOf(ulong mac) =>
-        string.Join(':', Enumerable.Range(0, 6).Select(i => ((byte)(mac >> (40 - (8 * i)))).ToString("x2", System.Globalization.CultureInfo.InvariantCulture)));
+    /// <summary>As <c>02:00:00:00:01:07</c>.</summary>
+    public static string TextOf(ulong mac) => string.Join(
+        ':', Enumerable.Range(0, 6).Select(i => ((byte)(mac >> (40 - (8 * i)))).ToString("x2", CultureInfo.InvariantCulture)));
 
     private static string Text(ReadOnlySpan<byte> value) => Encoding.UTF8.GetString(value.TrimEnd((byte)0));
 }

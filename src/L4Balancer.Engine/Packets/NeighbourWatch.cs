@@ -16,8 +16,16 @@ internal sealed unsafe class NeighbourWatch : IDisposable
     /// <summary>Bytes of struct ndmsg.</summary>
     private const int Body = 12;
 
-    /// <summary>How often an address that is not known is asked for: the kernel itself asks once a second, three times.</summary>
-    private static readonly TimeSpan Unknown = TimeSpan.FromSeconds(1);
+    private const uint Groups = Libc.RTMGRP_LINK | Libc.RTMGRP_NEIGH | Libc.RTMGRP_IPV4_ROUTE | Libc.RTMGRP_IPV6_ROUTE;
+
+    /// <summary>How often an address that is not known is asked for at first: the kernel itself asks once a second, three times.</summary>
+    private static readonly TimeSpan Soon = TimeSpan.FromSeconds(1);
+
+    /// <summary>For how long.</summary>
+    private static readonly TimeSpan First = TimeSpan.FromSeconds(30);
+
+    /// <summary>After this an address that is not known is reported.</summary>
+    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(4);
 
     private readonly Lock _gate;
     private readonly PacketPlaneOptions _options;
@@ -27,6 +35,7 @@ internal sealed unsafe class NeighbourWatch : IDisposable
     private readonly WakeUp _wakeUp = new();
     private readonly Thread _thread;
     private readonly Dictionary<(int Interface, HostAddress Address), Neighbour> _wanted = [];
+    private bool _routesChanged;
     private bool _stops;
 
     private NeighbourWatch(Lock gate, PacketPlaneOptions options, ILogger logger, NetlinkSocket requests, NetlinkSocket notices)
@@ -42,15 +51,21 @@ internal sealed unsafe class NeighbourWatch : IDisposable
     /// <summary>Is called under the lock when the address of a neighbour is found, or has changed.</summary>
     public Action<int, HostAddress, ulong>? Found { get; set; }
 
-    /// <summary>Is called under the lock when something about an interface has changed, or it has come.</summary>
-    public Action<InterfaceFacts>? InterfaceChanged { get; set; }
+    /// <summary>Is called under the lock when a route has come or gone.</summary>
+    public Action? RoutesChanged { get; set; }
+
+    /// <summary>Is called under the lock once an address has not been found for some seconds.</summary>
+    public Action<int, HostAddress>? Missed { get; set; }
+
+    /// <summary>Is called under the lock when something about an interface has changed: false says that it has gone.</summary>
+    public Action<InterfaceFacts, bool>? InterfaceChanged { get; set; }
 
     /// <param name="gate">The lock of the plane.</param>
     /// <exception cref="PacketFaultException">The process may not open netlink sockets.</exception>
     public static NeighbourWatch Create(Lock gate, PacketPlaneOptions options, ILogger logger)
     {
         NetlinkSocket? requests = NetlinkSocket.TryOpen(0, out Errno fault);
-        NetlinkSocket? notices = requests is null ? null : NetlinkSocket.TryOpen(Libc.RTMGRP_LINK | Libc.RTMGRP_NEIGH, out fault);
+        NetlinkSocket? notices = requests is null ? null : NetlinkSocket.TryOpen(Groups, out fault);
         if (notices is null)
         {
             requests?.Dispose();
@@ -95,20 +110,6 @@ internal sealed unsafe class NeighbourWatch : IDisposable
     /// <summary>0: it is not known, or not followed.</summary>
     public ulong MacOf(int interfaceIndex, HostAddress address) =>
         _wanted.TryGetValue((interfaceIndex, address), out Neighbour? neighbour) ? neighbour.Mac : 0;
-
-    /// <summary>The addresses that have not been found for so long, each once.</summary>
-    public IEnumerable<(int Interface, HostAddress Address)> Missing(TimeSpan since)
-    {
-        long now = Environment.TickCount64;
-        foreach ((var key, Neighbour neighbour) in _wanted)
-        {
-            if (neighbour is { Mac: 0, IsReported: false } && now - neighbour.Since >= since.TotalMilliseconds)
-            {
-                neighbour.IsReported = true;
-                yield return key;
-            }
-        }
-    }
 
     /// <summary>Ends the thread; call it without the lock.</summary>
     public void Dispose()
@@ -165,12 +166,24 @@ internal sealed unsafe class NeighbourWatch : IDisposable
             }
         }
 
+        if (_routesChanged)
+        {
+            _routesChanged = false;
+            RoutesChanged?.Invoke();
+        }
+
         long now = Environment.TickCount64;
-        foreach ((var key, Neighbour neighbour) in _wanted)
+        foreach ((var key, Neighbour neighbour) in _wanted.ToArray())
         {
             if (now >= neighbour.Due)
             {
                 AskFor(key.Interface, key.Address, neighbour, now);
+            }
+
+            if (neighbour is { Mac: 0, IsReported: false } && now - neighbour.Since >= Grace.TotalMilliseconds)
+            {
+                neighbour.IsReported = true;
+                Missed?.Invoke(key.Interface, key.Address);
             }
         }
     }
@@ -197,8 +210,11 @@ internal sealed unsafe class NeighbourWatch : IDisposable
             case Libc.RTM_NEWNEIGH:
                 TakeNeighbour(message);
                 break;
-            case Libc.RTM_NEWLINK:
-                InterfaceChanged?.Invoke(InterfaceFacts.Parse(message));
+            case Libc.RTM_NEWLINK or Libc.RTM_DELLINK when InterfaceFacts.IsOfInterface(message):
+                InterfaceChanged?.Invoke(InterfaceFacts.Parse(message), message.Type == Libc.RTM_NEWLINK);
+                break;
+            case Libc.RTM_NEWROUTE or Libc.RTM_DELROUTE:
+                _routesChanged = true;
                 break;
         }
     }
@@ -239,7 +255,8 @@ internal sealed unsafe class NeighbourWatch : IDisposable
     // NTF_USE is what the kernel does when it has a packet for the neighbour: it asks for an unknown address, and checks one that it has not heard from.
     private void AskFor(int interfaceIndex, HostAddress address, Neighbour neighbour, long now)
     {
-        neighbour.Due = now + (long)(neighbour.Mac == 0 ? Unknown : _options.NeighbourInterval).TotalMilliseconds;
+        bool soon = neighbour.Mac == 0 && now - neighbour.Since < First.TotalMilliseconds && Soon < _options.NeighbourInterval;
+        neighbour.Due = now + (long)(soon ? Soon : _options.NeighbourInterval).TotalMilliseconds;
         byte[] body = BodyOf(interfaceIndex, address, Libc.NTF_USE);
         _ = _requests.Ask(
             new NetlinkRequest(Libc.RTM_NEWNEIGH, Libc.NLM_F_CREATE | Libc.NLM_F_ACK, body).With(Libc.NDA_DST, BytesOf(address)));

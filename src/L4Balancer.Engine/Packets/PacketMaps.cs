@@ -8,7 +8,20 @@ namespace L4Balancer.Engine.Packets;
 /// <param name="Services">Virtual addresses with a port, and those without.</param>
 /// <param name="Backends">Backends of all pools.</param>
 /// <param name="Flows">Flows that are remembered; 0: none.</param>
-internal sealed record PacketLimits(int Services, int Pools, int Backends, int Flows, ChoiceTable Table);
+internal sealed record PacketLimits(int Services, int Pools, int Backends, int Flows, ChoiceTable Table)
+{
+    /// <summary>
+    /// How many flows a processor remembers at their SYN in a second; beyond, a flow is remembered at its next packet, which a flood of SYNs does not have.
+    /// By default a flood on all processors takes 100 seconds to fill the map, so that a flow that is used meanwhile is not the oldest.
+    /// </summary>
+    public int SynsPerSecond { get; init; } = Math.Max(10, Flows / 100 / Bpf.PossibleProcessors);
+
+    /// <summary>How many clients a processor tells in a second that their packets are too big.</summary>
+    public int TooBigPerSecond { get; init; } = 100;
+
+    /// <summary>Whether tunnels can name a second backend (<see cref="ServiceFlags.SecondChance"/>): the program is larger by another choice.</summary>
+    public bool SecondChance { get; init; }
+}
 
 /// <summary>
 /// The maps of a packet program: what it is told (services, tables, backends) and what it tells (flows, counts). The kernel keeps them as long as a
@@ -52,6 +65,12 @@ internal sealed class PacketMaps : IDisposable
 
     public int Flows { get; private set; }
 
+    /// <summary>The tables before the last change, as <see cref="Tables"/>; for the second chance.</summary>
+    public int Previous { get; private set; }
+
+    /// <summary>Of each processor: when the present interval of a budget began, and what is spent.</summary>
+    public int Budgets { get; private set; }
+
     /// <summary>Packets and bytes by backend, for each processor.</summary>
     public int Counts { get; private set; }
 
@@ -67,6 +86,8 @@ internal sealed class PacketMaps : IDisposable
         maps.Services = maps.Create("services", Libc.BPF_MAP_TYPE_HASH, ServiceKey, ServiceValue, limits.Services, ref fault);
         int like = maps.Create("like", Libc.BPF_MAP_TYPE_ARRAY, sizeof(int), limits.Table.Length, 1, ref fault);
         maps.Tables = maps.Create("tables", Libc.BPF_MAP_TYPE_ARRAY_OF_MAPS, sizeof(int), sizeof(int), limits.Pools, ref fault, like);
+        maps.Previous = maps.Create("previous", Libc.BPF_MAP_TYPE_ARRAY_OF_MAPS, sizeof(int), sizeof(int), limits.Pools, ref fault, like);
+        maps.Budgets = maps.Create("budgets", Libc.BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(int), BudgetCode.ValueLength, BudgetCode.Count, ref fault);
         maps.Backends = maps.Create("backends", Libc.BPF_MAP_TYPE_ARRAY, sizeof(int), BackendValue, limits.Backends, ref fault);
         maps.Flows = maps.Create(
             "flows", Libc.BPF_MAP_TYPE_LRU_HASH, KeyHashCode.TupleLength, FlowValue, Math.Max(1, limits.Flows), ref fault);
@@ -110,21 +131,10 @@ internal sealed class PacketMaps : IDisposable
     }
 
     /// <summary>Replaces the table of a pool as a whole.</summary>
-    public Errno SetTable(int pool, ReadOnlySpan<byte> table)
-    {
-        SysResult map = Bpf.CreateMap(Libc.BPF_MAP_TYPE_ARRAY, sizeof(int), Limits.Table.Length, 1);
-        if (map.IsError)
-        {
-            return map.Errno;
-        }
+    public Errno SetTable(int pool, ReadOnlySpan<byte> table) => SetTable(Tables, pool, table);
 
-        Span<byte> value = stackalloc byte[sizeof(int)];
-        BinaryPrimitives.WriteInt32LittleEndian(value, map.Value);
-        Errno error = Bpf.Update(map.Value, Number(0), table);
-        error = error == Errno.None ? Bpf.Update(Tables, Number(pool), value) : error;
-        TcpSocket.Close(map.Value);
-        return error;
-    }
+    /// <summary>Says what the table of a pool was before: a tunnel names the backend by it as the next one to try.</summary>
+    public Errno SetPrevious(int pool, ReadOnlySpan<byte> table) => SetTable(Previous, pool, table);
 
     /// <summary>Says how packets get to a backend.</summary>
     public Errno SetBackend(int number, in PacketBackend backend)
@@ -150,10 +160,29 @@ internal sealed class PacketMaps : IDisposable
             ? (Sum(counts, 0, 2 * sizeof(long)), Sum(counts, sizeof(long), 2 * sizeof(long))) : (0, 0);
     }
 
+    /// <summary>The counters of a backend begin at zero.</summary>
+    public void ClearCount(int backend) => _ = Bpf.Update(Counts, Number(backend), new byte[2 * sizeof(long) * Bpf.PossibleProcessors]);
+
     public void Dispose()
     {
         _opened.ForEach(m => TcpSocket.Close(m.Descriptor));
         _opened.Clear();
+    }
+
+    private Errno SetTable(int tables, int pool, ReadOnlySpan<byte> table)
+    {
+        SysResult map = Bpf.CreateMap(Libc.BPF_MAP_TYPE_ARRAY, sizeof(int), Limits.Table.Length, 1);
+        if (map.IsError)
+        {
+            return map.Errno;
+        }
+
+        Span<byte> value = stackalloc byte[sizeof(int)];
+        BinaryPrimitives.WriteInt32LittleEndian(value, map.Value);
+        Errno error = Bpf.Update(map.Value, Number(0), table);
+        error = error == Errno.None ? Bpf.Update(tables, Number(pool), value) : error;
+        TcpSocket.Close(map.Value);
+        return error;
     }
 
     private static long Sum(ReadOnlySpan<byte> counts, int first, int step)
@@ -204,21 +233,44 @@ internal enum ServiceFlags
 
     /// <summary>Flows are remembered.</summary>
     Remembers = 2,
+
+    /// <summary>Tunnels name the backend of the table before, for the second chance (docs/packet-backends.md).</summary>
+    SecondChance = 4,
 }
 
 /// <summary>How packets get to a backend.</summary>
-/// <param name="IsKnown">False: its MAC address is not known, and its packets are dropped.</param>
+/// <param name="IsKnown">False: its MAC address is not known, and its packets are dropped; in a tunnel the kernel may know the way.</param>
 /// <param name="Mac">Of the backend, or of the router towards it: 48 bits, the first byte of the address in the highest.</param>
 /// <param name="OwnMac">Of the interface that the packets leave by.</param>
-internal readonly record struct PacketBackend(bool IsKnown, ulong Mac, ulong OwnMac)
+/// <param name="Tunnel">Null: the packet itself is sent. Otherwise it is sent in an outer header.</param>
+internal readonly record struct PacketBackend(bool IsKnown, ulong Mac, ulong OwnMac, PacketTunnel? Tunnel = null)
 {
     public const short MacAt = 4;
+    public const short SourceAt = 16;
+    public const short DestinationAt = 32;
+    public const short MtuAt = 48;
+
+    /// <summary>In the first byte: the MAC addresses are known.</summary>
+    public const int Known = 1;
+
+    /// <summary>In the first byte: in an outer IPv4 header.</summary>
+    public const int Outer4 = 2;
+
+    /// <summary>In the first byte: in an outer IPv6 header.</summary>
+    public const int Outer6 = 4;
 
     public void WriteTo(Span<byte> value)
     {
-        value[0] = IsKnown ? (byte)1 : (byte)0;
+        value[0] = IsKnown ? (byte)Known : (byte)0;
         Write(value[MacAt..], Mac);
         Write(value[(MacAt + 6)..], OwnMac);
+        if (Tunnel is { } tunnel)
+        {
+            value[0] |= tunnel.Destination.IsV4 ? (byte)Outer4 : (byte)Outer6;
+            tunnel.Source.ToIPAddress().TryWriteBytes(value[SourceAt..], out _);
+            tunnel.Destination.ToIPAddress().TryWriteBytes(value[DestinationAt..], out _);
+            BinaryPrimitives.WriteInt32LittleEndian(value[MtuAt..], tunnel.Mtu);
+        }
     }
 
     private static void Write(Span<byte> value, ulong mac)

@@ -1,20 +1,38 @@
 using System.Collections.Immutable;
 using System.Runtime.Versioning;
+using System.Text;
+using L4Balancer.Core.Addressing;
+using L4Balancer.Engine.Linux;
+using Microsoft.Extensions.Logging;
 
 namespace L4Balancer.Engine.Packets;
 
 /// <summary>
 /// The packet tier of one daemon: programs in the kernel that send the packets of its packet listeners on, and what they are told. The kernel goes on
 /// by itself with what it was told last, through a crash and an upgrade: everything is pinned in a directory, where the next process finds it.
-/// Every method by any thread, one at a time; none waits for the network.
+/// Every method by any thread; none waits for the network.
 /// </summary>
 [SupportedOSPlatform("linux")]
 public sealed class PacketPlane : IDisposable
 {
-    private ImmutableArray<PacketListener> _listeners = [];
+    private readonly Lock _gate = new();
+    private readonly PacketPlaneOptions _options;
+    private readonly ILogger _logger;
+    private readonly NeighbourWatch _watch;
+    private readonly SortedDictionary<string, PacketInterface> _interfaces = new(StringComparer.Ordinal);
+    private Dictionary<string, long> _flows = [];
+    private long _flowsCounted = long.MinValue;
+    private bool _hasEnded;
 
-    private PacketPlane()
+    private PacketPlane(PacketPlaneOptions options)
     {
+        _options = options;
+        _logger = options.Loggers.CreateLogger<PacketPlane>();
+        _watch = NeighbourWatch.Create(_gate, options, _logger);
+        _watch.Found = (index, address, mac) => Each(index, i => i.NeighbourFound(address, mac));
+        _watch.Missed = (index, address) => Each(index, i => _logger.NeighbourMissing(address, i.Name));
+        _watch.RoutesChanged = () => Each(null, i => i.RoutesChanged());
+        _watch.InterfaceChanged = InterfaceChanged;
     }
 
     /// <summary>
@@ -26,7 +44,30 @@ public sealed class PacketPlane : IDisposable
     public static PacketPlane Start(PacketPlaneOptions options, ImmutableArray<PacketListener> listeners)
     {
         ArgumentNullException.ThrowIfNull(options);
-        return new PacketPlane { _listeners = listeners };
+        IReadOnlyList<string> missing = WhyNot(options.Folder);
+        if (missing.Count > 0)
+        {
+            throw new PacketFaultException(string.Join("; ", missing));
+        }
+
+        if (PrivateFolder.Prepare(options.Folder) is { } fault)
+        {
+            throw new PacketFaultException($"the directory of the packet tier cannot be used: {fault}");
+        }
+
+        var plane = new PacketPlane(options);
+        try
+        {
+            plane.Configure(listeners);
+        }
+        catch
+        {
+            plane.Dispose();
+            throw;
+        }
+
+        plane._watch.Start();
+        return plane;
     }
 
     /// <summary>
@@ -36,7 +77,7 @@ public sealed class PacketPlane : IDisposable
     public static IReadOnlyList<string> WhyNot(string folder)
     {
         ArgumentNullException.ThrowIfNull(folder);
-        return [];
+        return KernelNeeds.Missing(folder);
     }
 
     /// <summary>
@@ -47,15 +88,52 @@ public sealed class PacketPlane : IDisposable
     public static string? Remove(string folder)
     {
         ArgumentNullException.ThrowIfNull(folder);
-        return null;
+        return PacketRemains.RemoveAll(folder);
     }
 
     /// <summary>
-    /// Replaces the listeners, as a reload does: those with a name that is there already keep their flows and counters. If it fails, what was in
-    /// force still is.
+    /// Replaces the listeners, as a reload does: those with a name that is there already keep their flows and counters. If it fails for one interface,
+    /// that one goes on with what was in force.
     /// </summary>
     /// <exception cref="PacketFaultException">As of <see cref="Start"/>.</exception>
-    public void Configure(ImmutableArray<PacketListener> listeners) => _listeners = listeners;
+    public void Configure(ImmutableArray<PacketListener> listeners)
+    {
+        Check(listeners);
+        lock (_gate)
+        {
+            if (_hasEnded)
+            {
+                return;
+            }
+
+            ILookup<string, PacketListener> wanted = listeners.ToLookup(l => l.Interface);
+            foreach (IGrouping<string, PacketListener> group in wanted)
+            {
+                if (_interfaces.TryGetValue(group.Key, out PacketInterface? known))
+                {
+                    known.Configure([.. group]);
+                }
+                else
+                {
+                    _interfaces.Add(group.Key, PacketInterface.Start(_options, _logger, _watch, group.Key, [.. group]));
+                }
+            }
+
+            foreach (PacketInterface gone in _interfaces.Values.Where(i => !wanted.Contains(i.Name)).ToArray())
+            {
+                _interfaces.Remove(gone.Name);
+                gone.Stop();
+            }
+
+            foreach (PinFolder left in PinFolder.In(_options.Folder).Where(f => !wanted.Contains(f.Interface)))
+            {
+                _ = PacketRemains.Remove(left, _watch.Requests, _logger);
+            }
+
+            _flowsCounted = long.MinValue;
+            ForgetNeighbours();
+        }
+    }
 
     /// <summary>
     /// Replaces the choice of a listener as a whole, as after a change of health, weight or mode: each packet sees the old table or the new one. A listener
@@ -65,23 +143,145 @@ public sealed class PacketPlane : IDisposable
     public void Publish(string listener, PacketChoice choice)
     {
         ArgumentNullException.ThrowIfNull(choice);
-        _listeners = [.. _listeners.Select(l => l.Name == listener ? l with { Choice = choice } : l)];
+        lock (_gate)
+        {
+            // After the end there are none.
+            foreach (PacketInterface one in _interfaces.Values)
+            {
+                if (one.Served.FirstOrDefault(s => s.Listener.Name == listener) is { } served)
+                {
+                    PacketListener changed = served.Listener with { Choice = choice };
+                    Check([changed]);
+                    one.Publish(changed);
+                    ForgetNeighbours();
+                    return;
+                }
+            }
+        }
     }
 
     /// <summary>
     /// Reads all counters. Counting the flows walks through all of them (about 100 ns for each), and is therefore done at most every 10 seconds.
     /// </summary>
-    public PacketReading Read() => new([.. _listeners.Select(l => new PacketListenerReading(l.Name, "", 0))], [], []);
+    public PacketReading Read()
+    {
+        lock (_gate)
+        {
+            if (_hasEnded)
+            {
+                return PacketReading.Empty;
+            }
+
+            CountFlows();
+            return new PacketReading(
+                [.. _interfaces.Values.SelectMany(i => i.Served.Select(s =>
+                    new PacketListenerReading(s.Listener.Name, i.Attachment, _flows.GetValueOrDefault(s.Listener.Name))))],
+                [.. _interfaces.Values.SelectMany(i => i.ReadBackends())],
+                [.. Enum.GetValues<PacketDrop>().Select(d => new PacketDropReading(TextOf(d), _interfaces.Values.Sum(i => i.DropsOf(d))))]);
+        }
+    }
 
     /// <summary>
     /// Ends the part of this process and leaves everything in the kernel as it is, for the process that takes over; after it every other method does
     /// nothing. If the other process fails, this one takes over by a new <see cref="Start"/>.
     /// </summary>
-    public void Leave() => _listeners = [];
+    public void Leave() => End(i => i.Dispose());
 
     /// <summary>Detaches and removes everything, as a stop in good order does. Packets go to the kernel's own network stack from then on.</summary>
-    public void Stop() => _listeners = [];
+    public void Stop()
+    {
+        if (End(i => i.Stop()))
+        {
+            _ = PacketRemains.RemoveFolder(_options.Folder);
+        }
+    }
 
     /// <summary>As <see cref="Leave"/>, unless it has ended already.</summary>
     public void Dispose() => Leave();
+
+    /// <summary>As in the label of the metric: words of lower case with hyphens.</summary>
+    internal static string TextOf(PacketDrop reason)
+    {
+        var text = new StringBuilder();
+        foreach (char c in reason.ToString())
+        {
+            text.Append(char.IsUpper(c) && text.Length > 0 ? "-" : "").Append(char.ToLowerInvariant(c));
+        }
+
+        return text.ToString();
+    }
+
+    private static void Check(ImmutableArray<PacketListener> listeners)
+    {
+        foreach (PacketListener listener in listeners)
+        {
+            if (listener.Choice.Targets.FirstOrDefault(t => Encoding.UTF8.GetByteCount(t.Identity) > PacketTarget.LongestIdentity) is { } target)
+            {
+                throw new PacketFaultException(
+                    $"listener {listener.Name}: the name of backend {target.Identity} is longer than {PacketTarget.LongestIdentity} bytes");
+            }
+        }
+    }
+
+    private bool End(Action<PacketInterface> how)
+    {
+        lock (_gate)
+        {
+            if (_hasEnded)
+            {
+                return false;
+            }
+
+            _hasEnded = true;
+            foreach (PacketInterface one in _interfaces.Values)
+            {
+                how(one);
+            }
+
+            _interfaces.Clear();
+        }
+
+        _watch.Dispose();
+        return true;
+    }
+
+    private void InterfaceChanged(InterfaceFacts facts, bool isThere)
+    {
+        if (!_interfaces.TryGetValue(facts.Name, out PacketInterface? known))
+        {
+            return;
+        }
+
+        if (isThere)
+        {
+            known.Changed(facts);
+        }
+        else if (known.Index == facts.Index)
+        {
+            _logger.PacketInterfaceGone(facts.Name);
+        }
+    }
+
+    private void Each(int? index, Action<PacketInterface> what)
+    {
+        foreach (PacketInterface one in _interfaces.Values)
+        {
+            if (index is null || one.Index == index)
+            {
+                what(one);
+            }
+        }
+    }
+
+    private void ForgetNeighbours() => _watch.KeepOnly(_interfaces.Values.SelectMany(i => i.Wanted()).ToHashSet());
+
+    private void CountFlows()
+    {
+        long now = Environment.TickCount64;
+        if (_flowsCounted == long.MinValue || now - _flowsCounted >= _options.FlowCountAge.TotalMilliseconds)
+        {
+            _flowsCounted = now;
+            _flows = new Dictionary<string, long>(_interfaces.Values.SelectMany(i => i.CountFlows()));
+        }
+    }
 }

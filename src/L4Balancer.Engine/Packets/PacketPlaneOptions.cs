@@ -5,19 +5,28 @@ namespace L4Balancer.Engine.Packets;
 /// <summary>What a packet plane is created with.</summary>
 public sealed record PacketPlaneOptions
 {
-    /// <summary>Where systemd mounts the file system of BPF, and under it the directory of this daemon's instances.</summary>
-    public const string DefaultRoot = "/sys/fs/bpf/l4balancer";
+    /// <summary>Where systemd mounts the file system of BPF.</summary>
+    public const string FileSystem = "/sys/fs/bpf";
+
+    /// <summary>The directory of all instances of this daemon in it.</summary>
+    public const string DefaultRoot = FileSystem + "/l4balancer";
 
     /// <summary>
     /// The directory of this instance, on a file system of the type bpf: it holds what keeps program and maps when this process is gone. It is made with
-    /// mode 0700 if it is not there, its parent too. No other instance may have it; one that has it already is taken over.
+    /// mode 0700 if it is not there, its parent too. No other instance may have it; one that has it already is taken over. Such file systems allow no
+    /// dots in names.
     /// </summary>
     public required string Folder { get; init; }
 
     public required ILoggerFactory Loggers { get; init; }
 
+    public TimeProvider Clock { get; init; } = TimeProvider.System;
+
     /// <summary>The ways to attach that are tried, in this order; null: as <see cref="Attachment.Attach"/> says.</summary>
     internal IReadOnlyList<AttachMode>? Modes { get; init; }
+
+    /// <summary>For how long a number of flows is used before they are counted again.</summary>
+    internal TimeSpan FlowCountAge { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>How often the addresses of backends are asked for, so that a change without notice is found.</summary>
     internal TimeSpan NeighbourInterval { get; init; } = TimeSpan.FromSeconds(5);

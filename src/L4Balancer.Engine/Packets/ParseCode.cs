@@ -12,6 +12,7 @@ internal sealed class ParseCode(BpfAssembler code, PacketHook hook, Label pass, 
     private const int VlanTags = 2;
     private const int ExtensionHeaders = 4;
     private const int TcpHeader = 20;
+    private const int NoEcn = 0xfc;
 
     private const byte Icmp4 = 1;
     private const byte Tcp = 6;
@@ -28,7 +29,7 @@ internal sealed class ParseCode(BpfAssembler code, PacketHook hook, Label pass, 
         code.Move(Register.R4, Register.R2);
         code.Add(Register.R4, 14);
         code.JumpIf(Condition.Greater, Register.R4, Register.R3, pass);
-        EmitVlanTags();
+        EmitVlanTags(code, pass);
         code.JumpIf(Condition.Equal, Register.R1, Network(0x0800), four);
         code.JumpIf(Condition.NotEqual, Register.R1, Network(0x86dd), pass);
         EmitVersion6(done);
@@ -40,10 +41,17 @@ internal sealed class ParseCode(BpfAssembler code, PacketHook hook, Label pass, 
         code.Store(Width.Half, Register.R10, Frame.ServicePort + 2, 0);
     }
 
-    // R4 becomes the start of the IP header, R1 the type.
-    private void EmitVlanTags()
+    /// <summary>A number of 16 bits as it lies in a packet, for a comparison.</summary>
+    public static int Network(int value) => (ushort)IPAddress.HostToNetworkOrder((short)value);
+
+    /// <summary>
+    /// Leaves the start of the network header in R4, its type in R1, and the length of the tags in the frame. R4 has to be 14 bytes after the start of
+    /// the packet, and R3 its end. A third tag is not looked behind.
+    /// </summary>
+    public static void EmitVlanTags(BpfAssembler code, Label pass)
     {
         Label untagged = new();
+        code.Store(Width.Word, Register.R10, Frame.Tags, 0);
         code.LoadFrom(Width.Half, Register.R1, Register.R4, -2);
         for (int i = 0; i < VlanTags; i++)
         {
@@ -54,6 +62,7 @@ internal sealed class ParseCode(BpfAssembler code, PacketHook hook, Label pass, 
             code.Add(Register.R4, 4);
             code.JumpIf(Condition.Greater, Register.R4, Register.R3, pass);
             code.LoadFrom(Width.Half, Register.R1, Register.R4, -2);
+            code.Store(Width.Word, Register.R10, Frame.Tags, 4 * (i + 1));
         }
 
         code.Mark(untagged);
@@ -84,6 +93,15 @@ internal sealed class ParseCode(BpfAssembler code, PacketHook hook, Label pass, 
         code.LoadFrom(Width.Half, Register.R1, Register.R4, 6);
         code.And(Register.R1, Network(0x1fff));
         code.JumpIf(Condition.NotEqual, Register.R1, 0, fragment);
+        code.LoadFrom(Width.Byte, Register.R1, Register.R4, 1);
+        code.And(Register.R1, NoEcn);
+        code.Store(Width.Word, Register.R10, Frame.Class, Register.R1);
+        code.Store(Width.Word, Register.R10, Frame.Inner, Frame.InnerFour);
+        EmitLength(field: 2);
+        code.Move(Register.R5, Register.R0);
+        code.Add(Register.R5, TcpHeader);
+        code.JumpIf(Condition.Less, Register.R1, Register.R5, pass);
+        EmitFits();
         code.LoadFrom(Width.Byte, Register.R1, Register.R4, 9);
         code.Move(Register.R5, Register.R4);
         code.Add(Register.R5, Register.R0);
@@ -110,6 +128,16 @@ internal sealed class ParseCode(BpfAssembler code, PacketHook hook, Label pass, 
         code.And(Register.R1, 0xf0);
         code.JumpIf(Condition.NotEqual, Register.R1, 0x60, pass);
         EmitAddresses6(Register.R4, source: 8, destination: 24);
+        code.LoadFrom(Width.Half, Register.R1, Register.R4, 0);
+        code.SwapToNetworkOrder(Register.R1, 16);
+        code.ShiftRight(Register.R1, 4);
+        code.And(Register.R1, NoEcn);
+        code.Store(Width.Word, Register.R10, Frame.Class, Register.R1);
+        code.Store(Width.Word, Register.R10, Frame.Inner, Frame.InnerSix);
+        EmitLength(field: 4);
+        code.JumpIf(Condition.Less, Register.R1, 8, pass);
+        code.Add(Register.R1, 40);
+        EmitFits();
         code.LoadFrom(Width.Byte, Register.R1, Register.R4, 6);
         code.Move(Register.R5, Register.R4);
         code.Add(Register.R5, 40);
@@ -168,6 +196,22 @@ internal sealed class ParseCode(BpfAssembler code, PacketHook hook, Label pass, 
         EmitPorts(source: 0, destination: 2);
         code.LoadFrom(Width.Byte, Register.R1, Register.R5, 13);
         code.Store(Width.Word, Register.R10, Frame.Flags, Register.R1);
+    }
+
+    // A length of 16 bits in the header at R4 becomes R1.
+    private void EmitLength(short field)
+    {
+        code.LoadFrom(Width.Half, Register.R1, Register.R4, field);
+        code.SwapToNetworkOrder(Register.R1, 16);
+        code.And(Register.R1, 0xffff);
+    }
+
+    // The IP packet at R4, of the length in R1, has to end within the frame, which may be longer: short frames are filled up. R0 and R4 stay.
+    private void EmitFits()
+    {
+        code.Store(Width.Word, Register.R10, Frame.Length, Register.R1);
+        hook.EmitEndOf(code, Register.R6, Register.R4, Register.R1, Register.R5);
+        code.JumpIf(Condition.Greater, Register.R6, hook.IsXdp ? Register.R3 : Register.R5, pass);
     }
 
     private void EmitAddresses4(Register header, short source, short destination)
@@ -230,6 +274,4 @@ internal sealed class ParseCode(BpfAssembler code, PacketHook hook, Label pass, 
         code.Add(Register.R6, bytes);
         code.JumpIf(Condition.Greater, Register.R6, Register.R3, pass);
     }
-
-    private static int Network(int value) => (ushort)IPAddress.HostToNetworkOrder((short)value);
 }

@@ -68,6 +68,7 @@ internal static class CommandLineRoot
             ReloadCommand.Create(asking),
             UpgradeCommand.Create(asking),
             CloseCommand.Create(asking),
+            DecapsulateCommand.Create(output, errors),
             VersionCommand.Create(output),
         }.Concat(ChangeCommands.Create(asking)).Concat(ShedCommands.Create(asking)))
         {

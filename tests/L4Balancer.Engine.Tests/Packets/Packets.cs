@@ -12,10 +12,11 @@ internal static class Packets
 
     /// <param name="tags">VLAN tags, of which the first is that of a provider if there are several.</param>
     /// <param name="options">Words of options of IPv4, or extension headers of IPv6.</param>
-    public static byte[] Tcp(Endpoint source, Endpoint destination, byte flags, int tags = 0, int options = 0)
+    /// <param name="payload">Bytes after the TCP header.</param>
+    public static byte[] Tcp(Endpoint source, Endpoint destination, byte flags, int tags = 0, int options = 0, int payload = 6)
     {
         bool isFour = source.Address.IsV4;
-        byte[] tcp = new byte[TcpHeader + 6];
+        byte[] tcp = new byte[TcpHeader + payload];
         BinaryPrimitives.WriteUInt16BigEndian(tcp, source.Port);
         BinaryPrimitives.WriteUInt16BigEndian(tcp.AsSpan(2), destination.Port);
         tcp[13] = flags;
@@ -49,8 +50,32 @@ internal static class Packets
         return packet;
     }
 
-    public static ulong DestinationOf(byte[] packet) =>
-        ((ulong)BinaryPrimitives.ReadUInt32BigEndian(packet) << 16) | BinaryPrimitives.ReadUInt16BigEndian(packet.AsSpan(4));
+    /// <param name="packet">IPv4 without VLAN tags; it may not be fragmented afterwards.</param>
+    public static byte[] WithoutFragments(byte[] packet)
+    {
+        packet[14 + 6] |= 0x40;
+        return packet;
+    }
+
+    /// <summary>The sum of 16-bit numbers (RFC 1071): 0xffff over a header or message with its checksum.</summary>
+    public static int Sum(ReadOnlySpan<byte> bytes)
+    {
+        uint sum = 0;
+        for (int i = 0; i < bytes.Length; i += 2)
+        {
+            sum += (uint)((bytes[i] << 8) | (i + 1 < bytes.Length ? bytes[i + 1] : 0));
+        }
+
+        while (sum > 0xffff)
+        {
+            sum = (sum & 0xffff) + (sum >> 16);
+        }
+
+        return (int)sum;
+    }
+
+    public static ulong DestinationOf(ReadOnlySpan<byte> packet) =>
+        ((ulong)BinaryPrimitives.ReadUInt32BigEndian(packet) << 16) | BinaryPrimitives.ReadUInt16BigEndian(packet[4..]);
 
     private static byte[] Ethernet(bool isFour, int tags)
     {

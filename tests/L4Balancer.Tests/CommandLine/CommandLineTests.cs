@@ -175,6 +175,8 @@ internal sealed class CommandLineTests
     [TestCase("demo", "--port", "70000")]
     [TestCase("demo", "--backends", "one")]
     [TestCase("locate", "--config", "x", "--listener", "wss", "--source", "10.0.0.1")]
+    [TestCase("decapsulate")]
+    [TestCase("decapsulate", "--interface", "lo", "--address", "192.0.2")]
     [TestCase]
     public async Task A_mistake_in_the_command_line_is_one_line_that_names_the_help(params string[] args)
     {
@@ -202,11 +204,20 @@ internal sealed class CommandLineTests
     [TestCase("reload")]
     [TestCase("rebalance")]
     [TestCase("upgrade")]
+    [TestCase("decapsulate")]
     public async Task Every_command_has_help_with_an_example(string command)
     {
         Result result = await InvokeAsync([.. command.Split(' ', StringSplitOptions.RemoveEmptyEntries), "--help"]);
         Assert.That(result.Code, Is.Zero);
         Assert.That(result.Output, Does.Contain($"Example:\n  l4balancer {command}"));
+    }
+
+    [Test]
+    public async Task Decapsulate_names_the_interface_that_is_not_there()
+    {
+        Result result = await InvokeAsync("decapsulate", "--interface", "nowhere0");
+        Assert.That(result.Code, Is.EqualTo(1));
+        Assert.That(result.Errors, Is.EqualTo("l4balancer: decapsulate: interface nowhere0: there is none of this name (`ip link` lists them)\n"));
     }
 
     [Test]
