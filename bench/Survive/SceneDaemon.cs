@@ -114,7 +114,7 @@ internal sealed class SceneDaemon : IDisposable
     {
         if (IsAlive(Main))
         {
-            _ = Libc.kill(Main, 15);
+            _ = Libc.kill(Main, Libc.SIGTERM);
             if (!Wait(() => !IsAlive(Main), TimeSpan.FromSeconds(10)))
             {
                 _ = Libc.kill(Main, Libc.SIGKILL);

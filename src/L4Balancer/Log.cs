@@ -8,6 +8,7 @@ namespace L4Balancer;
 /// Everything the daemon logs. Ids 1000 to 1999; an id is never used again for something else. 1000 is the output's own count of
 /// dropped lines.
 /// </summary>
+/// <remarks>Long, because what the daemon logs stands in one place, so that an id is seen to be free.</remarks>
 internal static partial class Log
 {
     [LoggerMessage(1001, LogLevel.Information,

@@ -50,7 +50,8 @@ internal static class AddressAdvice
 
         if (host.Length == 0)
         {
-            return isName ? "has no host before its port" : $"has no address before its port; for all addresses write \"0.0.0.0:{Plain(port)}\" and \"[::]:{Plain(port)}\"";
+            return isName ? "has no host before its port"
+                : $"has no address before its port; for all addresses write \"0.0.0.0:{Plain(port)}\" and \"[::]:{Plain(port)}\"";
         }
 
         if (host == "*")

@@ -74,7 +74,7 @@ public static class ConfigReader
 
     private static void WarnOfUnused(TableBinder root, BalancerConfig config, PoolReferences references)
     {
-        foreach ((PoolSettings pool, TomlPosition position, string key) in config.Pools.Zip(root.PlacesOf("pools"), static (p, at) => (p, at.Position, at.Key)))
+        foreach ((PoolSettings pool, (TomlPosition position, string key)) in config.Pools.Zip(root.PlacesOf("pools")))
         {
             if (pool.Name.Length > 0 && !references.Has(pool.Name))
             {

@@ -56,7 +56,8 @@ internal sealed class EnvironmentExpansion(Func<string, string?> variable)
         if (value != text.Value || value != written)
         {
             Expanded.Add(key, value, written);
-            if (isShown && !Names.Contains(_path[^1].TrimStart('.')) && written.Replace("$${", "", StringComparison.Ordinal).Contains("${", StringComparison.Ordinal))
+            bool hasVariable = EnvironmentText.IsIn(written.Replace("$${", "", StringComparison.Ordinal));
+            if (isShown && hasVariable && !Names.Contains(_path[^1].TrimStart('.')))
             {
                 Expanded.Show(key, new WrittenText(IsList: false, [written]));
             }

@@ -43,7 +43,8 @@ internal static class EnvironmentText
             string name = colon < 0 ? inner : inner[..colon];
             if (!IsName(name))
             {
-                return $"{Quoted.Text(text)} has a {Start} that begins no variable; write {Start}NAME}} or {Start}NAME:-default}}, or {Literal} for a literal {Start}";
+                return $"{Quoted.Text(text)} has a {Start} that begins no variable; write {Start}NAME}} or {Start}NAME:-default}}, "
+                    + $"or {Literal} for a literal {Start}";
             }
 
             string? value = variable(name);

@@ -31,7 +31,9 @@ internal sealed class PoolReferences
             }
 
             string? nearest = known.Count <= MostSuggestions ? NearestName.Meant(pool, names) : null;
-            string mend = nearest is null ? known.Count > 0 && known.Count <= MostListed ? $"allowed: {string.Join(", ", names.Select(Quoted.Text))}" : "needed: the name of a pool" : $"the nearest pool is \"{nearest}\"";
+            string mend = nearest is not null ? $"the nearest pool is \"{nearest}\""
+                : known.Count is > 0 and <= MostListed ? $"allowed: {string.Join(", ", names.Select(Quoted.Text))}"
+                : "needed: the name of a pool";
             setting.Errors.AddIfWhole(setting.Position, setting.Key, $"there is no pool {Quoted.Text(pool)}; {mend}");
         }
     }

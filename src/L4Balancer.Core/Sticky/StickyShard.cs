@@ -10,6 +10,7 @@ namespace L4Balancer.Core.Sticky;
 /// A part of a <see cref="StickyTable"/>: a hash table with chains over entries in one array. Each entry is in one of two lists by age,
 /// that of entries with living connections or that of the others, and in a list of its client. Any thread.
 /// </summary>
+/// <remarks>One file: every change is made to the chains, to a list by age and to that of the client at once.</remarks>
 /// <param name="hash">Of clients, with a seed that they do not know.</param>
 internal sealed class StickyShard(int number, SeededAddressHash hash)
 {

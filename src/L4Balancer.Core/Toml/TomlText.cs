@@ -27,6 +27,12 @@ internal static class TomlText
             return "";
         }
 
+        if (utf8.Length >= 2 && ((utf8[0] == 0xFF && utf8[1] == 0xFE) || (utf8[0] == 0xFE && utf8[1] == 0xFF)))
+        {
+            errors.AddFatal(new TomlPosition(1, 1), "the text is UTF-16: save it as UTF-8");
+            return "";
+        }
+
         // A byte order mark is allowed at the very start, and does not count as a column there, because editors do not show it.
         if (utf8.StartsWith(ByteOrderMark)) utf8 = utf8[ByteOrderMark.Length..];
         return Utf8.IsValid(utf8) ? Encoding.UTF8.GetString(utf8) : DecodeBroken(utf8, errors);

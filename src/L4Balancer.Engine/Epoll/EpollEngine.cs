@@ -1,8 +1,6 @@
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Addressing;
-using L4Balancer.Core.Connections;
 using L4Balancer.Core.Routing;
-using L4Balancer.Core.Timing;
 using L4Balancer.Engine.Listening;
 using L4Balancer.Engine.Loop;
 using L4Balancer.Engine.Shedding;
@@ -14,21 +12,16 @@ namespace L4Balancer.Engine.Epoll;
 /// The engine for Linux (5.4 and later): one thread per processor on epoll(7), connections as values in arrays, no allocation in steady
 /// state. This class is its public interface: requests of other threads are posted to the workers, which own all connection state.
 /// </summary>
-public sealed class EpollEngine : IEngine, ILoopEngine, IStopSteps
+public sealed class EpollEngine : IEngine, ILoopEngine
 {
-    /// <summary>How long a worker that is asked what is left may take.</summary>
-    private static readonly TimeSpan Answering = TimeSpan.FromMilliseconds(200);
-
     private readonly List<Worker> _workers = [];
     private readonly EngineOptions _options;
     private readonly ILogger _log;
     private volatile RoutingSnapshot? _snapshot;
-    private readonly TaskCompletionSource _empty = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly ListeningSockets<LoopListeningSocket> _listening;
     private readonly AcceptControl _accepting;
     private readonly Shedder _shedding;
-    private volatile bool _stopping;
-    private volatile bool _stopped;
+    private readonly LoopStop _stop;
 
     public EpollEngine(EngineOptions options)
     {
@@ -38,6 +31,7 @@ public sealed class EpollEngine : IEngine, ILoopEngine, IStopSteps
         _accepting = new AcceptControl(_workers, options.Ledger, _log);
         _shedding = new Shedder(new LoopShedding(_workers), options.Clock);
         _listening = new ListeningSockets<LoopListeningSocket>(_accepting, options, _log);
+        _stop = new LoopStop(_workers, _listening.EndAsync, _shedding, options.Clock);
     }
 
     /// <summary>As in the configuration.</summary>
@@ -55,9 +49,11 @@ public sealed class EpollEngine : IEngine, ILoopEngine, IStopSteps
 
     RoutingSnapshot ILoopEngine.Snapshot => _snapshot!;
 
-    bool ILoopEngine.IsStopping => _stopping;
+    bool ILoopEngine.IsStopping => _stop.HasBegun;
 
     internal IReadOnlyList<Worker> Workers => _workers;
+
+    internal IStopSteps StopSteps => _stop;
 
     internal IReadOnlyList<LoopListeningSocket> Listening => _listening.Serving;
 
@@ -108,7 +104,8 @@ public sealed class EpollEngine : IEngine, ILoopEngine, IStopSteps
     public Task ReportLivingAsync(TimeSpan over, CancellationToken cancel) =>
         ConnectionScan.ReportAsync(_workers, new SlicePace(over, Count, _options.Clock), cancel);
 
-    public IReadOnlyList<WorkerLoad> LoopStatistics() => [.. _workers.Select(w => new WorkerLoad(w.Number, w.Assigned, w.Clock.Total, w.Stalls, w.Transfer.Spliced))];
+    public IReadOnlyList<WorkerLoad> LoopStatistics() =>
+        [.. _workers.Select(w => new WorkerLoad(w.Number, w.Assigned, w.Clock.Total, w.Stalls, w.Transfer.Spliced))];
 
     public long HeldBytes => _options.Held.Used;
 
@@ -132,14 +129,20 @@ public sealed class EpollEngine : IEngine, ILoopEngine, IStopSteps
 
     public async Task<IReadOnlyList<AdoptFailure>> AdoptAsync(IReadOnlyList<ExportedConnection> connections)
     {
-        List<AdoptFailure>[] failures = await Task.WhenAll(Share(connections).Select(s => AdoptAsync(s.Key, s.Value))).ConfigureAwait(false);
+        Dictionary<Worker, List<ExportedConnection>> shares = AdoptionShares.Of(_workers, connections);
+        List<AdoptFailure>[] failures = await Task
+            .WhenAll(shares.Select(s => AdoptionShares.AdoptAsync(this, s.Key, s.Value))).ConfigureAwait(false);
         return [.. failures.SelectMany(f => f)];
     }
 
     public async Task<FrozenSlice> TakeFrozenAsync(IReadOnlyList<ExportedConnection> connections) =>
-        await LoopSlice.TakeAsync(Share(connections)).ConfigureAwait(true);
+        await LoopSlice.TakeAsync(AdoptionShares.Of(_workers, connections)).ConfigureAwait(true);
 
     public IReadOnlyList<ListeningDescriptor> ListeningDescriptors => _listening.Descriptors;
+
+    public Task<IReadOnlySet<ulong>> CookiesAsync() => ConnectionScan.CookiesAsync(_workers);
+
+    public void ShareListening() => _listening.Suspend();
 
     public Task StopAcceptingAsync()
     {
@@ -155,47 +158,13 @@ public sealed class EpollEngine : IEngine, ILoopEngine, IStopSteps
 
     public async Task StopAsync(TimeSpan grace, CancellationToken atOnce)
     {
-        await EngineStop.RunAsync(this, grace, _options.Clock, _log, atOnce).ConfigureAwait(false);
-        EndWorkers();
-    }
-
-    Task IStopSteps.EndAcceptingAsync() => _listening.EndAsync();
-
-    async Task IStopSteps.CloseAllAsync(TimeSpan grace, CancellationToken atOnce)
-    {
-        _stopping = true;
-        CompleteIfEmpty();
-        await CloseAllAsync(grace, atOnce).ConfigureAwait(false);
-        await _empty.Task.ConfigureAwait(false);
-    }
-
-    void IStopSteps.AbortAll() =>
-        PostToAll(static (worker, index) => worker.Closer.Abort(ref worker.Slots[index], CloseReason.Shutdown));
-
-    async Task<IReadOnlyList<string>> IStopSteps.DescribeRestAsync(int most)
-    {
-        // All at once: the time does not depend on the number of loops that hang.
-        Task<List<string>>[] asked = [.. _workers.Select(w => w.AskAsync(asking => ConnectionScan.Describe(asking, most), afterwards: []))];
-        await EngineStop.EndsWithinAsync(Task.WhenAll(asked), Answering, _options.Clock, CancellationToken.None).ConfigureAwait(false);
-        List<string> rest = [];
-        foreach ((Worker worker, Task<List<string>> answer) in _workers.Zip(asked))
-        {
-            if (answer.IsCompletedSuccessfully)
-            {
-                rest.AddRange(await answer.ConfigureAwait(false));
-            }
-            else
-            {
-                rest.Add($"event loop {worker.Number} does not respond (connections: {worker.Assigned})");
-            }
-        }
-
-        return rest;
+        await EngineStop.RunAsync(_stop, grace, _options.Clock, _log, atOnce).ConfigureAwait(false);
+        _stop.EndWorkers();
     }
 
     public async ValueTask DisposeAsync()
     {
-        if (!_stopped)
+        if (!_stop.IsOver)
         {
             await StopAsync(TimeSpan.Zero, new CancellationToken(canceled: true)).ConfigureAwait(false);
         }
@@ -221,53 +190,7 @@ public sealed class EpollEngine : IEngine, ILoopEngine, IStopSteps
         return accepting.Assigned > fewest + (fewest / 10) + 1 ? emptiest : accepting;
     }
 
-    void ILoopEngine.CompleteIfEmpty() => CompleteIfEmpty();
-
-    private void CompleteIfEmpty()
-    {
-        if (_stopping && Count == 0)
-        {
-            _empty.TrySetResult();
-        }
-    }
-
-    private Dictionary<Worker, List<ExportedConnection>> Share(IReadOnlyList<ExportedConnection> connections)
-    {
-        ArgumentNullException.ThrowIfNull(connections);
-        if (_workers.Count == 0)
-        {
-            throw new InvalidOperationException("the engine is not running");
-        }
-
-        Dictionary<Worker, List<ExportedConnection>> shares = [];
-        foreach (ExportedConnection connection in connections)
-        {
-            Worker worker = _workers.MinBy(w => w.Assigned)!;
-            worker.Assign(isEstablished: true);
-            if (!shares.TryGetValue(worker, out List<ExportedConnection>? share))
-            {
-                shares.Add(worker, share = []);
-            }
-
-            share.Add(connection);
-        }
-
-        return shares;
-    }
-
-    private async Task<List<AdoptFailure>> AdoptAsync(Worker worker, List<ExportedConnection> share)
-    {
-        List<AdoptFailure>? failures = await worker.AskAsync<List<AdoptFailure>?>(w => w.Adoption.Adopt(share), afterwards: null).ConfigureAwait(true);
-        if (failures is not null)
-        {
-            return failures;
-        }
-
-        // The worker has ended.
-        failures = [.. share.Select(c => Adoption.Refuse(this, c, CloseReason.Shutdown, "the engine has stopped"))];
-        share.ForEach(_ => worker.Unassign(isEstablished: true));
-        return failures;
-    }
+    void ILoopEngine.CompleteIfEmpty() => _stop.CompleteIfEmpty();
 
     // Runs before there are listening sockets, so that after a failure only the workers have to be released.
     private ListenFailure? StartWorkers()
@@ -310,61 +233,5 @@ public sealed class EpollEngine : IEngine, ILoopEngine, IStopSteps
     {
         _workers.ForEach(w => w.End(Timeout.InfiniteTimeSpan));
         _workers.Clear();
-    }
-
-    // Closes connections being set up at once, and the established ones evenly over the grace or until none is left.
-    private async Task CloseAllAsync(TimeSpan grace, CancellationToken atOnce)
-    {
-        PostToAll(static (worker, index) =>
-        {
-            ref Slot slot = ref worker.Slots[index];
-            if (slot.Setup >= 0)
-            {
-                worker.Closer.Close(ref slot, CloseReason.Shutdown);
-            }
-        });
-        await _shedding.ShedUntilAsync(grace, _empty.Task, atOnce).ConfigureAwait(false);
-        if (!atOnce.IsCancellationRequested)
-        {
-            PostToAll(static (worker, index) => worker.Closer.Close(ref worker.Slots[index], CloseReason.Shutdown));
-        }
-    }
-
-    // A thread that hangs is left behind; it does not keep the process from ending.
-    private void EndWorkers()
-    {
-        foreach (Worker worker in _workers)
-        {
-            worker.Mailbox.TryPost(static w => w.Stop());
-        }
-
-        Instant end = Instant.Now(_options.Clock) + EngineStop.Moment;
-        bool all = true;
-        foreach (Worker worker in _workers)
-        {
-            TimeSpan left = end - Instant.Now(_options.Clock);
-            all &= worker.End(left > TimeSpan.Zero ? left : TimeSpan.Zero);
-        }
-
-        _stopped = all;
-    }
-
-    private void PostToAll(Action<Worker, int> act)
-    {
-        foreach (Worker worker in _workers)
-        {
-            worker.Mailbox.TryPost(w => ForEachOpen(w, act));
-        }
-    }
-
-    private static void ForEachOpen(Worker worker, Action<Worker, int> act)
-    {
-        for (int index = 0; index < worker.Slots.End; index++)
-        {
-            if (worker.Slots[index].State != SlotState.Free)
-            {
-                worker.Guard.Run(act, index, index);
-            }
-        }
     }
 }

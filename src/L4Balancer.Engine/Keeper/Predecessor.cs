@@ -7,8 +7,8 @@ using L4Balancer.Engine.Linux;
 namespace L4Balancer.Engine.Keeper;
 
 /// <summary>
-/// A daemon that has ended without a stop in good order: its keeper has its descriptors, and its ledger says what they are. Whatever is in the
-/// ledger, only what the kernel confirms is believed. The order is: <see cref="TakeListening"/>, <see cref="Connections"/>,
+/// A daemon that has ended without a stop in good order: its keeper has its descriptors, and its ledger says what they are. Whatever is in
+/// the ledger, only what the kernel confirms is believed. The order is: <see cref="TakeListening"/>, <see cref="Connections"/>,
 /// <see cref="ResetUnnamed"/>, <see cref="End"/>. One thread at a time.
 /// </summary>
 [SupportedOSPlatform("linux")]
@@ -82,17 +82,14 @@ public sealed class Predecessor : IDisposable
     public static ulong NewestGeneration(KeeperFolder folder) =>
         folder.Daemons().Select(d => Read(folder.LedgerOf(d)).Generation).DefaultIfEmpty().Max();
 
-    /// <summary>The cookies of the sockets of all connections in a ledger; empty if there is none.</summary>
-    /// <param name="path">Of a daemon that may run.</param>
-    public static HashSet<ulong> CookiesIn(string path) =>
-        [.. Read(path).Connections.SelectMany(static c => (ulong[])[c.Entry.ClientCookie, c.Entry.BackendCookie])];
-
     /// <summary>For how long the keeper of a daemon waits; zero: not known.</summary>
     internal static TimeSpan TimeoutIn(string folder, LedgerWriter daemon) =>
         KeeperFolder.TryOpen(folder) is { } opened ? Read(opened.LedgerOf(daemon)).KeeperTimeout : TimeSpan.Zero;
 
     /// <param name="daemon">One that has ended (<see cref="LedgerWriter.IsRunning"/>).</param>
-    /// <param name="fault">Why it cannot be taken over although its keeper lives, as text for a log; null if there is nothing to take over.</param>
+    /// <param name="fault">
+    /// Why it cannot be taken over although its keeper lives, as text for a log; null if there is nothing to take over.
+    /// </param>
     /// <returns>Null if its keeper has ended, whose files are removed then, or does not answer.</returns>
     public static Predecessor? TryOpen(KeeperFolder folder, LedgerWriter daemon, out string? fault)
     {
@@ -103,7 +100,8 @@ public sealed class Predecessor : IDisposable
             return new Predecessor(folder, daemon, keeper, Read(folder.LedgerOf(daemon)));
         }
 
-        if (fault!.EndsWith($": {Errno.ENOENT}", StringComparison.Ordinal) || fault.EndsWith($": {Errno.ECONNREFUSED}", StringComparison.Ordinal))
+        if (fault!.EndsWith($": {Errno.ENOENT}", StringComparison.Ordinal)
+            || fault.EndsWith($": {Errno.ECONNREFUSED}", StringComparison.Ordinal))
         {
             folder.Remove(daemon);
             fault = null;
@@ -113,8 +111,8 @@ public sealed class Predecessor : IDisposable
     }
 
     /// <summary>
-    /// Its listening sockets, with the names of their listeners and their addresses. The descriptors are the caller's. Without a ledger that can be used all
-    /// that listen are taken, without names.
+    /// Its listening sockets, with the names of their listeners and their addresses. The descriptors are the caller's. Without a ledger
+    /// that can be used all that listen are taken, without names.
     /// </summary>
     /// <param name="known">Cookies of sockets that the caller has; those of the sockets taken are added.</param>
     /// <param name="isOfControl">By the name in the ledger: it need not be a socket that listens, as one for UDP does not.</param>
@@ -175,8 +173,8 @@ public sealed class Predecessor : IDisposable
     }
 
     /// <summary>
-    /// The connections of a batch are adopted or reset: should this process end now, its own heir finds them in its ledger alone, and none that is over
-    /// already is found again.
+    /// The connections of a batch are adopted or reset: should this process end now, its own heir finds them in its ledger alone, and none
+    /// that is over already is found again.
     /// </summary>
     public void NoteTaken(IEnumerable<LeftConnection> batch)
     {
@@ -187,8 +185,8 @@ public sealed class Predecessor : IDisposable
     }
 
     /// <summary>
-    /// Resets the connections that are in no ledger: those that were accepted or connecting at that instant, and those whose entry was freed already. Probes
-    /// and requests of the daemon itself are among them.
+    /// Resets the connections that are in no ledger: those that were accepted or connecting at that instant, and those whose entry was
+    /// freed already. Probes and requests of the daemon itself are among them.
     /// </summary>
     /// <param name="isElsewhere">As of <see cref="Connections"/>.</param>
     /// <returns>How many of them clients had made to one of the ports that it listened on.</returns>
@@ -197,7 +195,8 @@ public sealed class Predecessor : IDisposable
     public int ResetUnnamed(Predicate<ulong> isElsewhere, Predicate<string> isOfControl, Func<ulong, int, bool> take)
     {
         HashSet<ulong> control = [.. _reading.Listening.Where(s => isOfControl(s.Listener)).Select(static s => s.Cookie)];
-        return UnnamedSockets.Reset(Keeper, _numbers, cookie => _named.Contains(cookie) || isElsewhere(cookie), control.Contains, take, Fetch);
+        return UnnamedSockets.Reset(
+            Keeper, _numbers, cookie => _named.Contains(cookie) || isElsewhere(cookie), control.Contains, take, Fetch);
     }
 
     /// <summary>Ends the keeper, and with it whatever was not fetched; removes the files.</summary>

@@ -21,8 +21,7 @@ public sealed unsafe class ConnectionLedger : IDisposable
     private readonly string _path;
     private readonly WorkerLedger[] _workers;
     private readonly LedgerNames _names;
-    private readonly Dictionary<int, int> _listening = [];
-    private readonly Stack<int> _freeListening = new();
+    private readonly LedgerSockets _listening;
     private bool _isPublished;
     private bool _isDisposed;
 
@@ -35,6 +34,7 @@ public sealed unsafe class ConnectionLedger : IDisposable
         _path = path;
         Shape = shape;
         _names = new LedgerNames(file, shape);
+        _listening = new LedgerSockets(file, shape);
         _workers = [.. Enumerable.Range(0, shape.Workers).Select(n => new WorkerLedger(this, n))];
     }
 
@@ -192,26 +192,7 @@ public sealed unsafe class ConnectionLedger : IDisposable
         lock (_gate)
         {
             int number = _names.Of(LedgerNameKind.Listener, 0, listener);
-            if (_listening.TryGetValue(descriptor, out int known))
-            {
-                ListeningAt(known)->Listener = number;
-                return number > 0;
-            }
-
-            int place = number == 0 ? Shape.Listening : _freeListening.TryPop(out int free) ? free : Header->ListeningInUse;
-            if (place == Shape.Listening)
-            {
-                return false;
-            }
-
-            LedgerListening* record = ListeningAt(place);
-            record->Descriptor = descriptor;
-            record->Cookie = SocketCookie.Of(descriptor);
-            record->Listener = number;
-            Volatile.Write(ref record->IsInUse, 1);
-            Header->ListeningInUse = Math.Max(Header->ListeningInUse, place + 1);
-            _listening[descriptor] = place;
-            return true;
+            return _listening.Add(descriptor, number);
         }
     }
 
@@ -220,11 +201,7 @@ public sealed unsafe class ConnectionLedger : IDisposable
     {
         lock (_gate)
         {
-            if (_listening.Remove(descriptor, out int place))
-            {
-                Volatile.Write(ref ListeningAt(place)->IsInUse, 0);
-                _freeListening.Push(place);
-            }
+            _listening.Remove(descriptor);
         }
     }
 
@@ -331,11 +308,6 @@ public sealed unsafe class ConnectionLedger : IDisposable
             used[overrides[i].Backend] = true;
         }
 
-        foreach (int place in _listening.Values)
-        {
-            used[ListeningAt(place)->Listener] = true;
-        }
+        _listening.MarkNames(used);
     }
-
-    private LedgerListening* ListeningAt(int place) => (LedgerListening*)(Start + Shape.ListeningAt) + place;
 }

@@ -18,10 +18,13 @@ internal static unsafe partial class Libc
     // statx(2), fcntl(2).
     public const int AT_SYMLINK_NOFOLLOW = 0x100;
 
-    // waitpid(2), kill(2).
+    // waitpid(2), kill(2), signal(7): asm-generic/signal.h, the same on x86-64 and arm64.
     public const int WNOHANG = 1;
     public const int WALL = 0x40000000; // __WALL in C
     public const int SIGKILL = 9;
+    public const int SIGTERM = 15;
+    public const int SIGCONT = 18;
+    public const int SIGSTOP = 19;
 
     // flock(2), unshare(2).
     public const int LOCK_EX = 2;

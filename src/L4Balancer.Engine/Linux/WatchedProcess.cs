@@ -3,8 +3,8 @@ using System.Runtime.Versioning;
 namespace L4Balancer.Engine.Linux;
 
 /// <summary>
-/// Another process, by a descriptor (pidfd_open(2), Linux 5.3): unlike its number, it never means a later process. Any thread; disposal must
-/// come last.
+/// Another process, by a descriptor (pidfd_open(2), Linux 5.3): unlike its number, it never means a later process. Any thread; disposal
+/// must come last.
 /// </summary>
 [SupportedOSPlatform("linux")]
 public sealed unsafe class WatchedProcess : IDisposable
@@ -49,8 +49,16 @@ public sealed unsafe class WatchedProcess : IDisposable
         }
     }
 
-    /// <summary>Sends a signal; nothing happens if it has ended.</summary>
-    public void Signal(int number) => _ = Libc.pidfd_send_signal(_descriptor, number);
+    /// <summary>Ends it without any order (SIGKILL); nothing happens if it has ended. So it is with the other two.</summary>
+    public void Kill() => Signal(Libc.SIGKILL);
+
+    /// <summary>Lets it stand still (SIGSTOP).</summary>
+    public void Stop() => Signal(Libc.SIGSTOP);
+
+    /// <summary>Asks it to end in good order (SIGTERM).</summary>
+    public void Terminate() => Signal(Libc.SIGTERM);
+
+    private void Signal(int number) => _ = Libc.pidfd_send_signal(_descriptor, number);
 
     public void Dispose()
     {

@@ -1,4 +1,3 @@
-using System.Net.Sockets;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Routing;
 using Microsoft.Extensions.Logging;
@@ -10,28 +9,27 @@ namespace L4Balancer.Engine.Listening;
 /// connections. One that leaves is retired: it takes no new SYN, serves queued connections and handshakes in progress, and is closed
 /// after a second. Any thread may call any member.
 /// </summary>
-internal sealed class ListeningSockets<TSocket>(IAcceptControl<TSocket> accepting, EngineOptions options, ILogger log) : IDisposable
+internal sealed class ListeningSockets<TSocket> : IDisposable
     where TSocket : ListeningSocket
 {
-    /// <summary>Time for handshakes in progress at a retirement to complete.</summary>
-    private static readonly TimeSpan Retirement = TimeSpan.FromSeconds(1);
-
-    /// <summary>Failures that are reported one by one.</summary>
-    private const int MostFailures = 20;
-
-    /// <summary>Time between two attempts to empty a queue.</summary>
-    private static readonly TimeSpan Again = TimeSpan.FromMilliseconds(5);
-
     /// <summary>Held while the sockets change; event loops only try to enter it, and never block on it.</summary>
     private readonly Lock _gate = new();
-    private readonly CancellationTokenSource _ending = new();
-    private readonly List<TSocket> _retiring = [];
+    private readonly RetiringSockets<TSocket> _retiring;
+    private readonly IAcceptControl<TSocket> _accepting;
+    private readonly EngineOptions _options;
+    private readonly ILogger _log;
     private Dictionary<(string Listener, Endpoint Requested), Endpoint> _suspended = [];
     private RoutingSnapshot? _snapshot;
     private volatile TSocket[] _serving = [];
     private Task? _end;
     private bool _paused;
     private bool _wasPublished;
+
+    public ListeningSockets(IAcceptControl<TSocket> accepting, EngineOptions options, ILogger log)
+    {
+        (_accepting, _options, _log) = (accepting, options, log);
+        _retiring = new RetiringSockets<TSocket>(accepting, options.Clock, _gate);
+    }
 
     public IReadOnlyList<TSocket> Serving => _serving;
 
@@ -46,9 +44,9 @@ internal sealed class ListeningSockets<TSocket>(IAcceptControl<TSocket> acceptin
     /// </summary>
     public IReadOnlyList<ListenFailure> Start(RoutingSnapshot snapshot)
     {
-        var inherited = new InheritedSockets(options.Inherited, options.TakenOver);
+        var inherited = new InheritedSockets(_options.Inherited, _options.TakenOver);
         IReadOnlyList<ListenFailure> failures = Publish(snapshot, inherited);
-        inherited.CloseRest(log);
+        inherited.CloseRest(_log);
         return failures;
     }
 
@@ -64,6 +62,7 @@ internal sealed class ListeningSockets<TSocket>(IAcceptControl<TSocket> acceptin
 
             if (_paused)
             {
+                Retarget(snapshot);
                 _snapshot = snapshot;
                 _wasPublished = true;
                 return [];
@@ -119,7 +118,7 @@ internal sealed class ListeningSockets<TSocket>(IAcceptControl<TSocket> acceptin
             {
                 foreach (ListenFailure failure in Publish(_snapshot!, null, []))
                 {
-                    log.NotListeningAgain(failure.Message);
+                    _log.NotListeningAgain(failure.Message);
                 }
             }
         }
@@ -128,150 +127,52 @@ internal sealed class ListeningSockets<TSocket>(IAcceptControl<TSocket> acceptin
     /// <param name="later">Failures to bind again what was not listened on because of its pool are added: they prevent nothing.</param>
     private List<ListenFailure> Publish(RoutingSnapshot snapshot, InheritedSockets? inherited, List<ListenFailure> later)
     {
-        var plan = new ListenPlan<TSocket>(snapshot, _serving, _retiring, endpoint => inherited?.HasOfService(endpoint) ?? false);
-        List<ListenFailure> failures = Open(plan, inherited, later);
+        var plan = new ListenPlan<TSocket>(snapshot, _serving, _retiring.All, endpoint => inherited?.HasOfService(endpoint) ?? false);
+        List<ListenFailure> failures = new SocketOpening<TSocket>(plan, inherited, _suspended, _accepting, _log).Open(later);
         if (failures.Count == 0)
         {
             PutInForce(plan);
             _snapshot = snapshot;
-            _suspended = plan.Suspended.ToDictionary(s => s.Key, s => s.Value.Port == 0 ? AddressOf(s.Key) : s.Value);
+            _suspended = plan.Suspended.ToDictionary(
+                s => s.Key, s => s.Value.Port == 0 ? _suspended.GetValueOrDefault(s.Key, s.Key.Requested) : s.Value);
         }
 
         return failures;
     }
 
-    private Endpoint AddressOf((string Listener, Endpoint Requested) bind) => _suspended.GetValueOrDefault(bind, bind.Requested);
+    // Nothing is bound, retired or closed; what is accepted goes by the new snapshot all the same, where its address stays.
+    private void Retarget(RoutingSnapshot snapshot)
+    {
+        foreach (PlannedBind<TSocket> bind in new ListenPlan<TSocket>(snapshot, _serving, [], static _ => false).Binds)
+        {
+            bind.Socket?.Target = bind.Target;
+        }
+    }
 
-    /// <summary>Stops all accepting and closes all sockets, including the retiring ones. Runs once; all callers get the same task.</summary>
+    /// <summary>
+    /// Stops all accepting and closes all sockets, including the retiring ones. Runs once; all callers get the same task.
+    /// </summary>
     public Task EndAsync()
     {
         lock (_gate)
         {
-            return _end ??= EndAsync([.. _serving, .. _retiring]);
+            return _end ??= EndAsync([.. _serving, .. _retiring.End()]);
         }
     }
 
     /// <summary>Call only after <see cref="EndAsync"/>.</summary>
-    public void Dispose() => _ending.Dispose();
+    public void Dispose() => _retiring.Dispose();
 
     // Starts under the lock, so that the next thread to enter it sees that the end has begun.
     private async Task EndAsync(TSocket[] all)
     {
         _serving = [];
-        _retiring.Clear();
-        await _ending.CancelAsync().ConfigureAwait(false);
-        await accepting.EndAsync().ConfigureAwait(false);
+        await _retiring.CancelAsync().ConfigureAwait(false);
+        await _accepting.EndAsync().ConfigureAwait(false);
         foreach (TSocket socket in all)
         {
             socket.Dispose();
         }
-    }
-
-    // All are bound before any listens: a socket that listens may have taken connections by the time another one fails.
-    private List<ListenFailure> Open(ListenPlan<TSocket> plan, InheritedSockets? inherited, List<ListenFailure> later)
-    {
-        List<ListenFailure> failures = [];
-        List<TSocket> sharing = [];
-        List<PlannedBind<TSocket>> opened = [];
-        foreach (PlannedBind<TSocket> bind in plan.Binds.Where(p => p.Socket is null).ToArray())
-        {
-            SocketError error = Bind(bind, plan, inherited, sharing);
-            if (bind.Socket is null)
-            {
-                Fail(bind, error);
-            }
-            else
-            {
-                opened.Add(bind);
-            }
-        }
-
-        if (failures.Count == 0)
-        {
-            foreach (PlannedBind<TSocket> bind in opened)
-            {
-                SocketError error = bind.Socket!.Listen(bind.Target.Listener.Settings.Backlog);
-                if (error != SocketError.Success)
-                {
-                    Fail(bind, error);
-                }
-            }
-        }
-
-        // A second daemon has to find the port in use, as before.
-        sharing.ForEach(s => s.SharePort(false));
-        if (failures.Count > 0)
-        {
-            opened.ForEach(p => p.Socket!.Dispose());
-        }
-        else
-        {
-            opened.Where(p => !plan.Binds.Contains(p)).ToList().ForEach(p => p.Socket!.Dispose());
-        }
-
-        if (failures.Count > MostFailures)
-        {
-            // A range of ports may fail a thousand times for one reason.
-            int more = failures.Count - MostFailures;
-            ListenFailure first = failures[MostFailures];
-            failures.RemoveRange(MostFailures, more);
-            string message = $"{more} more addresses cannot be listened on, the first of them {first.Endpoint} (listener {first.Listener})";
-            failures.Add(first with { Message = message });
-        }
-
-        return failures;
-
-        void Fail(PlannedBind<TSocket> bind, SocketError error)
-        {
-            Endpoint address = AddressOf(bind.Key);
-            if (_suspended.ContainsKey(bind.Key))
-            {
-                later.Add(ListenFailure.From(bind.Target.Listener.Name, address, error));
-                plan.Suspend(bind, address);
-            }
-            else
-            {
-                failures.Add(ListenFailure.From(bind.Target.Listener.Name, address, error));
-            }
-        }
-    }
-
-    private SocketError Bind(
-        PlannedBind<TSocket> bind, ListenPlan<TSocket> plan, InheritedSockets? inherited, List<TSocket> sharing)
-    {
-        bind.IsNew = true;
-        SocketError error = SocketError.Success;
-        if (inherited?.Take(bind.Target.Listener.Name, bind.Requested) is { } given)
-        {
-            bind.Socket = accepting.Inherit(given.Descriptor, bind.Requested, bind.Target, given.IsFromService);
-
-            // The process that it comes from may still serve, also if this one fails to start.
-            bind.Socket.LeaveFile();
-            log.Inherited(bind.Requested);
-            if (bind.Socket.TakesBothFamilies)
-            {
-                log.InheritedTakesIPv4(bind.Requested);
-            }
-        }
-        else
-        {
-            // bind(2) would return EADDRINUSE because of a socket that is about to leave: the wildcard, or an address that it covers.
-            TSocket[] inTheWay = [.. plan.InTheWayOf(bind)];
-            foreach (TSocket socket in inTheWay)
-            {
-                socket.SharePort(true);
-                sharing.Add(socket);
-            }
-
-            (bind.Socket, error) = accepting.Bind(AddressOf(bind.Key), bind.Target, share: inTheWay.Length > 0);
-            if (bind.Socket is not null && inTheWay.Length > 0)
-            {
-                sharing.Add(bind.Socket);
-            }
-        }
-
-        bind.Socket?.Apply(bind.Target.Listener.Settings);
-        return error;
     }
 
     private void PutInForce(ListenPlan<TSocket> plan)
@@ -291,30 +192,27 @@ internal sealed class ListeningSockets<TSocket>(IAcceptControl<TSocket> acceptin
             bool returns = socket.IsRetiring;
             if (returns)
             {
-                _retiring.Remove(socket);
-                socket.CancelRetirement();
+                _retiring.Return(socket);
             }
 
             if (returns || bind.IsNew)
             {
-                accepting.Watch(socket);
+                _accepting.Watch(socket);
                 began.Add(socket);
             }
         }
 
-        LogByListener(began, log.Listening);
+        LogByListener(began, _log.Listening);
         foreach (string listener in began.Where(s => s.LacksMultipath).Select(s => s.Target.Listener.Name).Distinct())
         {
-            log.LacksMultipath(listener);
+            _log.LacksMultipath(listener);
         }
 
         _serving = [.. plan.Binds.Select(p => p.Socket!)];
-        LogByListener(plan.Leaving, log.NoLongerListening);
+        LogByListener(plan.Leaving, _log.NoLongerListening);
         foreach (TSocket socket in plan.Leaving)
         {
-            TimeSpan time = socket.BeginRetirement() ? Retirement : TimeSpan.Zero;
-            _retiring.Add(socket);
-            _ = CloseLaterAsync(socket, socket.RetirementEpoch, time);
+            _retiring.Begin(socket);
         }
     }
 
@@ -327,60 +225,6 @@ internal sealed class ListeningSockets<TSocket>(IAcceptControl<TSocket> acceptin
             {
                 line(addresses, listener.Key);
             }
-        }
-    }
-
-    private async Task CloseLaterAsync(TSocket socket, int epoch, TimeSpan time)
-    {
-        CancellationToken ending = _ending.Token;
-        try
-        {
-            await Task.Delay(time, options.Clock, ending).ConfigureAwait(false);
-            Task unwatched;
-            lock (_gate)
-            {
-                if (_end is not null || socket.RetirementEpoch != epoch)
-                {
-                    return;
-                }
-
-                // Under the lock, so that this request precedes the request to watch that a return makes.
-                unwatched = accepting.UnwatchAsync(socket);
-            }
-
-            await unwatched.ConfigureAwait(false);
-            while (socket.RetirementEpoch == epoch && !await accepting.DrainBacklogAsync(socket, () => TryClose(socket, epoch)).ConfigureAwait(false))
-            {
-                await Task.Delay(Again, options.Clock, ending).ConfigureAwait(false);
-            }
-        }
-        catch (OperationCanceledException)
-        {
-            // The engine is stopping and closes the socket.
-        }
-    }
-
-    /// <returns>False if another thread holds the lock and may be changing the socket.</returns>
-    private bool TryClose(TSocket socket, int epoch)
-    {
-        if (!_gate.TryEnter())
-        {
-            return false;
-        }
-
-        try
-        {
-            if (_end is null && socket.RetirementEpoch == epoch)
-            {
-                _retiring.Remove(socket);
-                socket.Dispose();
-            }
-
-            return true;
-        }
-        finally
-        {
-            _gate.Exit();
         }
     }
 }

@@ -5,12 +5,14 @@ using L4Balancer.Engine.Linux;
 
 namespace L4Balancer.Engine.Loop;
 
-/// <summary>Takes over established connections of another engine, which <see cref="Migration"/> has frozen or a process has left behind.</summary>
+/// <summary>
+/// Takes over established connections of another engine, which <see cref="Migration"/> has frozen or a process has left behind.
+/// </summary>
 internal sealed unsafe class Adoption(Worker worker)
 {
     /// <summary>
-    /// Serves these connections, for each of which <see cref="Worker.Assign"/> was called. One that it cannot serve is reset and gets a record.
-    /// For the worker's thread.
+    /// Serves these connections, for each of which <see cref="Worker.Assign"/> was called. One that it cannot serve is reset and gets a
+    /// record. For the worker's thread.
     /// </summary>
     /// <returns>The connections that are not served.</returns>
     public List<AdoptFailure> Adopt(List<ExportedConnection> connections)
@@ -28,8 +30,8 @@ internal sealed unsafe class Adoption(Worker worker)
     }
 
     /// <summary>
-    /// Puts these connections in place, frozen: as <see cref="Adopt(List{ExportedConnection})"/>, but one that it cannot take is only closed here
-    /// (close(2)), because the engine that it comes from still has it.
+    /// Puts these connections in place, frozen: as <see cref="Adopt(List{ExportedConnection})"/>, but one that it cannot take is only
+    /// closed here (close(2)), because the engine that it comes from still has it.
     /// </summary>
     /// <returns>Those that stand still now, and those that were not taken.</returns>
     public (List<FrozenPlace> Frozen, List<AdoptFailure> Failures) Take(List<ExportedConnection> connections)
@@ -86,7 +88,9 @@ internal sealed unsafe class Adoption(Worker worker)
         return new AdoptFailure(record.Id, reason, error);
     }
 
-    /// <summary>Copies the bytes of pipes for which the pool had no place, before the connection goes on. Reading what a pipe holds does not block.</summary>
+    /// <summary>
+    /// Copies the bytes of pipes for which the pool had no place, before the connection goes on. Reading what a pipe holds does not block.
+    /// </summary>
     public void CopyWaiting(ref Slot slot, WaitingPipes waiting)
     {
         try
@@ -113,7 +117,8 @@ internal sealed unsafe class Adoption(Worker worker)
     {
         if (TryPlace(connection, out FrozenPlace place) is { } refused)
         {
-            AdoptFailure failure = Refuse(worker.Engine, connection with { PipeToBackend = null, PipeToClient = null }, refused.Reason, refused.Error);
+            ExportedConnection withoutPipes = connection with { PipeToBackend = null, PipeToClient = null };
+            AdoptFailure failure = Refuse(worker.Engine, withoutPipes, refused.Reason, refused.Error);
             worker.Unassign(isEstablished: true);
             return failure;
         }
@@ -154,9 +159,16 @@ internal sealed unsafe class Adoption(Worker worker)
                 LateOptions.Begin(ref slot, slot.Record.LocalEndpoint.IsUnix);
             }
 
-            worker.Notes.Established(slot);
+            // What is held in memory is with the engine that it comes from too, which is to be asked while nothing has moved: an entry
+            // would say that it is lost with this process.
+            bool isLater = LedgerNotes.HoldsInMemory(slot);
+            if (!isLater)
+            {
+                worker.Notes.Established(slot);
+            }
+
             slot.Record.Join(worker.Engine.Snapshot.State);
-            place = new FrozenPlace(index, slot.Generation, connection) { Waiting = pipes };
+            place = new FrozenPlace(index, slot.Generation, connection) { Waiting = pipes, IsToBeNoted = isLater };
             return null;
         }
         catch (Exception e)
@@ -184,7 +196,8 @@ internal sealed unsafe class Adoption(Worker worker)
     }
 
     /// <returns>
-    /// The pipe, if the pool has no place for it. Its bytes are not read until the connection goes on: until then they are the other engine's too.
+    /// The pipe, if the pool has no place for it. Its bytes are not read until the connection goes on: until then they are the other
+    /// engine's too.
     /// </returns>
     private ExportedPipe? Put(ref Flow flow, ReadOnlyMemory<byte> unsent, ExportedPipe? exported)
     {

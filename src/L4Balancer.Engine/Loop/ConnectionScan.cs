@@ -1,6 +1,7 @@
 using System.Buffers;
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Connections;
+using L4Balancer.Engine.Linux;
 
 namespace L4Balancer.Engine.Loop;
 
@@ -68,8 +69,52 @@ internal static class ConnectionScan
             for (int from = 0; from != Over;)
             {
                 int start = from;
-                (int count, from) = await worker.AskAsync(w => Report(w, start), afterwards: (0, Over)).WaitAsync(cancel).ConfigureAwait(false);
+                (int count, from) = await worker
+                    .AskAsync(w => Report(w, start), afterwards: (0, Over)).WaitAsync(cancel).ConfigureAwait(false);
                 await pace.WaitAfterAsync(count, cancel).ConfigureAwait(false);
+            }
+        }
+    }
+
+    /// <summary>The cookies of the sockets of all connections, each asked of the kernel on its worker's thread.</summary>
+    public static async Task<IReadOnlySet<ulong>> CookiesAsync(IEnumerable<Worker> workers)
+    {
+        HashSet<ulong> all = [];
+        foreach (Worker worker in workers)
+        {
+            for (int from = 0; from != Over;)
+            {
+                int start = from;
+                (List<ulong> cookies, from) = await worker
+                    .AskAsync<(List<ulong> Cookies, int Next)>(w => Cookies(w, start), afterwards: ([], Over)).ConfigureAwait(true);
+                all.UnionWith(cookies);
+            }
+        }
+
+        return all;
+    }
+
+    private static (List<ulong> Cookies, int Next) Cookies(Worker worker, int from)
+    {
+        int end = EndOf(worker, from);
+        List<ulong> cookies = [];
+        for (int index = from; index < end; index++)
+        {
+            ref Slot slot = ref worker.Slots[index];
+            if (slot.State != SlotState.Free)
+            {
+                Add(slot.Client);
+                Add(slot.Backend);
+            }
+        }
+
+        return (cookies, NextAfter(worker, end));
+
+        void Add(int socket)
+        {
+            if (socket >= 0 && SocketCookie.Of(socket) is not 0 and var cookie)
+            {
+                cookies.Add(cookie);
             }
         }
     }

@@ -6,8 +6,8 @@ using L4Balancer.Engine.Ledger;
 namespace L4Balancer.Engine.Loop;
 
 /// <summary>
-/// Notes connections in the worker's part of the ledger, so that a process after this one can go on with them; does nothing if there is no ledger.
-/// What changes with every read is noted by <see cref="Transfer"/> itself.
+/// Notes connections in the worker's part of the ledger, so that a process after this one can go on with them; does nothing if there is no
+/// ledger. What changes with every read is noted by <see cref="Transfer"/> itself.
 /// </summary>
 internal sealed class LedgerNotes(Worker worker)
 {
@@ -17,7 +17,8 @@ internal sealed class LedgerNotes(Worker worker)
     private Instant _nextLine;
 
     /// <summary>
-    /// The connection is established, and its PROXY header is written or held: whoever goes on with it sends none. What is held makes it dirty.
+    /// The connection is established, and its PROXY header is written or held: whoever goes on with it sends none. What is held makes it
+    /// dirty.
     /// </summary>
     public void Established(in Slot slot)
     {
@@ -27,7 +28,8 @@ internal sealed class LedgerNotes(Worker worker)
         }
 
         var start = new EntryStart(
-            EndsOf(slot.End), slot.ClientIsUnix, HoldsInMemory(slot.ToBackend), HoldsInMemory(slot.ToClient), slot.ToBackend.Pipe, slot.ToClient.Pipe);
+            EndsOf(slot.End), slot.ClientIsUnix, HoldsInMemory(slot.ToBackend), HoldsInMemory(slot.ToClient),
+            slot.ToBackend.Pipe, slot.ToClient.Pipe);
         if (!ledger.Begin(slot.Index, slot.Client, slot.Backend, slot.Record, start) && worker.Now >= _nextLine)
         {
             _nextLine = worker.Now + BetweenLines;
@@ -45,6 +47,9 @@ internal sealed class LedgerNotes(Worker worker)
             ledger.NoteEnding(slot.Index);
         }
     }
+
+    /// <summary>Whether bytes of the connection would be lost with this process.</summary>
+    public static bool HoldsInMemory(in Slot slot) => HoldsInMemory(slot.ToBackend) || HoldsInMemory(slot.ToClient);
 
     private static bool HoldsInMemory(in Flow flow) => flow.Held > 0 && flow.Pipe == PipePool.None;
 

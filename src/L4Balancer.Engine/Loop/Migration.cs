@@ -5,8 +5,8 @@ using L4Balancer.Engine.Linux;
 namespace L4Balancer.Engine.Loop;
 
 /// <summary>
-/// Takes established connections of a worker out of its event loop, for another engine, and either gives them up or lets them go on. This is
-/// possible because between two events the state of a connection consists only of two sockets, the bytes it holds, and flags.
+/// Takes established connections of a worker out of its event loop, for another engine, and either gives them up or lets them go on. This
+/// is possible because between two events the state of a connection consists only of two sockets, the bytes it holds, and flags.
 /// <see cref="LoopSlice"/> asks for it; <see cref="Adoption"/> is the other end. For the worker's thread.
 /// </summary>
 internal sealed unsafe class Migration(Worker worker)
@@ -38,7 +38,9 @@ internal sealed unsafe class Migration(Worker worker)
         return new FreezeTurn(frozen, visited, end);
     }
 
-    /// <summary>Gives up a frozen connection that another process has: its sockets are closed here, and nothing else happens to them.</summary>
+    /// <summary>
+    /// Gives up a frozen connection that another process has: its sockets are closed here, and nothing else happens to them.
+    /// </summary>
     /// <returns>The reason of a close that was asked for meanwhile; none if there was none, or the place has no such connection.</returns>
     public CloseReason Commit(FrozenPlace place)
     {
@@ -83,6 +85,11 @@ internal sealed unsafe class Migration(Worker worker)
         try
         {
             worker.Adoption.CopyWaiting(ref slot, place.Waiting);
+            if (place.IsToBeNoted)
+            {
+                worker.Notes.Established(slot);
+            }
+
             Errno error = Continue(ref slot);
             return error == Errno.None ? null : new AdoptFailure(id, CloseReason.Limit, $"cannot watch it: {error}");
         }
@@ -200,6 +207,9 @@ internal sealed unsafe class Migration(Worker worker)
 internal readonly record struct FrozenPlace(int Index, uint Generation, ExportedConnection Connection)
 {
     public WaitingPipes Waiting { get; init; }
+
+    /// <summary>It is not in the ledger before it goes on.</summary>
+    public bool IsToBeNoted { get; init; }
 }
 
 /// <summary>What one step of a freeze has done.</summary>

@@ -26,7 +26,9 @@ public sealed class ManagedEngine : IEngine, IStopSteps
     /// <summary>A timer of the thread pool that fires this late was delayed by a stall of the process.</summary>
     internal static readonly TimeSpan LateBy = TimeSpan.FromMilliseconds(100);
 
-    /// <summary>Checking a connection costs about a microsecond; this interval keeps all checks within a hundredth of a processor.</summary>
+    /// <summary>
+    /// Checking a connection costs about a microsecond; this interval keeps all checks within a hundredth of a processor.
+    /// </summary>
     private static readonly TimeSpan CheckPerConnection = TimeSpan.FromMicroseconds(100);
 
     private readonly ConcurrentDictionary<ulong, ManagedConnection> _connections = new();
@@ -145,6 +147,10 @@ public sealed class ManagedEngine : IEngine, IStopSteps
     public Task<FrozenSlice> TakeFrozenAsync(IReadOnlyList<ExportedConnection> connections) => throw NoHandOver();
 
     public IReadOnlyList<ListeningDescriptor> ListeningDescriptors => [];
+
+    public Task<IReadOnlySet<ulong>> CookiesAsync() => Task.FromResult<IReadOnlySet<ulong>>(new HashSet<ulong>());
+
+    public void ShareListening() => throw NoHandOver();
 
     public Task StopAcceptingAsync() => throw NoHandOver();
 

@@ -133,7 +133,16 @@ internal sealed class AdminRoutes
 
     private Task ReloadAsync(HttpContext http) => Query.OnlyAsync(http, [], async () =>
     {
-        ReloadResult result = await _target.Control.ReloadAsync(Requester.Of(http).Name);
+        string who = Requester.Of(http).Name;
+        if (_target.Upgrader?.HoldReload(who) == true)
+        {
+            await Reply.ProblemAsync(
+                http, StatusCodes.Status409Conflict,
+                "an upgrade is under way: the reload is held back, and the process that serves afterwards does it (GET /v1/status)");
+            return;
+        }
+
+        ReloadResult result = await _target.Control.ReloadAsync(who);
         if (result.Outcome == ReloadOutcome.Failed)
         {
             string detail = string.Create(

@@ -17,7 +17,8 @@ internal static class CommandLineRoot
         RootCommand root = Build(output, errors);
 
         // An argument that starts with @ is taken literally; response files are disabled.
-        ParseResult parsed = root.Parse(args is ["help", .. string[] asked] ? [.. asked, "--help"] : args, new ParserConfiguration { ResponseFileTokenReplacer = null });
+        string[] asked = args is ["help", .. string[] command] ? [.. command, "--help"] : args;
+        ParseResult parsed = root.Parse(asked, new ParserConfiguration { ResponseFileTokenReplacer = null });
         bool isCommand = parsed.Action is not null && ReferenceEquals(parsed.Action, parsed.CommandResult.Command.Action);
         if (parsed.Action is ParseErrorAction || (isCommand && Mistakes.Unmatched(parsed).Length > 0))
         {
@@ -101,7 +102,7 @@ internal static class CommandLineRoot
     private sealed class HelpWithExample(HelpAction help, IReadOnlyDictionary<Command, string> examples, AdminSession asking) : SynchronousCommandLineAction
     {
         // They ask no daemon.
-        private static readonly string[] Alone = ["run", "check", "demo", "version"];
+        private static readonly string[] Alone = ["run", "check", "demo", "version", "decapsulate"];
 
         public override bool ClearsParseErrors => true;
 

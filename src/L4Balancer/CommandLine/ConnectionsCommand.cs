@@ -43,7 +43,8 @@ internal static class ConnectionsCommand
                     return asking.Fail(ExitCode.Failed, $"connections: {unknown}");
                 }
 
-                return await asking.ShowAsync(client, "connections", parsed.GetValue(json), path, AdminJson.Default.ConnectionsAnswer, answer => Write(asking.Screen, answer));
+                return await asking.ShowAsync(
+                    client, "connections", parsed.GetValue(json), path, AdminJson.Default.ConnectionsAnswer, answer => Write(asking.Screen, answer));
             });
         });
         return (command, "l4balancer connections --backend chat/ws1 --source 203.0.113.0/24 --sort idle --limit 20");

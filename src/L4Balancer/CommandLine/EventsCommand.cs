@@ -32,7 +32,7 @@ internal static class EventsCommand
         var command = new Command("events", "Shows the latest lines of the running daemon's log.") { level, limit, follow, json };
         command.Validators.Add(result =>
         {
-            if (result.GetResult(json) is not null && (result.GetResult(level) is not null || result.GetResult(limit) is not null || result.GetResult(follow) is not null))
+            if (result.GetResult(json) is not null && ((Option[])[level, limit, follow]).Any(o => result.GetResult(o) is not null))
             {
                 result.AddError("--json prints the answer of the API: leave out --level, --limit and --follow");
             }

@@ -11,6 +11,7 @@ internal sealed class FullScreen : IDisposable
     private const string Home = "\e[H";
     private const string EraseLine = "\e[K";
     private const string EraseBelow = "\e[J";
+    private const string Bold = "\e[1m";
     private const string Reverse = "\e[7m";
     private const string Plain = "\e[0m";
 
@@ -28,10 +29,13 @@ internal sealed class FullScreen : IDisposable
         ? (Console.WindowWidth, Console.WindowHeight)
         : (80, 24);
 
-    /// <param name="reversed">Index of the line that is shown in reverse video; -1: none.</param>
-    public void Draw(IReadOnlyList<string> lines, int reversed)
+    /// <param name="heading">Index of the line that is shown in bold reverse video; -1: none.</param>
+    /// <param name="cursor">Index of the line that is shown in reverse video over the whole width; -1: none.</param>
+    public void Draw(IReadOnlyList<string> lines, int heading, int cursor)
     {
-        IEnumerable<string> shown = lines.Select((line, i) => i == reversed ? $"{Reverse}{line}{Plain}{EraseLine}" : line + EraseLine);
+        int width = Size.Width;
+        IEnumerable<string> shown = lines.Select((line, i) => i == heading ? $"{Bold}{Reverse}{line.PadRight(width)}{Plain}"
+            : i == cursor ? $"{Reverse}{line.PadRight(width)}{Plain}" : line + EraseLine);
         _output.Write(Home + string.Join("\r\n", shown) + EraseBelow);
         _output.Flush();
     }

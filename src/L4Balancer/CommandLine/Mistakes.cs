@@ -26,7 +26,8 @@ internal static partial class Mistakes
     /// <summary>What is neither an option nor an argument. An unknown option counts also where it was taken for an argument that the command has.</summary>
     public static string[] Unmatched(ParseResult parsed)
     {
-        IEnumerable<string> arguments = parsed.CommandResult.Children.OfType<ArgumentResult>().SelectMany(static a => a.Tokens).Select(static t => t.Value);
+        IEnumerable<string> arguments = parsed.CommandResult.Children.OfType<ArgumentResult>()
+            .SelectMany(static a => a.Tokens).Select(static t => t.Value);
         return [.. arguments.Where(static t => t.Length > 1 && t[0] == '-').Concat(parsed.UnmatchedTokens).Distinct()];
     }
 
@@ -36,8 +37,9 @@ internal static partial class Mistakes
         if (token[0] == '-')
         {
             string name = token.Split('=', ':')[0];
-            IEnumerable<Option> known = command.Options.Concat(parsed.RootCommandResult.Command.Options.Where(static o => o.Recursive)).Where(static o => !o.Hidden);
-            return $"unknown option {LogText.ForTerminal(name)}{Meant(name, known.SelectMany(static o => o.Aliases.Prepend(o.Name)).Where(static n => n.StartsWith("--", StringComparison.Ordinal)))}";
+            IEnumerable<string> known = command.Options.Concat(parsed.RootCommandResult.Command.Options.Where(static o => o.Recursive))
+                .Where(static o => !o.Hidden).Select(static o => o.Name);
+            return $"unknown option {LogText.ForTerminal(name)}{Meant(name, known)}";
         }
 
         return command is RootCommand
@@ -57,9 +59,8 @@ internal static partial class Mistakes
         Match match = MissingArgument().Match(message);
         if (match.Success)
         {
-            return command.Arguments.FirstOrDefault(static a => a.Arity.MinimumNumberOfValues > 0) is { } needed
-                ? $"{command.Name} needs {string.Join(" and ", command.Arguments.Where(static a => a.Arity.MinimumNumberOfValues > 0).Select(static a => a.HelpName ?? a.Name))}"
-                : $"{command.Name} needs an argument";
+            IEnumerable<string> needed = command.Arguments.Where(static a => a.Arity.MinimumNumberOfValues > 0).Select(static a => a.HelpName ?? a.Name);
+            return $"{command.Name} needs {string.Join(" and ", needed)}";
         }
 
         match = MissingValue().Match(message);

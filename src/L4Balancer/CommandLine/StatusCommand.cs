@@ -106,7 +106,7 @@ internal static class StatusCommand
 
         var pools = new TextTable("pool", "balance", ">backends", ">up", ">degraded", ">down", ">draining", ">maintenance", ">checking", ">connections", "note")
         {
-            LeavesOut = ["note", "checking", "maintenance", "draining", "degraded", "balance", "down"],
+            LeavesOut = ["checking", "maintenance", "draining", "degraded", "balance", "down", "note"],
             WrapsLast = true,
         };
         foreach (PoolAnswer p in status.Pools)

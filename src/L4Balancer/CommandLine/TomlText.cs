@@ -87,7 +87,8 @@ internal sealed class TomlText(TextWriter output, IReadOnlyDictionary<(string Po
 
     private static string Value(JsonNode value) => value switch
     {
-        JsonObject table => table.Count == 0 ? "{}" : $"{{ {string.Join(", ", table.Where(static m => m.Value is not null).Select(static m => $"{Key(m.Key)} = {Value(m.Value!)}"))} }}",
+        JsonObject { Count: 0 } => "{}",
+        JsonObject table => $"{{ {string.Join(", ", table.Where(static m => m.Value is not null).Select(static m => $"{Key(m.Key)} = {Value(m.Value!)}"))} }}",
         JsonArray array => $"[{string.Join(", ", array.Select(static i => Value(i!)))}]",
         _ => value.GetValueKind() == System.Text.Json.JsonValueKind.String ? Quote(value.GetValue<string>()) : value.ToJsonString(),
     };

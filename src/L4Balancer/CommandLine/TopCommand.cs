@@ -7,10 +7,13 @@ using L4Balancer.Hosting;
 
 namespace L4Balancer.CommandLine;
 
-/// <summary><c>top</c>: shows the state with rates, updated every second; prints a single table if the output is not a terminal.</summary>
+/// <summary><c>top</c>: shows pools, backends, connections and events with rates, updated every second; prints a single table if the output is not a terminal.</summary>
 internal static class TopCommand
 {
     private const string Name = "top";
+
+    /// <summary>A screen has fewer, and a filter looks at all of them.</summary>
+    private const int MostConnections = 1_000;
 
     private static readonly TimeSpan Between = TimeSpan.FromSeconds(1);
 
@@ -26,8 +29,8 @@ internal static class TopCommand
 
     private static async Task<int> OnceAsync(AdminSession asking, AdminClient client)
     {
-        Replies replies = await AskAsync(client, CancellationToken.None);
-        if (replies.Read(before: null) is not TopSample sample)
+        Replies replies = await AskAsync(client, ' ', ' ', CancellationToken.None);
+        if (replies.Read(before: null)?.Sample is not TopSample sample)
         {
             return replies.Report(asking);
         }
@@ -46,32 +49,41 @@ internal static class TopCommand
         var view = new TopView();
         TopSample? sample = null;
         Task<Replies>? asked = null;
+        TopPanel? open = null;
         long last = 0;
         while (!end.IsCancellationRequested && !view.IsEnded)
         {
-            if (asked is null && (sample is null || Stopwatch.GetElapsedTime(last) >= Between))
+            if (asked is null && (view.Panel != open || Stopwatch.GetElapsedTime(last) >= Between))
             {
                 last = Stopwatch.GetTimestamp();
-                asked = AskAsync(client, end.Token);
+                open = view.Panel;
+                asked = AskAsync(client, open.Key, view.Sort, end.Token);
             }
 
             if (asked is { IsCompleted: true } && !end.IsCancellationRequested)
             {
                 Replies replies = await asked;
                 asked = null;
-                sample = replies.Read(sample);
-                if (sample is null)
+                if (replies.Read(sample) is not TopFacts facts)
                 {
                     screen.Dispose();
                     return replies.Report(asking);
                 }
 
-                view.Show(sample);
+                // A view that was opened meanwhile waits for its own facts.
+                sample = facts.Sample;
+                view.Show(facts);
             }
 
             (int width, int height) = FullScreen.Size;
-            screen.Draw(view.Lines(width, height), view.HeadingLine);
+            IReadOnlyList<string> lines = view.Lines(width, height);
+            screen.Draw(lines, view.HeadingLine, view.CursorLine);
             await PressAsync(view, end.Token);
+            if (view.TakeRequest() is { } request)
+            {
+                AdminReply reply = await client.SendAsync(request.Method, request.Path, cancel: end.Token);
+                view.Tell(reply.IsSuccess ? request.Done : reply.Problems?[0] ?? "the daemon has refused it");
+            }
         }
 
         end.Cancel();
@@ -100,32 +112,57 @@ internal static class TopCommand
         }
     }
 
-    private static async Task<Replies> AskAsync(AdminClient client, CancellationToken cancel) => new(
-        await client.SendAsync(HttpMethod.Get, "/v1/status", cancel: cancel), await client.SendAsync(HttpMethod.Get, "/v1/backends", cancel: cancel));
+    private static async Task<Replies> AskAsync(AdminClient client, char panel, char sort, CancellationToken cancel)
+    {
+        AdminReply status = await client.SendAsync(HttpMethod.Get, "/v1/status", cancel: cancel);
+        AdminReply backends = await client.SendAsync(HttpMethod.Get, "/v1/backends", cancel: cancel);
+        string? more = panel switch
+        {
+            TopPanels.Connections => $"/v1/connections?limit={MostConnections}&sort={OrderOf(sort)}",
+            TopPanels.Events => "/v1/events",
+            _ => null,
+        };
+        return new Replies(status, backends, panel, more is null ? null : await client.SendAsync(HttpMethod.Get, more, cancel: cancel));
+    }
+
+    // Of more connections than are asked for, those that the order of the view puts first.
+    private static string OrderOf(char sort) => sort switch { 'i' or 'o' => "bytes", 'd' => "idle", _ => "age" };
 
     private static TextTable Table(TopSample sample)
     {
-        var table = new TextTable(["backend", .. TopColumns.All.Select(c => (c.Width > 0 ? ">" : "") + c.Heading.ToLowerInvariant())]);
+        var table = new TextTable(["backend", .. TopColumns.Backends.Select(c => (c.Width > 0 ? ">" : "") + c.Heading.ToLowerInvariant())]);
         foreach (TopRow row in sample.Rows.OrderByDescending(r => r.Backend.Connections))
         {
-            table.Add([row.Name, .. TopColumns.All.Select(c => c.Cell(row))]);
+            table.Add([row.Name, .. TopColumns.Backends.Select(c => c.Cell(row))]);
         }
 
         return table;
     }
 
-    private sealed record Replies(AdminReply Status, AdminReply Backends)
+    private sealed record Replies(AdminReply Status, AdminReply Backends, char Panel, AdminReply? More)
     {
         /// <returns>Null: the answers cannot be used; see <see cref="Report"/>.</returns>
-        public TopSample? Read(TopSample? before) =>
-            Status.IsSuccess && Backends.IsSuccess
-            && Status.TryRead(AdminJson.Default.StatusAnswer) is StatusAnswer status
-            && Backends.TryRead(AdminJson.Default.BackendsAnswer) is BackendsAnswer backends
-                ? new TopSample(status, [.. backends.Backends], before)
-                : null;
+        public TopFacts? Read(TopSample? before)
+        {
+            if (Status.TryRead(AdminJson.Default.StatusAnswer) is not StatusAnswer status
+                || Backends.TryRead(AdminJson.Default.BackendsAnswer) is not BackendsAnswer backends)
+            {
+                return null;
+            }
+
+            var facts = new TopFacts(new TopSample(status, [.. backends.Backends], before));
+            return Panel switch
+            {
+                TopPanels.Connections => More!.TryRead(AdminJson.Default.ConnectionsAnswer) is { } answer
+                    ? facts with { Connections = [.. answer.Connections], AllConnections = answer.Total } : null,
+                TopPanels.Events => More!.TryRead(AdminJson.Default.EventsAnswer) is { } answer ? facts with { Events = answer.Events } : null,
+                _ => facts,
+            };
+        }
 
         /// <summary>Prints what is wrong with the answers.</summary>
         /// <returns>The exit code.</returns>
-        public int Report(AdminSession asking) => asking.Fault(Name, Status) ?? asking.Fault(Name, Backends) ?? asking.Foreign(Name);
+        public int Report(AdminSession asking) =>
+            asking.Fault(Name, Status) ?? asking.Fault(Name, Backends) ?? (More is null ? null : asking.Fault(Name, More)) ?? asking.Foreign(Name);
     }
 }

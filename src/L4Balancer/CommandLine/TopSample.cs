@@ -23,6 +23,8 @@ internal sealed class TopSample
 
     public IReadOnlyList<TopRow> Rows { get; }
 
+    public IReadOnlyList<PoolAnswer> Pools => _status.Pools;
+
     /// <summary>Two lines: the state of the daemon, and its rates.</summary>
     public (string State, string Rates) Heading()
     {

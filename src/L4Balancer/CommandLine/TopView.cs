@@ -4,53 +4,78 @@ using L4Balancer.Logging;
 namespace L4Balancer.CommandLine;
 
 /// <summary>
-/// What <c>top</c> shows, as lines of text: a fixed head, as many backends as fit below it, and a line of keys. Knows nothing of the terminal but
-/// its size. One thread uses it.
+/// What <c>top</c> shows, as lines of text: a fixed head, as many rows of the open view as fit below it, and a line of keys. Knows nothing of the terminal
+/// but its size. One thread uses it.
 /// </summary>
 internal sealed class TopView
 {
-    /// <summary>Two lines of state, one that is empty or has the filter, and the headings.</summary>
+    /// <summary>Two lines of state, one with the views, a question or the filter, and the headings.</summary>
     private const int HeadLines = 4;
 
-    private const string Keys = "q quit  ? help  / filter";
+    private const int FirstPanel = 1;
 
-    private static readonly string[] Help =
-    [
-        "Keys:",
-        "  q, Ctrl-C            quit",
-        "  /                    filter by part of the name, address or state; Enter keeps it, Esc clears it",
-        $"  a n c i o s w h {TopColumns.NameKey}    sort by active, new, closed, in, out, state, weight, share, name; again: the other way round",
-        "  Up, Down, PgUp, PgDn, Home, End   scroll",
-        "  ?                    this help; any key leaves it",
-    ];
-
-    private TopSample? _sample;
+    private readonly TopPosition[] _positions = [.. TopPanels.All.Select(static p => new TopPosition { Sort = FirstSortOf(p) })];
+    private TopFacts? _facts;
+    private int _open = FirstPanel;
+    private TopPage? _page;
+    private int _rows = 1;
     private string _filter = "";
-    private char _sort = 'a';
-    private bool _reversed;
+    private string _message = "";
+    private (TopAction Action, string Target)? _asked;
+    private TopRequest? _request;
     private bool _isHelp;
     private bool _isTyping;
-    private int _first;
-    private int _page = 1;
 
     /// <summary><c>q</c> was pressed.</summary>
     public bool IsEnded { get; private set; }
 
-    public void Show(TopSample sample) => _sample = sample;
+    /// <summary>The view that is open.</summary>
+    public TopPanel Panel => TopPanels.All[_open];
+
+    /// <summary>The key by which it is sorted.</summary>
+    public char Sort => At.Sort;
+
+    /// <summary>Index of the line with the headings; -1 while there is none.</summary>
+    public int HeadingLine => _isHelp || _facts is null ? -1 : HeadLines - 1;
+
+    /// <summary>Index of the line with the cursor; -1 while there is none.</summary>
+    public int CursorLine => _isHelp || _page?.Selected is null ? -1 : HeadLines + _page.Cursor - _page.First;
+
+    private TopPosition At => _positions[_open];
+
+    public void Show(TopSample sample) => Show(new TopFacts(sample));
+
+    public void Show(TopFacts facts) => _facts = facts;
+
+    /// <summary>Shows one line until the next key.</summary>
+    public void Tell(string message) => _message = message;
+
+    /// <summary>What was asked for and confirmed since the last call; null if nothing was.</summary>
+    public TopRequest? TakeRequest()
+    {
+        TopRequest? request = _request;
+        _request = null;
+        return request;
+    }
 
     public void Press(ConsoleKeyInfo key)
     {
+        _message = "";
         if (_isHelp)
         {
             _isHelp = false;
+        }
+        else if (_asked is { } asked)
+        {
+            Answer(asked.Action, asked.Target, key.KeyChar);
         }
         else if (_isTyping)
         {
             Type(key);
         }
-        else
+        else if (!Move(key.Key))
         {
-            Command(key);
+            Command(key.KeyChar);
         }
     }
 
@@ -58,91 +83,144 @@ internal sealed class TopView
     /// one of the headings.</returns>
     public IReadOnlyList<string> Lines(int width, int height)
     {
-        List<string> lines = _isHelp ? [.. Help] : Table(width, height);
+        List<string> lines = _isHelp ? Help() : Table(width, height);
         return [.. lines.Take(height).Select(l => Fit(LogText.ForTerminal(l), width))];
     }
 
-    /// <summary>Index of the line with the headings; -1 while there is none.</summary>
-    public int HeadingLine => _isHelp || _sample is null ? -1 : HeadLines - 1;
-
     private List<string> Table(int width, int height)
     {
-        if (_sample is null)
+        if (_facts is null)
         {
             return ["waiting for the daemon ..."];
         }
 
-        TopRow[] rows = Sorted([.. _sample.Rows.Where(r => r.Has(_filter))]);
-        _page = Math.Max(1, height - HeadLines - 1);
-        _first = Math.Clamp(_first, 0, Math.Max(0, rows.Length - _page));
-        TopColumn[] columns = TopColumns.Of(width);
-        int name = Math.Max(8, width - columns.Sum(c => Math.Abs(c.Width) + 1));
-        (string state, string rates) = _sample.Heading();
-        List<string> lines =
-        [
-            state,
-            rates,
-            _isTyping || _filter.Length > 0 ? $"filter: {_filter}{(_isTyping ? "_" : "")}" : "",
-            Join("BACKEND".PadRight(name), columns, c => c.Heading),
-        ];
-        lines.AddRange(rows.Skip(_first).Take(_page).Select(r => Join(KeepEnd(r.Name, name), columns, c => c.Cell(r))));
+        _rows = Math.Max(1, height - HeadLines - 1);
+        _page = Panel.Page(_facts, At, _filter, width, _rows);
+        (string state, string rates) = _facts.Sample.Heading();
+        List<string> lines = [state, rates, ThirdLine(), _page.Heading, .. _page.Lines];
         while (lines.Count < height - 1)
         {
             lines.Add("");
         }
 
-        int last = Math.Min(rows.Length, _first + _page);
-        lines.Add(string.Create(CultureInfo.InvariantCulture, $"{(rows.Length == 0 ? 0 : _first + 1)}-{last} of {rows.Length}   {Keys}"));
+        int last = Math.Min(_page.Count, _page.First + _rows);
+        string more = Panel.Key == TopPanels.Connections && _facts.AllConnections > _facts.Connections.Count
+            ? string.Create(CultureInfo.InvariantCulture, $" (of {_facts.AllConnections})") : "";
+        string actions = string.Concat(Panel.Actions.Select(static a => $"  {a.Key} {a.Verb}"));
+        lines.Add(string.Create(
+            CultureInfo.InvariantCulture, $"{(_page.Count == 0 ? 0 : _page.First + 1)}-{last} of {_page.Count}{more}   q quit  ? help  / filter{actions}"));
         return lines;
     }
 
-    private TopRow[] Sorted(TopRow[] rows)
-    {
-        IOrderedEnumerable<TopRow> sorted = TopColumns.All.FirstOrDefault(c => c.Key == _sort) is TopColumn by
-            ? rows.OrderByDescending(by.Order).ThenBy(r => r.Name, StringComparer.Ordinal)
-            : rows.OrderBy(r => r.Name, StringComparer.Ordinal);
-        return _reversed ? [.. sorted.Reverse()] : [.. sorted];
-    }
+    private string ThirdLine() =>
+        _asked is { } asked ? $"y: yes, other keys: no.  {string.Format(CultureInfo.InvariantCulture, asked.Action.Question, asked.Target)}?"
+        : _message.Length > 0 ? _message
+        : _isTyping || _filter.Length > 0 ? $"filter: {_filter}{(_isTyping ? "_" : "")}"
+        : string.Join("  ", TopPanels.All.Select((p, i) => i == _open ? $"[{p.Key} {p.Title}]" : $" {p.Key} {p.Title} "));
 
-    private void Command(ConsoleKeyInfo key)
+    private List<string> Help() =>
+    [
+        "Keys:",
+        "  q, Ctrl-C            quit",
+        $"  {string.Join(' ', TopPanels.All.Select(static p => p.Key))}, Tab         {string.Join(", ", TopPanels.All.Select(static p => p.Title))}",
+        "  /                    filter by what a row shows; Enter keeps it, Esc clears it",
+        "  arrows, PgUp, PgDn, Home, End   move the cursor",
+        "  ?                    this help; any key leaves it",
+        "",
+        $"Sort the {Panel.Title} (again: the other way round):",
+        .. Panel.Sorts.Chunk(6).Select(static some => "  " + string.Join("  ", some.Select(static s => $"{s.Key} {s.Heading.ToLowerInvariant()}"))),
+        "",
+        .. Panel.Actions.Count == 0 ? [] : (string[])["Change what the cursor stands on, after a question:"],
+        .. Panel.Actions.Select(static a => $"  {a.Key}   {string.Format(CultureInfo.InvariantCulture, a.Question, "it")}"),
+    ];
+
+    private bool Move(ConsoleKey key)
     {
-        switch (key.Key)
+        switch (key)
         {
             case ConsoleKey.UpArrow:
-                _first--;
-                return;
+                At.Move(-1, scrolls: false);
+                return true;
             case ConsoleKey.DownArrow:
-                _first++;
-                return;
+                At.Move(1, scrolls: false);
+                return true;
             case ConsoleKey.PageUp:
-                _first -= _page;
-                return;
+                At.Move(-_rows, scrolls: true);
+                return true;
             case ConsoleKey.PageDown:
-                _first += _page;
-                return;
+                At.Move(_rows, scrolls: true);
+                return true;
             case ConsoleKey.Home:
-                _first = 0;
-                return;
+                At.Home();
+                return true;
             case ConsoleKey.End:
-                _first = int.MaxValue - _page;
-                return;
+                At.Move(_page?.Count ?? 0, scrolls: true);
+                return true;
+            case ConsoleKey.Tab:
+                Open((_open + 1) % TopPanels.All.Count);
+                return true;
             case ConsoleKey.Escape:
                 _filter = "";
-                return;
+                return true;
             default:
-                break;
+                return false;
         }
+    }
 
-        char pressed = key.KeyChar;
+    private void Command(char pressed)
+    {
         IsEnded |= pressed is 'q' or 'Q';
         _isHelp = pressed == '?';
         _isTyping = pressed == '/';
-        if (pressed == TopColumns.NameKey || TopColumns.All.Any(c => c.Key == pressed))
+        for (int i = 0; i < TopPanels.All.Count; i++)
         {
-            _reversed = pressed == _sort && !_reversed;
-            _sort = pressed;
-            _first = 0;
+            if (TopPanels.All[i].Key == pressed)
+            {
+                Open(i);
+                return;
+            }
         }
+
+        if (Panel.Actions.FirstOrDefault(a => a.Key == pressed) is { } action && _page?.Selected is { Length: > 0 } target)
+        {
+            Ask(action, target);
+        }
+        else if (Panel.Sorts.Any(s => s.Key == pressed))
+        {
+            At.IsReversed = pressed == At.Sort && !At.IsReversed;
+            At.Sort = pressed;
+            At.Home();
+        }
+    }
+
+    private void Open(int panel)
+    {
+        _open = panel;
+        _page = null;
+        _filter = "";
+    }
+
+    // The target becomes part of a path, and an answer may come from something that only looks like a daemon.
+    private void Ask(TopAction action, string target)
+    {
+        if (target.Split('/').All(static part => part.Length > 0 && ChangeCommands.IsName(part)))
+        {
+            _asked = (action, target);
+        }
+    }
+
+    private void Answer(TopAction action, string target, char pressed)
+    {
+        _asked = null;
+        if (pressed is 'y' or 'Y')
+        {
+            _request = new TopRequest(
+                action.Method, string.Format(CultureInfo.InvariantCulture, action.Path, target),
+                string.Format(CultureInfo.InvariantCulture, action.Done, target));
+            return;
+        }
+
+        _message = "nothing was changed";
     }
 
     private void Type(ConsoleKeyInfo key)
@@ -164,15 +242,11 @@ internal sealed class TopView
                 break;
         }
 
-        _first = 0;
+        At.Home();
     }
 
-    private static string Join(string name, TopColumn[] columns, Func<TopColumn, string> cell) =>
-        string.Concat(columns.Select(c => " " + (c.Width < 0 ? cell(c).PadRight(-c.Width) : cell(c).PadLeft(c.Width))).Prepend(name)).TrimEnd();
-
-    // Names of one pool differ at their end.
-    private static string KeepEnd(string text, int width) =>
-        text.Length <= width ? text.PadRight(width) : string.Concat("…", text.AsSpan(text.Length - width + 1));
+    // Connections and backends that matter most come first; events that are the latest.
+    private static char FirstSortOf(TopPanel panel) => panel.Key == TopPanels.Events ? 't' : 'a';
 
     private static string Fit(string text, int width) => text.Length <= width ? text : text[..width];
 }

@@ -15,7 +15,7 @@ internal static class ConfigDiff
     public static IReadOnlyList<ConfigChange> Between(BalancerConfig before, BalancerConfig after)
     {
         List<ConfigChange> changes = [];
-        Compare("", new Side(ConfigJson.WithValuesOf(before), ConfigJson.Of(before)), new Side(ConfigJson.WithValuesOf(after), ConfigJson.Of(after)), changes);
+        Compare("", Side.Of(before), Side.Of(after), changes);
         CompareUnseen(before, after, changes);
         return changes;
     }
@@ -87,6 +87,8 @@ internal static class ConfigDiff
     /// <summary>A value, and how it is shown. Both have the same tables and names.</summary>
     private readonly record struct Side(JsonNode? Value, JsonNode? Shown)
     {
+        public static Side Of(BalancerConfig config) => new(ConfigJson.WithValuesOf(config), ConfigJson.Of(config));
+
         public Dictionary<string, Side>? Members()
         {
             Dictionary<string, JsonNode?>? shown = MembersOf(Shown);

@@ -12,7 +12,7 @@ internal static class FixedAtStart
     public static BalancerConfig Keep(BalancerConfig inForce, BalancerConfig wanted) => wanted with
     {
         FromEnvironment = wanted.FromEnvironment.SetItems(
-            inForce.FromEnvironment.Where(static e => !e.Key.StartsWith("listeners", StringComparison.Ordinal) && !e.Key.StartsWith("pools", StringComparison.Ordinal))),
+            inForce.FromEnvironment.Where(static e => e.Key.Split('[')[0] is not ("listeners" or "pools"))),
         Balancer = wanted.Balancer with
         {
             Workers = inForce.Balancer.Workers,

@@ -25,6 +25,7 @@ namespace L4Balancer.Hosting;
 /// One running balancer: the engine, its inputs (control, health) and its outputs (log, metrics). <see cref="StartAsync"/> creates the
 /// parts; they are disposed of in the reverse order. What it goes on with from a process before is an <see cref="IStartKind"/>.
 /// </summary>
+/// <remarks>A little over 300 lines: start, serve and stop are to be read one after the other.</remarks>
 internal sealed class Daemon : IAsyncDisposable
 {
     private readonly TimeProvider _clock;
@@ -60,7 +61,9 @@ internal sealed class Daemon : IAsyncDisposable
     /// <summary>The stamp of the file that was read before the start (<see cref="ConfigFile.Stamp"/>).</summary>
     public object? FileStamp { get; init; }
 
-    /// <summary>What lets connections outlive this daemon. It is this object's from <see cref="StartAsync"/> on, but may be stopped before.</summary>
+    /// <summary>
+    /// What lets connections outlive this daemon. It is this object's from <see cref="StartAsync"/> on, but may be stopped before.
+    /// </summary>
     public ConnectionKeeper Keeper { get; init; } = ConnectionKeeper.None("this program is no daemon");
 
     /// <summary>The process that this one replaces; null: none.</summary>
@@ -100,7 +103,9 @@ internal sealed class Daemon : IAsyncDisposable
 
     /// <summary>Starts all parts. After a failure the caller disposes of this object, which removes the parts that were started.</summary>
     /// <param name="path">The file of the configuration, for reloads; null if it was not read from a file.</param>
-    /// <param name="hurry">Cancelled when the daemon is to stop as soon as it has started: files that are read slowly are no longer waited for.</param>
+    /// <param name="hurry">
+    /// Cancelled when the daemon is to stop as soon as it has started: files that are read slowly are no longer waited for.
+    /// </param>
     /// <returns>The errors, one line each with how to correct it; empty if the daemon runs.</returns>
     public async Task<ImmutableArray<string>> StartAsync(BalancerConfig config, string? path, CancellationToken hurry = default)
     {
@@ -143,7 +148,8 @@ internal sealed class Daemon : IAsyncDisposable
     private async Task<ImmutableArray<string>> StartPartsAsync(
         BalancerConfig config, DescriptorBudget budget, string? path, IStartKind from, CancellationToken hurry)
     {
-        var first = new FirstState(() => _control, _clock, _loggers, _log) { Resolver = Resolver, Before = from.Known, Crashed = from.OverridesFor };
+        var first = new FirstState(() => _control, _clock, _loggers, _log)
+        { Resolver = Resolver, Before = from.Known, Crashed = from.OverridesFor };
         DesiredState desired = from.Continue(await first.GatherAsync(config, budget, path, _parts, hurry));
         ImmutableArray<string> loops = first.Names.SelfConnects(config);
         if (!loops.IsEmpty)
@@ -155,16 +161,18 @@ internal sealed class Daemon : IAsyncDisposable
         RoutingSnapshot snapshot = _first = RoutingSnapshot.Build(desired);
         HealthBoard.Mark(snapshot, from.Known?.Health ?? []);
         snapshot.Ports.Supply.Range = LocalPorts.Range();
-        _log.Starting(
-            BuildVersion.Current.Version, EngineChoice.NameOf(config.Balancer.Engine), snapshot.MaxConnections, budget.Limit, budget.Reserve);
+        string engine = EngineChoice.NameOf(config.Balancer.Engine);
+        _log.Starting(BuildVersion.Current.Version, engine, snapshot.MaxConnections, budget.Limit, budget.Reserve);
         IReadOnlyList<int> passed = OperatingSystem.IsLinux() ? ListenDescriptors.Take(_log) : [];
         IReadOnlyList<ListeningDescriptor> listening = await from.TakeSocketsAsync(passed, snapshot, survivors);
-        _servers.Sockets = new ControlSockets(from.ControlSockets, _loggers.CreateLogger<ControlSockets>()) { AreShared = from.SharesSockets };
+        _servers.Sockets = new ControlSockets(from.ControlSockets, _loggers.CreateLogger<ControlSockets>())
+        { AreShared = from.SharesSockets };
 
         var counters = new DaemonCounters(first.Discovery, config.Dns is null ? null : new DnsCounters());
+        int workers = DescriptorBudget.WorkersOf(config.Balancer);
         if (await _servers.StartMetricsAsync(
                 config,
-                () => counters.Metrics(() => Snapshot, () => Engine, () => _fleet?.Status, DescriptorBudget.WorkersOf(config.Balancer), _clock),
+                () => counters.Metrics(() => Snapshot, () => Engine, () => _fleet?.Status, workers, _clock),
                 m => from.AddState(snapshot, survivors, counters.CarriedWith(m), Instant.Now(_clock)),
                 () => _control?.Config ?? config)
             is string noMetrics)
@@ -202,7 +210,7 @@ internal sealed class Daemon : IAsyncDisposable
             Recover = recovery.FindAsync,
         });
         _parts.Own(_watches);
-        _watches.Start(path, control, data.Engine, Keeper);
+        _watches.Start(path, control, () => IsBeingReplaced, data.Engine, Keeper);
         control.Start();
         await from.CatchUpAsync(control, _fleet);
         _fleet?.Start();
@@ -219,8 +227,8 @@ internal sealed class Daemon : IAsyncDisposable
         await from.ServeAsync(recovery);
         _watches.Started(recovery);
 
-        // The start leaves garbage that would stay resident until the first collection, which a daemon with quiet connections may not need for
-        // days. An aggressive collection returns the freed pages to the system.
+        // The start leaves garbage that would stay resident until the first collection, which a daemon with quiet connections may not need
+        // for days. An aggressive collection returns the freed pages to the system.
         GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
         BeginToServe();
         return [];
@@ -255,12 +263,21 @@ internal sealed class Daemon : IAsyncDisposable
     /// <param name="who">The origin of the request, for the log.</param>
     public async Task ReloadAsync(string who) => await _control!.ReloadAsync(who);
 
+    /// <summary>Whether an upgrade is under way, so that a reload is held back: the process that serves afterwards does it.</summary>
+    /// <param name="who">As of <see cref="ReloadAsync"/>.</param>
+    public bool HoldsReload(string who) => _upgrade?.Upgrader.HoldReload(who) == true;
+
     /// <summary>Begins an upgrade, which goes on in the background.</summary>
     /// <param name="who">The origin of the request, for the log.</param>
     public void Upgrade(string who) => _upgrade!.Upgrader.Begin(who, null, out _);
 
     /// <summary>The daemon is to stop: an upgrade under way is given up, unless it cannot be any more.</summary>
     public Task EndUpgradeAsync() => _upgrade?.Upgrader.StopAsync() ?? Task.CompletedTask;
+
+    /// <summary>
+    /// The daemon is to stop: if it has not replaced another process yet, it leaves everything to that one, and ends here.
+    /// </summary>
+    public Task EndTakeoverAsync() => _upgrade?.EndTakeoverAsync() ?? Task.CompletedTask;
 
     /// <summary>Reports not ready from now on; connections are still accepted.</summary>
     public void Drain()
@@ -279,8 +296,8 @@ internal sealed class Daemon : IAsyncDisposable
     }
 
     /// <summary>
-    /// Ends this process's part after a new process has taken over (<see cref="Replaced"/>): what both share (listening sockets, files, a place in the
-    /// fleet) is left as it is. Connections that are still here end as with a stop.
+    /// Ends this process's part after a new process has taken over (<see cref="Replaced"/>): what both share (listening sockets, files, a
+    /// place in the fleet) is left as it is. Connections that are still here end as with a stop.
     /// </summary>
     public async Task LeaveAsync(CancellationToken atOnce)
     {

@@ -23,6 +23,11 @@ internal sealed class DaemonUpgrade : IDisposable
     /// <summary>The last line is written by another thread.</summary>
     private static readonly TimeSpan ForTheLog = TimeSpan.FromMilliseconds(200);
 
+    /// <summary>
+    /// The old process sends nothing while it waits for connections that are being set up (<see cref="UpgradeLimits.Connecting"/>).
+    /// </summary>
+    private static readonly TimeSpan ForOldProcess = TimeSpan.FromSeconds(60);
+
     private readonly IEngine _engine;
     private readonly BalancerControl _control;
     private readonly ControlServers _servers;
@@ -33,13 +38,16 @@ internal sealed class DaemonUpgrade : IDisposable
     private readonly TimeProvider _clock;
     private readonly ILoggerFactory _loggers;
     private readonly UpgradeThread _thread = new();
+    private readonly TaskCompletionSource _main = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private Task _following = Task.CompletedTask;
     private Upgrader? _upgrader;
+    private volatile bool _isLeaving;
 
     /// <param name="descriptors">How many descriptors the process may hold.</param>
     /// <param name="path">The file of the configuration; null if it was not read from a file.</param>
     public DaemonUpgrade(
-        IEngine engine, BalancerControl control, ControlServers servers, ServiceReport service, ServiceNotifications systemd, long descriptors,
-        string? path, TimeProvider clock, ILoggerFactory loggers)
+        IEngine engine, BalancerControl control, ControlServers servers, ServiceReport service, ServiceNotifications systemd,
+        long descriptors, string? path, TimeProvider clock, ILoggerFactory loggers)
     {
         (_engine, _control, _servers, _service, _systemd) = (engine, control, servers, service, systemd);
         (_descriptors, _path, _clock, _loggers) = (descriptors, path, clock, loggers);
@@ -70,9 +78,11 @@ internal sealed class DaemonUpgrade : IDisposable
 
     /// <summary>Replaces this process.</summary>
     public Upgrader Upgrader => _upgrader ??= new Upgrader(
-        WhyNot, _path, () => OperatingSystem.IsLinux() ? Giver() : throw new PlatformNotSupportedException(), _control.Snapshot.State.Upgrades, OperatingSystem.IsLinux() ? Takeover?.Side.Run : null, Faults, _thread, _clock,
+        WhyNot, _path, () => OperatingSystem.IsLinux() ? Giver() : throw new PlatformNotSupportedException(),
+        _control.Snapshot.State.Upgrades, OperatingSystem.IsLinux() ? Takeover?.Side.Run : null, Faults, _thread, _clock,
         _loggers.CreateLogger<Upgrader>())
     {
+        Reload = ReloadAsync,
         Recover = given => Recover([.. given.Select(Moving).OfType<MovingConnection>()]),
     };
 
@@ -103,10 +113,35 @@ internal sealed class DaemonUpgrade : IDisposable
             IsMain = () => BecomeMain(takeover, main),
             IsAlone = _ => GoOnAloneAsync(takeover, main),
             Recovers = () => Recover([]),
-            IsStopping = () => _service.IsDraining,
+            IsStopping = () => _service.IsDraining || _isLeaving,
+            Reloads = who => _ = Upgrader.HoldReload(who) ? Task.CompletedTask : ReloadAsync(who),
         };
-        _ = _thread.RunAsync(() => Follow(takeover, taker));
+        _following = _thread.RunAsync(() => Follow(takeover, taker));
     }
+
+    /// <summary>
+    /// This process is to stop. If it is still taking over, it says so to the old process, which goes on, and recovers from the keeper what
+    /// this one has taken: nothing is closed here, and the old process ends this one. Completes if this is the main process, or replaces
+    /// none.
+    /// </summary>
+    public async Task EndTakeoverAsync()
+    {
+        if (!OperatingSystem.IsLinux() || Takeover is not { } takeover)
+        {
+            return;
+        }
+
+        _isLeaving = true;
+        await Task.WhenAny(_main.Task, _following, Task.Delay(ForOldProcess, _clock));
+        if (!_main.Task.IsCompleted)
+        {
+            _loggers.CreateLogger<DaemonUpgrade>().LeavesToOldProcess(takeover.Side.OldProcess);
+            await Task.Delay(ForTheLog);
+            UpgradeFaults.Kill();
+        }
+    }
+
+    private Task ReloadAsync(string who) => GuardedReload.RunAsync(_control.ReloadAsync, who, _loggers.CreateLogger<DaemonUpgrade>());
 
     private bool Follow(Takeover takeover, UpgradeTaker taker)
     {
@@ -142,6 +177,7 @@ internal sealed class DaemonUpgrade : IDisposable
     [SupportedOSPlatform("linux")]
     private void BecomeMain(Takeover takeover, Action main)
     {
+        _main.TrySetResult();
         NewSide side = takeover.Side;
         if (takeover.State.Parts.TryGetValue(UpgradeParts.Sheds, out ReadOnlyMemory<byte> sheds))
         {
@@ -153,6 +189,7 @@ internal sealed class DaemonUpgrade : IDisposable
         UpgradeProgress now = side.Run!.Now;
         _loggers.CreateLogger<DaemonUpgrade>().HasReplaced(side.OldProcess, now.Moved, now.Left);
         main();
+        Upgrader.ReleaseReloads();
     }
 
     [SupportedOSPlatform("linux")]
@@ -180,14 +217,16 @@ internal sealed class DaemonUpgrade : IDisposable
 
     private string? WhyNot() =>
         _service.IsDraining ? "this process is stopping"
-        : _engine.LoopStatistics().Count == 0 ? $"the engine \"{_engine.Name}\" cannot hand connections over: an upgrade needs engine = \"epoll\""
+        : _engine.LoopStatistics().Count == 0
+            ? $"the engine \"{_engine.Name}\" cannot hand connections over: an upgrade needs engine = \"epoll\""
         : null;
 
     [SupportedOSPlatform("linux")]
     private UpgradeGiver Giver()
     {
         var parts = new UpgradeParts(_servers, _control, Discovery, Fleet, Counting, _clock);
-        return new UpgradeGiver(_engine, HelloOf(_control.Config, _descriptors), parts, LeaveTo) { Resumed = () => HasLeft = false };
+        UpgradeHello hello = HelloOf(_control.Config, _descriptors);
+        return new UpgradeGiver(_engine, hello, parts, LeaveTo) { Resumed = () => HasLeft = false };
     }
 
     private void LeaveTo(int process)

@@ -6,7 +6,9 @@ using Microsoft.Extensions.Logging;
 
 namespace L4Balancer.Hosting;
 
-/// <summary>What a daemon looks at by itself while it serves: its file, its ports and addresses, its keeper. One thread at a time.</summary>
+/// <summary>
+/// What a daemon looks at by itself while it serves: its file, its ports and addresses, its keeper. One thread at a time.
+/// </summary>
 internal sealed class DaemonWatches(TimeProvider clock, ILoggerFactory loggers, ILogger log) : IAsyncDisposable
 {
     /// <summary>For this long a keeper that was killed may be missing.</summary>
@@ -16,11 +18,15 @@ internal sealed class DaemonWatches(TimeProvider clock, ILoggerFactory loggers, 
     private FileWatch? _file;
 
     /// <param name="path">The file of the configuration; null if it was not read from a file.</param>
-    public void Start(string? path, BalancerControl control, IEngine engine, ConnectionKeeper keeper)
+    /// <param name="isHeld">Whether a reload must not begin now.</param>
+    public void Start(string? path, BalancerControl control, Func<bool> isHeld, IEngine engine, ConnectionKeeper keeper)
     {
         if (path is not null)
         {
-            _parts.Own(_file = new FileWatch(path, () => control.FileRead, control.ReloadAsync, clock, loggers.CreateLogger<FileWatch>()));
+            _parts.Own(_file = new FileWatch(path, () => control.FileRead, control.ReloadAsync, clock, loggers.CreateLogger<FileWatch>())
+            {
+                IsHeld = isHeld,
+            });
             _file.Set(control.Config.Balancer.Watch);
         }
 

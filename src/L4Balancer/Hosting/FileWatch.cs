@@ -1,12 +1,14 @@
 using L4Balancer.Configuration;
+using L4Balancer.Control;
 using Microsoft.Extensions.Logging;
 
 namespace L4Balancer.Hosting;
 
 /// <summary>
-/// Reloads the configuration when its file changes on disk (<c>watch</c>). The file is looked at every second, links followed: that sees a write in place, a
-/// rename over it, and the change of a link anywhere on its path, as Kubernetes changes <c>..data</c> of a ConfigMap; it works on network file systems, and
-/// needs no inotify watch. The files that it includes, and new ones that fit a pattern of <c>include</c>, count as well. A change is applied when two looks in a row have found the same file.
+/// Reloads the configuration when its file changes on disk (<c>watch</c>). The file is looked at every second, links followed: that sees a
+/// write in place, a rename over it, and the change of a link anywhere on its path, as Kubernetes changes <c>..data</c> of a ConfigMap; it
+/// works on network file systems, and needs no inotify watch. The files that it includes, and new ones that fit a pattern of
+/// <c>include</c>, count as well. A change is applied when two looks in a row have found the same file.
 /// </summary>
 internal sealed class FileWatch : IAsyncDisposable
 {
@@ -32,7 +34,9 @@ internal sealed class FileWatch : IAsyncDisposable
     private Task _reloading = Task.CompletedTask;
 
     /// <param name="path">The file.</param>
-    /// <param name="read">The stamp of the file that was read last (<see cref="ConfigFile.Stamp"/>), whether it could be applied or not.</param>
+    /// <param name="read">
+    /// The stamp of the file that was read last (<see cref="ConfigFile.Stamp"/>), whether it could be applied or not.
+    /// </param>
     /// <param name="reload">Reads the file again; its argument is the origin of the request.</param>
     public FileWatch(string path, Func<object?> read, Func<string, Task> reload, TimeProvider clock, ILogger<FileWatch> log)
     {
@@ -43,6 +47,11 @@ internal sealed class FileWatch : IAsyncDisposable
         _clock = clock;
         _timer = clock.CreateTimer(_ => Due(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
+
+    /// <summary>
+    /// Whether a reload must not begin now: the file is looked at again later, and a change that came meanwhile is seen then.
+    /// </summary>
+    public Func<bool> IsHeld { get; init; } = static () => false;
 
     /// <summary>Looks at the file from now on, or no longer. Any thread; never blocks.</summary>
     public void Set(bool on)
@@ -88,7 +97,7 @@ internal sealed class FileWatch : IAsyncDisposable
 
     private void Look()
     {
-        if (!_reloading.IsCompleted)
+        if (!_reloading.IsCompleted || IsHeld())
         {
             return;
         }
@@ -126,21 +135,7 @@ internal sealed class FileWatch : IAsyncDisposable
 
     private async Task ReloadAsync()
     {
-        try
-        {
-            await _reload(Who);
-        }
-        catch (ObjectDisposedException)
-        {
-            _log.NotReloadedAtTheEnd(Who);
-        }
-        catch (Exception e)
-        {
-            _log.ReloadBroke(Who, e);
-        }
-        finally
-        {
-            _triedAt = _clock.GetTimestamp();
-        }
+        await GuardedReload.RunAsync(_reload, Who, _log);
+        _triedAt = _clock.GetTimestamp();
     }
 }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using L4Balancer.Control;
 using L4Balancer.Core.Config;
 using L4Balancer.Logging;
 using L4Balancer.Recovery;
@@ -100,6 +101,7 @@ internal sealed class Foreground(Signals signals, TextWriter errors)
         }
 
         await daemon.EndUpgradeAsync().WaitAsync(LastMoment, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await daemon.EndTakeoverAsync();
         if (!await StopAsync(daemon, signal.Value, log))
         {
             // An engine that hangs would hang in its disposal too; the kernel closes the sockets when the process ends.
@@ -195,28 +197,14 @@ internal sealed class Foreground(Signals signals, TextWriter errors)
         do
         {
             served = Volatile.Read(ref _reloadsAsked);
-            await ReloadAsync(daemon, signal, log);
+            await GuardedReload.RunAsync(daemon.ReloadAsync, signal, log);
         }
         while (Interlocked.Add(ref _reloadsAsked, -served) != 0);
     }
 
-    private static async Task ReloadAsync(Daemon daemon, string signal, ILogger log)
-    {
-        try
-        {
-            await daemon.ReloadAsync(signal);
-        }
-        catch (ObjectDisposedException)
-        {
-            log.NotReloadedAtTheEnd(signal);
-        }
-        catch (Exception e)
-        {
-            log.ReloadBroke(signal, e);
-        }
-    }
-
-    /// <summary>Waits for a signal that ends the daemon, or until a new process has replaced it; other signals are handled meanwhile.</summary>
+    /// <summary>
+    /// Waits for a signal that ends the daemon, or until a new process has replaced it; other signals are handled meanwhile.
+    /// </summary>
     /// <returns>Null if it was replaced.</returns>
     private async Task<Signal?> NextEndAsync(Daemon daemon, ILogger log)
     {
@@ -247,8 +235,7 @@ internal sealed class Foreground(Signals signals, TextWriter errors)
             Signal signal = await signals.Arrived.ReadAsync(cancelled);
             switch (signal)
             {
-                case Signal.Hangup when daemon.IsBeingReplaced:
-                    log.NotReloadedInUpgrade(Signals.NameOf(signal));
+                case Signal.Hangup when daemon.HoldsReload(Signals.NameOf(signal)):
                     break;
                 case Signal.Hangup:
                     Reload(daemon, Signals.NameOf(signal), log);

@@ -44,7 +44,8 @@ internal static class HostCheck
         }
 
         warnings.AddRange(BufferLimits.Warnings(config));
-        warnings.AddRange(SourceAddresses.NotHere(config).Select(static s => $"source address {s.Address} (pool {s.Pool}): this host does not have it; add it (ip addr shows all)"));
+        warnings.AddRange(SourceAddresses.NotHere(config).Select(static s =>
+            $"source address {s.Address} (pool {s.Pool}): this host does not have it; add it (ip addr shows all)"));
         warnings.AddRange(await NamesAsync(config));
         return warnings;
     }

@@ -35,6 +35,7 @@ internal sealed class UpgradeGiver(IEngine engine, UpgradeHello hello, IUpgradeP
     public async Task<UpgradeState> SuspendAsync()
     {
         _isSuspended = true;
+        engine.ShareListening();
         await parts.PauseAsync();
         return await parts.StateAsync([.. engine.ListeningDescriptors.Select(Listening), .. parts.Sockets]);
     }

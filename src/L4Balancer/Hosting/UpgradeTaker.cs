@@ -13,9 +13,11 @@ namespace L4Balancer.Hosting;
 /// <param name="snapshot">The one in force.</param>
 /// <param name="old">The process that is replaced.</param>
 [SupportedOSPlatform("linux")]
-internal sealed class UpgradeTaker(IEngine engine, Func<RoutingSnapshot> snapshot, Survivors survivors, int old, ILogger<UpgradeTaker> log) : IUpgradeTaker
+internal sealed class UpgradeTaker(
+    IEngine engine, Func<RoutingSnapshot> snapshot, Survivors survivors, int old, ILogger<UpgradeTaker> log) : IUpgradeTaker
 {
     private readonly Dictionary<ulong, CarriedRecord> _read = [];
+    private FrozenSlice? _placed;
     private int _made = survivors.Made;
 
     /// <summary>Puts the states in force that were made for names which the configuration does not have.</summary>
@@ -34,11 +36,15 @@ internal sealed class UpgradeTaker(IEngine engine, Func<RoutingSnapshot> snapsho
 
     public required Func<bool> IsStopping { get; init; }
 
+    /// <summary>Reloads, now or when the upgrade is over; its argument is who asked.</summary>
+    public required Action<string> Reloads { get; init; }
+
     public string? WhyNot => IsStopping() ? "it is stopping" : null;
 
     public bool Accepts(UpgradeConnection connection, out string why)
     {
-        if (SocketCookie.Of(connection.Client) != connection.ClientCookie || SocketCookie.Of(connection.Backend) != connection.BackendCookie)
+        if (SocketCookie.Of(connection.Client) != connection.ClientCookie
+            || SocketCookie.Of(connection.Backend) != connection.BackendCookie)
         {
             why = "its sockets are not those that the old process means";
         }
@@ -52,16 +58,27 @@ internal sealed class UpgradeTaker(IEngine engine, Func<RoutingSnapshot> snapsho
         return false;
     }
 
-    public async Task<int> ServeAsync(IReadOnlyList<UpgradeConnection> connections, IReadOnlyList<RequestedClose> closes)
+    public async Task<IReadOnlyList<AdoptFailure>> PlaceAsync(IReadOnlyList<UpgradeConnection> connections)
     {
         RoutingSnapshot now = snapshot();
-        IReadOnlyList<AdoptFailure> failures = await engine.AdoptAsync([.. connections.Select(c => Revive(c, now))]);
+        _placed = await engine.TakeFrozenAsync([.. connections.Select(c => Revive(c, now))]);
+        _read.Clear();
+        foreach (AdoptFailure failure in _placed.Failures)
+        {
+            log.ConnectionNotTaken(failure.Id, old, failure.Error);
+        }
+
+        return _placed.Failures;
+    }
+
+    public async Task<int> ServeAsync(IReadOnlyList<RequestedClose> closes)
+    {
+        IReadOnlyList<AdoptFailure> failures = await _placed!.ThawAsync();
         foreach (AdoptFailure failure in failures)
         {
             log.ConnectionNotServed(failure.Id, failure.Error);
         }
 
-        _read.Clear();
         foreach (RequestedClose close in closes)
         {
             engine.Close(close.Id, close.Reason);
@@ -75,6 +92,10 @@ internal sealed class UpgradeTaker(IEngine engine, Func<RoutingSnapshot> snapsho
 
         return failures.Count;
     }
+
+    public async Task LetGoAsync() => await _placed!.CommitAsync(_placed.Connections.Select(static c => c.Record.Id).ToHashSet());
+
+    public void Reload(string who) => Reloads(who);
 
     public void Add(ReadOnlyMemory<byte> differences) => Added(differences);
 

@@ -19,9 +19,9 @@ using Microsoft.Extensions.Logging;
 namespace L4Balancer.Recovery;
 
 /// <summary>
-/// Goes on with what daemons have left that ended without a stop in good order: first their listening sockets, so that no client is refused,
-/// then what operators had set, and last the connections. Nothing here lasts long or waits for anybody but the keepers, which answer within
-/// milliseconds. One thread at a time.
+/// Goes on with what daemons have left that ended without a stop in good order: first their listening sockets, so that no client is
+/// refused, then what operators had set, and last the connections. Nothing here lasts long or waits for anybody but the keepers, which
+/// answer within milliseconds. One thread at a time.
 /// </summary>
 [SupportedOSPlatform("linux")]
 internal sealed class CrashRecovery : IDisposable
@@ -29,9 +29,7 @@ internal sealed class CrashRecovery : IDisposable
     /// <summary>Another heir is done within milliseconds once it listens; this is for one that looks up names before.</summary>
     private static readonly TimeSpan PatienceWithOther = TimeSpan.FromSeconds(10);
 
-    private readonly KeeperFolder _folder;
     private readonly HeirLock? _alone;
-    private readonly LedgerWriter _self;
     private readonly List<Predecessor> _left;
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
@@ -39,15 +37,13 @@ internal sealed class CrashRecovery : IDisposable
     private readonly List<ListeningDescriptor> _listening = [];
     private readonly List<NamedDescriptor> _control = [];
 
-    private CrashRecovery(KeeperFolder folder, HeirLock? alone, LedgerWriter self, List<Predecessor> left, TimeProvider clock, ILogger log)
+    private CrashRecovery(string heirs, HeirLock? alone, List<Predecessor> left, TimeProvider clock, ILogger log)
     {
-        _folder = folder;
         _alone = alone;
-        _self = self;
         _left = left;
         _clock = clock;
         _log = log;
-        _heirs = new FailedHeirs(folder.Heirs);
+        _heirs = new FailedHeirs(heirs);
     }
 
     /// <summary>
@@ -117,7 +113,7 @@ internal sealed class CrashRecovery : IDisposable
         left.Sort(static (a, b) => b.Generation.CompareTo(a.Generation));
         if (left.Count > 0)
         {
-            return new CrashRecovery(folder, alone, keeper.Self, left, clock, log);
+            return new CrashRecovery(folder.Heirs, alone, left, clock, log);
         }
 
         alone?.Dispose();
@@ -151,7 +147,8 @@ internal sealed class CrashRecovery : IDisposable
                 }
                 else
                 {
-                    _listening.Add(new ListeningDescriptor(descriptor, listener, RequestedOf(config, listener, bound), bound, IsFromService: false));
+                    Endpoint requested = RequestedOf(config, listener, bound);
+                    _listening.Add(new ListeningDescriptor(descriptor, listener, requested, bound, IsFromService: false));
                 }
             }
 
@@ -177,8 +174,8 @@ internal sealed class CrashRecovery : IDisposable
     }
 
     /// <summary>
-    /// Takes the connections, if <see cref="IsAlone"/>: those without doubt are adopted, all others reset. Afterwards the keepers are ended. The daemon has its own keeper and
-    /// ledger by then, so that the next one finds each connection once, whenever this one is killed.
+    /// Takes the connections, if <see cref="IsAlone"/>: those without doubt are adopted, all others reset. Afterwards the keepers are ended. The daemon
+    /// has its own keeper and ledger by then, so that the next one finds each connection once, whenever this one is killed.
     /// </summary>
     /// <param name="records">Gets a record of each connection that is known and reset.</param>
     /// <param name="moving">Of an upgrade whose new process has ended: what this process had given up, and no ledger names.</param>
@@ -199,8 +196,8 @@ internal sealed class CrashRecovery : IDisposable
             _log.HeirsFailed();
         }
 
-        // What this process has, if it has run for a while, comes first.
-        HashSet<ulong> elsewhere = Predecessor.CookiesIn(_folder.LedgerOf(_self));
+        // What this process serves itself comes first. The ledger does not know all of it: it may have had no place, or there is none.
+        HashSet<ulong> elsewhere = [.. await engine.CookiesAsync()];
 
         // A socket that one of them had just taken from another is in the keepers of both, and only in the other's ledger.
         HashSet<ulong> named = [.. elsewhere, .. _left.SelectMany(static p => p.Cookies)];
@@ -231,7 +228,8 @@ internal sealed class CrashRecovery : IDisposable
             }
 
             _log.Recovered(
-                predecessor.Daemon.Process, taking.Adopted + alive, taking.Reset + lost + unnamed, (Instant.Now(_clock) - begun).TotalMilliseconds);
+                predecessor.Daemon.Process, taking.Adopted + alive, taking.Reset + lost + unnamed,
+                (Instant.Now(_clock) - begun).TotalMilliseconds);
         }
 
         _heirs.Done();

@@ -40,7 +40,7 @@ internal sealed class ServiceReport(ServiceNotifications systemd, Func<string> s
     {
         int backends = snapshot.Pools.Sum(p => p.Backends.Length);
         int up = snapshot.Pools.Sum(p => p.Backends.Count(b => p.StatusOf(b.Index) == BackendStatus.Up));
-        return $"{addresses} addresses, {snapshot.Pools.Length} pools, {up} of {backends} backends up";
+        return $"{Count(addresses, "address", "addresses")}, {Count(snapshot.Pools.Length, "pool", "pools")}, {up} of {backends} backends up";
     }
 
     private void UnlessDraining(Action tell)
@@ -53,4 +53,6 @@ internal sealed class ServiceReport(ServiceNotifications systemd, Func<string> s
             }
         }
     }
+
+    private static string Count(int count, string one, string several) => $"{count} {(count == 1 ? one : several)}";
 }

@@ -5,8 +5,9 @@ using L4Balancer.Engine;
 namespace L4Balancer.Upgrade;
 
 /// <summary>
-/// The process that takes over. Its daemon calls the steps in their order while it starts, and then <see cref="FollowAsync"/>. Every step but that
-/// blocks, and throws <see cref="UpgradeException"/> where the upgrade cannot go on: then this process ends, and the old one goes on.
+/// The process that takes over. Its daemon calls the steps in their order while it starts, and then <see cref="FollowAsync"/>. Every step
+/// but that blocks, and throws <see cref="UpgradeException"/> where the upgrade cannot go on: then this process ends, and the old one goes
+/// on.
 /// </summary>
 [SupportedOSPlatform("linux")]
 internal sealed class NewSide(UpgradeChannel channel, UpgradeFaults faults, UpgradeLimits limits, TimeProvider clock) : IDisposable
@@ -23,12 +24,11 @@ internal sealed class NewSide(UpgradeChannel channel, UpgradeFaults faults, Upgr
     public const string AtRest = "new.rest";
     public const string AtSettled = "new.settled";
 
-    private const int SIGKILL = 9;
-
     private UpgradeRun? _run;
     private TimeSpan _longest;
     private int _moved;
     private int _lost;
+    private int _reloads;
     private bool _isSettled;
     private bool _isMain;
 
@@ -167,41 +167,47 @@ internal sealed class NewSide(UpgradeChannel channel, UpgradeFaults faults, Upgr
             }
         }
 
-        channel.Send(
-            UpgradeMessageKind.Answer, Answer(slice.Number, taken.Select(static c => c.Id).ToHashSet(), refused ?? "").Write(), limits.Send);
-        faults.At(AtAnswered);
-        UpgradeCommit? commit = AwaitCommit(slice.Number);
+        foreach (AdoptFailure failure in OnThisThread.Wait(() => taker.PlaceAsync(taken)))
+        {
+            refused = failure.Error;
+            taken.RemoveAll(c => c.Id == failure.Id);
+        }
+
+        UpgradeCommit? commit = AwaitCommit(Answer(slice.Number, taken.Select(static c => c.Id).ToHashSet(), refused ?? ""));
         if (commit is null)
         {
-            taken.ForEach(static c => UpgradeSlice.Close(c.Descriptors));
+            OnThisThread.Wait(taker.LetGoAsync);
             throw new UpgradeException("the old process went on with connections that were about to be moved");
         }
 
         faults.At(AtCommitted);
-        _lost += OnThisThread.Wait(() => taker.ServeAsync(taken, commit.Closes));
+        _lost += OnThisThread.Wait(() => taker.ServeAsync(commit.Closes));
         _moved += taken.Count;
         TimeSpan stood = Instant.Now(clock) - slice.Frozen;
         _longest = taken.Count > 0 && stood > _longest ? stood : _longest;
-        _run!.Change(now => now with { Moved = _moved, Left = Math.Max(0, slice.Open - taken.Count), Longest = _longest, Lost = _lost, Fault = refused ?? now.Fault });
-        faults.At(AtTaken);
+        int left = Math.Max(0, slice.Open - taken.Count);
+        _run!.Change(now => now with { Moved = _moved, Left = left, Longest = _longest, Lost = _lost, Fault = refused ?? now.Fault });
+        faults.At(AtTaken, () => taker.WhyNot is not null);
     }
 
     /// <summary>
-    /// Only the old process knows whether it has given the connections up. If it has ended, nobody else serves them. If it is silent, it may have
-    /// given them up or may still go on with them: it is ended, so that only one process can serve them. If only the channel has ended, it is about to end this
-    /// process or itself: until then the descriptors are kept, so that a keeper holds them.
+    /// Answers a slice. Only the old process knows whether it has given the connections up. If it has ended, nobody else serves them. If it
+    /// is silent, it may have given them up or may still go on with them: it is ended, so that only one process can serve them. If only the
+    /// channel has ended, it is about to end this process or itself: until then the descriptors are kept, so that a keeper holds them.
     /// </summary>
     /// <returns>Null if it says that it goes on with them.</returns>
-    private UpgradeCommit? AwaitCommit(int number)
+    private UpgradeCommit? AwaitCommit(SliceAnswer answer)
     {
         try
         {
+            channel.Send(UpgradeMessageKind.Answer, answer.Write(), limits.Send);
+            faults.At(AtAnswered);
             using UpgradeMessage message = channel.Receive(limits.Commit, UpgradeMessageKind.Commit, UpgradeMessageKind.Fault);
             return message.Kind == UpgradeMessageKind.Fault ? null : UpgradeCommit.Read(message.Body);
         }
         catch (UpgradeSilenceException)
         {
-            channel.Peer?.Signal(SIGKILL);
+            channel.Peer?.Kill();
         }
         catch (UpgradeException)
         {
@@ -209,7 +215,7 @@ internal sealed class NewSide(UpgradeChannel channel, UpgradeFaults faults, Upgr
         }
 
         channel.Peer?.Wait(limits.Quiet);
-        return new UpgradeCommit(number, []);
+        return new UpgradeCommit(answer.Number, []);
     }
 
     private SliceAnswer Answer(int number, IReadOnlySet<ulong> taken, string refused) =>
@@ -218,13 +224,20 @@ internal sealed class NewSide(UpgradeChannel channel, UpgradeFaults faults, Upgr
     // The first is answered; with the second the old process has told the service manager who the main one is.
     private void Rest(IUpgradeTaker taker, UpgradeRest rest, bool isLast)
     {
-        if (!_isMain && taker.WhyNot is string why)
+        // Once this is settled, the old process may have given up: whether this is the main process is for that one to say.
+        if (!_isSettled && taker.WhyNot is string why)
         {
             GiveUp(why);
             throw new UpgradeException(why);
         }
 
         taker.Add(rest.Image);
+        if (rest.Reloads > _reloads)
+        {
+            _reloads = rest.Reloads;
+            taker.Reload(rest.ReloadAskedBy);
+        }
+
         if (!_isSettled && !isLast)
         {
             _isSettled = true;

@@ -36,6 +36,9 @@ internal sealed class OldSide(
     private int _slices;
     private int _moved;
 
+    /// <summary>The reloads that are held back, for the new process to do.</summary>
+    public Func<HeldReloads> Reloads { get; init; } = static () => HeldReloads.None;
+
     /// <summary>Whether the new process may have connections that this one has given up.</summary>
     public bool HasMoved => _moved > 0;
 
@@ -43,13 +46,14 @@ internal sealed class OldSide(
     public bool HasGivenUp { get; private set; }
 
     /// <summary>
-    /// Whether this process may have given up connections of which the new one does not know yet that they are its own. A new process that is told of
-    /// a fault would close them; if it is killed without a word, its keeper has them.
+    /// Whether this process may have given up connections of which the new one does not know yet that they are its own. A new process that
+    /// is told of a fault would close them; if it is killed without a word, its keeper has them.
     /// </summary>
     public bool IsInDoubt { get; private set; }
 
     /// <summary>
-    /// Blocks until the new process has all that can be moved and this one has none left, or only connections that end here (<see cref="FinishAsync"/>).
+    /// Blocks until the new process has all that can be moved and this one has none left, or only connections that end here (<see
+    /// cref="FinishAsync"/>).
     /// </summary>
     /// <exception cref="UpgradeException">
     /// It cannot go on. Nothing stands still any more; the caller ends the new process, and resumes, unless <see cref="HasGivenUp"/>.
@@ -64,8 +68,8 @@ internal sealed class OldSide(
     }
 
     /// <summary>
-    /// This process is to stop: ends the channel, so that <see cref="Move"/> fails, unless the new process is the main one. A commit under way is
-    /// still sent. Any thread.
+    /// This process is to stop: ends the channel, so that <see cref="Move"/> fails, unless the new process is the main one. A commit under
+    /// way is still sent. Any thread.
     /// </summary>
     public void Stop()
     {
@@ -114,7 +118,8 @@ internal sealed class OldSide(
         if (other.DescriptorLimit < giver.DescriptorsNeeded)
         {
             throw new UpgradeException(
-                $"the new process may open {other.DescriptorLimit} descriptors and {giver.DescriptorsNeeded} are needed: raise its limit (LimitNOFILE=, ulimit -n)");
+                $"the new process may open {other.DescriptorLimit} descriptors and {giver.DescriptorsNeeded} are needed: "
+                + "raise its limit (LimitNOFILE=, ulimit -n)");
         }
 
         run.Change(now => now with { NewProcess = other.Process });
@@ -122,15 +127,16 @@ internal sealed class OldSide(
     }
 
     /// <summary>
-    /// The connections of the last slice that was given up. Until the next slice is answered the new process may not have begun to serve them; no ledger
-    /// may have them then.
+    /// The connections of the last slice that was given up. Until the next slice is answered the new process may not have begun to serve
+    /// them; no ledger may have them then.
     /// </summary>
     public IReadOnlyList<UpgradeConnection> Given { get; private set; } = [];
 
     private void Prepare()
     {
         UpgradeProgress now = run.Now;
-        channel.Send(UpgradeMessageKind.Prepare, new UpgradePreparation(now.Id, now.Who, now.Started, giver.PrepareAsync().GetAwaiter().GetResult()).Write(), limits.Send);
+        ReadOnlyMemory<byte> image = giver.PrepareAsync().GetAwaiter().GetResult();
+        channel.Send(UpgradeMessageKind.Prepare, new UpgradePreparation(now.Id, now.Who, now.Started, image).Write(), limits.Send);
         channel.Receive(UpgradeMessageKind.Prepared, limits.Prepare).Dispose();
         faults.At(AtPrepared);
     }
@@ -185,7 +191,8 @@ internal sealed class OldSide(
         faults.At(AtMoved);
     }
 
-    // A slice without connections: what both processes do for the first time (pages, code) takes its time before any connection stands still.
+    // A slice without connections: what both processes do for the first time (pages, code) takes its time before any connection stands
+    // still.
     private void Rehearse()
     {
         IFrozenConnections frozen = OnThisThread.Wait(() => giver.FreezeAsync(1))
@@ -255,8 +262,9 @@ internal sealed class OldSide(
         }
     }
 
-    // The service manager cannot be told to take this process back, so that it is the last step, after everything that can fail. The new process does
-    // not report to the manager before the second message: with NotifyAccess=main (systemd.service(5)) only the main process is heard.
+    // The service manager cannot be told to take this process back, so that it is the last step, after everything that can fail. The new
+    // process does not report to the manager before the second message: with NotifyAccess=main (systemd.service(5)) only the main process
+    // is heard.
     private void Settle()
     {
         SendRest(UpgradeMessageKind.Rest);
@@ -298,6 +306,10 @@ internal sealed class OldSide(
         }
     }
 
-    private void SendRest(UpgradeMessageKind kind) =>
-        channel.Send(kind, new UpgradeRest(giver.TakeDifferences(), giver.Open).Write(), limits.Send);
+    private void SendRest(UpgradeMessageKind kind)
+    {
+        HeldReloads held = Reloads();
+        var rest = new UpgradeRest(giver.TakeDifferences(), giver.Open) { Reloads = held.Count, ReloadAskedBy = held.Who };
+        channel.Send(kind, rest.Write(), limits.Send);
+    }
 }

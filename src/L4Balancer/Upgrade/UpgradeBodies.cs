@@ -21,7 +21,10 @@ internal sealed record UpgradePreparation(string Run, string Who, DateTimeOffset
             {
                 case 1: read = read with { Run = fields.Text() }; break;
                 case 2: read = read with { Who = fields.Text() }; break;
-                case 3: read = read with { Started = new DateTimeOffset(Math.Clamp(fields.Number(), 0, DateTime.MaxValue.Ticks), TimeSpan.Zero) }; break;
+                case 3:
+                    long started = Math.Clamp(fields.Number(), 0, DateTime.MaxValue.Ticks);
+                    read = read with { Started = new DateTimeOffset(started, TimeSpan.Zero) };
+                    break;
                 case 4: read = read with { Image = fields.Value.ToArray() }; break;
                 default: fields.Pass(); break;
             }
@@ -32,7 +35,9 @@ internal sealed record UpgradePreparation(string Run, string Who, DateTimeOffset
 }
 
 /// <summary>A listening socket that goes over.</summary>
-/// <param name="Part">What it is for: <see cref="Listener"/> for those that take connections; otherwise the part of the daemon that owns it.</param>
+/// <param name="Part">
+/// What it is for: <see cref="Listener"/> for those that take connections; otherwise the part of the daemon that owns it.
+/// </param>
 /// <param name="Descriptor">In the process that holds the value.</param>
 internal sealed record UpgradeSocket(string Part, int Descriptor)
 {
@@ -76,7 +81,9 @@ internal sealed record UpgradeSocket(string Part, int Descriptor)
     }
 }
 
-/// <summary>What counts and what was set, at the moment when the old process has stopped to answer about it; and the listening sockets.</summary>
+/// <summary>
+/// What counts and what was set, at the moment when the old process has stopped to answer about it; and the listening sockets.
+/// </summary>
 internal sealed record UpgradeState(ReadOnlyMemory<byte> Image, IReadOnlyList<UpgradeSocket> Sockets)
 {
     /// <summary>Anything else that parts of the daemon hand to themselves, by name.</summary>
@@ -158,7 +165,14 @@ internal sealed record UpgradeState(ReadOnlyMemory<byte> Image, IReadOnlyList<Up
 /// <param name="Stayed">Connections that end in the old process.</param>
 internal sealed record UpgradeRest(ReadOnlyMemory<byte> Image, int Stayed)
 {
-    public ReadOnlyMemory<byte> Write() => new UpgradeFieldWriter().Add(1, Image.Span).Add(2, Stayed).Written;
+    /// <summary>How many reloads the old process has been asked for since the upgrade began, and has held back.</summary>
+    public int Reloads { get; init; }
+
+    /// <summary>Who asked for the last of them.</summary>
+    public string ReloadAskedBy { get; init; } = "";
+
+    public ReadOnlyMemory<byte> Write() =>
+        new UpgradeFieldWriter().Add(1, Image.Span).Add(2, Stayed).Add(3, Reloads).Add(4, ReloadAskedBy).Written;
 
     /// <exception cref="UpgradeException">It cannot be read.</exception>
     public static UpgradeRest Read(ReadOnlySpan<byte> body)
@@ -171,6 +185,8 @@ internal sealed record UpgradeRest(ReadOnlyMemory<byte> Image, int Stayed)
             {
                 case 1: read = read with { Image = fields.Value.ToArray() }; break;
                 case 2: read = read with { Stayed = fields.Count() }; break;
+                case 3: read = read with { Reloads = fields.Count() }; break;
+                case 4: read = read with { ReloadAskedBy = fields.Text() }; break;
                 default: fields.Pass(); break;
             }
         }

@@ -1,16 +1,18 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Runtime.Versioning;
 using L4Balancer.Engine.Linux;
 
 namespace L4Balancer.Upgrade;
 
 /// <summary>
-/// Faults on demand, for tests: the environment variable L4BALANCER_FAULT holds <c>STEP:ACTION</c>, or <c>STEP@N:ACTION</c> for the N-th time
-/// that the step is reached. Steps of the old process begin with <c>old.</c>, those of the new one with <c>new.</c>; they are the constants of
-/// <see cref="OldSide"/> and <see cref="NewSide"/>. Actions: <c>kill</c> and <c>stop</c> (SIGKILL, SIGSTOP to this process), <c>exit</c>,
-/// <c>hang</c> (this thread sleeps for ever), and for <c>new.hello</c> what it says of itself: <c>other-version</c> (it speaks only the next version), <c>next-version</c> (both,
-/// with an optional field that this one does not know), <c>next-mandatory</c> (with one that must be understood). The step <c>none</c> is never reached. Without the variable there are none. A fault holds for
-/// the first upgrade of the process that has the variable, and for the new process of that.
+/// Faults on demand, for tests: the environment variable L4BALANCER_FAULT holds <c>STEP:ACTION</c>, or <c>STEP@N:ACTION</c> for the
+/// N-th time that the step is reached. Steps of the old process begin with <c>old.</c>, those of the new one with <c>new.</c>; they are
+/// the constants of <see cref="OldSide"/> and <see cref="NewSide"/>. Actions: <c>kill</c>, <c>stop</c> and <c>term</c> (SIGKILL,
+/// SIGSTOP and SIGTERM to this process), <c>exit</c>, <c>hang</c> (this thread sleeps for ever), and for <c>new.hello</c> what it says
+/// of itself: <c>other-version</c> (it speaks only the next version), <c>next-version</c> (both, with an optional field that this one
+/// does not know), <c>next-mandatory</c> (with one that must be understood). The step <c>none</c> is never reached. Without the
+/// variable there are none. A fault holds for the first upgrade of the process that has the variable, and for the new process of that.
 /// </summary>
 internal sealed class UpgradeFaults
 {
@@ -19,8 +21,8 @@ internal sealed class UpgradeFaults
     /// <summary>A signal to the process itself may reach this thread only after it has gone on for a moment.</summary>
     private static readonly TimeSpan UntilItComes = TimeSpan.FromMilliseconds(100);
 
-    private const int SIGKILL = 9;
-    private const int SIGSTOP = 19;
+    /// <summary>How long a stop may take to be noticed.</summary>
+    private static readonly TimeSpan UntilItStops = TimeSpan.FromSeconds(10);
 
     public static readonly UpgradeFaults None = new("", "", 0);
 
@@ -28,12 +30,12 @@ internal sealed class UpgradeFaults
 
     private static readonly string[] Steps =
     [
-        "none", "old.hello", "old.prepared", "old.suspended", "old.serving", "old.stopped", "old.frozen", "old.sent", "old.answered", "old.committed",
-        "old.moved", "old.main", "old.settled", AtNewHello, "new.prepare", "new.prepared", "new.state", "new.serving", "new.slice", "new.answered",
-        "new.committed", "new.taken", "new.rest", "new.settled",
+        "none", "old.hello", "old.prepared", "old.suspended", "old.serving", "old.stopped", "old.frozen", "old.sent", "old.answered",
+        "old.committed", "old.moved", "old.main", "old.settled", AtNewHello, "new.prepare", "new.prepared", "new.state", "new.serving",
+        "new.slice", "new.answered", "new.committed", "new.taken", "new.rest", "new.settled",
     ];
 
-    private static readonly string[] Actions = ["kill", "stop", "exit", "hang"];
+    private static readonly string[] Actions = ["kill", "stop", "term", "exit", "hang"];
     private static readonly string[] ActionsAtHello = ["other-version", "next-version", "next-mandatory"];
 
     private readonly string _step;
@@ -76,7 +78,8 @@ internal sealed class UpgradeFaults
         int n = 1;
         string[] parts = place.Split('@');
         bool isPlace = Steps.Contains(parts[0])
-            && (parts.Length == 1 || (parts.Length == 2 && int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out n) && n > 0));
+            && (parts.Length == 1
+                || (parts.Length == 2 && int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out n) && n > 0));
         bool isAction = Actions.Contains(action) || (parts[0] == AtNewHello && ActionsAtHello.Contains(action));
         return isPlace && isAction ? new UpgradeFaults(parts[0], action, n) : null;
     }
@@ -85,22 +88,23 @@ internal sealed class UpgradeFaults
     public bool Is(string step, string action) => step == _step && action == _action;
 
     /// <summary>A step has been reached: does what the variable says, if it means this one.</summary>
-    public void At(string step)
+    /// <param name="isStopping">Whether this process has begun to stop, as it does after SIGTERM.</param>
+    public void At(string step, Func<bool>? isStopping = null)
     {
-        if (step != _step || Interlocked.Decrement(ref _left) != 0)
+        if (step != _step || Interlocked.Decrement(ref _left) != 0 || !OperatingSystem.IsLinux())
         {
             return;
         }
 
         switch (_action)
         {
-            case "kill":
-                Signal(SIGKILL);
+            case "kill" or "stop":
+                Signal(_action);
                 Thread.Sleep(UntilItComes);
                 break;
-            case "stop":
-                Signal(SIGSTOP);
-                Thread.Sleep(UntilItComes);
+            case "term":
+                Signal(_action);
+                SpinWait.SpinUntil(isStopping ?? (static () => false), isStopping is null ? UntilItComes : UntilItStops);
                 break;
             case "exit":
                 Environment.Exit(1);
@@ -109,20 +113,29 @@ internal sealed class UpgradeFaults
                 Thread.Sleep(Timeout.Infinite);
                 break;
             default:
-                Debug.Assert(_action.Contains("version", StringComparison.Ordinal) || _action.Contains("next", StringComparison.Ordinal), _action);
+                Debug.Assert(ActionsAtHello.Contains(_action), _action);
                 break;
         }
     }
 
     /// <summary>Ends this process without any order: a keeper holds what it has.</summary>
-    public static void Kill() => Signal(SIGKILL);
-
-    private static void Signal(int number)
+    public static void Kill()
     {
         if (OperatingSystem.IsLinux())
         {
-            using WatchedProcess? self = WatchedProcess.TryOpen(Environment.ProcessId);
-            self?.Signal(number);
+            Signal("kill");
+        }
+    }
+
+    [SupportedOSPlatform("linux")]
+    private static void Signal(string action)
+    {
+        using WatchedProcess? self = WatchedProcess.TryOpen(Environment.ProcessId);
+        switch (action)
+        {
+            case "kill": self?.Kill(); break;
+            case "stop": self?.Stop(); break;
+            default: self?.Terminate(); break;
         }
     }
 }

@@ -11,7 +11,9 @@ namespace L4Balancer.Upgrade;
 /// <param name="whyNot">Why this process cannot be upgraded at all, or not now; null: it can.</param>
 /// <param name="config">The path of the configuration file; null if the configuration was not read from a file.</param>
 /// <param name="giver">Made for each upgrade.</param>
-/// <param name="thread">Starts the new process and hands over: while connections stand still, nothing must wait for a thread of the pool.</param>
+/// <param name="thread">
+/// Starts the new process and hands over: while connections stand still, nothing must wait for a thread of the pool.
+/// </param>
 /// <param name="before">The upgrade by which this process came; null if it was started otherwise.</param>
 internal sealed class Upgrader(
     Func<string?> whyNot, string? config, Func<IUpgradeGiver> giver, UpgradeCounters counters, UpgradeRun? before, UpgradeFaults faults,
@@ -27,10 +29,17 @@ internal sealed class Upgrader(
     private OldSide? _side;
     private bool _isBusy;
     private bool _isOver;
+    private HeldReloads _reloads = HeldReloads.None;
+    private int _released;
     private Task _working = Task.CompletedTask;
 
-    /// <summary>Called after a failed upgrade whose new process had taken connections and has ended: recovers them, if its keeper holds them.</summary>
+    /// <summary>
+    /// Called after a failed upgrade whose new process had taken connections and has ended: recovers them, if its keeper holds them.
+    /// </summary>
     public Func<IReadOnlyList<UpgradeConnection>, Task> Recover { get; init; } = static _ => Task.CompletedTask;
+
+    /// <summary>Reads the configuration again; its argument is who asked. Must not throw.</summary>
+    public Func<string, Task> Reload { get; init; } = static _ => Task.CompletedTask;
 
     /// <summary>The upgrade that is under way, or the last one that this process knows; null if there was none.</summary>
     public UpgradeProgress? Now => _run?.Now;
@@ -58,8 +67,10 @@ internal sealed class Upgrader(
                 return null;
             }
 
-            var run = new UpgradeRun(new UpgradeProgress(Guid.NewGuid().ToString("N"), who, clock.GetUtcNow()) { OldProcess = Environment.ProcessId }, clock);
+            var begun = new UpgradeProgress(Guid.NewGuid().ToString("N"), who, clock.GetUtcNow()) { OldProcess = Environment.ProcessId };
+            var run = new UpgradeRun(begun, clock);
             _run = run;
+            (_reloads, _released) = (HeldReloads.None, 0);
             _isBusy = true;
             UpgradeFaults mine = _faults;
             var limits = UpgradeLimits.For(mine);
@@ -68,6 +79,47 @@ internal sealed class Upgrader(
             _working = RunAsync(program, run, mine, limits);
             return run.Now;
         }
+    }
+
+    /// <summary>
+    /// Holds a reload back while an upgrade is under way, whose new process has read the file: it is done afterwards by the process that
+    /// serves then.
+    /// </summary>
+    /// <param name="who">Who asked, for the log.</param>
+    /// <returns>False if no upgrade is under way: the caller reloads.</returns>
+    public bool HoldReload(string who)
+    {
+        lock (_gate)
+        {
+            if (!IsBusy)
+            {
+                return false;
+            }
+
+            _reloads = new HeldReloads(_reloads.Count + 1, who);
+        }
+
+        log.ReloadHeld(who);
+        ReleaseReloads();
+        return true;
+    }
+
+    /// <summary>Does what was held back, once the upgrade is over and this process serves.</summary>
+    public void ReleaseReloads()
+    {
+        string who;
+        lock (_gate)
+        {
+            if (IsBusy || _isOver || _reloads.Count == _released)
+            {
+                return;
+            }
+
+            _released = _reloads.Count;
+            who = _reloads.Who;
+        }
+
+        _ = Reload(who);
     }
 
     /// <summary>This process is to stop: an upgrade under way is given up, unless the new process is the main one already.</summary>
@@ -91,7 +143,8 @@ internal sealed class Upgrader(
     private string? WhyNotNow(UpgradeProgram program) =>
         !OperatingSystem.IsLinux() ? "an upgrade needs Linux"
         : config is null ? "this daemon was not started from a configuration file, so that a new process would not know what to run"
-        : Environment.ProcessId == 1 ? "this is process 1: its end would end the container with every process in it, the new one too. Replace the container instead"
+        : Environment.ProcessId == 1
+            ? "this is process 1: its end would end the container with every process in it, the new one too. Replace the container instead"
         : IsBusy ? "an upgrade is under way already: l4balancer status shows it"
         : _isOver || _stopping.IsCancellationRequested ? "this process is stopping"
         : program.WhyNot() ?? whyNot();
@@ -109,7 +162,7 @@ internal sealed class Upgrader(
             own = giver();
             process = await thread.RunAsync(() => Start(program, config!, mine.IsAny));
             run.Change(now => now with { NewProcess = process.Id });
-            OldSide leading = side = new OldSide(own, process.Channel, run, mine, limits, clock);
+            OldSide leading = side = new OldSide(own, process.Channel, run, mine, limits, clock) { Reloads = () => _reloads };
             Volatile.Write(ref _side, side);
             _stopping.Token.ThrowIfCancellationRequested();
 
@@ -131,11 +184,13 @@ internal sealed class Upgrader(
             Volatile.Write(ref _side, null);
             _isBusy = false;
             process?.Dispose();
+            ReleaseReloads();
         }
     }
 
     [SupportedOSPlatform("linux")]
-    private static UpgradeProcess Start(UpgradeProgram program, string config, bool withFault) => UpgradeProcess.Start(program, config, withFault);
+    private static UpgradeProcess Start(UpgradeProgram program, string config, bool withFault) =>
+        UpgradeProcess.Start(program, config, withFault);
 
     [SupportedOSPlatform("linux")]
     private static bool Lead(OldSide side)
@@ -157,7 +212,9 @@ internal sealed class Upgrader(
     [SupportedOSPlatform("linux")]
     private async Task FailAsync(Exception why, UpgradeRun run, UpgradeProcess? process, OldSide? side, IUpgradeGiver? own)
     {
-        string text = _stopping.IsCancellationRequested ? "this process is stopping" : why is UpgradeException ? why.Message : $"a fault of this process: {why.Message}";
+        string text = _stopping.IsCancellationRequested ? "this process is stopping"
+            : why is UpgradeException ? why.Message
+            : $"a fault of this process: {why.Message}";
         if (process is not null)
         {
             if (side is null or { IsInDoubt: false })
@@ -211,4 +268,12 @@ internal sealed class Upgrader(
             log.UpgradeBroke(e);
         }
     }
+}
+
+/// <summary>Reloads that were asked for during an upgrade.</summary>
+/// <param name="Count">How many so far.</param>
+/// <param name="Who">Who asked for the last one.</param>
+internal sealed record HeldReloads(int Count, string Who)
+{
+    public static readonly HeldReloads None = new(0, "");
 }

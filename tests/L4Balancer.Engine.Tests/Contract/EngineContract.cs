@@ -129,6 +129,8 @@ internal abstract class EngineContract(Func<EngineOptions, IEngine> create)
         Assert.That(async () => await rig.Engine.AdoptAsync([]), Throws.InstanceOf<NotSupportedException>());
         Assert.That(async () => await rig.Engine.TakeFrozenAsync([]), Throws.InstanceOf<NotSupportedException>());
         Assert.That(async () => await rig.Engine.StopAcceptingAsync(), Throws.InstanceOf<NotSupportedException>());
+        Assert.That(rig.Engine.ShareListening, Throws.InstanceOf<NotSupportedException>());
+        Assert.That(await rig.Engine.CookiesAsync().Soon(), Is.Empty);
         Assert.That(rig.Engine.ResumeAccepting, Throws.InstanceOf<NotSupportedException>());
         Assert.That(rig.Engine.ListeningDescriptors, Is.Empty);
         return false;

@@ -155,6 +155,50 @@ internal abstract class SharedListenContract(Func<EngineOptions, IEngine> create
     }
 
     [Test]
+    public async Task What_is_shared_is_not_retired_though_the_engine_still_accepts()
+    {
+        TestBackend backend = Backend();
+        backend.ServeEcho();
+        Rig first = Start(Settings.Pool(backend));
+        if (!await HandsOverAsync(first))
+        {
+            return;
+        }
+
+        first.Engine.ShareListening();
+        ListeningDescriptor[] shared = Duplicates.Of(first.Engine.ListeningDescriptors);
+        Endpoint address = first.Address;
+        first.Publish(Settings.Config(Settings.Pool(backend), Settings.Listener("127.0.0.2:0")));
+        await VisitAsync(address);
+        Assert.That(first.Accepted, Is.EqualTo(1), "until the other one serves");
+
+        // A retirement takes the SYNs from every process that has the socket.
+        await first.Engine.StopAcceptingAsync().Soon();
+        Rig second = (await StartSecondAsync(first, shared))!;
+        await VisitAsync(address);
+        Assert.That(second.Accepted, Is.EqualTo(1));
+    }
+
+    [Test]
+    public async Task What_is_accepted_by_a_shared_socket_goes_by_the_snapshot_in_force()
+    {
+        TestBackend before = Backend();
+        TestBackend backend = Backend();
+        backend.ServeEcho();
+        Rig rig = Start(Settings.Pool(before));
+        if (!await HandsOverAsync(rig))
+        {
+            return;
+        }
+
+        rig.Engine.ShareListening();
+        rig.Publish(rig.Config! with { Pools = [Settings.Pool(backend)] });
+        await VisitAsync(rig.Address);
+        rig.Engine.ResumeAccepting();
+        await VisitAsync(rig.Address);
+    }
+
+    [Test]
     public async Task Sockets_of_the_service_manager_are_handed_on_as_such_and_one_of_no_listener_is_closed()
     {
         TestBackend backend = Backend();

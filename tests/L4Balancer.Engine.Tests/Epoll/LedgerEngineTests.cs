@@ -119,6 +119,50 @@ internal sealed class LedgerEngineTests() : EpollFixture(workers: 2)
     }
 
     [Test]
+    public async Task What_stands_still_here_is_noted_before_it_is_served_unless_bytes_would_be_lost_with_this_process()
+    {
+        TestBackend backend = Backend();
+        Rig first = Start(Settings.Pool(backend));
+        (Peer, Peer Server)[] open = [await OpenAsync(first, backend), await OpenAsync(first, backend), await OpenAsync(first, backend)];
+        Rig second = (await StartSecondAsync(first))!;
+        await using FrozenSlice slice = (await first.Engine.FreezeAsync(HandOver.Slice, CancellationToken.None).Soon())!;
+        ExportedConnection[] copies = HandOver.Copy(slice.Connections.OrderBy(c => c.Record.Id), second);
+        Assert.That(KernelPipe.TryOpen(65_536, 4096, out KernelPipe pipe));
+        Assert.That(Write(pipe.WriteEnd, new byte[7]), Is.EqualTo(7));
+        copies[1] = copies[1] with { PipeToBackend = new ExportedPipe(pipe.ReadEnd, pipe.WriteEnd, pipe.Capacity, 7) };
+        copies[2] = copies[2] with { ToBackend = new byte[9] };
+
+        await using FrozenSlice taken = await HandOver.TakeAsync(second, copies);
+        LedgerConnection[] noted = [.. ReadLedger(1).Connections.OrderBy(c => c.Entry.Id)];
+        Assert.That(noted.Select(c => c.Entry.Id), Is.EqualTo(copies[..2].Select(c => c.Record.Id)));
+        Assert.That(noted.Select(c => (c.Entry.DirtyToBackend, c.Entry.PipeToBackend > 0)), Is.EqualTo(new[] { ((byte)0, false), ((byte)0, true) }));
+
+        await HandOver.CommitAsync(slice, first, copies);
+        await taken.ThawAsync().Soon();
+        await open[1].Server.ReceiveAsync(7);
+        await open[2].Server.ReceiveAsync(9);
+        await Patience.Until(() => ReadLedger(1).Connections.Count(c => c.Entry.DirtyToBackend == 0) == 3, "all are noted, and hold nothing");
+    }
+
+    [Test]
+    public async Task Sockets_of_a_connection_are_known_whether_or_not_it_has_a_place_in_the_ledger()
+    {
+        TestBackend backend = Backend();
+        LedgerSample ledger = NewLedger(new LedgerShape(Workers: 2, Slots: 1, Pipes: 0));
+        Rig rig = Start(Settings.Config(Settings.Pool(backend), Settings.Listener("127.0.0.1:0")), ledger: ledger.Ledger, workers: 1);
+        for (int i = 0; i < 3; i++)
+        {
+            await OpenAsync(rig, backend);
+        }
+
+        await using FrozenSlice slice = (await rig.Engine.FreezeAsync(HandOver.Slice, CancellationToken.None).Soon())!;
+        Assert.That(ledger.Read().Connections, Has.Count.InRange(1, 2));
+        Assert.That(
+            await rig.Engine.CookiesAsync().Soon(),
+            Is.EquivalentTo(slice.Connections.SelectMany(c => new[] { SocketCookie.Of(c.Client), SocketCookie.Of(c.Backend) })));
+    }
+
+    [Test]
     public async Task Connection_without_a_place_is_served_all_the_same_and_logged_once()
     {
         TestBackend backend = Backend();
@@ -160,4 +204,9 @@ internal sealed class LedgerEngineTests() : EpollFixture(workers: 2)
 
     [DllImport("libc", EntryPoint = "dup", SetLastError = true)]
     private static extern int Duplicate(int descriptor);
+
+    [DllImport("libc", EntryPoint = "write")]
+    private static extern nint Write(int descriptor, byte[] bytes, nint count);
+
+    private static int Write(int descriptor, byte[] bytes) => (int)Write(descriptor, bytes, bytes.Length);
 }

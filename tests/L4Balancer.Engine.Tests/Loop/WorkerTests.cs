@@ -75,7 +75,7 @@ internal sealed class WorkerTests() : EpollFixture(workers: 1)
         try
         {
             var taken = Stopwatch.StartNew();
-            IReadOnlyList<string> rest = await ((IStopSteps)engine).DescribeRestAsync(10).Soon();
+            IReadOnlyList<string> rest = await engine.StopSteps.DescribeRestAsync(10).Soon();
             Assert.That(rest, Has.Count.EqualTo(Loops).And.All.Contains("does not respond"));
             Assert.That(taken.Elapsed, Is.LessThan(TimeSpan.FromSeconds(1)), "one after the other they take two");
         }

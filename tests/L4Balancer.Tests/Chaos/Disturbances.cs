@@ -9,8 +9,6 @@ namespace L4Balancer.Tests.Chaos;
 /// </summary>
 internal sealed class Disturbances(ChaosScene scene, AdminAsk ask)
 {
-    private const int SIGCONT = 18;
-    private const int SIGSTOP = 19;
     private const int MostNoise = 12;
 
     public Task RunAsync(CancellationToken stop) => Task.WhenAll(
@@ -113,14 +111,14 @@ internal sealed class Disturbances(ChaosScene scene, AdminAsk ask)
     private async Task FreezeDaemonAsync(Random random, CancellationToken stop)
     {
         scene.Count("freezes of the daemon");
-        scene.Daemon.Signal(SIGSTOP);
+        scene.Daemon.Signal(DaemonProcess.SIGSTOP);
         try
         {
             await Task.Delay(random.Next(5, 300), CancellationToken.None);
         }
         finally
         {
-            scene.Daemon.Signal(SIGCONT);
+            scene.Daemon.Signal(DaemonProcess.SIGCONT);
         }
     }
 

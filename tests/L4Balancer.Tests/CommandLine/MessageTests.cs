@@ -23,47 +23,63 @@ internal sealed partial class MessageTests
 
     private static readonly string[] Lines =
     [
-        "", "stauts", "drian", "x", "--x", "-x", "--admin", "status --jsn", "status x", "status --timeout x", "status --timeout 0s", "status --timeout -1",
-        "status --admin x", "status --admin :1", "status --admin 1.2.3.4:99999", "status --admin https://a", "status --token-file /nonexistent",
-        "status --token-file /", "status --json=maybe", "run --config", "run x", "run --config /nonexistent", "run --config /", "run --nonsense",
-        "check --config /nonexistent", "check a b", "check a --config b", "check --strict=x", "check /dev/null", "demo --port x", "demo --port -1", "demo --port 99999",
-        "demo --backends x", "demo --backends 0", "version x", "backends a b", "backends --state x", "backends --stat down", "connections --limit abc", "connections --limit 0",
-        "connections --limit 99999999999", "connections x", "connections --sort", "events --level x", "events --limit x", "events --limit -1", "events --json --follow",
-        "top x", "fleet x", "config x", "locate", "locate --listener a", "locate --listener a --source x", "locate --listener a --source 1.2.3.4",
-        "locate --listener a --source 1.2.3.4:1 --destination x", "locate --listener a --source 1.2.3.4:1 --config /nonexistent", "endpoint", "endpoint --pool",
-        "drain", "drain x", "drain a/b/c", "drain a/b --rate x", "drain a/b --rate -1", "drain a/b --within x", "drain a/b --within 1s --rate 1", "drain a/b --until x", "ready", "ready x",
-        "ready a/b c", "maint x", "maint a/b --until x", "weight", "weight a/b", "weight a/b x", "weight a/b -1", "weight a/b 1001", "weight a/b 99999999999", "close", "close x", "close -1",
-        "close 99999999999999999999999", "close 1 --rate 1", "close --rate x", "close --rate 1", "rebalance", "rebalance a/b", "rebalance a --rate x", "rebalance a --tolerance x",
-        "rebalance a --tolerance 2", "rebalance a --stop --rate 1", "reload x", "upgrade --binary", "upgrade x", "status --admin /nonexistent/a.sock", "top --admin 127.0.0.1:1",
-        "events --admin /nonexistent/a.sock", "config --admin /nonexistent/a.sock", "backends --admin nonexistent.sock", "status --admin a.invalid:1", "drain a/b --admin 127.0.0.1:1",
+        "", "stauts", "drian", "x", "--x", "-x", "--admin", "status --jsn", "status x", "status --timeout x", "status --timeout 0s",
+        "status --timeout -1", "status --admin x", "status --admin :1", "status --admin 1.2.3.4:99999", "status --admin https://a",
+        "status --token-file /nonexistent", "status --token-file /", "status --json=maybe", "run --config", "run x",
+        "run --config /nonexistent", "run --config /", "run --nonsense", "check --config /nonexistent", "check a b", "check a --config b",
+        "check --strict=x", "check /dev/null", "demo --port x", "demo --port -1", "demo --port 99999", "demo --backends x",
+        "demo --backends 0", "version x", "backends a b", "backends --state x", "backends --stat down", "connections --limit abc",
+        "connections --limit 0", "connections --limit 99999999999", "connections x", "connections --sort", "events --level x",
+        "events --limit x", "events --limit -1", "events --json --follow", "top x", "fleet x", "config x", "locate",
+        "locate --listener a", "locate --listener a --source x", "locate --listener a --source 1.2.3.4",
+        "locate --listener a --source 1.2.3.4:1 --destination x", "locate --listener a --source 1.2.3.4:1 --config /nonexistent",
+        "endpoint", "endpoint --pool", "drain", "drain x", "drain a/b/c", "drain a/b --rate x", "drain a/b --rate -1",
+        "drain a/b --within x", "drain a/b --within 1s --rate 1", "drain a/b --until x", "ready", "ready x", "ready a/b c", "maint x",
+        "maint a/b --until x", "weight", "weight a/b", "weight a/b x", "weight a/b -1", "weight a/b 1001", "weight a/b 99999999999",
+        "close", "close x", "close -1", "close 99999999999999999999999", "close 1 --rate 1", "close --rate x", "close --rate 1",
+        "rebalance", "rebalance a/b", "rebalance a --rate x", "rebalance a --tolerance x", "rebalance a --tolerance 2",
+        "rebalance a --stop --rate 1", "reload x", "upgrade --binary", "upgrade x", "status --admin /nonexistent/a.sock",
+        "top --admin 127.0.0.1:1", "events --admin /nonexistent/a.sock", "config --admin /nonexistent/a.sock",
+        "backends --admin nonexistent.sock", "status --admin a.invalid:1", "drain a/b --admin 127.0.0.1:1",
     ];
 
     private static readonly string[] Files =
     [
-        "", "x", "=", "[", "a = ", "\uFFFD", "[[listeners]]\n", "[balancer]\nworkers = -1", "[balancer]\nworkers = 1.5", "[balancer]\nworkers = 99999999999999999999", "[balancer]\nworkers = \"2\"",
-        "[balancer]\nworkers = 1979-05-27", "[balancer]\nworkers = {}", "[balancer]\nworkers = []", "[balancer]\nshutdown_grace = 5", "[balancer]\nshutdown_grace = \"5\"",
-        "[balancer]\nshutdown_grace = \"5 s\"", "[balancer]\nshutdown_grace = \"1s1m\"", "[balancer]\nshutdown_grace = \"9999d\"", "[balancer]\nshutdown_grace = true", "[balancer]\nengine = \"iocp\"",
-        "[balancer]\nlog_level = 3", "[balancer]\nstate_file = \"x\"", "[balancer]\nheld_memory = \"1MB\"", "[balancer]\nheld_memory = 5", "[balancer]\nworker = 1", "[ballancer]\n", "balancer = 3",
-        "[admin]\nlisten = \"x\"", "[admin]\nlisten = 9180", "[admin]\nsocket = \"x\"", "[admin]\nhosts = \"a\"", "[admin]\nhosts = [\"a b\"]", "[admin]\ntoken_file = \"x\"", "[metrics]\nlisten = \"\"",
-        "[metrics]\notlp = \"x\"", "[endpoint]\n", "[endpoint]\nlisten = \"1.2.3.4:1\"\ncert_file = \"/nonexistent\"", "[endpoint]\nlisten = \"1.2.3.4:1\"\nsecret_file = \"/\"", "[dns]\n",
-        "[dns]\nlisten = \"x\"\nzone = \"-\"", "[fleet]\n", "[fleet]\nname = \"a b\"\netcd = [\"x\"]", "include = 1", "include = [1]", "include = [\"\"]", "include = [\"/nonexistent/*.toml\"]",
-        "include = [\"/nonexistent.toml\"]", "include = [\"/*/x.toml\"]", "include = [\"/\"]", "include = [\"${UNSET_FOR_SURE}\"]",
+        "", "x", "=", "[", "a = ", "\uFFFD", "[[listeners]]\n", "[balancer]\nworkers = -1", "[balancer]\nworkers = 1.5",
+        "[balancer]\nworkers = 99999999999999999999", "[balancer]\nworkers = \"2\"", "[balancer]\nworkers = 1979-05-27",
+        "[balancer]\nworkers = {}", "[balancer]\nworkers = []", "[balancer]\nshutdown_grace = 5", "[balancer]\nshutdown_grace = \"5\"",
+        "[balancer]\nshutdown_grace = \"5 s\"", "[balancer]\nshutdown_grace = \"1s1m\"", "[balancer]\nshutdown_grace = \"9999d\"",
+        "[balancer]\nshutdown_grace = true", "[balancer]\nengine = \"iocp\"", "[balancer]\nlog_level = 3",
+        "[balancer]\nstate_file = \"x\"", "[balancer]\nheld_memory = \"1MB\"", "[balancer]\nheld_memory = 5", "[balancer]\nworker = 1",
+        "[ballancer]\n", "balancer = 3", "[admin]\nlisten = \"x\"", "[admin]\nlisten = 9180", "[admin]\nsocket = \"x\"",
+        "[admin]\nhosts = \"a\"", "[admin]\nhosts = [\"a b\"]", "[admin]\ntoken_file = \"x\"", "[metrics]\nlisten = \"\"",
+        "[metrics]\notlp = \"x\"", "[endpoint]\n", "[endpoint]\nlisten = \"1.2.3.4:1\"\ncert_file = \"/nonexistent\"",
+        "[endpoint]\nlisten = \"1.2.3.4:1\"\nsecret_file = \"/\"", "[dns]\n", "[dns]\nlisten = \"x\"\nzone = \"-\"", "[fleet]\n",
+        "[fleet]\nname = \"a b\"\netcd = [\"x\"]", "include = 1", "include = [1]", "include = [\"\"]",
+        "include = [\"/nonexistent/*.toml\"]", "include = [\"/nonexistent.toml\"]", "include = [\"/*/x.toml\"]", "include = [\"/\"]",
+        "include = [\"${UNSET_FOR_SURE}\"]",
     ];
 
     private static readonly string[] PoolLines =
     [
-        "balance = \"rign\"", "balance = 1", "hash_key = \"source-ip\"", "hash_key = [\"source\"]", "hash_key = [\"http-header:\"]", "hash_key = []", "source_net = 3", "source_net = { v4 = 0 }", "bounded_load = 1",
-        "bounded_load = \"x\"", "bounded_load = nan", "source_ips = [\"x\"]", "source_ips = [\"10.0.0.1:1\"]", "connect_timeout = 3", "connect_attempts = 0", "idle_timeout = \"soon\"", "keepalive = 5",
-        "keepalive = { idle = 5 }", "keepalive = { x = 1 }", "congestion_control = \"a b\"", "send_buffer = \"1\"", "panic_threshold = 2", "new_connection_rate = -1", "tls = true", "timeout_connect = \"1s\"",
-        "health = 1", "health = { type = \"ping\" }", "health = { status = \"x\" }", "health = { port = 70000 }", "health = { interval = \"0s\" }", "health = { headers = { a = 1 } }", "health = { ca_file = \"/nonexistent\" }",
-        "health = { host = \"${UNSET_FOR_SURE}\" }", "health = { host = \"${\" }", "passive = { failures = -1 }", "sticky = { entries = 0 }", "sticky = { ttl = 1 }", "discovery = {}", "discovery = { dns = \"x\" }", "discovery = { etcd = [] }",
-        "discovery = { http = \"ftp://x\" }", "discovery = { file = \"x\", http = \"y\" }", "discovery = { kubernetes = \"x\" }", "discovery = { interval = \"0s\", file = \"/a\" }", "name = \"chat\"",
+        "balance = \"rign\"", "balance = 1", "hash_key = \"source-ip\"", "hash_key = [\"source\"]", "hash_key = [\"http-header:\"]",
+        "hash_key = []", "source_net = 3", "source_net = { v4 = 0 }", "bounded_load = 1", "bounded_load = \"x\"", "bounded_load = nan",
+        "source_ips = [\"x\"]", "source_ips = [\"10.0.0.1:1\"]", "connect_timeout = 3", "connect_attempts = 0", "idle_timeout = \"soon\"",
+        "keepalive = 5", "keepalive = { idle = 5 }", "keepalive = { x = 1 }", "congestion_control = \"a b\"", "send_buffer = \"1\"",
+        "panic_threshold = 2", "new_connection_rate = -1", "tls = true", "timeout_connect = \"1s\"", "health = 1",
+        "health = { type = \"ping\" }", "health = { status = \"x\" }", "health = { port = 70000 }", "health = { interval = \"0s\" }",
+        "health = { headers = { a = 1 } }", "health = { ca_file = \"/nonexistent\" }", "health = { host = \"${UNSET_FOR_SURE}\" }",
+        "health = { host = \"${\" }", "passive = { failures = -1 }", "sticky = { entries = 0 }", "sticky = { ttl = 1 }", "discovery = {}",
+        "discovery = { dns = \"x\" }", "discovery = { etcd = [] }", "discovery = { http = \"ftp://x\" }",
+        "discovery = { file = \"x\", http = \"y\" }", "discovery = { kubernetes = \"x\" }",
+        "discovery = { interval = \"0s\", file = \"/a\" }", "name = \"chat\"",
     ];
 
     private static readonly string[] Addresses =
     [
-        "10.0.1.21", "10.0.1.21:84430", "10.0.1.21:https", "2001:db8::1:8443", "2001:db8::1", "[2001:db8::1]", ":8443", "*:8443", "localhost:8443", "fe80::1%eth0", "[fe80::1]:1", "http://a:1", "a b:1", "unix:x", "0.0.0.0:0",
-        "10.0.0.1:1-70000", "10.0.0.1:9-1", "\\t", "",
+        "10.0.1.21", "10.0.1.21:84430", "10.0.1.21:https", "2001:db8::1:8443", "2001:db8::1", "[2001:db8::1]", ":8443", "*:8443",
+        "localhost:8443", "fe80::1%eth0", "[fe80::1]:1", "http://a:1", "a b:1", "unix:x", "0.0.0.0:0", "10.0.0.1:1-70000", "10.0.0.1:9-1",
+        "\\t", "",
     ];
 
     [Test]
@@ -95,7 +111,14 @@ internal sealed partial class MessageTests
             Check(System.Text.Encoding.UTF8.GetBytes(text), text, isRequired: text.Trim() != Good.Trim() && !text.Contains("127.0.0.1:8443\"]\npool = \"chat\"\n[[pools]]\nname = \"chat\"\nbackends = [{ name = \"ws1\", address = \"localhost:8443", StringComparison.Ordinal));
         }
 
-        Check(System.Text.Encoding.Unicode.GetBytes(Good), "UTF-16", isRequired: true);
+    }
+
+    [Test]
+    public void A_file_of_another_encoding_is_one_mistake()
+    {
+        string path = DaemonProcess.ConfigFileWith("");
+        File.WriteAllText(path, Good, System.Text.Encoding.Unicode);
+        Assert.That(ConfigFile.Load(path).Errors, Is.EqualTo([$"{path}:1:1: error: the text is UTF-16: save it as UTF-8"]));
     }
 
     [Test]

@@ -28,7 +28,8 @@ internal sealed class TopViewTests
         Assert.That(lines[0], Does.StartWith("ready, up 20s"));
         Assert.That(lines[_view.HeadingLine], Does.StartWith("BACKEND").And.EndsWith("OUT/S"));
         Assert.That(Names(), Is.Unique.And.All.Match(@"server-\d{3}$"), "the end of a long name is what differs");
-        Assert.That(lines[^1], Does.StartWith("1-19 of 400").And.Contain("q quit"));
+        Assert.That(lines[2], Is.EqualTo(" 1 pools   [2 backends]   3 connections    4 events "));
+        Assert.That(lines[^1], Does.StartWith("1-19 of 400").And.Contain("q quit").And.Contain("D drain"));
     }
 
     [Test]
@@ -83,7 +84,14 @@ internal sealed class TopViewTests
         Assert.That(Names(), Has.Count.EqualTo(Rows));
         Assert.That(Names()[^1], Does.EndWith("server-399"));
         Press(ConsoleKey.UpArrow);
-        Assert.That(Names()[^1], Does.EndWith("server-398"));
+        Assert.That(Names()[^1], Does.EndWith("server-399"));
+        Assert.That(Under(), Does.StartWith("…").Or.StartWith("a-pool").And.Contain("server-398 "));
+        for (int i = 0; i < Rows; i++)
+        {
+            Press(ConsoleKey.UpArrow);
+        }
+
+        Assert.That(Names()[0], Does.EndWith("server-379"), "the cursor takes the list along");
         Press(ConsoleKey.Home);
         Press(ConsoleKey.PageUp);
         Assert.That(Names()[0], Does.EndWith("server-000"));
@@ -101,6 +109,72 @@ internal sealed class TopViewTests
         Assert.That(_view.IsEnded, Is.True);
     }
 
+    [Test]
+    public void Every_view_has_its_rows()
+    {
+        _view.Show(Facts());
+        Press('1');
+        Assert.That(_view.Lines(Width, Height)[4], Does.Match(@"^chat +4 +1 +2 +1 +70 refuses clients$"));
+        Press('3');
+        Assert.That(_view.Lines(Width, Height)[4], Does.Match(@"^203\.0\.113\.7:51234 +chat/ws1 +1m05s +0\.5s +1\.0 KiB +2\.0 KiB$"));
+        Assert.That(_view.Lines(Width, Height)[^1], Does.StartWith("1-2 of 2 (of 9)"));
+        Press('4');
+        Assert.That(_view.Lines(Width, Height)[4], Is.EqualTo("01-01 00:00:02 error   pool chat has no backend that is up"));
+        Press(ConsoleKey.Tab);
+        Assert.That(_view.Panel.Title, Is.EqualTo("pools"));
+        foreach (char view in "1234")
+        {
+            Press(view);
+            Assert.That(_view.Lines(Width, Height), Has.Count.EqualTo(Height).And.All.Length.LessThanOrEqualTo(Width));
+        }
+    }
+
+    [TestCase('2', 'D', "POST", "/v1/backends/a-pool-with-a-long-name/and-a-long-name-of-a-server-399/drain")]
+    [TestCase('2', 'R', "POST", "/v1/backends/a-pool-with-a-long-name/and-a-long-name-of-a-server-399/ready")]
+    [TestCase('2', 'X', "DELETE", "/v1/connections?backend=a-pool-with-a-long-name/and-a-long-name-of-a-server-399")]
+    [TestCase('3', 'X', "DELETE", "/v1/connections/7")]
+    [TestCase('1', 'B', "POST", "/v1/pools/chat/rebalance")]
+    [TestCase('1', 'S', "DELETE", "/v1/pools/chat/rebalance")]
+    public void What_changes_something_is_asked_first(char view, char key, string method, string path)
+    {
+        _view.Show(Facts());
+        Press(view);
+        _view.Lines(Width, Height);
+        Press(key);
+        Assert.That(_view.Lines(Width, Height)[2], Does.StartWith("y: yes, other keys: no.  "));
+        Press('n');
+        Assert.That(_view.TakeRequest(), Is.Null);
+        Assert.That(_view.Lines(Width, Height)[2], Is.EqualTo("nothing was changed"));
+        Press(key);
+        Press('y');
+        TopRequest request = _view.TakeRequest()!;
+        Assert.That((request.Method.Method, request.Path), Is.EqualTo((method, path)));
+        Assert.That(_view.TakeRequest(), Is.Null, "once");
+    }
+
+    [Test]
+    public void What_is_being_closed_has_a_column_while_it_lasts()
+    {
+        Assert.That(_view.Lines(Width, Height)[3], Does.Not.Contain("CLOSING"));
+        BackendAnswer[] backends = Backends(scale: 1);
+        backends[399] = backends[399] with { Shedding = new SheddingAnswer("drain", 400, 12) };
+        _view.Show(new TopSample(Status(1), backends, null));
+        Assert.That(_view.Lines(Width, Height)[3], Does.EndWith(" CLOSING"));
+        Assert.That(_view.Lines(Width, Height)[4], Does.EndWith(" drain 12/400"));
+    }
+
+    [Test]
+    public void A_name_that_could_be_no_name_is_not_acted_on()
+    {
+        BackendAnswer[] backends = Backends(scale: 1)[..1];
+        backends[0] = backends[0] with { Name = "x?rate=0" };
+        _view.Show(new TopSample(Status(1), backends, null));
+        _view.Lines(Width, Height);
+        Press('D');
+        Press('y');
+        Assert.That(_view.TakeRequest(), Is.Null);
+    }
+
     [TestCase(20, 3)]
     [TestCase(1, 1)]
     [TestCase(300, 100)]
@@ -116,13 +190,27 @@ internal sealed class TopViewTests
         Assert.That(string.Concat(_view.Lines(Width, Height)), Does.Not.Contain('\e'));
     }
 
+    private static TopFacts Facts()
+    {
+        ConnectionAnswer one = new(
+            7, "203.0.113.7:51234", "10.0.0.1:443", "wss", "chat", "ws1", "10.0.0.1:40000", 65, 0.5, 1024, 2048, 1, "active");
+        return new TopFacts(new TopSample(Status(20), Backends(scale: 3), null))
+        {
+            Connections = [one, one with { Id = 8, AgeSeconds = 3 }],
+            AllConnections = 9,
+            Events = [new EventAnswer(1, DateTime.UnixEpoch, "info", "starting"), new EventAnswer(2, DateTime.UnixEpoch.AddSeconds(2), "error", "pool chat has no backend that is up")],
+        };
+    }
+
+    private string Under() => _view.Lines(Width, Height)[_view.CursorLine];
+
     private static TopSample Sample(double uptime, int scale) => new(Status(uptime), Backends(scale), null);
 
     private static StatusAnswer Status(double uptime)
     {
         Dictionary<string, long> none = [];
         return new StatusAnswer(
-            "host", "1.0", "abc", ".NET", "epoll", 1, DateTime.UnixEpoch, uptime, true, 1, new OpenAnswer(0, 0, 1), 0, none, none, 0, 0, [], [], [],
+            "host", "1.0", "abc", ".NET", "epoll", 1, DateTime.UnixEpoch, uptime, true, 1, new OpenAnswer(0, 0, 1), 0, none, none, 0, 0, [], [new PoolAnswer("chat", "ring", 4, 1, 0, 2, 1, 0, 0, 70, false, null, null)], [],
             new DescriptorsAnswer(null, null), []);
     }
 

@@ -85,6 +85,10 @@ internal sealed class StillEngine : IEngine
 
     public IReadOnlyList<ListeningDescriptor> ListeningDescriptors => [];
 
+    public Task<IReadOnlySet<ulong>> CookiesAsync() => throw new NotSupportedException();
+
+    public void ShareListening() => throw new NotSupportedException();
+
     public Task StopAcceptingAsync() => throw new NotSupportedException();
 
     public void ResumeAccepting() => throw new NotSupportedException();

@@ -134,6 +134,37 @@ internal sealed class FileWatchTests
     }
 
     [Test]
+    public async Task A_change_during_an_upgrade_is_seen_after_it()
+    {
+        await File.WriteAllTextAsync(ConfigPath, "1");
+        var clock = new FakeTimeProvider();
+        bool isHeld = true;
+        int reloads = 0;
+        await using var watch = new FileWatch(
+            ConfigPath,
+            () => null,
+            _ =>
+            {
+                reloads++;
+                return Task.CompletedTask;
+            },
+            clock,
+            NullLogger<FileWatch>.Instance)
+        { IsHeld = () => isHeld };
+        watch.Set(true);
+        for (int i = 0; i < 5; i++)
+        {
+            clock.Advance(FileWatch.BetweenLooks);
+        }
+
+        Assert.That(reloads, Is.Zero);
+        isHeld = false;
+        clock.Advance(FileWatch.BetweenLooks);
+        clock.Advance(FileWatch.BetweenLooks);
+        Assert.That(reloads, Is.EqualTo(1));
+    }
+
+    [Test]
     public async Task A_file_that_could_not_be_read_in_time_is_tried_again_later()
     {
         await File.WriteAllTextAsync(ConfigPath, "1");

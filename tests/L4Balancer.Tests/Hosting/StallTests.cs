@@ -12,9 +12,6 @@ namespace L4Balancer.Tests.Hosting;
 [Parallelizable(ParallelScope.Self)]
 internal sealed class StallTests
 {
-    private const int SIGCONT = 18;
-    private const int SIGSTOP = 19;
-
     [TestCase("epoll")]
     [TestCase("managed")]
     public async Task Connections_that_were_not_idle_live_and_lose_no_byte(string engine)
@@ -35,11 +32,11 @@ internal sealed class StallTests
             }
 
             await Task.WhenAll(clients.Select(c => ExchangeAsync(c, "1")));
-            daemon.Signal(SIGSTOP);
+            daemon.Signal(DaemonProcess.SIGSTOP);
             await ElapseAsync(TimeSpan.FromSeconds(2.5));
             await Task.WhenAll(clients.Select(c => c.GetStream().WriteAsync("2"u8.ToArray()).AsTask()));
             await ElapseAsync(TimeSpan.FromSeconds(2.8));
-            daemon.Signal(SIGCONT);
+            daemon.Signal(DaemonProcess.SIGCONT);
 
             bool[] echoed = await Task.WhenAll(clients.Select(c => IsEchoedAsync(c)));
             Assert.That(echoed.Count(e => e), Is.EqualTo(Clients));
@@ -82,11 +79,11 @@ internal sealed class StallTests
             }
 
             await WaitForPendingAsync(daemon, Clients);
-            daemon.Signal(SIGSTOP);
+            daemon.Signal(DaemonProcess.SIGSTOP);
             backend.Listen(100);
             accepted.Add(await backend.AcceptAsync());
             await ElapseAsync(TimeSpan.FromSeconds(4.5));
-            daemon.Signal(SIGCONT);
+            daemon.Signal(DaemonProcess.SIGCONT);
 
             for (int i = 0; i < Clients; i++)
             {

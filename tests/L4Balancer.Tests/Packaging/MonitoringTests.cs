@@ -3,6 +3,8 @@ using System.Reflection;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using L4Balancer.Core.Accounting;
+using L4Balancer.Core.Addressing;
+using L4Balancer.Core.Config;
 using L4Balancer.Core.Routing;
 using L4Balancer.Metrics;
 using L4Balancer.Tests.Metrics;
@@ -84,7 +86,9 @@ internal sealed partial class MonitoringTests
     [Test]
     public void Every_alert_leads_to_its_line_and_says_since_when_its_series_exist()
     {
-        RoutingSnapshot snapshot = RoutingSnapshot.Build(new(Connections.Config(2, "wss", "chat"), 1000));
+        BalancerConfig config = Connections.Config(backends: 2);
+        config = config with { Pools = [config.Pools[0] with { SourceIps = [HostAddress.FromV4(0x0A00_0001u)] }] };
+        RoutingSnapshot snapshot = RoutingSnapshot.Build(new(config, 1000));
         using var metrics = new ScrapedMetrics(() => snapshot);
         string scraped = metrics.Text();
         string handbook = File.ReadAllText(Repository.PathOf("docs", "operations.md"));

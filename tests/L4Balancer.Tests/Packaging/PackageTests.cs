@@ -96,7 +96,12 @@ internal sealed partial class PackageTests
         Require("dh", "debhelper");
         Require("lintian", "lintian");
         (int code, string output) = await RunAsync("lintian", "--allow-root", FileIn(await First.Value, "*.deb"));
-        Assert.That((code, output), Is.EqualTo((0, "")));
+        Assert.That(code, Is.Zero, output);
+
+        // The assemblies of a build for tests are not what is shipped; those of the native build are looked at in its own run.
+        bool isShipped = DaemonProcess.Executable is not null;
+        Assert.That(
+            output.Split('\n').Where(l => l.Length > 0 && (isShipped || !l.Contains("[usr/lib/l4balancer/", StringComparison.Ordinal))), Is.Empty);
     }
 
     [Test]

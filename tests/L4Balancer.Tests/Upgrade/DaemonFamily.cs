@@ -20,10 +20,17 @@ internal sealed class DaemonFamily : IAsyncDisposable
 
     /// <param name="toml">The configuration without <c>[admin]</c>.</param>
     /// <param name="fault">As L4BALANCER_FAULT; null: none.</param>
+    /// <param name="keeperFolder">A daemon with a keeper has run here before.</param>
     /// <param name="prepare">Called with the folder before the first daemon is started.</param>
-    public DaemonFamily(string toml, string? fault = null, Action<string>? prepare = null)
+    public DaemonFamily(string toml, string? fault = null, bool keeperFolder = false, Action<string>? prepare = null)
     {
         prepare?.Invoke(_folder);
+        if (keeperFolder && !OperatingSystem.IsWindows())
+        {
+            Directory.CreateDirectory(
+                Path.Combine(_folder, "keeper"), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        }
+
         Config = Path.Combine(_folder, "balancer.toml");
         File.WriteAllText(Config, $"{toml}\n[admin]\nsocket = \"{Socket}\"\n");
         var environment = new Dictionary<string, string> { [Mark] = _mark[(Mark.Length + 1)..] };
@@ -57,11 +64,13 @@ internal sealed class DaemonFamily : IAsyncDisposable
     /// <summary>The process that answers.</summary>
     public async Task<int> ServingAsync() => (await StatusAsync()).GetProperty("pid").GetInt32();
 
-    public async Task<(int Code, JsonElement Answer)> PostUpgradeAsync(object? body = null)
+    public Task<(int Code, JsonElement Answer)> PostUpgradeAsync(object? body = null) => PostAsync("/v1/upgrade", body);
+
+    public async Task<(int Code, JsonElement Answer)> PostAsync(string path, object? body = null)
     {
         using HttpResponseMessage response = body is null
-            ? await _http.PostAsync(new Uri("/v1/upgrade", UriKind.Relative), null)
-            : await _http.PostAsJsonAsync("/v1/upgrade", body);
+            ? await _http.PostAsync(new Uri(path, UriKind.Relative), null)
+            : await _http.PostAsJsonAsync(path, body);
         return ((int)response.StatusCode, await response.Content.ReadFromJsonAsync<JsonElement>());
     }
 

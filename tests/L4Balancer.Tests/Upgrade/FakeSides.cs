@@ -106,6 +106,8 @@ internal sealed class FakeGiver : IUpgradeGiver, IDisposable
 /// <summary>A daemon that takes over, without an engine.</summary>
 internal sealed class FakeTaker : IUpgradeTaker
 {
+    private readonly List<ulong> _placed = [];
+
     public List<ulong> Here { get; } = [];
 
     public List<string> Steps { get; } = [];
@@ -113,6 +115,8 @@ internal sealed class FakeTaker : IUpgradeTaker
     public List<RequestedClose> Closes { get; } = [];
 
     public Predicate<ulong> Refuses { get; init; } = static _ => false;
+
+    public ulong[] WithoutPlace { get; init; } = [];
 
     public string? WhyNot { get; set; }
 
@@ -122,13 +126,30 @@ internal sealed class FakeTaker : IUpgradeTaker
         return !Refuses(connection.Id);
     }
 
-    public Task<int> ServeAsync(IReadOnlyList<UpgradeConnection> connections, IReadOnlyList<RequestedClose> closes)
+    public Task<IReadOnlyList<AdoptFailure>> PlaceAsync(IReadOnlyList<UpgradeConnection> connections)
     {
-        Here.AddRange(connections.Select(c => c.Id));
-        Closes.AddRange(closes);
+        _placed.AddRange(connections.Select(c => c.Id).Except(WithoutPlace));
         UpgradeSlice.Close(connections.SelectMany(c => c.Descriptors));
+        return Task.FromResult<IReadOnlyList<AdoptFailure>>(
+            [.. connections.Select(c => c.Id).Intersect(WithoutPlace).Select(id => new AdoptFailure(id, CloseReason.Internal, "no place"))]);
+    }
+
+    public Task<int> ServeAsync(IReadOnlyList<RequestedClose> closes)
+    {
+        Here.AddRange(_placed);
+        _placed.Clear();
+        Closes.AddRange(closes);
         return Task.FromResult(0);
     }
+
+    public Task LetGoAsync()
+    {
+        Steps.Add(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"let go {_placed.Count}"));
+        _placed.Clear();
+        return Task.CompletedTask;
+    }
+
+    public void Reload(string who) => Steps.Add($"reload {who}");
 
     public void Add(ReadOnlyMemory<byte> differences) => Steps.Add($"add {differences.Span[0]}");
 

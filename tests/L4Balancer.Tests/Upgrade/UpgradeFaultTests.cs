@@ -60,6 +60,7 @@ internal sealed class UpgradeFaultTests
     [TestCase("new.answered@2:kill")]
     [TestCase("new.committed@2:kill")]
     [TestCase("new.taken@2:kill")]
+    [TestCase("new.taken@2:term")]
     [TestCase("new.rest:kill")]
     public async Task The_old_process_goes_on_if_the_new_one_is_killed_with_connections(string fault)
     {
@@ -69,6 +70,39 @@ internal sealed class UpgradeFaultTests
         Assert.That(await scene.Family.ServingAsync(), Is.EqualTo(scene.Family.First.Id));
         Assert.That(await scene.LostAsync(), HasKeeper ? Is.Zero : Is.LessThanOrEqualTo(Many), string.Join('\n', scene.Family.First.Output));
         await scene.NextUpgradeWorksAsync();
+    }
+
+    /// <summary>The new process has a keeper and dies with what it was sent; of that the old one has no ledger.</summary>
+    [Test]
+    public async Task An_old_process_without_a_keeper_keeps_its_connections_if_the_new_one_is_killed_with_them()
+    {
+        await using Scene scene = await Scene.StartAsync("new.slice@2:kill", "keeper = false");
+        string config = await File.ReadAllTextAsync(scene.Family.Config);
+        await File.WriteAllTextAsync(scene.Family.Config, config.Replace("keeper = false", "keeper = true", StringComparison.Ordinal));
+        (int code, _, string errors) = await scene.Family.CommandAsync("upgrade");
+        Assert.That((code, errors), Is.EqualTo((1, errors)));
+        Assert.That(await scene.Family.ServingAsync(), Is.EqualTo(scene.Family.First.Id));
+        Assert.That(await scene.LostAsync(), Is.Zero);
+    }
+
+    /// <summary>By a signal, over the admin API and by a look at the file: the new process has read the old file.</summary>
+    [Test]
+    public async Task Reloads_are_held_back_during_an_upgrade_and_done_by_the_process_that_serves_afterwards()
+    {
+        await using Scene scene = await Scene.StartAsync("new.prepared:stop");
+        Task<(int Code, string Output, string Errors)> upgrade = scene.Family.CommandAsync("upgrade");
+        await scene.Family.UntilAsync(
+            async () => (await scene.Family.StatusAsync()).TryGetProperty("upgrade", out JsonElement now)
+                && now.ValueKind == JsonValueKind.Object && now.GetProperty("state").GetString() == "starting",
+            "it is starting");
+        (int code, JsonElement answer) = await scene.Family.PostAsync("/v1/reload");
+        Assert.That(code, Is.EqualTo(409), answer.ToString());
+        Assert.That(answer.GetProperty("detail").GetString(), Does.StartWith("an upgrade is under way: the reload is held back"));
+        scene.Family.First.Signal(DaemonProcess.SIGHUP);
+        await scene.Family.First.LineWithAsync("SIGHUP: requested a reload, which is held back");
+        Assert.That(scene.Family.First.Output, Has.None.Contains("configuration reloaded"));
+        await upgrade;
+        await scene.Family.First.LineWithAsync("SIGHUP: configuration reloaded");
     }
 
     [TestCase("old.prepared:kill")]
@@ -141,11 +175,11 @@ internal sealed class UpgradeFaultTests
 
         public DaemonFamily Family { get; }
 
-        public static async Task<Scene> StartAsync(string? fault)
+        public static async Task<Scene> StartAsync(string? fault, string settings = "")
         {
             var backend = new EchoPeer();
-            string config = OneBackend.Config(backend.Endpoint, balancer: "workers = 2").Replace("[admin]\nsocket = \"\"\n", "", StringComparison.Ordinal);
-            var scene = new Scene(backend, new DaemonFamily(config, fault));
+            string config = OneBackend.Config(backend.Endpoint, balancer: $"workers = 2\n{settings}").Replace("[admin]\nsocket = \"\"\n", "", StringComparison.Ordinal);
+            var scene = new Scene(backend, new DaemonFamily(config, fault, keeperFolder: settings.Length > 0));
             await scene.Family.First.ReadyAsync();
             IPEndPoint listener = await scene.Family.First.ListenerAsync("wss");
             for (int i = 0; i < Many; i++)

@@ -129,8 +129,9 @@ internal sealed class UpgradeMessagesTests
         var commit = new UpgradeCommit(4, [new RequestedClose(9, CloseReason.Drain), new RequestedClose(10, CloseReason.Shutdown)]);
         Assert.That(UpgradeCommit.Read(commit.Write().Span).Closes, Is.EqualTo(commit.Closes));
 
-        UpgradeRest rest = UpgradeRest.Read(new UpgradeRest(new byte[] { 1 }, 8).Write().Span);
-        Assert.That((rest.Image.ToArray(), rest.Stayed), Is.EqualTo((new byte[] { 1 }, 8)));
+        UpgradeRest rest = UpgradeRest.Read(new UpgradeRest(new byte[] { 1 }, 8) { Reloads = 2, ReloadAskedBy = "SIGHUP" }.Write().Span);
+        Assert.That(
+            (rest.Image.ToArray(), rest.Stayed, rest.Reloads, rest.ReloadAskedBy), Is.EqualTo((new byte[] { 1 }, 8, 2, "SIGHUP")));
     }
 
     [Test]

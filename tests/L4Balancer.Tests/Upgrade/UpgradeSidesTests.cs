@@ -96,6 +96,50 @@ internal sealed class UpgradeSidesTests : IDisposable
     }
 
     [Test]
+    public async Task What_finds_no_place_in_the_new_process_stays_with_the_old_one()
+    {
+        FakeGiver giver = _giver = new FakeGiver(5);
+        var taker = new FakeTaker { WithoutPlace = [2, 4] };
+        Task newSide = RunNewAsync(taker, out _);
+        OldSide old = Old(giver);
+        await Task.Run(old.Move).WaitAsync(Limit);
+        giver.End();
+        await old.FinishAsync(CancellationToken.None);
+        await newSide.WaitAsync(Limit);
+        Assert.That(taker.Here, Is.EquivalentTo(new ulong[] { 1, 3, 5 }));
+        Assert.That((_run.Now.Moved, _run.Now.Fault), Is.EqualTo((3, "no place")));
+    }
+
+    [Test]
+    public async Task A_reload_that_was_held_back_is_done_once_by_the_new_process()
+    {
+        FakeGiver giver = _giver = new FakeGiver(3);
+        Task newSide = RunNewAsync(_taker, out _);
+        var held = new HeldReloads(1, "SIGHUP");
+        var old = new OldSide(giver, _old, _run, UpgradeFaults.None, _limits, TimeProvider.System) { Reloads = () => held };
+        await Task.Run(old.Move).WaitAsync(Limit);
+        held = new HeldReloads(2, "somebody");
+        await old.FinishAsync(CancellationToken.None);
+        await newSide.WaitAsync(Limit);
+        Assert.That(_taker.Steps, Is.EqualTo(new[] { "add 3", "reload SIGHUP", "add 3", "main", "add 3", "reload somebody" }));
+    }
+
+    [Test]
+    public async Task A_new_process_that_is_to_stop_after_it_has_settled_does_not_give_up()
+    {
+        Task newSide = RunNewAsync(_taker, out _);
+        await Task.Run(() => LeadTo([1, 2], commit: true)).WaitAsync(Limit);
+        ReadOnlyMemory<byte> rest = new UpgradeRest(new byte[] { 3 }, 0).Write();
+        _old.Send(UpgradeMessageKind.Rest, rest, Limit);
+        _old.Receive(UpgradeMessageKind.Settled, Limit).Dispose();
+        _taker.WhyNot = "it is stopping";
+        _old.Send(UpgradeMessageKind.Rest, rest, Limit);
+        _old.Send(UpgradeMessageKind.Done, rest, Limit);
+        await newSide.WaitAsync(Limit);
+        Assert.That(_taker.Steps, Does.Contain("main"));
+    }
+
+    [Test]
     public void A_process_that_may_open_too_few_descriptors_is_told_from_the_start()
     {
         FakeGiver giver = _giver = new FakeGiver(1) { DescriptorsNeeded = 1001 };
@@ -160,7 +204,7 @@ internal sealed class UpgradeSidesTests : IDisposable
         await newSide.WaitAsync(Limit);
         process.Kill();
         Assert.That(_taker.Here, Is.EqualTo(served));
-        Assert.That(_taker.Steps, Is.EqualTo(lives ? [] : new[] { "alone" }));
+        Assert.That(_taker.Steps, Is.EqualTo(new[] { lives ? "let go 2" : "alone" }));
     }
 
     [Test]
@@ -292,6 +336,7 @@ internal sealed class UpgradeSidesTests : IDisposable
     [TestCase("", "")]
     [TestCase("old.sent:kill", "old.sent:kill")]
     [TestCase("new.slice@2:stop", "new.slice@2:stop")]
+    [TestCase("new.taken@2:term", "new.taken@2:term")]
     [TestCase("new.hello:other-version", "new.hello:other-version")]
     [TestCase("old.sent", null)]
     [TestCase("old.sent:burn", null)]
