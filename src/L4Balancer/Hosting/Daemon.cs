@@ -208,7 +208,7 @@ internal sealed class Daemon : IAsyncDisposable
         _fleet = FleetStart.Join(config.Fleet, control, desired, _service, _parts, _clock, _loggers);
         ControlStart.Connect(control, _service, Reloaded);
         var recovery = new ConnectionRecovery(Keeper, data.Engine, control, survivors, data.Records, counters.Recovered, _clock, _log)
-        { SharesSockets = () => IsBeingReplaced };
+        { SharesSockets = () => IsBeingReplaced, SocketsAreOwn = () => _servers.Sockets.AreShared = false };
         _parts.Own(_upgrade = new DaemonUpgrade(data.Engine, control, _servers, _service, _systemd, budget.Limit, path, _clock, _loggers)
         {
             Takeover = Takeover,
@@ -237,6 +237,7 @@ internal sealed class Daemon : IAsyncDisposable
         _servers.Sockets.CloseRest();
         control.ReadDependencies = _servers.ReadDependencies;
         await from.ServeAsync(recovery);
+        _watches.Started(recovery);
 
         // The start leaves garbage that would stay resident until the first collection, which a daemon with quiet connections may not need
         // for days. An aggressive collection returns the freed pages to the system.
