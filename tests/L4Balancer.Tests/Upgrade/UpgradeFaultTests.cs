@@ -17,7 +17,7 @@ internal sealed class UpgradeFaultTests
 {
     private const int Many = 40;
 
-    private static bool HasKeeper => DaemonProcess.Executable is not null || File.Exists(Path.Combine(AppContext.BaseDirectory, "libl4b_keeper.so"));
+    internal static bool HasKeeper => DaemonProcess.Executable is not null || File.Exists(Path.Combine(AppContext.BaseDirectory, "libl4b_keeper.so"));
 
     [TestCase("new.hello:kill", "the new process has ended")]
     [TestCase("new.hello:other-version", "speaks the versions 2 to 2", Category = DaemonProcess.OfPublished)]
