@@ -434,8 +434,9 @@ internal static partial class Log
     public static partial void KeeperNotEnded(this ILogger logger, int keeper);
 
     [LoggerMessage(1352, LogLevel.Error,
-        "another process has been taking over what a crashed daemon has left ({Path} is locked): nothing of it is taken here")]
-    public static partial void OtherHeir(this ILogger logger, string path);
+        "another process has begun to take over what a crashed daemon has left, and has not come to its end within {Seconds:0} s ({Path} is locked): only the "
+        + "listening sockets are used here too, so that new connections are served. The established ones are its to take, or are taken here once it has ended")]
+    public static partial void OtherHeir(this ILogger logger, string path, double seconds);
 
     [LoggerMessage(1372, LogLevel.Information, "pool {Pool}: begins with the {Count} backends that were discovered before the restart, until its source answers")]
     public static partial void BeganWithSaved(this ILogger logger, string pool, int count);

@@ -17,6 +17,18 @@ internal sealed partial class DaemonProcess : IAsyncDisposable
     /// </summary>
     public const string Category = "Daemon";
 
+    /// <summary>
+    /// Beside <see cref="Category"/>: what it proves is logic that does not differ between the builds, and is proven once, with the portable one.
+    /// <c>make test-native</c> leaves it out.
+    /// </summary>
+    public const string OfLogic = "Logic";
+
+    /// <summary>
+    /// Beside <see cref="Category"/>, of single cases: more of what others prove with both builds, with so many processes that the portable build
+    /// spends most of the time compiling. <c>make test</c> leaves it out; <c>make test-native</c> and a plain <c>dotnet test</c> run it.
+    /// </summary>
+    public const string OfPublished = "Published";
+
     public const int SIGHUP = 1;
     public const int SIGINT = 2;
     public const int SIGQUIT = 3;

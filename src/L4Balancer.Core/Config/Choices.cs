@@ -102,6 +102,26 @@ public enum SendProxy
     V2,
 }
 
+/// <summary><c>mode</c> of a listener.</summary>
+public enum ListenerMode
+{
+    /// <summary>Connections are accepted, and their bytes relayed to a second connection.</summary>
+    Relay,
+
+    /// <summary>Packets are sent on by the kernel; nothing is accepted.</summary>
+    Packet,
+}
+
+/// <summary><c>forward</c>: how a packet gets to its backend.</summary>
+public enum PacketForward
+{
+    /// <summary>To its MAC address; it is on the same segment, and has the virtual address too.</summary>
+    L2,
+
+    /// <summary>In another IP packet (RFC 2003, RFC 2473), across routers.</summary>
+    Ipip,
+}
+
 /// <summary><c>on_pool_down</c>.</summary>
 public enum OnPoolDown
 {

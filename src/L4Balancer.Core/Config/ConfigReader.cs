@@ -34,6 +34,7 @@ public static class ConfigReader
         PoolReferences references = new();
         ConnectTargets targets = new();
         HashKeyReferences keys = new();
+        PacketPools packets = new();
         List<NamedFile> files = [];
 
         TableBinder admin = root.Table("admin");
@@ -53,7 +54,7 @@ public static class ConfigReader
             Endpoint = root.HasTable("endpoint") ? EndpointBinding.Bind(endpoint, bound, files) : null,
             Dns = root.HasTable("dns") ? DnsBinding.Bind(dns, bound) : null,
             Listeners = BindListeners(root, bound, references),
-            Pools = BindPools(root, references, targets, files, keys),
+            Pools = BindPools(root, references, targets, files, keys, packets),
         };
         if (config.Endpoint is null && config.Dns is null)
         {
@@ -62,6 +63,7 @@ public static class ConfigReader
 
         bound.ReportConflicts();
         keys.ReportUnread(config.Listeners);
+        packets.ReportUnfit(config.Listeners);
         targets.ReportLoops(OwnListeners.Of(config.Listeners));
 
         ImmutableArray<ConfigError> found = errors.InOrder();
@@ -96,7 +98,8 @@ public static class ConfigReader
     }
 
     private static ImmutableArray<PoolSettings> BindPools(
-        TableBinder root, PoolReferences references, ConnectTargets targets, List<NamedFile> files, HashKeyReferences keys)
+        TableBinder root, PoolReferences references, ConnectTargets targets, List<NamedFile> files, HashKeyReferences keys,
+        PacketPools packets)
     {
         ImmutableArray<TableBinder> tables = root.Tables("pools");
         if (tables.IsEmpty)
@@ -109,7 +112,7 @@ public static class ConfigReader
         ImmutableArray<PoolSettings>.Builder pools = ImmutableArray.CreateBuilder<PoolSettings>(tables.Length);
         foreach (TableBinder table in tables)
         {
-            pools.Add(PoolBinding.Bind(table, names, targets, files, keys, out bool named));
+            pools.Add(PoolBinding.Bind(table, names, targets, files, keys, packets, out bool named));
             keys.Name(pools[^1].Name);
             allNamed &= named;
         }

@@ -38,6 +38,7 @@ internal static class ConfigSchema
             .. Works(
                 "name", "bind", "pool", "on_pool_down", "allow", "deny", "max_connections", "max_connections_per_source",
                 "connection_rate_per_source", "freebind", "mptcp", "backlog", "defer_accept"),
+            .. NotYet("mode", "interface", "forward", "flows"),
             new SchemaKey("keepalive", KeyForm.Table, Keepalive),
             .. Works("user_timeout", "congestion_control", "send_buffer", "receive_buffer"),
             .. Works("accept_proxy_from", "inspect", "inspect_timeout", "inspect_limit", "inspect_failed"),

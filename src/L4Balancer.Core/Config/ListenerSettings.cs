@@ -9,12 +9,27 @@ public sealed record ListenerSettings
     /// <summary>The upper bound of <see cref="InspectTimeout"/>, which holds also where that is zero.</summary>
     public static readonly TimeSpan LongestInspection = TimeSpan.FromMinutes(5);
 
+    /// <summary>The largest number of backends in a pool of a packet listener: the kernel's program has room for as many.</summary>
+    public const int MostPacketBackends = 1024;
+
     public required string Name { get; init; }
 
     /// <summary>Every address that is listened on; a range of ports as its single ports.</summary>
     public required ImmutableArray<Endpoint> Bind { get; init; }
 
     public required string Pool { get; init; }
+
+    /// <summary>Whether its connections are relayed, or its packets sent on.</summary>
+    public ListenerMode Mode { get; init; }
+
+    /// <summary>Where packets arrive and leave; empty for a relay listener.</summary>
+    public string Interface { get; init; } = "";
+
+    /// <summary>How packets get to their backends.</summary>
+    public PacketForward Forward { get; init; }
+
+    /// <summary>How many flows of packets are remembered, so that they stay when backends come and go; 0: none.</summary>
+    public int Flows { get; init; } = 1_000_000;
 
     /// <summary>IP_FREEBIND (ip(7)): an address that this host does not have yet may be bound.</summary>
     public bool Freebind { get; init; }
@@ -86,6 +101,9 @@ internal static class ListenerBinding
     /// <summary>Each address has a descriptor, and each event loop watches it.</summary>
     private const int MostAddresses = 1000;
 
+    /// <summary>The kernel's table takes about 100 bytes for each flow, at once.</summary>
+    private const int MostFlows = 1 << 24;
+
     // The kernel counts in retransmissions, whose intervals double: beyond this value it would round by a minute and more.
     private static readonly TimeSpan LongestDefer = TimeSpan.FromMinutes(5);
 
@@ -106,12 +124,17 @@ internal static class ListenerBinding
             name = Defaults.Name;
         }
 
+        ListenerMode mode = table.Choice("mode", Defaults.Mode, Vocabulary.Mode);
         InspectKind inspect = table.Choice("inspect", Defaults.Inspect, Vocabulary.Inspect);
         ListenerSettings listener = new()
         {
             Name = name,
             Bind = BindAddresses(table, bound),
             Pool = BindPool(table, pools),
+            Mode = mode,
+            Interface = PacketBinding.BindInterface(table, mode, Defaults.Interface),
+            Forward = table.Choice("forward", Defaults.Forward, Vocabulary.Forward),
+            Flows = table.Integer("flows", Defaults.Flows, 0, MostFlows),
             Freebind = table.Boolean("freebind", Defaults.Freebind),
             Mptcp = table.Boolean("mptcp", Defaults.Mptcp),
             OnPoolDown = table.Choice("on_pool_down", Defaults.OnPoolDown, Vocabulary.OnPoolDown),
@@ -135,6 +158,7 @@ internal static class ListenerBinding
             ReceiveBuffer = SocketBufferBinding.Bind(table, "receive_buffer", Defaults.ReceiveBuffer),
         };
         InspectLimitBinding.ReportSmallBuffer(table, listener);
+        PacketBinding.ReportUnfit(table, listener, Defaults);
         return listener;
     }
 

@@ -135,9 +135,11 @@ internal static class PoolBinding
     /// <param name="targets">The addresses of its backends and of their probes are added.</param>
     /// <param name="files">The files that the pool refers to are added.</param>
     /// <param name="keys">The named fields of its <c>hash_key</c> are added, to be checked once all listeners are known.</param>
+    /// <param name="packets">The pool is added, to be checked once all listeners are known.</param>
     /// <param name="named">False if the name could not be read, so that references to it cannot be checked.</param>
     public static PoolSettings Bind(
-        TableBinder table, Claims<string> names, ConnectTargets targets, List<NamedFile> files, HashKeyReferences keys, out bool named)
+        TableBinder table, Claims<string> names, ConnectTargets targets, List<NamedFile> files, HashKeyReferences keys,
+        PacketPools packets, out bool named)
     {
         string name = Defaults.Name;
         named = table.TryRequire("name", "a name", out Setting setting) && setting.TryName(out name);
@@ -146,7 +148,7 @@ internal static class PoolBinding
             names.TryClaim(name, setting);
         }
 
-        TableBinder health = table.Table("health");
+        (TableBinder health, TableBinder sticky) = (table.Table("health"), table.Table("sticky"));
         TimeSpan idle = table.Duration("idle_timeout", Defaults.IdleTimeout, TimeSpan.Zero, Duration.Longest);
         PoolSettings pool = new()
         {
@@ -176,12 +178,13 @@ internal static class PoolBinding
             CongestionControl = CongestionControlBinding.Bind(table, Defaults.CongestionControl),
             SendBuffer = SocketBufferBinding.Bind(table, "send_buffer", Defaults.SendBuffer),
             ReceiveBuffer = SocketBufferBinding.Bind(table, "receive_buffer", Defaults.ReceiveBuffer),
-            Sticky = StickyBinding.Bind(table.Table("sticky")),
+            Sticky = StickyBinding.Bind(sticky),
             Health = HealthBinding.Bind(health, files),
             Passive = PassiveBinding.Bind(table.Table("passive")),
             Discovery = BindDiscovery(table, files),
-            Backends = BindBackends(table, targets),
+            Backends = BindBackends(table, targets, packets),
         };
+        packets.Add(pool, table, sticky);
         ReportFamiliesWithoutSource(pool, sources);
         AddProbes(pool, health, targets);
         return pool;
@@ -286,7 +289,7 @@ internal static class PoolBinding
         return value == TimeSpan.Zero || (idle > TimeSpan.Zero && idle < value) ? idle : value;
     }
 
-    private static ImmutableArray<BackendSettings> BindBackends(TableBinder table, ConnectTargets targets)
+    private static ImmutableArray<BackendSettings> BindBackends(TableBinder table, ConnectTargets targets, PacketPools packets)
     {
         ImmutableArray<TableBinder> tables = table.Tables("backends");
         if (tables.IsEmpty && !table.Mentions("discovery"))
@@ -302,6 +305,11 @@ internal static class PoolBinding
         }
 
         Claims<string> names = new("the backends of a pool");
+        foreach (TableBinder backend in tables)
+        {
+            packets.AddBackend(backend);
+        }
+
         return [.. tables.Select(backend => BackendBinding.Bind(backend, names, targets))];
     }
 

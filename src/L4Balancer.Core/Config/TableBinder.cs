@@ -41,6 +41,9 @@ internal sealed class TableBinder
 
     public TomlPosition Position => _table.Position;
 
+    /// <summary>Where the key stands; if it does not, where the table begins.</summary>
+    public TomlPosition PositionOf(string key) => _table.TryGet(key, out TomlEntry? entry) ? entry.KeyPosition : Position;
+
     /// <summary>The table as a setting, for errors about the whole table.</summary>
     public Setting Whole => new(_table, _path, Errors);
 

@@ -41,6 +41,12 @@ internal static class Vocabulary
     public static readonly Choice<SendProxy> SendProxy = new(
         [("none", Config.SendProxy.None), ("v1", Config.SendProxy.V1), ("v2", Config.SendProxy.V2)]);
 
+    public static readonly Choice<ListenerMode> Mode = new(
+        [("relay", ListenerMode.Relay), ("packet", ListenerMode.Packet)]);
+
+    public static readonly Choice<PacketForward> Forward = new(
+        [("l2", PacketForward.L2), ("ipip", PacketForward.Ipip)]);
+
     public static readonly Choice<OnPoolDown> OnPoolDown = new(
         [("refuse", Config.OnPoolDown.Refuse), ("stop-listening", Config.OnPoolDown.StopListening)]);
 

@@ -17,6 +17,9 @@ internal sealed class Candidates(
     /// <summary>Whether a backend takes connections other than trials.</summary>
     public bool Serves => available.Count > halfOpen;
 
+    /// <summary>The available backends without the half-open ones.</summary>
+    public AvailableSet Serving => serving?.Serving ?? available;
+
     /// <summary>Whether a backend takes connections, if only a trial.</summary>
     public bool TakesAny => available.Count > 0;
 

@@ -49,6 +49,9 @@ public sealed class Listener
 
     public string Name => Settings.Name;
 
+    /// <summary>Whether packets are forwarded and nothing is accepted: no engine listens for it.</summary>
+    public bool IsPacket => Settings.Mode == ListenerMode.Packet;
+
     /// <summary>Where connections go that no route fits.</summary>
     public Pool Pool { get; }
 

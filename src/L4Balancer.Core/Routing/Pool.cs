@@ -34,6 +34,7 @@ public sealed class Pool
     private volatile Candidates _backup;
     private volatile bool _hasLiving;
     private volatile bool _takesAny;
+    private volatile int _revision;
 
     /// <param name="modes">By backend index; a missing one is ready.</param>
     public Pool(
@@ -174,6 +175,23 @@ public sealed class Pool
     }
 
     /// <summary>
+    /// What <see cref="Pick(RouteKey, ReadOnlySpan{ushort})"/> chooses at this moment, as plain numbers for another program: for a connection that takes
+    /// no trial, while no backend is full and the pool is not being rebalanced. Only of a pool with <c>maglev</c>, and without backups.
+    /// </summary>
+    public FlatTable Flatten()
+    {
+        Candidates primary = _primary;
+        ulong[] ramps = new ulong[_ramps.Length];
+        for (int i = 0; i < ramps.Length; i++)
+        {
+            ramps[i] = Volatile.Read(ref _ramps[i]);
+        }
+
+        bool isRamping = Settings.SlowStart > TimeSpan.Zero && ramps.Any(static r => r != ulong.MaxValue);
+        return new FlatTable(_primaryPicker as Maglev ?? Maglev.Build([]), primary.Serving, isRamping ? [.. ramps] : []);
+    }
+
+    /// <summary>
     /// A hash over the tables that <c>balance</c> uses, or over the members and weights where it uses none: equal on two balancers if both choose the
     /// same backend for every key. Does not depend on the order of the backends in the file, on health, modes and limits. Takes time in proportion to
     /// the size of the tables.
@@ -253,6 +271,9 @@ public sealed class Pool
     /// </summary>
     public bool TakesAny => _takesAny;
 
+    /// <summary>Another number after every change of health, mode or ramp: what <see cref="Flatten"/> has given before may be out of date then.</summary>
+    public int Revision => _revision;
+
     /// <summary>Takes backends out of the picks, or back in. Only the one writer of the snapshot calls this.</summary>
     public void SetHealth(IReadOnlyDictionary<int, HealthState> changes)
     {
@@ -262,6 +283,7 @@ public sealed class Pool
         }
 
         (_primary, _backup) = BuildCandidates();
+        _revision++;
     }
 
     /// <summary>
@@ -269,8 +291,15 @@ public sealed class Pool
     /// change. Only the one writer of the snapshot calls this.
     /// </summary>
     /// <param name="share">0 to 1; 1 is the normal state.</param>
-    public void SetRamp(int backend, double share) =>
-        Volatile.Write(ref _ramps[backend], share >= 1 ? ulong.MaxValue : (ulong)(Math.Max(share, 0) * ulong.MaxValue));
+    public void SetRamp(int backend, double share)
+    {
+        ulong ramp = share >= 1 ? ulong.MaxValue : (ulong)(Math.Max(share, 0) * ulong.MaxValue);
+        if (ramp != _ramps[backend])
+        {
+            Volatile.Write(ref _ramps[backend], ramp);
+            _revision++;
+        }
+    }
 
     /// <summary>The share that <see cref="SetRamp"/> has set, 0 to 1.</summary>
     public double RampOf(int backend) => Volatile.Read(ref _ramps[backend]) / (double)ulong.MaxValue;
@@ -287,6 +316,7 @@ public sealed class Pool
         modes[backend] = mode;
         _modes = modes;
         (_primary, _backup) = BuildCandidates();
+        _revision++;
     }
 
     private (Candidates Primary, Candidates Backup) BuildCandidates()

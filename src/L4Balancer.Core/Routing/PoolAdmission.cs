@@ -59,10 +59,5 @@ internal sealed class PoolAdmission(
         return states[member].Load + 1 <= Math.Ceiling(boundedLoad * (pool.Load + 1) * share);
     }
 
-    // Mix again, because the hash may have chosen the member, and is not evenly distributed among the connections that chose it.
-    private bool IsRampedUp(int member, ulong hash)
-    {
-        ulong ramp = Volatile.Read(ref ramps[member]);
-        return ramp == ulong.MaxValue || Mix.Of(hash ^ (ulong)member) < ramp;
-    }
+    private bool IsRampedUp(int member, ulong hash) => Mix.Admits(Volatile.Read(ref ramps[member]), hash, member);
 }

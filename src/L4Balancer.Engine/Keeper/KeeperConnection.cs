@@ -26,6 +26,9 @@ public sealed class KeeperConnection : IDisposable
     /// <summary>The process id of the keeper, in its own namespace.</summary>
     public int Keeper { get; }
 
+    /// <summary>Whether the keeper has closed the connection: it serves a later one, or has ended. A new one begins anew.</summary>
+    public bool IsClosedByKeeper { get; private set; }
+
     /// <param name="path">Of the keeper's socket, in a directory of <see cref="KeeperFolder"/>.</param>
     /// <param name="limit">For each answer. The keeper of a process that still runs does not answer, nor does one that is stopped.</param>
     /// <param name="fault">Why not, as text for a log: ENOENT or ECONNREFUSED if there is no keeper.</param>
@@ -70,6 +73,7 @@ public sealed class KeeperConnection : IDisposable
             Errno error = FetchBatch(numbers.Slice(at, count), received.Slice(at, count));
             if (error != Errno.None)
             {
+                IsClosedByKeeper = error is Errno.EPIPE or Errno.ECONNRESET;
                 return $"the keeper sent no descriptors: {error}";
             }
         }

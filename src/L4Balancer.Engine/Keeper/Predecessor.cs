@@ -246,9 +246,30 @@ public sealed class Predecessor : IDisposable
         return file is null ? new LedgerReading { Fault = LedgerFault.TooShort } : LedgerReader.Read(file.Bytes, LedgerWriter.Current());
     }
 
-    // After an error the connection is of no more use, so the next request has another one.
+    // The keeper closes the connection of one that asks for nothing where another one comes, which may be gone by now.
     private string? Fetch(ReadOnlySpan<int> numbers, Span<int> here)
     {
+        string? fault = FetchOnce(numbers, here, out bool isClosed);
+        if (!isClosed)
+        {
+            return fault;
+        }
+
+        foreach (int descriptor in here)
+        {
+            if (descriptor >= 0)
+            {
+                TcpSocket.Close(descriptor);
+            }
+        }
+
+        return FetchOnce(numbers, here, out _);
+    }
+
+    // After an error the connection is of no more use, so the next request has another one.
+    private string? FetchOnce(ReadOnlySpan<int> numbers, Span<int> here, out bool isClosed)
+    {
+        isClosed = false;
         here.Fill(-1);
         if (!Ensure())
         {
@@ -258,6 +279,7 @@ public sealed class Predecessor : IDisposable
         string? fault = _keeper!.Fetch(numbers, here);
         if (fault is not null)
         {
+            isClosed = _keeper.IsClosedByKeeper;
             _keeper.Dispose();
             _keeper = null;
         }

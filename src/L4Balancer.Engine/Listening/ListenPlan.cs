@@ -22,7 +22,7 @@ internal sealed class ListenPlan<TSocket>
     {
         _binds =
         [
-            .. snapshot.Listeners.SelectMany(l => l.Settings.Bind.Select(e => new PlannedBind<TSocket>(new ListenerRoute(snapshot, l), e))),
+            .. snapshot.Listeners.Where(static l => !l.IsPacket).SelectMany(l => l.Settings.Bind.Select(e => new PlannedBind<TSocket>(new ListenerRoute(snapshot, l), e))),
         ];
         _free = [.. serving, .. retiring];
 

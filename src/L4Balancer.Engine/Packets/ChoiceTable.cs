@@ -26,8 +26,11 @@ internal sealed class ChoiceTable(int entries, int members)
     /// </summary>
     public const short ZeroAt = 12;
 
+    /// <summary>1 if a member is in slow start, as 32 bits; else the ramps need not be looked at.</summary>
+    public const short RampingAt = 16;
+
     /// <summary>Members by entry, 16 bits each.</summary>
-    public const short OwnersAt = 16;
+    public const short OwnersAt = 24;
 
     public int Entries => entries;
 
@@ -45,17 +48,22 @@ internal sealed class ChoiceTable(int entries, int members)
     /// <summary>The number of the backend of each member, 32 bits each: it stays the same when members come and go.</summary>
     public int NumbersAt => SumsAt + (members * sizeof(uint));
 
+    /// <summary>Slow start: how many of 2^64 mixed hashes each member takes, 64 bits each; all bits set: every one.</summary>
+    public int RampsAt => (NumbersAt + (members * sizeof(uint)) + 7) & ~7;
+
     /// <summary>Bytes of a value.</summary>
-    public int Length => NumbersAt + (members * sizeof(uint));
+    public int Length => RampsAt + (members * sizeof(ulong));
 
     /// <summary>Writes the value for a table and its available members.</summary>
     /// <param name="owners">Members by entry, as in Core's Maglev.</param>
     /// <param name="available">Those that take new connections, in the order of their addresses, with their weights.</param>
     /// <param name="numbers">Of the backends, by member.</param>
+    /// <param name="ramps">Slow start, by member; empty: no member is in it.</param>
     /// <exception cref="ArgumentException">There is no room for so many.</exception>
-    public byte[] Write(ReadOnlySpan<ushort> owners, ReadOnlySpan<(ushort Member, int Weight)> available, ReadOnlySpan<int> numbers)
+    public byte[] Write(ReadOnlySpan<ushort> owners, ReadOnlySpan<(ushort Member, int Weight)> available, ReadOnlySpan<int> numbers,
+        ReadOnlySpan<ulong> ramps = default)
     {
-        if (owners.Length > entries || available.Length > members || numbers.Length > members)
+        if (owners.Length > entries || available.Length > members || numbers.Length > members || ramps.Length > members)
         {
             throw new ArgumentException($"there is room for {entries} entries and {members} members");
         }
@@ -71,6 +79,12 @@ internal sealed class ChoiceTable(int entries, int members)
         for (int i = 0; i < numbers.Length; i++)
         {
             BinaryPrimitives.WriteInt32LittleEndian(value.AsSpan(NumbersAt + (i * sizeof(int))), numbers[i]);
+        }
+
+        BinaryPrimitives.WriteInt32LittleEndian(value.AsSpan(RampingAt), ramps.IsEmpty ? 0 : 1);
+        for (int i = 0; i < ramps.Length; i++)
+        {
+            BinaryPrimitives.WriteUInt64LittleEndian(value.AsSpan(RampsAt + (i * sizeof(ulong))), ramps[i]);
         }
 
         uint sum = 0;

@@ -361,7 +361,7 @@ internal sealed class PacketInterface : IDisposable
             }
         }
 
-        byte[] table = _set.Limits.Table.Write(choice.Table.Owners, [.. choice.Table.Available], numbers);
+        byte[] table = _set.Limits.Table.Write(choice.Table.Owners, [.. choice.Table.Available], numbers, choice.Table.Ramps.AsSpan());
         Check(_set.Maps.SetTable(served.Pool, table), "table");
         served.Numbers = [.. numbers];
         foreach ((int i, PacketTarget target) in choice.Targets.Index())

@@ -4,6 +4,7 @@ using L4Balancer.Engine;
 using L4Balancer.Fleet;
 using L4Balancer.Logging;
 using L4Balancer.Metrics;
+using L4Balancer.Packets;
 using L4Balancer.Upgrade;
 
 namespace L4Balancer.Admin;
@@ -16,6 +17,9 @@ internal sealed record AdminTarget(
 {
     /// <summary>Null if the balancer is alone.</summary>
     public FleetService? Fleet { get; init; }
+
+    /// <summary>What packet listeners have sent on.</summary>
+    public Func<PacketTotals> Packets { get; init; } = static () => PacketTotals.Empty;
 
     /// <summary>Null if the process cannot be replaced by a new one.</summary>
     public Upgrader? Upgrader { get; init; }

@@ -6,6 +6,7 @@ using L4Balancer.Core.Health;
 using L4Balancer.Core.Routing;
 using L4Balancer.Core.Timing;
 using L4Balancer.Metrics;
+using L4Balancer.Packets;
 
 namespace L4Balancer.Admin;
 
@@ -19,6 +20,7 @@ internal sealed class BackendReport
     private readonly Func<BackendState, Shedding?> _shedding;
     private readonly BackendOverrides _overrides;
     private readonly bool _isFleet;
+    private readonly PacketTotals _packets;
 
     public BackendReport(AdminTarget target)
     {
@@ -27,6 +29,7 @@ internal sealed class BackendReport
         _shedding = target.Control.SheddingOf;
         _overrides = target.Control.Now.Desired.Overrides;
         _isFleet = target.Fleet is not null;
+        _packets = target.Packets();
     }
 
     /// <summary>The backends of the configuration in its order, then removed ones that still have connections.</summary>
@@ -95,7 +98,9 @@ internal sealed class BackendReport
             backend.Weight, backend.Settings.Backup, state.Active, share, state.ConnectAttempts,
             Reasons(state.ConnectFailures), Reasons(state.Closed), Reasons(state.Shed), Of(_shedding(state)),
             state.BytesToBackend, state.BytesToClient, Of(state.Health), inConfiguration,
-            FleetReport.Of(set.ModeOrigin, _isFleet), FleetReport.Of(set.WeightOrigin, _isFleet));
+            FleetReport.Of(set.ModeOrigin, _isFleet), FleetReport.Of(set.WeightOrigin, _isFleet),
+            Packets: inConfiguration && _packets.OfBackend(state.Pool, backend.Name) is PacketCount sent
+                ? new PacketBackendAnswer(sent.Packets, sent.Bytes, sent.Mac) : null);
     }
 
     private static SheddingAnswer? Of(Shedding? shedding) =>

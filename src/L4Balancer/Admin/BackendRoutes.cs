@@ -101,8 +101,17 @@ internal sealed class BackendRoutes(AdminTarget target)
 
     private string? WarningOf(string pool, string name, bool wasServed)
     {
-        string? unserved = UnservedBy(pool, name, wasServed);
-        return unserved is null ? NotShared(pool, name) : NotShared(pool, name) is string alone ? $"{unserved}; {alone}" : unserved;
+        string[] all = [.. new[] { UnservedBy(pool, name, wasServed), FlowsBrokenBy(pool, name), NotShared(pool, name) }.OfType<string>()];
+        return all.Length == 0 ? null : string.Join("; ", all);
+    }
+
+    // Without a table of flows the packets of established ones go where new ones go.
+    private string? FlowsBrokenBy(string pool, string name)
+    {
+        RoutingSnapshot now = target.Control.Snapshot;
+        Listener? forgetful = now.Listeners.FirstOrDefault(l => l.IsPacket && l.Settings.Flows == 0 && l.Pool.Name == pool);
+        return forgetful is null || forgetful.Pool.Backends.FirstOrDefault(b => b.Name == name) is not { } backend || forgetful.Pool.IsReady(backend.Index)
+            ? null : $"listener {forgetful.Name} has flows = 0: the established flows of {name} break, because their packets go to other backends";
     }
 
     private string? NotShared(string pool, string name)

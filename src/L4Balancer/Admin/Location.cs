@@ -104,8 +104,10 @@ internal sealed record Location(
             return new Location(tuple, listener, route, Member(followed), null, null, isLive, isSticky, isMissing, shown);
         }
 
+        // A rebalance moves relayed connections only.
+        int picked = listener.IsPacket ? pool.Flatten().Pick(key) : isSticky ? followed : pool.Pick(key, []);
         return new Location(
-            tuple, listener, route, Member(isSticky ? followed : pool.Pick(key, [])), Member(pool.OwnerOf(key)), key.Hash(seed: 0), isLive, isSticky,
+            tuple, listener, route, Member(picked), Member(pool.OwnerOf(key)), key.Hash(seed: 0), isLive, isSticky,
             isMissing, shown);
 
         Backend? Member(int place) => place == Pool.None ? null : pool.Backends[place];

@@ -11,6 +11,8 @@ using L4Balancer.Core.Timing;
 using L4Balancer.Discovery;
 using L4Balancer.Engine;
 using L4Balancer.Engine.Linux;
+using L4Balancer.Engine.Packets;
+using L4Balancer.Packets;
 
 namespace L4Balancer.Admin;
 
@@ -24,6 +26,7 @@ internal static class StatusReport
         BackendState[] backends =
             [.. snapshot.Pools.SelectMany(p => p.Backends).Concat(snapshot.Removed.Backends).Select(b => b.State)];
         int pending = listeners.Sum(l => l.Pending);
+        PacketTotals packets = target.Packets();
         return new StatusAnswer(
             Environment.MachineName, BuildVersion.Current.Version, BuildVersion.Current.Commit, RuntimeInformation.FrameworkDescription, target.Engine.Name,
             Environment.ProcessId, target.StartedAt.UtcDateTime, Math.Round((target.Clock.GetUtcNow() - target.StartedAt).TotalSeconds, 3),
@@ -31,14 +34,15 @@ internal static class StatusReport
             new OpenAnswer(pending, backends.Sum(b => b.Active), snapshot.MaxConnections),
             listeners.Sum(l => l.Accepted), SumOf(listeners.Select(l => l.Refused)), SumOf(backends.Select(b => b.Closed)),
             backends.Sum(b => b.BytesToBackend), backends.Sum(b => b.BytesToClient),
-            [.. ListenersOf(snapshot, target.Engine.Bound)], [.. snapshot.Pools.Select(p => Of(p, target.Control.RebalanceOf(p.State), Of(target.Control.DiscoveryOf(p.Name), target.Clock)))],
+            [.. ListenersOf(snapshot, target.Engine.Bound, packets)], [.. snapshot.Pools.Select(p => Of(p, target.Control.RebalanceOf(p.State), Of(target.Control.DiscoveryOf(p.Name), target.Clock)))],
             [.. target.Engine.LoopStatistics().Select(Of)], DescriptorsOfProcess(),
             [
                 .. snapshot.Ports.Fullest(Instant.Now(target.Clock)).OrderBy(f => f.Use.Source.Label, StringComparer.Ordinal).Select(f => new SourcePortsAnswer(
                     f.Use.Source.Label, f.Use.Destination.ToString(), f.InUse, f.Use.Limit > 0 ? f.Use.Limit : null)),
             ],
             FleetReport.StatusOf(target.Fleet, target.Control.Now.Desired),
-            target.Upgrader?.Now is { } upgrade ? UpgradeRoute.Of(upgrade, target.Clock) : null);
+            target.Upgrader?.Now is { } upgrade ? UpgradeRoute.Of(upgrade, target.Clock) : null,
+            packets.Drops.IsEmpty ? null : packets.Drops.ToDictionary(static d => d.Reason, static d => d.Packets));
     }
 
     /// <summary>The value as written in the configuration.</summary>
@@ -57,21 +61,25 @@ internal static class StatusReport
 
     // The engine lists bound addresses in the order of the configuration; during a reload it may be the order of the other configuration. A
     // listener whose pool is down may have none.
-    private static IEnumerable<ListenerAnswer> ListenersOf(RoutingSnapshot snapshot, IReadOnlyList<Endpoint> bound)
+    private static IEnumerable<ListenerAnswer> ListenersOf(RoutingSnapshot snapshot, IReadOnlyList<Endpoint> bound, PacketTotals packets)
     {
-        bool all = bound.Count == snapshot.Listeners.Sum(l => l.Settings.Bind.Length);
-        bool agree = all || bound.Count == snapshot.Listeners.Where(l => l.IsOpen).Sum(l => l.Settings.Bind.Length);
+        bool all = bound.Count == snapshot.Listeners.Where(static l => !l.IsPacket).Sum(l => l.Settings.Bind.Length);
+        bool agree = all || bound.Count == snapshot.Listeners.Where(l => l.IsOpen && !l.IsPacket).Sum(l => l.Settings.Bind.Length);
         int next = 0;
         foreach (Listener listener in snapshot.Listeners)
         {
-            int count = all || listener.IsOpen ? listener.Settings.Bind.Length : 0;
-            IEnumerable<Endpoint> addresses = agree ? bound.Skip(next).Take(count) : listener.Settings.Bind;
+            int count = (all || listener.IsOpen) && !listener.IsPacket ? listener.Settings.Bind.Length : 0;
+            IEnumerable<Endpoint> addresses = agree && !listener.IsPacket ? bound.Skip(next).Take(count) : listener.Settings.Bind;
             next += count;
             yield return new ListenerAnswer(
                 listener.Name, listener.Pool.Name, [.. PortSpan.Compact(addresses)], listener.State.Accepted,
-                listener.State.Pending, listener.State.Open, ReasonCounts.Of(listener.State.Refused));
+                listener.State.Pending, listener.State.Open, ReasonCounts.Of(listener.State.Refused),
+                packets.OfListener(listener.Name) is { } reading ? Of(listener.Settings, reading) : null);
         }
     }
+
+    private static PacketListenerAnswer Of(ListenerSettings settings, PacketListenerReading reading) => new(
+        settings.Interface, JsonNamingPolicy.KebabCaseLower.ConvertName(settings.Forward.ToString()), reading.Attachment, reading.Flows, settings.Flows);
 
     private static PoolAnswer Of(Pool pool, Rebalance? rebalance, DiscoveryAnswer? discovery)
     {

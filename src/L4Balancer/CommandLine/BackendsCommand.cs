@@ -95,18 +95,27 @@ internal static class BackendsCommand
 
     public static TextTable Table(IEnumerable<BackendAnswer> backends)
     {
+        BackendAnswer[] all = [.. backends];
+        bool hasPackets = all.Any(static b => b.Packets is not null);
+        string[] packets = hasPackets ? [">packets", ">in packets"] : [];
         var table = new TextTable(
-            "backend", "address", "state", ">since", ">weight", ">connections", ">share", ">failures", ">to backend", ">to client", "closing", "health")
+        [
+            "backend", "address", "state", ">since", ">weight", ">connections", ">share", ">failures", ">to backend", ">to client", .. packets, "closing",
+            "health",
+        ])
         {
-            LeavesOut = ["closing", "failures", "to backend", "to client", "share", "address", "weight", "since", "health"],
+            LeavesOut = ["closing", "failures", "to backend", "to client", "share", "address", "weight", "since", "health", "in packets"],
         };
-        foreach (BackendAnswer b in backends)
+        foreach (BackendAnswer b in all)
         {
+            string[] sent = !hasPackets ? [] : b.Packets is { } p ? [Quantity.Count(p.Packets), Quantity.Bytes(p.Bytes)] : ["-", "-"];
             table.Add(
+            [
                 $"{b.Pool}/{b.Name}", Address(b), b.State, b.StateSeconds is double seconds ? Quantity.Seconds(seconds) : "-",
                 Quantity.Count(b.Weight) + (b.WeightSet is null ? "" : "*") + (b.Backup ? " backup" : ""),
                 Quantity.Count(b.Connections), Quantity.Ratio(b.ShareRatio), Quantity.Count(b.ConnectFailures.Values.Sum()),
-                Quantity.Bytes(b.BytesToBackend), Quantity.Bytes(b.BytesToClient), Closing(b), Health(b));
+                Quantity.Bytes(b.BytesToBackend), Quantity.Bytes(b.BytesToClient), .. sent, Closing(b), Health(b),
+            ]);
             if (b.WeightSet is not null)
             {
                 table.Note = "* weight set at run time";

@@ -103,6 +103,7 @@ internal static class StatusCommand
 
         screen.Output.WriteLine();
         screen.Write(listeners);
+        WritePackets(status, screen);
 
         var pools = new TextTable("pool", "balance", ">backends", ">up", ">degraded", ">down", ">draining", ">maintenance", ">checking", ">connections", "note")
         {
@@ -119,6 +120,32 @@ internal static class StatusCommand
         screen.Output.WriteLine();
         screen.Write(pools);
         WriteDiscovery(status, screen);
+    }
+
+    private static void WritePackets(StatusAnswer status, Screen screen)
+    {
+        if (status.Listeners.All(static l => l.Packets is null))
+        {
+            return;
+        }
+
+        var packets = new TextTable("packets of", "forward", ">flows", ">at most", "attached");
+        foreach (ListenerAnswer listener in status.Listeners)
+        {
+            if (listener.Packets is { } p)
+            {
+                packets.Add(
+                    listener.Name, p.Forward, Quantity.Count(p.Flows), Quantity.Count(p.FlowsLimit), p.Attachment.Length == 0 ? "no" : p.Attachment);
+            }
+        }
+
+        screen.Output.WriteLine();
+        screen.Write(packets);
+        if (status.PacketsDropped is { } dropped)
+        {
+            var reasons = dropped.Where(static d => d.Value > 0).ToDictionary();
+            screen.Output.WriteLine($"packets dropped: {(reasons.Count == 0 ? "0" : Quantity.Reasons(reasons))}");
+        }
     }
 
     private static void WriteDiscovery(StatusAnswer status, Screen screen)

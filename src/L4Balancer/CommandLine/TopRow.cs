@@ -3,7 +3,7 @@ using L4Balancer.Admin.Answers;
 namespace L4Balancer.CommandLine;
 
 /// <summary>A backend and its rates per second; null where there is no earlier answer.</summary>
-internal sealed record TopRow(BackendAnswer Backend, double? New, double? Closed, double? In, double? Out)
+internal sealed record TopRow(BackendAnswer Backend, double? New, double? Closed, double? In, double? Out, double? Packets)
 {
     /// <summary>"POOL/NAME", as the commands take it.</summary>
     public string Name { get; } = $"{Backend.Pool}/{Backend.Name}";

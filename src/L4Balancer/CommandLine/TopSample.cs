@@ -49,7 +49,9 @@ internal sealed class TopSample
         return [.. _backends.Select(b =>
         {
             BackendAnswer? then = old.GetValueOrDefault((b.Pool, b.Name, b.Address));
-            return new TopRow(b, Per(x => x.ConnectAttempts), Per(x => x.Closed.Values.Sum()), Per(x => x.BytesToBackend), Per(x => x.BytesToClient));
+            return new TopRow(
+                b, Per(x => x.ConnectAttempts), Per(x => x.Closed.Values.Sum()), Per(x => x.BytesToBackend + (x.Packets?.Bytes ?? 0)),
+                Per(x => x.BytesToClient), b.Packets is null ? null : Per(x => x.Packets?.Packets ?? 0));
 
             double? Per(Func<BackendAnswer, long> of) => then is null ? null : (of(b) - of(then)) / Elapsed;
         })];

@@ -55,6 +55,8 @@ internal static class ConfigJson
             new JsonStringEnumConverter<InspectKind>(JsonNamingPolicy.KebabCaseLower),
             new JsonStringEnumConverter<InspectFailed>(JsonNamingPolicy.KebabCaseLower),
             new JsonStringEnumConverter<SendProxy>(JsonNamingPolicy.KebabCaseLower),
+            new JsonStringEnumConverter<ListenerMode>(JsonNamingPolicy.KebabCaseLower),
+            new JsonStringEnumConverter<PacketForward>(JsonNamingPolicy.KebabCaseLower),
             new JsonStringEnumConverter<OnPoolDown>(JsonNamingPolicy.KebabCaseLower),
             new JsonStringEnumConverter<OnBackendDown>(JsonNamingPolicy.KebabCaseLower),
             new JsonStringEnumConverter<OnBackendRemoved>(JsonNamingPolicy.KebabCaseLower),

@@ -32,6 +32,7 @@ internal sealed class BalancerControl : IAsyncDisposable
     private readonly DiscoveryControl _discovery;
     private readonly Reload _reload;
     private readonly OverrideControl _overrides;
+    private readonly PacketControl _packets;
     private readonly ControlLoop _loop;
 
     /// <param name="first">The state that the engine was started with.</param>
@@ -42,14 +43,16 @@ internal sealed class BalancerControl : IAsyncDisposable
     /// <param name="before">
     /// What the process knew whose place this one takes; its health is to be marked in the first snapshot already (<see cref="HealthBoard.Mark(RoutingSnapshot, IEnumerable{CarriedHealth})"/>).
     /// </param>
+    /// <param name="packets">What sends on the packets of packet listeners, as it was started for the first snapshot; null: nothing does.</param>
     public BalancerControl(
         ActiveConfig first, IEngine engine, BackendNames names, DiscoveryService discovery, long descriptorLimit, string? path,
-        TimeProvider clock, ILoggerFactory loggers, Preparation? before = null)
+        TimeProvider clock, ILoggerFactory loggers, Preparation? before = null, IPacketForwarding? packets = null)
     {
         ILogger log = loggers.CreateLogger<BalancerControl>();
         ControlQueue queue = _queue = new ControlQueue(log);
         PacedCloses closes = _closes = new PacedCloses(engine, first.Snapshot, clock, log);
         _listening = new ListenControl(engine, () => queue.Post(new ListenDue()), clock, log);
+        _packets = new PacketControl(packets ?? NoPackets.Instance, () => queue.Post(new PacketsDue()), clock, log);
         _slowStarts = new SlowStarts(first.Snapshot, () => queue.Post(new SlowStartTick()), clock);
         _prober = new Prober(clock, Random.Shared, report => queue.Post(new ProbeReported(report)));
         _health = new HealthControl(
@@ -66,16 +69,18 @@ internal sealed class BalancerControl : IAsyncDisposable
                 _closes, // Ends and begins closes by the health and modes that hold now.
                 _names, // Logs a pool without an available backend: once, as health has forgotten those that have one again.
                 _listening, // Retries what the engine could not bind again.
+                _packets, // Notes which packet listeners there are.
                 Events, // Its handlers read what all the others have done.
             ]);
         _slowStarts.Continue(before?.SlowStarts ?? []);
         _overrides = new OverrideControl(() => queue.Post(new OverridesEnd()), clock);
         _overrides.Follow(first.Desired);
         _publisher.Complete = _overrides.Complete;
+        _publisher.Forward = _packets.Configure;
         _publisher.Changed = _overrides.Follow;
         _discovery.Complain(first.Desired.Discovered);
         _reload = new Reload(_publisher, _names, _discovery, queue, Events, path, descriptorLimit, clock, log);
-        _loop = new ControlLoop(_publisher, _health, _slowStarts, _closes, _listening, _names, _discovery, _reload, _overrides, Events, log);
+        _loop = new ControlLoop(_publisher, _health, _slowStarts, _closes, _listening, _names, _discovery, _reload, _overrides, _packets, Events, log);
 
         void OnHealthChanged(Pool pool, Backend backend)
         {
@@ -293,6 +298,7 @@ internal sealed class BalancerControl : IAsyncDisposable
         await _slowStarts.DisposeAsync();
         await _overrides.DisposeAsync();
         await _listening.DisposeAsync();
+        await _packets.DisposeAsync();
         await _queue.DisposeAsync();
         await _closes.DisposeAsync();
     }

@@ -47,6 +47,9 @@ internal sealed record TrialDue : Change;
 /// <summary>An address that could not be bound when its pool came back is due to be tried again.</summary>
 internal sealed record ListenDue : Change;
 
+/// <summary>What packet listeners choose by has changed a moment ago.</summary>
+internal sealed record PacketsDue : Change;
+
 /// <summary>The shares of the backends in slow start are due to grow.</summary>
 internal sealed record SlowStartTick : Change;
 

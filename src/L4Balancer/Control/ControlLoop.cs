@@ -16,7 +16,7 @@ namespace L4Balancer.Control;
 /// </summary>
 internal sealed class ControlLoop(
     SnapshotPublisher publisher, HealthControl health, SlowStarts slowStarts, PacedCloses closes, ListenControl listening, NameControl names,
-    DiscoveryControl discovery, Reload reload, OverrideControl overrides, ControlEvents events, ILogger log)
+    DiscoveryControl discovery, Reload reload, OverrideControl overrides, PacketControl packets, ControlEvents events, ILogger log)
 {
     public void Apply(Change change)
     {
@@ -28,6 +28,7 @@ internal sealed class ControlLoop(
         {
             // Whatever it was, it may have changed whether a pool has a backend for new connections.
             listening.Sync();
+            packets.Sync();
         }
     }
 
@@ -46,6 +47,9 @@ internal sealed class ControlLoop(
                 break;
             case ListenDue:
                 listening.TryAgain();
+                break;
+            case PacketsDue:
+                packets.Publish();
                 break;
             case SlowStartTick:
                 slowStarts.Grow();
@@ -192,6 +196,7 @@ internal sealed class ControlLoop(
         publisher.Amend(now.Desired.WithOverride(set.Pool, set.Backend, overrides.WithMode(now.Desired, set)));
         SetMode(pool, backend, before, set.Mode);
         log.ModeSet(set.Pool, set.Backend, NameOf(set.Mode), set.Who);
+        packets.ModeSet(pool, backend, set.Mode);
         closes.ModeSet(pool, backend, set.CloseRate, removed);
         events.OnHealthChanged();
         return true;
@@ -248,6 +253,7 @@ internal sealed class ControlLoop(
                     turns = true;
                     SetMode(pool, backend, before.Mode, after.Mode);
                     log.ModeSet(pool.Name, backend.Name, NameOf(after.Mode), overrides.WhoSetMode(pool.Name, backend.Name, before, after));
+                    packets.ModeSet(pool, backend, after.Mode);
                     closes.ModeSet(pool, backend, null, []);
                 }
 

@@ -34,6 +34,9 @@ internal sealed class SnapshotPublisher
     /// <summary>Adds what holds beside the file, before a snapshot is built; called on the control loop.</summary>
     public Func<DesiredState, DesiredState> Complete { get; set; } = static desired => desired;
 
+    /// <summary>Puts the packet listeners of a snapshot in force, before the engine gets it; what it answers is why they are not.</summary>
+    public Func<RoutingSnapshot, IReadOnlyList<ListenFailure>> Forward { get; set; } = static _ => [];
+
     public ActiveConfig Now => _now;
 
     /// <summary>Records that the snapshot in force was changed in place to match this state.</summary>
@@ -43,8 +46,8 @@ internal sealed class SnapshotPublisher
         Changed(desired);
     }
 
-    /// <summary>Only the engine can refuse a snapshot, so every participant commits after the engine has accepted it.</summary>
-    /// <returns>Why the engine refused it; nothing has changed then. Empty if it is in force.</returns>
+    /// <summary>Only the engine and what forwards packets can refuse a snapshot, so every participant commits after both have accepted it.</summary>
+    /// <returns>Why it is refused; nothing has changed then. Empty if it is in force.</returns>
     public IReadOnlyList<ListenFailure> Publish(DesiredState desired)
     {
         desired = Complete(desired);
@@ -62,8 +65,18 @@ internal sealed class SnapshotPublisher
             participant.Prepare(next);
         }
 
-        IReadOnlyList<ListenFailure> failures = _engine.Publish(next);
-        if (failures.Count == 0)
+        IReadOnlyList<ListenFailure> failures = Forward(next);
+        if (failures.Count > 0)
+        {
+            return failures;
+        }
+
+        failures = _engine.Publish(next);
+        if (failures.Count > 0)
+        {
+            _ = Forward(before);
+        }
+        else
         {
             _now = new ActiveConfig(desired, next);
             foreach (ISnapshotParticipant participant in Participants)

@@ -19,6 +19,12 @@ internal sealed class ConnectionRecovery(
     /// <summary>Whether an upgrade is under way, whose other process listens at the same sockets.</summary>
     public Func<bool> SharesSockets { get; init; } = static () => false;
 
+    /// <summary>Called once a process that had begun to take over has ended, and no other one has the listening sockets any more.</summary>
+    public Action SocketsAreOwn { get; init; } = static () => { };
+
+    /// <summary>Whether connections were left to another process, which had begun to take over and has not come to an end with it.</summary>
+    public bool IsLeftToOther { get; private set; }
+
     /// <summary>The other process of an upgrade has ended in the middle of it: takes what its keeper has.</summary>
     /// <param name="moving">What was on its way to it, and no ledger names.</param>
     public async Task FindAsync(IReadOnlyList<MovingConnection> moving)
@@ -33,11 +39,32 @@ internal sealed class ConnectionRecovery(
         }
     }
 
-    /// <summary>Takes what was found.</summary>
+    /// <summary>Takes what was left to another process, if that has ended. Does not wait for it.</summary>
+    public void FindRest()
+    {
+        if (IsLeftToOther && !SharesSockets() && OperatingSystem.IsLinux())
+        {
+            using CrashRecovery? crash = CrashRecovery.FindAgain(keeper, clock, log, out bool isLast);
+            IsLeftToOther = !isLast;
+            if (crash is not null)
+            {
+                TakeAsync(crash, []).GetAwaiter().GetResult();
+                SocketsAreOwn();
+            }
+        }
+    }
+
+    /// <summary>Takes what was found, unless another process has begun with it.</summary>
     /// <param name="moving">As above.</param>
     [SupportedOSPlatform("linux")]
     public async Task TakeAsync(CrashRecovery crash, IReadOnlyList<MovingConnection> moving)
     {
+        if (!crash.IsAlone)
+        {
+            IsLeftToOther = true;
+            return;
+        }
+
         await crash.TakeConnectionsAsync(engine, () => control.Snapshot, survivors, records, counters, moving);
         if (survivors.Made > 0)
         {

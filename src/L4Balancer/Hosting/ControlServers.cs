@@ -9,6 +9,7 @@ using L4Balancer.Engine;
 using L4Balancer.Fleet;
 using L4Balancer.Logging;
 using L4Balancer.Metrics;
+using L4Balancer.Packets;
 using L4Balancer.NameServer;
 using L4Balancer.Platform;
 using L4Balancer.Systemd;
@@ -85,7 +86,7 @@ internal sealed class ControlServers(ServiceReport service, OwnedResources parts
     }
 
     public async Task<string?> StartAdminAsync(
-        AdminSettings settings, BalancerControl control, IEngine engine, FleetService? fleet, Upgrader upgrader, RecentLines lines, CancellationToken hurry)
+        AdminSettings settings, BalancerControl control, IEngine engine, FleetService? fleet, Func<PacketTotals> packets, Upgrader upgrader, RecentLines lines, CancellationToken hurry)
     {
         if (_metricsEndpoint is null)
         {
@@ -96,7 +97,7 @@ internal sealed class ControlServers(ServiceReport service, OwnedResources parts
         parts.Own(new PeriodicJob("sampling the history", TrafficHistory.Interval, clock, loggers.CreateLogger<TrafficHistory>(), history.Sample));
         var target = new AdminTarget(
             control, engine, _metricsEndpoint, lines, clock, clock.GetUtcNow(), () => !service.IsDraining, _endpoints!, history)
-        { Fleet = fleet, Upgrader = upgrader };
+        { Fleet = fleet, Packets = packets, Upgrader = upgrader };
         return await ListeningAsync(async () => Own(_admin = await AdminServer.StartAsync(settings, target, Sockets, loggers, hurry)));
     }
 

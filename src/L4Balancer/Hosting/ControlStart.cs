@@ -14,10 +14,10 @@ internal static class ControlStart
     /// <param name="parts">Own it, and what writes down what operators set.</param>
     /// <param name="path">The file of the configuration; null if it was not read from a file.</param>
     public static BalancerControl Create(
-        ActiveConfig active, FirstState first, IEngine engine, DescriptorBudget budget, string? path, OwnedResources parts, TimeProvider clock,
-        ILoggerFactory loggers, ILogger log)
+        ActiveConfig active, FirstState first, IEngine engine, IPacketForwarding packets, DescriptorBudget budget, string? path, OwnedResources parts,
+        TimeProvider clock, ILoggerFactory loggers, ILogger log)
     {
-        var control = new BalancerControl(active, engine, first.Names, first.Discovery, budget.Limit, path, clock, loggers, first.Before);
+        var control = new BalancerControl(active, engine, first.Names, first.Discovery, budget.Limit, path, clock, loggers, first.Before, packets);
         if (first.StateFile is not null)
         {
             var state = new StateWriter(first.StateFile, active.Desired, clock, log);

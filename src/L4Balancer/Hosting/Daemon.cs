@@ -11,6 +11,7 @@ using L4Balancer.Core.Timing;
 using L4Balancer.Engine;
 using L4Balancer.Fleet;
 using L4Balancer.Logging;
+using L4Balancer.Packets;
 using L4Balancer.Platform;
 using L4Balancer.Recovery;
 using L4Balancer.Resolving;
@@ -43,6 +44,7 @@ internal sealed class Daemon : IAsyncDisposable
     private volatile RoutingSnapshot? _first;
     private volatile DataPlane? _data;
     private volatile FleetService? _fleet;
+    private volatile PacketForwarding? _packets;
     private DaemonUpgrade? _upgrade;
 
     public Daemon(TimeProvider clock, LogOutput output, LevelSwitch level, ILoggerFactory loggers, ServiceNotifications systemd)
@@ -100,6 +102,8 @@ internal sealed class Daemon : IAsyncDisposable
 
     // The first snapshot applies until the control plane exists.
     private RoutingSnapshot Snapshot => _control?.Snapshot ?? _first!;
+
+    private PacketTotals PacketTotals() => _packets?.Totals(Snapshot) ?? Packets.PacketTotals.Empty;
 
     /// <summary>Starts all parts. After a failure the caller disposes of this object, which removes the parts that were started.</summary>
     /// <param name="path">The file of the configuration, for reloads; null if it was not read from a file.</param>
@@ -172,7 +176,7 @@ internal sealed class Daemon : IAsyncDisposable
         int workers = DescriptorBudget.WorkersOf(config.Balancer);
         if (await _servers.StartMetricsAsync(
                 config,
-                () => counters.Metrics(() => Snapshot, () => Engine, () => _fleet?.Status, workers, _clock),
+                () => counters.Metrics(() => Snapshot, () => Engine, () => _fleet?.Status, PacketTotals, workers, _clock),
                 m => from.AddState(snapshot, survivors, counters.CarriedWith(m), Instant.Now(_clock)),
                 () => _control?.Config ?? config)
             is string noMetrics)
@@ -181,6 +185,13 @@ internal sealed class Daemon : IAsyncDisposable
         }
 
         _first = snapshot = survivors.JoinTo(snapshot);
+        PacketForwarding packets = _packets = PacketForwarding.Of(config, path, _clock, _loggers);
+        _parts.Own(packets);
+        if (packets.Start(snapshot) is { Count: > 0 } unattached)
+        {
+            return [.. unattached.Select(static f => f.Message)];
+        }
+
         DataPlane data = _data = new DataPlane(Keeper, _output, _clock, _loggers, _log);
         _parts.Own(data);
         _servers.Sockets.Note(data.CreateLedger(desired, snapshot, budget, from.NextId));
@@ -191,13 +202,13 @@ internal sealed class Daemon : IAsyncDisposable
 
         HostLimits.Warn(config, _log);
         BalancerControl control = _control = ControlStart.Create(
-            new ActiveConfig(desired, snapshot), first, data.Engine, budget, path, _parts, _clock, _loggers, _log);
+            new ActiveConfig(desired, snapshot), first, data.Engine, packets, budget, path, _parts, _clock, _loggers, _log);
         control.FileRead = FileStamp;
         control.Ledger = Keeper.Ledger;
         _fleet = FleetStart.Join(config.Fleet, control, desired, _service, _parts, _clock, _loggers);
         ControlStart.Connect(control, _service, Reloaded);
         var recovery = new ConnectionRecovery(Keeper, data.Engine, control, survivors, data.Records, counters.Recovered, _clock, _log)
-        { SharesSockets = () => IsBeingReplaced };
+        { SharesSockets = () => IsBeingReplaced, SocketsAreOwn = () => _servers.Sockets.AreShared = false };
         _parts.Own(_upgrade = new DaemonUpgrade(data.Engine, control, _servers, _service, _systemd, budget.Limit, path, _clock, _loggers)
         {
             Takeover = Takeover,
@@ -205,6 +216,7 @@ internal sealed class Daemon : IAsyncDisposable
             Counting = counters.CarriedWith(_servers.Metrics),
             Discovery = first.Discovery,
             Fleet = _fleet,
+            Packets = packets,
             Survivors = survivors,
             HasKeeper = () => Keeper.Process != 0,
             Recover = recovery.FindAsync,
@@ -215,7 +227,7 @@ internal sealed class Daemon : IAsyncDisposable
         await from.CatchUpAsync(control, _fleet);
         _fleet?.Start();
         string? fault = await _servers.StartEndpointsAsync(control, desired, budget, hurry)
-            ?? await _servers.StartAdminAsync(config.Admin, control, data.Engine, _fleet, _upgrade.Upgrader, _output.Recent, hurry)
+            ?? await _servers.StartAdminAsync(config.Admin, control, data.Engine, _fleet, PacketTotals, _upgrade.Upgrader, _output.Recent, hurry)
             ?? await _servers.StartDnsAsync(control, _fleet, counters.Questions, desired.Seed);
         if (fault is not null)
         {
@@ -225,10 +237,12 @@ internal sealed class Daemon : IAsyncDisposable
         _servers.Sockets.CloseRest();
         control.ReadDependencies = _servers.ReadDependencies;
         await from.ServeAsync(recovery);
+        _watches.Started(recovery);
 
         // The start leaves garbage that would stay resident until the first collection, which a daemon with quiet connections may not need
         // for days. An aggressive collection returns the freed pages to the system.
         GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+        packets.Serve();
         BeginToServe();
         return [];
     }
@@ -285,13 +299,16 @@ internal sealed class Daemon : IAsyncDisposable
         _fleet?.Changed();
     }
 
-    /// <summary>Accepts no new connections from now on; the established ones end within the grace.</summary>
+    /// <summary>
+    /// Accepts no new connections from now on; the established ones end within the grace. Packets are sent on until then.
+    /// </summary>
     /// <param name="atOnce">Cancels the rest of the grace.</param>
     public async Task StopAsync(TimeSpan grace, CancellationToken atOnce)
     {
         await _control!.DisposeAsync();
         await _servers.EndOwnAddressAsync(hasFleet: _fleet is not null);
         await Engine!.StopAsync(grace, atOnce);
+        _packets!.Stop();
     }
 
     /// <summary>

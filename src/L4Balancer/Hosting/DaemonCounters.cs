@@ -5,6 +5,7 @@ using L4Balancer.Discovery;
 using L4Balancer.Engine;
 using L4Balancer.Fleet;
 using L4Balancer.Metrics;
+using L4Balancer.Packets;
 using L4Balancer.Recovery;
 
 namespace L4Balancer.Hosting;
@@ -21,8 +22,9 @@ internal sealed class DaemonCounters(DiscoveryService discovery, DnsCounters? qu
     /// <summary>Creates the metrics, which show these counters beside what they read from the other sources.</summary>
     /// <param name="workers">How many event loops there are.</param>
     public BalancerMetrics Metrics(
-        Func<RoutingSnapshot> snapshot, Func<IEngine?> engine, Func<FleetStatus?> fleet, int workers, TimeProvider clock) =>
-        new(snapshot, engine, clock, workers, questions, fleet) { Discovery = discovery.Of, Recovered = Recovered };
+        Func<RoutingSnapshot> snapshot, Func<IEngine?> engine, Func<FleetStatus?> fleet, Func<PacketTotals> packets, int workers,
+        TimeProvider clock) =>
+        new(snapshot, engine, clock, workers, questions, fleet) { Discovery = discovery.Of, Recovered = Recovered, Packets = packets };
 
     /// <param name="metrics">Which count as well; null: there are none.</param>
     public IReadOnlyCollection<ICarriedCounters> CarriedWith(BalancerMetrics? metrics) =>

@@ -10,6 +10,7 @@ using L4Balancer.Discovery;
 using L4Balancer.Engine;
 using L4Balancer.Engine.Linux;
 using L4Balancer.Fleet;
+using L4Balancer.Packets;
 using L4Balancer.Recovery;
 using L4Balancer.Systemd;
 using L4Balancer.Upgrade;
@@ -66,6 +67,9 @@ internal sealed class DaemonUpgrade : IDisposable
 
     /// <summary>Null without a fleet.</summary>
     public FleetService? Fleet { get; init; }
+
+    /// <summary>Goes over too: the kernel goes on by itself meanwhile.</summary>
+    public required PacketForwarding Packets { get; init; }
 
     /// <summary>Whether connections outlive a kill of this process.</summary>
     public Func<bool> HasKeeper { get; init; } = static () => false;
@@ -224,7 +228,7 @@ internal sealed class DaemonUpgrade : IDisposable
     [SupportedOSPlatform("linux")]
     private UpgradeGiver Giver()
     {
-        var parts = new UpgradeParts(_servers, _control, Discovery, Fleet, Counting, _clock);
+        var parts = new UpgradeParts(_servers, _control, Discovery, Fleet, Packets, Counting, _clock);
         UpgradeHello hello = HelloOf(_control.Config, _descriptors);
         return new UpgradeGiver(_engine, hello, parts, LeaveTo) { Resumed = () => HasLeft = false };
     }

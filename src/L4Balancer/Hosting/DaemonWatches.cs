@@ -43,6 +43,15 @@ internal sealed class DaemonWatches(TimeProvider clock, ILoggerFactory loggers, 
         }
     }
 
+    /// <summary>The start is over: connections that it has left to another process are looked for, until that has ended or is done.</summary>
+    public void Started(ConnectionRecovery recovery)
+    {
+        if (recovery.IsLeftToOther)
+        {
+            _parts.Own(new PeriodicJob("the look at what a crashed daemon has left", LooksAtKeeper, clock, log, recovery.FindRest));
+        }
+    }
+
     /// <summary>Another configuration is in force.</summary>
     public void Reloaded(bool watch) => _file?.Set(watch);
 

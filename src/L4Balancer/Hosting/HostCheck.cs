@@ -4,6 +4,8 @@ using System.Net.Sockets;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
 using L4Balancer.Engine;
+using L4Balancer.Engine.Packets;
+using L4Balancer.Packets;
 using L4Balancer.Platform;
 using L4Balancer.Resolving;
 using L4Balancer.Web;
@@ -29,7 +31,8 @@ internal static class HostCheck
         [
             .. lacking,
             .. noRoom is null ? [] : (string[])[noRoom],
-            .. config.Listeners.SelectMany(static l => l.Bind, static (l, e) => Unbindable(l, e)).OfType<string>(),
+            .. config.Listeners.Where(static l => l.Mode == ListenerMode.Relay).SelectMany(static l => l.Bind, static (l, e) => Unbindable(l, e)).OfType<string>(),
+            .. Unforwardable(config),
             .. Servers(config).Select(static s => Unbindable(s.Table, s.Listen, s.Protocol)).OfType<string>(),
         ];
     }
@@ -57,6 +60,17 @@ internal static class HostCheck
         .. config.Admin.Listen is { } admin ? [("[admin]", admin, ProtocolType.Tcp)] : Array.Empty<(string, Endpoint, ProtocolType)>(),
         .. (config.Dns?.Listen ?? []).SelectMany(static e => new[] { ("[dns]", e, ProtocolType.Tcp), ("[dns]", e, ProtocolType.Udp) }),
     ];
+
+    private static IEnumerable<string> Unforwardable(BalancerConfig config)
+    {
+        ListenerSettings[] packets = [.. config.Listeners.Where(static l => l.Mode == ListenerMode.Packet)];
+        IEnumerable<string> lacking = packets.Length == 0 ? []
+            : !OperatingSystem.IsLinux() ? ["needs Linux; leave it out"]
+            : PacketPlane.WhyNot(PacketFolder.For(config, null, Environment.GetEnvironmentVariable));
+        return lacking.Select(static l => $"mode = \"packet\": {l}").Concat(packets
+            .Where(static l => OperatingSystem.IsLinux() && !Directory.Exists($"/sys/class/net/{l.Interface}"))
+            .Select(static l => $"interface {l.Interface} (listener {l.Name}): this host does not have it; add it (ip link shows all), or change `interface`"));
+    }
 
     private static string? Unbindable(ListenerSettings listener, Endpoint endpoint)
     {

@@ -21,7 +21,7 @@ internal sealed class StartAfterCrash(CrashRecovery crash, BalancerConfig config
 
     public IReadOnlyList<NamedDescriptor> ControlSockets => crash.Control;
 
-    public bool SharesSockets => false;
+    public bool SharesSockets => !crash.IsAlone;
 
     public ulong NextId => crash.NextId;
 

@@ -4,6 +4,7 @@ using L4Balancer.Core.Handover;
 using L4Balancer.Core.Timing;
 using L4Balancer.Discovery;
 using L4Balancer.Fleet;
+using L4Balancer.Packets;
 using L4Balancer.Upgrade;
 
 namespace L4Balancer.Hosting;
@@ -12,8 +13,8 @@ namespace L4Balancer.Hosting;
 /// <param name="fleet">Null without a fleet.</param>
 /// <param name="counting">What counts outside of the snapshot.</param>
 internal sealed class UpgradeParts(
-    ControlServers servers, BalancerControl control, DiscoveryService discovery, FleetService? fleet, IReadOnlyCollection<ICarriedCounters> counting,
-    TimeProvider clock) : IUpgradeParts
+    ControlServers servers, BalancerControl control, DiscoveryService discovery, FleetService? fleet, PacketForwarding packets,
+    IReadOnlyCollection<ICarriedCounters> counting, TimeProvider clock) : IUpgradeParts
 {
     /// <summary>Names of <see cref="UpgradeState.Parts"/>.</summary>
     public const string Fleet = "fleet";
@@ -30,6 +31,8 @@ internal sealed class UpgradeParts(
 
     public Task PauseAsync()
     {
+        // The new process takes it over next.
+        packets.Leave();
         servers.Sockets.AreShared = true;
         return servers.PauseAsync();
     }
@@ -38,6 +41,7 @@ internal sealed class UpgradeParts(
     {
         servers.Sockets.AreShared = false;
         servers.Resume();
+        packets.TakeBack(control.Snapshot);
         if (_hasLeftFleet)
         {
             _hasLeftFleet = false;

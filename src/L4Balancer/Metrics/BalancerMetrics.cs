@@ -5,6 +5,7 @@ using L4Balancer.Core.Routing;
 using L4Balancer.Discovery;
 using L4Balancer.Engine;
 using L4Balancer.Fleet;
+using L4Balancer.Packets;
 using L4Balancer.Recovery;
 
 namespace L4Balancer.Metrics;
@@ -39,6 +40,7 @@ internal sealed class BalancerMetrics : IDisposable
 
         _ = new RecoveryInstruments(_meter, () => Recovered);
         _ = new ProcessInstruments(_meter);
+        PacketInstruments.AddDrops(_meter, () => Packets());
         Durations = new DurationHistograms(_meter);
     }
 
@@ -55,6 +57,9 @@ internal sealed class BalancerMetrics : IDisposable
 
     /// <summary>The source of a pool's backends; null if it has none.</summary>
     public Func<string, DiscoveryStatus?> Discovery { get; init; } = static _ => null;
+
+    /// <summary>What packet listeners have sent on.</summary>
+    public Func<PacketTotals> Packets { get; init; } = static () => PacketTotals.Empty;
 
     /// <summary>What became of the connections of crashed daemons.</summary>
     public RecoveryCounters Recovered { get; init; } = new();

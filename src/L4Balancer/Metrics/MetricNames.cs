@@ -23,6 +23,10 @@ internal static class MetricNames
     public const string ConnectionsClosed = "l4balancer_connections_closed_total";
     public const string ConnectionsShed = "l4balancer_connections_shed_total";
     public const string RelayedBytes = "l4balancer_relayed_bytes_total";
+    public const string Packets = "l4balancer_packets_total";
+    public const string PacketBytes = "l4balancer_packet_bytes_total";
+    public const string PacketsDropped = "l4balancer_packets_dropped_total";
+    public const string PacketFlows = "l4balancer_packet_flows";
     public const string ConnectAttempts = "l4balancer_connect_attempts_total";
     public const string ConnectFailures = "l4balancer_connect_failures_total";
     public const string ConnectDuration = "l4balancer_connect_duration_seconds";

@@ -36,8 +36,16 @@ internal sealed class MetricsPipeline : IDisposable
         string meter = $"{MetricNames.Meter}.{way}";
         _first = new Meter(meter);
         _first.CreateObservableGauge(First, BeginCollection);
-        _backends = new(meter, b => b.Key, group => _ = (new BackendInstruments(group), new HealthInstruments(group)));
-        _listeners = new(meter, l => l.State, group => _ = new ListenerInstruments(group));
+        _backends = new(meter, b => b.Key, group =>
+        {
+            _ = (new BackendInstruments(group), new HealthInstruments(group));
+            PacketInstruments.AddBackends(group, metrics.Packets);
+        });
+        _listeners = new(meter, l => l.State, group =>
+        {
+            _ = new ListenerInstruments(group);
+            PacketInstruments.AddListeners(group, metrics.Packets);
+        });
         _pools = new(meter, p => p.State, group => _ = new PoolInstruments(group, metrics.Snapshot, metrics.Clock));
         _discoveries = new(meter, p => p.State, group => _ = new DiscoveryInstruments(group, metrics.Discovery, metrics.Clock));
         _sources = new(meter, s => s, group => _ = new SourcePortInstruments(group, metrics.Snapshot, metrics.Clock));

@@ -27,6 +27,9 @@ internal sealed class SeriesLimits(int workers, int pools)
 
     private const int ResultsOfEndpoint = 3;
 
+    /// <summary>Reasons for which packets are dropped, and room for more.</summary>
+    private const int ReasonsOfPackets = 16;
+
     /// <summary>Series without labels, and the few results of reloads.</summary>
     private const int Few = 4;
 
@@ -40,6 +43,7 @@ internal sealed class SeriesLimits(int workers, int pools)
             MetricNames.ConnectDuration or MetricNames.ConnectionDuration => SparePools + (2 * pools),
             MetricNames.WorkerConnections or MetricNames.WorkerBusyRatio or MetricNames.EventLoopStalls or MetricNames.SplicedBytes =>
                 workers + WorkersBefore,
+            MetricNames.PacketsDropped => ReasonsOfPackets,
             MetricNames.DnsAnswers => DnsCounters.Results.Length,
             _ => Few,
         };

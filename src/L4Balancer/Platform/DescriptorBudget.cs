@@ -56,6 +56,9 @@ internal sealed record DescriptorBudget(long Limit, long Reserve, int PipesPerWo
 
     private const int MostPipesPerWorker = 256;
 
+    // Maps, programs and their link, even if each listener has an interface of its own.
+    private const int PerPacketListener = 16;
+
     /// <summary>
     /// At most one in 16 descriptors is used for pipes: without a pipe a stream is copied, but without a socket descriptor a client is
     /// refused.
@@ -71,7 +74,7 @@ internal sealed record DescriptorBudget(long Limit, long Reserve, int PipesPerWo
     public static DescriptorBudget For(BalancerConfig config, long limit, int workers)
     {
         int pipes = (int)Math.Clamp(limit / PipeShare / PerPipe / workers, 1, MostPipesPerWorker);
-        long reserve = Base + ((long)workers * (PerWorker + (pipes * PerPipe))) + config.Listeners.Sum(l => l.Bind.Length)
+        long reserve = Base + ((long)workers * (PerWorker + (pipes * PerPipe))) + config.Listeners.Sum(static l => l.Mode == ListenerMode.Packet ? PerPacketListener : l.Bind.Length)
             + ((config.Dns?.Listen.Length ?? 0) * PerDnsAddress)
             + (config.Admin.Socket.Length > 0 ? PerAdminAddress : 0) + (config.Admin.Listen is null ? 0 : PerAdminAddress)
             + (config.Endpoint is null ? 0 : EndpointConnections(limit))

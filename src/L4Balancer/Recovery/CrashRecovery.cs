@@ -29,7 +29,7 @@ internal sealed class CrashRecovery : IDisposable
     /// <summary>Another heir is done within milliseconds once it listens; this is for one that looks up names before.</summary>
     private static readonly TimeSpan PatienceWithOther = TimeSpan.FromSeconds(10);
 
-    private readonly HeirLock _alone;
+    private readonly HeirLock? _alone;
     private readonly List<Predecessor> _left;
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
@@ -37,7 +37,7 @@ internal sealed class CrashRecovery : IDisposable
     private readonly List<ListeningDescriptor> _listening = [];
     private readonly List<NamedDescriptor> _control = [];
 
-    private CrashRecovery(string heirs, HeirLock alone, List<Predecessor> left, TimeProvider clock, ILogger log)
+    private CrashRecovery(string heirs, HeirLock? alone, List<Predecessor> left, TimeProvider clock, ILogger log)
     {
         _alone = alone;
         _left = left;
@@ -46,12 +46,21 @@ internal sealed class CrashRecovery : IDisposable
         _heirs = new FailedHeirs(heirs);
     }
 
+    /// <summary>
+    /// False: another process has begun to take over and does not come to an end with it. Then only the listening sockets are taken here too, so that
+    /// clients are served; the connections are left to the other process, or to a later look once it has ended.
+    /// </summary>
+    public bool IsAlone => _alone is not null;
+
     /// <summary>The lowest id that no connection has had; 0: not known.</summary>
     public ulong NextId => _left.Max(static p => p.NextId);
 
     /// <summary>Looks for daemons that have ended, those of other configurations included. Stale files are removed.</summary>
-    /// <remarks>No other process takes anything from the folder until the result is disposed of. Blocks while another one does.</remarks>
-    /// <returns>Null if nothing is left of any, or another process does not come to an end with it.</returns>
+    /// <remarks>
+    /// If it is <see cref="IsAlone"/>, no other process takes anything from the folder until the result is disposed of. Blocks while another one does, for
+    /// ten seconds at most.
+    /// </remarks>
+    /// <returns>Null if nothing is left of any.</returns>
     public static CrashRecovery? Find(ConnectionKeeper keeper, TimeProvider clock, ILogger log)
     {
         if (keeper.Folder is not { } folder || !EndedIn(folder, keeper).Any())
@@ -62,10 +71,25 @@ internal sealed class CrashRecovery : IDisposable
         HeirLock? alone = HeirLock.TryTake(folder, PatienceWithOther);
         if (alone is null)
         {
-            log.OtherHeir(folder.HeirsLock);
-            return null;
+            log.OtherHeir(folder.HeirsLock, PatienceWithOther.TotalSeconds);
         }
 
+        return Open(keeper, folder, alone, clock, log);
+    }
+
+    /// <summary>As <see cref="Find"/>, for another look: without waiting, and without a word while another process has begun.</summary>
+    /// <param name="isLast">No later look would find anything.</param>
+    /// <returns>Null if nothing is left of any, or another process is at it.</returns>
+    public static CrashRecovery? FindAgain(ConnectionKeeper keeper, TimeProvider clock, ILogger log, out bool isLast)
+    {
+        isLast = keeper.Folder is null || !EndedIn(keeper.Folder, keeper).Any();
+        HeirLock? alone = isLast ? null : HeirLock.TryTake(keeper.Folder!, TimeSpan.Zero);
+        isLast = isLast || alone is not null;
+        return alone is null ? null : Open(keeper, keeper.Folder!, alone, clock, log);
+    }
+
+    private static CrashRecovery? Open(ConnectionKeeper keeper, KeeperFolder folder, HeirLock? alone, TimeProvider clock, ILogger log)
+    {
         List<Predecessor> left = [];
         foreach (LedgerWriter daemon in EndedIn(folder, keeper))
         {
@@ -92,7 +116,7 @@ internal sealed class CrashRecovery : IDisposable
             return new CrashRecovery(folder.Heirs, alone, left, clock, log);
         }
 
-        alone.Dispose();
+        alone?.Dispose();
         return null;
     }
 
@@ -150,8 +174,8 @@ internal sealed class CrashRecovery : IDisposable
     }
 
     /// <summary>
-    /// Takes the connections: those without doubt are adopted, all others reset. Afterwards the keepers are ended. The daemon has its own
-    /// keeper and ledger by then, so that the next one finds each connection once, whenever this one is killed.
+    /// Takes the connections, if <see cref="IsAlone"/>: those without doubt are adopted, all others reset. Afterwards the keepers are ended. The daemon
+    /// has its own keeper and ledger by then, so that the next one finds each connection once, whenever this one is killed.
     /// </summary>
     /// <param name="records">Gets a record of each connection that is known and reset.</param>
     /// <param name="moving">Of an upgrade whose new process has ended: what this process had given up, and no ledger names.</param>
@@ -159,6 +183,11 @@ internal sealed class CrashRecovery : IDisposable
         IEngine engine, Func<RoutingSnapshot> snapshot, Survivors survivors, IRecordSink records, RecoveryCounters counters,
         IReadOnlyList<MovingConnection> moving)
     {
+        if (!IsAlone)
+        {
+            return;
+        }
+
         Instant begun = Instant.Now(_clock);
         bool adopts = engine.Name == EpollEngine.EngineName;
         bool givesUp = _heirs.Begin(begun);
@@ -209,7 +238,7 @@ internal sealed class CrashRecovery : IDisposable
     public void Dispose()
     {
         _left.ForEach(static p => p.Dispose());
-        _alone.Dispose();
+        _alone?.Dispose();
     }
 
     private static IEnumerable<LedgerWriter> EndedIn(KeeperFolder folder, ConnectionKeeper keeper) =>

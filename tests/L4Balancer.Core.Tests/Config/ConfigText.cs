@@ -80,6 +80,11 @@ internal sealed class ConfigText
         };
     }
 
+    /// <summary>One key of a packet listener, with what it needs.</summary>
+    public ConfigText WithPacket(string key, string value) => With("[[listeners]]", "bind", "[\"192.0.2.10:443\"]")
+        .With("[[listeners]]", "mode", "\"packet\"").With("[[listeners]]", "interface", "\"eth0\"").With("[[pools]]", "balance", "\"maglev\"")
+        .With("[[pools.backends]]", "address", "\"10.0.1.21:443\"").With("[[listeners]]", key, value);
+
     /// <summary>One key of <c>[endpoint]</c>, with the others that it needs.</summary>
     public ConfigText WithEndpoint(string key, string value)
     {

@@ -42,6 +42,10 @@ internal static class ContractExample
         name   = "wss"
         bind   = ["0.0.0.0:443", "[::]:443"]
         pool   = "chat"
+        mode = "relay"
+        interface = ""
+        forward = "l2"
+        flows = 1000000
         freebind           = false      # IP_FREEBIND: bind an address that is not here yet (VRRP standby)
         mptcp              = false      # accept Multipath TCP where the kernel can; else plain TCP and a warning
         on_pool_down       = "refuse"   # "refuse" | "stop-listening": while no pool that this listener can choose has a living backend

@@ -10,7 +10,7 @@ namespace L4Balancer.Engine.Tests.Contract;
 /// "Closed by us": relaying stops, what was read is written, FIN goes both ways, then we read and discard until both have closed or 5 s
 /// have passed; only a peer that still sends then is reset.
 /// </summary>
-[Parallelizable(ParallelScope.Children)]
+[Parallelizable(ParallelScope.All)]
 internal abstract class CloseContract(Func<EngineOptions, IEngine> create) : EngineContract(create)
 {
     private const long Endless = 1L << 40;

@@ -8,7 +8,7 @@ using L4Balancer.Engine.Tests.Peers;
 namespace L4Balancer.Engine.Tests.Contract;
 
 /// <summary>Which backend is connected to, and what a client sees where none can be.</summary>
-[Parallelizable(ParallelScope.Children)]
+[Parallelizable(ParallelScope.All)]
 internal abstract class ConnectContract(Func<EngineOptions, IEngine> create) : EngineContract(create)
 {
     private const int Many = 30;

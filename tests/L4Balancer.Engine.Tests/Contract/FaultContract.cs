@@ -10,6 +10,7 @@ using LogLevel = Microsoft.Extensions.Logging.LogLevel;
 namespace L4Balancer.Engine.Tests.Contract;
 
 /// <summary>An exception in what an engine is given (record sink, log, clock) ends one connection at most, and never the engine.</summary>
+[Parallelizable(ParallelScope.All)]
 internal abstract class FaultContract(Func<EngineOptions, IEngine> create) : EngineContract(create)
 {
     [Test]

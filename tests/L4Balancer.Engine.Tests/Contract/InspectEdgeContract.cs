@@ -201,6 +201,8 @@ internal abstract class InspectEdgeContract(Func<EngineOptions, IEngine> create)
             for (int i = 0; i < head.Length; i++)
             {
                 await client.SendAsync(head.AsMemory(i, 1));
+
+                // The pace of a slow client, not a wait for anything.
                 await Task.Delay(50);
             }
         }
@@ -214,6 +216,7 @@ internal abstract class InspectEdgeContract(Func<EngineOptions, IEngine> create)
 
     private static async Task SendLateAsync(Peer client, TimeSpan after)
     {
+        // The moment at which it sends is what is varied here; whatever it meets must be right.
         await Task.Delay(after);
         try
         {

@@ -8,6 +8,7 @@ using L4Balancer.Engine.Tests.Peers;
 namespace L4Balancer.Engine.Tests.Contract;
 
 /// <summary>A listener with <c>on_pool_down = "stop-listening"</c>: no socket listens while its pool has no available backend.</summary>
+[Parallelizable(ParallelScope.All)]
 internal abstract class PoolDownContract(Func<EngineOptions, IEngine> create) : EngineContract(create)
 {
     private static readonly ListenerSettings Stopping = Settings.Listener("127.0.0.1:0") with { OnPoolDown = OnPoolDown.StopListening };

@@ -11,6 +11,7 @@ using L4Balancer.Engine.Tests.Peers;
 namespace L4Balancer.Engine.Tests.Contract;
 
 /// <summary>The PROXY header of a trusted peer is required and consumed, and names the client; from others it is payload.</summary>
+[Parallelizable(ParallelScope.All)]
 internal abstract class ProxyInContract(Func<EngineOptions, IEngine> create) : EngineContract(create)
 {
     private const string RealClient = "192.0.2.1:123";

@@ -8,6 +8,7 @@ using L4Balancer.Engine.Tests.Peers;
 namespace L4Balancer.Engine.Tests.Contract;
 
 /// <summary>Backends get a PROXY header before the first byte of their client.</summary>
+[Parallelizable(ParallelScope.All)]
 internal abstract class ProxyOutContract(Func<EngineOptions, IEngine> create) : EngineContract(create)
 {
     [Test]

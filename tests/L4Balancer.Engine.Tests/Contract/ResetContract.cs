@@ -11,7 +11,7 @@ namespace L4Balancer.Engine.Tests.Contract;
 /// "Reset by one side": what was received before it is written first; when the send queue is empty, or 5 s have passed, the other side
 /// is reset. With nothing waiting, at once. While connecting, the connect is abandoned.
 /// </summary>
-[Parallelizable(ParallelScope.Children)]
+[Parallelizable(ParallelScope.All)]
 internal abstract class ResetContract(Func<EngineOptions, IEngine> create) : EngineContract(create)
 {
     private const long MiB = 1024 * 1024;

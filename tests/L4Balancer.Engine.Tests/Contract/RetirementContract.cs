@@ -8,6 +8,7 @@ using L4Balancer.Engine.Tests.Peers;
 namespace L4Balancer.Engine.Tests.Contract;
 
 /// <summary>An address that leaves is retired for a second: no client is refused or reset that was on its way to it.</summary>
+[Parallelizable(ParallelScope.All)]
 internal abstract class RetirementContract(Func<EngineOptions, IEngine> create) : EngineContract(create)
 {
     /// <summary>A second of retirement, and what a busy machine adds.</summary>

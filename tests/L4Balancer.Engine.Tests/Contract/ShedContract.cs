@@ -8,7 +8,7 @@ using L4Balancer.Engine.Tests.Peers;
 namespace L4Balancer.Engine.Tests.Contract;
 
 /// <summary>Closing at a limited rate: which connections, in what order, how fast; each is a lingering close.</summary>
-[NonParallelizable]
+[Parallelizable(ParallelScope.All)]
 internal abstract class ShedContract(Func<EngineOptions, IEngine> create) : EngineContract(create)
 {
     [Test]
@@ -102,6 +102,7 @@ internal abstract class ShedContract(Func<EngineOptions, IEngine> create) : Engi
     }
 
     [Test]
+    [NonParallelizable]
     public async Task Whoever_has_left_meanwhile_costs_no_time_and_is_not_counted()
     {
         TestBackend backend = Backend();
@@ -124,15 +125,19 @@ internal abstract class ShedContract(Func<EngineOptions, IEngine> create) : Engi
     }
 
     [Test]
-    [Retry(3)] // Other work on the machine can delay a test for longer than a window; one correct run proves the rate.
+    [NonParallelizable]
+    [Retry(3)] // Other work on the machine can take the processors from the engine alone; one correct run proves the rate.
     public async Task A_rate_is_kept_in_nineteen_of_twenty_windows_and_never_run_ahead_of()
     {
         const int many = 2000;
         const int rate = 500;
+        TimeSpan length = TimeSpan.FromMilliseconds(100);
         TestBackend backend = Backend();
         Rig rig = Start(Settings.Pool(backend));
         await OpenManyAsync(rig, many, backend);
 
+        // A connection ends when its peers, which are this process, have finished too: a window in which they were stalled says nothing of the rate.
+        await using var stalls = new Stalls();
         Task<int> shedding = rig.Engine.ShedAsync(Order(CloseReason.Drain, rate, (rig.Backend(), int.MaxValue)), CancellationToken.None);
         List<Instant> ends = [];
         for (int i = 0; i < many; i++)
@@ -142,14 +147,18 @@ internal abstract class ShedContract(Func<EngineOptions, IEngine> create) : Engi
 
         Assert.That(await shedding.Soon(), Is.EqualTo(many));
         ends.Sort();
-        int[] windows = [.. ends.GroupBy(e => (e - ends[0]).Ticks / TimeSpan.FromMilliseconds(100).Ticks).OrderBy(g => g.Key).Select(g => g.Count())];
-        int kept = windows.SkipLast(1).Count(w => w is >= rate / 10 * 8 / 10 and <= rate / 10 * 12 / 10);
+        int[] windows = new int[(int)((ends[^1] - ends[0]).Ticks / length.Ticks) + 1];
+        ends.ForEach(e => windows[(e - ends[0]).Ticks / length.Ticks]++);
+        int[] judged = [.. windows.Index().SkipLast(1)
+            .Where(w => !stalls.Touch(ends[0] + (length * w.Index), ends[0] + (length * (w.Index + 1)))).Select(w => w.Item)];
+        int kept = judged.Count(w => w is >= rate / 10 * 8 / 10 and <= rate / 10 * 12 / 10);
         double ahead = ends.Index().Max(e => ((double)(e.Index + 1) / rate) - (e.Item - ends[0]).TotalSeconds);
-        TestContext.Out.WriteLine($"windows {string.Join(' ', windows)}; ahead by {ahead * 1000:F1} ms at most");
+        TestContext.Out.WriteLine($"windows {string.Join(' ', windows)}; {judged.Length} judged; ahead by {ahead * 1000:F1} ms at most");
 
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(kept, Is.GreaterThanOrEqualTo((windows.Length - 1) * 0.95), "windows within a fifth of the rate");
+            Assert.That(judged.Length, Is.GreaterThanOrEqualTo(20), "the machine stalled most of the time");
+            Assert.That(kept, Is.GreaterThanOrEqualTo(judged.Length * 0.95), "windows within a fifth of the rate");
             Assert.That(ahead, Is.LessThanOrEqualTo(0.0101));
         }
     }
@@ -177,16 +186,19 @@ internal abstract class ShedContract(Func<EngineOptions, IEngine> create) : Engi
     {
         const int many = 100;
         TestBackend backend = Backend();
-        Rig rig = Start(Settings.Pool(backend) with { MaxAge = TimeSpan.FromSeconds(1), CloseRate = 50 });
+        var age = TimeSpan.FromSeconds(1);
+        Rig rig = Start(Settings.Pool(backend) with { MaxAge = age, CloseRate = 50 });
         await OpenManyAsync(rig, many, backend);
 
-        List<Instant> ends = [];
+        List<ConnectionRecord> ends = [];
         for (int i = 0; i < many; i++)
         {
-            ends.Add((await rig.Records.NextEndAsync()).EndedAt);
+            ends.Add(await rig.Records.NextEndAsync());
         }
 
-        Assert.That(ends.Max() - ends.Min(), Is.GreaterThan(TimeSpan.FromSeconds(1.7)), "two seconds at that rate");
+        // From when the first may be closed: its end is not until its peers have finished too, however late that is.
+        Instant first = ends.Min(e => e.EstablishedAt) + (age * 0.9);
+        Assert.That(ends.Max(e => e.EndedAt) - first, Is.GreaterThan(TimeSpan.FromSeconds(1.7)), "two seconds at that rate");
     }
 
     private static ShedOrder Order(CloseReason reason, int rate, params (BackendState State, int Quota)[] quotas) => new()

@@ -9,7 +9,7 @@ using Microsoft.Extensions.Logging.Testing;
 namespace L4Balancer.Engine.Tests.Contract;
 
 /// <summary>Stopping ends every connection as <c>shutdown</c>, in the time that is given for it.</summary>
-[Parallelizable(ParallelScope.Children)]
+[Parallelizable(ParallelScope.All)]
 internal abstract class StopContract(Func<EngineOptions, IEngine> create) : EngineContract(create)
 {
     private const int Many = 20;

@@ -6,7 +6,7 @@ using L4Balancer.Engine.Tests.Peers;
 namespace L4Balancer.Engine.Tests.Contract;
 
 /// <summary>Connections on which nothing happens for too long are closed by us: FIN both ways.</summary>
-[Parallelizable(ParallelScope.Children)]
+[Parallelizable(ParallelScope.All)]
 internal abstract class TimeoutContract(Func<EngineOptions, IEngine> create) : EngineContract(create)
 {
     private static readonly TimeSpan Short = TimeSpan.FromMilliseconds(400);

@@ -61,6 +61,8 @@ internal static class TransparentBody
         };
         await using IEngine engine = EngineUnderTest.Create(engineName, options);
         Assert.That(engine.Start(RoutingSnapshot.Build(new(config, 1000))), Is.Empty);
+
+        // It serves until its process is killed.
         await Task.Delay(Timeout.Infinite);
     }
 
@@ -100,6 +102,8 @@ internal static class TransparentBody
             }
 
             peer?.Dispose();
+
+            // The pace of the attempts.
             await Task.Delay(100);
         }
     }

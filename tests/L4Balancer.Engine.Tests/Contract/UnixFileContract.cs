@@ -9,8 +9,12 @@ using L4Balancer.Engine.Tests.Peers;
 namespace L4Balancer.Engine.Tests.Contract;
 
 /// <summary>The files of UNIX sockets that are listened on: made, replaced, removed.</summary>
+[Parallelizable(ParallelScope.All)]
 internal abstract class UnixFileContract(Func<EngineOptions, IEngine> create) : EngineContract(create)
 {
+    /// <summary>The visitors of these tests do not close: an orderly end would take five seconds for them.</summary>
+    private static readonly CancellationToken AtOnce = new(canceled: true);
+
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("l4b-");
 
     private string Path => $"{_folder.FullName}/l";
@@ -26,7 +30,7 @@ internal abstract class UnixFileContract(Func<EngineOptions, IEngine> create) : 
 
         Assert.That((int)File.GetUnixFileMode(Path), Is.EqualTo(0b110_110_110));
         await VisitAsync(rig.Address);
-        await rig.Engine.StopAsync(TimeSpan.Zero, CancellationToken.None).Soon();
+        await rig.Engine.StopAsync(TimeSpan.Zero, AtOnce).Soon();
         Assert.That(File.Exists(Path), Is.False);
     }
 
@@ -150,7 +154,7 @@ internal abstract class UnixFileContract(Func<EngineOptions, IEngine> create) : 
         Rig rig = Start(Settings.Pool(backend), Listener(Path), inherited: [descriptor]);
 
         await VisitAsync(rig.Address);
-        await rig.Engine.StopAsync(TimeSpan.Zero, CancellationToken.None).Soon();
+        await rig.Engine.StopAsync(TimeSpan.Zero, AtOnce).Soon();
 
         Assert.That(File.Exists(Path), Is.True);
     }

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Runtime.InteropServices;
 using System.Runtime.Versioning;
 using L4Balancer.Core.Balancing;
@@ -42,6 +43,33 @@ internal sealed class ChoiceCodeTests
         TestContext.Out.WriteLine($"{members} members, {down} of them down, key of {length} bytes: {run.Nanoseconds} ns");
     }
 
+    [TestCase(KeyHashCode.TupleLength, 8, 0, 1.0)]
+    [TestCase(KeyHashCode.TupleLength, 8, 3, 0.01)]
+    [TestCase(KeyHashCode.TupleLength, 3, 0, 0.0)]
+    [TestCase(KeyHashCode.TupleLength, 600, 590, 0.1)]
+    [TestCase(KeyHashCode.AddressLength, 100, 97, 0.02)]
+    [TestCase(KeyHashCode.AddressLength, 1024, 500, 0.0001)]
+    public void Member_is_that_of_Core_in_slow_start(int length, int members, int down, double most)
+    {
+        var random = new Random((members * 1000) + down);
+        RingMember[] all = [.. Enumerable.Range(0, members).Select(i => new RingMember(i, $"10.0.{i / 250}.{i % 250}:80", random.Next(1, 1000)))];
+        HashSet<int> unavailable = [.. all.Select(m => m.Index).OrderBy(_ => random.Next()).Take(down)];
+        ImmutableArray<ulong> ramps =
+            [.. all.Select((_, i) => i % 3 == 0 && most == 1.0 ? ulong.MaxValue : (ulong)(random.NextDouble() * most * ulong.MaxValue))];
+        FlatTable table = FlatTable.Build(all, i => !unavailable.Contains(i), ramps);
+        using var program = new ChoiceProgram(length, table, new ChoiceTable(131_071, 1024));
+        byte[] packet = new byte[PacketLength];
+        for (int i = 0; i < 2_000; i++)
+        {
+            random.NextBytes(packet);
+            int expected = table.Pick(new RouteKey(packet.AsSpan(0, length)));
+            Assert.That(program.Choose(packet), Is.EqualTo(expected), $"key {Convert.ToHexString(packet.AsSpan(0, length))}");
+        }
+
+        program.Choose(packet, out ProgramRun run, repeat: 10_000);
+        TestContext.Out.WriteLine($"{members} members, {down} of them down, shares up to {most}: {run.Nanoseconds} ns");
+    }
+
     [Test]
     public void Without_an_available_member_there_is_no_choice()
     {
@@ -68,7 +96,7 @@ internal sealed class ChoiceCodeTests
 
             Assert.That(map.IsError, Is.False, map.ToString());
             _map = map.Value;
-            byte[] value = layout.Write(table.Owners, [.. table.Available], []);
+            byte[] value = layout.Write(table.Owners, [.. table.Available], [], table.Ramps.AsSpan());
             Assert.That(Bpf.Update(_map, new byte[sizeof(int)], value), Is.EqualTo(Errno.None));
             SysResult program = Bpf.Load(Libc.BPF_PROG_TYPE_XDP, Assemble(length, layout), out string log);
             Assert.That(program.IsError, Is.False, () => log.Length > 3000 ? log[..1500] + "\n...\n" + log[^1500..] : log);

@@ -28,7 +28,7 @@ internal static class FirstMessage
         await peer.SendAsync(bytes[at..]);
     }
 
-    /// <summary>Sends single bytes, about a millisecond apart.</summary>
+    /// <summary>Sends single bytes, about a millisecond apart: the pace of a slow client, so that the engine sees most of them one by one.</summary>
     public static async Task SendByteByByteAsync(this Peer peer, ReadOnlyMemory<byte> bytes)
     {
         for (int i = 0; i < bytes.Length; i++)

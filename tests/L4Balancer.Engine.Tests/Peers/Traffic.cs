@@ -91,6 +91,7 @@ internal sealed class Traffic : IAsyncDisposable
             Interlocked.Add(ref _received, received.Length);
             if (pause > TimeSpan.Zero)
             {
+                // The pace of a client that talks now and then.
                 await Task.Delay(pause * random.NextDouble(), _over.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }

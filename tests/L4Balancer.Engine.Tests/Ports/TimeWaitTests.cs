@@ -2,6 +2,7 @@ namespace L4Balancer.Engine.Tests.Ports;
 
 /// <summary>Who closes first keeps TIME_WAIT: 60,000 connections through 9,000 places, over a network that is none of loopback.</summary>
 [Platform("Linux")]
+[Parallelizable(ParallelScope.Self)]
 internal sealed class TimeWaitTests
 {
     [TestCase("epoll")]

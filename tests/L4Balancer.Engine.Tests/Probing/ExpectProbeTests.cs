@@ -78,6 +78,8 @@ public sealed class ExpectProbeTests : ExchangeFixture
             while (true)
             {
                 await stream.WriteAsync(new byte[1]);
+
+                // The pace of the drip.
                 await Task.Delay(20);
             }
         });

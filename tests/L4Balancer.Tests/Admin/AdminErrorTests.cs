@@ -5,6 +5,7 @@ namespace L4Balancer.Tests.Admin;
 
 /// <summary>What is asked wrongly: each answer is a problem with the mend, and carries the headers that every answer does.</summary>
 [Category(DaemonProcess.Category)]
+[Category(DaemonProcess.OfLogic)]
 internal sealed class AdminErrorTests
 {
     [TestCase("", HttpStatusCode.BadRequest, "backend, source, listener")]

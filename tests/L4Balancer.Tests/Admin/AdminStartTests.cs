@@ -5,6 +5,7 @@ namespace L4Balancer.Tests.Admin;
 
 /// <summary>What a daemon makes of its socket, its address and its token file when it starts, reloads and ends.</summary>
 [Category(DaemonProcess.Category)]
+[Parallelizable(ParallelScope.Self)]
 internal sealed class AdminStartTests
 {
     private SocketFolder _folder = null!;

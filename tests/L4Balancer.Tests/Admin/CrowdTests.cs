@@ -7,6 +7,7 @@ namespace L4Balancer.Tests.Admin;
 
 /// <summary>Connections that say nothing to the TCP address of a real daemon's API.</summary>
 [Category(DaemonProcess.Category)]
+[Parallelizable(ParallelScope.Self)]
 internal sealed class CrowdTests
 {
     private SocketFolder _folder = null!;

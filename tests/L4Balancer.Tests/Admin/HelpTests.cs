@@ -5,6 +5,7 @@ namespace L4Balancer.Tests.Admin;
 /// <summary>The help of the commands beside a daemon at the default address, which never answers.</summary>
 [CancelAfter(180_000)]
 [Category(DaemonProcess.Category)]
+[Parallelizable(ParallelScope.Self)]
 internal sealed class HelpTests
 {
     private const string OwnRun = "mount -t tmpfs none /run && mkdir /run/l4balancer && mount --bind \"$0\" /run/l4balancer && exec \"$@\"";

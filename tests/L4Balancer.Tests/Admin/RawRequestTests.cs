@@ -8,6 +8,7 @@ namespace L4Balancer.Tests.Admin;
 /// trailers, other protocols, and what browsers send for other sites.
 /// </summary>
 [Category(DaemonProcess.Category)]
+[Category(DaemonProcess.OfLogic)]
 internal sealed class RawRequestTests
 {
     private const string Json = "{\"weight\":100}";

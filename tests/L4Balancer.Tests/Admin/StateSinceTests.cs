@@ -7,6 +7,7 @@ namespace L4Balancer.Tests.Admin;
 /// <summary>Since when a backend has been in its state, and on which host that is.</summary>
 [CancelAfter(120_000)]
 [Category(DaemonProcess.Category)]
+[Parallelizable(ParallelScope.Self)]
 internal sealed class StateSinceTests
 {
     [Test]

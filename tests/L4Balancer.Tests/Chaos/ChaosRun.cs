@@ -128,6 +128,7 @@ internal sealed class ChaosRun(ChaosScene scene, AdminAsk ask, ProcessFigures fi
     {
         while (!stop.IsCancellationRequested)
         {
+            // The pace of the samples; those of the other loops here are looks at a condition with a deadline.
             await Task.Delay(100, stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (scene.Daemon.HasExited)
             {
@@ -189,6 +190,8 @@ internal sealed class ChaosRun(ChaosScene scene, AdminAsk ask, ProcessFigures fi
         scene.Ledger.IsLast = true;
         using var stop = new CancellationTokenSource();
         Task clients = new ClientCrowd(scene).RunAsync(stop.Token);
+
+        // The length of the load, not a wait for a state.
         await Task.Delay(LastLoad);
         var watch = Stopwatch.StartNew();
         scene.Daemon.Signal(DaemonProcess.SIGTERM);

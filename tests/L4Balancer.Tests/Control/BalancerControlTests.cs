@@ -161,7 +161,8 @@ internal sealed class BalancerControlTests : IAsyncDisposable
     {
         Assert.That(Control.Participants.Select(p => p.GetType()), Is.EqualTo(new[]
         {
-            typeof(HealthControl), typeof(SlowStarts), typeof(PacedCloses), typeof(NameControl), typeof(ListenControl), typeof(ControlEvents),
+            typeof(HealthControl), typeof(SlowStarts), typeof(PacedCloses), typeof(NameControl), typeof(ListenControl), typeof(PacketControl),
+            typeof(ControlEvents),
         }));
     }
 

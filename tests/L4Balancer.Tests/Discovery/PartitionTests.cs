@@ -13,7 +13,8 @@ namespace L4Balancer.Tests.Discovery;
 /// </summary>
 [CancelAfter(240_000)]
 [Category(DaemonProcess.Category)]
-[Parallelizable(ParallelScope.Children)]
+[Parallelizable(ParallelScope.All)]
+[Category(DaemonProcess.OfLogic)]
 internal sealed class PartitionTests
 {
     private const string Nodes = "/chat";

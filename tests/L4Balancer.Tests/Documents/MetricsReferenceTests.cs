@@ -10,8 +10,10 @@ using L4Balancer.Core.Routing;
 using L4Balancer.Core.Timing;
 using L4Balancer.Discovery;
 using L4Balancer.Engine;
+using L4Balancer.Engine.Packets;
 using L4Balancer.Fleet;
 using L4Balancer.Metrics;
+using L4Balancer.Packets;
 using L4Balancer.Tests.Control;
 using L4Balancer.Tests.Metrics;
 using Microsoft.Extensions.Time.Testing;
@@ -105,12 +107,15 @@ internal sealed class MetricsReferenceTests
     private static string Scrape()
     {
         BalancerConfig config = Connections.Config(backends: 1);
+        config = config with { Listeners = [.. config.Listeners.Select(static l => l with { Mode = ListenerMode.Packet })] };
         config = config with { Pools = [.. config.Pools.Select(static p => p with { Discovery = new DiscoverySettings { File = "/etc/chat.toml" } })] };
         RoutingSnapshot snapshot = RoutingSnapshot.Build(new DesiredState(config, 100));
         var clock = new FakeTimeProvider();
         var fleet = new FleetStatus("chat", "lb1", "", default, "", [], FleetStatus.Compare([]), FleetIntents.None);
         var engine = new StillEngine { Loads = [new WorkerLoad(0, 1, TimeSpan.FromMilliseconds(1))] };
-        using var metrics = new ScrapedMetrics(() => snapshot, () => engine, clock, () => fleet, _ => new DiscoveryStatus("file", Belief.Nothing, Instant.Now(clock), 0));
+        using var metrics = new ScrapedMetrics(
+            () => snapshot, () => engine, clock, () => fleet, _ => new DiscoveryStatus("file", Belief.Nothing, Instant.Now(clock), 0),
+            packets: PacketTotals.Of(snapshot, new PacketReading([new(snapshot.Listeners[0].Name, "", 1)], [], [new("no-way", 1)])));
         ConnectionRecord record = Connections.Closed(snapshot, CloseReason.Drain);
         metrics.Of.Durations.Established(record);
         metrics.Of.Durations.Ended(record);

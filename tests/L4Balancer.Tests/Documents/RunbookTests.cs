@@ -5,6 +5,7 @@ namespace L4Balancer.Tests.Documents;
 /// <summary>The commands that the pages give to an operator work as written.</summary>
 [System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
 [Category(DaemonProcess.Category)]
+[Category(DaemonProcess.OfLogic)]
 internal sealed class RunbookTests
 {
     private RunbookScene _scene = null!;

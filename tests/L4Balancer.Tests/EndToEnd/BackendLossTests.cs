@@ -5,6 +5,7 @@ namespace L4Balancer.Tests.EndToEnd;
 /// <summary>What a user has the balancer for: a backend dies under load, and only its own connections notice.</summary>
 [CancelAfter(120_000)]
 [Category(DaemonProcess.Category)]
+[Category(DaemonProcess.OfLogic)]
 internal sealed class BackendLossTests
 {
     private const int Backends = 4;

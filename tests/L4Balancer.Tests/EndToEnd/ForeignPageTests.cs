@@ -5,6 +5,8 @@ namespace L4Balancer.Tests.EndToEnd;
 /// <summary>A page of another origin, in a real browser, can neither read nor change anything, whatever a browser lets it try.</summary>
 [CancelAfter(120_000)]
 [Category(DaemonProcess.Category)]
+[Parallelizable(ParallelScope.Self)]
+[Category(DaemonProcess.OfLogic)]
 internal sealed class ForeignPageTests
 {
     [Test]

@@ -14,6 +14,8 @@ namespace L4Balancer.Tests.EndToEnd;
 /// </summary>
 [CancelAfter(120_000)]
 [Category(DaemonProcess.Category)]
+[Parallelizable(ParallelScope.Self)]
+[Category(DaemonProcess.OfLogic)]
 internal sealed class RoomShardTests
 {
     private const int Rooms = 200;

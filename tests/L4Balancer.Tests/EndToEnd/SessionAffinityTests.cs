@@ -11,6 +11,7 @@ namespace L4Balancer.Tests.EndToEnd;
 [CancelAfter(100_000)]
 [Category(DaemonProcess.Category)]
 [Parallelizable(ParallelScope.Self)]
+[Category(DaemonProcess.OfLogic)]
 internal sealed class SessionAffinityTests
 {
     private const int Backends = 5;

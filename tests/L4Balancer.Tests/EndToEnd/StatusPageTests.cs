@@ -7,6 +7,8 @@ namespace L4Balancer.Tests.EndToEnd;
 /// <summary>The status page in a real browser.</summary>
 [CancelAfter(180_000)]
 [Category(DaemonProcess.Category)]
+[Parallelizable(ParallelScope.Self)]
+[Category(DaemonProcess.OfLogic)]
 internal sealed class StatusPageTests
 {
     private const string Token = "t0ken-of-the-page";

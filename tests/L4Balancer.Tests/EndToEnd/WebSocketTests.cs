@@ -9,6 +9,7 @@ namespace L4Balancer.Tests.EndToEnd;
 /// <summary>wss as a .NET user has it: <see cref="ClientWebSocket"/> through the daemon to ASP.NET Core, two backends.</summary>
 [CancelAfter(180_000)]
 [Category(DaemonProcess.Category)]
+[Parallelizable(ParallelScope.Self)]
 internal sealed class WebSocketTests
 {
     private WebSocketBackend[] _backends = [];

@@ -6,7 +6,7 @@ namespace L4Balancer.Tests.Fronting;
 
 /// <summary>packaging/examples/cloud: a front that speaks PROXY version 2 and asks for <c>/readyz</c> from another host.</summary>
 [Platform("Linux")]
-[Parallelizable(ParallelScope.Children)]
+[Parallelizable(ParallelScope.All)]
 internal sealed class CloudTests
 {
     private static readonly IPEndPoint Service = IPEndPoint.Parse("10.0.0.11:8443");

@@ -9,7 +9,7 @@ namespace L4Balancer.Tests.Fronting;
 /// printed is that of docs/scaling.md.
 /// </summary>
 [Platform("Linux")]
-[Parallelizable(ParallelScope.Children)]
+[Parallelizable(ParallelScope.All)]
 internal sealed class DnsTests
 {
     private const string Resolver = "10.0.0.53";

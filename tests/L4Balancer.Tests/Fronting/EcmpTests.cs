@@ -5,7 +5,7 @@ namespace L4Balancer.Tests.Fronting;
 /// docs/scaling.md; what is asserted leaves room for a busy machine.
 /// </summary>
 [Platform("Linux")]
-[Parallelizable(ParallelScope.Children)]
+[Parallelizable(ParallelScope.All)]
 internal sealed class EcmpTests
 {
     private const int Held = 60;

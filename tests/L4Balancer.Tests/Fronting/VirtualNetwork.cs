@@ -91,6 +91,9 @@ internal sealed class VirtualNetwork : IAsyncDisposable
         return owned;
     }
 
+    /// <summary>Runs a script at the switch.</summary>
+    public Task ShellOfSwitchAsync(string script) => _switch.ShellAsync(script);
+
     /// <summary>Switches the port of a host off or on. The host sees no carrier, the others see nothing.</summary>
     public Task SetPortAsync(VirtualHost host, bool on) => _switch.ShellAsync($"ip link set {host.Name} {(on ? "up" : "down")}");
 

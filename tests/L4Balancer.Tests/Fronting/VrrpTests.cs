@@ -7,8 +7,8 @@ namespace L4Balancer.Tests.Fronting;
 /// leaves room for a busy machine.
 /// </summary>
 [Platform("Linux")]
-[Parallelizable(ParallelScope.Children)]
 [Order(1)]
+[Parallelizable(ParallelScope.All)]
 internal sealed class VrrpTests
 {
     private static readonly TimeSpan Bound = TimeSpan.FromSeconds(25);

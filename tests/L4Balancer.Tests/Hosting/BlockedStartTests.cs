@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
+using System.Runtime.InteropServices;
 using L4Balancer.Hosting;
 using L4Balancer.Tests.Admin;
 
@@ -70,6 +71,13 @@ internal sealed class BlockedStartTests
     [Test]
     public async Task A_signal_to_stop_comes_before_the_end_of_the_work_and_others_are_kept()
     {
+        // Handlers are called in the reverse order of their registration: this one comes last.
+        var came = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        using var last = PosixSignalRegistration.Create(PosixSignal.SIGHUP, context =>
+        {
+            context.Cancel = true;
+            came.TrySetResult();
+        });
         using var signals = new Signals();
         var work = new TaskCompletionSource();
         Task<Signal?> waiting = signals.StopBeforeAsync(work.Task);
@@ -80,8 +88,14 @@ internal sealed class BlockedStartTests
         using Process self = Process.GetCurrentProcess();
         using Process hangup = Process.Start("kill", ["-HUP", self.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
         await hangup.WaitForExitAsync();
-        Assert.That(await signals.StopBeforeAsync(Task.Delay(TimeSpan.FromMilliseconds(500))).WaitAsync(Soon), Is.Null);
+        Assert.That(await signals.StopBeforeAsync(TakenAsync()).WaitAsync(Soon), Is.Null);
         Assert.That(await signals.Arrived.ReadAsync().AsTask().WaitAsync(Soon), Is.EqualTo(Signal.Hangup));
+
+        async Task TakenAsync()
+        {
+            await came.Task;
+            await UntilAsync(() => signals.Arrived.Count == 0);
+        }
     }
 
     private static string Rest(IPEndPoint backend, string health) => $$"""

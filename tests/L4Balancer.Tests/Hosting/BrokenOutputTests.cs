@@ -8,6 +8,7 @@ namespace L4Balancer.Tests.Hosting;
 /// <summary>A log that cannot be written stops no traffic, does not fill the memory and does not keep the daemon from its end.</summary>
 [Platform("Linux")]
 [Category(DaemonProcess.Category)]
+[Parallelizable(ParallelScope.Self)]
 internal sealed class BrokenOutputTests
 {
     // Each two lines: more than the queue (4096) and the pipe (64 KiB) hold.

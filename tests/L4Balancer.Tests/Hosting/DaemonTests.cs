@@ -5,6 +5,7 @@ namespace L4Balancer.Tests.Hosting;
 
 /// <summary>What a daemon does from its start to its signal, and how it ends.</summary>
 [Category(DaemonProcess.Category)]
+[Parallelizable(ParallelScope.Self)]
 internal sealed class DaemonTests
 {
     [Test]

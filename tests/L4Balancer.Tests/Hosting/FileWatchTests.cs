@@ -11,8 +11,9 @@ namespace L4Balancer.Tests.Hosting;
 /// <summary><c>watch</c>: the file is read again when it changes on disk.</summary>
 [Category(DaemonProcess.Category)]
 [CancelAfter(120_000)]
-[Parallelizable(ParallelScope.Self)]
-internal sealed class FileWatchTests
+[FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
+[Parallelizable(ParallelScope.All)]
+internal sealed class FileWatchTests : IDisposable
 {
     private SocketFolder _folder = null!;
 
@@ -21,8 +22,7 @@ internal sealed class FileWatchTests
     [SetUp]
     public void Make_a_folder() => _folder = new SocketFolder();
 
-    [TearDown]
-    public void Remove_it() => _folder.Dispose();
+    public void Dispose() => _folder.Dispose();
 
     [Test]
     public async Task A_file_that_is_replaced_or_written_in_place_comes_into_force()
@@ -45,10 +45,11 @@ internal sealed class FileWatchTests
 
         await ReplaceAsync(Config(true, attempts: 99));
         await daemon.LineWithAsync("watch: configuration reload failed with 1 errors; generation 1 remains active");
-        await Task.Delay(3 * FileWatch.BetweenLooks);
-        Assert.That(daemon.Output, Has.Exactly(1).Contains("configuration reload failed"));
+
+        // The next file comes into force two looks later at the earliest.
         await ReplaceAsync(Config(true, attempts: 4));
         await daemon.LineWithAsync("connect_attempts: 3 -> 4");
+        Assert.That(daemon.Output, Has.Exactly(1).Contains("configuration reload failed"));
     }
 
     [Test]
@@ -85,16 +86,45 @@ internal sealed class FileWatchTests
         await File.WriteAllTextAsync(ConfigPath, Config(false, attempts: 3));
         await using DaemonProcess daemon = await StartAsync();
         await ReplaceAsync(Config(true, attempts: 4));
-        await Task.Delay(3 * FileWatch.BetweenLooks);
-        Assert.That(daemon.Output, Has.None.Contains("configuration reloaded"));
-
         daemon.Signal(DaemonProcess.SIGHUP);
         await daemon.LineWithAsync("SIGHUP: configuration reloaded, 2 changes");
         await ReplaceAsync(Config(false, attempts: 5));
         await daemon.LineWithAsync("watch: configuration reloaded, 2 changes");
         await ReplaceAsync(Config(false, attempts: 6));
+
+        // Only time shows that nothing happens: a watch that is on reads a file within two looks.
         await Task.Delay(3 * FileWatch.BetweenLooks);
         Assert.That(daemon.Output, Has.None.Contains("5 -> 6"));
+    }
+
+    [Test]
+    public async Task A_watch_that_is_off_reads_nothing_until_it_is_on()
+    {
+        await File.WriteAllTextAsync(ConfigPath, "1");
+        var clock = new FakeTimeProvider();
+        object? read = ConfigFile.StampOf(ConfigPath);
+        int reloads = 0;
+        await using var watch = new FileWatch(
+            ConfigPath,
+            () => read,
+            _ =>
+            {
+                read = ConfigFile.StampOf(ConfigPath);
+                reloads++;
+                return Task.CompletedTask;
+            },
+            clock,
+            NullLogger<FileWatch>.Instance);
+        await File.WriteAllTextAsync(ConfigPath, "another");
+        Look(clock, 10);
+        Assert.That(reloads, Is.Zero, "it was never on");
+        watch.Set(true);
+        Look(clock, 10);
+        Assert.That(reloads, Is.EqualTo(1));
+        watch.Set(false);
+        await File.WriteAllTextAsync(ConfigPath, "something else");
+        Look(clock, 10);
+        Assert.That(reloads, Is.EqualTo(1), "it is off again");
     }
 
     [Test]
@@ -196,6 +226,14 @@ internal sealed class FileWatchTests
         }
 
         Assert.That(reloads, Is.EqualTo(2), "once more, until it is read");
+    }
+
+    private static void Look(FakeTimeProvider clock, int times)
+    {
+        for (int i = 0; i < times; i++)
+        {
+            clock.Advance(FileWatch.BetweenLooks);
+        }
     }
 
     private async Task<DaemonProcess> StartAsync()

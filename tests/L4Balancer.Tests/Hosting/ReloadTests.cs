@@ -6,6 +6,7 @@ namespace L4Balancer.Tests.Hosting;
 
 /// <summary>SIGHUP over a real daemon: the file is read again, and whoever is connected notices nothing.</summary>
 [Category(DaemonProcess.Category)]
+[Parallelizable(ParallelScope.Self)]
 internal sealed class ReloadTests
 {
     [Test]

@@ -5,6 +5,7 @@ namespace L4Balancer.Tests.Hosting;
 
 /// <summary>What keeps a daemon from starting gives one line with the remedy, and an exit code; what does not is logged.</summary>
 [Category(DaemonProcess.Category)]
+[Parallelizable(ParallelScope.Self)]
 internal sealed class StartFaultTests
 {
     [Test]

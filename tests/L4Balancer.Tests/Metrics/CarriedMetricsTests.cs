@@ -21,6 +21,9 @@ internal sealed class CarriedMetricsTests
     {
         [MetricNames.ProcessCpuSeconds] = "of this process, as its start time says",
         [MetricNames.QueueAbandoned] = "counted within Core: CarriedCountersTests",
+        [MetricNames.Packets] = "counted by the kernel, which goes on",
+        [MetricNames.PacketBytes] = "likewise",
+        [MetricNames.PacketsDropped] = "likewise",
     };
 
     [Test]

@@ -5,6 +5,7 @@ using L4Balancer.Discovery;
 using L4Balancer.Engine;
 using L4Balancer.Fleet;
 using L4Balancer.Metrics;
+using L4Balancer.Packets;
 using Microsoft.AspNetCore.Http;
 
 namespace L4Balancer.Tests.Metrics;
@@ -18,11 +19,12 @@ internal sealed class ScrapedMetrics : IDisposable
 
     public ScrapedMetrics(
         Func<RoutingSnapshot> snapshot, Func<IEngine?>? engine = null, TimeProvider? clock = null, Func<FleetStatus?>? fleet = null,
-        Func<string, DiscoveryStatus?>? discovery = null, DnsCounters? dns = null)
+        Func<string, DiscoveryStatus?>? discovery = null, DnsCounters? dns = null, PacketTotals? packets = null)
     {
         Of = new BalancerMetrics(snapshot, engine ?? (() => null), clock ?? TimeProvider.System, workers: 2, dns ?? new DnsCounters(), fleet)
         {
             Discovery = discovery ?? (static _ => null),
+            Packets = () => packets ?? PacketTotals.Empty,
         };
         _endpoint = new PrometheusEndpoint(Of);
     }

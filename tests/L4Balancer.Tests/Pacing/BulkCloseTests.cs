@@ -4,8 +4,9 @@ using System.Text.Json;
 namespace L4Balancer.Tests.Pacing;
 
 /// <summary>Closing all connections that match a filter, over real daemons, through the command and the API.</summary>
-[NonParallelizable]
+[Parallelizable(ParallelScope.Self)]
 [Category(DaemonProcess.Category)]
+[Category(DaemonProcess.OfLogic)]
 internal sealed class BulkCloseTests
 {
     [Test]

@@ -1,8 +1,9 @@
 namespace L4Balancer.Tests.Pacing;
 
 /// <summary>After a failover to a backup, over real daemons: how its connections return to the primaries.</summary>
-[NonParallelizable]
+[Parallelizable(ParallelScope.Self)]
 [Category(DaemonProcess.Category)]
+[Category(DaemonProcess.OfLogic)]
 internal sealed class HomecomingTests
 {
     [TestCase("epoll", "ring")]

@@ -7,6 +7,7 @@ namespace L4Balancer.Tests.Pacing;
 /// <summary>Drain, rebalance, on_backend_down and max_age over real daemons, through the commands.</summary>
 [NonParallelizable]
 [Category(DaemonProcess.Category)]
+[Category(DaemonProcess.OfLogic)]
 internal sealed partial class PacedClosingTests
 {
     [Test]
@@ -48,7 +49,7 @@ internal sealed partial class PacedClosingTests
     /// </param>
     [TestCase("epoll", 0.95)]
     [TestCase("managed", 0.92)]
-    [Retry(3)] // Other work on the machine can delay the daemon for longer than a window; one correct run proves the rate.
+    [Retry(3)] // Other work on the machine can take the processors from the daemon alone; one correct run proves the rate.
     public async Task Five_thousand_go_at_the_rate_and_never_ahead_of_it(string engine, double share)
     {
         const int all = 5000;
@@ -58,6 +59,8 @@ internal sealed partial class PacedClosingTests
         await scene.UntilAsync(async () => (await scene.ConnectionsAsync())[0] == all, "all are there");
         await scene.AddBackendAsync();
 
+        // A connection ends when its peers, which are this process, have closed too: windows in which they were stalled say nothing of the rate.
+        await using var stalls = new Stalls();
         (int code, string output) = await scene.CommandAsync("drain", "chat/ws1", "--rate", $"{rate}");
         Assert.That(code, Is.Zero, output);
         await scene.UntilAsync(() => Task.FromResult(Ends(scene).Count == all), "all are in the log");
@@ -66,12 +69,16 @@ internal sealed partial class PacedClosingTests
         ends.Sort();
         int[] windows = new int[(int)((ends[^1] - ends[0]).TotalMilliseconds / 100)];
         ends.Select(e => (int)((e - ends[0]).TotalMilliseconds / 100)).Where(w => w < windows.Length).ToList().ForEach(w => windows[w]++);
-        int kept = windows.Count(w => w is >= rate / 10 * 8 / 10 and <= rate / 10 * 12 / 10);
+        var length = TimeSpan.FromMilliseconds(100);
+        int[] judged = [.. windows.Index()
+            .Where(w => !stalls.Touch(ends[0] + (length * w.Index), ends[0] + (length * (w.Index + 1)))).Select(static w => w.Item)];
+        int kept = judged.Count(w => w is >= rate / 10 * 8 / 10 and <= rate / 10 * 12 / 10);
         DateTimeOffset begin = Times(scene, "closing 5000 connections").Single();
         double ahead = ends.Index().Max(e => ((double)(e.Index + 1) / rate) - (e.Item - begin).TotalSeconds);
-        TestContext.Out.WriteLine($"{kept} of {windows.Length} windows: {string.Join(' ', windows)}; ahead by {ahead * 1000:F1} ms at most");
+        TestContext.Out.WriteLine($"{kept} of {judged.Length} of {windows.Length} windows: {string.Join(' ', windows)}; ahead by {ahead * 1000:F1} ms at most");
 
-        Assert.That(kept, Is.GreaterThanOrEqualTo(windows.Length * share));
+        Assert.That(judged.Length, Is.GreaterThanOrEqualTo(20), "the machine stalled most of the time");
+        Assert.That(kept, Is.GreaterThanOrEqualTo(judged.Length * share));
         Assert.That(ahead, Is.LessThanOrEqualTo(0.010 + 0.001), "the log has milliseconds");
     }
 

@@ -3,8 +3,9 @@ using System.Text.Json;
 namespace L4Balancer.Tests.Pacing;
 
 /// <summary>What becomes of the connections of a backend that leaves the file, over real daemons.</summary>
-[NonParallelizable]
+[Parallelizable(ParallelScope.Self)]
 [Category(DaemonProcess.Category)]
+[Category(DaemonProcess.OfLogic)]
 internal sealed class RemovedBackendTests
 {
     [Test]

@@ -14,6 +14,10 @@ internal sealed class UnitFileTests
     public async Task Systemd_finds_no_fault_with_the_unit() => Assert.That(await VerifyAsync(Unit), Is.Empty);
 
     [Test]
+    public async Task Systemd_finds_no_fault_with_the_rights_for_packet_listeners() => Assert.That(
+        await VerifyAsync(Unit + File.ReadAllText(Repository.PathOf("packaging", "systemd", "packet-mode.conf"))), Is.Empty);
+
+    [Test]
     public async Task Systemd_would_find_one() =>
         Assert.That(await VerifyAsync(Unit.Replace("LimitNOFILE=", "LimitNOFILES=")), Does.Contain("LimitNOFILES"));
 

@@ -7,6 +7,7 @@ namespace L4Balancer.Tests.Platform;
 /// <summary>What only the machine can say of a configuration, it says at start.</summary>
 [Platform("Linux")]
 [Category(DaemonProcess.Category)]
+[Parallelizable(ParallelScope.Self)]
 internal sealed class PlatformNeedsTests
 {
     [Test]

@@ -24,6 +24,9 @@ internal sealed class CrashScene : IAsyncDisposable
     /// <summary>Where the files of keepers lie.</summary>
     public string KeeperFolder => _folder.PathOf("keeper");
 
+    /// <summary>The file that counts the heirs that have failed.</summary>
+    public string HeirsPath => Path.Combine(KeeperFolder, "heirs");
+
     public string ConfigPath => _folder.PathOf("balancer.toml");
 
     /// <summary>Of the first daemon; the next ones have the same.</summary>
@@ -115,7 +118,7 @@ internal sealed class CrashScene : IAsyncDisposable
     {
         using var output = new StringWriter();
         using var errors = new StringWriter();
-        Assert.That(await CommandLineRoot.InvokeAsync([.. command, "--admin", SocketPath], output, errors), Is.Zero, errors.ToString());
+        Assert.That(await CommandLineRoot.InvokeAsync([.. command, "--admin", SocketPath, "--timeout", "60s"], output, errors), Is.Zero, errors.ToString());
     }
 
     /// <summary>The ids of the connections that the daemon has.</summary>

@@ -10,7 +10,7 @@ namespace L4Balancer.Tests.Recovery;
 [SupportedOSPlatform("linux")]
 [Category(DaemonProcess.Category)]
 [CancelAfter(240_000)]
-[Parallelizable(ParallelScope.Self)]
+[Parallelizable(ParallelScope.All)]
 internal sealed class CrashTests
 {
     [Test]

@@ -14,10 +14,14 @@ internal sealed class BootedContainer : IDisposable
 
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("l4balancer-booted-");
     private readonly string _name;
+    private readonly string _scenario;
+    private readonly bool _hasPackages;
 
-    public BootedContainer(string configuration)
+    /// <param name="scenario">The script in the folder <c>booted</c>, without its <c>.py</c>.</param>
+    /// <param name="packages">Names and files of packages, for <c>/packages</c>. With them the program and its unit are theirs, and /usr can be written to.</param>
+    public BootedContainer(string configuration, string scenario = "scenario", IReadOnlyDictionary<string, string>? packages = null)
     {
-        _name = _folder.Name;
+        (_name, _scenario, _hasPackages) = (_folder.Name, scenario, packages is not null);
 
         // It is the root of everybody in there, not of root alone.
         File.SetUnixFileMode(
@@ -41,13 +45,23 @@ internal sealed class BootedContainer : IDisposable
         Write("etc/hosts", "127.0.0.1 localhost backend.test\n");
         Write("etc/nsswitch.conf", "hosts: files\n");
         Write("etc/l4balancer/balancer.toml", configuration);
-        Write("etc/systemd/system/l4balancer.service", Unit());
-        Write("etc/systemd/system/l4balancer.socket", SocketUnit());
-        Write("etc/systemd/system/scenario.service", """
+        if (packages is null)
+        {
+            Write("etc/systemd/system/l4balancer.service", Unit());
+            Write("etc/systemd/system/l4balancer.socket", SocketUnit());
+        }
+
+        foreach ((string name, string file) in packages ?? new Dictionary<string, string>())
+        {
+            Directory.CreateDirectory(In("packages"));
+            File.Copy(file, In($"packages/{name}.deb"));
+        }
+
+        Write("etc/systemd/system/scenario.service", $"""
             [Unit]
             Description=What the test does
             [Service]
-            ExecStart=/usr/bin/python3 /scenario/scenario.py
+            ExecStart=/usr/bin/python3 /scenario/{_scenario}.py
             """);
         // The users of the packages that are installed here are of no use there.
         File.CreateSymbolicLink(In("etc/systemd/system/systemd-sysusers.service"), "/dev/null");
@@ -59,10 +73,28 @@ internal sealed class BootedContainer : IDisposable
             """);
     }
 
+    /// <summary>One listener, and the echo backend that every script starts.</summary>
+    public const string EchoConfig = """
+        [balancer]
+        shutdown_grace = "1s"
+        [[listeners]]
+        name = "wss"
+        bind = ["127.0.0.1:8443", "127.0.0.2:8443"]
+        pool = "chat"
+        [[pools]]
+        name = "chat"
+        health = { type = "none" }
+        [[pools.backends]]
+        name = "ws1"
+        address = "backend.test:9000"
+        """;
+
     /// <summary>Skips the test where this cannot be.</summary>
-    public static void Require()
+    /// <param name="needsPublished">The unit is to be the shipped one, with all of its hardening, which the portable build cannot run under.</param>
+    public static void Require(bool needsPublished = false)
     {
-        string? lacking = !Environment.IsPrivilegedProcess ? "only root can boot a container"
+        string? lacking = needsPublished && DaemonProcess.Executable is null ? "needs the published executable: make test-native"
+            : !Environment.IsPrivilegedProcess ? "only root can boot a container"
             : !File.Exists("/usr/bin/systemd-nspawn") ? "systemd-nspawn is not installed: make test-deps"
             : !File.Exists("/usr/bin/python3") ? "Debian's python3 is not installed"
             : !Directory.Exists("/sys/fs/cgroup") ? "there are no cgroups"
@@ -81,14 +113,14 @@ internal sealed class BootedContainer : IDisposable
         string[] nspawn =
         [
             "systemd-nspawn", "--quiet", "--boot", "--register=no", "--private-network", "--console=pipe", "--kill-signal=SIGRTMIN+4",
-            $"--machine={_name}", $"--directory={_folder.FullName}", "--bind-ro=/usr", $"--bind-ro={dotnet}:/opt/dotnet",
-            $"--bind-ro={Program}:/opt/l4balancer",
+            $"--machine={_name}", $"--directory={_folder.FullName}", .. _hasPackages ? Array.Empty<string>() : ["--bind-ro=/usr"],
+            $"--bind-ro={dotnet}:/opt/dotnet", $"--bind-ro={Program}:/opt/l4balancer",
             $"--bind-ro={Repository.PathOf("tests", "L4Balancer.Tests", "Systemd", "booted")}:/scenario",
         ];
-        string script = Directory.Exists("/run/systemd/system") ? "exec \"$@\"" : OwnGroup();
+        string script = (Directory.Exists("/run/systemd/system") ? "" : OwnGroup()) + (_hasPackages ? OwnPackages() : "") + "exec \"$@\"";
         string[] keep = Directory.Exists("/run/systemd/system") ? [] : ["--keep-unit"];
         using Process process = Process.Start(new ProcessStartInfo(
-            "sh", ["-c", script, "sh", .. nspawn, .. keep, "--", "systemd.unit=scenario.target"])
+            "unshare", ["--mount", "sh", "-ec", script, "sh", .. nspawn, .. keep, "--", "systemd.unit=scenario.target"])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
@@ -148,7 +180,15 @@ internal sealed class BootedContainer : IDisposable
 
     // Without a systemd that would make one, the container gets a group of its own beside everybody else's.
     private string OwnGroup() =>
-        $"for group in {string.Join(' ', Groups())}; do mkdir -p $group && echo $$ > $group/cgroup.procs; done; exec \"$@\"";
+        $"for group in {string.Join(' ', Groups())}; do mkdir -p $group && echo $$ > $group/cgroup.procs; done; ";
+
+    // In a mount namespace of its own: /usr and the database of packages are this system's, with what is written to them above, in memory. A policy that keeps
+    // packages from starting services on this system (policy-rc.d) does not hold there, nor do overrides that name users of it.
+    private string OwnPackages() =>
+        $"cd {_folder.FullName}; mkdir layers; mount -t tmpfs none layers; mkdir -p layers/usr layers/dpkg layers/work/usr layers/work/dpkg var/lib/dpkg; "
+        + "mount -t overlay overlay -o lowerdir=/usr,upperdir=layers/usr,workdir=layers/work/usr usr; "
+        + "mount -t overlay overlay -o lowerdir=/var/lib/dpkg,upperdir=layers/dpkg,workdir=layers/work/dpkg var/lib/dpkg; "
+        + "rm -f usr/sbin/policy-rc.d; : > var/lib/dpkg/statoverride; cd /; ";
 
     private IEnumerable<string> Groups() =>
         new[] { "/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified", "/sys/fs/cgroup" }
@@ -167,10 +207,7 @@ internal sealed class BootedContainer : IDisposable
         return DaemonProcess.Executable is string executable
             ? unit.Replace(installed, $"/opt/l4balancer/{Path.GetFileName(executable)} ", StringComparison.Ordinal)
             : unit.Replace(installed, "/opt/dotnet/dotnet /opt/l4balancer/l4balancer.dll ", StringComparison.Ordinal)
-                .Replace("MemoryDenyWriteExecute=yes\n", "", StringComparison.Ordinal)
-
-                // That runtime does not end by the SIGABRT of the watchdog, so SIGKILL follows.
-                .Replace("WatchdogSec=3s", "WatchdogSec=3s\nTimeoutAbortSec=3s", StringComparison.Ordinal);
+                .Replace("MemoryDenyWriteExecute=yes\n", "", StringComparison.Ordinal);
     }
 
     private static string SocketUnit()

@@ -13,20 +13,7 @@ internal sealed class BootedTests
     public async Task Systemd_starts_watches_reloads_and_restarts_it_and_no_connection_is_refused()
     {
         BootedContainer.Require();
-        using var container = new BootedContainer("""
-            [balancer]
-            shutdown_grace = "1s"
-            [[listeners]]
-            name = "wss"
-            bind = ["127.0.0.1:8443", "127.0.0.2:8443"]
-            pool = "chat"
-            [[pools]]
-            name = "chat"
-            health = { type = "none" }
-            [[pools.backends]]
-            name = "ws1"
-            address = "backend.test:9000"
-            """);
+        using var container = new BootedContainer(BootedContainer.EchoConfig);
         JsonElement seen = await container.RunAsync();
         TestContext.Out.WriteLine(seen.ToString());
         Assert.That(seen.TryGetProperty("error", out _), Is.False);

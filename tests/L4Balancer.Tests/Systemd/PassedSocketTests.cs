@@ -5,6 +5,7 @@ namespace L4Balancer.Tests.Systemd;
 /// <summary>LISTEN_FDS that promises sockets which were not passed: the numbers may be descriptors of the daemon's own by then.</summary>
 [Platform("Linux")]
 [Category(DaemonProcess.Category)]
+[Parallelizable(ParallelScope.Self)]
 internal sealed class PassedSocketTests
 {
     [TestCase(1)]

@@ -7,6 +7,7 @@ namespace L4Balancer.Tests.Systemd;
 /// <summary>What a real daemon reports to the service manager, and the sockets that it inherits.</summary>
 [Platform("Linux")]
 [Category(DaemonProcess.Category)]
+[Parallelizable(ParallelScope.Self)]
 internal sealed class ServiceTests
 {
     private const string HandOver = """

@@ -8,6 +8,7 @@ namespace L4Balancer.Tests.Truth;
 /// <summary>What the daemon says about itself equals what happened, to the last connection and the last byte.</summary>
 [CancelAfter(300_000)]
 [Category(DaemonProcess.Category)]
+[Category(DaemonProcess.OfLogic)]
 internal sealed class GroundTruthTests
 {
     private const int Scale = 100;

@@ -9,6 +9,7 @@ namespace L4Balancer.Tests.Truth;
 /// <summary>A hundred reloads under load: whoever is connected stays, whoever comes is served, and no count is lost.</summary>
 [CancelAfter(180_000)]
 [Category(DaemonProcess.Category)]
+[Category(DaemonProcess.OfLogic)]
 internal sealed class ReloadStormTests
 {
     private const int Held = 5000;

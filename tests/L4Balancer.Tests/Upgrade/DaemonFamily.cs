@@ -21,8 +21,10 @@ internal sealed class DaemonFamily : IAsyncDisposable
     /// <param name="toml">The configuration without <c>[admin]</c>.</param>
     /// <param name="fault">As L4BALANCER_FAULT; null: none.</param>
     /// <param name="keeperFolder">A daemon with a keeper has run here before.</param>
-    public DaemonFamily(string toml, string? fault = null, bool keeperFolder = false)
+    /// <param name="prepare">Called with the folder before the first daemon is started.</param>
+    public DaemonFamily(string toml, string? fault = null, bool keeperFolder = false, Action<string>? prepare = null)
     {
+        prepare?.Invoke(_folder);
         if (keeperFolder && !OperatingSystem.IsWindows())
         {
             Directory.CreateDirectory(

@@ -27,6 +27,7 @@ internal sealed record BackendsAnswer(IEnumerable<BackendAnswer> Backends);
 /// <param name="InConfiguration">False if the backend was removed from the file and still has connections.</param>
 /// <param name="ModeSet">Who set the mode at run time. Not sent if nobody did.</param>
 /// <param name="WeightSet">Who set the weight at run time. Not sent if nobody did.</param>
+/// <param name="Packets">What packet listeners have sent on to it. Not sent if none has its pool.</param>
 /// <param name="Warning">In the answer to a change: what the change has done to the pool. Not sent if there is nothing to warn about.</param>
 internal sealed record BackendAnswer(
     string Pool, string Name, string Address, string? ResolvedAddress, bool Resolved, string ResolveError, string? Host, string State, DateTime? Since,
@@ -36,7 +37,13 @@ internal sealed record BackendAnswer(
     IReadOnlyDictionary<string, long> Shed, SheddingAnswer? Shedding, long BytesToBackend, long BytesToClient, HealthAnswer Health, bool InConfiguration,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] OriginAnswer? ModeSet = null,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] OriginAnswer? WeightSet = null,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Warning = null);
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Warning = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] PacketBackendAnswer? Packets = null);
+
+/// <summary>What packet listeners have sent on to a backend.</summary>
+/// <param name="Bytes">With the Ethernet headers.</param>
+/// <param name="Mac">Of the backend, or of the router towards it; null while it is not known, and its packets are dropped or go elsewhere.</param>
+internal sealed record PacketBackendAnswer(long Packets, long Bytes, string? Mac);
 
 /// <summary>Results of the probes of a backend.</summary>
 /// <param name="LocalErrors">Probes that were inconclusive because the balancer lacked a resource.</param>

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace L4Balancer.Admin.Answers;
 
 /// <summary>GET /v1/status: the state of the process, with totals.</summary>
@@ -6,6 +8,7 @@ namespace L4Balancer.Admin.Answers;
 /// <param name="Ready">Same as /readyz: false during shutdown.</param>
 /// <param name="Fleet">Null without <c>[fleet]</c>.</param>
 /// <param name="Upgrade">The upgrade that is under way, or the last one; null if there was none.</param>
+/// <param name="PacketsDropped">Packets of packet listeners that were dropped, by reason; not sent without one.</param>
 /// <param name="Accepted">Connections accepted since the start, over all listeners.</param>
 /// <param name="Refused">Refused connections by reason, over all listeners.</param>
 /// <param name="Closed">Closed connections by reason, over all backends.</param>
@@ -14,7 +17,8 @@ internal sealed record StatusAnswer(
     long Generation, OpenAnswer Connections, long Accepted, IReadOnlyDictionary<string, long> Refused,
     IReadOnlyDictionary<string, long> Closed, long BytesToBackend, long BytesToClient, IReadOnlyList<ListenerAnswer> Listeners,
     IReadOnlyList<PoolAnswer> Pools, IReadOnlyList<WorkerAnswer> Workers, DescriptorsAnswer Descriptors,
-    IReadOnlyList<SourcePortsAnswer> SourcePorts, FleetStatusAnswer? Fleet = null, UpgradeAnswer? Upgrade = null);
+    IReadOnlyList<SourcePortsAnswer> SourcePorts, FleetStatusAnswer? Fleet = null, UpgradeAnswer? Upgrade = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyDictionary<string, long>? PacketsDropped = null);
 
 /// <summary>Open connections.</summary>
 /// <param name="Pending">Connections without a connected backend yet.</param>
@@ -25,7 +29,16 @@ internal sealed record OpenAnswer(int Pending, int Active, int Limit);
 /// <param name="Addresses">The addresses it is bound to, with the ports that the kernel assigned.</param>
 /// <param name="Open">Pending and active connections.</param>
 internal sealed record ListenerAnswer(
-    string Name, string Pool, IReadOnlyList<string> Addresses, long Accepted, int Pending, int Open, IReadOnlyDictionary<string, long> Refused);
+    string Name, string Pool, IReadOnlyList<string> Addresses, long Accepted, int Pending, int Open, IReadOnlyDictionary<string, long> Refused,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] PacketListenerAnswer? Packets = null);
+
+/// <summary>A listener whose packets are sent on.</summary>
+/// <param name="Interface">Where they arrive and leave.</param>
+/// <param name="Forward"><c>l2</c> or <c>ipip</c>.</param>
+/// <param name="Attachment">How the interface is attached to, in words; empty if it is not.</param>
+/// <param name="Flows">How many flows are remembered.</param>
+/// <param name="FlowsLimit">How many can be; 0: none.</param>
+internal sealed record PacketListenerAnswer(string Interface, string Forward, string Attachment, long Flows, int FlowsLimit);
 
 /// <summary>One pool, with the number of its backends by state and their connections.</summary>
 /// <param name="TakesConnections">Whether any backend takes new connections; without one they are refused.</param>

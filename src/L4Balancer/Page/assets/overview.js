@@ -114,7 +114,7 @@ const overview = {
   showListeners(status) {
     const holder = document.querySelector('#listeners .listeners');
     holder.replaceChildren(...status.listeners.map(l => element('div.listener', {},
-      element('div', {}, element('span.name', {}, l.name), element('span.dim', {}, `${count(l.open)} open, ${count(l.accepted)} accepted`)),
+      element('div', {}, element('span.name', {}, l.name), element('span.dim', {}, l.packets ? `${count(l.packets.flows)} flows, ${l.packets.attachment || 'not attached'}` : `${count(l.open)} open, ${count(l.accepted)} accepted`)),
       element('div.dim', {}, ...(l.addresses.length ? l.addresses.flatMap(a => [element('bdi', {}, a), ' ']) : ['not listening ']), `→ ${l.pool}`))));
   },
 

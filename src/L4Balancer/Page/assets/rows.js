@@ -118,6 +118,7 @@ function addressLine(backend) {
   if (backend.resolved_address && backend.resolved_address !== backend.address) { marks.push(`→ ${backend.resolved_address}`); }
   if (backend.weight !== 100 || backend.weight_set) { marks.push(`weight ${backend.weight}${backend.weight_set ? ' (set at run time)' : ''}`); }
   if (backend.backup) { marks.push('backup'); }
+  if (backend.packets) { marks.push(`${count(backend.packets.packets)} packets, ${bytes(backend.packets.bytes)}`); }
   if (!backend.in_configuration) { marks.push('removed from the configuration'); }
   return marks.join(' · ');
 }

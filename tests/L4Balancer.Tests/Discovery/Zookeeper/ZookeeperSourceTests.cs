@@ -14,6 +14,7 @@ namespace L4Balancer.Tests.Discovery.Zookeeper;
 /// watches.
 /// </summary>
 [TestFixture]
+[Parallelizable(ParallelScope.Self)]
 internal sealed class ZookeeperSourceTests
 {
     private const string Prefix = "/l4balancer/default/pools/chat/backends/";

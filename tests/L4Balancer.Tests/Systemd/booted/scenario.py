@@ -1,42 +1,8 @@
-"""Runs as a service inside the booted container and writes what it saw, a JSON object, to /results/seen.json."""
-import json, os, signal, socket, subprocess, threading, time
+"""Starts, reloads, kills, stops: the units of the package as a service manager uses them."""
+import signal
+from service import *
 
-seen = {}
-LISTENER = ("127.0.0.1", 8443)
 CONFIG = "/etc/l4balancer/balancer.toml"
-
-
-def systemctl(*args):
-    done = subprocess.run(["systemctl", *args], capture_output=True, text=True)
-    return done.returncode, (done.stdout + done.stderr).strip()
-
-
-def show(what):
-    return systemctl("show", "--value", "-p", what, "l4balancer.service")[1]
-
-
-def until(what, deadline=30):
-    end = time.monotonic() + deadline
-    while not what():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.05)
-    return True
-
-
-def echo_backend():
-    listener = socket.create_server(("127.0.0.1", 9000), backlog=1024)
-
-    def serve(peer):
-        with peer:
-            while data := peer.recv(4096):
-                peer.sendall(data)
-
-    def accept():
-        while True:
-            threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
-
-    threading.Thread(target=accept, daemon=True).start()
 
 
 def talk(timeout=30):
@@ -84,44 +50,6 @@ def kill_under_connects():
     return {"refused": len(refused), "lost": len(lost), "lost_after": sum(1 for after, _ in lost if after), "served": len(served)}
 
 
-def processes():
-    """The names of what runs in the group of the service."""
-    names = []
-    group = show("ControlGroup")
-    for root in ("/sys/fs/cgroup", "/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified"):
-        path = f"{root}{group}/cgroup.procs"
-        if group and os.path.exists(path):
-            names = [open(f"/proc/{pid}/comm").read().strip() for pid in open(path).read().split()] or names
-    return sorted(names)
-
-
-def quiet(count):
-    peers = [socket.create_connection(LISTENER, timeout=30) for _ in range(count)]
-    for peer in peers:
-        echo(peer)
-    time.sleep(0.3)
-    return peers
-
-
-def echo(peer):
-    """1 if the connection lives."""
-    try:
-        peer.sendall(b"quiet")
-        data = b""
-        while len(data) < 5:
-            more = peer.recv(5)
-            if not more:
-                return 0
-            data += more
-        return 1
-    except OSError:
-        return 0
-
-
-def serves(before):
-    return until(lambda: show("MainPID") not in (before, "0") and show("ActiveState") == "active" and show("SubState") == "running")
-
-
 def keeper():
     """Without the socket unit: only the keeper has the sockets while there is no daemon."""
     seen = {}
@@ -149,13 +77,13 @@ def keeper():
     for _ in range(3):
         before = show("MainPID")
         os.kill(int(before), signal.SIGKILL)
-        serves(before)
-        lived.append(sum(echo(peer) for peer in peers))
+        another_serves(before)
+        lived.append(alive(peers))
     # A daemon that hangs: the watchdog ends it, and the next one goes on.
     before = show("MainPID")
     os.kill(int(before), signal.SIGSTOP)
-    serves(before)
-    lived.append(sum(echo(peer) for peer in peers))
+    another_serves(before)
+    lived.append(alive(peers))
     stop.set()
     visitor.join()
     seen["lived"] = lived
@@ -169,9 +97,9 @@ def keeper():
     seen["same_main"] = show("MainPID") == main
     seen["reload"], seen["reload_said"] = systemctl("reload", "l4balancer.service")
     seen["journal_then"] = subprocess.run(["journalctl", "-b", "-u", "l4balancer.service", "--no-pager", "-o", "cat", "-n", "12"], capture_output=True, text=True).stdout
-    seen["after_reload"] = sum(echo(peer) for peer in peers)
+    seen["after_reload"] = alive(peers)
     seen["restart"] = systemctl("restart", "l4balancer.service")[0]
-    seen["after_restart"] = sum(echo(peer) for peer in peers)
+    seen["after_restart"] = alive(peers)
     seen["talks"] = talk()
     seen["stop"] = systemctl("stop", "l4balancer.service")[0]
     seen["left"] = processes()
@@ -201,7 +129,7 @@ def bad_file():
     return {"state": show("ActiveState"), "status": show("ExecMainStatus"), "restarts": show("NRestarts")}
 
 
-def main():
+def main(seen):
     echo_backend()
     seen["socket"] = systemctl("start", "l4balancer.socket")
     # The first connection starts the service, and waits for it.
@@ -227,13 +155,4 @@ def main():
     seen["bad_file"] = bad_file()
 
 
-try:
-    main()
-except Exception as e:
-    seen["error"] = repr(e)
-seen["units"] = systemctl("status", "--no-pager", "l4balancer.service", "l4balancer.socket")[1]
-seen["journal"] = subprocess.run(["journalctl", "-b", "-u", "l4balancer.service", "-u", "l4balancer.socket", "--no-pager", "-o", "cat", "-n", "100"], capture_output=True, text=True).stdout
-with open("/results/seen.tmp", "w") as out:
-    json.dump(seen, out)
-os.rename("/results/seen.tmp", "/results/seen.json")
-subprocess.run(["systemctl", "poweroff", "--force"])
+report(main)
