@@ -4,6 +4,7 @@ using L4Balancer.Tests.Systemd;
 namespace L4Balancer.Tests.Packaging;
 
 /// <summary>Packages in a systemd that has booted, with connections open.</summary>
+[System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
 internal sealed partial class PackageTests
 {
     [Test]
