@@ -66,7 +66,10 @@ internal sealed class FlatTableTests
         {
             health[backend.Index] = random.Next(5) switch
             {
-                0 => HealthState.Down, 1 => HealthState.Degraded, 2 => HealthState.Checking, _ => HealthState.Up,
+                0 => HealthState.Down,
+                1 => HealthState.Degraded,
+                2 => HealthState.Checking,
+                _ => HealthState.Up,
             };
             if (random.Next(6) == 0)
             {
@@ -95,7 +98,12 @@ internal sealed class FlatTableTests
         var state = new PoolState("p", 1, 2);
         PoolSettings pool = new()
         {
-            Name = "p", Balance = BalanceKind.Maglev, HashKey = key, SlowStart = TimeSpan.FromSeconds(10), PanicThreshold = 0.2, Backends = settings,
+            Name = "p",
+            Balance = BalanceKind.Maglev,
+            HashKey = key,
+            SlowStart = TimeSpan.FromSeconds(10),
+            PanicThreshold = 0.2,
+            Backends = settings,
         };
         return new Pool(
             pool, state, [.. settings.Select((s, i) => new Backend(i, s, new BackendState(state, s.Name), s.Weight))],
