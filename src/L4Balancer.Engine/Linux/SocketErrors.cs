@@ -20,6 +20,7 @@ internal static class SocketErrors
         Errno.EPROTOTYPE => SocketError.ProtocolType,
         Errno.ENOPROTOOPT => SocketError.ProtocolOption,
         Errno.EPROTONOSUPPORT => SocketError.ProtocolNotSupported,
+        Errno.EOPNOTSUPP => SocketError.OperationNotSupported,
         Errno.EAFNOSUPPORT => SocketError.AddressFamilyNotSupported,
         Errno.EADDRINUSE => SocketError.AddressAlreadyInUse,
         Errno.EADDRNOTAVAIL => SocketError.AddressNotAvailable,

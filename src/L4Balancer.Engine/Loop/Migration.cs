@@ -125,9 +125,12 @@ internal sealed unsafe class Migration(Worker worker)
             return watched.Errno;
         }
 
-        // A deadline that has passed meanwhile is believed only after a turn: bytes that have come meanwhile count as activity.
-        slot.ClientState |= SideState.Readable | SideState.Writable;
-        slot.BackendState |= SideState.Readable | SideState.Writable;
+        // What can be read is reported; a read before that would find most connections empty, and put each in doubt in the ledger for a moment. Only one whose
+        // deadline has passed meanwhile is read at once: bytes that have come count as activity, and the timer is due before the report.
+        bool isDue = slot.End.NextDeadline(slot.Record, slot.LastActivity) <= worker.Now;
+        SideState assumed = isDue ? SideState.Readable | SideState.Writable : SideState.Writable;
+        slot.ClientState |= assumed;
+        slot.BackendState |= assumed;
         worker.MakeReady(ref slot);
         worker.Closer.SetDeadline(ref slot);
         return Errno.None;

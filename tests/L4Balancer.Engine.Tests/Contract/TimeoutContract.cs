@@ -10,7 +10,7 @@ namespace L4Balancer.Engine.Tests.Contract;
 internal abstract class TimeoutContract(Func<EngineOptions, IEngine> create) : EngineContract(create)
 {
     private static readonly TimeSpan Short = TimeSpan.FromMilliseconds(400);
-    private static readonly TimeSpan Idle = TimeSpan.FromSeconds(1.5);
+    private static readonly TimeSpan Idle = TimeSpan.FromSeconds(2.5);
     private static readonly TimeSpan Pulse = TimeSpan.FromMilliseconds(100);
 
     [Test]

@@ -167,6 +167,29 @@ internal sealed class LedgerKillPointTests() : EpollFixture(workers: 1)
         Assert.That(first, Is.EqualTo(LedgerDoubts.DirtyToBackend));
     }
 
+    [Test]
+    public async Task Thawed_connection_without_bytes_is_not_in_doubt_for_a_moment()
+    {
+        bool isThawing = false;
+        LedgerDoubts doubts = LedgerDoubts.None;
+        (Rig rig, Peer client, Peer server) = await OpenWatchedAsync(
+            look: read => doubts |= isThawing ? read.Connections.Single().Doubts : LedgerDoubts.None);
+        await PassAsync(rig);
+        FrozenSlice slice = (await rig.Engine.FreezeAsync(1, CancellationToken.None))!;
+        isThawing = true;
+        await slice.ThawAsync();
+        await PassAsync(rig);
+        isThawing = false;
+        Assert.That(doubts, Is.EqualTo(LedgerDoubts.None));
+
+        await client.SendAsync(new byte[200]);
+        await server.ReceiveAsync(200);
+        client.Dispose();
+        server.Dispose();
+        await rig.AtRestAsync();
+        Assert.That(_faults, Is.Empty);
+    }
+
     private async Task<(Rig Rig, Peer Client, Peer Server)> OpenWatchedAsync(
         HeldMemory? held = null, SendProxy proxy = SendProxy.None, Action<LedgerReading>? look = null)
     {

@@ -9,7 +9,8 @@ internal sealed class SocketErrorsTests
     /// <summary>Several errno share a name, or have none.</summary>
     private static readonly Errno[] Nameless =
     [
-        Errno.EPERM, Errno.ENOENT, Errno.EBADF, Errno.ENOMEM, Errno.EMFILE, Errno.ENOSPC, Errno.ENOSYS, Errno.EPROTO, Errno.ETOOMANYREFS,
+        Errno.EPERM, Errno.ENOENT, Errno.E2BIG, Errno.EBADF, Errno.ENOMEM, Errno.EBUSY, Errno.EEXIST, Errno.ENODEV, Errno.EMFILE, Errno.ENOSPC,
+        Errno.ENOSYS, Errno.EPROTO, Errno.ETOOMANYREFS,
     ];
 
     [Test]
