@@ -16,6 +16,9 @@ internal sealed class TomlText(TextWriter output, IReadOnlyDictionary<(string Po
 
     private static readonly string[] OfTables = ["listeners", "pools", "routes", "backends"];
 
+    // Of listeners that send packets on; the others have no use for them.
+    private static readonly string[] OfPackets = ["mode", "interface", "forward", "flows"];
+
     // An empty source is none, but its key would name it.
     private const string Discovery = "discovery";
 
@@ -24,7 +27,7 @@ internal sealed class TomlText(TextWriter output, IReadOnlyDictionary<(string Po
     private void WriteTable(JsonObject table, string[] path, string pool)
     {
         string indent = new(' ', 2 * Math.Max(0, path.Length - 1));
-        foreach ((string key, JsonNode? value) in table.Where(m => IsValue(m.Key, m.Value)))
+        foreach ((string key, JsonNode? value) in table.Where(m => IsValue(m.Key, m.Value) && !IsUnused(path, table, m.Key)))
         {
             if (path is not [.., Discovery] || (value is JsonArray array ? array.Count > 0 : value!.ToString().Length > 0))
             {
@@ -52,6 +55,9 @@ internal sealed class TomlText(TextWriter output, IReadOnlyDictionary<(string Po
             }
         }
     }
+
+    private static bool IsUnused(string[] path, JsonObject table, string key) =>
+        path is ["listeners"] && OfPackets.Contains(key) && table["mode"]?.ToString() == "relay";
 
     private void Write(IEnumerable<string> remarks, string indent)
     {
