@@ -33,7 +33,7 @@ internal sealed class ZeroSeriesTests
                 .Where(r => !MarkdownTable.Words(r[2]).Intersect([MetricNames.Reason, MetricNames.Worker]).Any())
                 .Select(r => MarkdownTable.Words(r[0])[0]).Where(n => n.StartsWith("l4balancer_", StringComparison.Ordinal)),
         ];
-        // Only a packet listener has these, and it starts them at zero (PacketMetricsTests).
+        // Only a packet listener has these, and it starts them at zero (PacketTotalsTests).
         string[] ofPackets = [MetricNames.Packets, MetricNames.PacketBytes];
         string[] tested = [.. Expected(backends: 1, "wss").Select(l => l.Split('{')[0]).Distinct()];
         Assert.That(tested.Where(n => n.EndsWith("_total", StringComparison.Ordinal) && n != MetricNames.ConnectionsRefused), Is.EquivalentTo(counters.Except(ofPackets)));
