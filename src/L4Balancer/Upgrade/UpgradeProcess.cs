@@ -19,6 +19,8 @@ internal sealed class UpgradeProcess : IDisposable
 
     private static readonly TimeSpan ToDie = TimeSpan.FromSeconds(5);
 
+    private static readonly TimeSpan ToNotice = TimeSpan.FromSeconds(1);
+
     private readonly Process _process;
 
     private UpgradeProcess(Process process, UpgradeChannel channel)
@@ -78,7 +80,7 @@ internal sealed class UpgradeProcess : IDisposable
             start.Environment[UpgradeEnvironment.Descriptor] = other.ToString(CultureInfo.InvariantCulture);
             PacketPair.SetInherited(other, true);
             process = Begin(start, program);
-            pair.Peer = WatchedProcess.TryOpen(process.Id) ?? throw new UpgradeException("the new process cannot be watched: no descriptor left");
+            pair.Peer = WatchedProcess.TryOpen(process.Id) ?? throw new UpgradeException(WhyNotWatched(process));
             return new UpgradeProcess(process, new UpgradeChannel(pair) { Other = "the new process" });
         }
         catch
@@ -139,6 +141,11 @@ internal sealed class UpgradeProcess : IDisposable
             throw new UpgradeException($"{program.File} cannot be started: {e.Message.TrimEnd('.')}");
         }
     }
+
+    // One that ends at once may be gone before it is watched.
+    private static string WhyNotWatched(Process process) => process.WaitForExit(ToNotice)
+        ? string.Create(CultureInfo.InvariantCulture, $"the new process has ended (exit code {process.ExitCode})")
+        : "the new process cannot be watched: no descriptor left";
 
     private static void Kill(Process process)
     {
