@@ -136,10 +136,15 @@ internal abstract class EngineContract(Func<EngineOptions, IEngine> create)
         return false;
     }
 
+    /// <summary>Ends it after the test. From any thread: tests open connections from several at once.</summary>
     protected T Keep<T>(T peer)
         where T : IDisposable
     {
-        _peers.Add(peer);
+        lock (_peers)
+        {
+            _peers.Add(peer);
+        }
+
         return peer;
     }
 

@@ -17,6 +17,8 @@ internal sealed class TimeWaitPeers(FirstCloser first, int connections, double p
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
     private readonly ConcurrentBag<string> _failures = [];
+    private readonly Lock _turns = new();
+    private long _nextTurn;
     private int _begun;
     private int _served;
 
@@ -30,7 +32,7 @@ internal sealed class TimeWaitPeers(FirstCloser first, int connections, double p
 
         Assert.That(SpinWait.SpinUntil(IsBalancerThere, Patience), "the balancer");
         long start = Stopwatch.GetTimestamp();
-        Thread[] clients = [.. Enumerable.Range(0, Threads).Select(_ => Begin(() => Connect(start)))];
+        Thread[] clients = [.. Enumerable.Range(0, Threads).Select(_ => Begin(Connect))];
         Array.ForEach(clients, c => c.Join());
         Console.Error.WriteLine($"{connections} connections in {Stopwatch.GetElapsedTime(start).TotalSeconds:F1} s, {_served} served");
         failures = _failures;
@@ -81,15 +83,26 @@ internal sealed class TimeWaitPeers(FirstCloser first, int connections, double p
         }
     }
 
-    private void Connect(long start)
+    /// <summary>Evenly, and nothing is made up for after a stall, so that in any time there are no more of them than the rate says.</summary>
+    private void AwaitTurn()
+    {
+        lock (_turns)
+        {
+            SpinWait.SpinUntil(() => Stopwatch.GetTimestamp() >= _nextTurn);
+            _nextTurn = Stopwatch.GetTimestamp() + (long)(Stopwatch.Frequency / perSecond);
+        }
+    }
+
+    private void Connect()
     {
         byte[] one = new byte[1];
         int number;
         while ((number = Interlocked.Increment(ref _begun)) <= connections)
         {
-            // Evenly, so that in any time there are no more of them than the rate says.
-            TimeSpan turn = perSecond > 0 ? TimeSpan.FromSeconds(number / perSecond) : TimeSpan.Zero;
-            SpinWait.SpinUntil(() => Stopwatch.GetElapsedTime(start) >= turn);
+            if (perSecond > 0)
+            {
+                AwaitTurn();
+            }
 
             using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
             try
