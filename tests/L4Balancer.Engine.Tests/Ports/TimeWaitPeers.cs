@@ -86,11 +86,14 @@ internal sealed class TimeWaitPeers(FirstCloser first, int connections, double p
     /// <summary>Evenly, and nothing is made up for after a stall, so that in any time there are no more of them than the rate says.</summary>
     private void AwaitTurn()
     {
+        long turn;
         lock (_turns)
         {
-            SpinWait.SpinUntil(() => Stopwatch.GetTimestamp() >= _nextTurn);
-            _nextTurn = Stopwatch.GetTimestamp() + (long)(Stopwatch.Frequency / perSecond);
+            turn = Math.Max(_nextTurn, Stopwatch.GetTimestamp());
+            _nextTurn = turn + (long)(Stopwatch.Frequency / perSecond);
         }
+
+        SpinWait.SpinUntil(() => Stopwatch.GetTimestamp() >= turn);
     }
 
     private void Connect()
