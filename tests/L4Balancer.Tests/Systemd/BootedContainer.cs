@@ -130,7 +130,7 @@ internal sealed class BootedContainer : IDisposable
             RedirectStandardOutput = true,
             RedirectStandardError = true,
 
-            // Else /sys is a small part of it, without the place of the file system of BPF.
+            // Else nothing can be mounted in /sys.
             Environment = { ["SYSTEMD_NSPAWN_API_VFS_WRITABLE"] = _hasBpf ? "yes" : "no" },
         })!;
         Task<string> output = process.StandardOutput.ReadToEndAsync();
