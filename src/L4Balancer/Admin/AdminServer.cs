@@ -21,10 +21,8 @@ namespace L4Balancer.Admin;
 /// </summary>
 internal sealed class AdminServer : IControlServer
 {
-    private const int LongestHead = 16 * 1024;
-
-    private static readonly TimeSpan HeadTimeout = TimeSpan.FromSeconds(10);
-    private static readonly TimeSpan IdleTimeout = TimeSpan.FromSeconds(130);
+    private static readonly RequestBounds Bounds = new(
+        LargestBody: Guard.LargestDiscarded, LongestHead: 16 * 1024, HeadTimeout: TimeSpan.FromSeconds(10), IdleTimeout: TimeSpan.FromSeconds(130));
 
     private readonly ControlSockets _sockets;
     private readonly ILogger _log;
@@ -204,15 +202,7 @@ internal sealed class AdminServer : IControlServer
 
     private void Bound(KestrelServerOptions options)
     {
-        options.AddServerHeader = false;
-        options.AllowSynchronousIO = false;
-        options.Limits.MaxRequestBodySize = Guard.LargestDiscarded;
-        options.Limits.MaxRequestHeadersTotalSize = LongestHead;
-        options.Limits.MaxRequestLineSize = LongestHead / 2;
-        options.Limits.MaxRequestHeaderCount = 64;
-        options.Limits.RequestHeadersTimeout = HeadTimeout;
-        options.Limits.KeepAliveTimeout = IdleTimeout;
-        options.Limits.MinResponseDataRate = QuietHost.SlowestReader;
+        Bounds.Apply(options);
         if (_local is not null)
         {
             options.Listen(_local.EndPoint, listen => From(listen, _local.Places, Requester.OfLocal));

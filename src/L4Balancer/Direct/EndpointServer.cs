@@ -22,11 +22,9 @@ namespace L4Balancer.Direct;
 /// </summary>
 internal sealed class EndpointServer : IControlServer
 {
-    private const int LongestHead = 8 * 1024;
-
     private static readonly TimeSpan HandshakeTimeout = TimeSpan.FromSeconds(5);
-    private static readonly TimeSpan HeadTimeout = TimeSpan.FromSeconds(5);
-    private static readonly TimeSpan IdleTimeout = TimeSpan.FromSeconds(30);
+    private static readonly RequestBounds Bounds = new(
+        LargestBody: EndpointRequests.LargestBody, LongestHead: 8 * 1024, HeadTimeout: TimeSpan.FromSeconds(5), IdleTimeout: TimeSpan.FromSeconds(30));
 
     /// <summary>How often the certificate's files are looked at, and what was handed out and has had its time is let go.</summary>
     private static readonly TimeSpan Upkeep = TimeSpan.FromSeconds(1);
@@ -187,15 +185,7 @@ internal sealed class EndpointServer : IControlServer
 
     private static void Bound(KestrelServerOptions options, KeptListener listener, EndpointCertificate? certificate)
     {
-        options.AddServerHeader = false;
-        options.AllowSynchronousIO = false;
-        options.Limits.MaxRequestBodySize = EndpointRequests.LargestBody;
-        options.Limits.MaxRequestHeadersTotalSize = LongestHead;
-        options.Limits.MaxRequestLineSize = LongestHead;
-        options.Limits.MaxRequestHeaderCount = 64;
-        options.Limits.RequestHeadersTimeout = HeadTimeout;
-        options.Limits.KeepAliveTimeout = IdleTimeout;
-        options.Limits.MinResponseDataRate = QuietHost.SlowestReader;
+        Bounds.Apply(options);
         options.Listen(listener.EndPoint, listen =>
         {
             listen.Protocols = HttpProtocols.Http1;

@@ -24,11 +24,10 @@ internal sealed class MetricsServer : IControlServer
     /// A few scrapers; these descriptors are in the reserve that <see cref="DescriptorBudget"/> keeps for the daemon itself.
     /// </summary>
     private const int MostConnections = 24;
-    private const int LongestHead = 8 * 1024;
     private const string Path = "/metrics";
 
-    private static readonly TimeSpan HeadTimeout = TimeSpan.FromSeconds(5);
-    private static readonly TimeSpan IdleTimeout = TimeSpan.FromSeconds(130);
+    private static readonly RequestBounds Bounds = new(
+        LargestBody: 0, LongestHead: 8 * 1024, HeadTimeout: TimeSpan.FromSeconds(5), IdleTimeout: TimeSpan.FromSeconds(130));
 
     private readonly KeptListener _listener;
     private readonly WebApplication _app;
@@ -94,15 +93,7 @@ internal sealed class MetricsServer : IControlServer
 
     private static void Bound(KestrelServerOptions options, KeptListener listener)
     {
-        options.AddServerHeader = false;
-        options.AllowSynchronousIO = false;
-        options.Limits.MaxRequestBodySize = 0;
-        options.Limits.MaxRequestHeadersTotalSize = LongestHead;
-        options.Limits.MaxRequestLineSize = LongestHead;
-        options.Limits.MaxRequestHeaderCount = 64;
-        options.Limits.RequestHeadersTimeout = HeadTimeout;
-        options.Limits.KeepAliveTimeout = IdleTimeout;
-        options.Limits.MinResponseDataRate = QuietHost.SlowestReader;
+        Bounds.Apply(options);
         options.Listen(listener.EndPoint, listen =>
         {
             listen.Protocols = HttpProtocols.Http1;

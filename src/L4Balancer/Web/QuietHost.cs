@@ -1,5 +1,4 @@
 using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -13,12 +12,6 @@ internal static class QuietHost
 {
     /// <summary>Maximum time for which slow readers may delay the shutdown of the daemon.</summary>
     private static readonly TimeSpan StopWithin = TimeSpan.FromMilliseconds(200);
-
-    /// <summary>
-    /// A reader that takes an answer more slowly is cut off. The grace period holds for each write: large answers are written in pieces
-    /// that take longer than it.
-    /// </summary>
-    public static MinDataRate SlowestReader { get; } = new(bytesPerSecond: 32 * 1024, gracePeriod: TimeSpan.FromSeconds(5));
 
     public static WebApplicationBuilder CreateBuilder(ILoggerFactory loggers)
     {

@@ -11,6 +11,9 @@ internal static class HandOver
     /// <summary>Connections in one message, as between two processes.</summary>
     public const int Slice = 126;
 
+    /// <summary>Has the next ones stand still.</summary>
+    public static async Task<FrozenSlice> FreezeAsync(Rig from) => (await from.Engine.FreezeAsync(Slice, CancellationToken.None).Soon())!;
+
     /// <summary>Hands over all that is established.</summary>
     /// <param name="stood">Told how long each slice stood still.</param>
     /// <returns>How many there were.</returns>
@@ -29,7 +32,7 @@ internal static class HandOver
     public static async Task<int> NextAsync(Rig from, Rig to, Action<TimeSpan>? stood = null)
     {
         long start = Stopwatch.GetTimestamp();
-        await using FrozenSlice slice = (await from.Engine.FreezeAsync(Slice, CancellationToken.None).Soon())!;
+        await using FrozenSlice slice = await FreezeAsync(from);
         if (slice.Connections.Count == 0)
         {
             return 0;

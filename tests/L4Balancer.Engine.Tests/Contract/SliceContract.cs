@@ -1,6 +1,5 @@
 using L4Balancer.Core.Accounting;
 using L4Balancer.Core.Connections;
-using L4Balancer.Core.Pacing;
 using L4Balancer.Engine.Tests.Peers;
 
 namespace L4Balancer.Engine.Tests.Contract;
@@ -69,7 +68,7 @@ internal abstract class SliceContract(Func<EngineOptions, IEngine> create) : Eng
             return;
         }
 
-        await using (FrozenSlice slice = await FreezeAsync(rig))
+        await using (FrozenSlice slice = await HandOver.FreezeAsync(rig))
         {
             ulong id = slice.Connections.Single().Record.Id;
             await client.SendAsync(new byte[100]);
@@ -101,7 +100,7 @@ internal abstract class SliceContract(Func<EngineOptions, IEngine> create) : Eng
         }
 
         (Peer from, Peer to) = byClient ? (client, server) : (server, client);
-        await using FrozenSlice slice = await FreezeAsync(first);
+        await using FrozenSlice slice = await HandOver.FreezeAsync(first);
         if (what != Event.Reset)
         {
             await from.SendAsync(new byte[1000]);
@@ -153,7 +152,7 @@ internal abstract class SliceContract(Func<EngineOptions, IEngine> create) : Eng
         (Peer one, Peer other) = byClient ? (client, server) : (server, client);
         one.Finish();
         Assert.That((await other.ReceiveAllAsync()).End, Is.EqualTo(StreamEnd.Fin));
-        await using FrozenSlice slice = await FreezeAsync(first);
+        await using FrozenSlice slice = await HandOver.FreezeAsync(first);
         other.Finish();
         ExportedConnection[] copies = HandOver.Copy(slice.Connections, second);
         await HandOver.CommitAsync(slice, first, copies);
@@ -161,86 +160,6 @@ internal abstract class SliceContract(Func<EngineOptions, IEngine> create) : Eng
 
         Assert.That((await one.ReceiveAllAsync()).End, Is.EqualTo(StreamEnd.Fin));
         Assert.That((await second.Records.NextEndAsync()).Reason, Is.EqualTo(byClient ? CloseReason.ClientClosed : CloseReason.BackendClosed));
-    }
-
-    [Test]
-    public async Task What_asks_for_an_end_waits_until_it_thaws([Values("close", "shed", "stop", "stop at once")] string how)
-    {
-        TestBackend backend = Backend();
-        Rig rig = Start(Settings.Pool(backend));
-        (Peer client, Peer server) = await OpenAsync(rig, backend);
-        if (!await HandsOverAsync(rig))
-        {
-            return;
-        }
-
-        await using FrozenSlice slice = await FreezeAsync(rig);
-        Task asked = EndAsync(rig, slice.Connections.Single().Record.Id, how);
-        await Patience.Elapse(TimeSpan.FromMilliseconds(50));
-        Assert.That((client.IsOver, client.Socket.Poll(0, System.Net.Sockets.SelectMode.SelectRead)), Is.EqualTo((false, false)));
-
-        await slice.ThawAsync().Soon();
-
-        StreamEnd expected = how == "stop at once" ? StreamEnd.Reset : StreamEnd.Fin;
-        Assert.That((await client.ReceiveAllAsync()).End, Is.EqualTo(expected));
-        Assert.That((await server.ReceiveAllAsync()).End, Is.EqualTo(expected));
-        client.Dispose();
-        server.Dispose();
-        await asked.Soon();
-        Assert.That((await rig.Records.NextEndAsync()).Reason, Is.EqualTo(how.StartsWith("stop", StringComparison.Ordinal) ? CloseReason.Shutdown : CloseReason.Admin));
-    }
-
-    [Test]
-    public async Task A_close_of_one_that_is_given_up_is_passed_on()
-    {
-        TestBackend backend = Backend();
-        Rig first = Start(Settings.Pool(backend));
-        (Peer client, Peer server) = await OpenAsync(first, backend);
-        if (await StartSecondAsync(first) is not { } second)
-        {
-            return;
-        }
-
-        await using FrozenSlice slice = await FreezeAsync(first);
-        ulong id = slice.Connections.Single().Record.Id;
-        Assert.That(first.Engine.Close(id, CloseReason.Admin), Is.True);
-        ExportedConnection[] copies = HandOver.Copy(slice.Connections, second);
-        IReadOnlyList<RequestedClose> closes = await HandOver.CommitAsync(slice, first, copies);
-        Assert.That(closes, Is.EqualTo(new[] { new RequestedClose(id, CloseReason.Admin) }));
-        Assert.That(first.Engine.Count, Is.Zero);
-
-        await HandOver.AdoptAsync(second, copies);
-        await client.SendAsync(new byte[1]);
-        await server.ReceiveAsync(1);
-        Assert.That(second.Engine.Close(id, CloseReason.Admin), Is.True);
-        Assert.That((await server.ReceiveAllAsync()).End, Is.EqualTo(StreamEnd.Fin));
-    }
-
-    [Test]
-    public async Task What_is_asked_of_one_that_is_taken_waits_until_it_is_served()
-    {
-        TestBackend backend = Backend();
-        Rig first = Start(Settings.Pool(backend));
-        (Peer client, Peer server) = await OpenAsync(first, backend);
-        if (await StartSecondAsync(first) is not { } second)
-        {
-            return;
-        }
-
-        await using FrozenSlice slice = await FreezeAsync(first);
-        ExportedConnection[] copies = HandOver.Copy(slice.Connections, second);
-        await using FrozenSlice taken = await HandOver.TakeAsync(second, copies);
-        Assert.That(second.List().Select(r => r.Id), Is.EqualTo(copies.Select(c => c.Record.Id)));
-        Assert.That(second.Engine.Close(copies[0].Record.Id, CloseReason.Admin), Is.True);
-        await HandOver.CommitAsync(slice, first, copies);
-        Assert.That((client.IsOver, client.Socket.Poll(0, System.Net.Sockets.SelectMode.SelectRead)), Is.EqualTo((false, false)));
-
-        await taken.ThawAsync().Soon();
-        Assert.That((await client.ReceiveAllAsync()).End, Is.EqualTo(StreamEnd.Fin));
-        Assert.That((await server.ReceiveAllAsync()).End, Is.EqualTo(StreamEnd.Fin));
-        client.Finish();
-        server.Finish();
-        Assert.That((await second.Records.NextEndAsync()).Reason, Is.EqualTo(CloseReason.Admin));
     }
 
     [Test]
@@ -255,7 +174,7 @@ internal abstract class SliceContract(Func<EngineOptions, IEngine> create) : Eng
         }
 
         await second.Engine.StopAsync(TimeSpan.Zero, CancellationToken.None).Soon();
-        await using (FrozenSlice slice = await FreezeAsync(first))
+        await using (FrozenSlice slice = await HandOver.FreezeAsync(first))
         {
             int open = EngineSocket.CountDescriptors();
             ExportedConnection[] copies = [.. slice.Connections.Select(Duplicates.Of)];
@@ -278,11 +197,11 @@ internal abstract class SliceContract(Func<EngineOptions, IEngine> create) : Eng
             return;
         }
 
-        FrozenSlice slice = await FreezeAsync(first);
+        FrozenSlice slice = await HandOver.FreezeAsync(first);
         while (slice.Connections.Count == 0)
         {
             // So slow a machine that it has become idle already.
-            slice = await FreezeAsync(first);
+            slice = await HandOver.FreezeAsync(first);
         }
 
         await Patience.Elapse(2 * Short);
@@ -309,112 +228,6 @@ internal abstract class SliceContract(Func<EngineOptions, IEngine> create) : Eng
         Assert.That((await (adopted ? second : first).Records.NextEndAsync()).Reason, Is.EqualTo(CloseReason.IdleTimeout));
     }
 
-    [Test]
-    public async Task Slices_are_as_large_as_asked_and_go_round()
-    {
-        const int count = 300;
-        TestBackend backend = Backend();
-        backend.ServeEcho();
-        Rig rig = Start(Settings.Pool(backend));
-        for (int i = 0; i < count; i++)
-        {
-            await ConnectAsync(rig);
-        }
-
-        await Patience.Until(() => rig.Records.EstablishedCount == count, "all are established");
-        if (!await HandsOverAsync(rig))
-        {
-            return;
-        }
-
-        List<FrozenSlice> slices = [];
-        for (int i = 0; i < 5; i++)
-        {
-            slices.Add((await rig.Engine.FreezeAsync(HandOver.Slice, CancellationToken.None).Soon())!);
-        }
-
-        Assert.That(slices.Select(s => s.Connections.Count), Is.EqualTo(new[] { 126, 126, 48, 0, 0 }));
-        Assert.That(slices.SelectMany(s => s.Connections).Select(c => c.Record.Id).Distinct().Count(), Is.EqualTo(count));
-        foreach (FrozenSlice slice in slices)
-        {
-            await slice.ThawAsync().Soon();
-        }
-
-        await using FrozenSlice again = (await rig.Engine.FreezeAsync(count, CancellationToken.None).Soon())!;
-        Assert.That(again.Connections, Has.Count.EqualTo(count));
-        Assert.That(async () => await rig.Engine.FreezeAsync(0, CancellationToken.None), Throws.InstanceOf<ArgumentOutOfRangeException>());
-    }
-
-    [Test]
-    public async Task One_of_two_is_given_up_without_a_trace_and_the_other_goes_on()
-    {
-        TestBackend backend = Backend();
-        Rig first = Start(Settings.Pool(backend));
-        (Peer client, Peer server) = await OpenAsync(first, backend);
-        (Peer other, Peer otherServer) = await OpenAsync(first, backend);
-        if (await StartSecondAsync(first) is not { } second)
-        {
-            return;
-        }
-
-        await using FrozenSlice slice = await FreezeAsync(first);
-        ExportedConnection copy = HandOver.Copy(slice.Connections.Where(c => c.Record.Tuple.Source == client.Local), second).Single();
-        int open = EngineSocket.CountDescriptors();
-        await HandOver.CommitAsync(slice, first, copy);
-        await slice.ThawAsync().Soon();
-        Assert.That(await slice.CommitAsync(new HashSet<ulong> { copy.Record.Id + 1 }).Soon(), Is.Empty, "it has ended");
-        using (Assert.EnterMultipleScope())
-        {
-            Assert.That(EngineSocket.CountDescriptors(), Is.LessThanOrEqualTo(open - 2));
-            Assert.That((first.Engine.Count, first.Snapshot.State.Open, first.Backend().Active, first.Listener.Open), Is.EqualTo((1, 1, 1, 1)));
-            Assert.That((first.Records.EndedCount, first.Closed, first.Snapshot.Ports.Uses.Sum(u => u.Held)), Is.EqualTo((0, 0, 1)));
-            Assert.That((client.IsOver, server.IsOver), Is.EqualTo((false, false)));
-        }
-
-        await other.SendAsync(new byte[1]);
-        await otherServer.ReceiveAsync(1);
-        await HandOver.AdoptAsync(second, copy);
-        await client.SendAsync(new byte[1]);
-        await server.ReceiveAsync(1);
-        await FinishAsync(other, otherServer);
-        await FinishAsync(client, server);
-    }
-
-    [Test]
-    public async Task What_is_being_set_up_or_closed_stays_and_the_former_is_counted_until_it_is_established()
-    {
-        TestBackend silent = Keep(await TestBackend.SilentAsync());
-        Rig rig = Start(Settings.Pool(silent) with { ConnectTimeout = TimeSpan.FromSeconds(30) });
-        Peer client = await ConnectAsync(rig);
-        await Patience.Until(() => rig.Listener.Pending == 1, "it is pending");
-        Assert.That((rig.Engine.Count, rig.Engine.Connecting), Is.EqualTo((1, 1)));
-        if (!await HandsOverAsync(rig))
-        {
-            return;
-        }
-
-        await using (FrozenSlice none = await FreezeAsync(rig))
-        {
-            Assert.That(none.Connections, Is.Empty);
-        }
-
-        await silent.Unblock();
-        Peer server = Keep(await silent.AcceptAsync());
-        await Patience.Until(() => rig.Engine.Connecting == 0, "it is established");
-        await using (FrozenSlice one = await FreezeAsync(rig))
-        {
-            Assert.That(one.Connections, Has.Count.EqualTo(1));
-        }
-
-        Assert.That(rig.Engine.Close(rig.List().Single().Id, CloseReason.Admin), Is.True);
-        await using (FrozenSlice none = await FreezeAsync(rig))
-        {
-            Assert.That((none.Connections.Count, rig.Engine.Count), Is.EqualTo((0, 1)), "it lingers");
-        }
-
-        client.Finish();
-        server.Finish();
-    }
 
     private static async Task FailAsync(Rig first, Rig second, Step step)
     {
@@ -426,7 +239,7 @@ internal abstract class SliceContract(Func<EngineOptions, IEngine> create) : Eng
             return;
         }
 
-        FrozenSlice slice = await FreezeAsync(first);
+        FrozenSlice slice = await HandOver.FreezeAsync(first);
         if (step != Step.Frozen)
         {
             ExportedConnection[] copies = [.. slice.Connections.Select(Duplicates.Of)];
@@ -449,7 +262,7 @@ internal abstract class SliceContract(Func<EngineOptions, IEngine> create) : Eng
             // One connection goes there and comes back.
             foreach ((Rig from, Rig to) in new[] { (first, second), (second, first) })
             {
-                FrozenSlice part = from == first ? slice : await FreezeAsync(from);
+                FrozenSlice part = from == first ? slice : await HandOver.FreezeAsync(from);
                 ExportedConnection[] taken = HandOver.Copy(part.Connections.Take(1), to);
                 await HandOver.CommitAsync(part, from, taken);
                 Assert.That(await HandOver.AdoptAsync(to, taken), Is.Empty);
@@ -457,26 +270,5 @@ internal abstract class SliceContract(Func<EngineOptions, IEngine> create) : Eng
         }
 
         await slice.ThawAsync().Soon();
-    }
-
-    private static async Task<FrozenSlice> FreezeAsync(Rig rig) =>
-        (await rig.Engine.FreezeAsync(HandOver.Slice, CancellationToken.None).Soon())!;
-
-    private static async Task EndAsync(Rig rig, ulong id, string how)
-    {
-        switch (how)
-        {
-            case "close":
-                Assert.That(rig.Engine.Close(id, CloseReason.Admin), Is.True);
-                Assert.That(rig.Engine.Close(id, CloseReason.Admin), Is.True, "it is still open");
-                break;
-            case "shed":
-                var order = new ShedOrder { Reason = CloseReason.Admin, CloseRate = CloseRate.AtRate(0) };
-                Assert.That(await rig.Engine.ShedAsync(order, CancellationToken.None).Soon(), Is.EqualTo(1));
-                break;
-            default:
-                await rig.Engine.StopAsync(TimeSpan.Zero, new CancellationToken(canceled: how == "stop at once"));
-                break;
-        }
     }
 }

@@ -85,6 +85,10 @@ internal static class EpollEngineTests
 
     internal sealed class Slice() : SliceContract(NewEpoll);
 
+    internal sealed class SliceRequest() : SliceRequestContract(NewEpoll);
+
+    internal sealed class SliceMembers() : SliceMembersContract(NewEpoll);
+
     internal sealed class SharedListen() : SharedListenContract(NewEpoll);
 
     internal sealed class Memory() : MemoryContract(NewEpoll);

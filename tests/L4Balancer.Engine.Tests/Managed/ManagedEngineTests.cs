@@ -84,6 +84,10 @@ internal static class ManagedEngineTests
 
     internal sealed class Slice() : SliceContract(NewManaged);
 
+    internal sealed class SliceRequest() : SliceRequestContract(NewManaged);
+
+    internal sealed class SliceMembers() : SliceMembersContract(NewManaged);
+
     internal sealed class SharedListen() : SharedListenContract(NewManaged);
 
     internal sealed class Memory() : MemoryContract(NewManaged);

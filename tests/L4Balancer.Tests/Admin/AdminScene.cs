@@ -47,8 +47,7 @@ internal sealed class AdminScene
         Daemon = DaemonProcess.Start("run", "--config", ConfigPath);
         await Daemon.ReadyAsync();
         Listener = await Daemon.ListenerAsync("wss");
-        string line = await Daemon.LineWithAsync("admin API on http://");
-        Tcp = IPEndPoint.Parse(line[(line.IndexOf("http://", StringComparison.Ordinal) + 7)..]);
+        Tcp = await OwnDaemon.TcpAsync(Daemon);
         Local = OverSocket(SocketPath);
     }
 

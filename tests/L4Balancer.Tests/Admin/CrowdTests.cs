@@ -22,26 +22,8 @@ internal sealed class CrowdTests
     [TestCase(200)]
     public async Task Silent_connections_keep_neither_checkers_nor_operators_out(int sources)
     {
-        await File.WriteAllTextAsync(_folder.PathOf("token"), AdminScene.Token);
-        await using DaemonProcess daemon = DaemonProcess.Run($"""
-            [admin]
-            socket = "{_folder.SocketPath}"
-            listen = "127.0.0.1:0"
-            token_file = "{_folder.PathOf("token")}"
-            [[listeners]]
-            name = "wss"
-            bind = ["127.0.0.1:0"]
-            pool = "chat"
-            [[pools]]
-            name = "chat"
-            health = {"{ type = \"none\" }"}
-            [[pools.backends]]
-            name = "ws1"
-            address = "127.0.0.1:9"
-            """);
-        await daemon.ReadyAsync();
-        string line = await daemon.LineWithAsync("admin API on http://");
-        IPEndPoint admin = IPEndPoint.Parse(line[(line.IndexOf("http://", StringComparison.Ordinal) + 7)..]);
+        await using DaemonProcess daemon = await OwnDaemon.StartAsync(_folder);
+        IPEndPoint admin = await OwnDaemon.TcpAsync(daemon);
         List<Socket> silent = [];
         try
         {

@@ -58,26 +58,8 @@ internal sealed class TokenGuessesTests
     public async Task Guessing_at_a_daemon_is_slow_logged_and_counted()
     {
         using var folder = new SocketFolder();
-        await File.WriteAllTextAsync(folder.PathOf("token"), AdminScene.Token);
-        await using DaemonProcess daemon = DaemonProcess.Run($"""
-            [admin]
-            socket = "{folder.SocketPath}"
-            listen = "127.0.0.1:0"
-            token_file = "{folder.PathOf("token")}"
-            [[listeners]]
-            name = "wss"
-            bind = ["127.0.0.1:0"]
-            pool = "chat"
-            [[pools]]
-            name = "chat"
-            health = {"{ type = \"none\" }"}
-            [[pools.backends]]
-            name = "ws1"
-            address = "127.0.0.1:9"
-            """);
-        await daemon.ReadyAsync();
-        string line = await daemon.LineWithAsync("admin API on http://");
-        var address = new Uri(line[line.IndexOf("http://", StringComparison.Ordinal)..]);
+        await using DaemonProcess daemon = await OwnDaemon.StartAsync(folder);
+        var address = new Uri($"http://{await OwnDaemon.TcpAsync(daemon)}/");
         Assert.That(await folder.Http.GetStringAsync("/metrics"), Does.Contain("l4balancer_admin_auth_failures_total{} 0\n"));
 
         Assert.That(await ReloadAsync(address, "wrong-but-long-enough"), Is.EqualTo(HttpStatusCode.Unauthorized));

@@ -25,7 +25,7 @@ internal sealed class SlowReaderTests
         WebApplicationBuilder builder = QuietHost.CreateBuilder(NullLoggerFactory.Instance);
         builder.WebHost.UseKestrelCore().ConfigureKestrel(options =>
         {
-            options.Limits.MinResponseDataRate = QuietHost.SlowestReader;
+            options.Limits.MinResponseDataRate = RequestBounds.SlowestReader;
             options.Listen(IPAddress.Loopback, 0, new ConnectionPlaces(PlaceLimits.ForTcp("[admin] listen", 64), TimeProvider.System, NullLogger.Instance).Limit);
         });
         WebApplication app = builder.Build();
