@@ -36,7 +36,7 @@ internal sealed class ShellOffers(Directive directive, bool isDescribed) : Synch
     public override int Invoke(ParseResult parseResult)
     {
         string line = parseResult.Tokens.LastOrDefault(static t => t.Type != TokenType.Directive)?.Value ?? "";
-        string? count = parseResult.GetResult(directive)?.Values.FirstOrDefault();
+        string? count = parseResult.GetResult(directive) is { Values: [string first, ..] } ? first : null;
         int length = int.TryParse(count, NumberStyles.None, CultureInfo.InvariantCulture, out int asked) ? Math.Min(asked, line.Length) : line.Length;
         foreach (CompletionItem offer in After(parseResult.RootCommandResult.Command, line[..length]))
         {
