@@ -10,9 +10,9 @@ using L4Balancer.Logging;
 namespace L4Balancer.CommandLine;
 
 /// <summary>
-/// What may come next on a command line, for the completion of shells: <c>[suggest:N] LINE</c> prints one offer a line for the first N characters of LINE, and
-/// <c>[describe:N] LINE</c> also what it is, after a tab. Options are offered to a word that begins with <c>-</c>, or where nothing else may come; an argument
-/// that is given already is not offered again.
+/// What may come next on a command line, for the completion of shells: <c>[suggest:N] LINE</c> prints one offer a line for the first N
+/// characters of LINE, and <c>[describe:N] LINE</c> also what it is, after a tab. Options are offered to a word that begins with <c>-</c>, or
+/// where nothing else may come; an argument that is given already is not offered again.
 /// </summary>
 internal sealed class ShellOffers(Directive directive, bool isDescribed) : SynchronousCommandLineAction
 {
@@ -37,8 +37,8 @@ internal sealed class ShellOffers(Directive directive, bool isDescribed) : Synch
     {
         string line = parseResult.Tokens.LastOrDefault(static t => t.Type != TokenType.Directive)?.Value ?? "";
         string? count = parseResult.GetResult(directive) is { Values: [string first, ..] } ? first : null;
-        int length = int.TryParse(count, NumberStyles.None, CultureInfo.InvariantCulture, out int asked) ? Math.Min(asked, line.Length) : line.Length;
-        foreach (CompletionItem offer in After(parseResult.RootCommandResult.Command, line[..length]))
+        int length = int.TryParse(count, NumberStyles.None, CultureInfo.InvariantCulture, out int asked) ? asked : line.Length;
+        foreach (CompletionItem offer in After(parseResult.RootCommandResult.Command, line[..Math.Min(length, line.Length)]))
         {
             string what = isDescribed && offer.Detail is { Length: > 0 } detail ? $"\t{FirstSentence(detail)}" : "";
             parseResult.InvocationConfiguration.Output.WriteLine(LogText.ForTerminal(offer.Label) + what);
@@ -86,8 +86,8 @@ internal sealed class ShellOffers(Directive directive, bool isDescribed) : Synch
     }
 
     // The option that the next word is the value of.
-    private static Option? WithoutValue(ParseResult parsed, bool isAssigned) =>
-        parsed.Tokens is [.., { Type: TokenType.Option } token] && Known(parsed).FirstOrDefault(o => o.Name == token.Value || o.Aliases.Contains(token.Value)) is { } option
+    private static Option? WithoutValue(ParseResult parsed, bool isAssigned) => parsed.Tokens is [.., { Type: TokenType.Option } token]
+        && Known(parsed).FirstOrDefault(o => o.Name == token.Value || o.Aliases.Contains(token.Value)) is { } option
         && (isAssigned || option.Arity.MinimumNumberOfValues > 0) ? option : null;
 
     private static IEnumerable<CompletionItem> OptionsOf(ParseResult parsed) =>
@@ -97,13 +97,15 @@ internal sealed class ShellOffers(Directive directive, bool isDescribed) : Synch
     private static IEnumerable<Option> Known(ParseResult parsed)
     {
         Command command = parsed.CommandResult.Command;
-        IEnumerable<Option> inherited = command is RootCommand ? [] : parsed.RootCommandResult.Command.Options.Where(static o => o.Recursive);
+        IEnumerable<Option> inherited = command is RootCommand ? []
+            : parsed.RootCommandResult.Command.Options.Where(static o => o.Recursive);
         bool isAlone = CommandLineRoot.Alone.Contains(command.Name);
         return command.Options.Concat(inherited.Where(o => !isAlone || o is HelpOption)).Where(static o => !o.Hidden);
     }
 
     private static IEnumerable<CompletionItem> Commands(Command command) =>
-        command.Subcommands.Where(static c => !c.Hidden).Select(static c => new CompletionItem(c.Name, detail: c.Description)).OrderBy(static c => c.Label, StringComparer.Ordinal);
+        command.Subcommands.Where(static c => !c.Hidden).Select(static c => new CompletionItem(c.Name, detail: c.Description))
+            .OrderBy(static c => c.Label, StringComparer.Ordinal);
 
     private static string FirstSentence(string text)
     {

@@ -43,8 +43,14 @@ internal static class TopColumns
         new('l', "BALANCE", -17, 90, p => p.Balance, p => p.Balance),
         new('b', "BACKENDS", 8, 0, p => Quantity.Count(p.Backends), p => p.Backends),
         new('u', "UP", 6, 0, p => Quantity.Count(p.Up), p => p.Up) { Tone = static p => p.TakesConnections ? null : TopTone.Bad },
-        new('d', "DOWN", 6, 0, p => Quantity.Count(p.Down + p.Degraded), p => p.Down + p.Degraded) { Tone = static p => p.Down + p.Degraded > 0 ? TopTone.Bad : null },
-        new('m', "DRAIN", 6, 0, p => Quantity.Count(p.Draining + p.Maintenance), p => p.Draining + p.Maintenance) { Tone = static p => p.Draining + p.Maintenance > 0 ? TopTone.Warning : null },
+        new('d', "DOWN", 6, 0, p => Quantity.Count(p.Down + p.Degraded), p => p.Down + p.Degraded)
+        {
+            Tone = static p => p.Down + p.Degraded > 0 ? TopTone.Bad : null,
+        },
+        new('m', "DRAIN", 6, 0, p => Quantity.Count(p.Draining + p.Maintenance), p => p.Draining + p.Maintenance)
+        {
+            Tone = static p => p.Draining + p.Maintenance > 0 ? TopTone.Warning : null,
+        },
         new('a', "ACTIVE", 8, 0, p => Quantity.Count(p.Connections), p => p.Connections),
         new('r', "NOTE", -20, 0, PoolNote, p => p.TakesConnections ? p.Rebalance?.Planned ?? 0 : int.MaxValue)
         {
