@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using L4Balancer.Engine.Packets;
 using L4Balancer.Packets;
 
 namespace L4Balancer.Metrics;

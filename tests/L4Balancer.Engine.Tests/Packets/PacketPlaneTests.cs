@@ -167,6 +167,8 @@ internal sealed class PacketPlaneTests
         });
         Assert.That(Attached, Is.Empty);
         _scene.AddInterface();
+        await UntilAsync(() => Attached.Length > 0, "it is attached again");
+        await WaitForNeighboursAsync();
         await PlaneScene.TalkAsync(client, 100, _deadline.Token);
         Assert.That(await PlaneScene.ConnectAsync(_scene.OpenClients(1)[0], _deadline.Token), Is.EqualTo(2));
         Assert.That(Attached, Is.EqualTo("XDP generic on eth0"));
