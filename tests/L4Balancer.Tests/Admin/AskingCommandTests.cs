@@ -308,7 +308,8 @@ internal sealed class AskingCommandTests
         Assert.That(result.Errors, Does.Match("^l4balancer: [^\n]+\n$"));
     }
 
-    private static Task<Result> InvokeAsync(params string[] args) => InvokeAtAsync(AdminScene.SocketPath, args);
+    private static Task<Result> InvokeAsync(params string[] args) =>
+        InvokeAtAsync(AdminScene.SocketPath, args.Contains("--timeout") ? args : [.. args, .. DaemonProcess.Patiently]);
 
     private static async Task<Result> InvokeAtAsync(string address, params string[] args)
     {
