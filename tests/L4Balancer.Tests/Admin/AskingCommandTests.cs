@@ -206,7 +206,7 @@ internal sealed class AskingCommandTests
     {
         Result text = await InvokeAsync("locate", "--listener", "wss", "--source", "203.0.113.7:51234");
         Assert.That(text.Code, Is.Zero, text.Errors);
-        Assert.That(text.Output, Does.Match(@"^backend   chat/ws[12] \(127\.0\.0\.1:\d+\)\n").And.Contain("2 accept connections"));
+        Assert.That(text.Output, Does.Match(@"^backend   chat/ws[12] \(127\.0\.0\.1:\d+\)\n").And.Contain("2 of 2 backends accept connections"));
         Result unknown = await InvokeAsync("locate", "--listener", "nope", "--source", "203.0.113.7:51234", "--json");
         Assert.That((unknown.Code, unknown.Errors.Count(c => c == '\n')), Is.EqualTo((2, 1)));
     }
