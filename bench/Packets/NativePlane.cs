@@ -1,6 +1,7 @@
 using L4Balancer.Bench.Contestants;
 using L4Balancer.Bench.Machine;
 using L4Balancer.Core.Balancing;
+using L4Balancer.Engine.Linux;
 using L4Balancer.Engine.Packets;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -12,6 +13,28 @@ namespace L4Balancer.Bench.Packets;
 /// </summary>
 internal static class NativePlane
 {
+    /// <summary>Attaches a program that passes everything to the other end, until this process ends: with one a veth device takes what is sent back.</summary>
+    /// <param name="port">In the network of this thread.</param>
+    /// <exception cref="InvalidOperationException">It cannot be attached.</exception>
+    public static void LetPoll(string port)
+    {
+        var code = new BpfAssembler();
+        code.Move(Register.R0, PacketHook.Xdp.Passed);
+        code.Exit();
+        using NetlinkSocket? netlink = NetlinkSocket.TryOpen(0, out _);
+        if (netlink is null || InterfaceFacts.Read(netlink, port, out InterfaceFacts facts) != Errno.None)
+        {
+            throw new InvalidOperationException($"no interface {port}");
+        }
+
+        SysResult program = Bpf.Load(Libc.BPF_PROG_TYPE_XDP, code.ToProgram(), out _);
+        SysResult link = program.IsError ? program : Bpf.Attach(program.Value, facts.Index, Libc.BPF_XDP, Libc.XDP_FLAGS_DRV_MODE);
+        if (link.IsError)
+        {
+            throw new InvalidOperationException($"no program at {port}: {link}");
+        }
+    }
+
     /// <exception cref="PacketFaultException">It cannot be attached.</exception>
     public static PacketPlane Start(NetworkHost host, Wiring wiring, PacketForward forward)
     {

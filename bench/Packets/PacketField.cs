@@ -163,6 +163,7 @@ internal sealed class PacketField : IDisposable
         var wiring = new Wiring(Port, Port, Duty.Relay) { Address = HostAddress.From(IPAddress.Parse(virtualAddress)), Hosts = [.. backends.Select(static b => b.Address)] };
         try
         {
+            NativePlane.LetPoll(host.Name);
             _planes.Add(NativePlane.Start(host, wiring, forward));
             long start = Stopwatch.GetTimestamp();
             while (!Answers(wiring))
