@@ -1,4 +1,5 @@
 using System.Text;
+using L4Balancer.Admin.Answers;
 using L4Balancer.CommandLine;
 using L4Balancer.Configuration;
 using L4Balancer.Core.Config;
@@ -52,7 +53,7 @@ internal sealed class TomlTextTests
     {
         BalancerConfig first = Read(text);
         using var output = new StringWriter { NewLine = "\n" };
-        new TomlText(output, new Dictionary<(string, string), Admin.Answers.BackendAnswer>()).Write(ConfigJson.Of(first));
+        new TomlText(output, new Dictionary<(string, string), BackendAnswer>()).Write(ConfigJson.Of(first));
         Assert.That(ConfigJson.Of(Read(output.ToString())).ToJsonString(), Is.EqualTo(ConfigJson.Of(first).ToJsonString()));
     }
 
