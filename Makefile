@@ -149,6 +149,7 @@ install-documents:
 	ln -sfn ../examples $(DESTDIR)$(DOCDIR)/packaging/examples
 	ln -sfn ../examples/prometheus $(DESTDIR)$(DOCDIR)/packaging/prometheus
 	ln -sfn ../examples/grafana $(DESTDIR)$(DOCDIR)/packaging/grafana
+	install -D -m 644 packaging/systemd/packet-mode.conf $(DESTDIR)$(DOCDIR)/packaging/systemd/packet-mode.conf
 	chmod -R u=rwX,go=rX $(DESTDIR)$(DOCDIR)
 
 install-units:

@@ -9,10 +9,17 @@ namespace L4Balancer.Engine.Packets;
 [SupportedOSPlatform("linux")]
 internal static class KernelNeeds
 {
-    private const int NetAdmin = 12;
+    /// <summary>What the unit of systemd gets the rights by.</summary>
+    public const string DropIn = "packet-mode.conf";
+
+    /// <summary>Where packages put it.</summary>
+    public const string DropInPath = "/usr/share/doc/l4balancer/packaging/systemd/" + DropIn;
+
     private const int SysAdmin = 21;
-    private const int PerfMon = 38;
-    private const int BpfRight = 39;
+
+    /// <summary>Of capabilities(7). Without CAP_PERFMON the kernel's verifier refuses arithmetic with pointers to maps; CAP_SYS_ADMIN includes both it and CAP_BPF.</summary>
+    private static readonly (string Name, int Number, bool IsOfSysAdmin)[] Rights =
+        [("CAP_BPF", 39, true), ("CAP_PERFMON", 38, true), ("CAP_NET_ADMIN", 12, false)];
 
     /// <summary>Links between an interface and an XDP program.</summary>
     private static readonly Version Oldest = new(5, 9);
@@ -39,28 +46,22 @@ internal static class KernelNeeds
         }
 
         ulong rights = RightsIn(status);
-        if ((rights & (1UL << BpfRight | 1UL << SysAdmin)) == 0)
-        {
-            missing.Add("CAP_BPF is missing: add it to AmbientCapabilities= and CapabilityBoundingSet= of the unit, and bpf to SystemCallFilter=");
-        }
-
-        if ((rights & (1UL << PerfMon | 1UL << SysAdmin)) == 0)
+        string[] without =
+        [
+            .. Rights.Where(r => (rights & (1UL << r.Number | (r.IsOfSysAdmin ? 1UL << SysAdmin : 0))) == 0).Select(r => r.Name),
+        ];
+        if (without.Length > 0)
         {
             missing.Add(
-                "CAP_PERFMON is missing, without which the kernel's verifier refuses arithmetic with pointers to maps: add it to AmbientCapabilities= and "
-                + "CapabilityBoundingSet= of the unit");
-        }
-
-        if ((rights & 1UL << NetAdmin) == 0)
-        {
-            missing.Add("CAP_NET_ADMIN is missing: add it to AmbientCapabilities= and CapabilityBoundingSet= of the unit");
+                $"{string.Join(", ", without)} {(without.Length == 1 ? "is" : "are")} missing: the drop-in {DropIn} adds to the unit what packet listeners need "
+                + $"(with the documents: {DropInPath}; docs/packet.md)");
         }
 
         if (!Bpf.IsFileSystem(NearestOf(folder)))
         {
             missing.Add(
                 $"{folder} is not on a file system of the type bpf, which keeps programs and maps: "
-                + $"`mount -t bpf bpf {PacketPlaneOptions.FileSystem}` (systemd mounts it at boot)");
+                + $"`mount -t bpf bpf {PacketPlaneOptions.FileSystem}` (systemd mounts it at boot, and {DropIn} where it is not)");
         }
 
         return missing;
@@ -71,7 +72,7 @@ internal static class KernelNeeds
     {
         Errno.EPERM when Environment.OSVersion.Version < WithoutLockedMemory =>
             "LimitMEMLOCK= of the unit is too small for the maps (set LimitMEMLOCK=infinity), or CAP_BPF is missing, or SystemCallFilter= forbids bpf",
-        Errno.EPERM => "CAP_BPF is missing, or SystemCallFilter= of the unit forbids bpf, or the kernel is locked down",
+        Errno.EPERM => $"CAP_BPF is missing, or SystemCallFilter= of the unit forbids bpf ({DropIn} allows it), or the kernel is locked down",
         Errno.ENOMEM or Errno.E2BIG or Errno.ENOSPC => "there is no memory for the maps: lower `flows`, or raise MemoryMax= of the unit",
         Errno.EACCES => "CAP_PERFMON is missing, or the kernel's verifier refuses the program: please report it with the kernel's version",
         Errno.EINVAL => "the kernel is too old, or lacks CONFIG_BPF_SYSCALL features",

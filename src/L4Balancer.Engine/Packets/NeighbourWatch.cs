@@ -70,7 +70,7 @@ internal sealed unsafe class NeighbourWatch : IDisposable
         {
             requests?.Dispose();
             throw new PacketFaultException(
-                $"netlink socket: {fault}. Packet listeners need AF_NETLINK in RestrictAddressFamilies= of the unit");
+                $"netlink socket: {fault}. Packet listeners need AF_NETLINK in RestrictAddressFamilies= of the unit, as {KernelNeeds.DropIn} has it");
         }
 
         return new NeighbourWatch(gate, options, logger, requests!, notices);

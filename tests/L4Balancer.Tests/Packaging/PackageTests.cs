@@ -44,7 +44,7 @@ internal sealed partial class PackageTests
             Assert.That(seen["check"], Does.Contain("/etc/l4balancer/balancer.toml: ok"));
             Assert.That(seen["manual"], Is.EqualTo("there"));
             Assert.That(seen["unit"], Is.Empty);
-            Assert.That(seen["documents"], Is.EqualTo("10 yes"));
+            Assert.That(seen["documents"], Is.EqualTo("11 yes"));
             Assert.That(seen["example"], Does.Contain("balancer.toml.example: ok"));
             Assert.That(seen["bash"], Does.Contain("complete -F _l4balancer l4balancer"));
             if (Has("zsh"))
@@ -192,6 +192,7 @@ internal sealed partial class PackageTests
                 "share/man/man8/l4balancer.8", "share/man/man5/balancer.toml.5", "share/bash-completion/completions/l4balancer",
                 "share/zsh/site-functions/_l4balancer", "share/fish/vendor_completions.d/l4balancer.fish", "share/doc/l4balancer/LICENSE",
                 "share/doc/l4balancer/balancer.toml", "share/doc/l4balancer/docs/admin.md", "share/doc/l4balancer/packaging/prometheus/alerts.yml",
+                "share/doc/l4balancer/packaging/systemd/packet-mode.conf",
             ];
             Assert.That(files.Where(f => !File.Exists(Path.Combine(prefix, f))), Is.Empty);
             Assert.That(Directory.GetFiles(prefix, "*.dbg", SearchOption.AllDirectories), Is.Empty, "debug symbols stay where it was built");

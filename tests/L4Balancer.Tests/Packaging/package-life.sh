@@ -29,7 +29,7 @@ say unit "$(in_root systemd-analyze verify /lib/systemd/system/l4balancer.servic
 say mode "$(in_root stat -c '%a %U:%G' /etc/l4balancer/balancer.toml)"
 documents=/usr/share/doc/l4balancer
 say documents "$(for f in README.md CHANGELOG.md docs/admin.md docs/metrics.md docs/openapi.json examples/balancer.toml.example examples/prometheus/alerts.yml \
-    examples/grafana/l4balancer.json packaging/prometheus/alerts.yml balancer.toml.example; do there "$documents/$f"; done | sort | uniq -c | xargs)"
+    examples/grafana/l4balancer.json packaging/prometheus/alerts.yml packaging/systemd/packet-mode.conf balancer.toml.example; do there "$documents/$f"; done | sort | uniq -c | xargs)"
 say example "$(in_root l4balancer check --config "$documents/balancer.toml.example" 2>&1 | tail -n 1)"
 say zsh "$(in_root zsh -fc 'autoload -Uz +X _l4balancer && echo found' 2>&1 || true)"
 say fish "$(in_root env HOME=/root fish -c 'complete --do-complete "l4balancer dra"' 2>&1 | cut -f 1 || true)"

@@ -16,12 +16,15 @@ internal sealed class BootedContainer : IDisposable
     private readonly string _name;
     private readonly string _scenario;
     private readonly bool _hasPackages;
+    private readonly bool _hasBpf;
 
     /// <param name="scenario">The script in the folder <c>booted</c>, without its <c>.py</c>.</param>
     /// <param name="packages">Names and files of packages, for <c>/packages</c>. With them the program and its unit are theirs, and /usr can be written to.</param>
-    public BootedContainer(string configuration, string scenario = "scenario", IReadOnlyDictionary<string, string>? packages = null)
+    /// <param name="hasBpf">Root in it may load programs into the kernel.</param>
+    public BootedContainer(
+        string configuration, string scenario = "scenario", IReadOnlyDictionary<string, string>? packages = null, bool hasBpf = false)
     {
-        (_name, _scenario, _hasPackages) = (_folder.Name, scenario, packages is not null);
+        (_name, _scenario, _hasPackages, _hasBpf) = (_folder.Name, scenario, packages is not null, hasBpf);
 
         // It is the root of everybody in there, not of root alone.
         File.SetUnixFileMode(
@@ -116,6 +119,7 @@ internal sealed class BootedContainer : IDisposable
             $"--machine={_name}", $"--directory={_folder.FullName}", .. _hasPackages ? Array.Empty<string>() : ["--bind-ro=/usr"],
             $"--bind-ro={dotnet}:/opt/dotnet", $"--bind-ro={Program}:/opt/l4balancer",
             $"--bind-ro={Repository.PathOf("tests", "L4Balancer.Tests", "Systemd", "booted")}:/scenario",
+            .. _hasBpf ? ["--capability=CAP_BPF,CAP_PERFMON", "--system-call-filter=bpf", $"--bind-ro={Repository.PathOf("packaging")}:/packaging"] : Array.Empty<string>(),
         ];
         string script = (Directory.Exists("/run/systemd/system") ? "" : OwnGroup()) + (_hasPackages ? OwnPackages() : "") + "exec \"$@\"";
         string[] keep = Directory.Exists("/run/systemd/system") ? [] : ["--keep-unit"];
@@ -125,6 +129,9 @@ internal sealed class BootedContainer : IDisposable
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
+
+            // Else nothing can be mounted in /sys.
+            Environment = { ["SYSTEMD_NSPAWN_API_VFS_WRITABLE"] = _hasBpf ? "yes" : "no" },
         })!;
         Task<string> output = process.StandardOutput.ReadToEndAsync();
         Task<string> errors = process.StandardError.ReadToEndAsync();
