@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.Versioning;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Tests.Fronting;
 
@@ -9,6 +10,7 @@ namespace L4Balancer.Tests.Packets;
 /// flows is a parameter of the run (<c>flows</c>), for figures.
 /// </summary>
 [Platform("Linux")]
+[SupportedOSPlatform("linux")]
 [NonParallelizable]
 [Category(DaemonProcess.Category)]
 internal sealed class PacketEcmpTests

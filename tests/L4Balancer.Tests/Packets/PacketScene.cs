@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using System.Runtime.Versioning;
 using System.Text;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Balancing;
@@ -18,6 +19,7 @@ internal sealed record PacketSetting(string Forward = "l2", bool SecondChance = 
 /// A client, balancers with a packet listener, and backends, each a host of its own on one switch. The balancers have no other listener, and one
 /// configuration.
 /// </summary>
+[SupportedOSPlatform("linux")]
 internal sealed class PacketScene : IAsyncDisposable
 {
     /// <summary>One of them is not in the configuration at first.</summary>

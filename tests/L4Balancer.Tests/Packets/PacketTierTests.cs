@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Runtime.Versioning;
 using System.Text.Json;
 
 namespace L4Balancer.Tests.Packets;
@@ -9,14 +10,15 @@ namespace L4Balancer.Tests.Packets;
 /// (<c>flows</c>), for figures.
 /// </summary>
 [Platform("Linux")]
+[SupportedOSPlatform("linux")]
 [NonParallelizable]
 [Category(DaemonProcess.Category)]
 internal sealed class PacketTierTests
 {
-    private static readonly int Flows = int.Parse(TestContext.Parameters.Get("flows", "300"), CultureInfo.InvariantCulture);
-
     // Descriptors of this process are for both ends of a flow.
     private const int MostAdded = 300;
+
+    private static readonly int Flows = int.Parse(TestContext.Parameters.Get("flows", "300"), CultureInfo.InvariantCulture);
 
     [Test]
     public async Task Established_flows_stay_and_new_ones_follow_whatever_happens([Values("l2", "ipip")] string forward)
