@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Runtime.Versioning;
 using L4Balancer.Engine.Sockets;
+using L4Balancer.Platform;
 using L4Balancer.Web;
 
 namespace L4Balancer.Admin;
@@ -67,6 +68,12 @@ internal sealed class AdminSocket : IDisposable
             return null;
         }
     }
+
+    /// <summary>Whether another daemon serves at the path of the configuration, or is about to. A stale file is removed.</summary>
+    public static bool IsAnothers(string configured) =>
+        configured.Length > 0 && !OperatingSystem.IsWindows()
+        && LocalSocket.ForDaemon(configured, Environment.IsPrivilegedProcess, Environment.GetEnvironmentVariable) is string path
+        && SocketFile.MakeRoom(path) == SocketFileState.InUse;
 
     /// <summary>Closes the socket and removes the file, unless another process has replaced it or serves on its socket.</summary>
     public void Dispose()
