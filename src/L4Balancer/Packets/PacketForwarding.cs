@@ -38,7 +38,7 @@ internal sealed class PacketForwarding(
     /// <param name="path">The file of the configuration; null if it was not read from a file.</param>
     public static PacketForwarding Of(BalancerConfig config, string? path, TimeProvider clock, ILoggerFactory loggers)
     {
-        string folder = PacketFolder.For(config, path, Environment.GetEnvironmentVariable);
+        string folder = PacketFolder.For(config, path, Environment.IsPrivilegedProcess, Environment.GetEnvironmentVariable);
         return new PacketForwarding(
             listeners => OperatingSystem.IsLinux()
                 ? new KernelPlane(PacketPlane.Start(new PacketPlaneOptions { Folder = folder, Loggers = loggers }, listeners))
@@ -214,7 +214,7 @@ internal sealed class PacketForwarding(
     /// <summary>Without <see cref="Stop"/> everything stays for the next process, unless this one has attached it and never served.</summary>
     public void Dispose()
     {
-        if (!_isServing && !hasPredecessor)
+        if (!_isServing && !_mayHaveRemains)
         {
             Stop();
         }

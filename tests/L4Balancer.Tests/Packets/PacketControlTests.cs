@@ -1,4 +1,5 @@
 using L4Balancer.Control;
+using L4Balancer.Core.Config;
 using L4Balancer.Core.Health;
 using L4Balancer.Core.Routing;
 using L4Balancer.Packets;

@@ -192,6 +192,19 @@ internal sealed class PacketForwardingTests
         Assert.That(identities.Max(static i => i.Length), Is.LessThan(PacketTarget.LongestIdentity));
     }
 
+    [Test]
+    public void Services_with_runtime_directories_of_their_own_share_nothing()
+    {
+        BalancerConfig config = PacketPool.Config(2);
+        string one = Folder("/run/l4balancer/a"), other = Folder("/run/l4balancer/b"), first = Folder("/run/l4balancer");
+
+        Assert.That(new[] { one, other, first }, Is.Unique);
+        Assert.That(PacketFolder.For(config, "/etc/l4b.toml", root: true, static _ => null), Is.EqualTo(first), "root has the default socket");
+
+        string Folder(string runtime) =>
+            PacketFolder.For(config, "/etc/l4b.toml", root: false, name => name == "RUNTIME_DIRECTORY" ? runtime : null);
+    }
+
     private static string IdentityOf(string name, string address) => PacketListeners.IdentityOf(
         PacketPool.Snapshot(PacketPool.Config(1)).Pools[0].Backends[0] with { Settings = new BackendSettings { Name = name, Address = address } });
 
