@@ -158,6 +158,9 @@ internal static partial class Log
     [LoggerMessage(1102, LogLevel.Error, "pool {Pool} has no backend that is up: new connections are refused")]
     public static partial void PoolDead(this ILogger logger, string pool);
 
+    [LoggerMessage(2260, LogLevel.Information, "pool {Pool} has a backend again: new connections are served")]
+    public static partial void PoolServesAgain(this ILogger logger, string pool);
+
     [LoggerMessage(1103, LogLevel.Warning, "probe of {Pool}/{Backend} inconclusive ({Detail}); backend health unchanged")]
     public static partial void ProbeSaysNothing(this ILogger logger, string pool, string backend, string detail);
 

@@ -42,6 +42,9 @@ internal sealed partial class DaemonProcess : IAsyncDisposable
     /// <summary>Generous: the machine that runs the tests may be busy with something else.</summary>
     public static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
 
+    /// <summary>For commands: a daemon on a busy machine may take longer than the five seconds that a command waits.</summary>
+    public static readonly string[] Patiently = ["--timeout", "60s"];
+
     // What would change the daemon's behaviour from outside of the test.
     private static readonly string[] Inherited = ["L4BALANCER_CONFIG", "NOTIFY_SOCKET", "JOURNAL_STREAM", "INVOCATION_ID"];
 

@@ -199,14 +199,16 @@ internal sealed class TableBinder
             return;
         }
 
-        string? meant = NearestName.Meant(entry.Key, _schema.Keys.Where(static k => k.Form != KeyForm.NotYet).Select(static k => k.Name));
+        string? elsewhere = OtherNames.Of(entry.Key) is string ours && _schema.Works(ours) ? ours : null;
+        string? meant = elsewhere ?? NearestName.Meant(entry.Key, _schema.Keys.Where(static k => k.Form != KeyForm.NotYet).Select(static k => k.Name));
         if (meant is not null)
         {
             (_misspelt ??= []).Add(meant);
         }
 
         string[] homes = meant is null ? ConfigSchema.TablesWith(entry.Key, _schema) : [];
-        string advice = meant is not null ? $"; the nearest known key is \"{meant}\""
+        string advice = elsewhere is not null ? $"; its name here is \"{elsewhere}\""
+            : meant is not null ? $"; the nearest known key is \"{meant}\""
             : homes.Length > 0 ? $"; it is a key of {string.Join(" and ", homes)}" : "";
         Errors.Add(entry.KeyPosition, KeyOf(entry.Key), $"unknown key in {_schema.Header}{advice}");
     }

@@ -135,7 +135,7 @@ internal static class LocateCommand
         tuple     {answer.Source} to {answer.Destination}{RouteLine(answer)}
         key       {string.Join(' ', answer.HashKey)}{Values(answer)}
         hash      {answer.Hash}
-        ring      {answer.RingBackends} backends; the hash falls to {answer.Owner}
+        {(answer.Balance == "maglev" ? "table" : "ring ")}     {Backends(answer.RingBackends)}; the hash falls to {answer.Owner}
         health    {Health(answer)}
         """) + (answer.Sticky ? "\nsticky    an entry of the pool's table decides: its connections went there before" : "");
 
@@ -143,7 +143,7 @@ internal static class LocateCommand
         backend   any of pool {answer.Pool}: balance = "{answer.Balance}" chooses per connection, independent of the client
         listener  {answer.Listener}
         tuple     {answer.Source} to {answer.Destination}{RouteLine(answer)}
-        health    {(answer.LivingBackends is int living ? $"{living} of {answer.RingBackends} accept connections" : UnknownHealth)}
+        health    {(answer.LivingBackends is int living ? $"{living} of {Backends(answer.RingBackends)} accept connections" : UnknownHealth)}
         """);
 
     private static string StickyWithoutHash(LocateAnswer answer) => string.Create(CultureInfo.InvariantCulture, $"""
@@ -151,7 +151,7 @@ internal static class LocateCommand
         listener  {answer.Listener}
         tuple     {answer.Source} to {answer.Destination}{RouteLine(answer)}
         sticky    an entry of the pool's table decides: its connections went there before; others go anywhere (balance = "{answer.Balance}")
-        health    {answer.LivingBackends} of {answer.RingBackends} accept connections
+        health    {answer.LivingBackends} of {Backends(answer.RingBackends)} accept connections
         """);
 
     private static string RouteLine(LocateAnswer answer) => answer.Route is null ? ""
@@ -164,11 +164,13 @@ internal static class LocateCommand
     private static string Health(LocateAnswer answer) =>
         answer.LivingBackends is not int living ? UnknownHealth : string.Create(
             CultureInfo.InvariantCulture,
-            $"{answer.Owner} is {answer.Health}{Instead(answer)}; {living} accept connections");
+            $"{answer.Owner} is {answer.Health}{Instead(answer)}; {living} of {Backends(answer.RingBackends)} accept connections");
 
     private static string Instead(LocateAnswer answer) =>
         answer.Owner == answer.Backend || answer.Sticky ? ""
-        : answer.Health == "up" ? " but full, so the next on the ring" : ", so the next on the ring";
+        : answer.Health == "up" ? " but full, so the next choice" : ", so the next choice";
+
+    private static string Backends(int count) => count == 1 ? "1 backend" : $"{Quantity.Count(count)} backends";
 
     private delegate bool UnixParser(string text, out Endpoint endpoint);
 

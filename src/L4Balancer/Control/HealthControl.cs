@@ -52,7 +52,12 @@ internal sealed class HealthControl : ISnapshotParticipant, IAsyncDisposable
             LogState(pool, backend);
         }
 
-        _dead.IntersectWith(now.Pools.Where(p => !p.HasAvailable).Select(p => p.State));
+        foreach (Pool pool in now.Pools.Where(p => p.HasAvailable))
+        {
+            TellIfDead(pool);
+        }
+
+        _dead.IntersectWith(now.Pools.Select(p => p.State));
         SetTimer();
         foreach (Pool pool in now.Pools.Where(p => p.Settings.Health.Type != HealthType.None))
         {
@@ -64,12 +69,19 @@ internal sealed class HealthControl : ISnapshotParticipant, IAsyncDisposable
         }
     }
 
-    /// <summary>Logs that no backend serves the pool: once, until one does again.</summary>
+    /// <summary>Logs that no backend serves the pool, or that one does again: once each.</summary>
     public void TellIfDead(Pool pool)
     {
-        if (!IsAlive(pool) && _dead.Add(pool.State))
+        if (!pool.HasAvailable)
         {
-            _log.PoolDead(pool.Name);
+            if (_dead.Add(pool.State))
+            {
+                _log.PoolDead(pool.Name);
+            }
+        }
+        else if (_dead.Remove(pool.State))
+        {
+            _log.PoolServesAgain(pool.Name);
         }
     }
 
@@ -148,16 +160,6 @@ internal sealed class HealthControl : ISnapshotParticipant, IAsyncDisposable
         {
             LogState(pool, backend);
         }
-    }
-
-    private bool IsAlive(Pool pool)
-    {
-        if (pool.HasAvailable)
-        {
-            _dead.Remove(pool.State);
-        }
-
-        return pool.HasAvailable;
     }
 
     // The next probe was planned before the result of this one was applied.

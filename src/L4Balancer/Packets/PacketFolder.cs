@@ -17,12 +17,12 @@ internal static class PacketFolder
     public const string RootVariable = "L4BALANCER_BPF_ROOT";
 
     /// <param name="path">The file of the configuration; null if it was not read from a file.</param>
-    /// <param name="root">Whether the daemon has root, which says where its socket is.</param>
+    /// <param name="isRoot">Whether the daemon has root, which says where its socket is.</param>
     /// <param name="environment">Reads a variable of the environment.</param>
-    public static string For(BalancerConfig config, string? path, bool root, Func<string, string?> environment)
+    public static string For(BalancerConfig config, string? path, bool isRoot, Func<string, string?> environment)
     {
         string root = environment(RootVariable) is { Length: > 0 } other ? other : PacketPlaneOptions.DefaultRoot;
-        string? socket = LocalSocket.ForDaemon(config.Admin.Socket, root, environment);
+        string? socket = LocalSocket.ForDaemon(config.Admin.Socket, isRoot, environment);
         string key = string.IsNullOrEmpty(socket) ? Path.GetFullPath(path ?? ".") : socket;
 
         // The file system allows no dots in names.

@@ -28,7 +28,7 @@ internal static class LocalPorts
     {
         ImmutableArray<string> away =
         [
-            .. config.Pools.SelectMany(p => p.Backends, (p, b) => (Pool: p.Name, Backend: b))
+            .. config.Pools.Where(p => !IsOfPackets(config, p.Name)).SelectMany(p => p.Backends, (p, b) => (Pool: p.Name, Backend: b))
                 .Where(b => IsAway(b.Backend)).Select(b => $"{b.Pool}/{b.Backend.Name}"),
         ];
         return reuse is null or "1" || away.IsEmpty ? null
@@ -36,6 +36,11 @@ internal static class LocalPorts
                 + "if clients close first, the local port of each connection stays in TIME_WAIT for 60 s, so the connections per minute from a "
                 + $"source address to a backend are limited to its number of ports; sysctl net.ipv4.{Reuse}=1 allows reuse after a second";
     }
+
+    // Packets are sent on without a port of this host.
+    private static bool IsOfPackets(BalancerConfig config, string pool) =>
+        config.Listeners.Any(l => l.Mode == ListenerMode.Packet && l.Pool == pool)
+        && !config.Listeners.Any(l => l.Mode != ListenerMode.Packet && (l.Pool == pool || l.Routes.Any(r => r.Pool == pool)));
 
     // Names are not resolved here: `check` may run on a host where they do not resolve.
     private static bool IsAway(BackendSettings backend) =>

@@ -100,6 +100,9 @@ internal sealed class ConfigSchemaTests
     [TestCase("[[pools]]", "timeout_connect", "; the nearest known key is \"connect_timeout\"")]
     [TestCase("[[pools]]", "tls", "")]
     [TestCase("[[pools]]", "server", "")]
+    [TestCase("[[pools.backends]]", "maxconn", "; its name here is \"max_connections\"")]
+    [TestCase("[[pools]]", "slowstart", "; its name here is \"slow_start\"")]
+    [TestCase("[[pools]]", "maxconn", "")]
     public void Advice_is_given_only_where_it_helps(string header, string key, string advice) =>
         Assert.That(new ConfigText().With(header, key, "1").Errors(), Has.Length.EqualTo(1).And.Some.EndsWith($"{key}: unknown key in {header}{advice}"));
 

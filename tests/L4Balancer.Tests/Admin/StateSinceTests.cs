@@ -61,7 +61,7 @@ internal sealed class StateSinceTests
             Assert.That(resting.GetProperty("health").GetProperty("last_transition").GetDateTime(), Is.EqualTo(since).Within(TimeSpan.FromMilliseconds(1)));
 
             using var output = new StringWriter { NewLine = "\n" };
-            Assert.That(await CommandLineRoot.InvokeAsync(["backends", "--admin", folder.SocketPath], output, TextWriter.Null), Is.Zero);
+            Assert.That(await CommandLineRoot.InvokeAsync(["backends", "--admin", folder.SocketPath, .. DaemonProcess.Patiently], output, TextWriter.Null), Is.Zero);
             Assert.That(output.ToString(), Does.Match(@"^BACKEND +ADDRESS +STATE +SINCE").And.Match(@"\nchat/ws1 +localhost:\d+ \(127\.0\.0\.1:\d+\) +maintenance +\d+\.\ds "));
         }
         finally
@@ -75,7 +75,7 @@ internal sealed class StateSinceTests
     {
         Assert.That((await AdminScene.GetAsync("/v1/status")).GetProperty("host").GetString(), Is.EqualTo(Environment.MachineName));
         using var output = new StringWriter { NewLine = "\n" };
-        Assert.That(await CommandLineRoot.InvokeAsync(["status", "--admin", AdminScene.SocketPath], output, TextWriter.Null), Is.Zero);
+        Assert.That(await CommandLineRoot.InvokeAsync(["status", "--admin", AdminScene.SocketPath, .. DaemonProcess.Patiently], output, TextWriter.Null), Is.Zero);
         Assert.That(output.ToString(), Does.Match($@"\nhost +{Environment.MachineName}\n"));
     }
 

@@ -324,7 +324,7 @@ internal sealed class DirectEndpointTests
     /// <returns>The exit code, a space, and what the command printed.</returns>
     private static async Task<string> RunAsync(params string[] args)
     {
-        await using DaemonProcess command = DaemonProcess.Start(args);
+        await using DaemonProcess command = DaemonProcess.Start([.. args, .. DaemonProcess.Patiently]);
         int code = await command.ExitAsync();
         return $"{code} {string.Join('\n', [.. command.Output, .. command.Errors])}";
     }

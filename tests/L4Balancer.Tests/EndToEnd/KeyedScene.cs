@@ -101,7 +101,7 @@ internal sealed class KeyedScene : IAsyncDisposable
     {
         using var output = new StringWriter { NewLine = "\n" };
         using var errors = new StringWriter { NewLine = "\n" };
-        int code = await CommandLineRoot.InvokeAsync([.. args, "--admin", _folder.SocketPath], output, errors);
+        int code = await CommandLineRoot.InvokeAsync([.. args, "--admin", _folder.SocketPath, .. DaemonProcess.Patiently], output, errors);
         Assert.That(code, Is.Zero, errors.ToString());
     }
 

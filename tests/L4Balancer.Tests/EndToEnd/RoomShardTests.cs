@@ -64,7 +64,7 @@ internal sealed class RoomShardTests
         await File.WriteAllTextAsync(file, Config(Backends + 1), cancel);
         using (var output = new StringWriter())
         {
-            Assert.That(await CommandLineRoot.InvokeAsync(["reload", "--admin", _folder.SocketPath], output, output), Is.Zero, output.ToString());
+            Assert.That(await CommandLineRoot.InvokeAsync(["reload", "--admin", _folder.SocketPath, .. DaemonProcess.Patiently], output, output), Is.Zero, output.ToString());
         }
 
         await UntilUpAsync(cancel);

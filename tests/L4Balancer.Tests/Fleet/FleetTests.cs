@@ -314,7 +314,7 @@ internal sealed partial class FleetTests
     private static async Task<(int Code, string Output)> FleetCommandAsync(FleetMemberProcess balancer)
     {
         await using var output = new StringWriter();
-        int code = await L4Balancer.CommandLine.CommandLineRoot.InvokeAsync(["fleet", "--admin", balancer.SocketPath], output, output);
+        int code = await L4Balancer.CommandLine.CommandLineRoot.InvokeAsync(["fleet", "--admin", balancer.SocketPath, .. DaemonProcess.Patiently], output, output);
         return (code, output.ToString());
     }
 

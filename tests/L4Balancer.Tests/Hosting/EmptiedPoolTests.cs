@@ -35,6 +35,7 @@ internal sealed class EmptiedPoolTests
 
         (code, output) = await scene.CommandAsync("ready", "chat/ws2");
         Assert.That((code, output), Is.EqualTo((0, "chat/ws2 is up, weight 100, 0 connections\n")));
+        await scene.Daemon.LineWithAsync("pool chat has a backend again: new connections are served");
         await scene.CommandAsync(how, "chat/ws2");
         await scene.Daemon.LineWithAsync(Dead, count: 2);
     }

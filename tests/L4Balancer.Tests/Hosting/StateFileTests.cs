@@ -244,7 +244,7 @@ internal sealed class StateFileTests
     {
         using var output = new StringWriter();
         using var errors = new StringWriter();
-        Assert.That(await CommandLineRoot.InvokeAsync([.. command, "--admin", _folder.SocketPath, "--timeout", "60s"], output, errors), Is.Zero, errors.ToString());
+        Assert.That(await CommandLineRoot.InvokeAsync([.. command, "--admin", _folder.SocketPath, .. DaemonProcess.Patiently], output, errors), Is.Zero, errors.ToString());
     }
 
     private async Task<string[]> BackendsAsync()

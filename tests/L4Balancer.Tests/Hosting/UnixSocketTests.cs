@@ -103,7 +103,7 @@ internal sealed class UnixSocketTests
     {
         using var output = new StringWriter();
         using var errors = new StringWriter();
-        int code = await CommandLineRoot.InvokeAsync([.. command, "--admin", $"{_folder}/admin.sock"], output, errors);
+        int code = await CommandLineRoot.InvokeAsync([.. command, "--admin", $"{_folder}/admin.sock", .. DaemonProcess.Patiently], output, errors);
         Assert.That(code, Is.Zero, errors.ToString());
         return output.ToString();
     }

@@ -110,16 +110,16 @@ internal sealed class PacedScene : IAsyncDisposable
     {
         using var output = new StringWriter { NewLine = "\n" };
         using var errors = new StringWriter { NewLine = "\n" };
-        int code = await CommandLineRoot.InvokeAsync([.. args, "--admin", _folder.SocketPath], output, errors);
+        int code = await CommandLineRoot.InvokeAsync([.. args, "--admin", _folder.SocketPath, .. DaemonProcess.Patiently], output, errors);
         return (code, output.ToString() + errors);
     }
 
     /// <summary>A command as a process of its own.</summary>
-    public DaemonProcess StartCommand(params string[] args) => DaemonProcess.Start([.. args, "--admin", _folder.SocketPath]);
+    public DaemonProcess StartCommand(params string[] args) => DaemonProcess.Start([.. args, "--admin", _folder.SocketPath, .. DaemonProcess.Patiently]);
 
     /// <param name="wrapper">As for <see cref="DaemonProcess"/>.</param>
     public DaemonProcess StartWrapped(string[] wrapper, params string[] args) =>
-        DaemonProcess.Start(new Dictionary<string, string>(), wrapper, [.. args, "--admin", _folder.SocketPath]);
+        DaemonProcess.Start(new Dictionary<string, string>(), wrapper, [.. args, "--admin", _folder.SocketPath, .. DaemonProcess.Patiently]);
 
     private async Task ReadyAsync()
     {

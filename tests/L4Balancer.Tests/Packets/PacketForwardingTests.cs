@@ -199,10 +199,10 @@ internal sealed class PacketForwardingTests
         string one = Folder("/run/l4balancer/a"), other = Folder("/run/l4balancer/b"), first = Folder("/run/l4balancer");
 
         Assert.That(new[] { one, other, first }, Is.Unique);
-        Assert.That(PacketFolder.For(config, "/etc/l4b.toml", root: true, static _ => null), Is.EqualTo(first), "root has the default socket");
+        Assert.That(PacketFolder.For(config, "/etc/l4b.toml", isRoot: true, static _ => null), Is.EqualTo(first), "root has the default socket");
 
         string Folder(string runtime) =>
-            PacketFolder.For(config, "/etc/l4b.toml", root: false, name => name == "RUNTIME_DIRECTORY" ? runtime : null);
+            PacketFolder.For(config, "/etc/l4b.toml", isRoot: false, name => name == "RUNTIME_DIRECTORY" ? runtime : null);
     }
 
     private static string IdentityOf(string name, string address) => PacketListeners.IdentityOf(

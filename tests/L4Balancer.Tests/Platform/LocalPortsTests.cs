@@ -27,6 +27,15 @@ internal sealed class LocalPortsTests
     }
 
     [Test]
+    public void Packets_need_no_ports()
+    {
+        BalancerConfig config = Of("10.0.0.1:80") with { Listeners = [Listener("p", ListenerMode.Packet)] };
+        Assert.That(LocalPorts.Warning(config, "2"), Is.Null);
+        Assert.That(
+            LocalPorts.Warning(config with { Listeners = [.. config.Listeners, Listener("r", ListenerMode.Relay)] }, "2"), Is.Not.Null, "connections to the same pool do");
+    }
+
+    [Test]
     [Platform("Linux")]
     public void Range_is_the_one_of_this_host()
     {
@@ -35,6 +44,8 @@ internal sealed class LocalPortsTests
         Assert.That($"{range.First}\t{range.Last}", Is.EqualTo(File.ReadAllText("/proc/sys/net/ipv4/ip_local_port_range").Trim()));
         Assert.That(range.Count, Is.InRange(1, range.Last - range.First + 1));
     }
+
+    private static ListenerSettings Listener(string name, ListenerMode mode) => new() { Name = name, Bind = [], Pool = "chat", Mode = mode };
 
     private static BalancerConfig Of(params string[] addresses) => new()
     {

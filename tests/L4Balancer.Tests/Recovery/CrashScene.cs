@@ -118,7 +118,7 @@ internal sealed class CrashScene : IAsyncDisposable
     {
         using var output = new StringWriter();
         using var errors = new StringWriter();
-        Assert.That(await CommandLineRoot.InvokeAsync([.. command, "--admin", SocketPath, "--timeout", "60s"], output, errors), Is.Zero, errors.ToString());
+        Assert.That(await CommandLineRoot.InvokeAsync([.. command, "--admin", SocketPath, .. DaemonProcess.Patiently], output, errors), Is.Zero, errors.ToString());
     }
 
     /// <summary>The ids of the connections that the daemon has.</summary>

@@ -77,7 +77,7 @@ internal sealed class DaemonFamily : IAsyncDisposable
     /// <summary>Runs a command of l4balancer against this daemon.</summary>
     public async Task<(int Code, string Output, string Errors)> CommandAsync(params string[] args)
     {
-        await using DaemonProcess command = DaemonProcess.Start([.. args, "--admin", Socket]);
+        await using DaemonProcess command = DaemonProcess.Start([.. args, "--admin", Socket, .. DaemonProcess.Patiently]);
         int code = await command.ExitAsync(TimeSpan.FromMinutes(2));
         return (code, string.Join('\n', command.Output), string.Join('\n', command.Errors));
     }

@@ -82,7 +82,8 @@ internal sealed class AdminClient : IDisposable
         catch (OperationCanceledException e) when (!cancel.IsCancellationRequested)
         {
             throw new NoDaemonException(
-                $"the daemon at {_address.Text} did not answer within {Duration.Format(_timeout)}: check its log, or wait longer with --timeout", e);
+                $"the daemon at {_address.Text} did not answer within {Duration.Format(_timeout)}: "
+                    + "it hangs, or has ended and its keeper waits for the next one; check its log, start it again, or wait longer with --timeout", e);
         }
     }
 
