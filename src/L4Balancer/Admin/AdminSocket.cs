@@ -69,11 +69,26 @@ internal sealed class AdminSocket : IDisposable
         }
     }
 
-    /// <summary>Whether another daemon serves at the path of the configuration, or is about to. A stale file is removed.</summary>
+    /// <summary>Whether another daemon serves at the path of the configuration, or is about to.</summary>
     public static bool IsAnothers(string configured) =>
         configured.Length > 0 && !OperatingSystem.IsWindows()
         && LocalSocket.ForDaemon(configured, Environment.IsPrivilegedProcess, Environment.GetEnvironmentVariable) is string path
-        && SocketFile.MakeRoom(path) == SocketFileState.InUse;
+        && SocketFile.Look(path) == SocketFileState.InUse;
+
+    /// <summary>Why it could not be created now, with the remedy; null if it could. Changes nothing, and connects for a moment to what is there.</summary>
+    public static string? WhyNot(string path)
+    {
+        string? folder = System.IO.Path.GetDirectoryName(path);
+        while (folder is { Length: > 1 } && !Directory.Exists(folder))
+        {
+            folder = System.IO.Path.GetDirectoryName(folder);
+        }
+
+        string fault = FaultOf(SocketFile.Look(path));
+        return fault.Length > 0 ? fault
+            : folder is null || !LocalSocket.CanBeMadeIn(folder) ? $"{folder} is not writable; make it writable for the daemon, or change `socket`"
+            : null;
+    }
 
     /// <summary>Closes the socket and removes the file, unless another process has replaced it or serves on its socket.</summary>
     public void Dispose()
@@ -87,15 +102,17 @@ internal sealed class AdminSocket : IDisposable
 
     private static bool MakeRoom(string path, out string fault)
     {
-        fault = SocketFile.MakeRoom(path) switch
-        {
-            SocketFileState.Free => "",
-            SocketFileState.NotSocket => "the existing file is not a socket: remove it, or change `socket`",
-            SocketFileState.NotPermitted => "it belongs to another user: remove it, or change `socket`",
-            _ => "another daemon uses it: stop that daemon, or change `socket`",
-        };
+        fault = FaultOf(SocketFile.MakeRoom(path));
         return fault.Length == 0;
     }
+
+    private static string FaultOf(SocketFileState state) => state switch
+    {
+        SocketFileState.Free => "",
+        SocketFileState.NotSocket => "the existing file is not a socket: remove it, or change `socket`",
+        SocketFileState.NotPermitted => "it belongs to another user: remove it, or change `socket`",
+        _ => "another daemon uses it: stop that daemon, or change `socket`",
+    };
 
     /// <summary>
     /// An address whose file the framework does not delete when the socket is closed, because it could delete a successor's file.
