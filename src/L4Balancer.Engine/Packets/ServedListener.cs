@@ -33,7 +33,10 @@ internal static class PacketRoom
             PowerOfTwo(before?.Pools ?? 16, 2 * listeners.Count),
             PowerOfTwo(before?.Backends ?? 256, 4 * targets),
             FlowsOf(listeners),
-            new ChoiceTable(Math.Max(entries, before?.Table.Entries ?? 0), members));
+            new ChoiceTable(Math.Max(entries, before?.Table.Entries ?? 0), members))
+        {
+            SecondChance = listeners.Any(l => l.SecondChance),
+        };
     }
 
     /// <summary>
@@ -41,6 +44,7 @@ internal static class PacketRoom
     /// </summary>
     public static bool Suffices(PacketLimits limits, IReadOnlyCollection<PacketListener> listeners) =>
         limits.Flows == FlowsOf(listeners)
+        && limits.SecondChance == listeners.Any(l => l.SecondChance)
         && limits.Pools >= 2 * listeners.Count
         && limits.Services >= 4 * listeners.Sum(l => l.Binds.Length)
         && limits.Backends >= 2 * listeners.Sum(l => l.Choice.Targets.Length)

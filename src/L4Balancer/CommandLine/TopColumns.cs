@@ -34,7 +34,7 @@ internal static class TopColumns
         new('g', "CLOSING", -16, 0, Closing, r => r.Backend.Shedding?.Planned ?? 0)
         {
             OnlyWhere = static r => r.Backend.Shedding is not null,
-            Tone = static _ => TopTone.Warning,
+            Tone = static r => r.Backend.Shedding is null ? null : TopTone.Warning,
         },
     ];
 
@@ -55,7 +55,7 @@ internal static class TopColumns
         new('r', "NOTE", -20, 0, PoolNote, p => p.TakesConnections ? p.Rebalance?.Planned ?? 0 : int.MaxValue)
         {
             OnlyWhere = static p => p.Rebalance is not null || !p.TakesConnections,
-            Tone = static p => p.TakesConnections ? TopTone.Warning : TopTone.Bad,
+            Tone = static p => !p.TakesConnections ? TopTone.Bad : p.Rebalance is null ? null : TopTone.Warning,
         },
     ];
 
