@@ -29,7 +29,7 @@ internal static class TopColumns
         new('n', "NEW/S", 6, 0, r => Whole(r.New), r => r.New ?? 0),
         new('c', "CLOSED/S", 8, 90, r => Whole(r.Closed), r => r.Closed ?? 0),
         new('i', "IN/S", 8, 0, r => Bytes(r.In), r => r.In ?? 0),
-        new('p', "PACKETS/S", 9, 130, r => Whole(r.Packets), r => r.Packets ?? 0) { OnlyWhere = static r => r.Backend.Packets is not null },
+        new('p', "PACKETS/S", 9, 0, r => Whole(r.Packets), r => r.Packets ?? 0) { OnlyWhere = static r => r.Backend.Packets is not null },
         new('o', "OUT/S", 8, 0, r => Bytes(r.Out), r => r.Out ?? 0),
         new('g', "CLOSING", -16, 0, Closing, r => r.Backend.Shedding?.Planned ?? 0)
         {
