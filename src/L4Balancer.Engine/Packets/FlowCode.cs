@@ -37,7 +37,7 @@ internal static class FlowCode
     /// <summary>Remembers the backend in R8. A message about a flow begins none, nor does the end of one.</summary>
     public static void EmitRemember(BpfAssembler code, PacketMaps maps, Label forward)
     {
-        Label write = new();
+        Label write = new(), spent = new();
         code.LoadFrom(Width.Word, Register.R1, Register.R10, Frame.ServiceFlags);
         code.And(Register.R1, (int)ServiceFlags.Remembers);
         code.JumpIf(Condition.Equal, Register.R1, 0, forward);
@@ -46,7 +46,13 @@ internal static class FlowCode
         code.JumpIf(Condition.AnyBitOf, Register.R1, Reset, forward);
         code.And(Register.R1, Syn | Ack);
         code.JumpIf(Condition.NotEqual, Register.R1, Syn, write);
-        BudgetCode.Emit(code, maps, BudgetCode.Syns, maps.Limits.SynsPerSecond, forward);
+        BudgetCode.Emit(code, maps, BudgetCode.Syns, maps.Limits.SynsPerSecond, spent);
+        code.Jump(write);
+
+        // An earlier connection of the tuple may be remembered: the next packet must not go to the backend of that one. This evicts no other flow.
+        code.Mark(spent);
+        PacketProgram.EmitLookup(code, maps.Flows, Frame.Key);
+        code.JumpIf(Condition.Equal, Register.R0, 0, forward);
         code.Mark(write);
         code.Store(Width.Word, Register.R10, Frame.Number, Register.R8);
         code.MoveMap(Register.R1, maps.Flows);

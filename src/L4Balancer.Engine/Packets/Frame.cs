@@ -81,7 +81,7 @@ internal static class Frame
 /// <summary>Why a packet is dropped; the number is its place in the map of drops.</summary>
 internal enum PacketDrop
 {
-    /// <summary>A fragment other than the first, which has no ports.</summary>
+    /// <summary>A fragment of TCP other than the first, which has no ports.</summary>
     Fragment,
 
     /// <summary>No member of the pool takes it.</summary>

@@ -71,6 +71,7 @@ internal sealed class ParseCode(BpfAssembler code, PacketHook hook, Label pass, 
     // RFC 791. An address is kept in its IPv4-mapped form.
     private void EmitVersion4(Label done)
     {
+        Label whole = new();
         EmitNeed(Register.R4, 20);
         code.LoadFrom(Width.Byte, Register.R0, Register.R4, 0);
         code.Move(Register.R1, Register.R0);
@@ -92,7 +93,10 @@ internal sealed class ParseCode(BpfAssembler code, PacketHook hook, Label pass, 
         EmitAddresses4(Register.R4, source: 12, destination: 16);
         code.LoadFrom(Width.Half, Register.R1, Register.R4, 6);
         code.And(Register.R1, Network(0x1fff));
-        code.JumpIf(Condition.NotEqual, Register.R1, 0, fragment);
+        code.JumpIf(Condition.Equal, Register.R1, 0, whole);
+        code.LoadFrom(Width.Byte, Register.R1, Register.R4, 9);
+        EmitLaterFragment();
+        code.Mark(whole);
         code.LoadFrom(Width.Byte, Register.R1, Register.R4, 1);
         code.And(Register.R1, NoEcn);
         code.Store(Width.Word, Register.R10, Frame.Class, Register.R1);
@@ -168,7 +172,7 @@ internal sealed class ParseCode(BpfAssembler code, PacketHook hook, Label pass, 
     private void EmitExtension()
     {
         const int hopByHop = 0, routing = 43, fragmentation = 44, options = 60;
-        Label sized = new(), next = new();
+        Label sized = new(), next = new(), whole = new();
         EmitNeed(Register.R5, 8);
         code.JumpIf(Condition.Equal, Register.R1, hopByHop, sized);
         code.JumpIf(Condition.Equal, Register.R1, routing, sized);
@@ -176,8 +180,10 @@ internal sealed class ParseCode(BpfAssembler code, PacketHook hook, Label pass, 
         code.JumpIf(Condition.NotEqual, Register.R1, fragmentation, pass);
         code.LoadFrom(Width.Half, Register.R0, Register.R5, 2);
         code.And(Register.R0, Network(0xfff8));
-        code.JumpIf(Condition.NotEqual, Register.R0, 0, fragment);
         code.LoadFrom(Width.Byte, Register.R1, Register.R5, 0);
+        code.JumpIf(Condition.Equal, Register.R0, 0, whole);
+        EmitLaterFragment();
+        code.Mark(whole);
         code.Add(Register.R5, 8);
         code.Jump(next);
         code.Mark(sized);
@@ -187,6 +193,13 @@ internal sealed class ParseCode(BpfAssembler code, PacketHook hook, Label pass, 
         code.ShiftLeft(Register.R0, 3);
         code.Add(Register.R5, Register.R0);
         code.Mark(next);
+    }
+
+    // A fragment without ports, of the protocol in R1. Those of UDP and ICMP are for the host itself, which may have the virtual address too.
+    private void EmitLaterFragment()
+    {
+        code.JumpIf(Condition.Equal, Register.R1, Tcp, fragment);
+        code.Jump(pass);
     }
 
     // RFC 9293, 3.1.

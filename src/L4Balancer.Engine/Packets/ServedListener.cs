@@ -39,13 +39,15 @@ internal static class PacketRoom
         };
     }
 
-    /// <summary>Whether maps of this size do.</summary>
+    /// <summary>
+    /// Whether maps of this size do. Each may be at most half full: while a reload replaces all listeners or backends, those before are still there.
+    /// </summary>
     public static bool Suffices(PacketLimits limits, IReadOnlyCollection<PacketListener> listeners) =>
         limits.Flows == FlowsOf(listeners)
         && limits.SecondChance == listeners.Any(l => l.SecondChance)
-        && limits.Pools >= listeners.Count
-        && limits.Services >= 2 * listeners.Sum(l => l.Binds.Length)
-        && limits.Backends >= listeners.Sum(l => l.Choice.Targets.Length)
+        && limits.Pools >= 2 * listeners.Count
+        && limits.Services >= 4 * listeners.Sum(l => l.Binds.Length)
+        && limits.Backends >= 2 * listeners.Sum(l => l.Choice.Targets.Length)
         && listeners.All(l => l.Choice.Targets.Length <= limits.Table.Members && l.Choice.Table.Owners.Length <= limits.Table.Entries);
 
     private static int FlowsOf(IEnumerable<PacketListener> listeners) => (int)Math.Min(int.MaxValue, listeners.Sum(l => (long)l.Flows));

@@ -69,6 +69,12 @@ internal sealed class AdminSocket : IDisposable
         }
     }
 
+    /// <summary>Whether another daemon serves at the path of the configuration, or is about to.</summary>
+    public static bool IsAnothers(string configured) =>
+        configured.Length > 0 && !OperatingSystem.IsWindows()
+        && LocalSocket.ForDaemon(configured, Environment.IsPrivilegedProcess, Environment.GetEnvironmentVariable) is string path
+        && SocketFile.Look(path) == SocketFileState.InUse;
+
     /// <summary>Why it could not be created now, with the remedy; null if it could. Changes nothing, and connects for a moment to what is there.</summary>
     public static string? WhyNot(string path)
     {

@@ -7,7 +7,9 @@ namespace L4Balancer.Control;
 internal interface IPacketForwarding
 {
     /// <summary>Puts the packet listeners of a snapshot in force, each with who takes new flows at this moment.</summary>
-    /// <returns>Why it cannot: what was in force still is then. Empty if they are in force.</returns>
+    /// <returns>
+    /// Why it cannot: each interface has what was in force then, or the new; a call with the snapshot before restores that. Empty if they are in force.
+    /// </returns>
     IReadOnlyList<ListenFailure> Configure(RoutingSnapshot next);
 
     /// <summary>Gives it who takes the new flows of a listener from now on.</summary>

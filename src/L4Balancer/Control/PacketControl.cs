@@ -34,10 +34,12 @@ internal sealed class PacketControl : ISnapshotParticipant, IAsyncDisposable
         _timer = clock.CreateTimer(_ => due(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
-    /// <summary>Puts the packet listeners of a snapshot in force that is about to be.</summary>
-    /// <returns>Why it cannot; then nothing has changed.</returns>
-    public IReadOnlyList<ListenFailure> Configure(RoutingSnapshot next) =>
-        _listeners.IsEmpty && !next.Listeners.Any(static l => l.IsPacket) ? [] : _forwarding.Configure(next);
+    /// <summary>
+    /// Puts the packet listeners of a snapshot in force that is about to be, or that goes on after one that was refused: of that one listeners may be in
+    /// force that were never committed.
+    /// </summary>
+    /// <returns>Why it cannot: some of them may be in force, until it is called with what was in force before.</returns>
+    public IReadOnlyList<ListenFailure> Configure(RoutingSnapshot next) => _forwarding.Configure(next);
 
     public void Commit(RoutingSnapshot? before, RoutingSnapshot now)
     {

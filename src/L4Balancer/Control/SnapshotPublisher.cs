@@ -66,14 +66,10 @@ internal sealed class SnapshotPublisher
         }
 
         IReadOnlyList<ListenFailure> failures = Forward(next);
+        failures = failures.Count > 0 ? failures : _engine.Publish(next);
         if (failures.Count > 0)
         {
-            return failures;
-        }
-
-        failures = _engine.Publish(next);
-        if (failures.Count > 0)
-        {
+            // Of several interfaces the first may have been changed.
             _ = Forward(before);
         }
         else

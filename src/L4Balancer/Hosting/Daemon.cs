@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using L4Balancer.Admin;
 using L4Balancer.Configuration;
 using L4Balancer.Control;
 using L4Balancer.Core.Accounting;
@@ -187,7 +188,8 @@ internal sealed class Daemon : IAsyncDisposable
         _first = snapshot = survivors.JoinTo(snapshot);
         PacketForwarding packets = _packets = PacketForwarding.Of(config, path, _clock, _loggers);
         _parts.Own(packets);
-        if (packets.Start(snapshot) is { Count: > 0 } unattached)
+        bool isAlone = from.SharesSockets || from.ControlSockets.Count > 0 || !AdminSocket.IsAnothers(config.Admin.Socket);
+        if (packets.Start(snapshot, isOfAnotherDaemon: !isAlone) is { Count: > 0 } unattached)
         {
             return [.. unattached.Select(static f => f.Message)];
         }

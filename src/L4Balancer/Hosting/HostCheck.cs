@@ -75,7 +75,7 @@ internal static class HostCheck
         ListenerSettings[] packets = [.. config.Listeners.Where(static l => l.Mode == ListenerMode.Packet)];
         IEnumerable<string> lacking = packets.Length == 0 ? []
             : !OperatingSystem.IsLinux() ? ["needs Linux; leave it out"]
-            : PacketPlane.WhyNot(PacketFolder.For(config, null, Environment.GetEnvironmentVariable));
+            : PacketPlane.WhyNot(PacketFolder.For(config, null, Environment.IsPrivilegedProcess, Environment.GetEnvironmentVariable));
         return lacking.Select(static l => $"mode = \"packet\": {l}").Concat(packets
             .Where(static l => OperatingSystem.IsLinux() && !Directory.Exists($"/sys/class/net/{l.Interface}"))
             .Select(static l => $"interface {l.Interface} (listener {l.Name}): this host does not have it; add it (ip link shows all), or change `interface`"));

@@ -26,6 +26,8 @@ internal sealed class PacketForwarding(
     private readonly Lock _turn = new();
     private IPacketPlane? _plane;
     private bool _isAnothers;
+    private bool _isOfAnotherDaemon;
+    private bool _mayHaveRemains = hasPredecessor;
     private bool _isServing;
     private PacketReading _reading = PacketReading.Empty;
     private long _readAt;
@@ -36,7 +38,7 @@ internal sealed class PacketForwarding(
     /// <param name="path">The file of the configuration; null if it was not read from a file.</param>
     public static PacketForwarding Of(BalancerConfig config, string? path, TimeProvider clock, ILoggerFactory loggers)
     {
-        string folder = PacketFolder.For(config, path, Environment.GetEnvironmentVariable);
+        string folder = PacketFolder.For(config, path, Environment.IsPrivilegedProcess, Environment.GetEnvironmentVariable);
         return new PacketForwarding(
             listeners => OperatingSystem.IsLinux()
                 ? new KernelPlane(PacketPlane.Start(new PacketPlaneOptions { Folder = folder, Loggers = loggers }, listeners))
@@ -46,16 +48,26 @@ internal sealed class PacketForwarding(
     }
 
     /// <summary>At the start of a daemon, before its control plane exists.</summary>
+    /// <param name="isOfAnotherDaemon">Another daemon has the same folder and goes on: what it has attached is left alone.</param>
     /// <returns>Why it cannot; empty if all packet listeners are in force.</returns>
-    public IReadOnlyList<ListenFailure> Start(RoutingSnapshot first)
+    public IReadOnlyList<ListenFailure> Start(RoutingSnapshot first, bool isOfAnotherDaemon = false)
     {
-        IReadOnlyList<ListenFailure> failures = Configure(first);
-        if (_plane is null && failures.Count == 0 && remove() is string fault)
+        lock (_turn)
         {
-            log.PacketsLeft(fault);
-        }
+            _isOfAnotherDaemon = isOfAnotherDaemon;
+            IReadOnlyList<ListenFailure> failures = Configure(first);
+            if (_plane is null && failures.Count == 0 && !isOfAnotherDaemon)
+            {
+                string? fault = remove();
+                _mayHaveRemains = fault is not null;
+                if (fault is not null)
+                {
+                    log.PacketsLeft(fault);
+                }
+            }
 
-        return failures;
+            return failures;
+        }
     }
 
     public IReadOnlyList<ListenFailure> Configure(RoutingSnapshot next)
@@ -66,6 +78,16 @@ internal sealed class PacketForwarding(
             if (_isAnothers || (_plane is null && listeners.IsEmpty))
             {
                 return [];
+            }
+
+            if (_isOfAnotherDaemon)
+            {
+                return
+                [
+                    new ListenFailure(
+                        listeners[0].Name, default,
+                        "mode = \"packet\": another daemon has the same `socket` in [admin], by which what is attached is found; stop it, or change `socket`"),
+                ];
             }
 
             try
@@ -92,7 +114,7 @@ internal sealed class PacketForwarding(
             }
             catch (PacketFaultException e)
             {
-                if (_plane is null && !_isServing && !hasPredecessor)
+                if (_plane is null && !_mayHaveRemains)
                 {
                     // Of several interfaces some may be attached to.
                     _ = remove();
@@ -153,6 +175,7 @@ internal sealed class PacketForwarding(
             _plane?.Leave();
             _plane = null;
             _isAnothers = true;
+            _mayHaveRemains = true;
         }
     }
 
@@ -191,7 +214,7 @@ internal sealed class PacketForwarding(
     /// <summary>Without <see cref="Stop"/> everything stays for the next process, unless this one has attached it and never served.</summary>
     public void Dispose()
     {
-        if (!_isServing && !hasPredecessor)
+        if (!_isServing && !_mayHaveRemains)
         {
             Stop();
         }
@@ -203,6 +226,7 @@ internal sealed class PacketForwarding(
     {
         _plane!.Stop();
         _plane = null;
+        _mayHaveRemains = false;
         _reading = PacketReading.Empty;
         log.PacketsEnd();
     }

@@ -81,6 +81,29 @@ internal sealed class PacketFloodTests
         Assert.That(moved, Is.Zero);
     }
 
+    [Test]
+    public void Connection_that_begins_anew_in_a_flood_stays_with_the_backend_of_its_SYN()
+    {
+        using PacketScene scene = new(PacketHook.Xdp, 2, ServiceFlags.Remembers, 1024, secondChance: false, syns: 8);
+        var random = new Random(3);
+        Endpoint[] clients = [.. Enumerable.Range(0, 100).Select(_ => PacketScene.Client(random, isSix: false))];
+        scene.Publish(i => i == 0);
+        foreach (Endpoint client in clients)
+        {
+            scene.Run(Packets.Tcp(client, PacketScene.Four, PacketScene.Ack), out _);
+        }
+
+        // One SYN in an eighth of a second is within the bound.
+        scene.Publish(i => i == 1);
+        foreach (Endpoint client in clients)
+        {
+            scene.Run(Packets.Tcp(client, PacketScene.Four, PacketScene.Syn), out ReadOnlySpan<byte> begins);
+            ulong first = Packets.DestinationOf(begins);
+            scene.Run(Packets.Tcp(client, PacketScene.Four, PacketScene.Ack), out ReadOnlySpan<byte> goesOn);
+            Assert.That((first, Packets.DestinationOf(goesOn)), Is.EqualTo((PacketScene.MacOf(1), PacketScene.MacOf(1))));
+        }
+    }
+
     [TestCase(true, false)]
     [TestCase(true, true)]
     [TestCase(false, false)]

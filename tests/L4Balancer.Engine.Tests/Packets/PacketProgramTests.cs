@@ -90,6 +90,8 @@ internal sealed class PacketProgramTests(bool isXdp)
             Packets.Tcp(client, Packets.At("192.0.2.11:443"), Syn),
             Packets.Tcp(Packets.At("[2001:db8::1]:50000"), Packets.At("[2001:db8::11]:443"), Syn),
             Packets.WithProtocol(Packets.Tcp(client, _four, Syn), 17),
+            Packets.Fragment(Packets.WithProtocol(Packets.Tcp(client, _four, Syn), 17), offset: 185),
+            Packets.Fragment6(Packets.Tcp(Packets.At("[2001:db8::1]:50000"), _six, Syn, options: 1), protocol: 58),
             Packets.Tcp(client, _four, Syn, tags: 3),
             Packets.Tcp(client, _four, Syn)[..53],
             new byte[14],
@@ -111,7 +113,9 @@ internal sealed class PacketProgramTests(bool isXdp)
         Assert.That(Run(Packets.Fragment(Packets.Tcp(client, _four, Ack), offset: 0)).Verdict, Is.EqualTo(PacketProgram.SentBack));
         Assert.That(
             Run(Packets.Fragment(Packets.Tcp(client, Packets.At("192.0.2.11:443"), Ack), offset: 185)).Verdict, Is.EqualTo(PacketProgram.Passed));
-        Assert.That(_maps.DropsOf(PacketDrop.Fragment), Is.EqualTo(1));
+        byte[] six = Packets.Tcp(Packets.At("[2001:db8::1]:50000"), _six, Ack, options: 1);
+        Assert.That(Run(Packets.Fragment6(six, protocol: 6)).Verdict, Is.EqualTo(PacketProgram.Dropped));
+        Assert.That(_maps.DropsOf(PacketDrop.Fragment), Is.EqualTo(2));
     }
 
     [Test]

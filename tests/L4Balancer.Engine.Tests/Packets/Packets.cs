@@ -43,6 +43,18 @@ internal static class Packets
         return packet;
     }
 
+    /// <summary>Makes the extension header of a packet that of a later fragment.</summary>
+    /// <param name="packet">IPv6 without VLAN tags, with one extension header.</param>
+    /// <param name="protocol">Of what is in the fragments.</param>
+    public static byte[] Fragment6(byte[] packet, byte protocol)
+    {
+        const byte fragmentation = 44;
+        packet[14 + 6] = fragmentation;
+        packet[14 + 40] = protocol;
+        BinaryPrimitives.WriteUInt16BigEndian(packet.AsSpan(14 + 40 + 2), 1480);
+        return packet;
+    }
+
     /// <param name="packet">IPv4 without VLAN tags.</param>
     public static byte[] WithProtocol(byte[] packet, byte protocol)
     {

@@ -57,6 +57,20 @@ internal sealed class AdminSocketTests
     }
 
     [Test]
+    public void It_is_anothers_while_that_one_has_it()
+    {
+        Assert.That(AdminSocket.IsAnothers(SocketPath), Is.False, "there is none");
+        using (Create())
+        {
+            Assert.That(AdminSocket.IsAnothers(SocketPath), "it is about to listen");
+        }
+
+        LeaveStale(SocketPath);
+        Assert.That(AdminSocket.IsAnothers(SocketPath), Is.False, "its owner has died");
+        Assert.That(AdminSocket.IsAnothers(""), Is.False);
+    }
+
+    [Test]
     public void A_living_one_is_left_alone()
     {
         using AdminSocket living = Create();

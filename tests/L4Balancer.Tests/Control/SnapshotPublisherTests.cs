@@ -54,6 +54,23 @@ internal sealed class SnapshotPublisherTests : IAsyncDisposable
         Assert.That(_publisher.Now, Is.SameAs(_first));
     }
 
+    [Test]
+    public void What_cannot_be_forwarded_is_not_published_and_what_was_in_force_is_restored()
+    {
+        List<RoutingSnapshot> forwarded = [];
+        _calls.Clear();
+        _publisher.Forward = s =>
+        {
+            forwarded.Add(s);
+            return s == _first.Snapshot ? [] : [new ListenFailure("l", default, "of the test")];
+        };
+
+        Assert.That(_publisher.Publish(Weighted()), Has.Count.EqualTo(1));
+        Assert.That(_calls, Has.None.EqualTo("publish"));
+        Assert.That(forwarded, Has.Count.EqualTo(2));
+        Assert.That(forwarded[1], Is.SameAs(_first.Snapshot), "an interface before the one that failed may have been changed");
+    }
+
     private DesiredState Weighted()
     {
         Pool pool = _first.Snapshot.Pools[0];

@@ -1,4 +1,5 @@
 using L4Balancer.Control;
+using L4Balancer.Core.Config;
 using L4Balancer.Core.Health;
 using L4Balancer.Core.Routing;
 using L4Balancer.Packets;
@@ -113,6 +114,21 @@ internal sealed class PacketControlTests
         _clock.Advance(TimeSpan.FromSeconds(5));
 
         Assert.That(_kernel.Calls, Is.EqualTo(["publish"]));
+    }
+
+    [Test]
+    public async Task First_packet_listener_of_a_refused_reload_is_taken_away_again()
+    {
+        var kernel = new RecordingPlane();
+        using var forwarding = new PacketForwarding(kernel.Start, static () => null, false, _clock, NullLogger.Instance);
+        await using var control = new PacketControl(forwarding, static () => { }, _clock, NullLogger.Instance);
+        RoutingSnapshot before = PacketPool.Snapshot(PacketPool.Config(8, mode: ListenerMode.Relay));
+        forwarding.Start(before);
+        control.Commit(null, before);
+        control.Configure(_snapshot);
+        control.Configure(before);
+
+        Assert.That(kernel.Calls, Is.EqualTo(["start", "stop"]));
     }
 
     private int[] Available() => [.. _kernel.Choices["wss"].Table.Available.Select(a => (int)a.Member).Order()];

@@ -69,6 +69,62 @@ internal sealed class PacketForwardingTests
     }
 
     [Test]
+    public void Reload_that_cannot_add_the_first_packet_listener_leaves_nothing_attached()
+    {
+        int removed = 0;
+        using var forwarding = new PacketForwarding(_kernel.Start, Remove, true, TimeProvider.System, NullLogger.Instance);
+        forwarding.Start(PacketPool.Snapshot(PacketPool.Config(2, mode: ListenerMode.Relay)));
+        forwarding.Serve();
+        removed = 0;
+        _kernel.Fault = "interface eth1: there is no such interface";
+
+        Assert.That(forwarding.Configure(PacketPool.Snapshot(PacketPool.Config(2))), Is.Not.Empty);
+        Assert.That(removed, Is.EqualTo(1), "an interface before it may be attached to");
+
+        string? Remove()
+        {
+            removed++;
+            return null;
+        }
+    }
+
+    [Test]
+    public void What_cannot_be_taken_back_goes_on_as_the_kernel_has_it()
+    {
+        int removed = 0;
+        using var forwarding = new PacketForwarding(_kernel.Start, Remove, false, TimeProvider.System, NullLogger.Instance);
+        RoutingSnapshot snapshot = PacketPool.Snapshot(PacketPool.Config(2));
+        forwarding.Start(snapshot);
+        forwarding.Serve();
+        forwarding.Leave();
+        _kernel.Fault = "no memory";
+        forwarding.TakeBack(snapshot);
+        Assert.That(removed, Is.Zero);
+
+        string? Remove()
+        {
+            removed++;
+            return null;
+        }
+    }
+
+    [TestCase(ListenerMode.Packet, 1)]
+    [TestCase(ListenerMode.Relay, 0)]
+    public void What_another_daemon_has_attached_is_left_alone(ListenerMode mode, int failures)
+    {
+        using var forwarding = new PacketForwarding(_kernel.Start, Remove, true, TimeProvider.System, NullLogger.Instance);
+        RoutingSnapshot snapshot = PacketPool.Snapshot(PacketPool.Config(2, mode: mode));
+
+        Assert.That(forwarding.Start(snapshot, isOfAnotherDaemon: true), Has.Count.EqualTo(failures));
+        forwarding.Serve();
+        Assert.That(forwarding.Configure(PacketPool.Snapshot(PacketPool.Config(2))).Single().Message, Does.Contain("another daemon"));
+        forwarding.Stop();
+        Assert.That(_kernel.Calls, Is.Empty);
+
+        static string? Remove() => throw new InvalidOperationException("another daemon needs it");
+    }
+
+    [Test]
     public void Reload_adds_the_first_packet_listener_and_takes_the_last_away()
     {
         using PacketForwarding forwarding = Forwarding();
@@ -134,6 +190,19 @@ internal sealed class PacketForwardingTests
 
         Assert.That(identities, Is.Unique);
         Assert.That(identities.Max(static i => i.Length), Is.LessThan(PacketTarget.LongestIdentity));
+    }
+
+    [Test]
+    public void Services_with_runtime_directories_of_their_own_share_nothing()
+    {
+        BalancerConfig config = PacketPool.Config(2);
+        string one = Folder("/run/l4balancer/a"), other = Folder("/run/l4balancer/b"), first = Folder("/run/l4balancer");
+
+        Assert.That(new[] { one, other, first }, Is.Unique);
+        Assert.That(PacketFolder.For(config, "/etc/l4b.toml", isRoot: true, static _ => null), Is.EqualTo(first), "root has the default socket");
+
+        string Folder(string runtime) =>
+            PacketFolder.For(config, "/etc/l4b.toml", isRoot: false, name => name == "RUNTIME_DIRECTORY" ? runtime : null);
     }
 
     private static string IdentityOf(string name, string address) => PacketListeners.IdentityOf(
