@@ -71,6 +71,7 @@ internal sealed class StatusPageStatesTests
             Assert.That(Texts(seen, "hung"), Is.EqualTo(new[] { "▲ no answer · lb1 · L4Balancer", "b3312b", "true", "0", "Maintenance chat/ws1" }));
             Assert.That(seen.GetProperty("hangs").GetString(), Does.StartWith("No answer since "));
             Assert.That(seen.GetProperty("back").ToString(), Is.EqualTo("[false,null]"));
+            Assert.That(seen.GetProperty("clock").ToString(), Is.EqualTo("[true,30]"), "a clock that was set back does not stop the charts");
         }
     }
 
