@@ -110,8 +110,11 @@ internal static partial class Log
     [LoggerMessage(2138, LogLevel.Warning, "interface {Interface} is not there any more: its packets are taken again when it comes back")]
     public static partial void PacketInterfaceGone(this ILogger logger, string @interface);
 
-    [LoggerMessage(2139, LogLevel.Error, "{Fault}")]
-    public static partial void PacketsNotTaken(this ILogger logger, string fault);
+    [LoggerMessage(2139, LogLevel.Error, "{Fault}. It is tried again every {Seconds} s")]
+    public static partial void PacketsNotTaken(this ILogger logger, string fault, double seconds);
+
+    [LoggerMessage(2240, LogLevel.Warning, "interface {Interface}: another process has detached the program of the packet listeners: it is attached again")]
+    public static partial void ProgramDetached(this ILogger logger, string @interface);
 
     [LoggerMessage(2141, LogLevel.Warning, "{Path}: could not be removed ({Error}); packets may still be taken")]
     public static partial void PacketsNotRemoved(this ILogger logger, string path, string error);

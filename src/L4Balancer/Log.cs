@@ -8,7 +8,10 @@ namespace L4Balancer;
 /// Everything the daemon logs. Ids 1000 to 1999; an id is never used again for something else. 1000 is the output's own count of
 /// dropped lines.
 /// </summary>
-/// <remarks>Long, because what the daemon logs stands in one place, so that an id is seen to be free.</remarks>
+/// <remarks>
+/// Long, because what the daemon logs stands in one place, so that an id is seen to be free; and in one file, because of several the generator
+/// takes one or the other first, and two builds of a release are not the same bytes.
+/// </remarks>
 internal static partial class Log
 {
     [LoggerMessage(1001, LogLevel.Information,
@@ -443,4 +446,89 @@ internal static partial class Log
 
     [LoggerMessage(1372, LogLevel.Information, "pool {Pool}: begins with the {Count} backends that were discovered before the restart, until its source answers")]
     public static partial void BeganWithSaved(this ILogger logger, string pool, int count);
+
+    // Upgrades: what both processes log.
+    [LoggerMessage(1303, LogLevel.Information, "{Who}: requested an upgrade; the new process is started from {File}")]
+    public static partial void UpgradeBegins(this ILogger logger, string who, string file);
+
+    [LoggerMessage(1304, LogLevel.Warning, "{Who}: requested an upgrade, which was refused: {Why}")]
+    public static partial void UpgradeRefused(this ILogger logger, string who, string why);
+
+    [LoggerMessage(1305, LogLevel.Information,
+        "upgrade: process {Process} serves now. {Moved} connections were moved, the longest stood still for {Longest:0.0} ms; "
+        + "{Left} end in this process, which then ends")]
+    public static partial void UpgradeDone(this ILogger logger, int process, int moved, int left, double longest);
+
+    [LoggerMessage(1306, LogLevel.Error, "upgrade failed, this process goes on: {Why}")]
+    public static partial void UpgradeFailed(this ILogger logger, string why);
+
+    [LoggerMessage(1307, LogLevel.Error, "upgrade failed by a fault of this process, which goes on")]
+    public static partial void UpgradeBroke(this ILogger logger, Exception exception);
+
+    [LoggerMessage(1308, LogLevel.Information, "replacing process {Process} ({Build}): requested by {Who}")]
+    public static partial void Replacing(this ILogger logger, int process, string build, string who);
+
+    [LoggerMessage(1309, LogLevel.Information,
+        "replaced process {Process}: {Moved} connections were taken over, {Left} end in that process")]
+    public static partial void HasReplaced(this ILogger logger, int process, int moved, int left);
+
+    [LoggerMessage(1310, LogLevel.Warning,
+        "process {Process}, which this one was replacing, has ended in the middle of it: this one goes on alone ({Why})")]
+    public static partial void GoesOnAlone(this ILogger logger, int process, string why);
+
+    [LoggerMessage(1311, LogLevel.Warning, "connection {Id} stays with process {Process}: {Why}")]
+    public static partial void ConnectionNotTaken(this ILogger logger, ulong id, int process, string why);
+
+    [LoggerMessage(1312, LogLevel.Error, "connection {Id} was taken over but could not be served, and is reset: {Why}")]
+    public static partial void ConnectionNotServed(this ILogger logger, ulong id, string why);
+
+    [LoggerMessage(1313, LogLevel.Error,
+        "process {Process}, which this one was replacing, has ended before this one was the main process of the service: this process ends "
+        + "too, so that the service manager starts another, which takes the connections of both from their keepers")]
+    public static partial void EndsForManager(this ILogger logger, int process);
+
+    [LoggerMessage(1314, LogLevel.Information, "this process has been replaced and ends")]
+    public static partial void Replaced(this ILogger logger);
+
+    [LoggerMessage(1316, LogLevel.Error, "taking over from process {Process} failed by a fault of this process")]
+    public static partial void TakingOverBroke(this ILogger logger, int process, Exception exception);
+
+    [LoggerMessage(2100, LogLevel.Information,
+        "{Who}: requested a reload, which is held back until the upgrade under way has ended; the process that serves then does it")]
+    public static partial void ReloadHeld(this ILogger logger, string who);
+
+    [LoggerMessage(2101, LogLevel.Warning,
+        "this process is stopping before it has replaced process {Process}, which goes on with all connections")]
+    public static partial void LeavesToOldProcess(this ILogger logger, int process);
+
+    [LoggerMessage(1335, LogLevel.Warning,
+        "{Variable}={Value}: the first upgrade of this process will meet this fault; the variable is for tests, remove it from the "
+        + "environment")]
+    public static partial void FaultsAsked(this ILogger logger, string variable, string value);
+
+    // Packet listeners: 2160 to 2179.
+    [LoggerMessage(2160, LogLevel.Information, "listener {Listener}: packets to {Addresses} are sent on by {Attachment}")]
+    public static partial void PacketsAreSentOn(this ILogger log, string listener, string addresses, string attachment);
+
+    [LoggerMessage(2161, LogLevel.Error, "listener {Listener}: new flows go where they went before, because {Fault}; tried again in {After}")]
+    public static partial void PacketsNotPublished(this ILogger log, string listener, string fault, string after);
+
+    [LoggerMessage(
+        2162, LogLevel.Warning,
+        "backend {Pool}/{Backend}: listener {Listener} has flows = 0, so that the established flows of this backend break: their packets go to other backends from now on")]
+    public static partial void FlowsBreak(this ILogger log, string pool, string backend, string listener);
+
+    [LoggerMessage(
+        2163, LogLevel.Warning,
+        "backend {Pool}/{Backend}: its port {Port} is not that of listener {Listener}; packets keep their port, so that they reach another service of this host, or none")]
+    public static partial void PortIsAnother(this ILogger log, string pool, string backend, int port, string listener);
+
+    [LoggerMessage(2164, LogLevel.Warning, "what an earlier daemon has left for packet listeners is still there: {Fault}")]
+    public static partial void PacketsLeft(this ILogger log, string fault);
+
+    [LoggerMessage(2165, LogLevel.Information, "packets are no longer sent on: what was attached for packet listeners is removed")]
+    public static partial void PacketsEnd(this ILogger log);
+
+    [LoggerMessage(2166, LogLevel.Error, "packets are sent on as they were at the beginning of the upgrade, because what was attached could not be taken back: {Fault}")]
+    public static partial void PacketsNotTakenBack(this ILogger log, string fault);
 }

@@ -134,6 +134,9 @@ internal sealed class Attachment : IDisposable
         return detached;
     }
 
+    /// <summary>Whether the kernel still has it at the interface; of a classifier it is not known.</summary>
+    public bool IsThere() => _link < 0 || (Bpf.Describe(_link, out _, out int index) == Errno.None && index == InterfaceIndex);
+
     /// <summary>Puts another program in the place of this one.</summary>
     public Errno Replace(NetlinkSocket netlink, Loader load)
     {

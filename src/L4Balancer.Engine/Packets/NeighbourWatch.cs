@@ -35,6 +35,7 @@ internal sealed unsafe class NeighbourWatch : IDisposable
     private readonly WakeUp _wakeUp = new();
     private readonly Thread _thread;
     private readonly Dictionary<(int Interface, HostAddress Address), Neighbour> _wanted = [];
+    private long _lookDue;
     private bool _routesChanged;
     private bool _stops;
 
@@ -59,6 +60,9 @@ internal sealed unsafe class NeighbourWatch : IDisposable
 
     /// <summary>Is called under the lock when something about an interface has changed: false says that it has gone.</summary>
     public Action<InterfaceFacts, bool>? InterfaceChanged { get; set; }
+
+    /// <summary>Is called under the lock once in a while, and when notices were lost: interfaces are to be looked at anew.</summary>
+    public Action? LookDue { get; set; }
 
     /// <param name="gate">The lock of the plane.</param>
     /// <exception cref="PacketFaultException">The process may not open netlink sockets.</exception>
@@ -164,6 +168,8 @@ internal sealed unsafe class NeighbourWatch : IDisposable
             {
                 ReadKnown(index, address);
             }
+
+            _lookDue = 0;
         }
 
         if (_routesChanged)
@@ -173,6 +179,12 @@ internal sealed unsafe class NeighbourWatch : IDisposable
         }
 
         long now = Environment.TickCount64;
+        if (now >= _lookDue)
+        {
+            _lookDue = now + (long)_options.NeighbourInterval.TotalMilliseconds;
+            LookDue?.Invoke();
+        }
+
         foreach ((var key, Neighbour neighbour) in _wanted.ToArray())
         {
             if (now >= neighbour.Due)
@@ -197,7 +209,7 @@ internal sealed unsafe class NeighbourWatch : IDisposable
         lock (_gate)
         {
             long now = Environment.TickCount64;
-            wait = _wanted.Count == 0 ? -1 : Math.Max(0, _wanted.Values.Min(n => n.Due) - now);
+            wait = Math.Max(0, _wanted.Values.Select(n => n.Due).Append(_lookDue).Min() - now);
         }
 
         _ = Libc.poll(both, 2, (int)Math.Min(wait, int.MaxValue));

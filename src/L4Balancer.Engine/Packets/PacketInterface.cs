@@ -18,7 +18,8 @@ internal sealed class PacketInterface : IDisposable
     private BackendWays _ways = null!;
     private InterfaceFacts _facts;
     private MapSet _set = null!;
-    private Attachment? _attachment;
+    private readonly InterfaceProgram _program;
+    private bool _isGone;
 
     private PacketInterface(PacketPlaneOptions options, ILogger logger, NeighbourWatch watch, in InterfaceFacts facts)
     {
@@ -27,6 +28,7 @@ internal sealed class PacketInterface : IDisposable
         _watch = watch;
         _facts = facts;
         _folder = new PinFolder(options.Folder, facts.Name);
+        _program = new InterfaceProgram(options, logger, watch.Requests, _folder, () => _set.Maps);
     }
 
     public string Name => _facts.Name;
@@ -34,7 +36,7 @@ internal sealed class PacketInterface : IDisposable
     public int Index => _facts.Index;
 
     /// <summary>As text for people; empty: the program is not attached.</summary>
-    public string Attachment => _attachment?.ToString() ?? "";
+    public string Attachment => _program.ToString();
 
     public IEnumerable<ServedListener> Served => _served.Values;
 
@@ -62,7 +64,7 @@ internal sealed class PacketInterface : IDisposable
             started.OpenMaps(listeners);
             started._ways = new BackendWays(watch) { Maps = started._set.Maps, Facts = facts };
             started.Apply(listeners);
-            started.Attach();
+            started._program.Attach(facts);
             started._set.PutInForce(started._folder);
             done = true;
             return started;
@@ -88,9 +90,9 @@ internal sealed class PacketInterface : IDisposable
             Rebuild(listeners);
         }
 
-        if (_attachment is null)
+        if (!_program.IsAttached && !_isGone)
         {
-            Attach();
+            _program.Attach(_facts);
         }
     }
 
@@ -125,7 +127,7 @@ internal sealed class PacketInterface : IDisposable
     /// <summary>The interface has another MAC address, or is another one with the same name.</summary>
     public void Changed(in InterfaceFacts facts)
     {
-        bool isOther = facts.Index != _facts.Index;
+        bool isOther = _isGone || facts.Index != _facts.Index;
         if (!isOther && (facts.Mac == _facts.Mac || facts.Mac == 0))
         {
             return;
@@ -137,8 +139,40 @@ internal sealed class PacketInterface : IDisposable
 
         if (isOther)
         {
-            Reattach();
+            _isGone = false;
+            _program.Forget();
+            _program.AttachIfNot(_facts);
         }
+    }
+
+    /// <summary>There is no such interface any more; one of this name may come back.</summary>
+    public void Gone()
+    {
+        if (!_isGone)
+        {
+            _isGone = true;
+            _program.Forget();
+            _logger.PacketInterfaceGone(Name);
+        }
+    }
+
+    /// <summary>Finds what no notice has told: that the interface has changed, or that the program is not attached.</summary>
+    public void Look()
+    {
+        Errno error = InterfaceFacts.Read(Netlink, Name, out InterfaceFacts facts);
+        if (error == Errno.ENODEV)
+        {
+            Gone();
+        }
+
+        if (error != Errno.None)
+        {
+            return;
+        }
+
+        Changed(facts);
+        _program.Look();
+        _program.AttachIfNot(_facts);
     }
 
     /// <summary>Counts the flows of each listener, by its binds.</summary>
@@ -166,8 +200,7 @@ internal sealed class PacketInterface : IDisposable
     /// <summary>Detaches and removes everything.</summary>
     public void Stop()
     {
-        _attachment?.Dispose();
-        _attachment = null;
+        _program.Dispose();
         _set.Dispose();
         _ = PacketRemains.Remove(_folder, Netlink, _logger);
     }
@@ -175,7 +208,7 @@ internal sealed class PacketInterface : IDisposable
     /// <summary>Everything stays in the kernel.</summary>
     public void Dispose()
     {
-        _attachment?.Dispose();
+        _program.Dispose();
         _set?.Dispose();
     }
 
@@ -209,7 +242,7 @@ internal sealed class PacketInterface : IDisposable
         try
         {
             Apply(listeners);
-            Errno error = _attachment is null ? Errno.None : _attachment.Replace(Netlink, Load);
+            Errno error = _program.Replace();
             if (error != Errno.None)
             {
                 throw new PacketFaultException($"interface {Name}: the program cannot be replaced ({error})");
@@ -228,52 +261,6 @@ internal sealed class PacketInterface : IDisposable
         before.CopyNewFlowsTo(_set.Maps);
         before.Dispose();
         _set.PutInForce(_folder);
-    }
-
-    private void Attach()
-    {
-        _attachment = Packets.Attachment.TryTakeOver(_folder, Netlink, _facts, Load)
-            ?? Packets.Attachment.Attach(_folder, Netlink, _facts, _options.Modes, Load);
-        if (_attachment.IsTakenOver)
-        {
-            _logger.PacketsTakenOver(Attachment);
-        }
-        else if (_attachment.Tried.Length > 0)
-        {
-            _logger.PacketsTakenOtherwise(Attachment, _attachment.Tried);
-        }
-        else
-        {
-            _logger.PacketsTaken(Attachment);
-        }
-    }
-
-    private void Reattach()
-    {
-        _attachment?.Dispose();
-        _attachment = null;
-        try
-        {
-            Attach();
-        }
-        catch (PacketFaultException e)
-        {
-            _logger.PacketsNotTaken(e.Message);
-        }
-    }
-
-    private int Load(PacketHook hook)
-    {
-        SysResult program = Bpf.Load(hook.ProgramType, PacketProgram.Assemble(_set.Maps, hook), out string log);
-        if (program.IsError)
-        {
-            const int end = 400;
-            throw new PacketFaultException(
-                $"interface {Name}: the program cannot be loaded ({program.Errno}): {KernelNeeds.Mend(program.Errno)} "
-                + log[Math.Max(0, log.Length - end)..]);
-        }
-
-        return program.Value;
     }
 
     private void Apply(ImmutableArray<PacketListener> listeners)

@@ -33,6 +33,7 @@ public sealed class PacketPlane : IDisposable
         _watch.Missed = (index, address) => Each(index, i => _logger.NeighbourMissing(address, i.Name));
         _watch.RoutesChanged = () => Each(null, i => i.RoutesChanged());
         _watch.InterfaceChanged = InterfaceChanged;
+        _watch.LookDue = () => Each(null, i => i.Look());
     }
 
     /// <summary>
@@ -258,7 +259,7 @@ public sealed class PacketPlane : IDisposable
         }
         else if (known.Index == facts.Index)
         {
-            _logger.PacketInterfaceGone(facts.Name);
+            known.Gone();
         }
     }
 

@@ -28,7 +28,7 @@ public sealed record PacketPlaneOptions
     /// <summary>For how long a number of flows is used before they are counted again.</summary>
     internal TimeSpan FlowCountAge { get; init; } = TimeSpan.FromSeconds(10);
 
-    /// <summary>How often the addresses of backends are asked for, so that a change without notice is found.</summary>
+    /// <summary>How often the addresses of backends are asked for, and interfaces looked at, so that a change without notice is found.</summary>
     internal TimeSpan NeighbourInterval { get; init; } = TimeSpan.FromSeconds(5);
 }
 

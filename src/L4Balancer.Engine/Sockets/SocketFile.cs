@@ -36,7 +36,12 @@ public sealed class SocketFile(string path)
     private bool _isRemoved;
 
     /// <summary>Removes the file of a process that has ended without removing it.</summary>
-    public static SocketFileState MakeRoom(string path)
+    public static SocketFileState MakeRoom(string path) => Look(path, TryDelete);
+
+    /// <summary>As <see cref="MakeRoom"/>, but removes nothing, and does not know whether a stale file could be removed.</summary>
+    public static SocketFileState Look(string path) => Look(path, static _ => true);
+
+    private static SocketFileState Look(string path, Func<string, bool> remove)
     {
         if (!Path.Exists(path))
         {
@@ -53,7 +58,7 @@ public sealed class SocketFile(string path)
             case SocketError.ConnectionRefused when IsBound(path):
                 return SocketFileState.InUse;
             case SocketError.ConnectionRefused:
-                return TryDelete(path) ? SocketFileState.Free : SocketFileState.NotPermitted;
+                return remove(path) ? SocketFileState.Free : SocketFileState.NotPermitted;
             case SocketError.AddressNotAvailable:
                 // Its owner has removed it meanwhile.
                 return SocketFileState.Free;

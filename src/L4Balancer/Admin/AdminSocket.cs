@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Runtime.Versioning;
 using L4Balancer.Engine.Sockets;
+using L4Balancer.Platform;
 using L4Balancer.Web;
 
 namespace L4Balancer.Admin;
@@ -68,6 +69,21 @@ internal sealed class AdminSocket : IDisposable
         }
     }
 
+    /// <summary>Why it could not be created now, with the remedy; null if it could. Changes nothing, and connects for a moment to what is there.</summary>
+    public static string? WhyNot(string path)
+    {
+        string? folder = System.IO.Path.GetDirectoryName(path);
+        while (folder is { Length: > 1 } && !Directory.Exists(folder))
+        {
+            folder = System.IO.Path.GetDirectoryName(folder);
+        }
+
+        string fault = FaultOf(SocketFile.Look(path));
+        return fault.Length > 0 ? fault
+            : folder is null || !LocalSocket.CanBeMadeIn(folder) ? $"{folder} is not writable; make it writable for the daemon, or change `socket`"
+            : null;
+    }
+
     /// <summary>Closes the socket and removes the file, unless another process has replaced it or serves on its socket.</summary>
     public void Dispose()
     {
@@ -80,15 +96,17 @@ internal sealed class AdminSocket : IDisposable
 
     private static bool MakeRoom(string path, out string fault)
     {
-        fault = SocketFile.MakeRoom(path) switch
-        {
-            SocketFileState.Free => "",
-            SocketFileState.NotSocket => "the existing file is not a socket: remove it, or change `socket`",
-            SocketFileState.NotPermitted => "it belongs to another user: remove it, or change `socket`",
-            _ => "another daemon uses it: stop that daemon, or change `socket`",
-        };
+        fault = FaultOf(SocketFile.MakeRoom(path));
         return fault.Length == 0;
     }
+
+    private static string FaultOf(SocketFileState state) => state switch
+    {
+        SocketFileState.Free => "",
+        SocketFileState.NotSocket => "the existing file is not a socket: remove it, or change `socket`",
+        SocketFileState.NotPermitted => "it belongs to another user: remove it, or change `socket`",
+        _ => "another daemon uses it: stop that daemon, or change `socket`",
+    };
 
     /// <summary>
     /// An address whose file the framework does not delete when the socket is closed, because it could delete a successor's file.

@@ -12,16 +12,19 @@ internal static class BackendNames
 
     public static IEnumerable<CompletionItem> Of(AdminSession asking, CompletionContext context) =>
         context.ParseResult.UnmatchedTokens.Count > 0 ? [] : Ask(asking, context, "/v1/backends", static reply =>
-            reply.TryRead(AdminJson.Default.BackendsAnswer)?.Backends.Select(static b => $"{b.Pool}/{b.Name}"));
+            reply.TryRead(AdminJson.Default.BackendsAnswer)?.Backends.Select(static b =>
+                new CompletionItem($"{b.Pool}/{b.Name}", detail: $"{b.State}, weight {b.Weight}, {b.Connections} connections")));
 
     public static IEnumerable<CompletionItem> Pools(AdminSession asking, CompletionContext context) =>
-        Ask(asking, context, "/v1/status", static reply => reply.TryRead(AdminJson.Default.StatusAnswer)?.Pools.Select(static p => p.Name));
+        Ask(asking, context, "/v1/status", static reply => reply.TryRead(AdminJson.Default.StatusAnswer)?.Pools.Select(static p =>
+            new CompletionItem(p.Name, detail: $"{p.Balance}, {p.Up} of {p.Backends} up")));
 
     public static IEnumerable<CompletionItem> Listeners(AdminSession asking, CompletionContext context) =>
-        Ask(asking, context, "/v1/status", static reply => reply.TryRead(AdminJson.Default.StatusAnswer)?.Listeners.Select(static l => l.Name));
+        Ask(asking, context, "/v1/status", static reply => reply.TryRead(AdminJson.Default.StatusAnswer)?.Listeners.Select(static l =>
+            new CompletionItem(l.Name, detail: $"{string.Join(' ', l.Addresses)} to pool {l.Pool}")));
 
     private static IEnumerable<CompletionItem> Ask(
-        AdminSession asking, CompletionContext context, string path, Func<AdminReply, IEnumerable<string>?> names)
+        AdminSession asking, CompletionContext context, string path, Func<AdminReply, IEnumerable<CompletionItem>?> offers)
     {
         // Help lists the completions of an argument in an empty context: it is static text.
         if (context is not TextCompletionContext || asking.AddressIn(context.ParseResult) is not AdminAddress address)
@@ -34,7 +37,7 @@ internal static class BackendNames
             using var client = new AdminClient(address, token: null, Patience);
             using var patience = new CancellationTokenSource(Patience);
             AdminReply reply = Task.Run(() => client.SendAsync(HttpMethod.Get, path, cancel: patience.Token)).GetAwaiter().GetResult();
-            return names(reply)?.Select(static n => new CompletionItem(n)) ?? [];
+            return offers(reply) ?? [];
         }
         catch (Exception e) when (e is NoDaemonException or OperationCanceledException)
         {

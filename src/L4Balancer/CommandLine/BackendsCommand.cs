@@ -125,14 +125,14 @@ internal static class BackendsCommand
         return table;
     }
 
-    private static string Address(BackendAnswer backend) =>
+    public static string Address(BackendAnswer backend) =>
         backend.ResolvedAddress is null || backend.ResolvedAddress == backend.Address ? backend.Address : $"{backend.Address} ({backend.ResolvedAddress})";
 
     /// <summary>The paced close that runs; "-" without one.</summary>
     public static string Closing(BackendAnswer backend) => backend.Shedding is SheddingAnswer shedding
         ? $"{shedding.Reason} {Quantity.Count(shedding.Closed)} of {Quantity.Count(shedding.Planned)}" : "-";
 
-    private static string Health(BackendAnswer backend) =>
+    public static string Health(BackendAnswer backend) =>
         !backend.InConfiguration ? "removed from the file"
         : backend.Health.Detail.Length > 0 ? backend.Health.Detail
         : !backend.Resolved ? $"name does not resolve: {backend.ResolveError}; {backend.ResolvedAddress} stays in use"

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.CommandLine.Completions;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
 using L4Balancer.Hosting;
@@ -10,6 +9,9 @@ namespace L4Balancer.CommandLine;
 internal static class CommandLineRoot
 {
     private const string Example = "l4balancer run --config /etc/l4balancer/balancer.toml";
+
+    /// <summary>The commands that ask no daemon.</summary>
+    public static IReadOnlyList<string> Alone { get; } = ["run", "check", "demo", "version", "decapsulate"];
 
     /// <returns>The exit code.</returns>
     public static async Task<int> InvokeAsync(string[] args, TextWriter output, TextWriter errors)
@@ -44,9 +46,9 @@ internal static class CommandLineRoot
     {
         var root = new RootCommand("A layer-4 load balancer: it distributes TCP connections over backends and relays their bytes unchanged.");
 
-        // The directive that shell completions use; the others are for the library's developers.
+        // Those that shell completions use; the library's own are for its developers.
         root.Directives.Clear();
-        root.Directives.Add(new SuggestDirective());
+        ShellOffers.AddTo(root);
         var asking = new AdminSession(new Screen(output, errors));
         root.Options.Add(asking.Admin);
         root.Options.Add(asking.TokenFile);
@@ -101,9 +103,6 @@ internal static class CommandLineRoot
 
     private sealed class HelpWithExample(HelpAction help, IReadOnlyDictionary<Command, string> examples, AdminSession asking) : SynchronousCommandLineAction
     {
-        // They ask no daemon.
-        private static readonly string[] Alone = ["run", "check", "demo", "version", "decapsulate"];
-
         public override bool ClearsParseErrors => true;
 
         public override int Invoke(ParseResult parseResult)

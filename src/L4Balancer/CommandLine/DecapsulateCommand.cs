@@ -11,6 +11,8 @@ namespace L4Balancer.CommandLine;
 /// <summary><c>decapsulate</c>: runs on a backend, and takes the outer headers off that a listener with <c>forward = "ipip"</c> puts on.</summary>
 internal static class DecapsulateCommand
 {
+    private const string Interfaces = "/sys/class/net";
+
     public static (Command, string) Create(TextWriter output, TextWriter errors)
     {
         var link = new Option<string>("--interface")
@@ -19,6 +21,7 @@ internal static class DecapsulateCommand
             HelpName = "I",
             Required = true,
         };
+        link.CompletionSources.Add(static _ => Directory.Exists(Interfaces) ? Directory.EnumerateDirectories(Interfaces).Select(static i => Path.GetFileName(i)!) : []);
         var secondChance = new Option<bool>("--second-chance")
         {
             Description = "Send a packet of no connection on to the backend that its outer header names (docs/packet-backends.md)",

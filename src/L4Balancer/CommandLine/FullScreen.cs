@@ -1,3 +1,5 @@
+using System.Text;
+
 namespace L4Balancer.CommandLine;
 
 /// <summary>
@@ -14,6 +16,10 @@ internal sealed class FullScreen : IDisposable
     private const string Bold = "\e[1m";
     private const string Reverse = "\e[7m";
     private const string Plain = "\e[0m";
+    private const string Underlined = "\e[4m";
+    private const string Green = "\e[32m";
+    private const string Yellow = "\e[33m";
+    private const string Red = "\e[31m";
 
     private readonly TextWriter _output;
     private bool _isLeft;
@@ -29,16 +35,48 @@ internal sealed class FullScreen : IDisposable
         ? (Console.WindowWidth, Console.WindowHeight)
         : (80, 24);
 
+    /// <summary>The terminal has no cursor that could be moved.</summary>
+    public static bool IsDumb => Environment.GetEnvironmentVariable("TERM") == "dumb";
+
     /// <param name="heading">Index of the line that is shown in bold reverse video; -1: none.</param>
     /// <param name="cursor">Index of the line that is shown in reverse video over the whole width; -1: none.</param>
-    public void Draw(IReadOnlyList<string> lines, int heading, int cursor)
+    /// <param name="paints">What is shown in a tone.</param>
+    public void Draw(IReadOnlyList<string> lines, int heading, int cursor, IReadOnlyList<TopPaint> paints)
     {
         int width = Size.Width;
-        IEnumerable<string> shown = lines.Select((line, i) => i == heading ? $"{Bold}{Reverse}{line.PadRight(width)}{Plain}"
-            : i == cursor ? $"{Reverse}{line.PadRight(width)}{Plain}" : line + EraseLine);
-        _output.Write(Home + string.Join("\r\n", shown) + EraseBelow);
+        ILookup<int, TopPaint> painted = paints.ToLookup(static p => p.Line);
+        IEnumerable<string> shown = lines.Select((line, i) => i == heading ? Painted(line.PadRight(width), Bold + Reverse, painted[i])
+            : i == cursor ? Painted(line.PadRight(width), Reverse, painted[i]) : EraseLine + Painted(line, "", painted[i]));
+
+        // Lines are erased before they are written: after the last column the cursor still stands on it, and erasing would take that character away.
+        _output.Write(Home + string.Join("\r\n", shown) + (lines.Count < Size.Height ? $"\r\n{EraseBelow}" : ""));
         _output.Flush();
     }
+
+    private static string Painted(string line, string ground, IEnumerable<TopPaint> paints)
+    {
+        var text = new StringBuilder(ground);
+        int at = 0;
+        foreach (TopPaint paint in paints.Where(p => CodeOf(p.Tone).Length > 0).OrderBy(static p => p.Start))
+        {
+            int start = Math.Clamp(paint.Start, at, line.Length);
+            int end = Math.Clamp(paint.Start + paint.Length, start, line.Length);
+            text.Append(line, at, start - at).Append(CodeOf(paint.Tone)).Append(line, start, end - start).Append(Plain).Append(ground);
+            at = end;
+        }
+
+        return text.Append(line, at, line.Length - at).Append(ground.Length > 0 ? Plain : "").ToString();
+    }
+
+    private static string CodeOf(TopTone tone) => tone switch
+    {
+        TopTone.Key => Bold,
+        TopTone.Sorted => Underlined,
+        _ when Screen.Colourless => "",
+        TopTone.Good => Green,
+        TopTone.Warning => Yellow,
+        _ => Red,
+    };
 
     public void Dispose()
     {

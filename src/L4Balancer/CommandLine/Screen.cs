@@ -33,7 +33,7 @@ internal sealed class Screen
     public bool IsTerminal { get; }
 
     /// <summary>NO_COLOR is set and not empty (no-color.org).</summary>
-    private static bool Colourless => Environment.GetEnvironmentVariable("NO_COLOR") is { Length: > 0 };
+    public static bool Colourless => Environment.GetEnvironmentVariable("NO_COLOR") is { Length: > 0 };
 
     private IAnsiConsole Terminal => Make(Output);
 

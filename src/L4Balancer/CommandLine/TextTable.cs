@@ -129,7 +129,7 @@ internal sealed class TextTable(params string[] columns)
     private static string Fit(string cell, int width, bool keepsEnd) =>
         cell.Length <= width ? cell : keepsEnd ? Cut + cell[^(width - 1)..] : cell[..(width - 1)] + Cut;
 
-    private static List<string> Wrapped(string text, int width)
+    public static List<string> Wrapped(string text, int width)
     {
         List<string> lines = [];
         foreach (string word in text.Split(' '))

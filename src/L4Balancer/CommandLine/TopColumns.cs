@@ -12,6 +12,9 @@ internal sealed record TopColumn<T>(char Key, string Heading, int Width, int Nar
 {
     /// <summary>The column is shown only where a row has something in it.</summary>
     public Func<T, bool>? OnlyWhere { get; init; }
+
+    /// <summary>Null: plain.</summary>
+    public Func<T, TopTone?>? Tone { get; init; }
 }
 
 /// <summary>The columns of the views beside the name, which takes the width that they leave.</summary>
@@ -19,7 +22,7 @@ internal static class TopColumns
 {
     public static IReadOnlyList<TopColumn<TopRow>> Backends { get; } =
     [
-        new('s', "STATE", -11, 0, r => r.Backend.State, r => r.Backend.State),
+        new('s', "STATE", -11, 0, r => r.Backend.State, r => r.Backend.State) { Tone = static r => TopPaint.ToneOf(r.Backend.State) },
         new('w', "WEIGHT", 6, 100, r => Quantity.Count(r.Backend.Weight), r => r.Backend.Weight),
         new('a', "ACTIVE", 7, 0, r => Quantity.Count(r.Backend.Connections), r => r.Backend.Connections),
         new('h', "SHARE", 5, 110, r => Quantity.Ratio(r.Backend.ShareRatio), r => r.Backend.ShareRatio ?? 0),
@@ -28,20 +31,31 @@ internal static class TopColumns
         new('i', "IN/S", 8, 0, r => Bytes(r.In), r => r.In ?? 0),
         new('p', "PACKETS/S", 9, 130, r => Whole(r.Packets), r => r.Packets ?? 0) { OnlyWhere = static r => r.Backend.Packets is not null },
         new('o', "OUT/S", 8, 0, r => Bytes(r.Out), r => r.Out ?? 0),
-        new('g', "CLOSING", -16, 0, Closing, r => r.Backend.Shedding?.Planned ?? 0) { OnlyWhere = static r => r.Backend.Shedding is not null },
+        new('g', "CLOSING", -16, 0, Closing, r => r.Backend.Shedding?.Planned ?? 0)
+        {
+            OnlyWhere = static r => r.Backend.Shedding is not null,
+            Tone = static _ => TopTone.Warning,
+        },
     ];
 
     public static IReadOnlyList<TopColumn<PoolAnswer>> Pools { get; } =
     [
         new('l', "BALANCE", -17, 90, p => p.Balance, p => p.Balance),
         new('b', "BACKENDS", 8, 0, p => Quantity.Count(p.Backends), p => p.Backends),
-        new('u', "UP", 6, 0, p => Quantity.Count(p.Up), p => p.Up),
-        new('d', "DOWN", 6, 0, p => Quantity.Count(p.Down + p.Degraded), p => p.Down + p.Degraded),
-        new('m', "DRAIN", 6, 0, p => Quantity.Count(p.Draining + p.Maintenance), p => p.Draining + p.Maintenance),
+        new('u', "UP", 6, 0, p => Quantity.Count(p.Up), p => p.Up) { Tone = static p => p.TakesConnections ? null : TopTone.Bad },
+        new('d', "DOWN", 6, 0, p => Quantity.Count(p.Down + p.Degraded), p => p.Down + p.Degraded)
+        {
+            Tone = static p => p.Down + p.Degraded > 0 ? TopTone.Bad : null,
+        },
+        new('m', "DRAIN", 6, 0, p => Quantity.Count(p.Draining + p.Maintenance), p => p.Draining + p.Maintenance)
+        {
+            Tone = static p => p.Draining + p.Maintenance > 0 ? TopTone.Warning : null,
+        },
         new('a', "ACTIVE", 8, 0, p => Quantity.Count(p.Connections), p => p.Connections),
         new('r', "NOTE", -20, 0, PoolNote, p => p.TakesConnections ? p.Rebalance?.Planned ?? 0 : int.MaxValue)
         {
             OnlyWhere = static p => p.Rebalance is not null || !p.TakesConnections,
+            Tone = static p => p.TakesConnections ? TopTone.Warning : TopTone.Bad,
         },
     ];
 
@@ -59,7 +73,7 @@ internal static class TopColumns
     public static IReadOnlyList<TopColumn<EventAnswer>> Events { get; } =
     [
         new('t', "TIME (UTC)", -14, 0, e => e.At.ToUniversalTime().ToString("MM-dd HH:mm:ss", CultureInfo.InvariantCulture), e => e.Number),
-        new('v', "LEVEL", -7, 0, e => e.Level, e => e.Level),
+        new('v', "LEVEL", -7, 0, e => e.Level, e => e.Level) { Tone = static e => TopPaint.ToneOf(e.Level) },
     ];
 
     /// <summary>Names of one pool differ at their end.</summary>

@@ -23,7 +23,7 @@ internal static class TopCommand
     {
         var command = new Command(Name, "Shows the state of the running daemon live; q ends it, ? lists the keys.");
         command.SetAction((parsed, _) => asking.RunAsync(parsed, client =>
-            asking.Screen.IsTerminal ? LiveAsync(asking, client) : OnceAsync(asking, client)));
+            asking.Screen.IsTerminal && !FullScreen.IsDumb ? LiveAsync(asking, client) : OnceAsync(asking, client)));
         return (command, "l4balancer top --admin 127.0.0.1:9180");
     }
 
@@ -35,7 +35,9 @@ internal static class TopCommand
             return replies.Report(asking);
         }
 
-        asking.Screen.Output.WriteLine(sample.Heading().State);
+        (string state, string trouble, string rates) = sample.Heading();
+        asking.Screen.Output.WriteLine(trouble.Length > 0 ? $"{state}, {trouble}" : state);
+        asking.Screen.Output.WriteLine(rates);
         asking.Screen.Write(Table(sample));
         return ExitCode.Fine;
     }
@@ -77,7 +79,7 @@ internal static class TopCommand
 
             (int width, int height) = FullScreen.Size;
             IReadOnlyList<string> lines = view.Lines(width, height);
-            screen.Draw(lines, view.HeadingLine, view.CursorLine);
+            screen.Draw(lines, view.HeadingLine, view.CursorLine, view.Paints);
             await PressAsync(view, end.Token);
             if (view.TakeRequest() is { } request)
             {

@@ -25,7 +25,10 @@ internal abstract class TopPanel
 /// <summary>What of a view fits the screen.</summary>
 /// <param name="Selected">What the cursor stands on; null without rows.</param>
 /// <param name="Count">Rows that the filter leaves.</param>
-internal sealed record TopPage(string Heading, IReadOnlyList<string> Lines, int First, int Cursor, int Count, string? Selected);
+/// <param name="Detail">All about the row that the cursor stands on, in words; empty without rows.</param>
+/// <param name="Paints">Their lines: 0 is the heading, 1 the first row.</param>
+internal sealed record TopPage(
+    string Heading, IReadOnlyList<string> Lines, int First, int Cursor, int Count, string? Selected, string Detail, IReadOnlyList<TopPaint> Paints);
 
 /// <summary>Where a view stands.</summary>
 internal sealed class TopPosition
@@ -73,6 +76,9 @@ internal sealed class TopPanel<T> : TopPanel
     /// <summary>What an action is done to, as the API names it.</summary>
     public required Func<T, string> Target { get; init; }
 
+    /// <summary>All about a row, in words.</summary>
+    public required Func<T, string> Detail { get; init; }
+
     /// <summary>The name stands behind the columns, and its beginning is kept.</summary>
     public bool IsNameLast { get; init; }
 
@@ -84,10 +90,38 @@ internal sealed class TopPanel<T> : TopPanel
         at.Fit(all.Length, rows);
         TopColumn<T>[] columns = [.. Columns.Where(c => c.Narrowest <= width && (c.OnlyWhere is null || all.Any(c.OnlyWhere)))];
         int name = Math.Max(8, width - columns.Sum(static c => Math.Abs(c.Width) + 1));
-        string[] lines = [.. all.Skip(at.First).Take(rows).Select(r => Join(Name(r), name, columns, c => c.Cell(r)))];
+        T[] shown = [.. all.Skip(at.First).Take(rows)];
         return new TopPage(
-            Join(NameHeading, name, columns, static c => c.Heading), lines, at.First, at.Cursor, all.Length,
-            all.Length > 0 ? Target(all[at.Cursor]) : null);
+            Join(NameHeading, name, columns, static c => c.Heading), [.. shown.Select(r => Join(Name(r), name, columns, c => c.Cell(r)))],
+            at.First, at.Cursor, all.Length, all.Length > 0 ? Target(all[at.Cursor]) : null, all.Length > 0 ? Detail(all[at.Cursor]) : "",
+            Paints(shown, at.Sort, name, columns));
+    }
+
+    private List<TopPaint> Paints(T[] shown, char sort, int name, TopColumn<T>[] columns)
+    {
+        int start = IsNameLast ? 0 : name + 1;
+        int heading = IsNameLast ? columns.Sum(static c => Math.Abs(c.Width) + 1) : 0;
+        List<TopPaint> paints = sort == NameKey ? [new TopPaint(0, heading, NameHeading.Length, TopTone.Sorted)] : [];
+        foreach (TopColumn<T> column in columns)
+        {
+            int width = Math.Abs(column.Width);
+            if (column.Key == sort)
+            {
+                paints.Add(new TopPaint(0, column.Width < 0 ? start : start + width - column.Heading.Length, column.Heading.Length, TopTone.Sorted));
+            }
+
+            for (int i = 0; i < shown.Length; i++)
+            {
+                if (column.Tone?.Invoke(shown[i]) is { } tone)
+                {
+                    paints.Add(new TopPaint(i + 1, start, width, tone));
+                }
+            }
+
+            start += width + 1;
+        }
+
+        return paints;
     }
 
     private T[] Sorted(T[] rows, TopPosition at)

@@ -34,23 +34,23 @@ internal static class TopPanels
         new TopPanel<PoolAnswer>
         {
             Key = '1', Title = "pools", NameHeading = "POOL", Columns = TopColumns.Pools, Rows = static f => f.Sample.Pools, Name = static p => p.Name,
-            Fits = static (p, text) => Has(text, p.Name, p.Balance), Target = static p => p.Name, Actions = ForPools,
+            Fits = static (p, text) => Has(text, p.Name, p.Balance), Target = static p => p.Name, Actions = ForPools, Detail = TopDetails.Of,
         },
         new TopPanel<TopRow>
         {
             Key = '2', Title = "backends", NameHeading = "BACKEND", Columns = TopColumns.Backends, Rows = static f => f.Sample.Rows, Name = static r => r.Name,
-            Fits = static (r, text) => r.Has(text), Target = static r => r.Name, Actions = ForBackends,
+            Fits = static (r, text) => r.Has(text), Target = static r => r.Name, Actions = ForBackends, Detail = static r => TopDetails.Of(r.Backend),
         },
         new TopPanel<ConnectionAnswer>
         {
             Key = Connections, Title = "connections", NameHeading = "CLIENT", Columns = TopColumns.Connections, Rows = static f => f.Connections, Name = static c => c.Client,
             Fits = static (c, text) => Has(text, c.Client, c.Listener, $"{c.Pool}/{c.Backend}", c.Sni ?? "", c.Host ?? "", c.Key ?? ""),
-            Target = static c => c.Id.ToString(CultureInfo.InvariantCulture), Actions = ForConnections,
+            Target = static c => c.Id.ToString(CultureInfo.InvariantCulture), Actions = ForConnections, Detail = TopDetails.Of,
         },
         new TopPanel<EventAnswer>
         {
             Key = Events, Title = "events", NameHeading = "EVENT", Columns = TopColumns.Events, Rows = static f => f.Events, Name = static e => e.Text,
-            Fits = static (e, text) => Has(text, e.Text, e.Level), Target = static _ => "", IsNameLast = true,
+            Fits = static (e, text) => Has(text, e.Text, e.Level), Target = static _ => "", IsNameLast = true, Detail = static e => e.Text,
         },
     ];
 

@@ -6,6 +6,8 @@ namespace L4Balancer.CommandLine;
 /// <summary>The answers of the daemon at one moment, and the rates since the moment before.</summary>
 internal sealed class TopSample
 {
+    private const int LongestHost = 24;
+
     private readonly StatusAnswer _status;
     private readonly BackendAnswer[] _backends;
     private readonly TopSample? _before;
@@ -26,18 +28,27 @@ internal sealed class TopSample
 
     public IReadOnlyList<PoolAnswer> Pools => _status.Pools;
 
-    /// <summary>Two lines: the state of the daemon, and its rates.</summary>
-    public (string State, string Rates) Heading()
+    /// <summary>Two lines: which daemon this is, with what is wrong with it, and its connections and rates.</summary>
+    /// <returns>Trouble: the part of the first line that says what is wrong; empty if nothing is.</returns>
+    public (string State, string Trouble, string Rates) Heading()
     {
         StatusAnswer s = _status;
+        string host = s.Host.Length > LongestHost ? $"{s.Host[..(LongestHost - 1)]}…" : s.Host;
         string state = string.Create(CultureInfo.InvariantCulture,
-            $"{(s.Ready ? "ready" : "draining")}, up {Quantity.Seconds(s.UptimeSeconds)}, generation {s.Generation}, "
-            + $"{s.Connections.Active} active, {s.Connections.Pending} pending, {s.Accepted} accepted, {s.Refused.Values.Sum()} refused");
-        string rates = _before is null ? "" : string.Create(CultureInfo.InvariantCulture,
-            $"per second: {Rate(t => t.Accepted):0} accepted, {Rate(t => t.Closed.Values.Sum()):0} closed, "
-            + $"{Quantity.Bytes(Rate(t => t.BytesToBackend))} to backends, {Quantity.Bytes(Rate(t => t.BytesToClient))} to clients");
-        return (state, rates);
+            $"{host}: {(s.Ready ? "ready" : "draining")}, up {Quantity.Seconds(s.UptimeSeconds)}, generation {s.Generation}");
+        (int down, int dead) = (s.Pools.Sum(static p => p.Down + p.Degraded), s.Pools.Count(static p => !p.TakesConnections));
+        string trouble = string.Join(", ", new[] { Some(down, "down", "down"), Some(dead, "pool refuses clients", "pools refuse clients") }.OfType<string>());
+        string rates = string.Create(CultureInfo.InvariantCulture, $"{s.Connections.Active} active, {s.Connections.Pending} pending")
+            + (_before is null ? "" : string.Create(CultureInfo.InvariantCulture,
+                $", {Rate(t => t.Accepted):0} new/s, {Rate(t => t.Refused.Values.Sum()):0} refused/s, "
+                + $"{Quantity.Bytes(Rate(t => t.BytesToBackend))}/s in, {Quantity.Bytes(Rate(t => t.BytesToClient))}/s out"));
+        string packets = Rows.Any(static r => r.Packets is not null)
+            ? string.Create(CultureInfo.InvariantCulture, $", {Rows.Sum(static r => r.Packets ?? 0):0} packets/s") : "";
+        return (state, trouble, rates + packets);
     }
+
+    private static string? Some(int count, string one, string several) =>
+        count == 0 ? null : string.Create(CultureInfo.InvariantCulture, $"{count} {(count == 1 ? one : several)}");
 
     private TopRow[] RowsOf()
     {

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using L4Balancer.Logging;
 
 namespace L4Balancer.CommandLine;
@@ -9,10 +10,19 @@ namespace L4Balancer.CommandLine;
 /// </summary>
 internal sealed class TopView
 {
-    /// <summary>Two lines of state, one with the views, a question or the filter, and the headings.</summary>
+    /// <summary>Two lines of state, one with the views or the filter, and the headings.</summary>
     private const int HeadLines = 4;
 
+    /// <summary>What is said of the row under the cursor, asked, or answered, above the line of keys; not on a screen of few lines.</summary>
+    private const int MostDetailLines = 2;
+
+    private const int FewLines = 12;
+
     private const int FirstPanel = 1;
+
+    private const string Between = "  ";
+
+    private static readonly (char Key, string Verb)[] Keys = [('q', "quit"), ('?', "help"), ('/', "filter")];
 
     private readonly TopPosition[] _positions = [.. TopPanels.All.Select(static p => new TopPosition { Sort = FirstSortOf(p) })];
     private TopFacts? _facts;
@@ -41,13 +51,16 @@ internal sealed class TopView
     /// <summary>Index of the line with the cursor; -1 while there is none.</summary>
     public int CursorLine => _isHelp || _page?.Selected is null ? -1 : HeadLines + _page.Cursor - _page.First;
 
+    /// <summary>What of the lines is shown in a tone.</summary>
+    public IReadOnlyList<TopPaint> Paints { get; private set; } = [];
+
     private TopPosition At => _positions[_open];
 
     public void Show(TopSample sample) => Show(new TopFacts(sample));
 
     public void Show(TopFacts facts) => _facts = facts;
 
-    /// <summary>Shows one line until the next key.</summary>
+    /// <summary>Shows a message until the next key.</summary>
     public void Tell(string message) => _message = message;
 
     /// <summary>What was asked for and confirmed since the last call; null if nothing was.</summary>
@@ -83,6 +96,7 @@ internal sealed class TopView
     /// one of the headings.</returns>
     public IReadOnlyList<string> Lines(int width, int height)
     {
+        Paints = [];
         List<string> lines = _isHelp ? Help() : Table(width, height);
         return [.. lines.Take(height).Select(l => Fit(LogText.ForTerminal(l), width))];
     }
@@ -94,29 +108,73 @@ internal sealed class TopView
             return ["waiting for the daemon ..."];
         }
 
-        _rows = Math.Max(1, height - HeadLines - 1);
+        int details = height >= FewLines ? MostDetailLines : 0;
+        _rows = Math.Max(1, height - HeadLines - details - 1);
         _page = Panel.Page(_facts, At, _filter, width, _rows);
-        (string state, string rates) = _facts.Sample.Heading();
-        List<string> lines = [state, rates, ThirdLine(), _page.Heading, .. _page.Lines];
-        while (lines.Count < height - 1)
+        (string state, string trouble, string rates) = _facts.Sample.Heading();
+        List<TopPaint> paints = [new(0, state.Length + Between.Length, trouble.Length, TopTone.Bad)];
+        List<string> lines = [state + Between + trouble, rates, ThirdLine(paints), _page.Heading, .. _page.Lines];
+        paints.AddRange(_page.Paints.Select(static p => p with { Line = p.Line + HeadLines - 1 }));
+        while (lines.Count < height - details - 1)
         {
             lines.Add("");
         }
 
-        int last = Math.Min(_page.Count, _page.First + _rows);
-        string more = Panel.Key == TopPanels.Connections && _facts.AllConnections > _facts.Connections.Count
-            ? string.Create(CultureInfo.InvariantCulture, $" (of {_facts.AllConnections})") : "";
-        string actions = string.Concat(Panel.Actions.Select(static a => $"  {a.Key} {a.Verb}"));
-        lines.Add(string.Create(
-            CultureInfo.InvariantCulture, $"{(_page.Count == 0 ? 0 : _page.First + 1)}-{last} of {_page.Count}{more}   q quit  ? help  / filter{actions}"));
+        if (details > 0)
+        {
+            string[] said = [.. TextTable.Wrapped(LogText.ForTerminal(Said()), Math.Max(1, width)).Take(details)];
+            lines.AddRange(said.Concat(Enumerable.Repeat("", details - said.Length)));
+            paints.AddRange(_asked is null ? [] : Enumerable.Range(height - details - 1, details).Select(l => new TopPaint(l, 0, width, TopTone.Warning)));
+        }
+
+        lines.Add(LastLine(_page, details == 0, lines.Count, paints));
+        Paints = paints;
         return lines;
     }
 
-    private string ThirdLine() =>
-        _asked is { } asked ? $"y: yes, other keys: no.  {string.Format(CultureInfo.InvariantCulture, asked.Action.Question, asked.Target)}?"
-        : _message.Length > 0 ? _message
-        : _isTyping || _filter.Length > 0 ? $"filter: {_filter}{(_isTyping ? "_" : "")}"
-        : string.Join("  ", TopPanels.All.Select((p, i) => i == _open ? $"[{p.Key} {p.Title}]" : $" {p.Key} {p.Title} "));
+    private string ThirdLine(List<TopPaint> paints)
+    {
+        if (_isTyping || _filter.Length > 0)
+        {
+            return $"filter: {_filter}{(_isTyping ? "_" : "")}";
+        }
+
+        string[] views = [.. TopPanels.All.Select((p, i) => i == _open ? $"[{p.Key} {p.Title}]" : $" {p.Key} {p.Title} ")];
+        paints.Add(new TopPaint(2, views[.._open].Sum(static v => v.Length + Between.Length), views[_open].Length, TopTone.Key));
+        return string.Join(Between, views);
+    }
+
+    // A question, the answer to what was done, or all about the row under the cursor.
+    private string Said() => _asked is not null ? Question() : _message.Length > 0 ? _message : _page?.Detail ?? "";
+
+    private string Question() => _asked is { } asked ? $"{string.Format(CultureInfo.InvariantCulture, asked.Action.Question, asked.Target)}?" : "";
+
+    private string LastLine(TopPage page, bool isCrowded, int line, List<TopPaint> paints)
+    {
+        if (_asked is not null)
+        {
+            paints.Add(new TopPaint(line, 0, 1, TopTone.Key));
+            return $"y: yes, other keys: no{(isCrowded ? $".  {Question()}" : "")}";
+        }
+
+        if (isCrowded && _message.Length > 0)
+        {
+            return _message;
+        }
+
+        int last = Math.Min(page.Count, page.First + _rows);
+        string more = Panel.Key == TopPanels.Connections && _facts!.AllConnections > _facts.Connections.Count
+            ? string.Create(CultureInfo.InvariantCulture, $" (of {_facts.AllConnections})") : "";
+        var text = new StringBuilder();
+        text.Append(CultureInfo.InvariantCulture, $"{(page.Count == 0 ? 0 : page.First + 1)}-{last} of {page.Count}{more} ");
+        foreach ((char key, string verb) in Keys.Concat(Panel.Actions.Select(static a => (a.Key, a.Verb))))
+        {
+            paints.Add(new TopPaint(line, text.Length + Between.Length, 1, TopTone.Key));
+            text.Append(Between).Append(key).Append(' ').Append(verb);
+        }
+
+        return text.ToString();
+    }
 
     private List<string> Help() =>
     [
@@ -124,7 +182,8 @@ internal sealed class TopView
         "  q, Ctrl-C            quit",
         $"  {string.Join(' ', TopPanels.All.Select(static p => p.Key))}, Tab         {string.Join(", ", TopPanels.All.Select(static p => p.Title))}",
         "  /                    filter by what a row shows; Enter keeps it, Esc clears it",
-        "  arrows, PgUp, PgDn, Home, End   move the cursor",
+        "  Up, Down, PgUp, PgDn, Home, End",
+        "                       move the cursor; below the rows stands all about its row",
         "  ?                    this help; any key leaves it",
         "",
         $"Sort the {Panel.Title} (again: the other way round):",

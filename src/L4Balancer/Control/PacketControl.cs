@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using L4Balancer.Core.Config;
 using L4Balancer.Core.Routing;
 using L4Balancer.Engine;
 using Microsoft.Extensions.Logging;
@@ -66,7 +67,7 @@ internal sealed class PacketControl : ISnapshotParticipant, IAsyncDisposable
             int revision = listener.Pool.Revision;
             if (_forwarding.Publish(listener) is string fault)
             {
-                _log.PacketsNotPublished(listener.Name, fault, BetweenTries);
+                _log.PacketsNotPublished(listener.Name, fault, Duration.Format(BetweenTries));
                 _isDue = true;
             }
             else

@@ -1,10 +1,12 @@
 using System.Collections.Immutable;
 using System.Net;
 using System.Net.Sockets;
+using L4Balancer.Admin;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Config;
 using L4Balancer.Engine;
 using L4Balancer.Engine.Packets;
+using L4Balancer.Engine.Sockets;
 using L4Balancer.Packets;
 using L4Balancer.Platform;
 using L4Balancer.Resolving;
@@ -46,6 +48,13 @@ internal static class HostCheck
             warnings.Add(ports);
         }
 
+        if (config.Admin.Socket.Length > 0
+            && LocalSocket.ForDaemon(config.Admin.Socket, Environment.IsPrivilegedProcess, Environment.GetEnvironmentVariable) is string socket
+            && AdminSocket.WhyNot(socket) is string fault)
+        {
+            warnings.Add($"socket {socket}: {fault}. The daemon would start without it");
+        }
+
         warnings.AddRange(BufferLimits.Warnings(config));
         warnings.AddRange(SourceAddresses.NotHere(config).Select(static s =>
             $"source address {s.Address} (pool {s.Pool}): this host does not have it; add it (ip addr shows all)"));
@@ -76,13 +85,24 @@ internal static class HostCheck
     {
         if (endpoint.IsUnix)
         {
-            return Directory.Exists(Path.GetDirectoryName(endpoint.UnixPath)) ? null
-                : ListenFailure.From(listener.Name, endpoint, SocketError.AddressNotAvailable).Message;
+            return UnixFault(endpoint.UnixPath) is { } unix ? ListenFailure.From(listener.Name, endpoint, unix).Message : null;
         }
 
         SocketException? fault = TryBind(endpoint, ProtocolType.Tcp);
         return fault is null || (listener.Freebind && fault.SocketErrorCode == SocketError.AddressNotAvailable) ? null
             : ListenFailure.From(listener.Name, endpoint, fault.SocketErrorCode).Message;
+    }
+
+    private static SocketError? UnixFault(string path)
+    {
+        string folder = Path.GetDirectoryName(path) ?? "/";
+        return !Directory.Exists(folder) ? SocketError.AddressNotAvailable : SocketFile.Look(path) switch
+        {
+            SocketFileState.InUse => SocketError.AddressAlreadyInUse,
+            SocketFileState.NotSocket => SocketError.NotSocket,
+            SocketFileState.NotPermitted => SocketError.AccessDenied,
+            _ => LocalSocket.CanBeMadeIn(folder) ? null : SocketError.AccessDenied,
+        };
     }
 
     private static string? Unbindable(string table, Endpoint listen, ProtocolType protocol) => TryBind(listen, protocol) is { } fault

@@ -26,6 +26,7 @@ internal static class MetricNames
     public const string Packets = "l4balancer_packets_total";
     public const string PacketBytes = "l4balancer_packet_bytes_total";
     public const string PacketsDropped = "l4balancer_packets_dropped_total";
+    public const string PacketAttached = "l4balancer_packet_attached";
     public const string PacketFlows = "l4balancer_packet_flows";
     public const string ConnectAttempts = "l4balancer_connect_attempts_total";
     public const string ConnectFailures = "l4balancer_connect_failures_total";

@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using L4Balancer.Engine.Packets;
 using L4Balancer.Packets;
 
 namespace L4Balancer.Metrics;
@@ -32,16 +33,19 @@ internal static class PacketInstruments
     public static void AddListeners(SeriesGroup<ListenerSeries> group, Func<PacketTotals> totals)
     {
         List<ListenerSeries> listeners = group.Members;
-        group.Meter.CreateObservableGauge(MetricNames.PacketFlows, Flows, null, "Flows of packets that are remembered.");
+        group.Meter.CreateObservableGauge(
+            MetricNames.PacketFlows, () => Of(static r => r.Flows), null, "Flows of packets that are remembered.");
+        group.Meter.CreateObservableGauge(
+            MetricNames.PacketAttached, () => Of(static r => r.Attachment.Length > 0 ? 1 : 0), null, "Whether the packets of the interface are taken (1) or not (0).");
 
-        IEnumerable<Measurement<long>> Flows()
+        IEnumerable<Measurement<long>> Of(Func<PacketListenerReading, long> value)
         {
             PacketTotals now = totals();
             return
                 from listener in listeners
                 let reading = listener.IsInForce ? now.OfListener(listener.State.Name) : null
                 where reading is not null
-                select new Measurement<long>(reading!.Flows, new KeyValuePair<string, object?>(MetricNames.Listener, listener.State.Name));
+                select new Measurement<long>(value(reading!), new KeyValuePair<string, object?>(MetricNames.Listener, listener.State.Name));
         }
     }
 

@@ -36,6 +36,21 @@ internal static class LocalSocket
     public static string ForClient(bool root, Func<string, string?> variable) =>
         !root && OfUser(variable) is string own && File.Exists(own) ? own : AdminSettings.DefaultSocket;
 
+    /// <summary>Whether this process may make a file in the folder, which is tried.</summary>
+    public static bool CanBeMadeIn(string folder)
+    {
+        try
+        {
+            string path = Path.Combine(folder, $".{Folder}-{Guid.NewGuid():N}");
+            using var file = new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.None, bufferSize: 0, FileOptions.DeleteOnClose);
+            return true;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
+    }
+
     private static string? OfUser(Func<string, string?> variable) =>
         variable(UserFolderVariable) is { Length: > 0 } folder ? Path.Combine(folder, Folder, Name) : null;
 }

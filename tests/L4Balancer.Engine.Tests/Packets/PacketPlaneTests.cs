@@ -5,6 +5,7 @@ using System.Net.Sockets;
 using System.Runtime.Versioning;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Balancing;
+using L4Balancer.Engine.Linux;
 using L4Balancer.Engine.Packets;
 
 namespace L4Balancer.Engine.Tests.Packets;
@@ -141,8 +142,56 @@ internal sealed class PacketPlaneTests
         await WaitForNeighboursAsync();
         Socket client = _scene.OpenClients(1)[0];
         _ = await PlaneScene.ConnectAsync(client, _deadline.Token);
-        _scene.ReplaceInterface();
+        _scene.RemoveInterface();
+        _scene.AddInterface();
         await PlaneScene.TalkAsync(client, 100, _deadline.Token);
+    }
+
+    [Test]
+    public async Task Interface_that_is_away_for_a_while_is_said_once_and_its_flows_go_on_when_it_is_back()
+    {
+        _scene.Log.Clear();
+        _plane = _scene.StartPlane(AttachMode.Generic, PlaneScene.Listener());
+        await WaitForNeighboursAsync();
+        Socket client = _scene.OpenClients(1)[0];
+        _ = await PlaneScene.ConnectAsync(client, _deadline.Token);
+        Assert.That(Attached, Is.EqualTo("XDP generic on eth0"));
+        _scene.RemoveInterface();
+        await UntilAsync(() => Attached.Length == 0, "it is not attached");
+
+        // A reload meanwhile changes what will be in force.
+        _ = _scene.AtBalancer(() =>
+        {
+            _plane.Configure([PlaneScene.Listener(i => i == 2)]);
+            return 0;
+        });
+        Assert.That(Attached, Is.Empty);
+        _scene.AddInterface();
+        await UntilAsync(() => Attached.Length > 0, "it is attached again");
+        await WaitForNeighboursAsync();
+        await PlaneScene.TalkAsync(client, 100, _deadline.Token);
+        Assert.That(await PlaneScene.ConnectAsync(_scene.OpenClients(1)[0], _deadline.Token), Is.EqualTo(2));
+        Assert.That(Attached, Is.EqualTo("XDP generic on eth0"));
+        Assert.That(_scene.Log.Count("interface eth0 is not there any more"), Is.EqualTo(1));
+        Assert.That(_scene.Log.Count("packets are taken by XDP generic on eth0"), Is.EqualTo(2));
+    }
+
+    [Test]
+    public async Task Program_that_another_has_taken_the_place_of_is_attached_again_once_that_is_free()
+    {
+        _scene.Log.Clear();
+        _plane = _scene.StartPlane(AttachMode.Generic, PlaneScene.Listener());
+        await WaitForNeighboursAsync();
+        Socket client = _scene.OpenClients(1)[0];
+        _ = await PlaneScene.ConnectAsync(client, _deadline.Token);
+        int link = _scene.UsurpInterface();
+        await UntilAsync(() => _scene.Log.Count("is tried again every 1 s") > 0, "it cannot be attached");
+        Assert.That(Attached, Is.Empty);
+        Assert.That(_scene.Log.Count("another process has detached the program"), Is.EqualTo(1));
+        TcpSocket.Close(link);
+        await UntilAsync(() => Attached.Length > 0, "it is attached again");
+        await PlaneScene.TalkAsync(client, 100, _deadline.Token);
+        Assert.That(_scene.Log.Count("is tried again every 1 s"), Is.EqualTo(1), "said once");
     }
 
     [Test]
@@ -234,6 +283,17 @@ internal sealed class PacketPlaneTests
         while (_scene.AtBalancer(_plane!.Read).Backends.Any(b => b.Mac is null))
         {
             await Task.Delay(10, _deadline.Token);
+        }
+    }
+
+    private string Attached => _scene.AtBalancer(_plane!.Read).Listeners[0].Attachment;
+
+    private async Task UntilAsync(Func<bool> condition, string what)
+    {
+        while (!condition())
+        {
+            Assert.That(_deadline.IsCancellationRequested, Is.False, what);
+            await Task.Delay(10);
         }
     }
 

@@ -8,6 +8,7 @@ using L4Balancer.Core.Addressing;
 using L4Balancer.Core.Balancing;
 using L4Balancer.Engine.Linux;
 using L4Balancer.Engine.Packets;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace L4Balancer.Engine.Tests.Packets;
@@ -88,6 +89,9 @@ internal sealed partial class PlaneScene : IDisposable
     /// <summary>The virtual addresses.</summary>
     public static ImmutableArray<Endpoint> Virtual { get; } = [Packets.At("10.88.99.99:443"), Packets.At("[fd88:99::99]:443")];
 
+    /// <summary>What planes have logged.</summary>
+    public LogLines Log { get; } = new();
+
     /// <summary>On a file system of the type bpf.</summary>
     public string Folder { get; }
 
@@ -123,10 +127,10 @@ internal sealed partial class PlaneScene : IDisposable
         return new PlaneScene(shell, [.. processes]);
     }
 
-    public static PacketPlaneOptions Options(string folder, AttachMode mode) => new()
+    public static PacketPlaneOptions Options(string folder, AttachMode mode, ILoggerFactory? loggers = null) => new()
     {
         Folder = folder,
-        Loggers = NullLoggerFactory.Instance,
+        Loggers = loggers ?? NullLoggerFactory.Instance,
         Modes = [mode],
         NeighbourInterval = TimeSpan.FromSeconds(1),
         FlowCountAge = TimeSpan.Zero,
@@ -177,7 +181,7 @@ internal sealed partial class PlaneScene : IDisposable
     public T AtBalancer<T>(Func<T> body) => In(BalancerProcess, body);
 
     public PacketPlane StartPlane(AttachMode mode, params ImmutableArray<PacketListener> listeners) =>
-        AtBalancer(() => PacketPlane.Start(Options(Folder, mode), listeners));
+        AtBalancer(() => PacketPlane.Start(Options(Folder, mode, Log), listeners));
 
     /// <summary>What the kernel says of the interface of the balancer.</summary>
     public InterfaceFacts ReadInterface() => AtBalancer(() =>
@@ -201,12 +205,7 @@ internal sealed partial class PlaneScene : IDisposable
         _isLikeACard = true;
         _ = In(_shell.Id, () =>
         {
-            var code = new BpfAssembler();
-            code.Move(Register.R0, 2);
-            code.Exit();
-            int index = IndexOf("lb");
-            SysResult program = Bpf.Load(Libc.BPF_PROG_TYPE_XDP, code.ToProgram(), out _);
-            SysResult link = Bpf.Attach(program.Value, index, Libc.BPF_XDP, Libc.XDP_FLAGS_DRV_MODE);
+            SysResult link = Bpf.Attach(LoadPassing(), IndexOf("lb"), Libc.BPF_XDP, Libc.XDP_FLAGS_DRV_MODE);
             Assert.That(link.IsError, Is.False, link.ToString());
             const int ethtool = 0x8946, setTransmitChecksum = 0x17;
             int* value = stackalloc int[2] { setTransmitChecksum, 0 };
@@ -223,16 +222,31 @@ internal sealed partial class PlaneScene : IDisposable
     /// <summary>Runs a shell command at a backend.</summary>
     public void ShellAtBackend(int backend, string command) => Shell(_processes[1 + backend], command);
 
-    /// <summary>Another interface takes the place of the balancer's, with the same name and addresses.</summary>
-    public void ReplaceInterface()
+    /// <summary>The balancer's interface goes.</summary>
+    public void RemoveInterface() => Shell(_shell.Id, "ip link del lb");
+
+    /// <summary>Another interface comes in the place of the balancer's, with the same name and addresses.</summary>
+    public void AddInterface()
     {
-        Shell(_shell.Id, $"ip link del lb; ip link add lb type veth peer name eth0 netns {BalancerProcess}; ip link set lb master br0 up");
+        Shell(_shell.Id, $"ip link add lb type veth peer name eth0 netns {BalancerProcess}; ip link set lb master br0 up");
         Shell(BalancerProcess, "ip addr add 10.88.0.2/24 dev eth0; ip addr add fd88::2/64 dev eth0 nodad; ip link set eth0 up");
 
         // The client would find out by itself that the balancer has another MAC address, but only after up to a minute.
         Shell(_shell.Id, "ip neigh flush to 10.88.0.2 dev br0");
         _isLikeACard = false;
     }
+
+    /// <summary>Another program is attached to the balancer's interface, in the place of ours.</summary>
+    /// <returns>The descriptor of its link, which keeps it there.</returns>
+    public int UsurpInterface() => AtBalancer(() =>
+    {
+        SysResult ours = Bpf.OpenPin(Directory.EnumerateFiles(Folder, "link", SearchOption.AllDirectories).Single());
+        Assert.That(Bpf.Detach(ours.Value), Is.EqualTo(Errno.None));
+        TcpSocket.Close(ours.Value);
+        SysResult link = Bpf.Attach(LoadPassing(), IndexOf(BalancerInterface), Libc.BPF_XDP, Libc.XDP_FLAGS_SKB_MODE);
+        Assert.That(link.IsError, Is.False, link.ToString());
+        return link.Value;
+    });
 
     /// <summary>Sockets of the client, not yet connected.</summary>
     public Socket[] OpenClients(int count, bool isSix = false)
@@ -292,6 +306,17 @@ internal sealed partial class PlaneScene : IDisposable
         }
 
         _shell.Dispose();
+    }
+
+    // A program that leaves every packet to the kernel.
+    private static int LoadPassing()
+    {
+        var code = new BpfAssembler();
+        code.Move(Register.R0, PacketHook.Xdp.Passed);
+        code.Exit();
+        SysResult program = Bpf.Load(Libc.BPF_PROG_TYPE_XDP, code.ToProgram(), out _);
+        Assert.That(program.IsError, Is.False, program.ToString());
+        return program.Value;
     }
 
     private static int IndexOf(string name)

@@ -132,7 +132,7 @@ internal sealed class AskingCommandTests
     {
         Result result = await InvokeAsync("top");
         Assert.That(result.Code, Is.Zero, result.Errors);
-        Assert.That(result.Output, Does.Match(@"^ready, up \S+, generation \d+, .*\nBACKEND +STATE").And.Contain("chat/ws2"));
+        Assert.That(result.Output, Does.Match(@"^\S+: ready, up \S+, generation \d+.*\n\d+ active, \d+ pending\nBACKEND +STATE").And.Contain("chat/ws2"));
         Assert.That(result.Output, Does.Not.Contain("\u001b"));
     }
 

@@ -1,3 +1,5 @@
+using System.Net;
+using System.Net.Sockets;
 using System.Text.Json;
 using L4Balancer.CommandLine;
 
@@ -120,6 +122,76 @@ internal sealed class CommandLineTests
             .And.Contain("error: cannot listen on 192.0.2.77:0 (listener wss): this host does not have the address; ")
             .And.Contain("warning: chat/ws1: the name nobody.invalid "));
         Assert.That(plain.Errors, Does.Not.Contain("port is in use"));
+    }
+
+    [Test]
+    [Platform("Linux")]
+    public async Task Check_of_the_host_sees_what_is_wrong_with_the_files_of_sockets()
+    {
+        DirectoryInfo folder = Directory.CreateTempSubdirectory("l4b-");
+        try
+        {
+            using Socket living = Bind("living.sock");
+            living.Listen();
+            Bind("stale.sock").Dispose();
+            await File.WriteAllTextAsync($"{folder}/file", "");
+            string[] paths = [$"{folder}/living.sock", $"{folder}/stale.sock", $"{folder}/file", $"{folder}/none/a.sock", "/proc/a.sock", $"{folder}/new.sock"];
+            string binds = string.Join(", ", paths.Select(static p => $"\"unix:{p}\""));
+            string[] lines = await CheckAsync($"{folder}/admin.sock", binds);
+            Assert.That(lines, Has.Length.EqualTo(4), string.Join('\n', lines));
+            Assert.That(lines[0], Does.Contain($"error: cannot listen on unix:{paths[0]} (listener chat): another process listens there; "));
+            Assert.That(lines[1], Does.Contain($"error: cannot listen on unix:{paths[2]} (listener chat): the existing file is not a socket; "));
+            Assert.That(lines[2], Does.Contain($"error: cannot listen on unix:{paths[3]} (listener chat): its directory does not exist; "));
+            Assert.That(lines[3], Does.Contain($"error: cannot listen on unix:{paths[4]} (listener chat): no permission to make the socket"));
+            Assert.That(File.Exists(paths[1]), Is.True, "nothing is removed");
+
+            const string Free = "\"127.0.0.1:0\"";
+            Assert.That(await CheckAsync(paths[0], Free), Has.One.Contains($"warning: socket {paths[0]}: another daemon uses it: "));
+            Assert.That(await CheckAsync(paths[2], Free), Has.One.Contains($"warning: socket {paths[2]}: the existing file is not a socket: "));
+            Assert.That(await CheckAsync(paths[4], Free), Has.One.Contains($"warning: socket {paths[4]}: /proc is not writable; "));
+            Assert.That(await CheckAsync(paths[3], Free), Is.Empty, "the daemon makes the folder");
+            Assert.That(await CheckAsync(paths[1], Free), Is.Empty, "it replaces a stale one");
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+
+        Socket Bind(string name)
+        {
+            var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+            socket.Bind(new Abandoned($"{folder}/{name}"));
+            return socket;
+        }
+
+        static async Task<string[]> CheckAsync(string socket, string binds)
+        {
+            string path = DaemonProcess.ConfigFileWith($$"""
+                [balancer]
+                engine = "epoll"
+                [admin]
+                socket = "{{socket}}"
+                [[listeners]]
+                name = "chat"
+                bind = [{{binds}}]
+                pool = "p"
+                [[pools]]
+                name = "p"
+                backends = [{ name = "b1", address = "127.0.0.1:1" }]
+
+                """);
+            Result result = await InvokeAsync("check", "--host", path);
+            Assert.That(result.Code, Is.EqualTo(result.Errors.Contains(" error: ", StringComparison.Ordinal) ? 2 : 0));
+            return result.Errors.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        }
+    }
+
+    /// <summary>A path whose file stays when the socket is closed.</summary>
+    private sealed class Abandoned(string path) : EndPoint
+    {
+        public override AddressFamily AddressFamily => AddressFamily.Unix;
+
+        public override SocketAddress Serialize() => new UnixDomainSocketEndPoint(path).Serialize();
     }
 
     [Test]

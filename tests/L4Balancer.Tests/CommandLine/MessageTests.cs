@@ -1,6 +1,8 @@
+using System.Reflection;
 using System.Text.RegularExpressions;
 using L4Balancer.CommandLine;
 using L4Balancer.Configuration;
+using Microsoft.Extensions.Logging;
 
 namespace L4Balancer.Tests.CommandLine;
 
@@ -135,6 +137,19 @@ internal sealed partial class MessageTests
         {
             Check(File.ReadAllBytes(file), file, isRequired: true);
         }
+    }
+
+    [Test]
+    public void No_line_of_the_log_takes_a_time_span()
+    {
+        // It would be written as 00:00:05.
+        IEnumerable<MethodInfo> lines = new[] { typeof(Log), typeof(Engine.IEngine).Assembly.GetType("L4Balancer.Engine.Log", throwOnError: true)! }
+            .SelectMany(static t => t.GetMethods(BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic))
+            .Where(static m => m.GetCustomAttribute<LoggerMessageAttribute>() is not null);
+        Assert.That(lines.Count(), Is.GreaterThan(100));
+        Assert.That(
+            lines.Where(static m => m.GetParameters().Any(static p => (Nullable.GetUnderlyingType(p.ParameterType) ?? p.ParameterType) == typeof(TimeSpan)))
+                .Select(static m => m.Name), Is.Empty);
     }
 
     [TestCase("stauts", "unknown command stauts; did you mean status?")]

@@ -41,7 +41,7 @@ internal sealed class TopTerminalTests
         await top.LineWithAsync("exit 0");
         string output = string.Join('\n', top.Output);
         Assert.That(output, Does.Contain("ESC[?1049h").And.Contain("ESC[?1049l"));
-        Assert.That(output, Does.Contain("BACKEND").And.Contain("chat/ws1").And.Contain("chat/ws2").And.Contain("q quit"));
+        Assert.That(output, Does.Contain("BACKEND").And.Contain("chat/ws1").And.Contain("chat/ws2").And.Contain("ESC[1mqESC[0m quit"));
         Assert.That(output[..output.IndexOf("1-2 of 2", StringComparison.Ordinal)].Split('\n'), Has.Length.EqualTo(24), "one screen");
     }
 

@@ -8,7 +8,7 @@ internal sealed class TopViewTests
 {
     private const int Width = 80;
     private const int Height = 24;
-    private const int Rows = 19;
+    private const int Rows = 17;
 
     private TopView _view = null!;
 
@@ -25,11 +25,11 @@ internal sealed class TopViewTests
     {
         IReadOnlyList<string> lines = _view.Lines(Width, Height);
         Assert.That(lines, Has.Count.EqualTo(Height).And.All.Length.LessThanOrEqualTo(Width));
-        Assert.That(lines[0], Does.StartWith("ready, up 20s"));
+        Assert.That(lines[0], Is.EqualTo("host: ready, up 20s, generation 1  2 down, 1 pool refuses clients"));
         Assert.That(lines[_view.HeadingLine], Does.StartWith("BACKEND").And.EndsWith("OUT/S"));
         Assert.That(Names(), Is.Unique.And.All.Match(@"server-\d{3}$"), "the end of a long name is what differs");
         Assert.That(lines[2], Is.EqualTo(" 1 pools   [2 backends]   3 connections    4 events "));
-        Assert.That(lines[^1], Does.StartWith("1-19 of 400").And.Contain("q quit").And.Contain("D drain"));
+        Assert.That(lines[^1], Does.StartWith("1-17 of 400 ").And.Contain("q quit").And.Contain("D drain"));
     }
 
     [Test]
@@ -47,6 +47,18 @@ internal sealed class TopViewTests
 
         Assert.That(after.Heading().Rates, Does.Not.Contain("/s").And.Not.Contain("per second"));
         Assert.That(after.Rows[^1].New, Is.Null);
+    }
+
+    [Test]
+    public void Nothing_is_erased_behind_a_line_that_fills_the_width()
+    {
+        using var output = new StringWriter();
+        using var screen = new FullScreen(output);
+        (int width, int height) = FullScreen.Size;
+        screen.Draw([.. Enumerable.Repeat(new string('x', width), height)], heading: -1, cursor: -1, []);
+
+        Assert.That(output.ToString(), Does.Match(@"x{8}\r\n").And.Not.Match(@"x\e\[[KJ]"));
+        Assert.That(output.ToString().Split('\n'), Has.Length.EqualTo(height), "it does not scroll");
     }
 
     [TestCase('N', "server-000")]
@@ -74,12 +86,12 @@ internal sealed class TopViewTests
         Assert.That(_view.Lines(Width, Height)[2], Is.EqualTo("filter: -12"));
         Press(ConsoleKey.Escape);
         Type("/DRAIN");
-        Assert.That(_view.Lines(Width, Height)[^1], Does.StartWith("1-19 of 100 "));
+        Assert.That(_view.Lines(Width, Height)[^1], Does.StartWith("1-17 of 100 "));
         Type("q");
         Assert.That(_view.IsEnded, Is.False, "part of the filter");
         Press(ConsoleKey.Backspace);
         Press(ConsoleKey.Escape);
-        Assert.That(_view.Lines(Width, Height)[^1], Does.StartWith("1-19 of 400 "));
+        Assert.That(_view.Lines(Width, Height)[^1], Does.StartWith("1-17 of 400 "));
     }
 
     [Test]
@@ -101,7 +113,7 @@ internal sealed class TopViewTests
             Press(ConsoleKey.UpArrow);
         }
 
-        Assert.That(Names()[0], Does.EndWith("server-379"), "the cursor takes the list along");
+        Assert.That(Names()[0], Does.EndWith($"server-{399 - Rows - 1}"), "the cursor takes the list along");
         Press(ConsoleKey.Home);
         Press(ConsoleKey.PageUp);
         Assert.That(Names()[0], Does.EndWith("server-000"));
@@ -151,15 +163,49 @@ internal sealed class TopViewTests
         Press(view);
         _view.Lines(Width, Height);
         Press(key);
-        Assert.That(_view.Lines(Width, Height)[2], Does.StartWith("y: yes, other keys: no.  "));
+        IReadOnlyList<string> asking = _view.Lines(Width, Height);
+        Assert.That(asking[^1], Is.EqualTo("y: yes, other keys: no"));
+        Assert.That($"{asking[^3]} {asking[^2]}".TrimEnd(), Does.EndWith("?"), "all of the question, in two lines");
+        Assert.That(_view.Lines(Width, 8)[^1], Does.StartWith("y: yes, other keys: no.  "), "in one where there are no more");
         Press('n');
         Assert.That(_view.TakeRequest(), Is.Null);
-        Assert.That(_view.Lines(Width, Height)[2], Is.EqualTo("nothing was changed"));
+        Assert.That(_view.Lines(Width, Height)[^3], Is.EqualTo("nothing was changed"));
         Press(key);
         Press('y');
         TopRequest request = _view.TakeRequest()!;
         Assert.That((request.Method.Method, request.Path), Is.EqualTo((method, path)));
         Assert.That(_view.TakeRequest(), Is.Null, "once");
+    }
+
+    [Test]
+    public void All_about_the_row_under_the_cursor_stands_below_the_rows()
+    {
+        _view.Show(Facts());
+        BackendAnswer[] backends = Backends(scale: 1);
+        backends[399] = backends[399] with { State = "down", StateSeconds = 65, Health = new HealthAnswer(0, 3, 0, 1, null, "connection refused", null) };
+        _view.Show(new TopSample(Status(1), backends, null));
+        Assert.That(Said(), Is.EqualTo(
+            "a-pool-with-a-long-name/and-a-long-name-of-a-server-399 at 10.0.0.149:80: down for 1m05s (connection refused); weight 100"));
+        _view.Show(Facts());
+        Press('1');
+        Assert.That(Said(), Is.EqualTo("chat: ring; 1 up, 2 down, 1 draining; no backend takes connections"));
+        Press('3');
+        Assert.That(Said(), Is.EqualTo("7: 203.0.113.7:51234 to 10.0.0.1:443 (listener wss), active to chat/ws1 from 10.0.0.1:40000"));
+        Press('4');
+        Assert.That(Said(), Is.EqualTo("pool chat has no backend that is up"));
+    }
+
+    [Test]
+    public void What_is_wrong_has_a_colour_and_what_is_sorted_by_a_line()
+    {
+        IReadOnlyList<string> lines = _view.Lines(Width, Height);
+        string[] bad = [.. Painted(lines, TopTone.Bad)];
+        Assert.That(bad[0], Is.EqualTo("2 down, 1 pool refuses clients"));
+        Assert.That(bad[1..], Has.Length.EqualTo(8).And.All.EqualTo("down"));
+        Assert.That(Painted(lines, TopTone.Sorted), Is.EqualTo(["ACTIVE"]));
+        Assert.That(Painted(lines, TopTone.Key), Is.EqualTo(["[2 backends]", "q", "?", "/", "D", "M", "R", "X"]));
+        Press('N');
+        Assert.That(Painted(_view.Lines(Width, Height), TopTone.Sorted), Is.EqualTo(["BACKEND"]));
     }
 
     [Test]
@@ -211,6 +257,11 @@ internal sealed class TopViewTests
             Events = [new EventAnswer(1, DateTime.UnixEpoch, "info", "starting"), new EventAnswer(2, DateTime.UnixEpoch.AddSeconds(2), "error", "pool chat has no backend that is up")],
         };
     }
+
+    private string Said() => string.Join(' ', _view.Lines(Width, Height).TakeLast(3).Take(2)).TrimEnd();
+
+    private IEnumerable<string> Painted(IReadOnlyList<string> lines, TopTone tone) => _view.Paints.Where(p => p.Tone == tone)
+        .Select(p => lines[p.Line].Substring(p.Start, Math.Min(p.Length, lines[p.Line].Length - p.Start)).Trim());
 
     private string Under() => _view.Lines(Width, Height)[_view.CursorLine];
 

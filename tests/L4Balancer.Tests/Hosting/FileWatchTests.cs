@@ -81,6 +81,30 @@ internal sealed class FileWatchTests : IDisposable
     }
 
     [Test]
+    public async Task Files_that_are_included_count_as_well_with_one_that_comes_or_goes()
+    {
+        Directory.CreateDirectory(_folder.PathOf("conf.d"));
+        await File.WriteAllTextAsync(ConfigPath, $"include = [\"conf.d/*.toml\"]\n{Config(true, attempts: 3)}");
+        await File.WriteAllTextAsync(_folder.PathOf("conf.d/a.toml"), Spare("a", weight: 1));
+        await using DaemonProcess daemon = await StartAsync();
+
+        await File.WriteAllTextAsync(_folder.PathOf("conf.d/a.toml"), Spare("a", weight: 2));
+        await daemon.LineWithAsync("weight: 1 -> 2");
+        await File.WriteAllTextAsync(_folder.PathOf("conf.d/b.toml"), Spare("b", weight: 3));
+        await daemon.LineWithAsync("pools.b added");
+        File.Delete(_folder.PathOf("conf.d/b.toml"));
+        await daemon.LineWithAsync("pools.b removed");
+
+        static string Spare(string name, int weight) =>
+            $$"""
+            [[pools]]
+            name = "{{name}}"
+            health.type = "none"
+            backends = [{ name = "x", address = "127.0.0.1:9", weight = {{weight}} }]
+            """;
+    }
+
+    [Test]
     public async Task It_is_switched_on_and_off_by_a_reload()
     {
         await File.WriteAllTextAsync(ConfigPath, Config(false, attempts: 3));

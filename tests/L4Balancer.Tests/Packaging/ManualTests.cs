@@ -26,13 +26,37 @@ internal sealed class ManualTests
     [TestCase("l4balancer dra", "drain")]
     [TestCase("l4balancer drain chat/ws1 --w", "--within")]
     [TestCase("l4balancer demo --p", "--port")]
+    [TestCase("l4balancer help dra", "drain")]
+    [TestCase("l4balancer connections --sort ", "idle")]
+    [TestCase("l4balancer connections --sort=i", "idle")]
+    [TestCase("l4balancer --timeout 1s dra", "drain")]
     public async Task A_shell_is_offered_what_may_come_next(string line, string offer) =>
         Assert.That(await OffersAsync(line), Does.Contain(offer));
 
-    private static async Task<string[]> OffersAsync(string line)
+    [Test]
+    public async Task Options_are_offered_to_a_dash_or_where_nothing_else_may_come_and_once()
+    {
+        Assert.That(await OffersAsync("l4balancer "), Has.None.StartsWith("-"));
+        Assert.That(await OffersAsync("l4balancer -"), Is.EqualTo(["--admin", "--help", "--timeout", "--token-file", "--version"]));
+        Assert.That(await OffersAsync("l4balancer status "), Does.Contain("--json"));
+        Assert.That(await OffersAsync("l4balancer status --json "), Does.Not.Contain("--json").And.Contain("--timeout"));
+        Assert.That(await OffersAsync("l4balancer check --"), Does.Contain("--strict").And.Not.Contain("--admin"));
+        Assert.That(await OffersAsync("l4balancer connections --sort x --sort="), Is.EqualTo(["age", "bytes", "idle"]));
+        Assert.That(await OffersAsync("l4balancer status --json="), Has.None.StartsWith("-"));
+        Assert.That(await OffersAsync("l4bal"), Is.Empty);
+    }
+
+    [Test]
+    public async Task A_shell_that_shows_it_is_told_what_an_offer_is()
+    {
+        Assert.That(await OffersAsync("l4balancer dr", "describe"), Has.One.Match("^drain\tSends no new connections to a backend"));
+        Assert.That(await OffersAsync("l4balancer drain a/b --wi", "describe"), Has.One.Match("^--within\tCloses "));
+    }
+
+    private static async Task<string[]> OffersAsync(string line, string directive = "suggest")
     {
         using var output = new StringWriter();
-        int code = await CommandLineRoot.InvokeAsync([$"[suggest:{line.Length}]", line], output, TextWriter.Null);
+        int code = await CommandLineRoot.InvokeAsync([$"[{directive}:{line.Length}]", line], output, TextWriter.Null);
         Assert.That(code, Is.Zero, line);
         return output.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries);
     }

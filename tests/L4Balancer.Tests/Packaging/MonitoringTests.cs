@@ -25,6 +25,9 @@ internal sealed partial class MonitoringTests
         .. new[] { MetricNames.ConnectDuration, MetricNames.ConnectionDuration }.SelectMany(h => new[] { h + "_bucket", h + "_sum", h + "_count" }),
     ];
 
+    /// <summary>Of packets that are dropped.</summary>
+    private static readonly string[] PacketReasons = ["fragment", "no-backend", "no-way", "no-room", "too-big"];
+
     private static string Rules => File.ReadAllText(Repository.PathOf("packaging", "prometheus", "alerts.yml"));
 
     private static string Dashboard => File.ReadAllText(Repository.PathOf("packaging", "grafana", "l4balancer.json"));
@@ -51,7 +54,7 @@ internal sealed partial class MonitoringTests
             string[] values = value.StartsWith('$') ? [] : value.Split('|');
             string[] known = label switch
             {
-                MetricNames.Reason => [.. reasons],
+                MetricNames.Reason => [.. reasons, .. PacketReasons],
                 MetricNames.State => [MetricNames.Up, MetricNames.Degraded, MetricNames.Down, MetricNames.Draining, MetricNames.Maintenance, MetricNames.Checking],
                 MetricNames.Result => [MetricNames.Success, MetricNames.Failure, MetricNames.LocalError],
                 MetricNames.Direction => [MetricNames.ToBackend, MetricNames.ToClient],

@@ -45,5 +45,6 @@ internal sealed class PacketTotalsTests
         Assert.That(text, Does.Contain("l4balancer_packet_bytes_total{backend=\"ws1\",pool=\"chat\"} 1000"));
         Assert.That(text, Does.Contain("l4balancer_packets_dropped_total{reason=\"no-backend\"} 3"));
         Assert.That(text, Does.Contain("l4balancer_packet_flows{listener=\"wss\"} 7"));
+        Assert.That(text, Does.Contain("l4balancer_packet_attached{listener=\"wss\"} 1"));
     }
 }

@@ -12,7 +12,7 @@ const COLUMNS = [
   ['c-connections', 'Connections, and fair share', b => b.connections],
   ['c-share number', 'Share', b => b.share_ratio || 0],
   ['c-new number', 'New/s', (b, s) => (s ? s.connects : 0)],
-  ['c-traffic', 'Traffic', (b, s) => (s ? s.up + s.down : 0)],
+  ['c-traffic', 'Traffic', (b, s) => (s ? s.up + s.down + s.packetBytes : 0)],
   ['c-probe', 'Last probe', b => (b.health.last_probe ? b.health.last_probe.outcome : '')],
 ];
 
@@ -103,8 +103,10 @@ class PoolCard {
     const total = backends.reduce((sum, b) => sum + b.connections, 0);
     const up = backends.filter(b => b.state === 'up').length;
     const running = pool && pool.rebalance;
+    const isOfPackets = backends.length > 0 && backends.every(sendsPackets);
+    this.rebalance.hidden = isOfPackets && !running;
     const progress = running ? ` · rebalance: ${count(running.closed)} of ${count(running.planned)} closed${running.closed >= running.planned ? ', clients return' : ''}` : '';
-    setText(this.facts, `${pool ? `${pool.balance} · ` : ''}${up} of ${backends.length} up · ${count(total)} connections${sourceOf(pool)}${progress}`);
+    setText(this.facts, `${pool ? `${pool.balance} · ` : ''}${up} of ${backends.length} up · ${isOfPackets ? 'packets' : `${count(total)} connections`}${sourceOf(pool)}${progress}`);
     setText(this.stale, doubtOf(pool));
     this.stale.hidden = !this.stale.textContent;
     this.dead.hidden = !isDead;

@@ -116,6 +116,10 @@ const overview = {
     holder.replaceChildren(...status.listeners.map(l => element('div.listener', {},
       element('div', {}, element('span.name', {}, l.name), element('span.dim', {}, l.packets ? `${count(l.packets.flows)} flows, ${l.packets.attachment || 'not attached'}` : `${count(l.open)} open, ${count(l.accepted)} accepted`)),
       element('div.dim', {}, ...(l.addresses.length ? l.addresses.flatMap(a => [element('bdi', {}, a), ' ']) : ['not listening ']), `→ ${l.pool}`))));
+    const dropped = Object.entries(status.packets_dropped || {}).filter(([, n]) => n > 0);
+    if (dropped.length) {
+      holder.append(element('div.dim', {}, `packets dropped: ${dropped.map(([reason, n]) => `${words(reason)} ${count(n)}`).join(', ')}`));
+    }
   },
 
   showAges(ages) {

@@ -40,8 +40,9 @@ function speeds(now, before) {
     for (const b of now.backends) {
       const a = was.get(keyOf(b));
       if (a) {
-        const per = key => Math.max(0, b[key] - a[key]) / seconds;
-        found.set(keyOf(b), { connects: per('connect_attempts'), up: per('bytes_to_backend'), down: per('bytes_to_client') });
+        const per = (key, from = a, to = b) => Math.max(0, to[key] - from[key]) / seconds;
+        const sent = key => (a.packets && b.packets ? per(key, a.packets, b.packets) : 0);
+        found.set(keyOf(b), { connects: per('connect_attempts'), up: per('bytes_to_backend'), down: per('bytes_to_client'), packets: sent('packets'), packetBytes: sent('bytes') });
       }
     }
   }

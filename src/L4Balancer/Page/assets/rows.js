@@ -14,6 +14,8 @@ class BackendRow {
     this.connections = element('button.quiet.number', { type: 'button', onclick: () => listing.open(this.backend) });
     this.bar = element('i');
     this.fair = element('b');
+    this.measured = element('div.share', {}, this.connections, element('div.track', {}, this.bar, this.fair));
+    this.sent = element('div.dim');
     this.share = element('span');
     this.news = element('span');
     this.up = element('div');
@@ -31,7 +33,7 @@ class BackendRow {
       cell('div.c-select', this.select),
       cell('div.c-state', this.state, this.since),
       cell('div.c-name', this.name, this.address),
-      cell('div.c-connections', element('div.share', {}, this.connections, element('div.track', {}, this.bar, this.fair))),
+      cell('div.c-connections', this.measured, this.sent),
       cell('div.c-share.number', this.share),
       cell('div.c-new.number', this.news),
       cell('div.c-traffic.traffic', this.up, this.down),
@@ -63,6 +65,10 @@ class BackendRow {
     setText(this.since, since ? `for ${duration(Math.max(0, backend.state_seconds))}` : '');
     this.since.title = since ? `since ${since.toISOString()}${lastTransition(backend)}` : '';
     setText(this.address, addressLine(backend));
+    const isOfPackets = sendsPackets(backend);
+    this.measured.hidden = isOfPackets;
+    this.sent.hidden = !isOfPackets;
+    setText(this.sent, isOfPackets ? `${count(backend.packets.packets)} packets, ${bytes(backend.packets.bytes)}` : '');
     setText(this.connections, count(backend.connections));
     this.connections.setAttribute('aria-label', `${count(backend.connections)} connections of ${titleOf(backend)}`);
     const fair = backend.share_ratio ? backend.connections / backend.share_ratio : null;
@@ -71,10 +77,10 @@ class BackendRow {
     this.fair.hidden = fair === null;
     setStyle(this.fair, 'left', fair === null ? '0' : `${Math.min(99.5, 100 * fair / scale)}%`);
     this.fair.title = fair === null ? '' : `fair share: ${count(fair)}`;
-    setText(this.share, backend.share_ratio === null ? '' : `${backend.share_ratio.toFixed(2)}×`);
-    setText(this.news, speed ? rate(speed.connects) : '');
-    setText(this.up, speed ? `↑ ${bytes(speed.up)}/s` : '');
-    setText(this.down, speed ? `↓ ${bytes(speed.down)}/s` : '');
+    setText(this.share, backend.share_ratio === null || isOfPackets ? '' : `${backend.share_ratio.toFixed(2)}×`);
+    setText(this.news, speed && !isOfPackets ? rate(speed.connects) : '');
+    setText(this.up, !speed ? '' : isOfPackets ? `↑ ${rate(speed.packets)} pkt/s` : `↑ ${bytes(speed.up)}/s`);
+    setText(this.down, !speed ? '' : isOfPackets ? `↑ ${bytes(speed.packetBytes)}/s` : `↓ ${bytes(speed.down)}/s`);
     this.showProbe(backend, now);
     this.showActions(backend);
     this.showShedding(backend.shedding);
@@ -118,9 +124,14 @@ function addressLine(backend) {
   if (backend.resolved_address && backend.resolved_address !== backend.address) { marks.push(`→ ${backend.resolved_address}`); }
   if (backend.weight !== 100 || backend.weight_set) { marks.push(`weight ${backend.weight}${backend.weight_set ? ' (set at run time)' : ''}`); }
   if (backend.backup) { marks.push('backup'); }
-  if (backend.packets) { marks.push(`${count(backend.packets.packets)} packets, ${bytes(backend.packets.bytes)}`); }
+  if (backend.packets && !sendsPackets(backend)) { marks.push(`${count(backend.packets.packets)} packets, ${bytes(backend.packets.bytes)}`); }
   if (!backend.in_configuration) { marks.push('removed from the configuration'); }
   return marks.join(' · ');
+}
+
+// Of packet listeners alone: nobody sees their connections.
+function sendsPackets(backend) {
+  return !!backend.packets && backend.connections === 0;
 }
 
 function keyOf(backend) {

@@ -97,6 +97,9 @@ const trouble = {
     if (status.upgrade && status.upgrade.state === 'failed') {
       lines.push({ kind: 'warn', text: `The upgrade has failed: ${status.upgrade.fault}`, since: new Date(this.now - status.upgrade.ended_seconds * 1000) });
     }
+    for (const l of status.listeners.filter(l => l.packets && !l.packets.attachment)) {
+      lines.push({ kind: 'bad', text: `Listener ${l.name} is not attached to ${l.packets.interface}: its packets are not sent on`, lead: () => leadTo('listeners') });
+    }
     return status.ready ? lines : [{ kind: 'warn', text: 'The daemon is stopping: /readyz says so' }, ...lines];
   },
 

@@ -8,6 +8,7 @@ exports.FakeDaemon = class {
     this.pid = 7;
     this.isHung = false;
     this.behind = 0; // milliseconds by which its clock was set back
+    this.packets = undefined; // of a packet listener with the pool rooms
     this.changes = []; // METHOD path body, of what was changed
     this.backends = [...Array(6)].map((_, i) => this.backend('chat', `ws${i + 1}`)).concat([this.backend('rooms', 'r1'), this.backend('rooms', 'r2')]);
     const event = (ago, level, text) => ({ at: new Date(Date.now() - ago).toISOString(), level, text });
@@ -68,7 +69,9 @@ exports.FakeDaemon = class {
     return {
       host: 'lb1', version: '1.0.0', commit: 'c', runtime: '', engine: 'epoll', pid: this.pid, started_at: new Date(Date.now() - 2 * HOUR).toISOString(), uptime_seconds: 7200, ready: true,
       generation: 3, connections: { pending: 1, active: 320, limit: 1000 }, accepted: 5, refused: {}, closed: { client_closed: 4 }, bytes_to_backend: 1, bytes_to_client: 1,
-      listeners: [{ name: 'wss', pool: 'chat', addresses: ['0.0.0.0:443'], accepted: 5, pending: 1, open: 320, refused: {} }], pools, workers: [{ worker: 0, connections: 320, cpu_seconds: 1 }],
+      listeners: [{ name: 'wss', pool: 'chat', addresses: ['0.0.0.0:443'], accepted: 5, pending: 1, open: 320, refused: {} }].concat(this.packets
+        ? [{ name: 'packets', pool: 'rooms', addresses: ['192.0.2.10:443'], accepted: 0, pending: 0, open: 0, refused: {}, packets: this.packets }] : []),
+      packets_dropped: this.packets && { fragment: 2, 'no-room': 0 }, pools, workers: [{ worker: 0, connections: 320, cpu_seconds: 1 }],
       descriptors: { open: 700, limit: 4000 }, source_ports: [{ source_ip: 'auto', destination: '10.0.0.1:80', in_use: 9, limit: 28232 }], upgrade: null,
       fleet: { name: 'chat-fleet', id: 'lb1', connected: true, fault: '', id_held_by: '', members: 3, not_shared: 0, disagreement: { version: 0, configuration: 0, ring: 0, health: 0 } },
     };

@@ -144,6 +144,15 @@ async function serve(route) {
   await page.locator('#ready', { hasText: 'ready' }).waitFor();
   seen.back = [await page.locator('#trouble').isVisible(), await button('Maintenance chat/ws1').getAttribute('aria-disabled')];
 
+  // A pool of packets has no connections to count or to move; a packet listener that is not attached is a fault.
+  daemon.packets = { interface: 'eth0', forward: 'l2', attachment: '', flows: 9, flows_limit: 1000 };
+  daemon.backends.filter(b => b.pool === 'rooms').forEach(b => Object.assign(b, { connections: 0, packets: { packets: 4, bytes: 600, mac: null } }));
+  await page.evaluate(() => refresh());
+  await page.locator('#wrong-list li', { hasText: 'Listener packets is not attached to eth0' }).waitFor();
+  seen.packets = [await page.locator('#backend-rooms\\/r1 .c-connections').innerText(), await page.locator('#pool-rooms .facts').innerText(),
+    await page.locator('#listeners .listeners > :last-child').innerText(), String(await button('Rebalance rooms').isVisible())];
+  await judge('packets');
+
   // The daemon's clock is set back by half an hour: the charts go on.
   daemon.behind = 1800000;
   seen.clock = await page.evaluate(async () => {
