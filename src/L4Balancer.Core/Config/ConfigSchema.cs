@@ -36,8 +36,8 @@ internal static class ConfigSchema
         "[[listeners]]",
         [
             .. Works(
-                "name", "bind", "pool", "mode", "interface", "forward", "flows", "on_pool_down", "allow", "deny", "max_connections", "max_connections_per_source",
-                "connection_rate_per_source", "freebind", "mptcp", "backlog", "defer_accept"),
+                "name", "bind", "pool", "mode", "interface", "forward", "flows", "second_chance", "on_pool_down", "allow", "deny", "max_connections",
+                "max_connections_per_source", "connection_rate_per_source", "freebind", "mptcp", "backlog", "defer_accept"),
             new SchemaKey("keepalive", KeyForm.Table, Keepalive),
             .. Works("user_timeout", "congestion_control", "send_buffer", "receive_buffer"),
             .. Works("accept_proxy_from", "inspect", "inspect_timeout", "inspect_limit", "inspect_failed"),

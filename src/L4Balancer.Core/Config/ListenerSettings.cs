@@ -31,6 +31,12 @@ public sealed record ListenerSettings
     /// <summary>How many flows of packets are remembered, so that they stay when backends come and go; 0: none.</summary>
     public int Flows { get; init; } = 1_000_000;
 
+    /// <summary>
+    /// Packets in tunnels name the backend of the table before the last change, which gets what the new one has no connection for; with
+    /// <see cref="PacketForward.Ipip"/> only.
+    /// </summary>
+    public bool SecondChance { get; init; }
+
     /// <summary>IP_FREEBIND (ip(7)): an address that this host does not have yet may be bound.</summary>
     public bool Freebind { get; init; }
 
@@ -135,6 +141,7 @@ internal static class ListenerBinding
             Interface = PacketBinding.BindInterface(table, mode, Defaults.Interface),
             Forward = table.Choice("forward", Defaults.Forward, Vocabulary.Forward),
             Flows = table.Integer("flows", Defaults.Flows, 0, MostFlows),
+            SecondChance = table.Boolean("second_chance", Defaults.SecondChance),
             Freebind = table.Boolean("freebind", Defaults.Freebind),
             Mptcp = table.Boolean("mptcp", Defaults.Mptcp),
             OnPoolDown = table.Choice("on_pool_down", Defaults.OnPoolDown, Vocabulary.OnPoolDown),

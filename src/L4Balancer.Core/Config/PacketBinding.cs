@@ -36,6 +36,10 @@ internal static class PacketBinding
         {
             ReportRelayKeys(table, listener);
             ReportAddresses(table);
+            Reject(
+                table, "second_chance", listener.SecondChance && listener.Forward != PacketForward.Ipip,
+                "needs forward = \"ipip\": the second backend is named in the outer header, which packets of \"l2\" do not have; "
+                + "leave it out, or set forward");
         }
         else
         {
@@ -43,6 +47,7 @@ internal static class PacketBinding
             Reject(table, "interface", listener.Interface != defaults.Interface, Mend);
             Reject(table, "forward", listener.Forward != defaults.Forward, Mend);
             Reject(table, "flows", listener.Flows != defaults.Flows, Mend);
+            Reject(table, "second_chance", listener.SecondChance != defaults.SecondChance, Mend);
         }
     }
 

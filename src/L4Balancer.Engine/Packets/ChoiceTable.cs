@@ -99,4 +99,18 @@ internal sealed class ChoiceTable(int entries, int members)
         BinaryPrimitives.WriteUInt32LittleEndian(value.AsSpan(WeightAt), sum);
         return value;
     }
+
+    /// <summary>The same table as a value of a layout with at least as much room.</summary>
+    public byte[] Enlarge(ReadOnlySpan<byte> value, ChoiceTable to)
+    {
+        byte[] larger = new byte[to.Length];
+        value[..OwnersAt].CopyTo(larger);
+        value.Slice(OwnersAt, entries * sizeof(ushort)).CopyTo(larger.AsSpan(OwnersAt));
+        value.Slice(TakesAt, members).CopyTo(larger.AsSpan(to.TakesAt));
+        value.Slice(OrderAt, members * sizeof(ushort)).CopyTo(larger.AsSpan(to.OrderAt));
+        value.Slice(SumsAt, members * sizeof(uint)).CopyTo(larger.AsSpan(to.SumsAt));
+        value.Slice(NumbersAt, members * sizeof(uint)).CopyTo(larger.AsSpan(to.NumbersAt));
+        value.Slice(RampsAt, members * sizeof(ulong)).CopyTo(larger.AsSpan(to.RampsAt));
+        return larger;
+    }
 }

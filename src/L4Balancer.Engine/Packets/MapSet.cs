@@ -109,6 +109,7 @@ internal sealed class MapSet : IDisposable
         CopyArray(Maps.Backends, later.Backends, backends, PacketMaps.BackendValue);
         CopyArray(Maps.Counts, later.Counts, backends, 2 * sizeof(long) * Bpf.PossibleProcessors);
         CopyArray(Maps.Dropped, later.Dropped, Enum.GetValues<PacketDrop>().Length, sizeof(long) * Bpf.PossibleProcessors);
+        PreviousTables.Copy(Maps, later);
         CopyNewFlowsTo(later);
     }
 

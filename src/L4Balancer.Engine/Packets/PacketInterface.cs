@@ -16,6 +16,7 @@ internal sealed class PacketInterface : IDisposable
     private readonly PinFolder _folder;
     private readonly SortedDictionary<string, ServedListener> _served = new(StringComparer.Ordinal);
     private BackendWays _ways = null!;
+    private PreviousTables _tables = null!;
     private InterfaceFacts _facts;
     private MapSet _set = null!;
     private readonly InterfaceProgram _program;
@@ -63,6 +64,7 @@ internal sealed class PacketInterface : IDisposable
         {
             started.OpenMaps(listeners);
             started._ways = new BackendWays(watch) { Maps = started._set.Maps, Facts = facts };
+            started._tables = new PreviousTables(options.Clock) { Maps = started._set.Maps };
             started.Apply(listeners);
             started._program.Attach(facts);
             started._set.PutInForce(started._folder);
@@ -238,7 +240,7 @@ internal sealed class PacketInterface : IDisposable
         MapSet before = _set;
         ImmutableArray<PacketListener> served = [.. _served.Values.Select(s => s.Listener)];
         _set = MapSet.Create(_folder, PacketRoom.For(listeners, before.Limits), before);
-        _ways.Maps = _set.Maps;
+        UseMaps();
         try
         {
             Apply(listeners);
@@ -252,7 +254,7 @@ internal sealed class PacketInterface : IDisposable
         {
             _set.Dispose();
             _set = before;
-            _ways.Maps = before.Maps;
+            UseMaps();
             _folder.DropNew();
             Apply(served);
             throw;
@@ -261,6 +263,12 @@ internal sealed class PacketInterface : IDisposable
         before.CopyNewFlowsTo(_set.Maps);
         before.Dispose();
         _set.PutInForce(_folder);
+    }
+
+    private void UseMaps()
+    {
+        _ways.Maps = _set.Maps;
+        _tables.Maps = _set.Maps;
     }
 
     private void Apply(ImmutableArray<PacketListener> listeners)
@@ -289,7 +297,8 @@ internal sealed class PacketInterface : IDisposable
         foreach (ServedListener served in _served.Values)
         {
             ServiceFlags flags = (served.Listener.BySource ? ServiceFlags.SourceOnly : ServiceFlags.None)
-                | (served.Listener.Flows > 0 ? ServiceFlags.Remembers : ServiceFlags.None);
+                | (served.Listener.Flows > 0 ? ServiceFlags.Remembers : ServiceFlags.None)
+                | (served.Listener.SecondChance ? ServiceFlags.SecondChance : ServiceFlags.None);
             foreach (Endpoint service in served.Services())
             {
                 Check(_set.Maps.SetService(service, served.Pool, flags), "virtual address");
@@ -319,7 +328,9 @@ internal sealed class PacketInterface : IDisposable
 
         claimed.UnionWith(there.Values);
         int free = Enumerable.Range(0, _set.Limits.Pools).Except(claimed).DefaultIfEmpty(-1).First();
-        return free >= 0 ? free : Enumerable.Range(0, _set.Limits.Pools).Except(_served.Values.Select(s => s.Pool)).First();
+        free = free >= 0 ? free : Enumerable.Range(0, _set.Limits.Pools).Except(_served.Values.Select(s => s.Pool)).First();
+        _tables.Forget(free);
+        return free;
     }
 
     // Backends come before the table that names them, and those whose flows are given up after it.
@@ -349,7 +360,7 @@ internal sealed class PacketInterface : IDisposable
         }
 
         byte[] table = _set.Limits.Table.Write(choice.Table.Owners, [.. choice.Table.Available], numbers, choice.Table.Ramps.AsSpan());
-        Check(_set.Maps.SetTable(served.Pool, table), "table");
+        Check(_tables.Replace(served.Pool, table), "table");
         served.Numbers = [.. numbers];
         foreach ((int i, PacketTarget target) in choice.Targets.Index())
         {

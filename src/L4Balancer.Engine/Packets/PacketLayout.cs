@@ -15,14 +15,18 @@ internal static class PacketLayout
 
     private const string Prefix = "layout";
 
-    public static string NameOf(PacketLimits limits) => string.Join('-', [Prefix, .. Numbers(limits)]);
+    private const string SecondChance = "second";
+
+    public static string NameOf(PacketLimits limits) =>
+        string.Join('-', [Prefix, .. Numbers(limits)]) + (limits.SecondChance ? $"-{SecondChance}" : "");
 
     /// <returns>Null: no layout, or one of another version.</returns>
     public static PacketLimits? Parse(string name)
     {
         string[] parts = name.Split('-');
         int[] numbers = new int[7];
-        if (parts.Length != numbers.Length + 1 || parts[0] != Prefix)
+        bool hasSecondChance = parts[^1] == SecondChance;
+        if (parts.Length != numbers.Length + (hasSecondChance ? 2 : 1) || parts[0] != Prefix)
         {
             return null;
         }
@@ -37,6 +41,9 @@ internal static class PacketLayout
 
         return numbers[0] == Version
             ? new PacketLimits(numbers[1], numbers[2], numbers[3], numbers[4], new ChoiceTable(numbers[5], numbers[6]))
+            {
+                SecondChance = hasSecondChance,
+            }
             : null;
     }
 

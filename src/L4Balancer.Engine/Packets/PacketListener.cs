@@ -24,6 +24,12 @@ public sealed record PacketListener
     /// <summary>The choice is by the address of the client alone (<c>hash_key = ["source-ip"]</c>), otherwise by the whole tuple.</summary>
     public bool BySource { get; init; }
 
+    /// <summary>
+    /// Packets in tunnels name the backend that the table before the last change would choose, so that a backend without the connection can send
+    /// them on (docs/packet-backends.md). Only with <see cref="PacketForward.Encapsulated"/>; otherwise it changes nothing.
+    /// </summary>
+    public bool SecondChance { get; init; }
+
     /// <summary>Who takes new flows.</summary>
     public required PacketChoice Choice { get; init; }
 }

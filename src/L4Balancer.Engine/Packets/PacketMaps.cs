@@ -68,6 +68,11 @@ internal sealed class PacketMaps : IDisposable
     /// <summary>The tables before the last change, as <see cref="Tables"/>; for the second chance.</summary>
     public int Previous { get; private set; }
 
+    /// <summary>
+    /// With the second chance: the tables in force by pool, then those of <see cref="Previous"/>, for processes to read; no program does. Otherwise -1.
+    /// </summary>
+    public int Kept { get; private set; } = -1;
+
     /// <summary>Of each processor: when the present interval of a budget began, and what is spent.</summary>
     public int Budgets { get; private set; }
 
@@ -87,6 +92,11 @@ internal sealed class PacketMaps : IDisposable
         int like = maps.Create("like", Libc.BPF_MAP_TYPE_ARRAY, sizeof(int), limits.Table.Length, 1, ref fault);
         maps.Tables = maps.Create("tables", Libc.BPF_MAP_TYPE_ARRAY_OF_MAPS, sizeof(int), sizeof(int), limits.Pools, ref fault, like);
         maps.Previous = maps.Create("previous", Libc.BPF_MAP_TYPE_ARRAY_OF_MAPS, sizeof(int), sizeof(int), limits.Pools, ref fault, like);
+        if (limits.SecondChance)
+        {
+            maps.Kept = maps.Create("kept", Libc.BPF_MAP_TYPE_ARRAY, sizeof(int), limits.Table.Length, 2 * limits.Pools, ref fault);
+        }
+
         maps.Budgets = maps.Create("budgets", Libc.BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(int), BudgetCode.ValueLength, BudgetCode.Count, ref fault);
         maps.Backends = maps.Create("backends", Libc.BPF_MAP_TYPE_ARRAY, sizeof(int), BackendValue, limits.Backends, ref fault);
         maps.Flows = maps.Create(
@@ -135,6 +145,15 @@ internal sealed class PacketMaps : IDisposable
 
     /// <summary>Says what the table of a pool was before: a tunnel names the backend by it as the next one to try.</summary>
     public Errno SetPrevious(int pool, ReadOnlySpan<byte> table) => SetTable(Previous, pool, table);
+
+    /// <summary>No backend is named as the next one to try for a pool.</summary>
+    public void RemovePrevious(int pool) => _ = Bpf.Delete(Previous, Number(pool));
+
+    /// <summary>Writes a table to <see cref="Kept"/>.</summary>
+    public Errno Keep(int slot, ReadOnlySpan<byte> table) => Bpf.Update(Kept, Number(slot), table);
+
+    /// <summary>Reads a table of <see cref="Kept"/>; zeros where none has been written.</summary>
+    public Errno ReadKept(int slot, byte[] table) => Bpf.Lookup(Kept, Number(slot), table);
 
     /// <summary>Says how packets get to a backend.</summary>
     public Errno SetBackend(int number, in PacketBackend backend)

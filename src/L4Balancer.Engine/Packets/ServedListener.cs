@@ -33,12 +33,16 @@ internal static class PacketRoom
             PowerOfTwo(before?.Pools ?? 16, 2 * listeners.Count),
             PowerOfTwo(before?.Backends ?? 256, 4 * targets),
             FlowsOf(listeners),
-            new ChoiceTable(Math.Max(entries, before?.Table.Entries ?? 0), members));
+            new ChoiceTable(Math.Max(entries, before?.Table.Entries ?? 0), members))
+        {
+            SecondChance = listeners.Any(l => l.SecondChance),
+        };
     }
 
     /// <summary>Whether maps of this size do.</summary>
     public static bool Suffices(PacketLimits limits, IReadOnlyCollection<PacketListener> listeners) =>
         limits.Flows == FlowsOf(listeners)
+        && limits.SecondChance == listeners.Any(l => l.SecondChance)
         && limits.Pools >= listeners.Count
         && limits.Services >= 2 * listeners.Sum(l => l.Binds.Length)
         && limits.Backends >= listeners.Sum(l => l.Choice.Targets.Length)

@@ -110,8 +110,14 @@ internal sealed class BackendRoutes(AdminTarget target)
     {
         RoutingSnapshot now = target.Control.Snapshot;
         Listener? forgetful = now.Listeners.FirstOrDefault(l => l.IsPacket && l.Settings.Flows == 0 && l.Pool.Name == pool);
-        return forgetful is null || forgetful.Pool.Backends.FirstOrDefault(b => b.Name == name) is not { } backend || forgetful.Pool.IsReady(backend.Index)
-            ? null : $"listener {forgetful.Name} has flows = 0: the established flows of {name} break, because their packets go to other backends";
+        if (forgetful is null || forgetful.Pool.Backends.FirstOrDefault(b => b.Name == name) is not { } backend || forgetful.Pool.IsReady(backend.Index))
+        {
+            return null;
+        }
+
+        return forgetful.Settings.SecondChance
+            ? $"listener {forgetful.Name} has flows = 0: the established flows of {name} stay by the second chance until the next change of the backends"
+            : $"listener {forgetful.Name} has flows = 0: the established flows of {name} break, because their packets go to other backends";
     }
 
     private string? NotShared(string pool, string name)

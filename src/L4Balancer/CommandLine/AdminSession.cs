@@ -168,7 +168,11 @@ internal sealed class AdminSession(Screen screen)
                 token = File.ReadAllText(file.FullName).Trim();
             }
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (UnauthorizedAccessException)
+        {
+            fault = $"no permission to read it: give the user {Environment.UserName} read permission";
+        }
+        catch (IOException e)
         {
             fault = $"it cannot be read: {e.Message.TrimEnd('.')}";
         }

@@ -17,7 +17,7 @@ internal sealed class TomlText(TextWriter output, IReadOnlyDictionary<(string Po
     private static readonly string[] OfTables = ["listeners", "pools", "routes", "backends"];
 
     // Of listeners that send packets on; the others have no use for them.
-    private static readonly string[] OfPackets = ["mode", "interface", "forward", "flows"];
+    private static readonly string[] OfPackets = ["mode", "interface", "forward", "flows", "second_chance"];
 
     // An empty source is none, but its key would name it.
     private const string Discovery = "discovery";

@@ -29,12 +29,12 @@ internal static class TopColumns
         new('n', "NEW/S", 6, 0, r => Whole(r.New), r => r.New ?? 0),
         new('c', "CLOSED/S", 8, 90, r => Whole(r.Closed), r => r.Closed ?? 0),
         new('i', "IN/S", 8, 0, r => Bytes(r.In), r => r.In ?? 0),
-        new('p', "PACKETS/S", 9, 130, r => Whole(r.Packets), r => r.Packets ?? 0) { OnlyWhere = static r => r.Backend.Packets is not null },
+        new('p', "PACKETS/S", 9, 0, r => Whole(r.Packets), r => r.Packets ?? 0) { OnlyWhere = static r => r.Backend.Packets is not null },
         new('o', "OUT/S", 8, 0, r => Bytes(r.Out), r => r.Out ?? 0),
         new('g', "CLOSING", -16, 0, Closing, r => r.Backend.Shedding?.Planned ?? 0)
         {
             OnlyWhere = static r => r.Backend.Shedding is not null,
-            Tone = static _ => TopTone.Warning,
+            Tone = static r => r.Backend.Shedding is null ? null : TopTone.Warning,
         },
     ];
 
@@ -55,7 +55,7 @@ internal static class TopColumns
         new('r', "NOTE", -20, 0, PoolNote, p => p.TakesConnections ? p.Rebalance?.Planned ?? 0 : int.MaxValue)
         {
             OnlyWhere = static p => p.Rebalance is not null || !p.TakesConnections,
-            Tone = static p => p.TakesConnections ? TopTone.Warning : TopTone.Bad,
+            Tone = static p => !p.TakesConnections ? TopTone.Bad : p.Rebalance is null ? null : TopTone.Warning,
         },
     ];
 

@@ -90,7 +90,7 @@ internal sealed class PacketControl : ISnapshotParticipant, IAsyncDisposable
             return;
         }
 
-        foreach (Listener listener in _listeners.Where(l => l.Pool == pool && l.Settings.Flows == 0))
+        foreach (Listener listener in _listeners.Where(l => l.Pool == pool && l.Settings is { Flows: 0, SecondChance: false }))
         {
             _log.FlowsBreak(pool.Name, backend.Name, listener.Name);
         }

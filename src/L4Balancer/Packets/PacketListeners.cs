@@ -36,6 +36,7 @@ internal static class PacketListeners
         Binds = listener.Settings.Bind,
         Forward = listener.Settings.Forward == PacketForward.Ipip ? Engine.Packets.PacketForward.Encapsulated : Engine.Packets.PacketForward.SameSegment,
         Flows = listener.Settings.Flows,
+        SecondChance = listener.Settings.SecondChance,
         BySource = listener.Pool.Settings.HashKey == TupleFields.SourceIp,
         Choice = ChoiceOf(listener),
     };

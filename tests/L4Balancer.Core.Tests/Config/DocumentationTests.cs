@@ -88,6 +88,8 @@ internal sealed partial class DocumentationTests
             ConfigText text = row.Header == "[[listeners.routes]]" ? new ConfigText().WithRoute(row.Key, example)
                 : row.Header == ConfigSchema.Discovery.Header ? new ConfigText().WithDiscovery(row.Key, example)
                 : row is { Header: "[[listeners]]", Key: "mode" or "interface" or "forward" or "flows" } ? new ConfigText().WithPacket(row.Key, example)
+                : row is { Header: "[[listeners]]", Key: "second_chance" }
+                    ? new ConfigText().WithPacket("forward", "\"ipip\"").With("[[listeners]]", row.Key, example)
                 : row.Header == ConfigSchema.Endpoint.Header ? new ConfigText().WithEndpoint(row.Key, example)
                 : new ConfigText().With(row.Header, row.Key, example);
             Assert.That(text.Errors(), Is.Empty, $"{row.Header} {row.Key}");

@@ -23,17 +23,25 @@ internal sealed class PacketSettingsTests
         Assert.That(listener.Interface, Is.EqualTo("eth0"));
         Assert.That(listener.Forward, Is.EqualTo(PacketForward.L2));
         Assert.That(listener.Flows, Is.EqualTo(1_000_000));
+        Assert.That(listener.SecondChance, Is.False);
     }
 
     [Test]
     public void Every_key_of_a_packet_listener_is_read()
     {
         ListenerSettings listener = Packet()
-            .With("[[listeners]]", "forward", "\"ipip\"").With("[[listeners]]", "flows", "0").With("[[pools]]", "hash_key", "[\"source-ip\"]")
+            .With("[[listeners]]", "forward", "\"ipip\"").With("[[listeners]]", "flows", "0")
+            .With("[[listeners]]", "second_chance", "true").With("[[pools]]", "hash_key", "[\"source-ip\"]")
             .Load().Listeners.Single();
 
-        Assert.That((listener.Forward, listener.Flows), Is.EqualTo((PacketForward.Ipip, 0)));
+        Assert.That((listener.Forward, listener.Flows, listener.SecondChance), Is.EqualTo((PacketForward.Ipip, 0, true)));
     }
+
+    [Test]
+    public void A_second_chance_needs_a_tunnel() => AssertOne(
+        Packet().With("[[listeners]]", "second_chance", "true"),
+        "listeners[0].second_chance: needs forward = \"ipip\": the second backend is named in the outer header, which packets of \"l2\" do not have; "
+        + "leave it out, or set forward");
 
     [TestCase("inspect", "\"tls\"")]
     [TestCase("accept_proxy_from", "[\"10.0.0.0/8\"]")]
@@ -80,6 +88,7 @@ internal sealed class PacketSettingsTests
     [TestCase("interface", "\"eth0\"")]
     [TestCase("forward", "\"ipip\"")]
     [TestCase("flows", "10")]
+    [TestCase("second_chance", "true")]
     public void A_relay_listener_has_none_of_its_keys(string key, string value) => AssertOne(
         new ConfigText().With("[[listeners]]", key, value), $"listeners[0].{key}: is read only with mode = \"packet\"; leave it out, or set the mode");
 

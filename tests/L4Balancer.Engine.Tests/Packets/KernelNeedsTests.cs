@@ -47,6 +47,8 @@ internal sealed class KernelNeedsTests
         Assert.That(
             (read.Services, read.Pools, read.Backends, read.Flows, read.Table.Entries, read.Table.Members),
             Is.EqualTo((64, 16, 256, 1_000_000, 65_537, 128)));
+        Assert.That(read.SecondChance, Is.False);
+        Assert.That(PacketLayout.Parse(PacketLayout.NameOf(limits with { SecondChance = true }))!.SecondChance, Is.True);
         Assert.That(PacketLayout.Parse(PacketLayout.NameOf(limits).Replace($"-{PacketLayout.Version}-", $"-{PacketLayout.Version + 1}-", StringComparison.Ordinal)), Is.Null);
         Assert.That(PacketLayout.Parse("layout-1"), Is.Null);
         Assert.That(PacketLayout.Parse("maps"), Is.Null);

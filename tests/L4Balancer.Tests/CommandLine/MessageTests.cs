@@ -204,7 +204,8 @@ internal sealed partial class MessageTests
         }
     }
 
-    private static bool IsPlain(string line) => !Platform().IsMatch(line) && line.Length < 1_000;
+    /// <summary>A line without names of types, stack traces and time spans.</summary>
+    internal static bool IsPlain(string line) => !Platform().IsMatch(line) && line.Length < 1_000;
 
     private static async Task<(int Code, string Output, string Errors)> InvokeAsync(string[] args)
     {

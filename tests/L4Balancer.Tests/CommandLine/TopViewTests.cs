@@ -217,6 +217,8 @@ internal sealed class TopViewTests
         _view.Show(new TopSample(Status(1), backends, null));
         Assert.That(_view.Lines(Width, Height)[3], Does.EndWith(" CLOSING"));
         Assert.That(_view.Lines(Width, Height)[4], Does.EndWith(" drain 12/400"));
+        IEnumerable<string> painted = Painted(_view.Lines(Width, Height), TopTone.Warning);
+        Assert.That(painted, Does.Contain("drain 12/400").And.None.Empty, "only what is there has a colour");
     }
 
     [Test]

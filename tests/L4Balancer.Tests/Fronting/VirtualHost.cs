@@ -113,16 +113,19 @@ internal sealed class VirtualHost : IAsyncDisposable
     public Task MendAsync() => ShellAsync("nft delete table inet cut");
 
     /// <summary>A TCP socket of this host; what is done with it later may be done on any thread.</summary>
-    public async Task<Socket> NewSocketAsync(AddressFamily family)
+    public Task<Socket> NewSocketAsync(AddressFamily family) => MakeAsync(() => new Socket(family, SocketType.Stream, ProtocolType.Tcp));
+
+    /// <summary>Makes what belongs to the network of this host from then on.</summary>
+    public async Task<T> MakeAsync<T>(Func<T> make)
     {
-        var made = new TaskCompletionSource<Socket>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var made = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
         _requests.Add(() =>
         {
             try
             {
-                made.SetResult(new Socket(family, SocketType.Stream, ProtocolType.Tcp));
+                made.SetResult(make());
             }
-            catch (SocketException e)
+            catch (Exception e)
             {
                 made.SetException(e);
             }

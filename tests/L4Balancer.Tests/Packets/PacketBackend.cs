@@ -1,6 +1,9 @@
 using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
+using System.Runtime.Versioning;
+using L4Balancer.Core.Addressing;
+using L4Balancer.Engine.Packets;
 using L4Balancer.Tests.Fronting;
 
 namespace L4Balancer.Tests.Packets;
@@ -20,11 +23,15 @@ internal sealed class PacketBackend : IAsyncDisposable
         _accepting = AcceptAsync();
     }
 
+    /// <summary>Of its interface.</summary>
+    public static string MacOf(int number) => $"02:00:00:00:01:{number:x2}";
+
     /// <summary>Listens at every address of the host, as probes come to its own one.</summary>
     public static async Task<PacketBackend> StartAsync(VirtualHost host, int number)
     {
         // It answers for no address but that of its interface, or the balancer's neighbours would learn the virtual one from it.
-        await host.ShellAsync("""
+        await host.ShellAsync($"""
+            ip link set eth0 address {MacOf(number)}
             ip addr add 192.0.2.10/32 dev lo
             echo 1 > /proc/sys/net/ipv4/conf/all/arp_ignore
             echo 2 > /proc/sys/net/ipv4/conf/all/arp_announce
@@ -86,5 +93,26 @@ internal sealed class PacketBackend : IAsyncDisposable
 
         socket.Dispose();
         _serving.TryRemove(socket, out _);
+    }
+}
+
+/// <summary>Takes the outer headers off that come to a backend, as <c>l4balancer decapsulate</c> does.</summary>
+[SupportedOSPlatform("linux")]
+internal sealed class PacketTunnelEnd : IAsyncDisposable
+{
+    private readonly Decapsulator _decapsulator;
+
+    private PacketTunnelEnd(Decapsulator decapsulator) => _decapsulator = decapsulator;
+
+    public static async Task<PacketTunnelEnd> AttachAsync(VirtualHost host, bool secondChance)
+    {
+        Assert.That(HostAddress.TryParse("192.0.2.10", out HostAddress address));
+        return new PacketTunnelEnd(await host.MakeAsync(() => Decapsulator.Attach("eth0", secondChance, [address])));
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        _decapsulator.Dispose();
+        return ValueTask.CompletedTask;
     }
 }
