@@ -9,6 +9,8 @@ public sealed record WrittenText(bool IsList, ImmutableArray<string> Texts);
 /// <summary>The values of a configuration that came from the environment, and how messages and listings show them instead.</summary>
 internal sealed class ExpandedTexts
 {
+    private const int ShortestBare = 4;
+
     private readonly Dictionary<string, (string Value, string Written)> _byKey = [];
     private readonly ImmutableSortedDictionary<string, WrittenText>.Builder _written =
         ImmutableSortedDictionary.CreateBuilder<string, WrittenText>(StringComparer.Ordinal);
@@ -26,9 +28,15 @@ internal sealed class ExpandedTexts
     public void Show(string key, WrittenText text) => _written[key] = text;
 
     /// <summary>A message about a value, without what came from the environment.</summary>
-    public string Mask(string key, string message) =>
-        _byKey.TryGetValue(key, out (string Value, string Written) text) && text.Value.Length > 0
-            ? message.Replace(Quoted.Text(text.Value), Quoted.Text(text.Written), StringComparison.Ordinal)
-                .Replace(text.Value, text.Written, StringComparison.Ordinal)
-            : message;
+    public string Mask(string key, string message)
+    {
+        if (!_byKey.TryGetValue(key, out (string Value, string Written) text) || text.Value.Length == 0)
+        {
+            return message;
+        }
+
+        // A shorter value is part of words and numbers of the message itself, and where the message shows it, it is in quotes.
+        string masked = message.Replace(Quoted.Text(text.Value), Quoted.Text(text.Written), StringComparison.Ordinal);
+        return text.Value.Length < ShortestBare ? masked : masked.Replace(text.Value, text.Written, StringComparison.Ordinal);
+    }
 }

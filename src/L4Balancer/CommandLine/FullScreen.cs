@@ -46,8 +46,10 @@ internal sealed class FullScreen : IDisposable
         int width = Size.Width;
         ILookup<int, TopPaint> painted = paints.ToLookup(static p => p.Line);
         IEnumerable<string> shown = lines.Select((line, i) => i == heading ? Painted(line.PadRight(width), Bold + Reverse, painted[i])
-            : i == cursor ? Painted(line.PadRight(width), Reverse, painted[i]) : Painted(line, "", painted[i]) + EraseLine);
-        _output.Write(Home + string.Join("\r\n", shown) + EraseBelow);
+            : i == cursor ? Painted(line.PadRight(width), Reverse, painted[i]) : EraseLine + Painted(line, "", painted[i]));
+
+        // Lines are erased before they are written: after the last column the cursor still stands on it, and erasing would take that character away.
+        _output.Write(Home + string.Join("\r\n", shown) + (lines.Count < Size.Height ? $"\r\n{EraseBelow}" : ""));
         _output.Flush();
     }
 

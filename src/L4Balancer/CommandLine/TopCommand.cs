@@ -83,8 +83,7 @@ internal static class TopCommand
             await PressAsync(view, end.Token);
             if (view.TakeRequest() is { } request)
             {
-                AdminReply reply = await client.SendAsync(request.Method, request.Path, cancel: end.Token);
-                view.Tell(reply.IsSuccess ? request.Done : reply.Problems?[0] ?? "the daemon has refused it");
+                view.Tell(await ChangeAsync(client, request, end.Token));
             }
         }
 
@@ -95,6 +94,20 @@ internal static class TopCommand
         {
             signal.Cancel = true;
             end.Cancel();
+        }
+    }
+
+    /// <returns>What came of it; empty if top was ended meanwhile.</returns>
+    internal static async Task<string> ChangeAsync(AdminClient client, TopRequest request, CancellationToken end)
+    {
+        try
+        {
+            AdminReply reply = await client.SendAsync(request.Method, request.Path, cancel: end);
+            return reply.IsSuccess ? request.Done : reply.Problems?[0] ?? "the daemon has refused it";
+        }
+        catch (OperationCanceledException) when (end.IsCancellationRequested)
+        {
+            return "";
         }
     }
 

@@ -12,14 +12,15 @@ internal sealed class TopSample
     private readonly BackendAnswer[] _backends;
     private readonly TopSample? _before;
 
-    /// <param name="before">Null: no rates are known.</param>
+    /// <param name="before">Null, or of another process: no rates are known.</param>
     public TopSample(StatusAnswer status, IReadOnlyList<BackendAnswer> backends, TopSample? before)
     {
         _status = status;
         _backends = [.. backends];
 
-        // Two moments are enough; the one before that is not kept.
-        _before = before is null ? null : new TopSample(before._status, before._backends, null);
+        // Two moments are enough; the one before that is not kept. Another process counts its uptime from its own start, and in a container has the same id.
+        bool isOfThis = before is not null && before._status.Pid == status.Pid && before._status.UptimeSeconds <= status.UptimeSeconds;
+        _before = isOfThis ? new TopSample(before!._status, before._backends, null) : null;
         Rows = RowsOf();
     }
 

@@ -16,6 +16,8 @@ internal sealed record ConfigFile(string Path, BalancerConfig? Config, Immutable
 
     private const int LargestSecret = 1024 * 1024;
 
+    private const string Mend = $"specify another with --config FILE or {Variable}, or create this one (see balancer.toml.example)";
+
     private static readonly string TooLarge = $"is larger than {LargestFile / (1024 * 1024)} MiB, the maximum for a configuration file";
 
     /// <summary>
@@ -48,7 +50,7 @@ internal sealed record ConfigFile(string Path, BalancerConfig? Config, Immutable
     {
         string path = PathOf(option);
         object? stamp = StampOf(path);
-        if (Read(path, LargestFile, out byte[] text) is string fault)
+        if (Read(path, LargestFile, Mend, out byte[] text) is string fault)
         {
             return new ConfigFile(path, null, [$"{path}: {fault}"]) { Stamp = stamp };
         }
@@ -140,15 +142,16 @@ internal sealed record ConfigFile(string Path, BalancerConfig? Config, Immutable
 
     /// <summary>Reads a whole file, which may also be a pipe.</summary>
     /// <param name="most">The largest size that is accepted, in bytes.</param>
+    /// <param name="otherwise">What to do where there is no such file.</param>
     /// <returns>Why it cannot be read, with how to correct it; null if it was.</returns>
-    internal static string? Read(string path, long most, out byte[] text)
+    internal static string? Read(string path, long most, string otherwise, out byte[] text)
     {
         text = [];
         try
         {
             if (Directory.Exists(path))
             {
-                return "is a directory: specify the file in it with --config FILE";
+                return "is a directory: specify the file in it";
             }
 
             using FileStream file = File.OpenRead(path);
@@ -171,7 +174,7 @@ internal sealed record ConfigFile(string Path, BalancerConfig? Config, Immutable
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
-            return $"no such file: specify another with --config FILE or {Variable}, or create this one (see balancer.toml.example)";
+            return $"no such file: {otherwise}";
         }
         catch (UnauthorizedAccessException)
         {

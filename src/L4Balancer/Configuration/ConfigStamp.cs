@@ -24,7 +24,7 @@ internal sealed class ConfigStamp(
         foreach (string pattern in patterns)
         {
             _ = IncludedConfig.Find(path, pattern, out string[] paths);
-            foreach (string file in paths.Where(seen.Add))
+            foreach (string file in paths.Where(p => seen.Add(Path.GetFullPath(p))))
             {
                 found.Add(new(file, ConfigFile.StampOf(file)));
             }

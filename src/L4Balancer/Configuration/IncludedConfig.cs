@@ -6,7 +6,8 @@ namespace L4Balancer.Configuration;
 
 /// <summary>
 /// Reads the files that <c>include</c> names. A pattern is relative to the folder of the main file; <c>*</c> and <c>?</c> may stand in its last part. Its files
-/// come in the order of their names, byte by byte; those whose name begins with a dot are left out, as a shell does.
+/// come in the order of their names, byte by byte; those whose name begins with a dot are left out, as a shell does, and so are the main file and a file that
+/// an earlier pattern has named.
 /// </summary>
 /// <param name="mainPath">The main file.</param>
 /// <param name="size">Its size in bytes: together with all others it has the maximum of one.</param>
@@ -28,16 +29,18 @@ internal sealed class IncludedConfig(string mainPath, long size)
             return new IncludedFiles([], fault);
         }
 
-        ImmutableArray<IncludedFile>.Builder files = ImmutableArray.CreateBuilder<IncludedFile>(paths.Length);
-        foreach (string path in paths.Where(_read.Add))
+        // Also of those that are not read because one before them cannot be: Again looks at all.
+        string[] added = [.. paths.Where(p => _read.Add(Path.GetFullPath(p)))];
+        _stamps.AddRange(added.Select(static p => KeyValuePair.Create(p, ConfigFile.StampOf(p))));
+        if (_read.Count > MostFiles)
         {
-            if (_read.Count > MostFiles)
-            {
-                return new IncludedFiles(files.ToImmutable(), $"names more than {MostFiles} files: put several into one");
-            }
+            return new IncludedFiles([], $"names more than {MostFiles} files: put several into one");
+        }
 
-            _stamps.Add(new(path, ConfigFile.StampOf(path)));
-            if (ConfigFile.Read(path, _left, out byte[] text) is string unread)
+        ImmutableArray<IncludedFile>.Builder files = ImmutableArray.CreateBuilder<IncludedFile>(added.Length);
+        foreach (string path in added)
+        {
+            if (ConfigFile.Read(path, _left, "name another, or create this one", out byte[] text) is string unread)
             {
                 return new IncludedFiles(files.ToImmutable(), $"{path}: {unread}");
             }
@@ -57,7 +60,13 @@ internal sealed class IncludedConfig(string mainPath, long size)
     internal static string? Find(string mainPath, string pattern, out string[] paths)
     {
         paths = [];
-        string folder = Path.GetDirectoryName(Path.GetFullPath(mainPath)) ?? "/";
+        if (pattern.Contains('\0', StringComparison.Ordinal))
+        {
+            return "has a character U+0000, which no file name can have";
+        }
+
+        string main = Path.GetFullPath(mainPath);
+        string folder = Path.GetDirectoryName(main) ?? "/";
         string whole = Path.Combine(folder, pattern);
         string name = Path.GetFileName(whole);
         string within = Path.GetDirectoryName(whole) ?? "/";
@@ -68,6 +77,11 @@ internal sealed class IncludedConfig(string mainPath, long size)
 
         if (!name.AsSpan().ContainsAny('*', '?'))
         {
+            if (Path.GetFullPath(whole) == main)
+            {
+                return "is the main file itself; leave it out";
+            }
+
             paths = [whole];
             return null;
         }
@@ -78,6 +92,7 @@ internal sealed class IncludedConfig(string mainPath, long size)
             [
                 .. Directory.EnumerateFiles(within)
                     .Where(p => FileSystemName.MatchesSimpleExpression(name, Path.GetFileName(p), ignoreCase: false) && Path.GetFileName(p)[0] != '.')
+                    .Where(p => Path.GetFullPath(p) != main)
                     .Order(StringComparer.Ordinal),
             ];
             return null;

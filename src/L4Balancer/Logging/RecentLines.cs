@@ -24,12 +24,12 @@ internal sealed class RecentLines
     }
 
     /// <summary>The lines with a higher number than this one, oldest first.</summary>
-    /// <param name="number">0: all lines that are kept.</param>
+    /// <param name="number">0: all lines that are kept. A number that was not reached yet is taken for one of an earlier process: all as well.</param>
     public IReadOnlyList<RecentLine> After(long number)
     {
         lock (_lines)
         {
-            long first = Math.Max(Math.Max(number, 0), _count - Capacity) + 1;
+            long first = Math.Max(number > _count ? 0 : Math.Max(number, 0), _count - Capacity) + 1;
             List<RecentLine> lines = [];
             for (long n = first; n <= _count; n++)
             {

@@ -6,7 +6,7 @@ namespace L4Balancer.Core.Tests.Config;
 /// <summary><c>${NAME}</c> in string values.</summary>
 internal sealed class EnvironmentTests
 {
-    private static readonly Dictionary<string, string> Variables = new() { ["HOST"] = "10.0.0.7", ["PORT"] = "8443", ["EMPTY"] = "", ["TIME"] = "90s" };
+    private static readonly Dictionary<string, string> Variables = new() { ["HOST"] = "10.0.0.7", ["PORT"] = "8443", ["EMPTY"] = "", ["TIME"] = "90s", ["ONE"] = "5" };
 
     [TestCase("${HOST}:${PORT}", "10.0.0.7:8443", "${HOST}:${PORT}")]
     [TestCase("a${EMPTY}b", "ab", "a${EMPTY}b")]
@@ -66,6 +66,11 @@ internal sealed class EnvironmentTests
         Assert.That(errors, Has.Length.EqualTo(1));
         Assert.That(errors[0], Does.Contain("\"${HOST}:${EMPTY}\" has a port out of range").And.Not.Contain("10.0.0.7"));
     }
+
+    [Test]
+    public void A_short_value_leaves_the_rest_of_a_message_alone() => Assert.That(
+        Errors(new ConfigText().With("[pools.health]", "interval", "\"${ONE}\"").ToString()),
+        Has.Length.EqualTo(1).And.Some.Contains("\"${ONE}\" is not a duration").And.None.Contains("2${ONE}0ms"));
 
     [Test]
     public void Keys_are_not_looked_at() => Assert.That(

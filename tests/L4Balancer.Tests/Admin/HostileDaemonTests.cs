@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using L4Balancer.Admin.Client;
 using L4Balancer.CommandLine;
 
 namespace L4Balancer.Tests.Admin;
@@ -48,6 +49,20 @@ internal sealed class HostileDaemonTests
             endless: false, "backends", "--json");
         Assert.That(code, Is.Zero, errors);
         Assert.That(output, Does.Contain(@"""note"":""\u202Egpj""").IgnoreCase.And.Not.Contain("\u202E"));
+    }
+
+    [Test]
+    public async Task Top_ends_while_a_change_waits_for_its_answer()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        using var client = new AdminClient(AdminAddress.TryParse(listener.LocalEndpoint.ToString()!)!, null, DaemonProcess.Deadline);
+        using var end = new CancellationTokenSource();
+        Task<string> change = TopCommand.ChangeAsync(client, new TopRequest(HttpMethod.Post, "/v1/backends/chat/ws1/drain", "done"), end.Token);
+        using TcpClient asked = await listener.AcceptTcpClientAsync();
+        await end.CancelAsync();
+
+        Assert.That(await change.WaitAsync(DaemonProcess.Deadline), Is.Empty);
     }
 
     private static long LargestBuffer(string setting)

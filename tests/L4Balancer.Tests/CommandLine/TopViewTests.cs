@@ -39,6 +39,28 @@ internal sealed class TopViewTests
         Assert.That(first, Does.Match(@"server-399 up +1197 +80 +0 B +80 B$"));
     }
 
+    [Test]
+    public void Rates_are_not_those_of_two_processes([Values] bool isAnotherId)
+    {
+        TopSample before = new(Status(100) with { Pid = isAnotherId ? 2 : 1 }, Backends(scale: 1), null);
+        TopSample after = new(Status(isAnotherId ? 101 : 1), Backends(scale: 3), before);
+
+        Assert.That(after.Heading().Rates, Does.Not.Contain("/s").And.Not.Contain("per second"));
+        Assert.That(after.Rows[^1].New, Is.Null);
+    }
+
+    [Test]
+    public void Nothing_is_erased_behind_a_line_that_fills_the_width()
+    {
+        using var output = new StringWriter();
+        using var screen = new FullScreen(output);
+        (int width, int height) = FullScreen.Size;
+        screen.Draw([.. Enumerable.Repeat(new string('x', width), height)], heading: -1, cursor: -1, []);
+
+        Assert.That(output.ToString(), Does.Match(@"x{8}\r\n").And.Not.Match(@"x\e\[[KJ]"));
+        Assert.That(output.ToString().Split('\n'), Has.Length.EqualTo(height), "it does not scroll");
+    }
+
     [TestCase('N', "server-000")]
     [TestCase('s', "server-003")]
     [TestCase('a', "server-000")]

@@ -66,6 +66,32 @@ internal sealed class IncludedConfigTests
         Assert.That(file.Errors[0], Does.StartWith($"{_folder.PathOf("main.toml")}:1:29: error: include[1]: {_folder.PathOf("extra.toml")}: no such file"));
     }
 
+    [TestCase("*.toml", null)]
+    [TestCase("./extra.toml", null)]
+    [TestCase("conf.d/../main.toml", "is the main file itself; leave it out")]
+    [TestCase("a\\u0000b.toml", "has a character U+0000, which no file name can have")]
+    [TestCase("missing.toml", "missing.toml: no such file: name another, or create this one")]
+    public void A_file_is_read_once_and_nothing_reads_itself(string pattern, string? error)
+    {
+        File.WriteAllText(_folder.PathOf("main.toml"), Main.Replace("]\n[[", $", \"{pattern}\"]\n[[", StringComparison.Ordinal));
+        ConfigFile file = Load();
+
+        Assert.That(file.Errors, Has.Length.EqualTo(error is null ? 0 : 1));
+        Assert.That(file.Errors, error is null ? Is.Empty : Has.Some.Contains(": error: include[2]: ").And.Some.EndsWith(error));
+        Assert.That(((ConfigStamp)file.Stamp!).Again(), Is.EqualTo(file.Stamp));
+    }
+
+    [Test]
+    public void A_file_that_cannot_be_read_leaves_the_stamp_as_it_is()
+    {
+        File.WriteAllText(_folder.PathOf("main.toml"), Main);
+        File.CreateSymbolicLink(_folder.PathOf("conf.d/10.toml"), _folder.PathOf("nowhere"));
+        ConfigFile file = Load();
+
+        Assert.That(file.Errors, Has.Some.Contains("10.toml: no such file"));
+        Assert.That(((ConfigStamp)file.Stamp!).Again(), Is.EqualTo(file.Stamp), "what was read is not read again");
+    }
+
     [Test]
     public void The_stamp_changes_with_every_file_and_with_a_new_one()
     {

@@ -13,14 +13,14 @@ const overview = {
 
   // before: the result of the previous poll, or null
   show(now, before) {
-    const { status, time } = now;
+    const { status } = now;
     this.showWho(status);
     const open = status.connections;
     this.setValue(recorded.connections, count(open.active), 'open', `${count(open.pending)} pending, limit ${count(open.limit)}`);
     const there = now.backends.filter(b => b.in_configuration);
     this.setValue(recorded.up, count(there.filter(b => b.state === 'up').length), 'up', `of ${count(there.length)} in the configuration`);
     if (before) {
-      const seconds = (time - before.time) / 1000;
+      const seconds = (now.tick - before.tick) / 1000;
       const per = key => Math.max(0, key(status) - key(before.status)) / seconds;
       const refused = per(s => sum(s.refused));
       this.setValue(recorded.accepts, rate(per(s => s.accepted)), 'accepted', refused > 0 ? `${rate(refused)} refused` : 'none refused');

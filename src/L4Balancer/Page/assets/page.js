@@ -3,20 +3,21 @@
 const EVERY = 2000; // milliseconds
 const AGES_EVERY = 5; // polls
 
-const looking = { before: null, rounds: 0, historyAt: 0, answeredAt: null, failedSince: null, fault: null, soon: () => {} };
+const looking = { before: null, rounds: 0, historyAt: -Infinity, answeredAt: null, failedSince: null, fault: null, soon: () => {} };
 
 async function look() {
   const [status, listed] = await Promise.all([api.get('/v1/status'), api.get('/v1/backends'), events.read()]);
-  const now = { time: new Date(), status, backends: listed.backends };
+  // tick: milliseconds of a clock that nobody sets
+  const now = { time: new Date(), tick: performance.now(), status, backends: listed.backends };
   const hasRestarted = looking.before && looking.before.status.pid !== status.pid;
   if (hasRestarted) {
     recorded.restart();
     events.restart();
-    looking.historyAt = 0;
+    looking.historyAt = -Infinity;
   }
   const before = hasRestarted ? null : looking.before;
-  if (now.time - looking.historyAt >= recorded.interval) {
-    looking.historyAt = now.time;
+  if (now.tick - looking.historyAt >= recorded.interval) {
+    looking.historyAt = now.tick;
     await recorded.read();
   }
   overview.show(now, before);
@@ -34,7 +35,7 @@ async function look() {
 function speeds(now, before) {
   const found = new Map();
   if (before) {
-    const seconds = (now.time - before.time) / 1000;
+    const seconds = (now.tick - before.tick) / 1000;
     const was = new Map(before.backends.map(b => [keyOf(b), b]));
     for (const b of now.backends) {
       const a = was.get(keyOf(b));

@@ -34,10 +34,15 @@ const recorded = {
   async read() {
     const answer = await api.get(`/v1/history?after=${this.last}`);
     const { interval_seconds: seconds, last, ...columns } = answer;
-    const newest = this.samples.length ? this.samples.at(-1).at : 0;
     const samples = columns.at.map((_, i) => Object.fromEntries(Object.entries(columns).map(([name, values]) => [name, values[i]])));
     [this.last, this.interval] = [last, seconds * 1000];
-    this.samples.push(...samples.filter(s => s.at > newest));
+    for (const sample of samples) {
+      // One that is read again, or of before the daemon's clock was set back.
+      while (this.samples.length && this.samples.at(-1).at >= sample.at) {
+        this.samples.pop();
+      }
+      this.samples.push(sample);
+    }
     this.samples.splice(0, Math.max(0, this.samples.length - 720));
     this.draw();
   },

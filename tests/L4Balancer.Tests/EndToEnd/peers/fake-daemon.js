@@ -7,6 +7,7 @@ exports.FakeDaemon = class {
   constructor() {
     this.pid = 7;
     this.isHung = false;
+    this.behind = 0; // milliseconds by which its clock was set back
     this.packets = undefined; // of a packet listener with the pool rooms
     this.changes = []; // METHOD path body, of what was changed
     this.backends = [...Array(6)].map((_, i) => this.backend('chat', `ws${i + 1}`)).concat([this.backend('rooms', 'r1'), this.backend('rooms', 'r2')]);
@@ -80,7 +81,7 @@ exports.FakeDaemon = class {
     const numbers = [...Array(720).keys()].map(i => i + 1).filter(n => n > after);
     const column = value => numbers.map(value);
     return {
-      interval_seconds: 5, last: 720, at: column(n => Date.now() - (720 - n) * 5000), active: column(n => 300 + n % 20), pending: column(() => 1), up: column(() => 8), backends: column(() => 8),
+      interval_seconds: 5, last: 720, at: column(n => Date.now() - this.behind - (720 - n) * 5000), active: column(n => 300 + n % 20), pending: column(() => 1), up: column(() => 8), backends: column(() => 8),
       accepted_per_second: column(() => 2), refused_per_second: column(() => 0), bytes_to_backend_per_second: column(() => 100), bytes_to_client_per_second: column(() => 500),
     };
   }
