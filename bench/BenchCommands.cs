@@ -5,6 +5,7 @@ using L4Balancer.Bench.Control;
 using L4Balancer.Bench.Load;
 using L4Balancer.Bench.Machine;
 using L4Balancer.Bench.Micro;
+using L4Balancer.Bench.Packets;
 using L4Balancer.Bench.Peers;
 using L4Balancer.Bench.Survive;
 using L4Balancer.Bench.Survive.Peers;
@@ -23,6 +24,7 @@ internal static class BenchCommands
     /// <summary>The differences are small, so there are many pairs.</summary>
     private const int LedgerRounds = 15;
 
+    private const int PacketRounds = 9;
     private const int RestRounds = 3;
 
     /// <summary>Ten rounds of probes, and a few of whatever else comes by the second.</summary>
@@ -33,7 +35,7 @@ internal static class BenchCommands
 
     public static RootCommand Root()
     {
-        var root = new RootCommand("Measures L4Balancer. Without a command everything but ledger and survive runs: micro, load, compare, control, rest; about twenty minutes.")
+        var root = new RootCommand("Measures L4Balancer. Without a command everything but ledger, packet and survive runs: micro, load, compare, control, rest; about twenty minutes.")
         {
             Micro(),
             Measurement("load", "All workloads against the daemon alone, both engines; about a minute.", LoadRounds, LoadCommand.Run),
@@ -41,6 +43,7 @@ internal static class BenchCommands
             Measurement("control", "What a busy control plane costs the data path; about five minutes.", ControlRounds, ControlCommand.Run, ControlBurst),
             Measurement("rest", "CPU of a daemon whose connections say nothing; about four minutes.", RestRounds, RestCommand.Run, RestBurst),
             Measurement("ledger", "What noting connections in the ledger costs an event loop; about a minute.", LedgerRounds, LedgerCost.Run),
+            Measurement("packet", "Packet listeners beside relays, proxies and nftables, CPU of the whole machine; about four minutes.", PacketRounds, PacketCommand.Run),
             Survive(),
             Peers(),
             Hidden("survive-clients", "The clients of one third of survive.", SteadyClients.Run),
@@ -201,9 +204,10 @@ internal static class BenchCommands
     private static Command Peers()
     {
         var port = new Option<ushort>("--port") { Required = true };
-        var command = new Command("peers", "The backends of load and compare, which start it themselves.") { port };
+        var holders = new Option<int[]>("--in") { Description = "Processes in whose network namespaces they listen." };
+        var command = new Command("peers", "The backends of load and compare, which start it themselves.") { port, holders };
         command.Hidden = true;
-        command.SetAction(parsed => PeerServer.Run(parsed.GetValue(port)));
+        command.SetAction(parsed => PeerServer.Run(parsed.GetValue(port), parsed.GetValue(holders) ?? []));
         return command;
     }
 

@@ -14,7 +14,7 @@ internal sealed class Contestant : IDisposable
     private readonly Wiring _wiring;
     private readonly DirectoryInfo _directory;
 
-    private Contestant(ContestantKind kind, Wiring wiring, Processors processors)
+    private Contestant(ContestantKind kind, Wiring wiring, Processors processors, IReadOnlyList<string> enter)
     {
         // A daemon's ledger is memory that several processes see: in a tmpfs, as /run is.
         _directory = Directory.Exists("/dev/shm")
@@ -22,7 +22,7 @@ internal sealed class Contestant : IDisposable
             : Directory.CreateTempSubdirectory("l4balancer-bench-");
         _wiring = wiring;
         Name = kind.Name;
-        _process = Pinned.Start(kind.Prepare(_directory.FullName, wiring), processors.Balancer, Output);
+        _process = Pinned.Start([.. enter, .. kind.Prepare(_directory.FullName, wiring)], processors.Balancer, Output);
     }
 
     public string Name { get; }
@@ -42,10 +42,16 @@ internal sealed class Contestant : IDisposable
     /// <exception cref="InvalidOperationException">It does not; the message has what it said.</exception>
     public static Contestant Start(ContestantKind kind, Wiring wiring, Processors processors)
     {
-        var contestant = new Contestant(kind, wiring, processors);
         int[] ports = [.. Wiring.Roles.Select(r => (int)wiring.Listen(r).Port)];
+        return Start(kind, wiring, processors, enter: [], () => ListeningPorts.All(ports));
+    }
+
+    /// <param name="enter">What its command begins with.</param>
+    public static Contestant Start(ContestantKind kind, Wiring wiring, Processors processors, IReadOnlyList<string> enter, Func<bool> isReady)
+    {
+        var contestant = new Contestant(kind, wiring, processors, enter);
         long start = Stopwatch.GetTimestamp();
-        while (!ListeningPorts.All(ports))
+        while (!isReady())
         {
             if (contestant._process.HasExited || Stopwatch.GetElapsedTime(start) > Patience)
             {

@@ -26,12 +26,14 @@ internal sealed class DaemonKind(
     /// <summary>The pool of connections that no route fits.</summary>
     private const string Nowhere = "nowhere";
 
-    private readonly string _program = Path.GetFullPath(
-        program ?? Path.Combine(OwnCommand.Repository, "artifacts/publish/l4balancer"));
+    private readonly string _program = ProgramOf(program);
 
     public override string Name => $"l4balancer {engine}{surname}";
 
     public override string? Version => File.Exists(_program) ? InstalledVersion.Ask(_program, "version") : null;
+
+    /// <param name="program">Null: the one that <c>make publish</c> leaves.</param>
+    public static string ProgramOf(string? program) => Path.GetFullPath(program ?? Path.Combine(OwnCommand.Repository, "artifacts/publish/l4balancer"));
 
     public override IReadOnlyList<string> Prepare(string directory, Wiring wiring)
     {

@@ -10,10 +10,14 @@ internal sealed record Wiring(ushort ListenBase, ushort PeerBase, Duty Duty)
 {
     public static IReadOnlyList<PeerRole> Roles { get; } = [PeerRole.Echo, PeerRole.Sink, PeerRole.Source];
 
+    /// <summary>Where it listens.</summary>
+    public HostAddress Address { get; init; } = HostAddress.FromV4(0x7F00_0001);
+
+    public IReadOnlyList<HostAddress> Hosts { get; init; } = [.. Enumerable.Range(0, PeerProcess.Backends).Select(PeerProcess.Address)];
+
     public static string Name(PeerRole role) => role.ToString().ToLowerInvariant();
 
-    public Endpoint Listen(PeerRole role) => new(HostAddress.FromV4(0x7F00_0001), (ushort)(ListenBase + (int)role));
+    public Endpoint Listen(PeerRole role) => new(Address, (ushort)(ListenBase + (int)role));
 
-    public IEnumerable<Endpoint> Backends(PeerRole role) =>
-        Enumerable.Range(0, PeerProcess.Backends).Select(i => new Endpoint(PeerProcess.Address(i), (ushort)(PeerBase + (int)role)));
+    public IEnumerable<Endpoint> Backends(PeerRole role) => Hosts.Select(h => new Endpoint(h, (ushort)(PeerBase + (int)role)));
 }

@@ -12,12 +12,16 @@ internal sealed record Workload(string Name, string Unit, string CostUnit, doubl
     public static Workload RequestsAt64 { get; } = new(
         "connect-request-close, 64 at a time", "connection", "us", 1e3, static (target, limit) => Requests.Run(target, 64, limit));
 
+    public static Workload ToBackendBy8 { get; } = ToBackend(8);
+
+    public static Workload ToClientBy8 { get; } = ToClient(8);
+
     public static IReadOnlyList<Workload> All { get; } =
     [
         ToBackend(1),
         ToClient(1),
-        ToBackend(8),
-        ToClient(8),
+        ToBackendBy8,
+        ToClientBy8,
         Messages(1),
         MessagesAt64,
         Messages(1000),

@@ -3,7 +3,7 @@ using L4Balancer.Engine.Linux;
 
 namespace L4Balancer.Bench.Peers;
 
-/// <summary>Opens client sockets from several loopback addresses in turn, so that TIME_WAIT of one run does not starve the next.</summary>
+/// <summary>Opens client sockets, on loopback from several addresses in turn, so that TIME_WAIT of one run does not starve the next.</summary>
 internal static class ClientSocket
 {
     private const uint FirstSource = 0x7F00_0102;
@@ -25,7 +25,7 @@ internal static class ClientSocket
 
         // Linux 4.2: the port is chosen at connect(2), when the whole four-tuple is known.
         TcpSocket.SetOption(socket, Libc.IPPROTO_IP, Libc.IP_BIND_ADDRESS_NO_PORT, 1);
-        SysResult step = TcpSocket.Bind(socket, new Endpoint(HostAddress.FromV4(FirstSource + (_next++ % Sources)), 0));
+        SysResult step = target.Address.IsLoopback ? TcpSocket.Bind(socket, new Endpoint(HostAddress.FromV4(FirstSource + (_next++ % Sources)), 0)) : default;
         if (!step.IsError)
         {
             step = TcpSocket.Connect(socket, target);

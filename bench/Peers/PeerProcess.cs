@@ -27,10 +27,13 @@ internal sealed class PeerProcess : IDisposable
 
     public ushort BasePort { get; }
 
-    public static PeerProcess Start(ushort basePort, Processors processors)
+    public int ProcessId => _process.Id;
+
+    /// <param name="holders">As in <see cref="PeerServer.Run"/>.</param>
+    public static PeerProcess Start(ushort basePort, Processors processors, params IReadOnlyList<int> holders)
     {
         string port = basePort.ToString(CultureInfo.InvariantCulture);
-        var peers = new PeerProcess(Pinned.Start([.. OwnCommand.Line, "peers", "--port", port], processors.Server), basePort);
+        var peers = new PeerProcess(Pinned.Start([.. OwnCommand.Line, "peers", "--port", port, .. holders.SelectMany(static h => new[] { "--in", h.ToString(CultureInfo.InvariantCulture) })], processors.Server), basePort);
         var control = new IPEndPoint(IPAddress.Loopback, basePort + (int)PeerRole.Control);
         long start = Stopwatch.GetTimestamp();
         while (!ListeningPorts.All([control.Port]))

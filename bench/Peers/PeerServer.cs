@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using L4Balancer.Bench.Machine;
 using L4Balancer.Core.Addressing;
 using L4Balancer.Engine.Linux;
 
@@ -25,13 +26,24 @@ internal sealed unsafe class PeerServer : IDisposable
     private bool _ended;
 
     /// <summary>Serves until the control connection ends.</summary>
-    public static int Run(ushort basePort)
+    /// <param name="holders">Processes in whose network namespaces the backends listen; empty: in this one.</param>
+    public static int Run(ushort basePort, params IReadOnlyList<int> holders)
     {
         ResourceLimits.RaiseDescriptorLimit(out _);
         using var server = new PeerServer();
         foreach (PeerRole role in Enum.GetValues<PeerRole>())
         {
-            server.Listen(role, (ushort)(basePort + (int)role));
+            ushort port = (ushort)(basePort + (int)role);
+            if (holders.Count == 0 || role == PeerRole.Control)
+            {
+                server.Listen(role, port);
+                continue;
+            }
+
+            foreach (int holder in holders)
+            {
+                NetworkHost.In(holder, () => server.Listen(role, port));
+            }
         }
 
         while (!server._ended)
