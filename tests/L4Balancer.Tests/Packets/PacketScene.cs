@@ -151,7 +151,29 @@ internal sealed class PacketScene : IAsyncDisposable
     public async Task KillBackendAsync(int number)
     {
         await _backends[number].DisposeAsync();
+        await IsAvoidedAsync(number);
+    }
+
+    /// <summary>Returns once the daemon has found a backend that does not listen, and new flows go elsewhere: a moment later.</summary>
+    public async Task IsAvoidedAsync(int number)
+    {
+        const int flows = 64;
         await Balancer.Daemon.LineWithAsync($"chat/ws{number} (10.0.0.{20 + number}:443) is down");
+        using var deadline = new CancellationTokenSource(DaemonProcess.Deadline);
+        bool isAvoided = false;
+        while (!isAvoided)
+        {
+            deadline.Token.ThrowIfCancellationRequested();
+            try
+            {
+                Array.ForEach(await ConnectAsync(flows), static c => c.Dispose());
+                isAvoided = true;
+            }
+            catch (SocketException e) when (e.SocketErrorCode == SocketError.ConnectionRefused)
+            {
+                // One of them still went there.
+            }
+        }
     }
 
     /// <summary>Runs a command of the program at the balancer.</summary>
