@@ -11,6 +11,7 @@ internal sealed class EchoPeer : IAsyncDisposable
     private readonly ConcurrentBag<Task> _serving = [];
     private readonly CancellationTokenSource _stop = new();
     private readonly Task _accepting;
+    private int _accepted;
 
     public EchoPeer()
         : this(IPAddress.Loopback, 0)
@@ -28,7 +29,7 @@ internal sealed class EchoPeer : IAsyncDisposable
     public IPEndPoint Endpoint { get; }
 
     /// <summary>Connections so far.</summary>
-    public int Accepted => _serving.Count;
+    public int Accepted => Volatile.Read(ref _accepted);
 
     /// <summary>It is dead from then on; a second time does nothing.</summary>
     public async ValueTask DisposeAsync()
@@ -51,7 +52,11 @@ internal sealed class EchoPeer : IAsyncDisposable
         {
             while (true)
             {
-                _serving.Add(ServeAsync(await _listener.AcceptSocketAsync(_stop.Token)));
+                Socket socket = await _listener.AcceptSocketAsync(_stop.Token);
+
+                // Before it answers: who has an answer may ask how many have come.
+                Interlocked.Increment(ref _accepted);
+                _serving.Add(ServeAsync(socket));
             }
         }
         catch (Exception e) when (e is OperationCanceledException or SocketException or InvalidOperationException)
