@@ -111,7 +111,6 @@ internal sealed class PacketFloodTests
     public void Malformed_packet_has_a_defined_verdict(bool isXdp, bool isTunnel) => Fuzz(isXdp, isTunnel, 12_500);
 
     [Test]
-    [Explicit("a million packets: a minute")]
     public void Million_malformed_packets_have_defined_verdicts([Values] bool isXdp, [Values] bool isTunnel) => Fuzz(isXdp, isTunnel, 250_000);
 
     [Test]
