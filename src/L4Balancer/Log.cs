@@ -5,7 +5,7 @@ using Microsoft.Extensions.Logging;
 namespace L4Balancer;
 
 /// <summary>
-/// Everything the daemon logs. Ids 1000 to 1999; an id is never used again for something else. 1000 is the output's own count of
+/// Everything the daemon logs. Ids 1000 to 2999; an id is never used again for something else. 1000 is the output's own count of
 /// dropped lines.
 /// </summary>
 /// <remarks>

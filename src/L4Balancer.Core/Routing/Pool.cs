@@ -196,25 +196,8 @@ public sealed class Pool
     /// same backend for every key. Does not depend on the order of the backends in the file, on health, modes and limits. Takes time in proportion to
     /// the size of the tables.
     /// </summary>
-    public ulong HashOfTables() => Mix.Of(HashOf(_primaryPicker, _primaryMembers) + Mix.Of(HashOf(_backupPicker, _backupMembers) ^ (ulong)Settings.Balance));
-
-    private static ulong HashOf(IPicker picker, RingMember[] members)
-    {
-        if (members.Length == 0)
-        {
-            return 0;
-        }
-
-        var names = new ulong[members.Max(static m => m.Index) + 1];
-        ulong hash = 0;
-        foreach (RingMember member in members)
-        {
-            names[member.Index] = TupleHash.OfText(member.Address);
-            hash = Mix.Of(hash ^ names[member.Index]) + (ulong)member.Weight;
-        }
-
-        return picker is HashPicker table ? table.HashOfTable(names) : hash;
-    }
+    public ulong HashOfTables() => Mix.Of(
+        TableHash.Of(_primaryPicker, _primaryMembers) + Mix.Of(TableHash.Of(_backupPicker, _backupMembers) ^ (ulong)Settings.Balance));
 
     /// <summary>
     /// Whether a connection of this tuple would now go to another backend than this one if no backend were full. True only if a client's

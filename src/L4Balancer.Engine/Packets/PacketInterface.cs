@@ -7,6 +7,9 @@ using Microsoft.Extensions.Logging;
 namespace L4Balancer.Engine.Packets;
 
 /// <summary>The packet listeners of one interface: their maps, the program, and where it is attached. Under the lock of the plane.</summary>
+/// <remarks>
+/// One file, because packets pass while it writes: backends, tables and virtual addresses are written in an order that every change has to keep.
+/// </remarks>
 [SupportedOSPlatform("linux")]
 internal sealed class PacketInterface : IDisposable
 {

@@ -6,7 +6,7 @@ using L4Balancer.Engine.Tests.Peers;
 
 namespace L4Balancer.Engine.Tests.Contract;
 
-/// <summary>What is asked of connections that stand still: it is done by whoever goes on with them.</summary>
+/// <summary>Requests for connections that stand still: the engine that serves them afterwards carries the request out.</summary>
 internal abstract class SliceRequestContract(Func<EngineOptions, IEngine> create) : EngineContract(create)
 {
     [Test]
