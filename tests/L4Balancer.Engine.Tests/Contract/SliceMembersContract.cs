@@ -84,8 +84,8 @@ internal abstract class SliceMembersContract(Func<EngineOptions, IEngine> create
         TestBackend silent = Keep(await TestBackend.SilentAsync());
         Rig rig = Start(Settings.Pool(silent) with { ConnectTimeout = TimeSpan.FromSeconds(30) });
         Peer client = await ConnectAsync(rig);
-        await Patience.Until(() => rig.Listener.Pending == 1, "it is pending");
-        Assert.That((rig.Engine.Count, rig.Engine.Connecting), Is.EqualTo((1, 1)));
+        await Patience.Until(
+            () => (rig.Listener.Pending, rig.Engine.Count, rig.Engine.Connecting) == (1, 1, 1), "it is pending, in all counts");
         if (!await HandsOverAsync(rig))
         {
             return;
